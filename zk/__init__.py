@@ -1,0 +1,1 @@
+"""STARK engine: field, transcript, Merkle trees, AIR, FRI, prover and verifier."""

@@ -1,0 +1,339 @@
+"""Sixteen 32-bit lanes as a register value inside compiled kernels.
+
+`V16` is a numba type whose data model is an LLVM <16 x i32>; `W8` is <8 x i64>, half of the lanes of a V16 widened.
+The functions named ir_* write LLVM instructions with llvmlite; the intrinsics below wrap them for numba code. LLVM
+lowers the generic vectors to whatever the processor has (AVX-512, AVX2, NEON).
+
+Field elements are in [0, p), p = 2^31 - 2^24 + 1, in Montgomery form x * 2^32 mod p. With mu = p^-1 mod 2^32, the
+reduction of T < p * 2^32 is (T + q p)/2^32, q = -T mu mod 2^32, in [0, 2p), corrected by the unsigned minimum of r and r - p.
+(Subtracting q p would let LLVM turn it into a full 64-bit product by -p, several times slower.) Lazy sums keep T < p 2^32 by the unsigned minimum of T and T - p 2^32.
+"""
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, register_model
+
+P = 2**31 - 2**24 + 1
+"""KoalaBear modulus."""
+MU = -pow(P, -1, 2**32) % 2**32
+"""-p^-1 mod 2^32."""
+R = 2**32 % P
+"""The Montgomery form of one."""
+LANES = 16
+
+I32, I64 = ir.IntType(32), ir.IntType(64)
+IRV16, IRW8 = ir.VectorType(I32, LANES), ir.VectorType(I64, LANES // 2)
+_LOW = 0xFFFFFFFF
+
+
+class _V16(types.Type):
+    def __init__(self) -> None:
+        super().__init__(name="V16")
+
+
+class _W8(types.Type):
+    def __init__(self) -> None:
+        super().__init__(name="W8")
+
+
+V16, W8 = _V16(), _W8()
+
+
+@register_model(_V16)
+class _V16Model(models.PrimitiveModel):
+    def __init__(self, dmm: Any, fe_type: Any) -> None:
+        super().__init__(dmm, fe_type, IRV16)
+
+
+@register_model(_W8)
+class _W8Model(models.PrimitiveModel):
+    def __init__(self, dmm: Any, fe_type: Any) -> None:
+        super().__init__(dmm, fe_type, IRW8)
+
+
+# ---------------------------------------------------------------- instruction writers
+
+
+def c32(value: int) -> Any:
+    """Constant: one 32-bit value in all lanes."""
+    return ir.Constant(IRV16, [value & _LOW] * LANES)
+
+
+def c64(value: int) -> Any:
+    """Constant: one 64-bit value in all wide lanes."""
+    return ir.Constant(IRW8, [value] * (LANES // 2))
+
+
+def i64(value: int) -> Any:
+    """Scalar 64-bit constant."""
+    return ir.Constant(I64, value)
+
+
+def _call(b: Any, name: str, kind: Any, *args: Any) -> Any:
+    function = cgutils.get_or_insert_function(b.module, ir.FunctionType(kind, [a.type for a in args]), name)
+    return b.call(function, args)
+
+
+def ir_umin(b: Any, x: Any, y: Any) -> Any:
+    """Lane-wise unsigned minimum."""
+    return _call(b, "llvm.umin.v16i32" if x.type == IRV16 else "llvm.umin.v8i64", x.type, x, y)
+
+
+def ir_rotr(b: Any, x: Any, bits: int) -> Any:
+    """Rotate each 32-bit lane right."""
+    return _call(b, "llvm.fshr.v16i32", IRV16, x, x, c32(bits))
+
+
+def ir_ptr(b: Any, address: Any, kind: Any) -> Any:
+    """Integer address to pointer."""
+    return b.inttoptr(address, ir.PointerType(kind))
+
+
+def ir_load(b: Any, address: Any, align: int = 4) -> Any:
+    """Sixteen words from `address`."""
+    return b.load(ir_ptr(b, address, IRV16), align=align)
+
+
+def ir_store(b: Any, address: Any, x: Any, align: int = 4) -> None:
+    """Sixteen words to `address`."""
+    b.store(x, ir_ptr(b, address, IRV16), align=align)
+
+
+def ir_splat(b: Any, scalar: Any) -> Any:
+    """One scalar in all lanes (32-bit scalar: V16, 64-bit: W8)."""
+    kind = IRV16 if scalar.type == I32 else IRW8
+    one = b.insert_element(ir.Constant(kind, ir.Undefined), scalar, ir.Constant(I32, 0))
+    return b.shuffle_vector(one, ir.Constant(kind, ir.Undefined), ir.Constant(ir.VectorType(I32, kind.count), [0] * kind.count))
+
+
+def ir_load_splat(b: Any, address: Any) -> Any:
+    """The word at `address` in all lanes."""
+    return ir_splat(b, b.load(ir_ptr(b, address, I32), align=4))
+
+
+def ir_load_splat_wide(b: Any, address: Any) -> Any:
+    """The word at `address`, zero-extended, in all wide lanes."""
+    return ir_splat(b, b.zext(b.load(ir_ptr(b, address, I32), align=4), I64))
+
+
+def ir_shuffle(b: Any, x: Any, y: Any, lanes: list[int]) -> Any:
+    """Lanes picked from x (0..15) and y (16..31)."""
+    return b.shuffle_vector(x, y, ir.Constant(ir.VectorType(I32, LANES), lanes))
+
+
+def ir_even(b: Any, x: Any) -> Any:
+    """Lanes 0, 2, .. widened."""
+    return b.and_(b.bitcast(x, IRW8), c64(_LOW))
+
+
+def ir_odd(b: Any, x: Any) -> Any:
+    """Lanes 1, 3, .. widened."""
+    return b.lshr(b.bitcast(x, IRW8), c64(32))
+
+
+def ir_add(b: Any, x: Any, y: Any) -> Any:
+    """Sum mod p: x + y < 2p < 2^32, and the wrapped s - p loses the minimum when s < p."""
+    s = b.add(x, y)
+    return ir_umin(b, s, b.sub(s, c32(P)))
+
+
+def ir_sub(b: Any, x: Any, y: Any) -> Any:
+    """Difference mod p."""
+    d = b.sub(x, y)
+    return ir_umin(b, d, b.add(d, c32(P)))
+
+
+def ir_reduce(b: Any, even: Any, odd: Any) -> Any:
+    """Montgomery reduction of wide lanes below p * 2^32, into [0, p)."""
+
+    def half(t: Any) -> Any:
+        # The quotient is a 32-bit product, else LLVM merges the two 64-bit ones into a slow full multiplication.
+        q = b.and_(b.bitcast(b.mul(b.bitcast(t, IRV16), c32(MU)), IRW8), c64(_LOW))
+        return b.add(t, b.mul(q, c64(P)))  # low 32 bits are zero
+
+    r = b.bitcast(b.or_(b.lshr(half(even), c64(32)), half(odd)), IRV16)
+    return ir_umin(b, r, b.sub(r, c32(P)))
+
+
+def ir_mul(b: Any, x: Any, y: Any) -> Any:
+    """Montgomery product. Where y is a loop constant, so is y mu."""
+    q = b.mul(x, b.mul(y, c32(MU)))
+    even = b.add(b.mul(ir_even(b, x), ir_even(b, y)), b.mul(ir_even(b, q), c64(P)))
+    odd = b.add(b.mul(ir_odd(b, x), ir_odd(b, y)), b.mul(ir_odd(b, q), c64(P)))
+    r = b.bitcast(b.or_(b.lshr(even, c64(32)), odd), IRV16)
+    return ir_umin(b, r, b.sub(r, c32(P)))
+
+
+def ir_clamp(b: Any, t: Any) -> Any:
+    """Wide lanes below 2 p 2^32 to below p 2^32, same value mod p."""
+    return ir_umin(b, t, b.sub(t, c64(P << 32)))
+
+
+def ir_halve(b: Any, x: Any, k: int) -> Any:
+    """x / 2^k mod p, 1 <= k <= 24: 2^-k = -127 * 2^(24-k) mod p, applied to the low k bits."""
+    low = b.and_(x, c32((1 << k) - 1))
+    high = b.lshr(x, c32(k))
+    return ir_sub(b, high, b.sub(b.shl(low, c32(31 - k)), b.shl(low, c32(24 - k))))
+
+
+def ir_transpose(b: Any, rows: list[Any]) -> list[Any]:
+    """Transpose a 16 x 16 square of words held in sixteen vectors."""
+    rows = list(rows)
+    for d in (8, 4, 2, 1):
+        low = [p if not p & d else LANES + p - d for p in range(LANES)]
+        high = [p + d if not p & d else LANES + p for p in range(LANES)]
+        for i in range(LANES):
+            if not i & d:
+                x, y = rows[i], rows[i + d]
+                rows[i], rows[i + d] = ir_shuffle(b, x, y, low), ir_shuffle(b, x, y, high)
+    return rows
+
+
+def ir_dot(b: Any, xs: list[Any], ys: list[Any]) -> Any:
+    """Sum of Montgomery products with one reduction. xs, ys: pairs (even, odd) of widened factors."""
+    sums: list[Any] = []
+    for half in (0, 1):
+        total: Any = None
+        room = 4  # products of elements that still fit below 2^64: 4 p^2 < 2^64, and below p 2^32 two more fit
+        for x, y in zip(xs, ys, strict=True):
+            product = b.mul(x[half], y[half])
+            if total is None:
+                total = product
+            else:
+                if room == 0:
+                    total, room = ir_clamp(b, total), 2
+                total = b.add(total, product)
+            room -= 1
+        sums.append(ir_clamp(b, total) if len(xs) > 1 else total)
+    return ir_reduce(b, sums[0], sums[1])
+
+
+def ir_wide(b: Any, x: Any) -> tuple[Any, Any]:
+    """(even, odd) of a vector."""
+    return ir_even(b, x), ir_odd(b, x)
+
+
+def ir_ext_mul(b: Any, x: list[Any], y: list[Any]) -> list[Any]:
+    """Product in F[X]/(X^5 + X^2 - 1), elements as five vectors.
+
+    X^5 = 1 - X^2, X^6 = X - X^3, X^7 = X^2 - X^4, X^8 = X^3 + X^2 - 1: each output is a dot product of x with sums of y.
+    """
+    y0, y1, y2, y3, y4 = y
+    a = ir_sub(b, y1, y4)
+    c = ir_sub(b, y0, y3)
+    d = ir_sub(b, y4, y2)
+    e = ir_sub(b, y3, a)
+    names = {"0": y0, "1": y1, "2": y2, "3": y3, "4": y4, "a": a, "c": c, "d": d, "e": e}
+    wide = {key: ir_wide(b, value) for key, value in names.items()}
+    xs = [ir_wide(b, value) for value in x]
+    return [ir_dot(b, xs, [wide[key] for key in row]) for row in ("0432a", "10432", "2acde", "32acd", "432ac")]
+
+
+# ---------------------------------------------------------------- intrinsics for numba code
+
+
+def _vector_op(writer: Any, result: Any, *kinds: Any) -> Any:
+    """An intrinsic with fixed argument types around an instruction writer."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        out = writer(builder, *args)
+        return context.get_dummy_value() if out is None else out
+
+    typed = result(*kinds), codegen
+    function: Any = {
+        1: lambda t, a: typed,
+        2: lambda t, a, b: typed,
+        3: lambda t, a, b, c: typed,
+        4: lambda t, a, b, c, d: typed,
+        5: lambda t, a, b, c, d, e: typed,
+        6: lambda t, a, b, c, d, e, f: typed,
+        7: lambda t, a, b, c, d, e, f, g: typed,
+        8: lambda t, a, b, c, d, e, f, g, h: typed,
+    }[len(kinds)]
+    function.__name__ = function.__qualname__ = writer.__name__.removeprefix("ir_").strip("_")
+    return intrinsic(function)
+
+
+def _load_word(b: Any, address: Any) -> Any:
+    return b.zext(b.load(ir_ptr(b, address, I32), align=4), I64)
+
+
+def _store_word(b: Any, address: Any, value: Any) -> None:
+    b.store(b.trunc(value, I32), ir_ptr(b, address, I32), align=4)
+
+
+def _load_long(b: Any, address: Any) -> Any:
+    return b.load(ir_ptr(b, address, I64), align=8)
+
+
+def _load_byte(b: Any, address: Any) -> Any:
+    return b.zext(b.load(ir_ptr(b, address, ir.IntType(8)), align=1), I64)
+
+
+def _splat_word(b: Any, value: Any) -> Any:
+    return ir_splat(b, b.trunc(value, I32))
+
+
+def _zero_wide(b: Any, value: Any) -> Any:
+    return ir_splat(b, value)
+
+
+load = _vector_op(ir_load, V16, types.int64)
+store = _vector_op(ir_store, types.void, types.int64, V16)
+splat = _vector_op(_splat_word, V16, types.int64)
+load_splat = _vector_op(ir_load_splat, V16, types.int64)
+load_splat_wide = _vector_op(ir_load_splat_wide, W8, types.int64)
+add = _vector_op(ir_add, V16, V16, V16)
+sub = _vector_op(ir_sub, V16, V16, V16)
+mul = _vector_op(ir_mul, V16, V16, V16)
+even = _vector_op(ir_even, W8, V16)
+odd = _vector_op(ir_odd, W8, V16)
+reduce = _vector_op(ir_reduce, V16, W8, W8)
+clamp = _vector_op(ir_clamp, W8, W8)
+splat_wide = _vector_op(_zero_wide, W8, types.int64)
+
+
+def _wide_add(b: Any, x: Any, y: Any) -> Any:
+    return b.add(x, y)
+
+
+def _wide_mul(b: Any, x: Any, y: Any) -> Any:
+    return b.mul(x, y)
+
+
+wide_add = _vector_op(_wide_add, W8, W8, W8)
+wide_mul = _vector_op(_wide_mul, W8, W8, W8)
+load_word = _vector_op(_load_word, types.int64, types.int64)
+store_word = _vector_op(_store_word, types.void, types.int64, types.int64)
+load_long = _vector_op(_load_long, types.int64, types.int64)
+load_byte = _vector_op(_load_byte, types.int64, types.int64)
+
+
+def _scalar_reduce(b: Any, t: Any) -> Any:
+    """Scalar Montgomery reduction of t < p * 2^32."""
+    low = i64(_LOW)
+    q = b.and_(b.mul(b.and_(t, low), i64(MU)), low)
+    r = b.lshr(b.add(t, b.mul(q, i64(P))), i64(32))
+    return b.select(b.icmp_signed(">=", r, i64(P)), b.sub(r, i64(P)), r)
+
+
+def _scalar_mul(b: Any, x: Any, y: Any) -> Any:
+    return _scalar_reduce(b, b.mul(x, y))
+
+
+def _scalar_add(b: Any, x: Any, y: Any) -> Any:
+    s = b.add(x, y)
+    return b.select(b.icmp_signed(">=", s, i64(P)), b.sub(s, i64(P)), s)
+
+
+scalar_mul = _vector_op(_scalar_mul, types.int64, types.int64, types.int64)
+scalar_add = _vector_op(_scalar_add, types.int64, types.int64, types.int64)
+scalar_reduce = _vector_op(_scalar_reduce, types.int64, types.int64)
+
+
+def ext_intrinsic(writer: Any, count: int) -> Any:
+    """An intrinsic of `count` addresses (or other 64-bit integers) without a result; `writer(builder, *args)` emits it."""
+    return _vector_op(writer, types.void, *([types.int64] * count))
