@@ -1,0 +1,354 @@
+"""SHA-256 Merkle trees and grinding, sixteen messages at a time, one per vector lane.
+
+    leaf = SHA-256(0x00 || tree_id u8 || width u16 || salt 16 bytes or none || width canonical words u32)
+    node = SHA-256(0x01 || tree_id u8 || level u16 || left || right)
+
+all big-endian; level 1 holds the parents of leaves. Headers and salts are whole 32-bit words, so every message is a list of
+words. Lanes are neighbouring rows of a column-major matrix; words are converted from Montgomery form as they are loaded.
+
+Reference: FIPS 180-4. Slow twin: tests/zk/kernels/test_hashing.py (hashlib).
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba.core import cgutils
+
+from zk.kernels import simd as S
+from zk.kernels._jit import THREADS, kernel, parallel_for
+from zk.kernels._memory import U32, address, check, scratch, unmont
+from zk.kernels.simd import load, load_long, load_word, splat, store
+
+
+def _fractional_root_words(power: int, count: int) -> list[int]:
+    """First 32 fractional bits of the power-th roots of the first primes (FIPS 180-4, 4.2.2 and 5.3.3)."""
+    primes: list[int] = []
+    candidate = 2
+    while len(primes) < count:
+        if all(candidate % q for q in primes):
+            primes.append(candidate)
+        candidate += 1
+    words = []
+    for prime in primes:
+        scaled = prime << (32 * power)
+        low, high = 0, 1 << 42
+        while high - low > 1:  # integer root
+            middle = (low + high) // 2
+            low, high = (middle, high) if middle**power <= scaled else (low, middle)
+        words.append(low & 0xFFFFFFFF)
+    return words
+
+
+_INITIAL = np.array(_fractional_root_words(2, 8), dtype=np.uint32)
+_ROUND = np.array(_fractional_root_words(3, 64), dtype=np.uint32)
+
+
+def _write_compress(b: Any, state: Any, message: Any, constants: Any) -> None:
+    """One compression: state 8 x 16 words, message 16 x 16 words (overwritten), constants 64 words."""
+    rot = S.ir_rotr
+
+    def xor(*terms: Any) -> Any:
+        total = terms[0]
+        for term in terms[1:]:
+            total = b.xor(total, term)
+        return total
+
+    def word(k: int) -> Any:
+        return b.add(message, S.i64(64 * k))
+
+    start = [S.ir_load(b, b.add(state, S.i64(64 * k)), 64) for k in range(8)]
+    cells = [cgutils.alloca_once(b, S.IRV16) for _ in range(8)]
+    for cell, value in zip(cells, start, strict=True):
+        b.store(value, cell)
+    with cgutils.for_range(b, S.i64(4)) as outer:
+        v = [b.load(cell) for cell in cells]
+        base = b.add(constants, b.shl(outer.index, S.i64(6)))
+        w = [S.ir_load(b, word(k), 64) for k in range(16)]
+        for k in range(16):
+            a, bb, c, d, e, f, g, h = v
+            s1 = xor(rot(b, e, 6), rot(b, e, 11), rot(b, e, 25))
+            choice = b.xor(g, b.and_(e, b.xor(f, g)))
+            t1 = b.add(b.add(b.add(h, s1), choice), b.add(w[k], S.ir_load_splat(b, b.add(base, S.i64(4 * k)))))
+            s0 = xor(rot(b, a, 2), rot(b, a, 13), rot(b, a, 22))
+            majority = b.or_(b.and_(a, bb), b.and_(c, b.or_(a, bb)))
+            v = [b.add(t1, b.add(s0, majority)), a, bb, c, b.add(d, t1), e, f, g]
+            # schedule for the round sixteen later; words k+1.. are still of this group
+            x, y = w[(k + 1) % 16], w[(k + 14) % 16]
+            low = xor(rot(b, x, 7), rot(b, x, 18), b.lshr(x, S.c32(3)))
+            high = xor(rot(b, y, 17), rot(b, y, 19), b.lshr(y, S.c32(10)))
+            w[k] = b.add(b.add(w[k], low), b.add(w[(k + 9) % 16], high))
+        for k in range(16):
+            S.ir_store(b, word(k), w[k], 64)
+        for cell, value in zip(cells, v, strict=True):
+            b.store(value, cell)
+    for k in range(8):
+        S.ir_store(b, b.add(state, S.i64(64 * k)), b.add(start[k], b.load(cells[k])), 64)
+
+
+_compress = S.ext_intrinsic(_write_compress, 3)
+
+
+def _write_canonical(b: Any, src: Any, dst: Any) -> None:
+    x = S.ir_load(b, src)
+    S.ir_store(b, dst, S.ir_reduce(b, S.ir_even(b, x), S.ir_odd(b, x)), 64)
+
+
+_canonical = S.ext_intrinsic(_write_canonical, 2)
+
+
+def _write_pairs(b: Any, src: Any, left: Any, right: Any) -> None:
+    x, y = S.ir_load(b, src), S.ir_load(b, b.add(src, S.i64(64)))
+    S.ir_store(b, left, S.ir_shuffle(b, x, y, list(range(0, 32, 2))), 64)
+    S.ir_store(b, right, S.ir_shuffle(b, x, y, list(range(1, 32, 2))), 64)
+
+
+_pairs = S.ext_intrinsic(_write_pairs, 3)
+
+
+@kernel
+def _sha_batch(state, message, words, constants, initial):  # type: ignore[no-untyped-def]
+    """Pads and hashes: `words` message words, already followed by room for the padding, at message; digest in state."""
+    blocks = (words + 3 + 15) // 16
+    store(message + words * 64, splat(0x80000000))
+    for k in range(words + 1, blocks * 16 - 1):
+        store(message + k * 64, splat(0))
+    store(message + (blocks * 16 - 1) * 64, splat(words * 32))
+    for k in range(8):
+        store(state + k * 64, splat(load_word(initial + k * 4)))
+    for k in range(blocks):
+        _compress(state, message + k * 1024, constants)
+
+
+@kernel
+def _leaves(data, offsets, width, salts, salt_step, header, rows, out, out_step, work, constants, initial):  # type: ignore[no-untyped-def]
+    """Leaves of `rows` rows (a multiple of 16). Word k of row r is at data + offsets[k] + 4 r; out: 8 rows of words.
+
+    work: 8 x 16 words of state, then the message. Each column is read a few cache lines at a time.
+    """
+    extra = 5 if salt_step else 1
+    words = width + extra
+    size = ((words + 3 + 15) // 16) * 1024
+    state, message = work, work + 512
+    for first in range(0, rows, 64):
+        batches = min(4, (rows - first) // 16)
+        for k in range(width):
+            place = data + load_long(offsets + k * 8) + first * 4
+            for q in range(batches):
+                _canonical(place + q * 64, message + q * size + (extra + k) * 64)
+        for q in range(batches):
+            row = first + 16 * q
+            m = message + q * size
+            store(m, splat(header))
+            if salt_step:
+                for k in range(4):
+                    store(m + 64 + k * 64, load(salts + k * salt_step + row * 4))
+            _sha_batch(state, m, words, constants, initial)
+            for k in range(8):
+                store(out + k * out_step + row * 4, load(state + k * 64))
+
+
+@kernel
+def _parents(children, child_step, out, out_step, header, begin, end, work, constants, initial):  # type: ignore[no-untyped-def]
+    """Parents begin..end (a multiple of 16 apart); children and out are eight rows of digest words."""
+    state, message = work, work + 512
+    for row in range(begin, end, 16):
+        store(message, splat(header))
+        for k in range(8):
+            _pairs(children + k * child_step + row * 8, message + 64 + k * 64, message + 576 + k * 64)
+        _sha_batch(state, message, 17, constants, initial)
+        for k in range(8):
+            store(out + k * out_step + row * 4, load(state + k * 64))
+
+
+@kernel
+def _grind(template, page, begin, end, bits, work, constants, initial):  # type: ignore[no-untyped-def]
+    """Smallest nonce in page + [begin, end) with `bits` leading zeros, or -1. page: multiple of 2^16, end <= 2^16.
+
+    template: the sixteen words of the padded message; the nonce's low 48 bits are words 9 and 10.
+    """
+    state, message = work, work + 512
+    for base in range(begin, end, 16):
+        for k in range(16):
+            store(message + k * 64, splat(load_word(template + k * 4)))
+        store(message + 576, splat((page >> 16) & 0xFFFFFFFF))
+        for lane in range(16):
+            S.store_word(message + 640 + lane * 4, ((base + lane) << 16) | 0x8000)
+        for k in range(8):
+            store(state + k * 64, splat(load_word(initial + k * 4)))
+        _compress(state, message, constants)
+        for lane in range(16):
+            if load_word(state + lane * 4) >> (32 - bits) == 0:
+                return page + base + lane
+    return -1
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A Merkle tree with all its levels.
+
+    levels[0] holds the leaves, levels[-1] the root; each is an (8, n) uint32 array of digest words, n halving.
+    """
+
+    levels: list[U32]
+
+    @property
+    def root(self) -> bytes:
+        """The root, 32 bytes."""
+        return self.node(len(self.levels) - 1, 0)
+
+    def node(self, level: int, index: int) -> bytes:
+        """Digest `index` of a level (0: leaves). Raises IndexError outside the tree."""
+        if index < 0:
+            raise IndexError("negative node index")
+        return self.levels[level][:, index].astype(">u4").tobytes()
+
+    def nodes(self, level: int, indices: Any) -> list[bytes]:
+        """Several digests of one level."""
+        packed = np.ascontiguousarray(self.levels[level][:, np.asarray(indices)].T).astype(">u4").tobytes()
+        return [packed[k : k + 32] for k in range(0, len(packed), 32)]
+
+
+def _tree(leaves: U32, tree_id: int) -> Tree:
+    """All levels above (8, n) leaves, n a power of two."""
+    levels = [leaves]
+    while levels[-1].shape[1] > 1:
+        below, level = levels[-1], len(levels)
+        n = below.shape[1] // 2
+        above = np.empty((8, n), dtype=np.uint32)
+        header = 0x01 << 24 | tree_id << 16 | level
+        if n < 16:
+            prefix = header.to_bytes(4, "big")
+            for k in range(n):
+                pair = np.ascontiguousarray(below[:, 2 * k : 2 * k + 2].T).astype(">u4").tobytes()
+                above[:, k] = np.frombuffer(hashlib.sha256(prefix + pair).digest(), dtype=">u4")
+        else:
+            _hash_parents(below, above, header)
+        levels.append(above)
+    return Tree(levels)
+
+
+def _hash_parents(below: U32, above: U32, header: int) -> None:
+    def run(begin: int, end: int, thread: int) -> None:
+        _parents(
+            address(below), below.strides[0], address(above), above.strides[0], header, begin, end,
+            scratch("sha", thread, 128 + 32 * 16), address(_ROUND), address(_INITIAL),
+        )  # fmt: skip
+
+    n = above.shape[1]
+    parallel_for(run, n, n if n <= 1024 else max(512, min(1 << 14, n // (4 * THREADS))))
+
+
+def _hash_leaves(data: U32, offsets: Any, rows: int, cosets: int, coset_step: int, tree_id: int, salts: U32 | None) -> U32:
+    """(8, cosets * rows) leaf digests; `offsets` are the byte offsets of the words of row 0 of coset 0."""
+    offsets = np.ascontiguousarray(offsets, dtype=np.int64)
+    width = len(offsets)
+    if not 0 <= tree_id < 256 or not 0 < width < 2**16:
+        raise ValueError("tree id and width are one and two bytes")
+    header = tree_id << 16 | width
+    out = np.empty((8, cosets * rows), dtype=np.uint32)
+    if salts is not None:
+        check(salts, (4, cosets * rows), "salts")
+    if rows < 16:
+        _hash_few(data, offsets, rows, cosets, coset_step, header, salts, out)
+        return out
+    work_words = 128 + 4 * 16 * (width + 5 + 18)
+    grain = rows if rows <= 512 else min(4096, max(256, rows * cosets // (8 * THREADS)))
+
+    def run(begin: int, end: int, thread: int) -> None:
+        for piece in range(begin, end):
+            coset, row = divmod(piece * grain, rows)
+            index = coset * rows + row
+            _leaves(
+                address(data) + coset * coset_step + 4 * row, address(offsets), width,
+                address(salts) + 4 * index if salts is not None else 0, salts.strides[0] if salts is not None else 0,
+                header, grain, address(out) + 4 * index, out.strides[0],
+                scratch("sha", thread, work_words), address(_ROUND), address(_INITIAL),
+            )  # fmt: skip
+
+    parallel_for(run, cosets * rows // grain, 1)
+    return out
+
+
+def _hash_few(
+    data: U32, offsets: Any, rows: int, cosets: int, coset_step: int, header: int, salts: U32 | None, out: U32
+) -> None:
+    """The same with hashlib, for fewer rows than lanes."""
+    steps = [s // 4 for s in data.strides]
+    prefix = header.to_bytes(4, "big")
+    flat = np.lib.stride_tricks.as_strided(
+        data, (1 + sum((n - 1) * s for n, s in zip(data.shape, steps, strict=True)),), (4,), writeable=False
+    )
+    for index in range(cosets * rows):
+        coset, row = divmod(index, rows)
+        words = flat[(offsets + coset * coset_step) // 4 + row]
+        body = b"".join(unmont(int(w)).to_bytes(4, "big") for w in words)
+        salt = b"" if salts is None else salts[:, index].astype(">u4").tobytes()
+        out[:, index] = np.frombuffer(hashlib.sha256(prefix + salt + body).digest(), dtype=">u4")
+
+
+def merkle_commit(matrix: U32, n_rows_per_coset: int, tree_id: int, salts: U32 | None) -> Tree:
+    """Commit to the rows of a low-degree extension; leaf j N + i is row i of coset j.
+
+    Arguments:
+        matrix: (C, B, N + pad) uint32 Montgomery, 1 <= C < 2^16, rows contiguous.
+        n_rows_per_coset: N, a power of two.
+        tree_id: one byte.
+        salts: (4, B N) uint32, salt of leaf k = words salts[:, k], big-endian; or None.
+    """
+    check(matrix, (None, None, None), "matrix")
+    if n_rows_per_coset > matrix.shape[2] or n_rows_per_coset & (n_rows_per_coset - 1):
+        raise ValueError("rows per coset must be a power of two within the matrix")
+    offsets = np.arange(matrix.shape[0], dtype=np.int64) * matrix.strides[0]
+    leaves = _hash_leaves(
+        matrix, offsets, n_rows_per_coset, matrix.shape[1], matrix.strides[1], tree_id, salts
+    )
+    return _tree(leaves, tree_id)
+
+
+def merkle_commit_fri(layer: U32, tree_id: int) -> Tree:
+    """Commit to a FRI layer (5, B, n): leaf j n/8 + i holds the 8 extension values at rows i + t n/8 of coset j,
+    t = 0..7, five coefficients each, without salt."""
+    check(layer, (5, None, None), "layer")
+    rows = layer.shape[2] // 8
+    if rows < 1 or layer.shape[2] & (layer.shape[2] - 1):
+        raise ValueError("a layer has 8 or more rows per coset, a power of two")
+    offsets = [k * layer.strides[0] + 4 * t * rows for t in range(8) for k in range(5)]
+    return _tree(_hash_leaves(layer, offsets, rows, layer.shape[1], layer.strides[1], tree_id, None), tree_id)
+
+
+def grind(state: bytes, bits: int) -> int:
+    """Smallest u64 nonce such that SHA-256("G" || state || u8 bits || u64 nonce) begins with `bits` zero bits.
+
+    state: 32 bytes; 0 <= bits <= 32.
+    """
+    if len(state) != 32 or not 0 <= bits <= 32:
+        raise ValueError("grinding takes 32 bytes of state and up to 32 bits")
+    if bits == 0:
+        return 0
+    body = b"G" + state + bytes([bits]) + bytes(8) + b"\x80"
+    padded = body.ljust(56, b"\0") + (8 * 42).to_bytes(8, "big")
+    template = np.frombuffer(padded, dtype=">u4").astype(np.uint32)
+    chunk = 1 << 14
+    first = 0
+    while first < 2**48:
+        found: list[int] = []
+
+        def run(begin: int, end: int, thread: int, first: int = first, found: list[int] = found) -> None:
+            for piece in range(begin, end):
+                if found and min(found) < first + piece * chunk:
+                    return
+                page, rest = divmod(first + piece * chunk, 1 << 16)
+                nonce = _grind(
+                    address(template), page << 16, rest, rest + chunk, bits, scratch("sha", thread, 128 + 256 + 16),
+                    address(_ROUND), address(_INITIAL),
+                )  # fmt: skip
+                if nonce >= 0:
+                    found.append(nonce)
+
+        parallel_for(run, 16 * THREADS, 1)
+        if found:
+            return min(found)
+        first += 16 * THREADS * chunk
+    raise ValueError("no nonce below 2^48")
