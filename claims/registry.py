@@ -1,0 +1,316 @@
+"""The checkpoint registry's arithmetic: work, bases, cumulatives, the residue, snapshots and heads.
+
+    checkpoint saved --note_checkpoint--> draft --close_period--> entries: RESIDUE, then the period's drafts
+    unfinished work  --snapshot--> SNAPSHOT draft; the continuation takes a new tag with the snapshot as parent
+
+    cumulative = work + declared + parents' cumulatives      (a MERGE of two parents with one base counts it once)
+    R'         = R + the period's unattributed work          (carried by the RESIDUE entry)
+
+Exact integers throughout; what does not fit in 64 bits is refused. circuits/README.md sections 2 and 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from claims.agreement import Agreement
+from claims.errors import ClaimsError
+from claims.store import FIRST_TAG, KINDS, MAX_TOTAL, UNATTRIBUTED, Draft, PublishedHead, RegistryEntry, Store, fresh_elements
+
+__all__ = [
+    "NO_WEIGHTS",
+    "Opening",
+    "RegistryError",
+    "build_entries",
+    "close_period",
+    "note_checkpoint",
+    "open_registry",
+    "opening_head",
+    "preview",
+    "registry_head",
+    "residue",
+    "snapshot",
+    "unplaced",
+]
+
+OPENING, EXTERNAL, CHECKPOINT, SNAPSHOT, MERGE, RESIDUE = range(1, 7)
+NO_WEIGHTS = bytes(32)
+"""Digest of an entry whose weights were not saved (a SNAPSHOT, RESIDUE)."""
+
+Elements = tuple[int, ...]
+
+
+class RegistryError(ClaimsError):
+    """The registry refuses an entry: unknown parent, wrong number of parents, overflow, readings without entry."""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A checkpoint that existed when the agreement began. ``declared``: its cumulative work in units of 10^12 FLOP."""
+
+    name: str
+    declared: int
+    weights: bytes = NO_WEIGHTS
+
+
+def _fits(value: int, what: str) -> int:
+    if not 0 <= value <= MAX_TOTAL:
+        raise RegistryError(f"{what} does not fit in 64 bits", "no claim can be made about it")
+    return value
+
+
+# ---- opening ---------------------------------------------------------------------------------------------
+
+
+def open_registry(store: Store, openings: Iterable[Opening], since_period: int = 0) -> Elements:
+    """Write the opening registry and its head, once. Returns the head, which the agreement then fixes.
+
+    Args:
+        store: a store whose registry is empty.
+        openings: checkpoints that exist already, with the cumulative work that their owner declares.
+        since_period: period of the lab's first claim.
+    """
+    if store.registry_heads():
+        raise RegistryError("the registry has been opened before", "its opening head is in the agreement")
+    with store.transaction():
+        entries = []
+        for opening in openings:
+            tag = store.tag(opening.name)
+            if tag < FIRST_TAG or any(entry.tag == tag for entry in entries):
+                raise RegistryError(f"opening checkpoint {opening.name!r} is named twice or has a reserved name")
+            amount = _fits(opening.declared, f"checkpoint {opening.name}: declared work")
+            entries.append(RegistryEntry(opening.name, tag, OPENING, 0, 0, 0, 0, 0, amount, amount, opening.weights, None))
+        trailer = fresh_elements()
+        head = registry_head(store, entries, trailer)
+        store.close_registry(entries, PublishedHead(since_period - 1, head, len(entries), trailer))
+    return head
+
+
+def opening_head(store: Store) -> Elements:
+    """The head that the agreement's ``opening_head`` must be."""
+    heads = store.registry_heads()
+    if not heads:
+        raise RegistryError("the registry has not been opened", "call open_registry first")
+    return heads[0].head
+
+
+def registry_head(store: Store, entries: Sequence[RegistryEntry], trailer: Elements) -> Elements:
+    """Head over ``entries`` (all from the first one on) with a trailer: a blinded squeeze of the sponge."""
+    from circuits import chain
+    from circuits.statement import registry_header
+
+    return chain.registry_head(store.registry_iv(), registry_header(store.lab), [circuit_entry(e) for e in entries], trailer)
+
+
+def circuit_entry(entry: RegistryEntry):  # type: ignore[no-untyped-def]
+    """The entry as the circuit's dataclass."""
+    from circuits.witness import Entry
+
+    return Entry(
+        tag=entry.tag,
+        kind=entry.kind,
+        parent1=entry.parent1,
+        parent2=entry.parent2,
+        base=entry.base,
+        epoch=entry.epoch,
+        work=entry.work,
+        declared=entry.declared,
+        cumulative=entry.cumulative,
+        weights_digest=entry.weights,
+    )
+
+
+# ---- during a period -------------------------------------------------------------------------------------
+
+
+def note_checkpoint(store: Store, agreement: Agreement, draft: Draft) -> int:
+    """Note a checkpoint for the period in which its epoch lies; returns its tag.
+
+    Where unfinished work of the same name was closed by a snapshot in an earlier period, the snapshot takes the place
+    of the given parent, of which it is the only child meant here.
+    """
+    period = draft.epoch // agreement.epochs_per_period
+    agreement.period_epochs(period)
+    _check_shape(draft)
+    earlier = _latest_snapshot(store, draft.name)
+    if earlier is not None and draft.kind in ("CHECKPOINT", "SNAPSHOT"):
+        draft = Draft(draft.name, draft.kind, (earlier,), False, draft.epoch, draft.declared, draft.weights)
+    return store.add_draft(period, draft)
+
+
+def _check_shape(draft: Draft) -> None:
+    allowed = {"EXTERNAL": (0,), "CHECKPOINT": (0, 1), "SNAPSHOT": (0, 1), "MERGE": (2,)}.get(draft.kind)
+    where = f"checkpoint {draft.name}"
+    if allowed is None:
+        raise RegistryError(f"{where}: {draft.kind!r} is not a kind", "use CHECKPOINT, SNAPSHOT, MERGE or EXTERNAL")
+    if len(draft.parents) not in allowed:
+        counts = " or ".join(str(count) for count in allowed)
+        raise RegistryError(f"{where}: {draft.kind} has {counts} parents, not {len(draft.parents)}", "average more than two in steps of two")
+    if draft.kind == "MERGE" and draft.parents[0] == draft.parents[1]:
+        raise RegistryError(f"{where}: a merge has two different parents")
+    if draft.kind != "EXTERNAL" and draft.declared:
+        raise RegistryError(f"{where}: only weights from outside declare work", "its own work is the sum of its readings")
+
+
+def _snapshot_name(name: str, period: int) -> str:
+    return f"{name} @period-{period}"
+
+
+def _latest_snapshot(store: Store, name: str) -> str | None:
+    heads = store.registry_heads()
+    for head in reversed(heads):
+        if store.find_tag(_snapshot_name(name, head.period)) is not None:
+            return _snapshot_name(name, head.period)
+    return None
+
+
+def unplaced(store: Store, period: int) -> list[str]:
+    """Names that receive readings in an open period but have no draft yet."""
+    noted = {store.tag(draft.name) for draft in store.drafts(period)}
+    return sorted(store.name(tag) for tag in store.tags_in_use(period) - noted)
+
+
+def snapshot(store: Store, agreement: Agreement, period: int, name: str, parent: str | None, branch: bool | None = None) -> str:
+    """Close unfinished work toward ``name`` at the end of an open period. Returns the snapshot's name.
+
+    The readings keep their tag, which now is the snapshot's; ``name`` is free again, and the next checkpoint
+    noted under it gets a new tag and the snapshot as its parent.
+    """
+    if store.find_tag(name) not in store.tags_in_use(period):
+        raise RegistryError(f"checkpoint {name} receives no readings in period {period}", "there is nothing to close")
+    earlier = _latest_snapshot(store, name)
+    parents = () if parent is None else (parent,)
+    if earlier is not None:
+        parents, branch = (earlier,), False
+    closed = _snapshot_name(name, period)
+    last = agreement.period_epochs(period)[1]
+    with store.transaction():
+        store.rename(name, closed)
+        store.add_draft(period, Draft(closed, "SNAPSHOT", parents, branch, last, 0, NO_WEIGHTS))
+    return closed
+
+
+# ---- closing a period ------------------------------------------------------------------------------------
+
+
+def residue(entries: Sequence[RegistryEntry]) -> int:
+    """R: unattributed work since the agreement began, in units of 10^12 FLOP."""
+    return next((entry.cumulative for entry in reversed(entries) if entry.kind == RESIDUE), 0)
+
+
+def build_entries(
+    old: Sequence[RegistryEntry],
+    drafts: Sequence[tuple[int, Draft]],
+    tags: Mapping[str, int],
+    work: Mapping[int, int],
+    period: int,
+    first_epoch: int,
+) -> list[RegistryEntry]:
+    """New entries of a period, the RESIDUE first.
+
+    Args:
+        old: all entries before.
+        drafts: (tag, draft) in order; parents come before children.
+        tags: name to tag of everything that a parent may be.
+        work: exact work per tag of the period's readings; tag 2 is the unattributed work.
+        period: index.
+        first_epoch: the period's first epoch, written into the RESIDUE entry.
+
+    Raises:
+        RegistryError: readings with no entry, an unknown parent, an amount over 64 bits.
+    """
+    unattributed = work.get(UNATTRIBUTED, 0)
+    total = _fits(residue(old) + unattributed, "the unattributed work since the agreement began")
+    new = [RegistryEntry("unattributed work", UNATTRIBUTED, RESIDUE, 0, 0, 0, first_epoch, unattributed, 0, total, NO_WEIGHTS, period)]
+    known = {entry.tag: entry for entry in old if entry.kind != RESIDUE}
+    children = _children(known.values(), drafts, tags)
+    for tag, draft in drafts:
+        parents = [tags.get(name, 0) for name in draft.parents]
+        missing = [name for name, parent in zip(draft.parents, parents, strict=True) if parent not in known]
+        if missing:
+            raise RegistryError(f"checkpoint {draft.name}: its parent {missing[0]} comes later or not at all", "note parents first")
+        entry = _entry(tag, draft, parents, known, work.get(tag, 0), children, period)
+        known[tag] = entry
+        new.append(entry)
+    orphans = sorted(tag for tag, amount in work.items() if tag >= FIRST_TAG and tag not in {e.tag for e in new})
+    if orphans:
+        names = {number: name for name, number in tags.items()}
+        name = names.get(orphans[0], f"tag {orphans[0]}")
+        raise RegistryError(
+            f"tag of checkpoint {name} receives readings but has no entry in this period",
+            "note the checkpoint, or close the unfinished work with a snapshot",
+        )
+    return new
+
+
+def _children(old: Iterable[RegistryEntry], drafts: Sequence[tuple[int, Draft]], tags: Mapping[str, int]) -> dict[int, int]:
+    counts: dict[int, int] = {}
+    for entry in old:
+        if entry.kind in (CHECKPOINT, SNAPSHOT):
+            counts[entry.parent1] = counts.get(entry.parent1, 0) + 1
+    for _, draft in drafts:
+        if draft.kind in ("CHECKPOINT", "SNAPSHOT") and draft.parents:
+            parent = tags.get(draft.parents[0], 0)
+            counts[parent] = counts.get(parent, 0) + 1
+    return counts
+
+
+def _entry(
+    tag: int, draft: Draft, parents: list[int], known: Mapping[int, RegistryEntry], work: int, children: Mapping[int, int], period: int
+) -> RegistryEntry:
+    kind = KINDS.index(draft.kind) + 1
+    if work and kind not in (CHECKPOINT, SNAPSHOT):
+        raise RegistryError(f"checkpoint {draft.name}: a {draft.kind} receives no readings", "give the work to a CHECKPOINT")
+    parent1, parent2 = [*parents, 0, 0][:2]
+    base = known[parent1].base if parent1 else 0
+    cumulative = work + draft.declared + sum(known[parent].cumulative for parent in parents)
+    if kind in (CHECKPOINT, SNAPSHOT) and parent1:
+        starts_branch = draft.branch if draft.branch is not None else children.get(parent1, 0) > 1
+        base = parent1 if starts_branch else base
+    if kind == MERGE and base and base == known[parent2].base:
+        cumulative -= known[base].cumulative
+    _fits(cumulative, f"checkpoint {draft.name}: cumulative work")
+    return RegistryEntry(
+        draft.name, tag, kind, parent1, parent2, base, draft.epoch, _fits(work, f"checkpoint {draft.name}: work"),
+        _fits(draft.declared, f"checkpoint {draft.name}: declared work"), cumulative, draft.weights, period,
+    )  # fmt: skip
+
+
+def preview(store: Store, agreement: Agreement, period: int) -> list[RegistryEntry]:
+    """The entries that closing the period would append; changes nothing.
+
+    Raises:
+        RegistryError: a meter has not signed, or as in :func:`build_entries`.
+    """
+    for meter in agreement.lab(store.lab).meters:
+        signed = store.signed_head(period, meter.name)
+        if signed is None:
+            raise RegistryError(f"meter {meter.name} has not signed period {period}", "seal every meter's ledger first")
+        if signed.agreement_digest != agreement.digest:
+            raise RegistryError(f"meter {meter.name} signed period {period} under another agreement")
+    drafts = store.drafts(period)
+    tags: dict[str, int] = {entry.name: entry.tag for entry in store.entries()}
+    tagged = [(store.tag(draft.name), draft) for draft in drafts]
+    tags.update({draft.name: tag for tag, draft in tagged})
+    work = store.work_by_tag(period)
+    tags.update({store.name(tag): tag for tag in work if tag >= FIRST_TAG})
+    first = agreement.period_epochs(period)[0]
+    return build_entries(store.entries(), tagged, tags, work, period, first)
+
+
+def close_period(store: Store, agreement: Agreement, period: int) -> PublishedHead:
+    """Close the registry for a period: every draft becomes an entry, behind one RESIDUE, under a freshly blinded head.
+
+    All or nothing, and once per period.
+    """
+    if store.registry_head(period) is not None:
+        raise RegistryError(f"period {period} is closed already")
+    with store.transaction():
+        old = store.entries()
+        new = preview(store, agreement, period)
+        trailer = fresh_elements()
+        head = registry_head(store, [*old, *new], trailer)
+        published = PublishedHead(period, head, len(old) + len(new), trailer)
+        store.close_registry(new, published)
+    return published

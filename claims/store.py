@@ -1,0 +1,583 @@
+"""The lab's private store: one SQLite file with readings, registry, blinding values and published heads.
+
+    usage (imported, exact milliseconds) --seal--> readings + ledger secrets + signed head     per meter and period
+    drafts (checkpoints of the open period) --close--> entries + trailer + registry head       per period
+
+What is sealed or closed is never changed: triggers in the file refuse it, whoever connects. Every change is
+one transaction with full synchronisation, so a crash leaves the state before or after it. The file is 0600
+and holds everything that the proof hides; FORMATS-store.md describes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sqlite3
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from claims.canonical import FIELD_PRIME, head_from_bytes, head_to_bytes, is_name
+from claims.errors import ClaimsError
+
+__all__ = [
+    "APPLICATION_ID",
+    "FORMAT_VERSION",
+    "Draft",
+    "LedgerSecrets",
+    "PublishedHead",
+    "Reading",
+    "RegistryEntry",
+    "SignedHead",
+    "Store",
+    "StoreError",
+    "Usage",
+    "fresh_elements",
+]
+
+APPLICATION_ID = 0x53544453
+"""SQLite application_id of a store: "STDS"."""
+FORMAT_VERSION = 1
+MAX_CHECKPOINT_NAME = 200
+MAX_AMOUNT = 2**48 - 1
+MAX_TOTAL = 2**64 - 1
+FIRST_TAG, LAST_TAG = 3, 2**24 - 1
+IDLE, UNATTRIBUTED = 1, 2
+RESERVED_NAMES = {"idle": IDLE, "unattributed": UNATTRIBUTED}
+KINDS = ("OPENING", "EXTERNAL", "CHECKPOINT", "SNAPSHOT", "MERGE", "RESIDUE")
+"""Kinds of registry entries; a kind's number is its position here plus 1 (circuits/README.md section 2)."""
+
+Elements = tuple[int, ...]
+
+
+class StoreError(ClaimsError):
+    """The store refuses a change or cannot be opened. Nothing was changed. Never holds a secret."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Busy time as imported. ``tag``: 2 (unattributed) or a checkpoint's; ``chip_ms``: chip-milliseconds, exact.
+
+    ``work``: units of 10^12 FLOP as metered, or None where the charge is at peak.
+    """
+
+    epoch: int
+    tag: int
+    chip_ms: int
+    work: int | None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A sealed reading: epoch, tag (24 bits), chip_seconds and work (48 bits)."""
+
+    epoch: int
+    tag: int
+    chip_seconds: int
+    work: int
+
+
+@dataclass(frozen=True)
+class LedgerSecrets:
+    """Blinding values of one ledger: 8 uniform field elements each. Not shown by repr."""
+
+    iv: Elements = field(repr=False)
+    trailer: Elements = field(repr=False)
+
+
+@dataclass(frozen=True)
+class SignedHead:
+    """A meter's signed ledger head for a period under one agreement (32-byte digest, 64-byte signature)."""
+
+    meter: str
+    period: int
+    agreement_digest: bytes
+    head: Elements
+    signature: bytes
+
+
+@dataclass(frozen=True)
+class PublishedHead:
+    """A registry head: after ``period`` (the opening head: one less than the lab's first), over ``entries`` entries."""
+
+    period: int
+    head: Elements
+    entries: int
+    trailer: Elements = field(repr=False)
+
+
+@dataclass(frozen=True)
+class RegistryEntry:
+    """One closed registry entry. Tags: 0 is NONE; kind as in ``KINDS``, by number; amounts 64 bits.
+
+    ``name``: private name of the checkpoint; ``period``: None for OPENING; ``weights``: 32-byte digest.
+    """
+
+    name: str
+    tag: int
+    kind: int
+    parent1: int
+    parent2: int
+    base: int
+    epoch: int
+    work: int
+    declared: int
+    cumulative: int
+    weights: bytes
+    period: int | None
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A registry entry before its period is closed: its work is not known yet.
+
+    Attributes:
+        name: the checkpoint's private name.
+        kind: "EXTERNAL", "CHECKPOINT", "SNAPSHOT" or "MERGE".
+        parents: names; none for EXTERNAL, one at most for CHECKPOINT and SNAPSHOT, two for MERGE.
+        branch: True: a branch starts here (base = parent); False: continues (base = parent's base);
+            None: a branch if the parent has several children.
+        epoch: when it was saved.
+        declared: units of 10^12 FLOP (EXTERNAL).
+        weights: 32-byte digest of the weights.
+    """
+
+    name: str
+    kind: str
+    parents: tuple[str, ...]
+    branch: bool | None
+    epoch: int
+    declared: int
+    weights: bytes
+
+
+def fresh_elements() -> Elements:
+    """Eight uniform field elements from the operating system's generator."""
+    return tuple(secrets.randbelow(FIELD_PRIME) for _ in range(8))
+
+
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE names (tag INTEGER PRIMARY KEY CHECK (tag BETWEEN 3 AND 16777215), name TEXT NOT NULL UNIQUE);
+CREATE TABLE usage (
+    id INTEGER PRIMARY KEY, period INTEGER NOT NULL, meter TEXT NOT NULL, epoch INTEGER NOT NULL,
+    tag INTEGER NOT NULL CHECK (tag BETWEEN 2 AND 16777215), chip_ms INTEGER NOT NULL CHECK (chip_ms >= 0), work INTEGER);
+CREATE INDEX usage_by_meter ON usage (period, meter, epoch);
+CREATE TABLE readings (
+    period INTEGER NOT NULL, meter TEXT NOT NULL, seq INTEGER NOT NULL, epoch INTEGER NOT NULL,
+    tag INTEGER NOT NULL CHECK (tag BETWEEN 1 AND 16777215), chip_seconds INTEGER NOT NULL CHECK (chip_seconds BETWEEN 0 AND 281474976710655),
+    work INTEGER NOT NULL CHECK (work BETWEEN 0 AND 281474976710655), PRIMARY KEY (period, meter, seq)) WITHOUT ROWID;
+CREATE TABLE ledgers (
+    period INTEGER NOT NULL, meter TEXT NOT NULL, agreement BLOB NOT NULL CHECK (length(agreement) = 32),
+    iv BLOB NOT NULL CHECK (length(iv) = 32), trailer BLOB NOT NULL CHECK (length(trailer) = 32),
+    head BLOB NOT NULL CHECK (length(head) = 32), signature BLOB NOT NULL CHECK (length(signature) = 64),
+    PRIMARY KEY (period, meter)) WITHOUT ROWID;
+CREATE TABLE drafts (
+    id INTEGER PRIMARY KEY, period INTEGER NOT NULL, tag INTEGER NOT NULL UNIQUE REFERENCES names (tag), kind INTEGER NOT NULL,
+    parent1 INTEGER NOT NULL, parent2 INTEGER NOT NULL, branch INTEGER, epoch INTEGER NOT NULL,
+    declared BLOB NOT NULL CHECK (length(declared) = 8), weights BLOB NOT NULL CHECK (length(weights) = 32));
+CREATE TABLE entries (
+    position INTEGER PRIMARY KEY, period INTEGER, tag INTEGER NOT NULL, kind INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 6),
+    parent1 INTEGER NOT NULL, parent2 INTEGER NOT NULL, base INTEGER NOT NULL, epoch INTEGER NOT NULL,
+    work BLOB NOT NULL CHECK (length(work) = 8), declared BLOB NOT NULL CHECK (length(declared) = 8),
+    cumulative BLOB NOT NULL CHECK (length(cumulative) = 8), weights BLOB NOT NULL CHECK (length(weights) = 32));
+CREATE UNIQUE INDEX one_entry_per_tag ON entries (tag) WHERE tag > 2;
+CREATE UNIQUE INDEX one_residue_per_period ON entries (period) WHERE kind = 6;
+CREATE TABLE registry_heads (
+    period INTEGER PRIMARY KEY, head BLOB NOT NULL CHECK (length(head) = 32),
+    trailer BLOB NOT NULL CHECK (length(trailer) = 32), entries INTEGER NOT NULL);
+CREATE TRIGGER names_update BEFORE UPDATE OF tag ON names BEGIN SELECT RAISE(ABORT, 'a tag is never changed'); END;
+CREATE TRIGGER names_delete BEFORE DELETE ON names BEGIN SELECT RAISE(ABORT, 'a tag is never freed'); END;
+CREATE TRIGGER meta_update BEFORE UPDATE ON meta WHEN OLD.key IN ('lab', 'registry_iv')
+    BEGIN SELECT RAISE(ABORT, 'the lab and the registry''s start are fixed'); END;
+CREATE TRIGGER meta_delete BEFORE DELETE ON meta BEGIN SELECT RAISE(ABORT, 'fixed'); END;
+CREATE TRIGGER usage_sealed BEFORE INSERT ON usage
+    WHEN EXISTS (SELECT 1 FROM ledgers WHERE period = NEW.period AND meter = NEW.meter)
+    BEGIN SELECT RAISE(ABORT, 'the meter has signed this period'); END;
+CREATE TRIGGER readings_sealed BEFORE INSERT ON readings
+    WHEN EXISTS (SELECT 1 FROM ledgers WHERE period = NEW.period AND meter = NEW.meter)
+    BEGIN SELECT RAISE(ABORT, 'the meter has signed this period'); END;
+CREATE TRIGGER drafts_closed BEFORE INSERT ON drafts WHEN EXISTS (SELECT 1 FROM registry_heads WHERE period >= NEW.period)
+    BEGIN SELECT RAISE(ABORT, 'the period is closed'); END;
+"""
+_FROZEN = ("readings", "ledgers", "entries", "registry_heads")
+
+
+def _frozen_triggers() -> str:
+    text = ""
+    for table in _FROZEN:
+        for action in ("UPDATE", "DELETE"):
+            text += (
+                f"CREATE TRIGGER {table}_{action.lower()} BEFORE {action} ON {table} "
+                f"BEGIN SELECT RAISE(ABORT, '{table} are never changed'); END;\n"
+            )
+    return text
+
+
+def _u64(value: int, what: str) -> bytes:
+    if type(value) is not int or not 0 <= value <= MAX_TOTAL:
+        raise StoreError(f"{what} does not fit in 64 bits", "amounts are whole numbers of 10^12 FLOP below 2^64")
+    return value.to_bytes(8, "big")
+
+
+class Store:
+    """An open store. Use :meth:`create` or :meth:`open`, and as a context manager.
+
+    Raises:
+        StoreError: on every refusal; the file is then as it was before the call.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, lab: str) -> None:
+        self._path, self._db, self._lab = path, connection, lab
+
+    def __repr__(self) -> str:
+        return f"Store({str(self._path)!r}, lab={self._lab!r})"
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def lab(self) -> str:
+        """The lab whose store this is."""
+        return self._lab
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
+    @classmethod
+    def create(cls, path: str | Path, lab: str) -> Store:
+        """Make a new, empty store with a fresh registry IV. Refuses an existing file."""
+        path = Path(path)
+        if not is_name(lab):
+            raise StoreError(f"{lab!r} is not a lab name", "use a-z 0-9 . _ - and at most 64 of them")
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except FileExistsError:
+            raise StoreError(f"{path} exists already", "open it, or choose another file") from None
+        except OSError as error:
+            raise StoreError(f"{path} cannot be made: {error.strerror}", "check the folder") from None
+        try:
+            db = cls._connect(path)
+            with db:
+                db.execute("BEGIN IMMEDIATE")
+                for statement in _statements(_SCHEMA + _frozen_triggers()):
+                    db.execute(statement)
+                db.execute("INSERT INTO meta VALUES ('lab', ?)", (lab.encode(),))
+                db.execute("INSERT INTO meta VALUES ('registry_iv', ?)", (head_to_bytes(fresh_elements()),))
+                db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                db.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+        except sqlite3.Error as error:
+            for name in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+                name.unlink(missing_ok=True)
+            raise StoreError(f"{path} cannot be made: {error}", "check the disk") from None
+        return cls(path, db, lab)
+
+    @classmethod
+    def open(cls, path: str | Path) -> Store:
+        """Open an existing store after checking its owner's mode, its kind, its version and its integrity."""
+        path = Path(path)
+        try:
+            mode = os.stat(path).st_mode
+        except OSError as error:
+            raise StoreError(f"{path} cannot be opened: {error.strerror}", "make one with Store.create") from None
+        if not stat.S_ISREG(mode):
+            raise StoreError(f"{path} is not a file")
+        if mode & 0o077:
+            raise StoreError(f"{path} may be read by others", f"chmod 600 {path}, and consider its secrets known")
+        try:
+            db = cls._connect(path)
+            marks = tuple(db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
+            if marks[0] != APPLICATION_ID:
+                raise StoreError(f"{path} is not a Standstill store")
+            if marks[1] != FORMAT_VERSION:
+                raise StoreError(f"{path} has format {marks[1]}, this program reads {FORMAT_VERSION}", "use the matching program")
+            if db.execute("PRAGMA quick_check").fetchone()[0] != "ok":
+                raise StoreError(f"{path} is damaged", "restore the last backup")
+            lab = bytes(db.execute("SELECT value FROM meta WHERE key = 'lab'").fetchone()[0]).decode()
+        except sqlite3.Error as error:
+            raise StoreError(f"{path} cannot be read as a store: {error}", "restore the last backup") from None
+        return cls(path, db, lab)
+
+    @staticmethod
+    def _connect(path: Path) -> sqlite3.Connection:
+        db = sqlite3.connect(path, isolation_level=None, timeout=10)
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF"):
+            db.execute(f"PRAGMA {pragma}")
+        return db
+
+    def close(self) -> None:
+        """Close the file; what was committed is on disk."""
+        self._db.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All changes inside, or none. May be nested; the outermost one commits."""
+        if self._db.in_transaction:
+            yield
+            return
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            raise StoreError(f"{self._path} cannot be written: {error}", "is another program using it?") from None
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._db.rollback()
+            raise StoreError(f"refused: {error}", "nothing was changed") from None
+        except BaseException:
+            self._db.rollback()
+            raise
+
+    def _query(self, text: str, *values: object) -> list[tuple[object, ...]]:
+        try:
+            return self._db.execute(text, values).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(f"{self._path} cannot be read: {error}", "restore the last backup") from None
+
+    # ---- names and tags ----------------------------------------------------------------------------------
+
+    def tag(self, name: str) -> int:
+        """The checkpoint's tag; a new name gets one at random, never used before. "idle" and "unattributed" are fixed."""
+        found = self.find_tag(name)
+        if found is not None:
+            return found
+        if not name or len(name) > MAX_CHECKPOINT_NAME or not name.isprintable() or name != name.strip():
+            raise StoreError(f"{name[:40]!r} cannot name a checkpoint", f"use 1 to {MAX_CHECKPOINT_NAME} printable characters")
+        with self.transaction():
+            while True:
+                tag = FIRST_TAG + secrets.randbelow(LAST_TAG - FIRST_TAG + 1)
+                if not self._query("SELECT 1 FROM names WHERE tag = ?", tag):
+                    self._db.execute("INSERT INTO names VALUES (?, ?)", (tag, name))
+                    return tag
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a tag another private name, so that the old one can be used for a new tag."""
+        tag = self.find_tag(old)
+        if tag is None or tag < FIRST_TAG or self.find_tag(new) is not None:
+            raise StoreError(f"{old!r} cannot be renamed to {new!r}", "the first must be known and the second free")
+        with self.transaction():
+            self._db.execute("UPDATE names SET name = ? WHERE tag = ?", (new, tag))
+
+    def find_tag(self, name: str) -> int | None:
+        """The tag of a known name, or None."""
+        if name in RESERVED_NAMES:
+            return RESERVED_NAMES[name]
+        rows = self._query("SELECT tag FROM names WHERE name = ?", name)
+        return int(rows[0][0]) if rows else None  # type: ignore[call-overload]
+
+    def name(self, tag: int) -> str:
+        """The private name behind a tag."""
+        for name, fixed in RESERVED_NAMES.items():
+            if tag == fixed:
+                return name
+        rows = self._query("SELECT name FROM names WHERE tag = ?", tag)
+        return str(rows[0][0]) if rows else ("none" if tag == 0 else f"tag {tag}")
+
+    # ---- usage and ledgers -------------------------------------------------------------------------------
+
+    def add_usage(self, period: int, meter: str, usage: Iterable[Usage]) -> int:
+        """Add imported busy time of one meter; returns how many rows. Refused once the meter has signed the period."""
+        rows = [(period, meter, u.epoch, u.tag, u.chip_ms, u.work) for u in usage]
+        if self.signed_head(period, meter) is not None:
+            raise StoreError(f"meter {meter} has signed period {period}", "late readings cannot be added to a signed ledger")
+        with self.transaction():
+            self._db.executemany("INSERT INTO usage (period, meter, epoch, tag, chip_ms, work) VALUES (?, ?, ?, ?, ?, ?)", rows)
+        return len(rows)
+
+    def remember_import(self, digest: bytes, label: str) -> None:
+        """Note that a file with this SHA-256 was imported. Refuses a second time, which would charge it twice."""
+        key = "import:" + digest.hex()
+        with self.transaction():
+            rows = self._query("SELECT value FROM meta WHERE key = ?", key)
+            if rows:
+                before = bytes(rows[0][0]).decode()  # type: ignore[call-overload]
+                raise StoreError(f"the same file was imported before, as {before}", "importing it again would charge it twice")
+            self._db.execute("INSERT INTO meta VALUES (?, ?)", (key, label.encode()))
+
+    def usage(self, period: int, meter: str) -> list[Usage]:
+        """Imported busy time, by epoch and then as imported."""
+        rows = self._query(
+            "SELECT epoch, tag, chip_ms, work FROM usage WHERE period = ? AND meter = ? ORDER BY epoch, id", period, meter
+        )
+        return [Usage(*row) for row in rows]  # type: ignore[arg-type]
+
+    def seal(
+        self, head: SignedHead, readings: Iterable[Reading], ledger_secrets: LedgerSecrets
+    ) -> None:
+        """Store a meter's final readings, blinding values and signed head of a period, once.
+
+        Sealing again with the same head and agreement changes nothing; with another one it is refused.
+        """
+        known = self.signed_head(head.period, head.meter)
+        if known is not None:
+            if (known.head, known.agreement_digest) == (head.head, head.agreement_digest):
+                return
+            raise StoreError(
+                f"meter {head.meter} has signed another head for period {head.period}",
+                "two signed heads for one meter and period are evidence of a breach: keep the first",
+            )
+        rows = [(head.period, head.meter, i, r.epoch, r.tag, r.chip_seconds, r.work) for i, r in enumerate(readings)]
+        with self.transaction():
+            self._db.executemany("INSERT INTO readings VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            values = (head_to_bytes(ledger_secrets.iv), head_to_bytes(ledger_secrets.trailer), head_to_bytes(head.head))
+            self._db.execute(
+                "INSERT INTO ledgers VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (head.period, head.meter, head.agreement_digest, *values, head.signature),
+            )
+
+    def readings(self, period: int, meter: str) -> list[Reading]:
+        """Sealed readings, in the order in which the head absorbs them."""
+        rows = self._query(
+            "SELECT epoch, tag, chip_seconds, work FROM readings WHERE period = ? AND meter = ? ORDER BY seq", period, meter
+        )
+        return [Reading(*row) for row in rows]  # type: ignore[arg-type]
+
+    def signed_head(self, period: int, meter: str) -> SignedHead | None:
+        """The meter's signed head of a period, or None."""
+        rows = self._query("SELECT agreement, head, signature FROM ledgers WHERE period = ? AND meter = ?", period, meter)
+        if not rows:
+            return None
+        agreement, head, signature = (bytes(value) for value in rows[0])  # type: ignore[call-overload]
+        return SignedHead(meter, period, agreement, head_from_bytes(head), signature)
+
+    def ledger_secrets(self, period: int, meter: str) -> LedgerSecrets:
+        """Blinding values of a sealed ledger."""
+        rows = self._query("SELECT iv, trailer FROM ledgers WHERE period = ? AND meter = ?", period, meter)
+        if not rows:
+            raise StoreError(f"meter {meter} has not signed period {period}", "seal the period first")
+        return LedgerSecrets(*(head_from_bytes(bytes(value)) for value in rows[0]))  # type: ignore[call-overload]
+
+    def work_by_tag(self, period: int) -> dict[int, int]:
+        """Exact work per tag over all sealed readings of a period (idle included, as 0)."""
+        totals: dict[int, int] = {}
+        cursor = self._db.execute("SELECT tag, work FROM readings WHERE period = ?", (period,))
+        for tag, work in cursor:
+            totals[tag] = totals.get(tag, 0) + work
+        return totals
+
+    def tags_in_use(self, period: int) -> set[int]:
+        """Tags of checkpoints that sealed or imported readings of a period carry."""
+        rows = self._query(
+            "SELECT tag FROM usage WHERE period = ? UNION SELECT tag FROM readings WHERE period = ?", period, period
+        )
+        return {int(row[0]) for row in rows if int(row[0]) >= FIRST_TAG}  # type: ignore[call-overload]
+
+    # ---- registry ----------------------------------------------------------------------------------------
+
+    def registry_iv(self) -> Elements:
+        """The registry's IV, drawn once when the store was made."""
+        return head_from_bytes(bytes(self._query("SELECT value FROM meta WHERE key = 'registry_iv'")[0][0]))  # type: ignore[call-overload]
+
+    def add_draft(self, period: int, draft: Draft) -> int:
+        """Note a checkpoint for an open period; returns its tag. Its parents must be known names."""
+        if any(head.period >= period for head in self.registry_heads()):
+            raise StoreError(f"period {period} is closed", "note the checkpoint in the next period")
+        if len(draft.weights) != 32:
+            raise StoreError(f"checkpoint {draft.name}: a weights digest is 32 bytes")
+        parents = [self._parent(draft, name) for name in draft.parents] + [0, 0]
+        with self.transaction():
+            tag = self.tag(draft.name)
+            if tag < FIRST_TAG:
+                raise StoreError(f"{draft.name!r} is not a checkpoint's name")
+            if self._query("SELECT 1 FROM entries WHERE tag = ? UNION SELECT 1 FROM drafts WHERE tag = ?", tag, tag):
+                raise StoreError(f"checkpoint {draft.name} is in the registry already", "a new save needs a new name")
+            branch = None if draft.branch is None else int(draft.branch)
+            self._db.execute(
+                "INSERT INTO drafts (period, tag, kind, parent1, parent2, branch, epoch, declared, weights) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (period, tag, KINDS.index(draft.kind) + 1, parents[0], parents[1], branch, draft.epoch,
+                 _u64(draft.declared, f"checkpoint {draft.name}: declared work"), draft.weights),
+            )  # fmt: skip
+        return tag
+
+    def _parent(self, draft: Draft, name: str) -> int:
+        tag = self.find_tag(name)
+        if tag is None or not self._query("SELECT 1 FROM entries WHERE tag = ? UNION SELECT 1 FROM drafts WHERE tag = ?", tag, tag):
+            raise StoreError(f"checkpoint {draft.name}: its parent {name} is not in the registry", "add the parent first")
+        return tag
+
+    def drafts(self, period: int) -> list[Draft]:
+        """Checkpoints noted for a period that is not closed, in order."""
+        rows = self._query(
+            "SELECT tag, kind, parent1, parent2, branch, epoch, declared, weights FROM drafts WHERE period = ? ORDER BY id", period
+        )
+        drafts = []
+        for tag, kind, parent1, parent2, branch, epoch, declared, weights in rows:
+            parents = tuple(self.name(p) for p in (parent1, parent2) if p)  # type: ignore[arg-type]
+            flag = None if branch is None else bool(branch)
+            amount = int.from_bytes(bytes(declared), "big")  # type: ignore[call-overload]
+            drafts.append(Draft(self.name(tag), KINDS[kind - 1], parents, flag, epoch, amount, bytes(weights)))  # type: ignore[arg-type,operator,call-overload]
+        return drafts
+
+    def close_registry(self, new_entries: Iterable[RegistryEntry], published: PublishedHead) -> None:
+        """Append entries and their head; drafts of the period go. Each period (and the opening) once, in order."""
+        known = self.registry_heads()
+        if known and published.period != known[-1].period + 1:
+            raise StoreError(f"period {published.period} cannot be closed: the last one was {known[-1].period}")
+        with self.transaction():
+            self._db.execute("DELETE FROM drafts WHERE period = ?", (published.period,))
+            for entry in new_entries:
+                self._insert_entry(entry)
+            count = self._query("SELECT COUNT(*) FROM entries")[0][0]
+            if count != published.entries:
+                raise StoreError(f"the head covers {published.entries} entries, the registry has {count}")
+            self._db.execute(
+                "INSERT INTO registry_heads VALUES (?, ?, ?, ?)",
+                (published.period, head_to_bytes(published.head), head_to_bytes(published.trailer), published.entries),
+            )
+
+    def _insert_entry(self, entry: RegistryEntry) -> None:
+        amounts = [
+            _u64(value, f"checkpoint {entry.name}: {what}")
+            for what, value in (("work", entry.work), ("declared", entry.declared), ("cumulative", entry.cumulative))
+        ]
+        self._db.execute(
+            "INSERT INTO entries (period, tag, kind, parent1, parent2, base, epoch, work, declared, cumulative, weights) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (entry.period, entry.tag, entry.kind, entry.parent1, entry.parent2, entry.base, entry.epoch, *amounts, entry.weights),
+        )
+
+    def entries(self, count: int | None = None) -> list[RegistryEntry]:
+        """Closed entries in order: all, or the first ``count``."""
+        rows = self._query(
+            "SELECT tag, kind, parent1, parent2, base, epoch, work, declared, cumulative, weights, period "
+            "FROM entries ORDER BY position LIMIT ?",
+            -1 if count is None else count,
+        )
+        names: dict[object, object] = dict(self._query("SELECT tag, name FROM names"))  # type: ignore[arg-type]
+        result = []
+        for tag, kind, parent1, parent2, base, epoch, work, declared, cumulative, weights, period in rows:
+            amounts = [int.from_bytes(bytes(v), "big") for v in (work, declared, cumulative)]  # type: ignore[call-overload]
+            name = str(names.get(tag, "unattributed work"))
+            result.append(
+                RegistryEntry(name, tag, kind, parent1, parent2, base, epoch, *amounts, bytes(weights), period)  # type: ignore[arg-type,call-overload]
+            )
+        return result
+
+    def registry_heads(self) -> list[PublishedHead]:
+        """Published registry heads, the opening head first."""
+        rows = self._query("SELECT period, head, entries, trailer FROM registry_heads ORDER BY period")
+        return [
+            PublishedHead(period, head_from_bytes(bytes(head)), count, head_from_bytes(bytes(trailer)))  # type: ignore[arg-type,call-overload]
+            for period, head, count, trailer in rows
+        ]
+
+    def registry_head(self, period: int) -> PublishedHead | None:
+        """The registry head after a period, or None when it is not closed."""
+        return next((head for head in self.registry_heads() if head.period == period), None)
+
+
+def _statements(script: str) -> Iterator[str]:
+    pending = ""
+    for line in script.splitlines():
+        pending += line + "\n"
+        if sqlite3.complete_statement(pending):
+            yield pending
+            pending = ""
