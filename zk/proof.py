@@ -21,7 +21,8 @@ MAGIC = b"SSPF"
 VERSION = 1
 NONCE_BYTES = 8
 EXT_BYTES = 4 * DEGREE
-ARITY = 8
+ARITY_BITS = 3
+ARITY = 1 << ARITY_BITS
 QUOTIENT_CHUNKS = 2
 CHUNK_COLUMNS = QUOTIENT_CHUNKS * DEGREE  # committed coordinates of the quotient's chunks
 QUOTIENT_COLUMNS = CHUNK_COLUMNS + DEGREE  # and of the FRI mask
@@ -74,7 +75,7 @@ class Shape:
         result = [distinct, distinct, distinct]
         mask = (1 << self.log_rows) - 1
         for layer in range(self.folds):
-            log_next = self.log_rows - 3 * (layer + 1)
+            log_next = self.log_rows - ARITY_BITS * (layer + 1)
             low = (1 << log_next) - 1
             result.append(sorted({(q >> self.log_rows) << log_next | (q & mask & low) for q in distinct}))
         return result
@@ -90,7 +91,7 @@ def proof_shape(program: Program, options: Options, log_rows: int) -> Shape:
         Tree(AUX, depth, DEGREE * program.n_aux, salt),
         Tree(QUOTIENT, depth, QUOTIENT_COLUMNS, salt),
     ]
-    trees += [Tree(FRI + r, depth - 3 * (r + 1), ARITY * DEGREE, 0) for r in range(folds)]
+    trees += [Tree(FRI + r, depth - ARITY_BITS * (r + 1), ARITY * DEGREE, 0) for r in range(folds)]
     counts = (program.n_columns, DEGREE * program.n_aux, CHUNK_COLUMNS, len(program.next_columns), DEGREE)
     return Shape(log_rows, options.log_blowup, counts, folds, options.final_length(log_rows), tuple(trees))
 

@@ -1,0 +1,336 @@
+"""The verifier: Python's standard library alone, no numba, no numpy, no prover.
+
+Step numbers are those of PROTOCOL.md section 6, names and order of checks those of its section 11. Whatever bytes it is
+given, `verify` returns a report or raises a ZkError: ProofRejected for a failed check, MalformedProof for bytes that are no
+proof, StatementError, OptionsError or AirError for a caller's own arguments.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from zk.air import Program
+from zk.errors import AirError, OptionsError, ProofRejected, StatementError
+from zk.evaluation import (
+    Challenges,
+    PublicInteraction,
+    combine_coordinates,
+    dot,
+    evaluate_program,
+    ext_dot,
+    lookup_constraints,
+    pack,
+    public_sum,
+    quotient_value,
+    selectors,
+)
+from zk.field import (
+    DEGREE,
+    GENERATOR,
+    ONE,
+    Ext,
+    P,
+    batch_inverse,
+    embed,
+    ext_add,
+    ext_mul,
+    ext_pow,
+    ext_scale,
+    ext_sub,
+    inverse,
+    is_element,
+    root_of_unity,
+)
+from zk.merkle import leaf_hash, opening_root
+from zk.options import STD, Options
+from zk.proof import (
+    ARITY,
+    ARITY_BITS,
+    CHUNK_COLUMNS,
+    Head,
+    Opening,
+    Shape,
+    Tree,
+    pack_ext,
+    parse_head,
+    parse_openings,
+    proof_shape,
+)
+from zk.security import SecurityReport, security_report
+from zk.transcript import Transcript, words
+
+FLOOR_BITS = 100.0
+
+
+def verify(
+    program: Program,
+    publics: Sequence[int],
+    public_interactions: Sequence[PublicInteraction],
+    log_rows: int,
+    proof: bytes,
+    options: Options = STD,
+    *,
+    floor_bits: float = FLOOR_BITS,
+    allow_insecure: bool = False,
+) -> SecurityReport:
+    """Verifies a proof that some trace of 2^log_rows rows satisfies `program` for the public values.
+
+    Args:
+        program: the compiled AIR.
+        publics: its public inputs, integers in [0, p).
+        public_interactions: (multiplicity, message) terms that the verifier adds to the LogUp sum, canonical elements.
+        log_rows: k; the table has 2^k rows.
+        proof: the proof's bytes.
+        options: what the verifier asks for; never read from the proof.
+        floor_bits: least security by unique decoding that is accepted.
+        allow_insecure: accept options marked insecure. For tests; no command passes it.
+
+    Returns:
+        The security report: bits of each term, as computed for this statement.
+
+    Raises:
+        ProofRejected: a check failed; `check` names it.
+        MalformedProof: the bytes are not a proof in canonical form.
+        StatementError, OptionsError, AirError: the other arguments are not usable.
+    """
+    _check_arguments(program, publics, public_interactions, options, allow_insecure)
+    if type(floor_bits) not in (int, float):
+        raise OptionsError("the floor is a number of bits")
+    options.validate(log_rows)
+    report = security_report(program, log_rows, options, public_interactions)
+    if not report.unique_decoding.bits >= floor_bits:
+        raise ProofRejected("security", f"{report.unique_decoding.bits:.1f} bits, {floor_bits} are required")
+    shape = proof_shape(program, options, log_rows)
+    head = parse_head(proof, shape)
+
+    run = _Run(program, publics, public_interactions, options, shape, head)
+    draws = run.replay_transcript()  # steps 0 to 7: every challenge, every grinding
+    openings = parse_openings(proof, shape, draws.queries)
+    run.check_out_of_domain(draws)  # step 4
+    _check_roots(shape, head, draws.queries, openings)
+    run.check_queries(draws, openings)  # step 7
+    return report
+
+
+def _check_arguments(
+    program: object, publics: object, public_interactions: object, options: object, allow_insecure: bool
+) -> None:
+    if not isinstance(program, Program):
+        raise AirError("the program is not a Program")
+    if not program.groups:
+        raise AirError("the program has no interaction; the protocol needs at least one")
+    if not isinstance(options, Options):
+        raise OptionsError("the options are not Options")
+    if options.insecure and allow_insecure is not True:
+        raise OptionsError(f"options {options.name} are insecure: for tests only")
+    if not isinstance(publics, (list, tuple)) or len(publics) != program.n_publics:
+        raise StatementError(f"publics: a list of {program.n_publics} elements is expected")
+    if not all(map(is_element, publics)):
+        raise StatementError("publics: a value is not an integer in [0, p)")
+    if not isinstance(public_interactions, (list, tuple)):
+        raise StatementError("public interactions: a list is expected")
+    for item in public_interactions:
+        if not isinstance(item, (list, tuple)) or len(item) != 2 or not is_element(item[0]):
+            raise StatementError("public interactions: each is a multiplicity in [0, p) and a message")
+        if not isinstance(item[1], (list, tuple)) or not item[1] or not all(map(is_element, item[1])):
+            raise StatementError("public interactions: a message is a list of integers in [0, p), not empty")
+
+
+@dataclass(frozen=True)
+class _Draws:
+    """Everything drawn from the transcript."""
+
+    lookup: Challenges
+    constraint: list[Ext]
+    zeta: Ext
+    deep: list[Ext]
+    folds: list[Ext]
+    queries: list[int]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One verification: the statement, the verifier's parameters and the proof's head."""
+
+    program: Program
+    publics: Sequence[int]
+    public_interactions: Sequence[PublicInteraction]
+    options: Options
+    shape: Shape
+    head: Head
+
+    def replay_transcript(self) -> _Draws:
+        """Steps 0 to 7: absorbs what the prover sent and draws every challenge. Raises ProofRejected on a bad nonce."""
+        head, shape = self.head, self.shape
+        grinding = self.options.round_grinding
+        t = Transcript()
+        self._absorb_statement(t)  # 0
+        t.absorb("main root", head.main_root)  # 1
+        t.absorb_nonce("lookup grinding", grinding, head.lookup_nonce)
+        lookup = Challenges(*t.challenges("lookup", 3))
+        t.absorb("aux root", head.aux_root)  # 2
+        t.absorb_nonce("constraint grinding", grinding, head.constraint_nonce)
+        constraint = t.challenges("constraint", self.program.n_constraints + self.program.n_aux)
+        t.absorb("quotient root", head.quotient_root)  # 3
+        t.absorb_nonce("zeta grinding", grinding, head.zeta_nonce)
+        zeta = t.challenge("zeta")
+        self._check_zeta(zeta)
+        t.absorb("out of domain", pack_ext(head.values))  # 4
+        t.absorb_nonce("deep grinding", grinding, head.deep_nonce)  # 5
+        deep = t.challenges("deep", shape.values)
+        folds = []
+        for root, nonce in zip(head.fri_roots, head.fold_nonces, strict=True):  # 6
+            t.absorb("fri root", root)
+            t.absorb_nonce("fold grinding", grinding, nonce)
+            folds.append(t.challenge("fold"))
+        t.absorb("final", pack_ext(head.final))
+        t.absorb_nonce("query grinding", self.options.query_grinding, head.query_nonce)  # 7
+        queries = t.indices("query", self.options.queries, shape.log_rows + shape.log_blowup)
+        return _Draws(lookup, constraint, zeta, deep, folds, queries)
+
+    def _absorb_statement(self, t: Transcript) -> None:
+        t.absorb("program", self.program.digest())
+        t.absorb("options", self.options.encode())
+        t.absorb("log_rows", words([self.shape.log_rows]))
+        t.absorb("publics", words(self.publics))
+        flat = [len(self.public_interactions)]
+        for multiplicity, message in self.public_interactions:
+            flat += [multiplicity, len(message), *message]
+        t.absorb("public interactions", words(flat))
+
+    def _check_zeta(self, zeta: Ext) -> None:
+        rows = 1 << self.shape.log_rows
+        shifted = ext_scale(zeta, inverse(GENERATOR))
+        if ext_pow(zeta, rows) == ONE or ext_pow(shifted, rows << self.shape.log_blowup) == ONE:
+            raise ProofRejected("zeta", "the out-of-domain point lies in a domain")
+
+    def check_out_of_domain(self, draws: _Draws) -> None:
+        """Step 4: the constraints' combination at zeta is the vanishing polynomial times the quotient."""
+        log_rows, zeta = self.shape.log_rows, draws.zeta
+        main, aux, chunks, main_next, acc_next = _split(self.head.values, self.shape.counts)
+        at = selectors(zeta, log_rows)
+        values = evaluate_program(self.program, main, main_next, self.publics, at)
+        share = ext_scale(public_sum(self.public_interactions, draws.lookup), inverse(1 << log_rows))
+        columns = [combine_coordinates(aux[i : i + DEGREE]) for i in range(0, len(aux), DEGREE)]
+        lookups = lookup_constraints(
+            self.program, values, draws.lookup, columns, combine_coordinates(acc_next), share
+        )
+        combined = ext_dot(draws.constraint, values.constraints + lookups)
+        quotient = quotient_value(chunks, zeta, self.options.chunk(log_rows))
+        vanishing = ext_sub(ext_pow(zeta, 1 << log_rows), ONE)
+        if combined != ext_mul(vanishing, quotient):
+            raise ProofRejected("out of domain", "the constraints do not match the quotient")
+
+    def check_queries(self, draws: _Draws, openings: Sequence[Opening]) -> None:
+        """Step 7: F at the queries against FRI's first layer, every fold against the next, the last against `final`."""
+        shape = self.shape
+        queries = sorted(set(draws.queries))
+        expected = dict(zip(queries, self._deep_values(draws, queries, openings), strict=True))
+        leaves = shape.leaves(queries)
+        for r in range(shape.folds):
+            log_next = shape.log_rows - ARITY_BITS * (r + 1)
+            rows = {leaf: _ext_row(row) for leaf, row in zip(leaves[3 + r], openings[3 + r].rows, strict=True)}
+            for index, value in expected.items():
+                coset, i = index >> (log_next + ARITY_BITS), index & ((1 << (log_next + ARITY_BITS)) - 1)
+                leaf = coset << log_next | (i & ((1 << log_next) - 1))
+                if rows[leaf][i >> log_next] != value:
+                    raise ProofRejected("fri value", f"layer {r}, index {index}")
+            expected = _fold(rows, draws.folds[r], shape, r)
+        packed = [pack(c) for c in self.head.final]
+        for index, value in expected.items():
+            x = _point(index, shape, shape.folds)
+            if dot(_base_powers(x, len(packed)), packed) != value:
+                raise ProofRejected("final", f"index {index}")
+
+    def _deep_values(self, draws: _Draws, queries: Sequence[int], openings: Sequence[Opening]) -> list[Ext]:
+        """Step 5: F at each query, from the opened rows of the three trace trees."""
+        here = sum(self.shape.counts[:3])
+        values, coefficients = self.head.values, draws.deep
+        sum_here = ext_dot(coefficients[:here], values[:here])
+        sum_next = ext_dot(coefficients[here:], values[here:])
+        packed = [pack(c) for c in coefficients]
+        packed_here, packed_next = packed[:here], packed[here:]
+        zeta_next = ext_scale(draws.zeta, root_of_unity(self.shape.log_rows))
+        points = [embed(_point(q, self.shape, 0)) for q in queries]
+        inverses = batch_inverse([ext_sub(x, z) for x in points for z in (draws.zeta, zeta_next)])
+        result = []
+        for n, rows in enumerate(zip(*(opening.rows for opening in openings[:3]), strict=True)):
+            main, aux, quotient = map(_row, rows)
+            following = [*(main[c] for c in self.program.next_columns), *aux[-DEGREE:]]
+            a = ext_sub(dot((*main, *aux, *quotient[:CHUNK_COLUMNS]), packed_here), sum_here)
+            b = ext_sub(dot(following, packed_next), sum_next)
+            value = ext_add(ext_mul(a, inverses[2 * n]), ext_mul(b, inverses[2 * n + 1]))
+            m0, m1, m2, m3, m4 = quotient[CHUNK_COLUMNS:]
+            result.append(ext_add(value, (m0, m1, m2, m3, m4)))
+        return result
+
+
+def _split(values: Sequence[Ext], counts: Sequence[int]) -> list[Sequence[Ext]]:
+    parts, start = [], 0
+    for count in counts:
+        parts.append(values[start : start + count])
+        start += count
+    return parts
+
+
+def _row(raw: bytes) -> tuple[int, ...]:
+    return struct.unpack(f">{len(raw) // 4}I", raw)
+
+
+def _ext_row(raw: bytes) -> list[Ext]:
+    flat = iter(_row(raw))
+    return list(zip(flat, flat, flat, flat, flat))
+
+
+def _base_powers(x: int, n: int) -> list[int]:
+    result, power = [], 1
+    for _ in range(n):
+        result.append(power)
+        power = power * x % P
+    return result
+
+
+def _point(index: int, shape: Shape, layer: int) -> int:
+    """The base point of `index` in FRI layer `layer` (layer 0: the LDE domain), PROTOCOL.md section 5."""
+    log_rows = shape.log_rows - ARITY_BITS * layer
+    coset, i = index >> log_rows, index & ((1 << log_rows) - 1)
+    power = (coset + (i << shape.log_blowup)) << ARITY_BITS * layer
+    return pow(GENERATOR, 1 << ARITY_BITS * layer, P) * pow(root_of_unity(shape.log_rows + shape.log_blowup), power, P) % P
+
+
+def _fold(rows: dict[int, list[Ext]], beta: Ext, shape: Shape, layer: int) -> dict[int, Ext]:
+    """Folds the opened leaves of a FRI layer: leaf number j (n/8) + i is index (j, i) of the next layer."""
+    log_next = shape.log_rows - ARITY_BITS * (layer + 1)
+    z_inverse = inverse(root_of_unity(ARITY_BITS))
+    eighth = inverse(ARITY)
+    matrix = [[eighth * pow(z_inverse, m * t, P) % P for t in range(ARITY)] for m in range(ARITY)]
+    result = {}
+    for leaf, values in rows.items():
+        coset, i = leaf >> log_next, leaf & ((1 << log_next) - 1)
+        x = _point(coset << (log_next + ARITY_BITS) | i, shape, layer)
+        y = ext_scale(beta, inverse(x))
+        packed = [pack(v) for v in values]
+        total = dot(matrix[ARITY - 1], packed)
+        for m in range(ARITY - 2, -1, -1):
+            total = ext_add(ext_mul(total, y), dot(matrix[m], packed))
+        result[leaf] = total
+    return result
+
+
+def _check_roots(shape: Shape, head: Head, queries: Sequence[int], openings: Sequence[Opening]) -> None:
+    """The openings of every tree lead to its root, PROTOCOL.md section 7."""
+    roots = [head.main_root, head.aux_root, head.quotient_root, *head.fri_roots]
+    names = ["main root", "aux root", "quotient root", *["fri root"] * shape.folds]
+    for name, root, tree, leaves, opening in zip(names, roots, shape.trees, shape.leaves(queries), openings, strict=True):
+        if _opened_root(tree, leaves, opening) != root:
+            raise ProofRejected(name, f"the openings of tree {tree.number} lead to another root")
+
+
+def _opened_root(tree: Tree, leaves: Sequence[int], opening: Opening) -> bytes:
+    hashed = [
+        (leaf, leaf_hash(tree.number, salt, row))
+        for leaf, salt, row in zip(leaves, opening.salts, opening.rows, strict=True)
+    ]
+    return opening_root(tree.number, tree.depth, hashed, opening.siblings)
