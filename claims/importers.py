@@ -342,6 +342,10 @@ def _check_room(
     source: str, store: Store, agreement: Agreement, meters: Mapping[str, Meter], batches: Mapping[tuple[int, str], list[Usage]]
 ) -> None:
     for (period, name), usage in batches.items():
+        if store.signed_head(period, name) is not None:
+            raise ImportRefused(
+                source, None, f"meter {name} has signed period {period}", "late readings cannot be added to a signed ledger"
+            )
         busy: dict[int, int] = {}
         for item in [*store.usage(period, name), *usage]:
             busy[item.epoch] = busy.get(item.epoch, 0) + item.chip_ms
