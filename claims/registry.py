@@ -13,10 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from claims.agreement import Agreement
 from claims.errors import ClaimsError
 from claims.store import FIRST_TAG, KINDS, MAX_TOTAL, UNATTRIBUTED, Draft, PublishedHead, RegistryEntry, Store, fresh_elements
+
+if TYPE_CHECKING:
+    from circuits.chain import Entry
 
 __all__ = [
     "NO_WEIGHTS",
@@ -103,9 +107,9 @@ def registry_head(store: Store, entries: Sequence[RegistryEntry], trailer: Eleme
     return chain.registry_head(store.registry_iv(), registry_header(store.lab), [circuit_entry(e) for e in entries], trailer)
 
 
-def circuit_entry(entry: RegistryEntry):  # type: ignore[no-untyped-def]
+def circuit_entry(entry: RegistryEntry) -> Entry:
     """The entry as the circuit's dataclass."""
-    from circuits.witness import Entry
+    from circuits.chain import Entry
 
     return Entry(
         tag=entry.tag,
@@ -174,8 +178,8 @@ def unplaced(store: Store, period: int) -> list[str]:
 def snapshot(store: Store, agreement: Agreement, period: int, name: str, parent: str | None, branch: bool | None = None) -> str:
     """Close unfinished work toward ``name`` at the end of an open period. Returns the snapshot's name.
 
-    The readings keep their tag, which now is the snapshot's; ``name`` is free again, and the next checkpoint
-    noted under it gets a new tag and the snapshot as its parent.
+    The period's readings keep their tag, which now is the snapshot's. ``name`` stands for a new tag from here on:
+    usage and the checkpoint of that name in later periods move to it, and the checkpoint's parent is the snapshot.
     """
     if store.find_tag(name) not in store.tags_in_use(period):
         raise RegistryError(f"checkpoint {name} receives no readings in period {period}", "there is nothing to close")
@@ -186,7 +190,9 @@ def snapshot(store: Store, agreement: Agreement, period: int, name: str, parent:
     closed = _snapshot_name(name, period)
     last = agreement.period_epochs(period)[1]
     with store.transaction():
+        tag = store.tag(name)
         store.rename(name, closed)
+        store.move_later(tag, store.tag(name), period)
         store.add_draft(period, Draft(closed, "SNAPSHOT", parents, branch, last, 0, NO_WEIGHTS))
     return closed
 

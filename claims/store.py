@@ -196,6 +196,9 @@ CREATE TRIGGER meta_delete BEFORE DELETE ON meta BEGIN SELECT RAISE(ABORT, 'fixe
 CREATE TRIGGER usage_sealed BEFORE INSERT ON usage
     WHEN EXISTS (SELECT 1 FROM ledgers WHERE period = NEW.period AND meter = NEW.meter)
     BEGIN SELECT RAISE(ABORT, 'the meter has signed this period'); END;
+CREATE TRIGGER usage_update BEFORE UPDATE ON usage
+    WHEN EXISTS (SELECT 1 FROM ledgers WHERE period = OLD.period AND meter = OLD.meter)
+    BEGIN SELECT RAISE(ABORT, 'the meter has signed this period'); END;
 CREATE TRIGGER readings_sealed BEFORE INSERT ON readings
     WHEN EXISTS (SELECT 1 FROM ledgers WHERE period = NEW.period AND meter = NEW.meter)
     BEGIN SELECT RAISE(ABORT, 'the meter has signed this period'); END;
@@ -502,6 +505,21 @@ class Store:
         if tag is None or not self._query("SELECT 1 FROM entries WHERE tag = ? UNION SELECT 1 FROM drafts WHERE tag = ?", tag, tag):
             raise StoreError(f"checkpoint {draft.name}: its parent {name} is not in the registry", "add the parent first")
         return tag
+
+    def move_later(self, old_tag: int, new_tag: int, period: int) -> None:
+        """Move a checkpoint's usage and draft of periods after ``period`` from one tag to another.
+
+        The moved draft gets the old tag as its one parent; drafts that named the old tag as parent name the new one.
+        """
+        if self._query("SELECT 1 FROM readings WHERE tag = ? AND period > ? LIMIT 1", old_tag, period):
+            raise StoreError(f"a meter has signed readings of {self.name(old_tag)} after period {period}", "snapshot in order")
+        with self.transaction():
+            for parent in ("parent1", "parent2"):
+                self._db.execute(f"UPDATE drafts SET {parent} = ? WHERE {parent} = ? AND period > ?", (new_tag, old_tag, period))
+            self._db.execute("UPDATE usage SET tag = ? WHERE tag = ? AND period > ?", (new_tag, old_tag, period))
+            self._db.execute(
+                "UPDATE drafts SET tag = ?, parent1 = ?, branch = 0 WHERE tag = ? AND period > ?", (new_tag, old_tag, old_tag, period)
+            )
 
     def drafts(self, period: int) -> list[Draft]:
         """Checkpoints noted for a period that is not closed, in order."""

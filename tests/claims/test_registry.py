@@ -248,3 +248,31 @@ def test_an_agreement_that_the_meters_did_not_sign_under_is_refused(lab) -> None
     seal_all(store, agreement, 0)
     with pytest.raises(ClaimsError, match="under another agreement"):
         close_period(store, replace(agreement, name="other"), 0)
+
+
+def test_a_snapshot_moves_what_was_noted_ahead_to_the_new_tag(lab) -> None:  # type: ignore[no-untyped-def]
+    store, agreement = lab
+    before = store.tag("run")
+    store.add_usage(0, "hall-a", [Usage(0, before, 10_000, None)])
+    store.add_usage(1, "hall-a", [Usage(EPOCHS, before, 7_000, None)])
+    for name, parent in (("run", "olmo-2/stage1"), ("next", "run")):
+        note_checkpoint(store, agreement, Draft(name, "CHECKPOINT", (parent,), None, EPOCHS, 0, bytes(32)))
+    snapshot(store, agreement, 0, "run", "olmo-2/stage1")
+    seal_and_close(store, agreement, 0)
+    seal_and_close(store, agreement, 1)
+    entries = {entry.name: entry for entry in store.entries()}
+    after = entries["run"].tag
+    assert entries["run @period-0"].tag == before and after != before
+    assert (entries["run"].parent1, entries["next"].parent1) == (before, after)
+    assert entries["next"].cumulative == 17 * PEAK + 10**9
+
+
+def test_a_snapshot_after_a_later_period_was_signed_is_refused(lab) -> None:  # type: ignore[no-untyped-def]
+    store, agreement = lab
+    tag = store.tag("run")
+    for period in (0, 1):
+        store.add_usage(period, "hall-a", [Usage(period * EPOCHS, tag, 1_000, None)])
+        seal_all(store, agreement, period)
+    with pytest.raises(ClaimsError, match="signed readings of"):
+        snapshot(store, agreement, 0, "run", None)
+    assert store.find_tag("run") == tag
