@@ -232,6 +232,51 @@ def ir_ext_mul(b: Any, x: list[Any], y: list[Any]) -> list[Any]:
     return [ir_dot(b, xs, [wide[key] for key in row]) for row in ("0432a", "10432", "2acde", "32acd", "432ac")]
 
 
+def ir_load_ext(b: Any, base: Any, step: Any) -> list[Any]:
+    """Five coefficient vectors, `step` bytes apart."""
+    return [ir_load(b, b.add(base, b.mul(step, i64(k)))) for k in range(5)]
+
+
+def ir_store_ext(b: Any, base: Any, step: Any, x: list[Any]) -> None:
+    """Five coefficient vectors, `step` bytes apart."""
+    for k, v in enumerate(x):
+        ir_store(b, b.add(base, b.mul(step, i64(k))), v)
+
+
+def ir_dot5(b: Any, src: Any, step: Any, table: Any, count: Any, out: Any, out_step: Any) -> None:
+    """out[k] += sum_c table[c][k] * vector at src + c * step, k < 5. table: count x 5 Montgomery words as 64-bit integers.
+
+    Sums stay below p 2^32 before each pair of products (below p^2 each, 2 p^2 < p 2^32), and are clamped after it.
+    """
+    cells = [cgutils.alloca_once(b, IRW8) for _ in range(10)]
+    for cell in cells:
+        b.store(c64(0), cell)
+
+    def accumulate(totals: list[Any], index: Any) -> list[Any]:
+        wide = ir_wide(b, ir_load(b, b.add(src, b.mul(index, step))))
+        place = b.add(table, b.mul(index, i64(40)))
+        new = []
+        for k in range(5):
+            factor = ir_splat(b, b.load(ir_ptr(b, b.add(place, i64(8 * k)), I64), align=8))
+            new += [b.add(totals[2 * k + h], b.mul(wide[h], b.and_(factor, c64(_LOW)))) for h in (0, 1)]
+        return new
+
+    def keep(totals: list[Any]) -> None:
+        for cell, total in zip(cells, totals, strict=True):
+            b.store(total, cell)
+
+    odd = b.and_(count, i64(1))
+    with b.if_then(b.icmp_unsigned("!=", odd, i64(0))):
+        keep(accumulate([c64(0)] * 10, i64(0)))
+    with cgutils.for_range(b, b.lshr(count, i64(1))) as loop:
+        index = b.add(odd, b.shl(loop.index, i64(1)))
+        totals = accumulate([b.load(cell) for cell in cells], index)
+        keep([ir_clamp(b, t) for t in accumulate(totals, b.add(index, i64(1)))])
+    for k in range(5):
+        place = b.add(out, b.mul(out_step, i64(k)))
+        ir_store(b, place, ir_add(b, ir_load(b, place), ir_reduce(b, b.load(cells[2 * k]), b.load(cells[2 * k + 1]))))
+
+
 # ---------------------------------------------------------------- intrinsics for numba code
 
 
@@ -267,6 +312,10 @@ def _store_word(b: Any, address: Any, value: Any) -> None:
 
 def _load_long(b: Any, address: Any) -> Any:
     return b.load(ir_ptr(b, address, I64), align=8)
+
+
+def _store_long(b: Any, address: Any, value: Any) -> None:
+    b.store(value, ir_ptr(b, address, I64), align=8)
 
 
 def _load_byte(b: Any, address: Any) -> Any:
@@ -309,6 +358,7 @@ wide_mul = _vector_op(_wide_mul, W8, W8, W8)
 load_word = _vector_op(_load_word, types.int64, types.int64)
 store_word = _vector_op(_store_word, types.void, types.int64, types.int64)
 load_long = _vector_op(_load_long, types.int64, types.int64)
+store_long = _vector_op(_store_long, types.void, types.int64, types.int64)
 load_byte = _vector_op(_load_byte, types.int64, types.int64)
 
 
@@ -337,3 +387,6 @@ scalar_reduce = _vector_op(_scalar_reduce, types.int64, types.int64)
 def ext_intrinsic(writer: Any, count: int) -> Any:
     """An intrinsic of `count` addresses (or other 64-bit integers) without a result; `writer(builder, *args)` emits it."""
     return _vector_op(writer, types.void, *([types.int64] * count))
+
+
+dot5 = ext_intrinsic(ir_dot5, 6)

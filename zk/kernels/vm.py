@@ -1,0 +1,522 @@
+"""Constraint interpreter: one compiled kernel runs any AIR's program, over blocks of rows that stay in cache.
+
+A program is an int32 array (n_ops, 4) of [opcode, dst, a, b] over virtual registers. An operand is kind << 24 | index:
+
+    REG 0   virtual register          COL 1   main column, this row        NEXT 2   main column, next row of the coset
+    CONST 3 entry of the constants    SEL 4   selector: 0 first row, 1 last row, 2 transition
+
+    ADD 0, SUB 1, MUL 2    register dst = a op b
+    ASSERT 3               total += coefs[b] * a                (b: constraint number)
+    MSG 4                  fp[dst] += beta[b] * a               (dst: interaction, fp starts at alpha)
+    NUM 5                  num[dst] += gamma[b] * a             (num starts at 0)
+
+fp and num are extension values per row. Sums of products with constants (ASSERT, MSG, NUM) are queued and added sixteen at a
+time with one reduction each.
+
+A LogUp group is a pair (i, j) of interactions or a single (i, -1); it stands for the fraction h = num_i/fp_i + num_j/fp_j. Every
+group but the last has an extension column h in the auxiliary trace; the last extension column is the accumulator:
+acc[0] = 0, acc[r+1] = acc[r] + sum of all h[r] + offset, cyclic.
+
+Slow twin: tests/zk/kernels/test_vm.py.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from zk.kernels import simd as S
+from zk.kernels._jit import kernel, parallel_for
+from zk.kernels._memory import U32, address, check, log2, mont, root_of_unity, scratch, unmont
+from zk.kernels.field import ext_mul_int, ext_product, ext_reciprocal
+from zk.kernels.ntt import SHIFT
+from zk.kernels.simd import P, add, dot5, load, load_long, load_word, mul, splat, store, sub
+
+REG, COL, NEXT, CONST, SEL = range(5)
+ADD, SUB, MUL, ASSERT, MSG, NUM = range(6)
+INDEX_BITS = 24
+_QUEUE = 16
+BLOCK = 256
+"""Rows per block."""
+
+
+def operand(kind: int, index: int) -> int:
+    """Encode an operand."""
+    return kind << INDEX_BITS | index
+
+
+@kernel
+def _flush(queue, table, count, target, size, vectors):  # type: ignore[no-untyped-def]
+    """target (5 rows of `size` bytes) += the queued values times the queued constants."""
+    if count > 0:
+        for v in range(vectors):
+            dot5(queue + v * 64, size, table, count, target + v * 64, size)
+
+
+@kernel
+def _push(queue, table, count, constant, src, step, size, vectors):  # type: ignore[no-untyped-def]
+    """Queue entry `count`: a value per row and its constant (five 64-bit words)."""
+    for v in range(vectors):
+        store(queue + count * size + v * 64, load(src + v * step))
+    for k in range(5):
+        S.store_long(table + count * 40 + k * 8, load_long(constant + k * 8))
+
+
+@kernel
+def _interpret(p, bases, work, vectors):  # type: ignore[no-untyped-def]
+    """Run the program on one block. p: parameters in the order of `_Run.parameters`; bases: five addresses, then work areas."""
+    ops, n_ops, steps, incs = load_long(p), load_long(p + 8), load_long(p + 16), load_long(p + 24)
+    coefs, beta, gamma, alpha, interactions = (
+        load_long(p + 32), load_long(p + 40), load_long(p + 48), load_long(p + 56), load_long(p + 64),
+    )  # fmt: skip
+    size = load_long(p + 72)
+    regs, acc = work, work + load_long(p + 80)
+    fp = acc + 5 * size
+    num = fp + interactions * 5 * size
+    queue = num + interactions * 5 * size
+    queue2 = queue + _QUEUE * size
+    table = queue2 + _QUEUE * size
+    table2 = table + _QUEUE * 40
+    zero = splat(0)
+    for k in range(5):
+        start = load(alpha + k * 64)
+        for v in range(vectors):
+            store(acc + k * size + v * 64, zero)
+        for i in range(interactions):
+            for v in range(vectors):
+                store(fp + (i * 5 + k) * size + v * 64, start)
+                store(num + (i * 5 + k) * size + v * 64, zero)
+    held, held2, target = 0, 0, fp
+    for place in range(ops, ops + n_ops * 16, 16):
+        code, a, b = load_word(place), load_word(place + 8), load_word(place + 12)
+        kind = (a >> 24) * 8
+        x = load_long(bases + kind) + (a & 0xFFFFFF) * load_long(steps + kind)
+        xi = load_long(incs + kind)
+        if code <= 2:
+            kind = (b >> 24) * 8
+            y = load_long(bases + kind) + (b & 0xFFFFFF) * load_long(steps + kind)
+            yi = load_long(incs + kind)
+            out = regs + load_word(place + 4) * size
+            if code == 0:
+                for v in range(vectors):
+                    store(out + v * 64, add(load(x + v * xi), load(y + v * yi)))
+            elif code == 1:
+                for v in range(vectors):
+                    store(out + v * 64, sub(load(x + v * xi), load(y + v * yi)))
+            else:
+                for v in range(vectors):
+                    store(out + v * 64, mul(load(x + v * xi), load(y + v * yi)))
+        elif code == 3:
+            if held == _QUEUE:
+                _flush(queue, table, held, acc, size, vectors)
+                held = 0
+            _push(queue, table, held, coefs + b * 40, x, xi, size, vectors)
+            held += 1
+        else:
+            constant, goal = beta + b * 40, fp + load_word(place + 4) * 5 * size
+            if code == 5:
+                constant, goal = gamma + b * 40, num + load_word(place + 4) * 5 * size
+            if held2 == _QUEUE or goal != target:
+                _flush(queue2, table2, held2, target, size, vectors)
+                held2, target = 0, goal
+            _push(queue2, table2, held2, constant, x, xi, size, vectors)
+            held2 += 1
+    _flush(queue, table, held, acc, size, vectors)
+    _flush(queue2, table2, held2, target, size, vectors)
+
+
+@kernel
+def _group(fp, num, i, j, size, v, denominator, numerator, held):  # type: ignore[no-untyped-def]
+    """denominator = fp_i fp_j and numerator = num_i fp_j + num_j fp_i of sixteen rows (step 64); single: fp_i, num_i."""
+    fi, ni = fp + i * 5 * size + v * 64, num + i * 5 * size + v * 64
+    if j < 0:
+        for k in range(5):
+            store(denominator + k * 64, load(fi + k * size))
+            store(numerator + k * 64, load(ni + k * size))
+    else:
+        fj, nj = fp + j * 5 * size + v * 64, num + j * 5 * size + v * 64
+        ext_product(fi, size, fj, size, denominator, 64)
+        ext_product(ni, size, fj, size, numerator, 64)
+        ext_product(nj, size, fi, size, held, 64)
+        for k in range(5):
+            store(numerator + k * 64, add(load(numerator + k * 64), load(held + k * 64)))
+
+
+@kernel
+def _set_bases(p, bases, work, coset, row):  # type: ignore[no-untyped-def]
+    """Addresses of the five operand kinds for a block."""
+    main = load_long(p + 88) + coset * load_long(p + 96) + row * 4
+    S.store_long(bases, work)
+    S.store_long(bases + 8, main)
+    S.store_long(bases + 16, main + 4)
+    S.store_long(bases + 24, load_long(p + 104))
+    S.store_long(bases + 32, load_long(p + 112) + coset * load_long(p + 120) + row * 4)
+
+
+@kernel
+def _fractions(p, work, extra, row, vectors, out, out_step):  # type: ignore[no-untyped-def]
+    """h of all groups for one block. extra: bases (64 bytes), then per group three extension vectors, then one."""
+    _set_bases(p, extra, work, 0, row)
+    _interpret(p, extra, work, vectors)
+    size, interactions, groups, count = load_long(p + 72), load_long(p + 64), load_long(p + 128), load_long(p + 136)
+    fp = work + load_long(p + 80) + 5 * size
+    num = fp + interactions * 5 * size
+    inverse = extra + 64
+    held = inverse + 320
+    area = held + 320
+    for v in range(vectors):
+        for g in range(count):
+            place = area + g * 960
+            i, j = load_long(groups + g * 16), load_long(groups + g * 16 + 8)
+            _group(fp, num, i, j, size, v, place, place + 320, held)
+            if g == 0:
+                for k in range(5):
+                    store(place + 640 + k * 64, load(place + k * 64))
+            else:
+                ext_product(place + 640 - 960, 64, place, 64, place + 640, 64)
+        ext_reciprocal(area + count * 960 - 320, 64, inverse, 64)
+        for back in range(count):
+            g = count - 1 - back
+            place = area + g * 960
+            goal = out + g * 5 * out_step + row * 4 + v * 64
+            if g == 0:
+                ext_product(inverse, 64, place + 320, 64, goal, out_step)
+            else:
+                ext_product(inverse, 64, place + 640 - 960, 64, held, 64)
+                ext_product(held, 64, place + 320, 64, goal, out_step)
+                ext_product(inverse, 64, place, 64, held, 64)
+                for k in range(5):
+                    store(inverse + k * 64, load(held + k * 64))
+
+
+@kernel
+def _quotient(p, work, extra, coset, row, vectors, aux, aux_step, offset, table, scale, out, out_step):  # type: ignore[no-untyped-def]
+    """Quotient of one block. extra: bases, four extension vectors, one per group. aux, out: of this block's first row."""
+    _set_bases(p, extra, work, coset, row)
+    _interpret(p, extra, work, vectors)
+    size, interactions, groups, count = load_long(p + 72), load_long(p + 64), load_long(p + 128), load_long(p + 136)
+    acc = work + load_long(p + 80)
+    fp = acc + 5 * size
+    num = fp + interactions * 5 * size
+    denominator = extra + 64
+    numerator, held, last = denominator + 320, denominator + 640, denominator + 960
+    values = denominator + 1280
+    factor = splat(scale)
+    for v in range(vectors):
+        for g in range(count):
+            i, j = load_long(groups + g * 16), load_long(groups + g * 16 + 8)
+            _group(fp, num, i, j, size, v, denominator, numerator, held)
+            column = aux + g * 5 * aux_step + v * 64
+            if g < count - 1:
+                ext_product(column, aux_step, denominator, 64, held, 64)
+            else:
+                for k in range(5):
+                    here = column + k * aux_step
+                    u = sub(sub(load(here + 4), load(here)), splat(load_word(offset + k * 4)))
+                    for f in range(count - 1):
+                        u = sub(u, load(aux + (f * 5 + k) * aux_step + v * 64))
+                    store(last + k * 64, u)
+                ext_product(last, 64, denominator, 64, held, 64)
+            for k in range(5):
+                store(values + (g * 5 + k) * 64, sub(load(held + k * 64), load(numerator + k * 64)))
+        dot5(values, 64, table, count * 5, acc + v * 64, size)
+        for k in range(5):
+            store(out + k * out_step + v * 64, mul(load(acc + k * size + v * 64), factor))
+
+
+@kernel
+def _row_sums(h, step, groups, offset, out, out_step, begin, end):  # type: ignore[no-untyped-def]
+    """out[k][r] = offset[k] + sum over groups of h[g][k][r], rows begin..end (whole vectors)."""
+    for row in range(begin * 4, end * 4, 64):
+        for k in range(5):
+            total = splat(load_word(offset + k * 4))
+            for g in range(groups):
+                total = add(total, load(h + (g * 5 + k) * step + row))
+            store(out + k * out_step + row, total)
+
+
+@kernel
+def _exclusive_sum(src, dst, count):  # type: ignore[no-untyped-def]
+    """dst[r] = src[0] + .. + src[r-1] mod p."""
+    total = 0
+    for r in range(count):
+        x = load_word(src + r * 4)
+        S.store_word(dst + r * 4, total)
+        total = S.scalar_add(total, x)
+
+
+@dataclass(frozen=True)
+class Challenges:
+    """Random extension elements of LogUp, canonical integers.
+
+    alpha: start of every fingerprint; beta: (m, 5), factors of MSG by index; gamma: (m', 5), factors of NUM by index.
+    """
+
+    alpha: Any
+    beta: Any
+    gamma: Any = ((1, 0, 0, 0, 0),)
+
+
+def _wide_table(values: Any) -> npt.NDArray[np.uint64]:
+    """(n, 5) canonical integers as Montgomery words widened to 64 bits."""
+    array = np.asarray(values, dtype=np.uint64).reshape(-1, 5) % np.uint64(P)
+    table = np.ascontiguousarray((array << np.uint64(32)) % np.uint64(P))
+    return table if len(table) else np.zeros((1, 5), dtype=np.uint64)
+
+
+def interactions_only(ops: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """The program without ASSERT and what only ASSERT needs, for `fractions`."""
+    live: set[int] = set()
+    kept = []
+    for k in range(len(ops) - 1, -1, -1):
+        code, dst, a, b = (int(v) for v in ops[k])
+        if code == ASSERT:
+            continue
+        if code <= MUL:
+            if dst not in live:
+                continue
+            live.discard(dst)
+        for x in (a, b) if code <= MUL else (a,):
+            if x >> INDEX_BITS == REG:
+                live.add(x)
+        kept.append(k)
+    return np.ascontiguousarray(ops[kept[::-1]])
+
+
+def _validate_program(ops: Any, columns: int, constants: int, interactions: int, sizes: dict[int, int]) -> int:
+    """Bounds of every operand, once, by numpy. Returns the number of registers."""
+    if not isinstance(ops, np.ndarray) or ops.dtype != np.int32 or ops.ndim != 2 or ops.shape[1] != 4:
+        raise TypeError("ops: expected an int32 array (n, 4)")
+    code, dst, a, b = (ops[:, k].astype(np.int64) for k in range(4))
+    arithmetic = code <= MUL
+    if np.any((code < 0) | (code > NUM)) or np.any(dst < 0):
+        raise ValueError("ops: unknown opcode or negative destination")
+    registers = 0
+    if arithmetic.any():
+        registers = int(dst[arithmetic].max()) + 1
+    limits = np.array([registers, columns, columns, constants, 3], dtype=np.int64)
+    for x in (a, b[arithmetic]):
+        kind, index = x >> INDEX_BITS, x & ((1 << INDEX_BITS) - 1)
+        if np.any((kind < 0) | (kind > SEL)) or np.any(index >= limits[np.clip(kind, 0, 4)]):
+            raise ValueError("ops: operand out of range")
+    for opcode, limit in sizes.items():
+        if np.any((b[code == opcode] < 0) | (b[code == opcode] >= limit)):
+            raise ValueError("ops: coefficient out of range")
+    if np.any(dst[code >= MSG] >= interactions):
+        raise ValueError("ops: interaction out of range")
+    return registers
+
+
+class _Run:
+    """Parameter block of one call and the arrays that it points to."""
+
+    def __init__(
+        self, ops: Any, consts: U32, main: U32, selectors: U32 | None, challenges: Challenges, groups: Any, coefs: Any
+    ) -> None:
+        self.main = check(main, (None, None, None), "main")
+        self.groups = np.ascontiguousarray(groups, dtype=np.int64).reshape(-1, 2)
+        interactions = int(self.groups.max(initial=-1)) + 1
+        if np.any(self.groups[:, 0] < 0) or np.any(self.groups[:, 1] < -1):
+            raise ValueError("groups: pairs (i, j) or (i, -1) of interactions")
+        consts = np.asarray(consts, dtype=np.uint32).reshape(-1)
+        tables = [_wide_table(coefs), _wide_table(challenges.beta), _wide_table(challenges.gamma)]
+        sizes = {ASSERT: len(tables[0]), MSG: len(tables[1]), NUM: len(tables[2])}
+        registers = _validate_program(ops, main.shape[0], len(consts), interactions, sizes)
+        if selectors is None:
+            if np.any((ops[:, 2:] >> INDEX_BITS) == SEL):
+                raise ValueError("the program uses selectors, but there are none")
+            selectors = np.zeros((3, main.shape[1], 16), dtype=np.uint32)
+        self.selectors = check(selectors, (3, None, None), "selectors")
+        size = BLOCK * 4
+        alpha = np.repeat(_wide_table([challenges.alpha]).astype(np.uint32).reshape(5, 1), 16, axis=1)
+        spread = np.ascontiguousarray(np.repeat(consts.reshape(-1, 1), 16, axis=1))
+        steps = np.array([size, main.strides[0], main.strides[0], 64, self.selectors.strides[0]], dtype=np.int64)
+        incs = np.array([64, 64, 64, 0, 64], dtype=np.int64)
+        program = np.ascontiguousarray(ops)
+        self.kept = [program, *tables, np.ascontiguousarray(alpha), spread, steps, incs]
+        self.parameters = np.array(
+            [
+                address(program), len(program), address(steps), address(incs), address(tables[0]), address(tables[1]),
+                address(tables[2]), address(self.kept[4]), interactions, size, max(registers, 1) * size,
+                address(main), main.strides[1], address(spread), address(self.selectors), self.selectors.strides[1],
+                address(self.groups), len(self.groups),
+            ],
+            dtype=np.int64,
+        )  # fmt: skip
+        rows = max(registers, 1) + 5 + 10 * interactions + 2 * _QUEUE
+        self.work_words = rows * BLOCK + 2 * _QUEUE * 10 + 64
+        self.extra_words = 16 + 80 * 5 + 240 * len(self.groups) + 64
+
+    def areas(self, thread: int) -> tuple[int, int]:
+        return scratch("vm", thread, self.work_words), scratch("vm extra", thread, self.extra_words)
+
+
+def _widen(array: U32, rows: int) -> U32:
+    """The array itself, or a copy wide enough for whole vectors and the repeated cell when there are few rows."""
+    need = -(-rows // 16) * 16 + 1
+    if rows % 16 == 0 and array.shape[-1] > rows:
+        return array
+    held = np.zeros((*array.shape[:-1], need), dtype=np.uint32)
+    held[..., :rows] = array[..., :rows]
+    held[..., rows] = array[..., 0]
+    return held
+
+
+def _blocks(rows: int) -> tuple[int, int]:
+    """(rows rounded up to whole vectors, number of blocks)."""
+    whole = -(-rows // 16) * 16
+    return whole, -(-whole // BLOCK)
+
+
+def fractions(
+    ops: npt.NDArray[np.int32],
+    consts: U32,
+    main: U32,
+    rows: int,
+    challenges: Challenges,
+    groups: Any,
+    selectors: U32 | None = None,
+    out: U32 | None = None,
+) -> U32:
+    """LogUp fractions h_g of every row of the trace.
+
+    Arguments:
+        ops: program; pass it through `interactions_only` first, else assertions are computed for nothing.
+        consts: (n,) Montgomery constants.
+        main: (C, 1, N + pad) trace over H; cell N has to repeat cell 0 when the program reads NEXT.
+        rows: N.
+        challenges: see Challenges.
+        groups: (G, 2) interaction numbers, (i, -1) for a single one.
+        selectors: (3, 1, N) or None.
+        out: (G, 5, >= N) or None to allocate. Returns out[:, :, :N]-shaped results, in out if given.
+    A zero fingerprint (probability about interactions * N / 2^155) spoils its row.
+    """
+    log2(rows, "rows")
+    main = _widen(check(main, (None, 1, None), "main"), rows)
+    selectors = None if selectors is None else _padded_selectors(selectors, rows)
+    run = _Run(ops, consts, main, selectors, challenges, groups, [])
+    whole, blocks = _blocks(rows)
+    count = len(run.groups)
+    direct = out is not None and rows % 16 == 0
+    target = check(out, (count, 5, None), "out") if out is not None and direct else np.empty((count, 5, whole), np.uint32)
+    if target.shape[2] < rows or target.strides[0] != 5 * target.strides[1]:
+        raise ValueError("out: rows of one (5 G, width) matrix expected")
+
+    def piece(begin: int, end: int, thread: int) -> None:
+        work, extra = run.areas(thread)
+        for block in range(begin, end):
+            row = block * BLOCK
+            vectors = min(BLOCK, whole - row) // 16
+            _fractions(address(run.parameters), work, extra, row, vectors, address(target), target.strides[1])
+
+    parallel_for(piece, blocks, 8)
+    if out is not None and not direct:
+        out[:, :, :rows] = target[:, :, :rows]
+        return out
+    return target if direct else target[:, :, :rows]
+
+
+def accumulate(h: U32, offset: Any) -> U32:
+    """Accumulator column (5, N): acc[0] = 0, acc[r+1] = acc[r] + sum_g h[g, :, r] + offset.
+
+    h: (G, 5, N) Montgomery, rows of one matrix; offset: five canonical integers.
+    """
+    check(h, (None, 5, None), "h")
+    groups, _, n = h.shape
+    if n % 16 or h.strides[0] != 5 * h.strides[1]:
+        h = _widen(h, n)[:, :, :-1]
+    whole = h.shape[2]
+    sums, out = np.empty((5, whole), dtype=np.uint32), np.empty((5, whole), dtype=np.uint32)
+    words = np.array([mont(int(v) % P) for v in offset], dtype=np.uint32)
+
+    def run(begin: int, end: int, thread: int) -> None:
+        _row_sums(address(h), h.strides[1], groups, address(words), address(sums), sums.strides[0], begin, end)
+
+    def scan(begin: int, end: int, thread: int) -> None:
+        for k in range(begin, end):
+            _exclusive_sum(address(sums[k]), address(out[k]), whole)
+
+    parallel_for(run, whole, 4096)
+    parallel_for(scan, 5, 1)
+    return out[:, :n]
+
+
+def balancing_offset(h: U32) -> list[int]:
+    """The offset that makes the accumulator cyclic: minus the mean over rows of sum_g h, canonical integers."""
+    n = h.shape[2]
+    last = accumulate(h, (0,) * 5)[:, n - 1]
+    scale = pow(n, -1, P)
+    totals = [unmont(int(last[k])) + sum(unmont(int(v)) for v in h[:, k, n - 1]) for k in range(5)]
+    return [-t * scale % P for t in totals]
+
+
+def _padded_selectors(selectors: U32, rows: int) -> U32:
+    if selectors.shape[-1] >= -(-rows // 16) * 16:
+        return selectors
+    held = np.zeros((*selectors.shape[:-1], 16), dtype=np.uint32)
+    held[..., :rows] = selectors[..., :rows]
+    return held
+
+
+def quotient(
+    ops: npt.NDArray[np.int32],
+    consts: U32,
+    main_lde: U32,
+    aux_lde: U32,
+    selectors: U32,
+    rows: int,
+    log_blowup: int,
+    challenges: Challenges,
+    groups: Any,
+    coefs: Any,
+    offset: Any,
+    cosets: int = 3,
+) -> U32:
+    """Quotient (sum_k coefs[k] constraint_k + sum_g coefs[n + g] logup_g) / (X^N - 1) on the first cosets of D.
+
+    Arguments:
+        ops, consts, challenges, groups: as for `fractions`.
+        main_lde: (C, B, N + pad), aux_lde: (5 G, B, N + pad), both with the repeated cell N; aux extension column g is rows
+            5 g .. 5 g + 4, the last one the accumulator.
+        selectors: (3, >= cosets, N) values of first-row, last-row, transition on the cosets.
+        rows: N. log_blowup: of D, which fixes the points.
+        coefs: (n + G, 5) canonical; n is the number of base constraints.
+        offset: five canonical integers, the accumulator's constant per row.
+        cosets: B', how many cosets to evaluate.
+    Returns: (5, B', N) Montgomery.
+    """
+    log_rows = log2(rows, "rows")
+    check(main_lde, (None, None, None), "main_lde")
+    check(selectors, (3, None, None), "selectors")
+    coefficients = np.asarray(coefs, dtype=np.uint64).reshape(-1, 5)
+    count = len(np.asarray(groups).reshape(-1, 2))
+    check(aux_lde, (5 * count, None, None), "aux_lde")
+    if len(coefficients) < count or min(main_lde.shape[1], selectors.shape[1]) < cosets or selectors.shape[2] < rows:
+        raise ValueError("too few coefficients, cosets or selector rows")
+    if main_lde.shape[2] <= rows or (count and (aux_lde.shape[2] <= rows or aux_lde.shape[1] < cosets)):
+        raise ValueError("matrices lack the cell that repeats row 0")
+    base = coefficients[: len(coefficients) - count]
+    main, aux = _widen(main_lde, rows), _widen(aux_lde, rows)
+    run = _Run(ops, consts, main, _padded_selectors(selectors, rows), challenges, groups, base)
+    unit = [[int(k == j) for j in range(5)] for k in range(5)]
+    table = _wide_table([ext_mul_int(c, u) for c in coefficients[len(base) :] for u in unit])
+    words = np.array([mont(int(v) % P) for v in offset], dtype=np.uint32)
+    points = [SHIFT * pow(root_of_unity(log_rows + log_blowup), j, P) for j in range(cosets)]
+    scales = [mont(pow(pow(x, rows, P) - 1, -1, P)) for x in points]
+    whole, blocks = _blocks(rows)
+    out = np.empty((5, cosets, whole), dtype=np.uint32)
+
+    def piece(begin: int, end: int, thread: int) -> None:
+        work, extra = run.areas(thread)
+        for index in range(begin, end):
+            coset, block = divmod(index, blocks)
+            row = block * BLOCK
+            _quotient(
+                address(run.parameters), work, extra, coset, row, min(BLOCK, whole - row) // 16,
+                address(aux) + coset * aux.strides[1] + 4 * row, aux.strides[0], address(words), address(table),
+                scales[coset], address(out) + coset * out.strides[1] + 4 * row, out.strides[0],
+            )  # fmt: skip
+
+    parallel_for(piece, cosets * blocks, 8)
+    return out[:, :, :rows]
