@@ -1,0 +1,37 @@
+"""Runs every compiled kernel once on the smallest input that reaches it."""
+
+import numpy as np
+
+from zk.kernels import deep, field, hashing, ntt, poseidon2, vm
+
+
+def run_all() -> None:
+    """Touch each public kernel; compiles what the cache does not hold."""
+    ones = np.ones((2, 256), dtype=np.uint32)
+    field.from_mont(field.to_mont(ones))
+    field.batch_inverse(ones[0])
+    ext = np.ones((5, 256), dtype=np.uint32)
+    field.ext_mul(field.ext_batch_inverse(ext), ext)
+    field.ext_powers((0, 1, 0, 0, 0), 32)
+    small = np.ones((1, 8), dtype=np.uint32)
+    ntt.lde(ntt.interpolate(small), 3, 1)
+    coeffs = np.ones((2, 272), dtype=np.uint32)
+    ntt.interpolate(ones)
+    matrix = ntt.lde(coeffs, 8, 1)
+    hashing.merkle_commit(matrix, 256, 1, np.zeros((4, 512), dtype=np.uint32))
+    hashing.grind(bytes(32), 1)
+    poseidon2.fill_trace(np.ones((16, 16), dtype=np.uint32))
+    capacity = np.zeros(8, dtype=np.uint32)
+    poseidon2.sponge_chains(np.ones((8, 2), dtype=np.uint32), np.zeros(1, np.int64), np.full(1, 2), capacity)
+    ops = np.array([[vm.MSG, 0, vm.operand(vm.COL, 0), 0], [vm.NUM, 0, vm.operand(vm.COL, 0), 0]], dtype=np.int32)
+    challenges = vm.Challenges((0, 1, 0, 0, 0), [[1, 0, 0, 0, 0]])
+    trace = np.ones((1, 1, 32), dtype=np.uint32)
+    vm.accumulate(vm.fractions(ops, capacity, trace, 16, challenges, [(0, -1)]), (0,) * 5)
+    selectors = np.zeros((3, 1, 16), dtype=np.uint32)
+    wide = np.ones((5, 1, 32), dtype=np.uint32)
+    coefs = [[1, 0, 0, 0, 0]]
+    vm.quotient(ops, capacity, trace, wide, selectors, 16, 1, challenges, [(0, -1)], coefs, (0,) * 5, 1)
+    deep.linear_combination(ones, np.ones((2, 5), dtype=np.int64), 16)
+    deep.dot_rows(ones, ext)
+    deep.inverse_differences((0, 1, 0, 0, 0), 4, 1, [0])
+    deep.fold8(np.ones((5, 1, 128), dtype=np.uint32), (0, 1, 0, 0, 0), 3)

@@ -1,0 +1,253 @@
+"""Out-of-domain evaluation, DEEP combination and FRI folding.
+
+Columns are uint32 Montgomery, rows contiguous; extension values are (5, ..) arrays. Extension arguments that are single
+elements (zeta, beta, coefficients) are canonical integers, as the transcript yields them.
+
+Slow twin: tests/zk/kernels/test_deep.py.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numba.core import cgutils
+
+from zk.kernels import simd as S
+from zk.kernels._jit import kernel, parallel_for
+from zk.kernels._memory import U32, address, check, log2, mont, root_of_unity, scratch
+from zk.kernels.field import ext_batch, ext_product, powers
+from zk.kernels.ntt import SHIFT
+from zk.kernels.simd import P, R, add, dot5, load, load_word, mul, splat, store, sub
+from zk.kernels.vm import _wide_table
+
+
+@kernel
+def _combine(src, step, table, count, out, out_step, vectors):  # type: ignore[no-untyped-def]
+    for v in range(vectors):
+        dot5(src + v * 64, step, table, count, out + v * 64, out_step)
+
+
+def _write_inner(b: Any, column: Any, weights: Any, step: Any, vectors: Any, out: Any) -> None:
+    """out (5 vectors) = lane-wise sums over an even number of vectors of column times weights."""
+    cells = [cgutils.alloca_once(b, S.IRW8) for _ in range(10)]
+    for cell in cells:
+        b.store(S.c64(0), cell)
+    with cgutils.for_range(b, b.lshr(vectors, S.i64(1))) as loop:
+        totals = [b.load(cell) for cell in cells]
+        for half in (0, 64):
+            at = b.add(b.shl(loop.index, S.i64(7)), S.i64(half))
+            x = S.ir_wide(b, S.ir_load(b, b.add(column, at)))
+            for k in range(5):
+                w = S.ir_wide(b, S.ir_load(b, b.add(b.add(weights, at), b.mul(step, S.i64(k)))))
+                for h in (0, 1):
+                    totals[2 * k + h] = b.add(totals[2 * k + h], b.mul(x[h], w[h]))
+        for cell, total in zip(cells, totals, strict=True):
+            b.store(S.ir_clamp(b, total), cell)
+    for k in range(5):
+        S.ir_store(b, b.add(out, S.i64(64 * k)), S.ir_reduce(b, b.load(cells[2 * k]), b.load(cells[2 * k + 1])))
+
+
+_inner = S.ext_intrinsic(_write_inner, 5)
+
+
+@kernel
+def _dot_rows(columns, step, count, weights, weight_step, vectors, out):  # type: ignore[no-untyped-def]
+    for c in range(count):
+        _inner(columns + c * step, weights, weight_step, vectors, out + c * 320)
+
+
+@kernel
+def _differences(x, zeta, out, step, vectors):  # type: ignore[no-untyped-def]
+    """out = x - zeta; zeta: five words, the last four negated already."""
+    first = splat(load_word(zeta))
+    for v in range(vectors):
+        store(out + v * 64, sub(load(x + v * 64), first))
+        for k in range(1, 5):
+            store(out + k * step + v * 64, splat(load_word(zeta + k * 4)))
+
+
+def _write_spread(b: Any, src: Any, step: Any, dst: Any) -> None:
+    """Inverse transform of size 8 without its 1/8: dst[m] = sum_t w_8^(-tm) src[t]; src rows `step` apart, dst 320."""
+    w = pow(root_of_unity(3), -1, P)
+    constants = [[0], [0, 2], [0, 2, 1, 3]]  # exponents, by level and block, as in ntt.py
+    x = [S.ir_load(b, b.add(src, b.mul(step, S.i64(t)))) for t in range(8)]
+    for level, exponents in enumerate(constants):
+        half = 4 >> level
+        for block, exponent in enumerate(exponents):
+            for k in range(half):
+                i, j = 2 * half * block + k, 2 * half * block + k + half
+                t = S.ir_mul(b, x[j], S.c32(mont(pow(w, exponent, P)))) if exponent else x[j]
+                x[i], x[j] = S.ir_add(b, x[i], t), S.ir_sub(b, x[i], t)
+    for place in range(8):
+        m = int(f"{place:03b}"[::-1], 2)
+        S.ir_store(b, b.add(dst, S.i64(320 * m)), x[place])
+
+
+_spread = S.ext_intrinsic(_write_spread, 3)
+
+
+@kernel
+def _fold8(src, step, fibre_step, inverse_x, beta, out, out_step, vectors, work, eighth):  # type: ignore[no-untyped-def]
+    """Folds one coset. src: 5 rows, `step` apart, fibres fibre_step apart; beta: five words; work: 10 extension vectors."""
+    y, held = work + 8 * 320, work + 9 * 320
+    scale = splat(eighth)
+    for v in range(vectors):
+        x = load(inverse_x + v * 64)
+        for k in range(5):
+            _spread(src + k * step + v * 64, fibre_step, work + k * 64)
+            store(y + k * 64, mul(x, splat(load_word(beta + k * 4))))
+            store(held + k * 64, load(work + 7 * 320 + k * 64))
+        for back in range(7):
+            ext_product(held, 64, y, 64, held, 64)
+            for k in range(5):
+                store(held + k * 64, add(load(held + k * 64), load(work + (6 - back) * 320 + k * 64)))
+        for k in range(5):
+            store(out + k * out_step + v * 64, mul(load(held + k * 64), scale))
+
+
+def _words(values: Any) -> U32:
+    return np.array([mont(int(v) % P) for v in values], dtype=np.uint32)
+
+
+def linear_combination(cols: U32, coefs: Any, rows: int, out: U32 | None = None) -> U32:
+    """sum_c coefs[c] * cols[c] at every row.
+
+    Arguments:
+        cols: (C, >= N), one coset of a matrix, e.g. lde[:, j].
+        coefs: (C, 5) canonical extension coefficients.
+        rows: N.
+        out: (5, N) that the sum is added to, or None for a new array.
+    """
+    check(cols, (None, None), "cols")
+    table = _wide_table(coefs)
+    count = cols.shape[0]
+    if np.asarray(coefs).size != 5 * count or cols.shape[1] < rows:
+        raise ValueError("one coefficient per column and N rows expected")
+    whole = -(-rows // 16) * 16
+    if whole != rows:
+        held = np.zeros((count, whole), dtype=np.uint32)
+        held[:, :rows] = cols[:, :rows]
+        cols = held
+    direct = out is not None and whole == rows
+    target = np.zeros((5, whole), dtype=np.uint32)
+    if out is not None:
+        check(out, (5, rows), "out")
+        if direct:
+            target = out
+        else:
+            target[:, :rows] = out
+
+    def run(begin: int, end: int, thread: int) -> None:
+        _combine(
+            address(cols) + begin * 64, cols.strides[0], address(table), count, address(target) + begin * 64,
+            target.strides[0], end - begin,
+        )  # fmt: skip
+
+    if count:
+        parallel_for(run, whole // 16, 256)
+    if out is None or direct:
+        return target[:, :rows]
+    out[...] = target[:, :rows]
+    return out
+
+
+def dot_rows(cols: U32, weights: U32, shift: int = 0) -> U32:
+    """(C, 5) Montgomery: sum_i weights[:, i] * cols[c, i + shift].
+
+    cols: (C, >= n + shift); weights: (5, n) Montgomery. With weights = field.ext_powers(zeta, L) and cols the coefficients,
+    this evaluates polynomials at zeta; with barycentric weights and rows of an extension, shift = 1 gives the next row
+    (cell N of a coset repeats cell 0).
+    """
+    check(cols, (None, None), "cols")
+    check(weights, (5, None), "weights")
+    n, count = weights.shape[1], cols.shape[0]
+    if shift < 0 or cols.shape[1] < n + shift:
+        raise ValueError("fewer rows than weights")
+    pieces = [(k, min(k + 16384, n // 32 * 32)) for k in range(0, n // 32 * 32, 16384)]
+    out = np.zeros((len(pieces) + 1, count, 5, 16), dtype=np.uint32)
+
+    def run(begin: int, end: int, thread: int) -> None:
+        for k in range(begin, end):
+            first, last = pieces[k]
+            _dot_rows(
+                address(cols) + 4 * (first + shift), cols.strides[0], count, address(weights) + 4 * first,
+                weights.strides[0], (last - first) // 16, address(out[k]),
+            )  # fmt: skip
+
+    parallel_for(run, len(pieces), 1)
+    done = n // 32 * 32
+    if done < n:
+        rest = np.zeros((count, 32), dtype=np.uint32)
+        tail = np.zeros((5, 32), dtype=np.uint32)
+        rest[:, : n - done] = cols[:, done + shift : n + shift]
+        tail[:, : n - done] = weights[:, done:]
+        _dot_rows(address(rest), 128, count, address(tail), 128, 2, address(out[-1]))
+    return (out.sum(axis=(0, 3), dtype=np.uint64) % np.uint64(P)).astype(np.uint32)
+
+
+def inverse_differences(zeta: Any, log_rows: int, log_blowup: int, cosets: Sequence[int] | None = None) -> U32:
+    """1/(x - zeta) for the points x of cosets of D: (5, number of cosets, N) Montgomery.
+
+    zeta: five canonical integers, outside F. cosets: numbers in [0, B), None for all.
+    """
+    n = 1 << log_rows
+    chosen = range(1 << log_blowup) if cosets is None else cosets
+    whole = -(-n // 16) * 16
+    out = np.empty((5, len(chosen), whole), dtype=np.uint32)
+    step = root_of_unity(log_rows + log_blowup)
+    points = [powers(SHIFT * pow(step, j, P) % P, root_of_unity(log_rows), whole) for j in chosen]
+    words = _words([zeta[0], *(-int(v) for v in zeta[1:])])
+    blocks = -(-whole // 8192)
+
+    def run(begin: int, end: int, thread: int) -> None:
+        for index in range(begin, end):
+            coset, block = divmod(index, blocks)
+            first = block * 8192
+            vectors = min(8192, whole - first) // 16
+            place = address(out) + coset * out.strides[1] + 4 * first
+            _differences(address(points[coset]) + 4 * first, address(words), place, out.strides[0], vectors)
+            ext_batch(place, out.strides[0], place, out.strides[0], vectors, scratch("inverse", thread, 66 * 80))
+
+    parallel_for(run, len(chosen) * blocks, 1)
+    return out[:, :, :n]
+
+
+def fold8(layer: U32, beta: Any, shift: int) -> U32:
+    """One FRI folding by eight: (5, B, n) to (5, B, n/8), a contiguous array.
+
+    With f(x) = sum_{m<8} x^m f_m(x^8), the result at x^8 is sum_m beta^m f_m(x^8). layer[:, j, i] = f(shift w^j w_n^i), w of
+    order B n, w_n of order n. beta: five canonical integers; shift: canonical (3^(8^r) in round r).
+    """
+    check(layer, (5, None, None), "layer")
+    _, cosets, n = layer.shape
+    log_n, log_cosets = log2(n, "rows"), log2(cosets, "cosets")
+    if log_n < 3:
+        raise ValueError("a layer has 8 or more rows per coset")
+    rows = n // 8
+    width = max(rows, 16)
+    fibre_step = 4 * rows
+    if rows < 16:
+        held = np.zeros((5, cosets, 8, 16), dtype=np.uint32)
+        held[..., :rows] = layer.reshape(5, cosets, 8, rows)
+        layer, fibre_step = held.reshape(5, cosets, 128), 64
+    out = np.empty((5, cosets, width), dtype=np.uint32)
+    w, w_n = root_of_unity(log_n + log_cosets), root_of_unity(log_n)
+    inverse = [powers(pow(shift * pow(w, j, P), -1, P), pow(w_n, -1, P), width) for j in range(cosets)]
+    words = _words(beta)
+    blocks = -(-width // 4096)
+
+    def run(begin: int, end: int, thread: int) -> None:
+        for index in range(begin, end):
+            coset, block = divmod(index, blocks)
+            first = 4 * 4096 * block
+            _fold8(
+                address(layer) + coset * layer.strides[1] + first, layer.strides[0], fibre_step,
+                address(inverse[coset]) + first, address(words), address(out) + coset * out.strides[1] + first,
+                out.strides[0], min(4096, width - first // 4) // 16, scratch("fold", thread, 10 * 80), _EIGHTH,
+            )  # fmt: skip
+
+    parallel_for(run, cosets * blocks, 1)
+    return out if rows == width else np.ascontiguousarray(out[:, :, :rows])
+
+
+_EIGHTH = pow(8, -1, P) * R % P
