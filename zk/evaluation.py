@@ -1,8 +1,9 @@
-"""Evaluating an AIR at one extension point: program, LogUp constraints, public interactions. Standard library only.
+"""Evaluating an AIR at one extension point: program, LogUp constraints, public interactions. Standard library
+only.
 
-Base elements meet extension coefficients in *packed* sums: five coordinates of a coefficient sit 96 bits apart in one
-integer, so that sum(map(mul, row, packed)) does five inner products at once. A product is below 2^62 and there are fewer
-than 2^34 terms, so no coordinate runs into the next.
+Base elements meet extension coefficients in *packed* sums: five coordinates of a coefficient sit 96 bits
+apart in one integer, so that sum(map(mul, row, packed)) does five inner products at once. A product is below
+2^62 and there are fewer than 2^34 terms, so no coordinate runs into the next.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def combine_coordinates(values: Sequence[Ext]) -> Ext:
 
 
 def selectors(zeta: Ext, log_rows: int) -> tuple[Ext, Ext, Ext]:
-    """First row, last row and transition selector at zeta (outside the trace subgroup), PROTOCOL.md section 4."""
+    """First row, last row and transition selector at zeta, outside the trace subgroup. Section 4."""
     n = 1 << log_rows
     last = inverse(root_of_unity(log_rows))
     vanishing = ext_sub(ext_pow(zeta, n), ONE)
@@ -100,7 +101,11 @@ class Evaluation:
 
 
 def evaluate_program(
-    program: Program, row: Sequence[Ext], next_row: Sequence[Ext], publics: Sequence[int], at: tuple[Ext, Ext, Ext]
+    program: Program,
+    row: Sequence[Ext],
+    next_row: Sequence[Ext],
+    publics: Sequence[int],
+    at: tuple[Ext, Ext, Ext],
 ) -> Evaluation:
     """Runs a program over extension elements.
 
@@ -119,7 +124,14 @@ def evaluate_program(
         following[column] = value
     registers: list[Ext] = [ZERO] * program.n_registers
     constants = [embed(c) for c in program.constants]
-    tables: list[Sequence[Ext | None]] = [registers, row, following, constants, at, [embed(v) for v in publics]]
+    tables: list[Sequence[Ext | None]] = [
+        registers,
+        row,
+        following,
+        constants,
+        at,
+        [embed(v) for v in publics],
+    ]
     result = Evaluation(
         [ZERO] * program.n_constraints,
         [[ZERO] * n for n, _ in program.interactions],
@@ -167,7 +179,12 @@ class Challenges:
 
 
 def lookup_constraints(
-    program: Program, values: Evaluation, challenges: Challenges, aux: Sequence[Ext], acc_next: Ext, public_share: Ext
+    program: Program,
+    values: Evaluation,
+    challenges: Challenges,
+    aux: Sequence[Ext],
+    acc_next: Ext,
+    public_share: Ext,
 ) -> list[Ext]:
     """LogUp constraints at a point, one per group in order, PROTOCOL.md section 4.
 
@@ -214,4 +231,3 @@ def quotient_value(chunks: Sequence[Ext], zeta: Ext, split: int) -> Ext:
     """Q(zeta) = Q_0(zeta) + zeta^split Q_1(zeta) from the values of the ten chunk columns."""
     low, high = combine_coordinates(chunks[:DEGREE]), combine_coordinates(chunks[DEGREE:])
     return ext_add(low, ext_mul(ext_pow(zeta, split), high))
-

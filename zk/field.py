@@ -1,8 +1,8 @@
 """KoalaBear and its degree-5 extension in plain Python integers.
 
-Base field F_p, p = 2^31 - 2^24 + 1; every base element is an `int` in [0, P). Extension F = F_p[X] / (X^5 + X^2 - 1),
-which is irreducible; an element is a tuple of five base coefficients, lowest first. Reduction: X^5 = 1 - X^2, hence
-X^6 = X - X^3, X^7 = X^2 - X^4, X^8 = X^3 + X^2 - 1. PROTOCOL.md section 1.
+Base field F_p, p = 2^31 - 2^24 + 1; every base element is an `int` in [0, P). Extension F = F_p[X] / (X^5 +
+X^2 - 1), which is irreducible; an element is a tuple of five base coefficients, lowest first. Reduction: X^5
+= 1 - X^2, hence X^6 = X - X^3, X^7 = X^2 - X^4, X^8 = X^3 + X^2 - 1. PROTOCOL.md section 1.
 
 This is the verifier's arithmetic, and the slow twin of the prover's kernels.
 """
@@ -25,7 +25,7 @@ ONE: Ext = (1, 0, 0, 0, 0)
 
 
 class FieldError(ZkError):
-    """An operation that the field does not have: the inverse of 0, or a root of unity of too large an order."""
+    """What the field does not have: the inverse of 0, or a root of unity of too large an order."""
 
 
 def root_of_unity(k: int) -> int:
@@ -111,12 +111,12 @@ _FROBENIUS = _frobenius_columns()  # (X^i)^p for i = 0..4
 
 def frobenius(a: Ext) -> Ext:
     """a^p, by linearity: sum a_i (X^i)^p."""
-    return reduce_sum(ext_scale(image, c) for c, image in zip(a, _FROBENIUS))
+    return reduce_sum(ext_scale(image, c) for c, image in zip(a, _FROBENIUS, strict=True))
 
 
 def reduce_sum(terms: Iterable[Ext]) -> Ext:
     """Sum of extension elements, 0 if there are none."""
-    columns = list(zip(*terms))
+    columns = list(zip(*terms, strict=True))
     if not columns:
         return ZERO
     c0, c1, c2, c3, c4 = (sum(column) % P for column in columns)

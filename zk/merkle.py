@@ -1,6 +1,7 @@
 """SHA-256 Merkle trees and the verification of multi-openings. PROTOCOL.md section 7.
 
-Leaves and nodes are hashed under different first bytes, and under the number of their tree, their width or their
+Leaves and nodes are hashed under different first bytes, and under the number of their tree, their width or
+their
 level: no leaf passes for a node, and none moves to another tree or level.
 """
 
@@ -17,7 +18,7 @@ HASH_BYTES = 32
 
 
 def leaf_prefix(tree: int, width: int) -> bytes:
-    """0x00 || u8 tree || u16 width: what a leaf's hash begins with. width: number of u32 words, at most 65535."""
+    """0x00 || u8 tree || u16 width: what a leaf's hash begins with. width: u32 words, at most 65535."""
     return b"\x00" + bytes([tree]) + width.to_bytes(2, "big")
 
 

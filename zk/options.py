@@ -1,7 +1,8 @@
 """Proof options: what the verifier fixes and a proof never carries. PROTOCOL.md section 3.
 
-`STD` is the only preset for real use. `INSECURE_TEST` makes tiny proofs for tests; `verify` refuses every option set
-marked insecure unless it is called with `allow_insecure=True`, and then still holds it to the caller's floor of bits.
+`STD` is the only preset for real use. `INSECURE_TEST` makes tiny proofs for tests; `verify` refuses every
+option set marked insecure unless it is called with `allow_insecure=True`, and then still holds it to the
+caller's floor of bits.
 """
 
 from __future__ import annotations
@@ -22,14 +23,15 @@ class Options:
 
     Attributes:
         name: for people; not hashed.
-        log_blowup: b; the LDE domain has 2^b cosets of the trace subgroup (2..4: the quotient has two chunks).
+        log_blowup: b; the LDE domain has 2^b cosets of the trace subgroup (2..4: the quotient has two
+            chunks).
         queries: number of query indices, drawn with repetition.
         query_grinding: leading zero bits asked before the query indices (0..32).
         round_grinding: leading zero bits asked before every other round of challenges (0..32).
         log_arity: FRI folds by 2^log_arity; 3 is the only one.
         slack_shift: degree bound d = N + N / 2^slack_shift; the slack holds the masks.
         log_final_rows: folding stops when a coset has at most 2^log_final_rows points.
-        salt_bytes: length of the salt of a trace, auxiliary or quotient leaf.
+        salt_bytes: length of the salt of a trace, auxiliary or quotient leaf, a multiple of 4.
         min_log_rows, max_log_rows: heights allowed; not hashed (log_rows is).
         insecure: for tests only.
     """
@@ -90,12 +92,15 @@ class Options:
         """Checks that the options are consistent and hide, for a table of 2^log_rows rows.
 
         Raises:
-            OptionsError: a parameter is out of bounds, the height is not allowed, or the masks do not fit the slack.
+            OptionsError: a parameter is out of bounds, the height is not allowed, or the masks do not fit the
+            slack.
         """
         for field, low, high in _BOUNDS:
             value = getattr(self, field)
             if type(value) is not int or not low <= value <= high:
                 raise OptionsError(f"option {field}: {value!r} is not an integer within {low}..{high}")
+        if self.salt_bytes % 4:
+            raise OptionsError(f"option salt_bytes: {self.salt_bytes} is not a multiple of 4")
         if type(log_rows) is not int or not self.min_log_rows <= log_rows <= self.max_log_rows:
             raise OptionsError(f"log_rows {log_rows!r} is not within {self.min_log_rows}..{self.max_log_rows}")
         if log_rows + self.log_blowup > TWO_ADICITY:
@@ -103,7 +108,8 @@ class Options:
         needed = self.chunk(log_rows) + self.blinding_coefficients
         if needed > self.degree_bound(log_rows):
             raise OptionsError(
-                f"masks need degree {needed}, the bound at 2^{log_rows} rows is {self.degree_bound(log_rows)}: not hiding"
+                f"masks need degree {needed}, the bound at 2^{log_rows} rows is "
+                f"{self.degree_bound(log_rows)}: not hiding"
             )
 
 

@@ -1,8 +1,9 @@
 """Proof bytes: the parts of a proof, their canonical encoding and its only parse. PROTOCOL.md section 8.
 
-A proof has two sections. The head (roots, nonces, out-of-domain values, final polynomial) has a length known from the
-shape. The openings' length follows from the query indices, which the verifier draws after the head: it calls
-`parse_head`, then `parse_openings` with those indices. Both raise MalformedProof and nothing else, whatever the bytes.
+A proof has two sections. The head (roots, nonces, out-of-domain values, final polynomial) has a length known
+from the shape. The openings' length follows from the query indices, which the verifier draws after the head:
+it calls `parse_head`, then `parse_openings` with those indices. Both raise MalformedProof and nothing else,
+whatever the bytes.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ def proof_shape(program: Program, options: Options, log_rows: int) -> Shape:
 
 @dataclass(frozen=True)
 class Head:
-    """Everything of a proof before its openings, in transcript order; `values` and `final` are extension elements."""
+    """Everything of a proof before its openings, in transcript order."""
 
     main_root: bytes
     lookup_nonce: int
@@ -116,7 +117,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Opening:
-    """Opened leaves of one tree, ascending: salts (empty for FRI), rows (u32 big-endian words), sibling hashes."""
+    """Opened leaves of a tree, ascending: salts (empty for FRI), rows of u32 words, sibling hashes."""
 
     salts: tuple[bytes, ...]
     rows: tuple[bytes, ...]
@@ -189,7 +190,7 @@ class _Reader:
     def extensions(self, count: int) -> tuple[Ext, ...]:
         raw = self.words(DEGREE * count)
         flat = iter(struct.unpack(f">{DEGREE * count}I", raw))
-        return tuple(zip(flat, flat, flat, flat, flat))
+        return tuple(zip(flat, flat, flat, flat, flat, strict=True))
 
 
 def parse_head(data: bytes, shape: Shape) -> Head:

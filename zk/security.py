@@ -1,15 +1,17 @@
 """Soundness of a proof in bits, term by term, from the actual program, height and options.
 
-Notation: F the extension field, |F| = p^5; N rows; n = B N points; d the degree bound, and F(x) of PROTOCOL.md section 6
-has degree < d, so an opened word has degree <= d (DEEP divides by one linear factor): rho = (d + 1) / n, or the rate of a
-folded layer where rounding makes that larger. theta is the proximity radius, L bounds the number of codewords within it.
+Notation: F the extension field, |F| = p^5; N rows; n = B N points; d the degree bound, and F(x) of
+PROTOCOL.md section 6 has degree < d, so an opened word has degree <= d (DEEP divides by one linear factor):
+rho = (d + 1) / n, or the rate of a folded layer where rounding makes that larger. theta is the proximity
+radius, L bounds the number of codewords within it.
 
-Convention: *round by round* (eprint 2019/1261, 2023/1071). Before each challenge the prover's chance that it turns a
-doomed transcript into a good one is at most that round's error; Fiat-Shamir then costs an attacker who tries T hashes at
-most T times the largest. So the total is the minimum, not the sum, over rounds. Each round has a proof of work of g bits
-before its challenge, which multiplies an attacker's cost: bits = -log2(error) + g. *That part is computational*: it is
-counted in hash evaluations, not proven by algebra, and the report lists it apart. SHA-256 as a random oracle is
-assumed throughout; collisions in its trees cost 2^128, which caps every total at 128.
+Convention: *round by round* (eprint 2019/1261, 2023/1071). Before each challenge the prover's chance that it
+turns a doomed transcript into a good one is at most that round's error; Fiat-Shamir then costs an attacker
+who tries T hashes at most T times the largest. So the total is the minimum, not the sum, over rounds. Each
+round has a proof of work of g bits before its challenge, which multiplies an attacker's cost: bits =
+-log2(error) + g. *That part is computational*: it is counted in hash evaluations, not proven by algebra, and
+the report lists it apart. SHA-256 as a random oracle is assumed throughout; collisions in its trees cost
+2^128, which caps every total at 128.
 
 | round | error |
 |---|---|
@@ -20,27 +22,31 @@ assumed throughout; collisions in its trees cost 2^128, which caps every total a
 | fold r | 7 C(n / 8^(r+1)) / |F| |
 | query | (1 - theta)^q |
 
-- lookup: T = interactions x N + public interactions fractions, w = max(1, longest message - 1), v = numerators in one
-  fraction at most. A denominator is 0 with probability <= T w / |F|; otherwise the sum of fractions times all denominators is
-  a nonzero polynomial in (alpha, beta, gamma) of degree < T w + v (Schwartz-Zippel; eprint 2022/1530 for LogUp). T < p is
-  required, so that multiplicities of 1 cannot wrap.
-- constraint: one independent uniform coefficient per constraint; a violated constraint survives with probability 1/|F|.
-- zeta: D = max(degree of the combined constraints, N + M + d), all degrees taken from the program with columns of degree d.
+- lookup: T = interactions x N + public interactions fractions, w = max(1, longest message - 1), v =
+  numerators in one fraction at most. A denominator is 0 with probability <= T w / |F|; otherwise the sum of
+  fractions times all denominators is a nonzero polynomial in (alpha, beta, gamma) of degree < T w + v
+  (Schwartz-Zippel; eprint 2022/1530 for LogUp). T < p is required, so that multiplicities of 1 cannot wrap.
+- constraint: one independent uniform coefficient per constraint; a violated constraint survives with
+  probability 1/|F|.
+- zeta: D = max(degree of the combined constraints, N + M + d), all degrees taken from the program with
+  columns of degree d.
 - deep: the words are combined with independent coefficients, an affine space. fold: a curve of degree 7.
 - query: indices are drawn with repetition.
 
-**Unique decoding**: theta = (1 - rho) / 2, L = 1, C(n) = n: BCIKS20 (eprint 2020/654) Theorems 1.4 (lines), 1.5 (curves, times
-the degree), 1.6 (affine spaces). The codeword within theta is
-unique, so words that agree with it do so on one common set. Nothing but this and the random oracle is assumed; it is what `verify` asks of a proof.
+**Unique decoding**: theta = (1 - rho) / 2, L = 1, C(n) = n: BCIKS20 (eprint 2020/654) Theorems 1.4 (lines),
+1.5 (curves, times the degree), 1.6 (affine spaces). The codeword within theta is unique, so
+words that agree with it do so on one common set. Nothing but this and the random oracle is assumed; it is what `verify` asks of a proof.
 
-**Johnson**: theta = 1 - sqrt(rho) (1 + 1/m), L = (m + 1/2) / sqrt(rho), C(n) = (2 (m + 1/2)^5 + 3 (m + 1/2) theta rho) n / (3
-rho^(3/2)) + (m + 1/2) / sqrt(rho): BCHKS25 (eprint 2025/2055) Theorems 4.2 and 4.6, for an integer m >= 3 chosen to maximise
-the total; its lift from lines to affine spaces is BCGM25 (eprint 2025/2051) Lemma 7.1, at a factor 1 + 1/|F|. Theorem 1.5 of
-BCHKS25 has the radius 1 - sqrt(rho) (1 + 1/(2m)) at the same error, but for lines only; FRI of arity 8 folds curves, so that
-better radius is not used. The list bound is the theorems' own, larger than Johnson's 1 / (2 eta sqrt(rho)) at this radius.
+**Johnson**: theta = 1 - sqrt(rho) (1 + 1/m), L = (m + 1/2) / sqrt(rho), C(n) = (2 (m + 1/2)^5 + 3 (m + 1/2)
+theta rho) n / (3 rho^(3/2)) + (m + 1/2) / sqrt(rho): BCHKS25 (eprint 2025/2055) Theorems 4.2 and 4.6, for an
+integer m >= 3 chosen to maximise the total; its lift from lines to affine spaces is BCGM25 (eprint 2025/2051)
+Lemma 7.1, at a factor 1 + 1/|F|. Theorem 1.5 of BCHKS25 has the radius 1 - sqrt(rho) (1 + 1/(2m)) at the same
+error, but for lines only; FRI of arity 8 folds curves, so that better radius is not used. The list bound is
+that of the Guruswami-Sudan decoder behind these theorems, at the same m.
 
-No figure here rests on a conjecture about radii beyond Johnson's (refuted up to capacity: eprint 2025/2010, 2025/2046).
-The convention and the shape of the table follow the public tool soundcalc (github.com/ethereum/soundcalc).
+No figure here rests on a conjecture about radii beyond Johnson's (refuted up to capacity: eprint 2025/2010,
+2025/2046). The convention and the shape of the table follow the public tool soundcalc
+(github.com/ethereum/soundcalc).
 """
 
 from __future__ import annotations
@@ -266,7 +272,11 @@ def _constraint_degree(program: Program, rows: int, d: int) -> int:
                 numerators[dst] = max(numerators[dst], degree(a))
         for i, j in program.groups:
             other_message, other_numerator = (messages[j], numerators[j]) if j >= 0 else (0, 0)
-            constraints += [d + messages[i] + other_message, numerators[i] + other_message, other_numerator + messages[i]]
+            constraints += [
+                d + messages[i] + other_message,
+                numerators[i] + other_message,
+                other_numerator + messages[i],
+            ]
     except (IndexError, KeyError) as error:
         raise AirError(f"the program is not well formed: {error!r}") from error
     return max(constraints)

@@ -52,7 +52,7 @@ class Transcript:
     def challenges(self, label: str, n: int) -> list[Ext]:
         """Draws n extension elements: 5n base elements, five consecutive ones each."""
         flat = iter(self.elements(label, DEGREE * n))
-        return list(zip(flat, flat, flat, flat, flat))
+        return list(zip(flat, flat, flat, flat, flat, strict=True))
 
     def challenge(self, label: str) -> Ext:
         """Draws one extension element."""
@@ -67,7 +67,7 @@ class Transcript:
         return [w & ((1 << bits) - 1) for w in drawn[:n]]
 
     def grind_prefix(self, bits: int) -> bytes:
-        """The 34 bytes "G" || state || u8 bits: a nonce is good if SHA-256(prefix || u64 nonce) begins with `bits` zeros."""
+        """34 bytes; a nonce is good if SHA-256(prefix || u64 nonce) begins with `bits` zero bits."""
         if not 0 <= bits <= MAX_GRINDING:
             raise OptionsError(f"grinding of {bits} bits is not within 0..{MAX_GRINDING}")
         return b"G" + self.state + bytes([bits])
@@ -93,7 +93,7 @@ class Transcript:
         self.absorb(label, nonce.to_bytes(8, "big"))
 
     def grind(self, label: str, bits: int) -> int:
-        """Finds the least good nonce by plain search, absorbs it and returns it (2^bits hashes; the kernels are faster)."""
+        """Finds the least good nonce, absorbs it and returns it. Slow: about 2^bits hashes."""
         nonce = 0
         while not self.grind_is_good(bits, nonce):
             nonce += 1

@@ -1,8 +1,9 @@
 """The verifier: Python's standard library alone, no numba, no numpy, no prover.
 
-Step numbers are those of PROTOCOL.md section 6, names and order of checks those of its section 11. Whatever bytes it is
-given, `verify` returns a report or raises a ZkError: ProofRejected for a failed check, MalformedProof for bytes that are no
-proof, StatementError, OptionsError or AirError for a caller's own arguments.
+Step numbers are those of PROTOCOL.md section 6, names and order of checks those of its section 11. Whatever
+bytes it is given, `verify` returns a report or raises a ZkError: ProofRejected for a failed check,
+MalformedProof for bytes that are no proof, StatementError, OptionsError or AirError for a caller's own
+arguments.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from zk.air import Program
 from zk.errors import AirError, OptionsError, ProofRejected, StatementError
@@ -62,6 +64,7 @@ from zk.security import SecurityReport, security_report
 from zk.transcript import Transcript, words
 
 FLOOR_BITS = 100.0
+MAX_WIDTH = 65535  # words of a leaf: the width is hashed as a u16
 
 
 def verify(
@@ -80,7 +83,8 @@ def verify(
     Args:
         program: the compiled AIR.
         publics: its public inputs, integers in [0, p).
-        public_interactions: (multiplicity, message) terms that the verifier adds to the LogUp sum, canonical elements.
+        public_interactions: (multiplicity, message) terms that the verifier adds to the LogUp sum, canonical
+            elements.
         log_rows: k; the table has 2^k rows.
         proof: the proof's bytes.
         options: what the verifier asks for; never read from the proof.
@@ -119,8 +123,7 @@ def _check_arguments(
 ) -> None:
     if not isinstance(program, Program):
         raise AirError("the program is not a Program")
-    if not program.groups:
-        raise AirError("the program has no interaction; the protocol needs at least one")
+    _check_program(program)
     if not isinstance(options, Options):
         raise OptionsError("the options are not Options")
     if options.insecure and allow_insecure is not True:
@@ -136,6 +139,20 @@ def _check_arguments(
             raise StatementError("public interactions: each is a multiplicity in [0, p) and a message")
         if not isinstance(item[1], (list, tuple)) or not item[1] or not all(map(is_element, item[1])):
             raise StatementError("public interactions: a message is a list of integers in [0, p), not empty")
+
+
+def _check_program(program: Program) -> None:
+    """What the protocol asks of a program: widths of leaves, groups, columns read in the next row."""
+    if not program.groups:
+        raise AirError("the program has no interaction; the protocol needs at least one")
+    if not 0 < program.n_columns <= MAX_WIDTH or not DEGREE * program.n_aux <= MAX_WIDTH:
+        raise AirError(f"a leaf has 1 to {MAX_WIDTH} words")
+    grouped = sorted(i for group in program.groups for i in group if i != -1)
+    if grouped != list(range(len(program.interactions))) or any(i < 0 for i, _ in program.groups):
+        raise AirError("the groups do not hold every interaction exactly once")
+    columns = program.next_columns
+    if any(a >= b for a, b in pairwise(columns)) or not all(0 <= c < program.n_columns for c in columns):
+        raise AirError("the columns read in the next row are not ascending columns")
 
 
 @dataclass(frozen=True)
@@ -162,7 +179,7 @@ class _Run:
     head: Head
 
     def replay_transcript(self) -> _Draws:
-        """Steps 0 to 7: absorbs what the prover sent and draws every challenge. Raises ProofRejected on a bad nonce."""
+        """Steps 0 to 7: absorbs what the prover sent, draws every challenge, checks every nonce."""
         head, shape = self.head, self.shape
         grinding = self.options.round_grinding
         t = Transcript()
@@ -214,9 +231,7 @@ class _Run:
         values = evaluate_program(self.program, main, main_next, self.publics, at)
         share = ext_scale(public_sum(self.public_interactions, draws.lookup), inverse(1 << log_rows))
         columns = [combine_coordinates(aux[i : i + DEGREE]) for i in range(0, len(aux), DEGREE)]
-        lookups = lookup_constraints(
-            self.program, values, draws.lookup, columns, combine_coordinates(acc_next), share
-        )
+        lookups = lookup_constraints(self.program, values, draws.lookup, columns, combine_coordinates(acc_next), share)
         combined = ext_dot(draws.constraint, values.constraints + lookups)
         quotient = quotient_value(chunks, zeta, self.options.chunk(log_rows))
         vanishing = ext_sub(ext_pow(zeta, 1 << log_rows), ONE)
@@ -224,7 +239,7 @@ class _Run:
             raise ProofRejected("out of domain", "the constraints do not match the quotient")
 
     def check_queries(self, draws: _Draws, openings: Sequence[Opening]) -> None:
-        """Step 7: F at the queries against FRI's first layer, every fold against the next, the last against `final`."""
+        """Step 7: F at the queries against layer 0, each fold against the next, the last against `final`."""
         shape = self.shape
         queries = sorted(set(draws.queries))
         expected = dict(zip(queries, self._deep_values(draws, queries, openings), strict=True))
@@ -281,7 +296,7 @@ def _row(raw: bytes) -> tuple[int, ...]:
 
 def _ext_row(raw: bytes) -> list[Ext]:
     flat = iter(_row(raw))
-    return list(zip(flat, flat, flat, flat, flat))
+    return list(zip(flat, flat, flat, flat, flat, strict=True))
 
 
 def _base_powers(x: int, n: int) -> list[int]:
@@ -297,7 +312,9 @@ def _point(index: int, shape: Shape, layer: int) -> int:
     log_rows = shape.log_rows - ARITY_BITS * layer
     coset, i = index >> log_rows, index & ((1 << log_rows) - 1)
     power = (coset + (i << shape.log_blowup)) << ARITY_BITS * layer
-    return pow(GENERATOR, 1 << ARITY_BITS * layer, P) * pow(root_of_unity(shape.log_rows + shape.log_blowup), power, P) % P
+    return (
+        pow(GENERATOR, 1 << ARITY_BITS * layer, P) * pow(root_of_unity(shape.log_rows + shape.log_blowup), power, P) % P
+    )
 
 
 def _fold(rows: dict[int, list[Ext]], beta: Ext, shape: Shape, layer: int) -> dict[int, Ext]:
@@ -323,7 +340,9 @@ def _check_roots(shape: Shape, head: Head, queries: Sequence[int], openings: Seq
     """The openings of every tree lead to its root, PROTOCOL.md section 7."""
     roots = [head.main_root, head.aux_root, head.quotient_root, *head.fri_roots]
     names = ["main root", "aux root", "quotient root", *["fri root"] * shape.folds]
-    for name, root, tree, leaves, opening in zip(names, roots, shape.trees, shape.leaves(queries), openings, strict=True):
+    for name, root, tree, leaves, opening in zip(
+        names, roots, shape.trees, shape.leaves(queries), openings, strict=True
+    ):
         if _opened_root(tree, leaves, opening) != root:
             raise ProofRejected(name, f"the openings of tree {tree.number} lead to another root")
 

@@ -1,7 +1,7 @@
 """The prover in plain Python, as PROTOCOL.md states it: the slow twin of zk/prover.py.
 
-Polynomials are lists of coefficients, lowest first. Everything is done by definition: columns are interpolated, folds are
-taken on coefficients, trees are built whole. Good for some hundred rows.
+Polynomials are lists of coefficients, lowest first. Everything is done by definition: columns are
+interpolated, folds are taken on coefficients, trees are built whole. Good for some hundred rows.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class Tree:
 
 @dataclass
 class SlowProver:
-    """One proof in the making. `honest` False goes on where the witness is wrong, and cuts degrees to what is asked."""
+    """One proof in the making. `honest` False goes on with a wrong witness, and cuts degrees to size."""
 
     program: Program
     publics: Sequence[int]
@@ -198,7 +198,7 @@ class SlowProver:
                 raise WitnessError(f"{self.program.constraint_names[bad]}, row {i}")
             sums = [self.fractions(values, group, lookup) for group in self.program.groups]
             columns[-1].append(total)
-            for column, s in zip(columns, sums[:-1]):
+            for column, s in zip(columns, sums[:-1], strict=False):
                 column.append(s)
             for s in sums:
                 total = ext_add(total, s)
@@ -219,14 +219,22 @@ class SlowProver:
         return total
 
     def quotient(
-        self, main: list[list[int]], aux: list[list[int]], lookup: Challenges, share: Ext, coefficients: Sequence[Ext]
+        self,
+        main: list[list[int]],
+        aux: list[list[int]],
+        lookup: Challenges,
+        share: Ext,
+        coefficients: Sequence[Ext],
     ) -> list[Poly]:
         """Step 3: the ten chunk columns."""
         values = []
         for index, x in enumerate(self.lde.points()):
             j, i = divmod(index, self.n)
             after = j * self.n + (i + 1) % self.n
-            row, following = map(embed, main[index]), [embed(main[after][c]) for c in self.program.next_columns]
+            row, following = (
+                map(embed, main[index]),
+                [embed(main[after][c]) for c in self.program.next_columns],
+            )
             z = embed(x)
             found = evaluate_program(self.program, list(row), following, self.publics, selectors(z, self.log_rows))
             extension = [tuple(aux[index][g : g + 5]) for g in range(0, len(aux[index]), 5)]
@@ -245,6 +253,10 @@ class SlowProver:
             second = (q[split : 2 * split] + [0] * split)[:split]
             high.append([(a - s) % P for a, s in zip(second, b + [0] * (split - len(b)), strict=True)])
         return low + high
+
+    def claim(self, values: list[Ext], zeta: Ext) -> list[Ext]:
+        """Step 4: the values to send. A cheating prover says something else here."""
+        return values
 
     def deep(self, rows: list[list[int]], following: list[list[int]], masks: list[list[int]],
              values: Sequence[Ext], coefficients: Sequence[Ext], zeta: Ext) -> list[Ext]:  # fmt: skip
@@ -310,6 +322,7 @@ class SlowProver:
         later = [main[c] for c in self.program.next_columns] + aux[-5:]  # 4
         values = [evaluate(c, zeta) for c in main + aux + chunks]
         values += [evaluate(c, ext_scale(zeta, self.w)) for c in later]
+        values = self.claim(values, zeta)
         t.absorb("out of domain", pack_ext(values))
         deep_nonce = t.grind("deep grinding", grinding)  # 5
         rows = [[*a, *b, *c[:10]] for a, b, c in zip(main_rows, aux_rows, quotient_rows, strict=True)]
@@ -327,7 +340,8 @@ class SlowProver:
         openings = tuple(tree.open(leaves) for tree, leaves in zip(trees, shape.leaves(queries), strict=True))
         head = Head(
             main_tree.root, lookup_nonce, aux_tree.root, constraint_nonce, quotient_tree.root, zeta_nonce,
-            tuple(values), deep_nonce, tuple(tree.root for tree in fri_trees), tuple(fold_nonces), final, query_nonce,
+            tuple(values), deep_nonce, tuple(tree.root for tree in fri_trees), tuple(fold_nonces), final,
+            query_nonce,
         )  # fmt: skip
         return Proof(head, openings)
 
@@ -356,4 +370,3 @@ def slow_prove(
     source = rng if rng is not None else secrets.SystemRandom()
     prover = SlowProver(program, publics, public_interactions, log_rows, options, source, honest)
     return serialize(prover.prove(trace))
-
