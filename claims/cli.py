@@ -1,0 +1,313 @@
+"""The command line ``standstill``. Exit codes: 0 accepted or done, 1 rejected (with the reason), 2 bad usage or input.
+
+This file holds what verifiers use; ``claims.cli_lab`` what labs and meters use. Everything heavy is imported by
+the command that needs it: ``standstill verify`` loads neither numpy nor numba.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from claims.errors import BadSignature, ClaimRejected, ClaimsError, KeyFileError, UnreadableFile
+
+if TYPE_CHECKING:
+    from claims.agreement import Agreement
+    from claims.signatures import AgreementSignatures
+
+__all__ = ["agreement_argument", "key_options", "load_key", "main", "out", "read_path", "signatures_path"]
+
+PASSPHRASE_VARIABLE = "STANDSTILL_PASSPHRASE"
+
+read_path = click.Path(path_type=Path)
+agreement_argument = click.option(
+    "--agreement", "-a", "agreement_path", type=read_path, required=True, help="The agreement file (TOML)."
+)
+_MAKE_NEW = "Do not encrypt the key; its file's permissions alone guard it."
+
+
+def out(text: str = "", *, err: bool = False) -> None:
+    """Print text with control characters replaced: no file can send escape sequences to a terminal."""
+    click.echo("".join(c if c == "\n" or c.isprintable() else "\ufffd" for c in text), err=err)
+
+
+def signatures_path(agreement_path: Path) -> Path:
+    """Sidecar of an agreement: ``agreement.toml`` has ``agreement.sigs``."""
+    return agreement_path.with_suffix(".sigs")
+
+
+def key_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options ``--key`` and ``--passphrase-file``."""
+    command = click.option(
+        "--passphrase-file", type=read_path, help=f"First line: the key's passphrase. Else ${PASSPHRASE_VARIABLE}, else asked."
+    )(command)
+    return click.option("--key", "-k", "key_path", type=read_path, required=True, help="Private key file (PEM, mode 0600).")(
+        command
+    )
+
+
+def _passphrase(passphrase_file: Path | None, *, confirm: bool = False) -> bytes:
+    from claims.keys import read_passphrase_file
+
+    if passphrase_file is not None:
+        return read_passphrase_file(passphrase_file)
+    if PASSPHRASE_VARIABLE in os.environ:
+        return os.environb[PASSPHRASE_VARIABLE.encode()]
+    if not sys.stdin.isatty():
+        raise KeyFileError("no passphrase", f"give --passphrase-file or ${PASSPHRASE_VARIABLE}")
+    return str(click.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm)).encode()
+
+
+def load_key(key_path: Path, passphrase_file: Path | None) -> Any:
+    """Load a private key, asking for the passphrase only when its file is encrypted."""
+    from claims.keys import load_key_file
+
+    return load_key_file(key_path, lambda: _passphrase(passphrase_file))
+
+
+def _load_agreement(path: Path) -> Agreement:
+    from claims.agreement_file import load_agreement
+
+    return load_agreement(path)
+
+
+def _load_signatures(agreement_path: Path, given: Path | None) -> AgreementSignatures | None:
+    from claims.files import AGREEMENT_LIMIT, read_bounded
+    from claims.signatures import AgreementSignatures
+
+    path = given or signatures_path(agreement_path)
+    if given is None and not path.exists():
+        return None
+    return AgreementSignatures.decode(read_bounded(path, AGREEMENT_LIMIT))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="standstill")
+def cli() -> None:
+    """Zero-knowledge proofs that a lab's compute stayed under agreed caps."""
+
+
+# ---- keys and agreements -----------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.argument("path", type=read_path)
+@click.option("--passphrase-file", type=read_path, help=f"First line: the passphrase. Else ${PASSPHRASE_VARIABLE}, else asked.")
+@click.option("--no-passphrase", is_flag=True, help=_MAKE_NEW)
+def keygen(path: Path, passphrase_file: Path | None, no_passphrase: bool) -> None:
+    """Make an Ed25519 key in a new file PATH and print its public half."""
+    from claims.keys import generate_key_file, public_text
+
+    if no_passphrase and passphrase_file is not None:
+        raise click.UsageError("--passphrase-file and --no-passphrase exclude each other")
+    secret = None if no_passphrase else _passphrase(passphrase_file, confirm=True)
+    out(public_text(generate_key_file(path, secret)))
+
+
+@cli.group()
+def agreement() -> None:
+    """Write, check and sign agreement files."""
+
+
+@agreement.command("init")
+@click.argument("path", type=read_path)
+def agreement_init(path: Path) -> None:
+    """Write a commented template to a new file PATH."""
+    from claims.files import write_new
+    from claims.show import AGREEMENT_TEMPLATE
+
+    write_new(path, AGREEMENT_TEMPLATE.encode())
+    out(f"{path}: fill in names, keys (standstill keygen), chips, caps and opening heads (standstill lab init)")
+
+
+@agreement.command("check")
+@click.argument("path", type=read_path)
+def agreement_check(path: Path) -> None:
+    """Parse and validate an agreement; print what it says."""
+    from claims.show import agreement_lines
+
+    out("\n".join(agreement_lines(_load_agreement(path))))
+
+
+@agreement.command("digest")
+@click.argument("path", type=read_path)
+def agreement_digest(path: Path) -> None:
+    """Print the canonical SHA-256 digest, which every proof binds."""
+    out(_load_agreement(path).digest.hex())
+
+
+@agreement.command("sign")
+@click.argument("path", type=read_path)
+@key_options
+@click.option("--signatures", type=read_path, help="Signatures file. [default: the agreement's name with .sigs]")
+def agreement_sign(path: Path, key_path: Path, passphrase_file: Path | None, signatures: Path | None) -> None:
+    """Add a party's signature to the signatures file beside the agreement."""
+    from claims.files import write_atomic
+    from claims.signatures import sign_agreement
+
+    terms = _load_agreement(path)
+    target = signatures or signatures_path(path)
+    known = _load_signatures(path, target if target.exists() else None)
+    signed = sign_agreement(load_key(key_path, passphrase_file), terms, known)
+    write_atomic(target, signed.encode())
+    missing = signed.missing(terms)
+    out(f"{target}: signed" + (f"; still missing: {', '.join(missing)}" if missing else " by every party"))
+
+
+@agreement.command("verify")
+@click.argument("path", type=read_path)
+@click.option("--signatures", type=read_path, help="Signatures file. [default: the agreement's name with .sigs]")
+def agreement_verify(path: Path, signatures: Path | None) -> None:
+    """Check the parties' signatures; exit 0 only when every party has signed."""
+    terms = _load_agreement(path)
+    known = _load_signatures(path, signatures)
+    if known is None:
+        raise ClaimRejected("agreement", f"there is no signatures file {signatures_path(path)}")
+    try:
+        missing = known.missing(terms)
+    except BadSignature as error:
+        raise ClaimRejected("agreement", error.what) from None
+    if missing:
+        raise ClaimRejected("agreement", f"not signed by {', '.join(missing)}")
+    out(f"signed by every party: {terms.digest.hex()}")
+
+
+# ---- verification ------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.argument("claim_path", metavar="CLAIM", type=read_path)
+@agreement_argument
+@click.option("--signatures", type=read_path, help="The parties' signatures. [default: the agreement's name with .sigs]")
+@click.option("--previous", "-p", type=read_path, multiple=True, help="Claim for the period before; repeat, oldest first.")
+@click.option("--previous-agreement", type=read_path, help="The amended agreement, at an amendment's first period.")
+@click.option("--previous-accepted", is_flag=True, help="The previous claims were accepted before: skip their proofs.")
+@click.option("--no-continuity", is_flag=True, help="Accept without the previous claim; the result is not proven.")
+@click.option("--unsigned-agreement", is_flag=True, help="Accept an agreement not signed by all; the result is not proven.")
+@click.option("--proof-only", is_flag=True, help="Check no signature (standard library only); the result is not proven.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def verify(
+    claim_path: Path,
+    agreement_path: Path,
+    signatures: Path | None,
+    previous: tuple[Path, ...],
+    previous_agreement: Path | None,
+    as_json: bool,
+    **policy: bool,
+) -> None:
+    """Verify a claim offline. Exit 0: accepted; 1: rejected, with the reason; 2: bad usage or unreadable input."""
+    from claims.files import CLAIM_LIMIT, read_bounded
+    from claims.report import rejection
+    from claims.verify import Policy, verify_claim
+
+    if previous and policy["no_continuity"]:
+        raise click.UsageError("--previous and --no-continuity exclude each other")
+    data = read_bounded(claim_path, CLAIM_LIMIT)
+    links = [read_bounded(path, CLAIM_LIMIT) for path in previous]
+    terms = _load_agreement(agreement_path)
+    amended = _load_agreement(previous_agreement) if previous_agreement else None
+    known = None if policy["proof_only"] else _load_signatures(agreement_path, signatures)
+    try:
+        report = verify_claim(
+            data, terms, signatures=known, previous=links, previous_agreement=amended, policy=Policy(**policy)
+        )
+    except ClaimRejected as error:
+        if not as_json:
+            raise
+        out(json.dumps(rejection(error.check, str(error)), indent=2))
+        sys.exit(1)
+    out(json.dumps(report.to_json(), indent=2) if as_json else "\n".join(report.lines()))
+
+
+@cli.command()
+@click.argument("path", metavar="FILE", type=read_path)
+def show(path: Path) -> None:
+    """Say what a file is and what it holds: agreement, signatures, claim, evidence, key or store."""
+    from claims.show import describe
+
+    out("\n".join(describe(path)))
+
+
+@cli.command()
+@click.argument("claims", metavar="CLAIM_A CLAIM_B", nargs=2, type=read_path)
+@agreement_argument
+@click.option("--out", "-o", "target", type=read_path, help="Folder for evidence files. [default: print only]")
+def evidence(claims: tuple[Path, Path], agreement_path: Path, target: Path | None) -> None:
+    """Look for two different heads signed by one key for one period; exit 1 when there are any."""
+    from claims.evidence import find_equivocations
+    from claims.files import CLAIM_LIMIT, read_bounded, write_new
+    from claims.verify import parse_claim
+
+    terms = _load_agreement(agreement_path)
+    one, two = (parse_claim(read_bounded(path, CLAIM_LIMIT)) for path in claims)
+    found = 0
+    for item in find_equivocations(one, two):
+        who = f"lab {item.lab}" if item.meter is None else f"meter {item.lab}/{item.meter}"
+        try:
+            item.check(terms)
+        except BadSignature as error:
+            out(f"{who}: two heads, but no evidence: {error.what}", err=True)
+            continue
+        found += 1
+        out(f"EQUIVOCATION: {who} signed two heads for period {item.period}")
+        if target is not None:
+            name = f"{item.lab}-{item.meter or 'registry'}-{item.period}.evidence"
+            write_new(target / name, item.encode())
+    if not found:
+        out("no equivocation between these two claims")
+    sys.exit(1 if found else 0)
+
+
+@cli.command("check-evidence")
+@click.argument("path", metavar="EVIDENCE", type=read_path)
+@agreement_argument
+def check_evidence(path: Path, agreement_path: Path) -> None:
+    """Check an evidence file with the agreement alone; exit 0 when it is evidence."""
+    from claims.evidence import Equivocation
+    from claims.files import SMALL_LIMIT, read_bounded
+
+    item = Equivocation.decode(read_bounded(path, SMALL_LIMIT))
+    try:
+        item.check(_load_agreement(agreement_path))
+    except BadSignature as error:
+        raise ClaimRejected("evidence", error.what) from None
+    who = f"lab {item.lab}" if item.meter is None else f"meter {item.lab}/{item.meter}"
+    out(f"{who} signed two heads for period {item.period}")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Entry point: runs a command and turns every expected error into one line and an exit code."""
+    with contextlib.suppress(ImportError):
+        import claims.cli_lab  # noqa: F401  (registers the lab's commands)
+    try:
+        code = cli.main(argv, standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except ClaimRejected as error:
+        out(f"REJECTED: {error}", err=True)
+        sys.exit(1)
+    except ClaimsError as error:
+        out(f"error: {error}", err=True)
+        sys.exit(2)
+    except click.exceptions.Abort:
+        out("aborted", err=True)
+        sys.exit(2)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(2)
+    except (OSError, MemoryError) as error:
+        out(f"error: {UnreadableFile(str(error))}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""Explain a file to a person, by its first bytes, without trusting any of it. Also the agreement template."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from claims.agreement import Agreement
+from claims.agreement_file import parse_agreement
+from claims.canonical import head_to_hex
+from claims.claim import MAGIC, decode_claim
+from claims.errors import MalformedFile
+from claims.evidence import FORMAT as EVIDENCE_FORMAT
+from claims.evidence import Equivocation
+from claims.files import CLAIM_LIMIT, read_bounded
+from claims.signatures import SIGNATURES_FORMAT, AgreementSignatures
+from claims.units import format_duration, format_time, format_work
+
+__all__ = ["AGREEMENT_TEMPLATE", "agreement_lines", "describe"]
+
+_SQLITE = b"SQLite format 3\x00"
+_PEM = b"-----BEGIN "
+
+
+def describe(path: str | os.PathLike[str]) -> list[str]:
+    """What a file is and what it holds, one line each. Nothing is verified, and no secret is read out.
+
+    Raises:
+        UnreadableFile: as in ``read_bounded``.
+        ClaimsError: the file's own format error, or MalformedFile for a file of no known kind.
+    """
+    if Path(path).is_file() and _first_bytes(path, 16) == _SQLITE:
+        return ["a lab's private store (SQLite): not to be shared; commands that take --store read it"]
+    data = read_bounded(path, CLAIM_LIMIT)
+    if data.startswith(MAGIC):
+        return _claim_lines(data)
+    if data.startswith(_PEM):
+        encrypted = b"ENCRYPTED" in data[:64]
+        return [f"a key file (PEM), {'encrypted' if encrypted else 'NOT encrypted'}: not to be shared"]
+    if data.startswith(b"{"):
+        return _json_lines(data)
+    if b"standstill-agreement/" in data[:65536]:
+        try:
+            return ["an agreement", *agreement_lines(parse_agreement(data.decode("utf-8"), str(path)))]
+        except UnicodeDecodeError:
+            raise MalformedFile(f"{path}: not UTF-8 text") from None
+    raise MalformedFile(f"{path}: not a file that Standstill knows", hint="agreement, .sigs, .claim, .evidence, key or store")
+
+
+def _first_bytes(path: str | os.PathLike[str], count: int) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(count)
+    except OSError:
+        return b""
+
+
+def _json_lines(data: bytes) -> list[str]:
+    if SIGNATURES_FORMAT.encode() in data:
+        signatures = AgreementSignatures.decode(data)
+        return [
+            "signatures of an agreement (not checked here: standstill agreement verify)",
+            f"agreement   {signatures.agreement.hex()}",
+            *(f"signed by   {name}" for name in signatures.signatures),
+        ]
+    if EVIDENCE_FORMAT.encode() in data:
+        item = Equivocation.decode(data)
+        who = f"lab {item.lab}" if item.meter is None else f"meter {item.lab}/{item.meter}"
+        return [
+            "evidence of equivocation (not checked here: standstill check-evidence)",
+            f"agreement   {item.agreement.hex()}",
+            f"signer      {who}, period {item.period}",
+            *(f"head        {head_to_hex(head)}" for head, _ in item.heads),
+        ]
+    raise MalformedFile("JSON of no kind that Standstill writes")
+
+
+def _claim_lines(data: bytes) -> list[str]:
+    claim = decode_claim(data)
+    return [
+        "a claim (not verified here: standstill verify)",
+        f"agreement   {claim.agreement_digest.hex()}",
+        f"lab         {claim.lab}",
+        f"period      {claim.period}, epochs {claim.first_epoch} to {claim.last_epoch}",
+        f"head before {head_to_hex(claim.head_before)}",
+        f"head after  {head_to_hex(claim.head_after)}",
+        *(f"meter       {meter.name} {head_to_hex(meter.head)}" for meter in claim.meters),
+        f"size        {len(data)} bytes, of which proof {len(claim.proof)}",
+    ]
+
+
+def agreement_lines(agreement: Agreement) -> list[str]:
+    """An agreement in words."""
+    rules = agreement.rules
+    period = agreement.epoch_seconds * agreement.epochs_per_period
+    out = [
+        f"agreement   {agreement.name}",
+        f"digest      {agreement.digest.hex()}",
+        f"start       {format_time(agreement.start)}",
+        f"epoch       {format_duration(agreement.epoch_seconds)}",
+        f"periods     {agreement.periods} of {format_duration(period)} ({agreement.epochs_per_period} epochs)",
+        f"charge      {'class peak for every busy chip-second' if rules.charge_peak else 'as metered'}",
+        f"residue     {'unattributed work charged to every lineage' if rules.charge_residue else 'not charged'}",
+        *(f"party       {party.name} ed25519:{party.key.hex()}" for party in agreement.parties),
+        *(f"chip        {chip.name}: peak {format_work(chip.peak)}/s, {chip.note}" for chip in agreement.chips),
+    ]
+    for lab in agreement.labs:
+        caps = lab.caps
+        out += [
+            f"lab         {lab.name}: table of 2^{lab.log_rows} rows, claims from period {lab.since_period} on",
+            f"  opening head {head_to_hex(lab.opening_head)}",
+            f"  caps      total {format_work(caps.total)}, unattributed {format_work(caps.unattributed)} a period; "
+            f"lineage {format_work(caps.lineage)}"
+            + (f"; freeze {format_work(caps.freeze)}" if caps.freeze is not None else ""),
+            *(f"  meter     {m.name}: {m.chips} x {m.chip} ed25519:{m.key.hex()}" for m in lab.meters),
+        ]
+    if agreement.amends is not None:
+        out.append(f"amends      {agreement.amends.digest.hex()} from period {agreement.amends.from_period} on")
+    if agreement.pause is not None:
+        pause = agreement.pause
+        out += [f"pause       trigger: {pause.trigger}", f"            lifts: {pause.lifts}", f"            decides: {pause.decides}"]
+    return out
+
+
+AGREEMENT_TEMPLATE = """\
+# A standstill agreement. Every field is described in claims/FORMATS.md; unknown fields are refused.
+format = "standstill-agreement/1"
+name = "example"
+start = 2026-01-01T00:00:00Z     # UTC, whole seconds
+epoch = "1 h"                    # every meter makes at least one reading per epoch
+period = "30 d"                  # or: epochs_per_period = 720
+periods = 12
+
+[rules]
+charge = "peak"                  # busy chip-seconds x class peak; or "metered": as the meters sign it
+residue = "charge-every-lineage" # unattributed work counts toward every checkpoint; or "none"
+
+# Optional: what a pause means; text for people, bound by the signatures.
+# [pause]
+# trigger = "..."
+# lifts = "..."
+# decides = "..."
+
+# Optional: this agreement replaces another one from a period on.
+# [amends]
+# digest = "<standstill agreement digest of the other>"
+# from_period = 6
+
+[[party]]
+name = "lab-a"
+key = "ed25519:<standstill keygen>"
+
+[[chip]]
+name = "h100-sxm"
+peak = "1.979e15 FLOP/s"         # at the highest-throughput format the chip has; rounded up
+note = "FP8 dense, vendor data sheet"
+
+[[lab]]
+name = "lab-a"                   # a party of the same name
+log_rows = 18                    # table height 2^18; fixed, so that growth does not show
+opening_head = "<standstill lab init>"
+
+[lab.caps]                       # rounded down to 10^12 FLOP
+total = "1e24 FLOP"              # all compute of a period
+unattributed = "1e22 FLOP"       # compute of a period that names no checkpoint
+lineage = "1e26 FLOP"            # cumulative compute behind any checkpoint
+# freeze = "1e25 FLOP"           # checkpoints above this level may not be trained further
+
+[[meter]]
+lab = "lab-a"
+name = "hall-1"
+chip = "h100-sxm"
+chips = 8
+key = "ed25519:<standstill meter init>"
+"""
