@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from claims import heads
 from claims.agreement import Agreement, Meter
 from claims.errors import ClaimsError
 from claims.store import IDLE, LedgerSecrets, Reading, SignedHead, Store, Usage, fresh_elements
@@ -143,12 +144,11 @@ def check_coverage(readings: Iterable[Reading], meter: Meter, agreement: Agreeme
 
 def ledger_head(agreement: Agreement, meter: Meter, period: int, readings: Iterable[Reading], blinding: LedgerSecrets) -> tuple[int, ...]:
     """The sponge head of a ledger (circuits/README.md section 2)."""
-    from circuits import chain
     from circuits.statement import ledger_header
 
     header = ledger_header(agreement.digest, meter.lab, meter.name, period)
     rows = [(r.epoch, r.tag, r.chip_seconds, r.work) for r in readings]
-    return chain.ledger_head(blinding.iv, header, rows, blinding.trailer)
+    return heads.ledger_head(blinding.iv, header, rows, blinding.trailer)
 
 
 class SoftwareMeter:

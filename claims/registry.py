@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from claims import heads
 from claims.agreement import Agreement
 from claims.errors import ClaimsError
 from claims.store import FIRST_TAG, KINDS, MAX_TOTAL, UNATTRIBUTED, Draft, PublishedHead, RegistryEntry, Store, fresh_elements
@@ -93,18 +94,17 @@ def open_registry(store: Store, openings: Iterable[Opening], since_period: int =
 
 def opening_head(store: Store) -> Elements:
     """The head that the agreement's ``opening_head`` must be."""
-    heads = store.registry_heads()
-    if not heads:
+    published = store.registry_heads()
+    if not published:
         raise RegistryError("the registry has not been opened", "call open_registry first")
-    return heads[0].head
+    return published[0].head
 
 
 def registry_head(store: Store, entries: Sequence[RegistryEntry], trailer: Elements) -> Elements:
     """Head over ``entries`` (all from the first one on) with a trailer: a blinded squeeze of the sponge."""
-    from circuits import chain
     from circuits.statement import registry_header
 
-    return chain.registry_head(store.registry_iv(), registry_header(store.lab), [circuit_entry(e) for e in entries], trailer)
+    return heads.registry_head(store.registry_iv(), registry_header(store.lab), [circuit_entry(e) for e in entries], trailer)
 
 
 def circuit_entry(entry: RegistryEntry) -> Entry:
@@ -162,8 +162,7 @@ def _snapshot_name(name: str, period: int) -> str:
 
 
 def _latest_snapshot(store: Store, name: str) -> str | None:
-    heads = store.registry_heads()
-    for head in reversed(heads):
+    for head in reversed(store.registry_heads()):
         if store.find_tag(_snapshot_name(name, head.period)) is not None:
             return _snapshot_name(name, head.period)
     return None

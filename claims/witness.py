@@ -253,9 +253,9 @@ def _witness(
         )
     registry = RegistryWitness(
         iv=store.registry_iv(),
-        old_entries=[circuit_entry(entry) for entry in old],
-        new_entries=[circuit_entry(entry) for entry in new],
+        old_entries=tuple(circuit_entry(entry) for entry in old),
+        new_entries=tuple(circuit_entry(entry) for entry in new),
         trailer_before=before.trailer,
         trailer_after=after.trailer,
     )
-    return ClaimWitness(ledgers=chains, registry=registry)
+    return ClaimWitness(ledgers=tuple(chains), registry=registry)

@@ -129,6 +129,19 @@ def test_heads_of_equal_ledgers_differ(tmp_path: Path) -> None:
     assert heads[0] != heads[1]
 
 
+def test_short_and_long_ways_to_a_head_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    from circuits.chain import Entry
+    from claims import heads
+
+    rows = [(i, i % 5 + 1, 2**40 + i, 2**47 + 3 * i) for i in range(9)]
+    entries = [Entry(i + 3, 3, i, 0, 0, 7, 2**60 + i, 0, 2**63 + i, bytes(range(i, i + 32))) for i in range(4)]
+    iv, header, trailer = (tuple(range(start, start + 8)) for start in (10, 20, 30))
+    plain = heads.ledger_head(iv, header, rows, trailer), heads.registry_head(iv, header, entries, trailer)
+    monkeypatch.setattr(heads, "PLAIN_BLOCKS", 0)
+    assert (heads.ledger_head(iv, header, rows, trailer), heads.registry_head(iv, header, entries, trailer)) == plain
+    assert heads.registry_head(iv, header, entries[:3], trailer) != plain[1]
+
+
 def test_a_meter_with_the_wrong_key_is_refused(tmp_path: Path) -> None:
     store, agreement = make_lab(tmp_path)
     with pytest.raises(ClaimsError, match="its key is not the one in the agreement"):
