@@ -1,0 +1,131 @@
+"""The demonstration's labs at work: keys, stores, agreement, imports, sealed ledgers, closed registries.
+
+    out/agreement.toml, agreement.sigs, claims/*.claim      what the world sees
+    out/private/LAB/lab.store, *.key, usage.csv, ...        what stays with a lab
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from claims.agreement import Agreement
+from claims.agreement_file import parse_agreement
+from claims.canonical import head_to_hex
+from claims.demo_data import EPOCH_SECONDS, PERIOD_DAYS, PERIODS, START, LabPlan, chip_peaks, slug
+from claims.files import write_atomic
+from claims.importers import ImportReport, import_checkpoints, import_usage
+from claims.keys import generate_key_file, load_key_file, public_text
+from claims.meter import SoftwareMeter
+from claims.registry import close_period, open_registry, opening_head, snapshot, unplaced
+from claims.signatures import AgreementSignatures, sign_agreement
+from claims.store import Store
+from claims.units import WORK_UNIT
+
+__all__ = ["CAPS", "DemoLab", "agreement_text", "enrol", "keep_books", "settle", "sign_by_all"]
+
+CAPS = {"total": "1e24 FLOP", "unattributed": "5e22 FLOP", "lineage": "1e26 FLOP", "freeze": "5e25 FLOP"}
+LOG_ROWS = 16
+
+
+@dataclass
+class DemoLab:
+    """One lab: its plan, its folder, its store and its keys."""
+
+    plan: LabPlan
+    folder: Path
+    store: Store
+    key: Ed25519PrivateKey
+    meters: list[SoftwareMeter]
+    public: dict[str, str]
+    """Public keys as agreements write them: the lab's under "" and each meter's under its name."""
+
+
+def _no_passphrase() -> bytes:
+    return b""
+
+
+def _new_key(path: Path) -> tuple[Ed25519PrivateKey, str]:
+    public = generate_key_file(path, None)
+    return load_key_file(path, _no_passphrase), public_text(public)
+
+
+def enrol(plan: LabPlan, folder: Path) -> DemoLab:
+    """Make a lab's keys, its meters' keys and its store with the opening registry; write its input files."""
+    folder.mkdir(parents=True, mode=0o700)
+    plan.write(folder)
+    key, public = _new_key(folder / "lab.key")
+    keys = {"": public}
+    meters = []
+    for meter in plan.meters:
+        meter_key, keys[meter.name] = _new_key(folder / f"meter-{meter.name}.key")
+        meters.append(SoftwareMeter(meter.name, meter_key))
+    store = Store.create(folder / "lab.store", plan.name)
+    open_registry(store, plan.openings)
+    return DemoLab(plan, folder, store, key, meters, keys)
+
+
+def agreement_text(labs: list[DemoLab], name: str, caps: dict[str, str]) -> str:
+    """The agreement as TOML: the same caps and rules for every lab."""
+    peaks = chip_peaks()
+    used = sorted({meter.chip for lab in labs for meter in lab.plan.meters})
+    parts = [
+        f'format = "standstill-agreement/1"\nname = "{name}"\nstart = {START}\n'
+        f'epoch = "{EPOCH_SECONDS // 60} min"\nperiod = "{PERIOD_DAYS} d"\nperiods = {PERIODS + 1}\n',
+        "# Every busy chip-second is charged at the chip's peak. Work that names no checkpoint is charged to every one.\n"
+        '[rules]\ncharge = "peak"\nresidue = "charge-every-lineage"\n',
+        '[pause]\ntrigger = "the standstill was agreed"\nlifts = "consent of every party"\ndecides = "the parties, unanimously"\n',
+    ]
+    for chip in used:
+        peak, column = peaks[chip]
+        rounded = math.ceil(Fraction(peak) / WORK_UNIT)
+        note = f"dense {column}, the format with the highest throughput; Epoch AI, CC BY 4.0"
+        parts.append(f'[[chip]]\nname = "{slug(chip)}"\npeak = "{rounded} TFLOP/s"\nnote = "{note}"\n')
+    for lab in labs:
+        parts.append(f'[[party]]\nname = "{lab.plan.name}"\nkey = "{lab.public[""]}"\n')
+    for lab in labs:
+        limits = "".join(f'{key} = "{value}"\n' for key, value in caps.items())
+        head = head_to_hex(opening_head(lab.store))
+        parts.append(f'[[lab]]\nname = "{lab.plan.name}"\nlog_rows = {LOG_ROWS}\nopening_head = "{head}"\n[lab.caps]\n{limits}')
+    for lab in labs:
+        for meter in lab.plan.meters:
+            parts.append(
+                f'[[meter]]\nlab = "{lab.plan.name}"\nname = "{meter.name}"\nchip = "{slug(meter.chip)}"\n'
+                f'chips = {meter.chips}\nkey = "{lab.public[meter.name]}"\n'
+            )
+    return "\n".join(parts)
+
+
+def sign_by_all(labs: list[DemoLab], text: str, path: Path) -> tuple[Agreement, AgreementSignatures]:
+    """Write the agreement, have every party sign it, write the signatures beside it."""
+    agreement = parse_agreement(text, path.name)
+    signatures: AgreementSignatures | None = None
+    for lab in labs:
+        signatures = sign_agreement(lab.key, agreement, signatures)
+    if signatures is None:
+        raise ValueError("an agreement has at least one lab")
+    write_atomic(path, text.encode())
+    write_atomic(path.with_suffix(".sigs"), signatures.encode())
+    return agreement, signatures
+
+
+def keep_books(lab: DemoLab, agreement: Agreement) -> ImportReport:
+    """Import the lab's usage and checkpoints of all periods."""
+    report = import_usage(lab.store, agreement, lab.folder / "usage.csv")
+    import_checkpoints(lab.store, agreement, lab.folder / "checkpoints.csv")
+    return report
+
+
+def settle(lab: DemoLab, agreement: Agreement, period: int) -> list[str]:
+    """End a period: snapshot unfinished work, have every meter sign, close the registry. Returns the snapshots' names."""
+    snapshots = [
+        snapshot(lab.store, agreement, period, name, lab.plan.parents[name]) for name in unplaced(lab.store, period)
+    ]
+    for meter in lab.meters:
+        meter.seal(lab.store, agreement, period)
+    close_period(lab.store, agreement, period)
+    return snapshots
