@@ -129,10 +129,8 @@ def rows_needed(witness: ClaimWitness) -> int:
 
 def to_montgomery(values: npt.NDArray[np.integer]) -> U32:
     """Montgomery form of integers (any sign), elementwise."""
-    if values.dtype != np.uint64:
-        values = np.mod(values, P)
-    shifted = (values.astype(np.uint64) << np.uint64(32)) if values.dtype != np.uint64 else (values % P) << np.uint64(32)
-    return (shifted % np.uint64(P)).astype(np.uint32)
+    reduced = np.mod(values, np.array(P, dtype=values.dtype)).astype(np.uint64)
+    return ((reduced << np.uint64(32)) % np.uint64(P)).astype(np.uint32)
 
 
 def from_montgomery(values: U32) -> U32:
@@ -143,7 +141,7 @@ def from_montgomery(values: U32) -> U32:
 
 def joined(witness: ClaimWitness, name: str) -> U64:
     """One field of all ledgers' readings, concatenated."""
-    return np.concatenate([np.asarray(getattr(ledger, name)) for ledger in witness.ledgers]).astype(np.uint64)
+    return np.concatenate([np.asarray(getattr(ledger, name)).astype(np.uint64) for ledger in witness.ledgers])
 
 
 def spread(layout: Layout, values: U32, out: U32) -> None:
