@@ -23,8 +23,11 @@ from zk.kernels.vm import _wide_table
 
 @kernel
 def _combine(src, step, table, count, out, out_step, vectors):  # type: ignore[no-untyped-def]
-    for v in range(vectors):
-        dot5(src + v * 64, step, table, count, out + v * 64, out_step)
+    """Sixteen columns at a time, each read onwards over the whole piece: more would defeat the hardware's prefetching."""
+    for first in range(0, count, 16):
+        some = min(16, count - first)
+        for v in range(vectors):
+            dot5(src + first * step + v * 64, step, table + first * 40, some, out + v * 64, out_step)
 
 
 def _write_inner(b: Any, column: Any, weights: Any, step: Any, vectors: Any, out: Any) -> None:
@@ -144,7 +147,7 @@ def linear_combination(cols: U32, coefs: Any, rows: int, out: U32 | None = None)
         )  # fmt: skip
 
     if count:
-        parallel_for(run, whole // 16, 256)
+        parallel_for(run, whole // 16, 128)
     if out is None or direct:
         return target[:, :rows]
     out[...] = target[:, :rows]

@@ -125,28 +125,40 @@ def _sha_batch(state, message, words, constants, initial):  # type: ignore[no-un
 def _leaves(data, offsets, width, salts, salt_step, header, rows, out, out_step, work, constants, initial):  # type: ignore[no-untyped-def]
     """Leaves of `rows` rows (a multiple of 16). Word k of row r is at data + offsets[k] + 4 r; out: 8 rows of words.
 
-    work: 8 x 16 words of state, then the message. Each column is read a few cache lines at a time.
+    work: 8 states of 8 x 16 words, then 8 message blocks of 16 x 16 words. 128 rows advance together, one message block at a
+    time, so that a column is read 512 bytes in a row and everything else stays in the first-level cache.
     """
     extra = 5 if salt_step else 1
     words = width + extra
-    size = ((words + 3 + 15) // 16) * 1024
-    state, message = work, work + 512
-    for first in range(0, rows, 64):
-        batches = min(4, (rows - first) // 16)
-        for k in range(width):
-            place = data + load_long(offsets + k * 8) + first * 4
-            for q in range(batches):
-                _canonical(place + q * 64, message + q * size + (extra + k) * 64)
+    blocks = (words + 3 + 15) // 16
+    messages = work + 8 * 512
+    for first in range(0, rows, 128):
+        batches = min(8, (rows - first) // 16)
         for q in range(batches):
-            row = first + 16 * q
-            m = message + q * size
-            store(m, splat(header))
-            if salt_step:
-                for k in range(4):
-                    store(m + 64 + k * 64, load(salts + k * salt_step + row * 4))
-            _sha_batch(state, m, words, constants, initial)
             for k in range(8):
-                store(out + k * out_step + row * 4, load(state + k * 64))
+                store(work + q * 512 + k * 64, splat(load_word(initial + k * 4)))
+        for block in range(blocks):
+            for slot in range(16):
+                k = block * 16 + slot
+                place = messages + slot * 64
+                if k >= extra and k < words:
+                    column = data + load_long(offsets + (k - extra) * 8) + first * 4
+                    for q in range(batches):
+                        _canonical(column + q * 64, place + q * 1024)
+                elif k > 0 and k < extra:
+                    for q in range(batches):
+                        store(place + q * 1024, load(salts + (k - 1) * salt_step + (first + q * 16) * 4))
+                else:
+                    value = header
+                    if k > 0:
+                        value = 0x80000000 if k == words else (words * 32 if k == blocks * 16 - 1 else 0)
+                    for q in range(batches):
+                        store(place + q * 1024, splat(value))
+            for q in range(batches):
+                _compress(work + q * 512, messages + q * 1024, constants)
+        for q in range(batches):
+            for k in range(8):
+                store(out + k * out_step + (first + q * 16) * 4, load(work + q * 512 + k * 64))
 
 
 @kernel
@@ -253,7 +265,7 @@ def _hash_leaves(data: U32, offsets: Any, rows: int, cosets: int, coset_step: in
     if rows < 16:
         _hash_few(data, offsets, rows, cosets, coset_step, header, salts, out)
         return out
-    work_words = 128 + 4 * 16 * (width + 5 + 18)
+    work_words = 8 * 128 + 8 * 256
     grain = rows if rows <= 512 else min(4096, max(256, rows * cosets // (8 * THREADS)))
 
     def run(begin: int, end: int, thread: int) -> None:
