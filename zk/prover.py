@@ -1,0 +1,461 @@
+"""The prover. Step numbers are those of PROTOCOL.md section 6, as in zk/verifier.py.
+
+Matrices are uint32 in Montgomery form, column-major: an LDE is (columns, cosets, N + pad). A committed polynomial of
+degree < N + t is kept as its LDE and its *tail*, the t coefficients from X^N on: with them, values on coset 0 alone
+determine it (f = g + (X^N - c) tail, where g of degree < N has f's values on the coset x^N = c).
+
+Memory: the three LDE matrices, 4 B N bytes a column, are most of it; nothing else of that size lives as long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from zk.air import CONST, PUB, Program
+from zk.errors import WitnessError
+from zk.evaluation import Challenges, PublicInteraction, combine_coordinates, ext_dot, powers, public_sum
+from zk.field import DEGREE, GENERATOR, Ext, P, ext_pow, ext_scale, ext_sub, embed, inverse, root_of_unity
+from zk.hiding import U32, leaf_salts, masked_coefficients, uniform_elements
+from zk.kernels import deep, field, hashing, ntt, vm
+from zk.kernels.quotient import COSETS, quotient_coefficients
+from zk.merkle import AUX, FRI, MAIN, QUOTIENT, opening_nodes
+from zk.options import STD, Options
+from zk.proof import ARITY_BITS, CHUNK_COLUMNS, Head, Opening, Proof, Shape, pack_ext, proof_shape, serialize
+from zk.transcript import Transcript, words
+
+Progress = Callable[[str, float], None]
+"""Called as progress(phase, share of the work done before it), phases in the order of PHASES, then ("done", 1.0)."""
+
+PHASES = {
+    "main trace": 0.0,
+    "lookups": 0.45,
+    "constraints": 0.6,
+    "out of domain": 0.78,
+    "deep": 0.84,
+    "fri": 0.9,
+    "openings": 0.98,
+}
+"""Phases and the share of a proof's time that lies before each, as measured at 2^18 rows."""
+
+_COLUMNS_AT_ONCE = 16
+
+
+@dataclass
+class _Committed:
+    """One committed matrix: its LDE (columns, B, N + pad), tails (columns, t), Merkle tree and salts."""
+
+    matrix: U32
+    tails: U32
+    tree: hashing.Tree
+    salts: U32
+
+
+def prove(
+    program: Program,
+    publics: Sequence[int],
+    public_interactions: Sequence[PublicInteraction],
+    trace: U32,
+    log_rows: int,
+    options: Options = STD,
+    progress: Progress | None = None,
+) -> bytes:
+    """Proves that `trace` satisfies `program`. The proof verifies with `zk.verifier.verify` on the same arguments.
+
+    Args:
+        program: the compiled AIR.
+        publics: its public inputs, canonical integers.
+        public_interactions: (multiplicity, message) terms that the verifier adds, canonical integers.
+        trace: (n_columns, N) uint32 Montgomery, N = 2^log_rows.
+        log_rows: k.
+        options: proof options; every one but STD is for tests.
+        progress: called at the start of each phase.
+
+    Returns:
+        The proof's bytes, PROTOCOL.md section 8. Two calls never return the same.
+
+    Raises:
+        WitnessError: the trace does not satisfy the program; nothing was proven.
+        OptionsError: the height is not allowed under the options.
+    """
+    options.validate(log_rows)
+    if trace.shape != (program.n_columns, 1 << log_rows) or trace.dtype != np.uint32:
+        raise WitnessError(f"the trace is {trace.shape} {trace.dtype}, not {(program.n_columns, 1 << log_rows)} uint32")
+    return _Run(program, publics, public_interactions, options, log_rows, progress).prove(trace)
+
+
+class _Run:
+    """State of one proof."""
+
+    def __init__(
+        self,
+        program: Program,
+        publics: Sequence[int],
+        public_interactions: Sequence[PublicInteraction],
+        options: Options,
+        log_rows: int,
+        progress: Progress | None,
+    ) -> None:
+        self.program = program
+        self.publics = publics
+        self.public_interactions = public_interactions
+        self.options = options
+        self.log_rows = log_rows
+        self.rows = 1 << log_rows
+        self.shape: Shape = proof_shape(program, options, log_rows)
+        self.progress = progress or (lambda phase, share: None)
+        self.ops, self.consts = _kernel_program(program, publics)
+        self.transcript = Transcript()
+
+    def prove(self, trace: U32) -> bytes:
+        """Steps 0 to 7."""
+        t, grinding = self.transcript, self.options.round_grinding
+        self._absorb_statement()  # 0
+
+        self._phase("main trace")
+        main = self._commit(trace, MAIN)  # 1
+        t.absorb("main root", main.tree.root)
+        lookup_nonce = self._grind("lookup grinding", grinding)
+        lookup = Challenges(*t.challenges("lookup", 3))
+
+        self._phase("lookups")
+        aux_trace, offset = self._lookups(trace, lookup)  # 2
+        aux = self._commit(aux_trace, AUX)
+        del aux_trace
+        t.absorb("aux root", aux.tree.root)
+        constraint_nonce = self._grind("constraint grinding", grinding)
+        coefficients = t.challenges("constraint", self.program.n_constraints + self.program.n_aux)
+
+        self._phase("constraints")
+        quotient = self._quotient(main, aux, lookup, offset, coefficients)  # 3
+        t.absorb("quotient root", quotient.tree.root)
+        zeta_nonce = self._grind("zeta grinding", grinding)
+        zeta = t.challenge("zeta")
+
+        self._phase("out of domain")
+        values = self._out_of_domain(zeta, main, aux, quotient)  # 4
+        t.absorb("out of domain", pack_ext(values))
+        deep_nonce = self._grind("deep grinding", grinding)
+
+        self._phase("deep")
+        layer = self._deep(zeta, values, t.challenges("deep", len(values)), main, aux, quotient)  # 5
+
+        self._phase("fri")
+        trees, layers, fold_nonces, final = self._fri(layer)  # 6
+        t.absorb("final", pack_ext(final))
+        query_nonce = self._grind("query grinding", self.options.query_grinding)  # 7
+        queries = t.indices("query", self.options.queries, self.log_rows + self.options.log_blowup)
+
+        self._phase("openings")
+        head = Head(
+            main.tree.root, lookup_nonce, aux.tree.root, constraint_nonce, quotient.tree.root, zeta_nonce, values,
+            deep_nonce, tuple(tree.root for tree in trees), tuple(fold_nonces), final, query_nonce,
+        )  # fmt: skip
+        proof = serialize(Proof(head, self._open(queries, (main, aux, quotient), trees, layers)))
+        self.progress("done", 1.0)
+        return proof
+
+    def _absorb_statement(self) -> None:
+        t = self.transcript
+        t.absorb("program", self.program.digest())
+        t.absorb("options", self.options.encode())
+        t.absorb("log_rows", words([self.log_rows]))
+        t.absorb("publics", words(self.publics))
+        terms = [word for m, message in self.public_interactions for word in (m, len(message), *message)]
+        t.absorb("public interactions", words([len(self.public_interactions), *terms]))
+
+    def _phase(self, name: str) -> None:
+        self.progress(name, PHASES[name])
+
+    def _grind(self, label: str, bits: int) -> int:
+        nonce = hashing.grind(self.transcript.state, bits)
+        self.transcript.absorb_nonce(label, bits, nonce)
+        return nonce
+
+    def _seal(self, matrix: U32, tails: U32, tree_id: int) -> _Committed:
+        """Salts and hashes an extended matrix."""
+        salts = leaf_salts(self.rows << self.options.log_blowup, self.options.salt_bytes)
+        return _Committed(matrix, tails, hashing.merkle_commit(matrix, self.rows, tree_id, salts), salts)
+
+    def _commit(self, trace: U32, tree_id: int) -> _Committed:
+        """Masks, extends and commits trace columns (C, N)."""
+        count, n, h = len(trace), self.rows, self.options.mask_coefficients
+        tails = uniform_elements((count, h))
+        matrix = ntt.alloc_lde(count, self.options.blowup, n)
+        buffer = np.empty((min(_COLUMNS_AT_ONCE, count), _padded(n + h)), dtype=np.uint32)
+        buffer[:, n + h :] = 0
+        for start in range(0, count, _COLUMNS_AT_ONCE):
+            end = min(start + _COLUMNS_AT_ONCE, count)
+            part = buffer[: end - start]
+            ntt.interpolate(trace[start:end], part[:, :n])
+            masked_coefficients(part, tails[start:end], n)
+            ntt.lde(part, self.log_rows, self.options.log_blowup, matrix[start:end])
+        return self._seal(matrix, tails, tree_id)
+
+    def _lookups(self, trace: U32, lookup: Challenges) -> tuple[U32, Ext]:
+        """Auxiliary trace (5 G, N) and the accumulator's constant P/N. Raises WitnessError when the buses do not balance."""
+        n = self.rows
+        rows = np.empty((len(trace), 1, n + 1), dtype=np.uint32)
+        rows[:, 0, :n] = trace
+        rows[:, 0, n] = trace[:, 0]
+        h = vm.fractions(
+            vm.interactions_only(self.ops), self.consts, rows, n, self._challenges(lookup),
+            np.array(self.program.groups), _row_selectors(n),
+        )  # fmt: skip
+        total = public_sum(self.public_interactions, lookup)
+        offset = ext_scale(total, inverse(n))
+        if tuple(vm.balancing_offset(h)) != offset:
+            raise WitnessError("the buses do not balance: some lookup has no counterpart")
+        h[-1] = vm.accumulate(h, offset)
+        return h.reshape(-1, n), offset
+
+    def _challenges(self, lookup: Challenges) -> vm.Challenges:
+        longest = max(m for _, m in self.program.interactions)
+        most = max(n for n, _ in self.program.interactions)
+        return vm.Challenges(lookup.alpha, powers(lookup.beta, longest), powers(lookup.gamma, most))
+
+    def _quotient(
+        self, main: _Committed, aux: _Committed, lookup: Challenges, offset: Ext, coefficients: Sequence[Ext]
+    ) -> _Committed:
+        """Blinded chunks of the quotient and the FRI mask, committed. Raises WitnessError when a constraint fails."""
+        n, o = self.rows, self.options
+        values = vm.quotient(
+            self.ops, self.consts, main.matrix, aux.matrix, _coset_selectors(self.log_rows, o.log_blowup), n,
+            o.log_blowup, self._challenges(lookup), np.array(self.program.groups), coefficients, offset, COSETS,
+        )  # fmt: skip
+        q = quotient_coefficients(values, self.log_rows, o.log_blowup).reshape(DEGREE, COSETS * n)
+        split, bound = o.chunk(self.log_rows), o.degree_bound(self.log_rows)
+        if q[:, 2 * split :].any():
+            raise WitnessError("a constraint does not hold on the trace")
+        chunks = np.zeros((CHUNK_COLUMNS + DEGREE, bound), dtype=np.uint32)
+        chunks[:DEGREE, :split] = q[:, :split]
+        chunks[DEGREE:CHUNK_COLUMNS, :split] = q[:, split : 2 * split]
+        blinding = uniform_elements((DEGREE, o.blinding_coefficients))
+        d = o.blinding_coefficients
+        chunks[:DEGREE, split : split + d] = blinding
+        low = chunks[DEGREE:CHUNK_COLUMNS, :d]
+        difference = low - blinding
+        np.minimum(difference, difference + np.uint32(P), out=low)
+        chunks[CHUNK_COLUMNS:] = uniform_elements((DEGREE, bound))  # the FRI mask
+        matrix = ntt.lde(chunks, self.log_rows, o.log_blowup)
+        return self._seal(matrix, chunks[:, n:].copy(), QUOTIENT)
+
+    def _out_of_domain(self, zeta: Ext, main: _Committed, aux: _Committed, quotient: _Committed) -> tuple[Ext, ...]:
+        """Values of the columns at zeta and w zeta, by the barycentric formula on coset 0 plus the tails."""
+        n = self.rows
+        coset = pow(GENERATOR, n, P)
+        inverses = deep.inverse_differences(zeta, self.log_rows, self.options.log_blowup, [0])[:, 0]
+        points = field.powers(GENERATOR, root_of_unity(self.log_rows), n)
+        weights = field.ext_mul(np.ascontiguousarray(inverses), _embed_row(points))  # x / (x - zeta)
+        vanishing = ext_sub(ext_pow(zeta, n), embed(coset))
+        scale = ext_scale(vanishing, P - inverse(n * coset % P))
+        following = ext_scale(zeta, root_of_unity(self.log_rows))
+
+        def at(matrix: U32, tails: U32, point: Ext, shift: int) -> list[Ext]:
+            low = _from_mont_ext(deep.dot_rows(matrix[:, 0], weights, shift))
+            high = _from_mont_ext(deep.dot_rows(tails, field.ext_powers(point, tails.shape[1])))
+            return [ext_dot((a, b), (scale, vanishing)) for a, b in zip(low, high, strict=True)]
+
+        next_columns = list(self.program.next_columns)
+        return (
+            *at(main.matrix, main.tails, zeta, 0),
+            *at(aux.matrix, aux.tails, zeta, 0),
+            *at(quotient.matrix[:CHUNK_COLUMNS], quotient.tails[:CHUNK_COLUMNS], zeta, 0),
+            *(self._next_values(main, next_columns, at, following)),
+            *at(aux.matrix[-DEGREE:], aux.tails[-DEGREE:], following, 1),
+        )
+
+    @staticmethod
+    def _next_values(
+        main: _Committed, columns: list[int], at: Callable[[U32, U32, Ext, int], list[Ext]], point: Ext
+    ) -> list[Ext]:
+        """Values of main columns in the next row, run by run of neighbouring columns so that no matrix is copied."""
+        values: list[Ext] = []
+        for start, end in _runs(columns):
+            values += at(main.matrix[start:end], main.tails[start:end], point, 1)
+        return values
+
+    def _deep(
+        self, zeta: Ext, values: Sequence[Ext], coefficients: Sequence[Ext], main: _Committed, aux: _Committed,
+        quotient: _Committed,
+    ) -> U32:  # fmt: skip
+        """F on the LDE domain, (5, B, N): the two combinations from coset 0 and the tails, extended, then divided."""
+        n, o = self.rows, self.options
+        counts = self.shape.counts
+        here = sum(counts[:3])
+        next_columns = list(self.program.next_columns)
+        terms_here = [
+            (main.matrix, main.tails, counts[0]),
+            (aux.matrix, aux.tails, counts[1]),
+            (quotient.matrix[:CHUNK_COLUMNS], quotient.tails[:CHUNK_COLUMNS], counts[2]),
+        ]
+        terms_next = [(main.matrix[a:b], main.tails[a:b], b - a) for a, b in _runs(next_columns)]
+        terms_next.append((aux.matrix[-DEGREE:], aux.tails[-DEGREE:], DEGREE))
+        result = np.ascontiguousarray(quotient.matrix[CHUNK_COLUMNS:, :, :n]).reshape(DEGREE, -1)
+        following = ext_scale(zeta, root_of_unity(self.log_rows))
+        for point, terms, a, b in ((zeta, terms_here, 0, here), (following, terms_next, here, len(values))):
+            total = ext_dot(coefficients[a:b], values[a:b])
+            combined = self._combination(terms, coefficients[a:b])
+            combined[:, 0] = _sub(combined[:, 0], field.to_mont(np.array(total, dtype=np.uint32)))
+            numerator = ntt.lde(combined, self.log_rows, o.log_blowup)[:, :, :n]
+            inverses = deep.inverse_differences(point, self.log_rows, o.log_blowup)
+            quotients = field.ext_mul(
+                np.ascontiguousarray(numerator).reshape(DEGREE, -1), inverses.reshape(DEGREE, -1)
+            )
+            result = _add(result, quotients)
+        return result.reshape(DEGREE, o.blowup, n)
+
+    def _combination(self, terms: Sequence[tuple[U32, U32, int]], coefficients: Sequence[Ext]) -> U32:
+        """Coefficients (5, N + t) of sum coefficient x column over the committed columns of `terms`."""
+        n = self.rows
+        longest = max(tails.shape[1] for _, tails, _ in terms)
+        low = np.zeros((DEGREE, n), dtype=np.uint32)
+        high = np.zeros((DEGREE, longest), dtype=np.uint32)
+        start = 0
+        for matrix, tails, count in terms:
+            part = coefficients[start : start + count]
+            deep.linear_combination(matrix[:, 0], part, n, low)
+            width = tails.shape[1]
+            high[:, :width] = _add(high[:, :width], deep.linear_combination(tails, part, width))
+            start += count
+        result = np.zeros((DEGREE, _padded(n + longest)), dtype=np.uint32)
+        shift = inverse(GENERATOR)
+        ntt.interpolate(low, low)
+        scaled = field.ext_mul(low, _embed_row(field.powers(1, shift, n)))  # coefficients of g
+        coset = field.to_mont(np.array([[pow(GENERATOR, n, P)], [0], [0], [0], [0]], dtype=np.uint32))
+        scaled[:, :longest] = _sub(scaled[:, :longest], field.ext_mul(high, coset))
+        result[:, :n] = scaled
+        result[:, n : n + longest] = high
+        return result
+
+    def _fri(self, layer: U32) -> tuple[list[hashing.Tree], list[U32], list[int], tuple[Ext, ...]]:
+        """Commits and folds; returns trees, layers, nonces and the final polynomial's coefficients."""
+        t, trees, layers, nonces = self.transcript, [], [], []
+        for r in range(self.shape.folds):
+            tree = hashing.merkle_commit_fri(layer, FRI + r)
+            t.absorb("fri root", tree.root)
+            nonces.append(self._grind("fold grinding", self.options.round_grinding))
+            trees.append(tree)
+            layers.append(layer)
+            layer = deep.fold8(layer, t.challenge("fold"), pow(GENERATOR, 1 << ARITY_BITS * r, P))
+        return trees, layers, nonces, self._final(layer)
+
+    def _final(self, layer: U32) -> tuple[Ext, ...]:
+        """Coefficients of the last layer, lowest first. Raises WitnessError when its degree is too high: a prover's bug."""
+        blowup, n = layer.shape[1:]
+        natural = np.ascontiguousarray(layer.transpose(0, 2, 1)).reshape(DEGREE, blowup * n)  # j + B i
+        coefficients = ntt.interpolate(natural)
+        shift = inverse(pow(GENERATOR, 1 << ARITY_BITS * self.shape.folds, P))
+        scaled = field.ext_mul(coefficients, _embed_row(field.powers(1, shift, blowup * n)))
+        if scaled[:, self.shape.final_length :].any():
+            raise WitnessError("internal error: the final polynomial has too high a degree; nothing was proven")
+        return tuple(_from_mont_ext(scaled[:, : self.shape.final_length].T))
+
+    def _open(
+        self, queries: Sequence[int], committed: Sequence[_Committed], trees: Sequence[hashing.Tree], layers: Sequence[U32]
+    ) -> tuple[Opening, ...]:
+        """Step 7: leaves and sibling hashes for the drawn indices."""
+        leaves = self.shape.leaves(queries)
+        openings = []
+        for item, numbers in zip(committed, leaves[:3], strict=True):
+            index = np.array(numbers)
+            rows = item.matrix[:, index >> self.log_rows, index & (self.rows - 1)].T
+            salts = np.ascontiguousarray(item.salts[:, index].T).astype(">u4")
+            openings.append(_opening(rows, numbers, item.tree, tuple(s.tobytes() for s in salts)))
+        for tree, layer, numbers in zip(trees, layers, leaves[3:], strict=True):
+            n = layer.shape[2] // 8
+            index = np.array(numbers)
+            columns = (index % n)[:, None] + n * np.arange(8)
+            rows = layer[:, (index // n)[:, None], columns].transpose(1, 2, 0).reshape(len(numbers), -1)
+            openings.append(_opening(rows, numbers, tree, (b"",) * len(numbers)))
+        return tuple(openings)
+
+
+def _opening(rows: U32, numbers: Sequence[int], tree: hashing.Tree, salts: tuple[bytes, ...]) -> Opening:
+    canonical = field.from_mont(np.ascontiguousarray(rows)).astype(">u4")
+    depth = len(tree.levels) - 1
+    siblings = tuple(tree.node(level, index) for level, index in opening_nodes(numbers, depth))
+    return Opening(salts, tuple(row.tobytes() for row in canonical), siblings)
+
+
+def _kernel_program(program: Program, publics: Sequence[int]) -> tuple[np.ndarray, U32]:
+    """Ops and constant pool for the interpreter: public inputs follow the program's constants."""
+    shift = len(program.constants)
+
+    def place(word: int) -> int:
+        return (CONST << 24) + shift + (word & 0xFFFFFF) if word >> 24 == PUB else word
+
+    ops = np.array([(op, dst, place(a), b if op > 2 else place(b)) for op, dst, a, b in program.ops], dtype=np.int32)
+    return ops, field.to_mont(np.array([*program.constants, *publics] or [0], dtype=np.uint32))
+
+
+def _row_selectors(n: int) -> U32:
+    """Selectors on the trace rows, (3, 1, N); the transition selector as 1 but on the last row (interactions never use it)."""
+    selectors = np.zeros((3, 1, n), dtype=np.uint32)
+    one = field.to_mont(np.array([1], dtype=np.uint32))[0]
+    selectors[0, 0, 0] = selectors[1, 0, -1] = one
+    selectors[2, 0, :-1] = one
+    return selectors
+
+
+def _coset_selectors(log_rows: int, log_blowup: int) -> U32:
+    """L_0, L_(N-1) and x - w^-1 on the first cosets, (3, COSETS, N) Montgomery."""
+    n = 1 << log_rows
+    w, step = root_of_unity(log_rows), root_of_unity(log_rows + log_blowup)
+    last = inverse(w)
+    selectors = np.empty((3, COSETS, n), dtype=np.uint32)
+    for j in range(COSETS):
+        shift = GENERATOR * pow(step, j, P) % P
+        factor = (pow(shift, n, P) - 1) * inverse(n) % P
+        points = field.powers(shift, w, n)
+        for row, (root, scale) in enumerate(((1, factor), (last, factor * last % P))):
+            differences = _sub(points, field.to_mont(np.full(n, root, dtype=np.uint32)))
+            inverses = field.batch_inverse(differences)
+            selectors[row, j] = field.ext_mul(_embed_row(inverses), _constant_column(scale))[0]
+            if row:
+                selectors[2, j] = differences
+    return selectors
+
+
+def _constant_column(value: int) -> U32:
+    return field.to_mont(np.array([[value], [0], [0], [0], [0]], dtype=np.uint32))
+
+
+def _embed_row(row: U32) -> U32:
+    """Base values (n,) as extension values (5, n)."""
+    result = np.zeros((DEGREE, len(row)), dtype=np.uint32)
+    result[0] = row
+    return result
+
+
+def _add(a: U32, b: U32) -> U32:
+    s: U32 = a + b
+    return np.minimum(s, s - np.uint32(P))
+
+
+def _sub(a: U32, b: U32) -> U32:
+    d: U32 = a - b
+    return np.minimum(d, d + np.uint32(P))
+
+
+def _from_mont_ext(rows: U32) -> list[Ext]:
+    """(C, 5) Montgomery to extension elements."""
+    return [(a, b, c, d, e) for a, b, c, d, e in field.from_mont(np.ascontiguousarray(rows)).tolist()]
+
+
+def _padded(length: int) -> int:
+    """Row length of a coefficient buffer: a multiple of sixteen words."""
+    return -(-length // 16) * 16
+
+
+def _runs(columns: Sequence[int]) -> list[tuple[int, int]]:
+    """Maximal ranges [a, b) of neighbouring columns in an ascending list."""
+    runs: list[tuple[int, int]] = []
+    for c in columns:
+        if runs and runs[-1][1] == c:
+            runs[-1] = (runs[-1][0], c + 1)
+        else:
+            runs.append((c, c + 1))
+    return runs
