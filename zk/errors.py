@@ -1,0 +1,41 @@
+"""Typed errors of the proof system.
+
+Every failure that a caller can meet is one of these. The verifier raises `ProofRejected` or `MalformedProof`
+and nothing else, whatever bytes it is given.
+"""
+
+
+class ZkError(Exception):
+    """Base class of all errors raised by the proof system."""
+
+
+class AirError(ZkError):
+    """An AIR is not well formed: a degree, name or bound is off. A bug in a circuit, never in a proof."""
+
+
+class OptionsError(ZkError):
+    """Proof options that are inconsistent, too weak for hiding, or not allowed where they were used."""
+
+
+class StatementError(ZkError):
+    """Public inputs out of range. The message names the field."""
+
+
+class WitnessError(ZkError):
+    """The prover's witness does not satisfy the statement; nothing was proven."""
+
+
+class ProofRejected(ZkError):
+    """A well-formed proof that fails a check.
+
+    Attributes:
+        check: short name of the failed check, as in PROTOCOL.md section 11.
+    """
+
+    def __init__(self, check: str, detail: str = "") -> None:
+        self.check = check
+        super().__init__(f"{check}: {detail}" if detail else check)
+
+
+class MalformedProof(ZkError):
+    """Bytes that are not a proof in canonical form: wrong length, magic, version, or a value out of range."""
