@@ -54,10 +54,18 @@ class Evaluation:
     messages: list[Values]
 
 
-def evaluate(program: Program, publics: Sequence[int], row: U64, nxt: U64, selectors: U64) -> Evaluation:
+def evaluate(
+    program: Program,
+    publics: Sequence[int],
+    row: U64,
+    nxt: U64,
+    selectors: U64,
+    ops: Sequence[tuple[int, int, int, int]] | None = None,
+) -> Evaluation:
     """Runs the program on pairs of rows.
 
     Args:
+        ops: a part of the program's ops, in order, such as `bus_ops`; None for all. What they leave out stays 0.
         row, nxt: (n_columns, n) canonical uint64; nxt[:, i] is the row after row[:, i].
         selectors: (3, n): first, last, transition as 0 or 1.
 
@@ -83,7 +91,7 @@ def evaluate(program: Program, publics: Sequence[int], row: U64, nxt: U64, selec
         [np.zeros((count, n), dtype=np.uint64) for count, _ in program.interactions],
         [np.zeros((count, n), dtype=np.uint64) for _, count in program.interactions],
     )
-    for op, dst, a, b in program.ops:
+    for op, dst, a, b in program.ops if ops is None else ops:
         x: U64 = sources[a >> 24][a & 0xFFFFFF]  # type: ignore[assignment]
         if op == ASSERT:
             result.constraints[b] = x
@@ -95,6 +103,25 @@ def evaluate(program: Program, publics: Sequence[int], row: U64, nxt: U64, selec
             y: U64 = sources[b >> 24][b & 0xFFFFFF]  # type: ignore[assignment]
             registers[dst] = _apply(op, x, y)
     return result
+
+
+def bus_ops(program: Program) -> list[tuple[int, int, int, int]]:
+    """The ops that interactions depend on, in order."""
+    live: set[int] = set()
+    kept = []
+    for op in reversed(program.ops):
+        code, dst, a, b = op
+        if code in (ADD, SUB, MUL):
+            if dst not in live:
+                continue
+            live.discard(dst)
+        elif code == ASSERT:
+            continue
+        for word in (a, b) if code in (ADD, SUB, MUL) else (a,):
+            if word >> 24 == REG:
+                live.add(word & 0xFFFFFF)
+        kept.append(op)
+    return kept[::-1]
 
 
 def _apply(op: int, x: U64, y: U64) -> U64:
@@ -121,7 +148,8 @@ def check_trace(
     Args:
         trace: (n_columns, N) canonical; the row after the last is the first.
         public_interactions: (multiplicity, message) terms that the verifier adds.
-        rows: the windowed variant: constraints on these rows only (a changed row r touches r - 1 and r), buses left out.
+        rows: the windowed variant: constraints on these rows only (a changed row r touches r - 1 and r). Buses are
+            always compared over the whole trace.
 
     Returns:
         All failures, sorted by row; empty if and only if the trace satisfies the AIR.
@@ -139,17 +167,30 @@ def check_trace(
     fractions = _Fractions(program)
     for at in range(0, len(chosen), _CHUNK):
         window = chosen[at : at + _CHUNK]
-        selectors = np.stack([window == 0, window == n - 1, window != n - 1]).astype(np.uint64)
-        following = trace[:, (window + 1) % n].astype(np.uint64)
-        values = evaluate(program, publics, trace[:, window].astype(np.uint64), following, selectors)
+        values = _evaluate_window(program, publics, trace, window, None)
         for k, i in zip(*np.nonzero(values.constraints), strict=True):
             failures.append(Failure(int(window[i]), program.constraint_names[k]))
-        if rows is None:
-            fractions.add(values, window)
-    if rows is None:
-        fractions.add_public(public_interactions)
-        failures += fractions.unbalanced()
-    return sorted(failures)
+        fractions.add(values, window)
+    rest = np.setdiff1d(np.arange(n), chosen, assume_unique=True)
+    ops = bus_ops(program)
+    for at in range(0, len(rest), _CHUNK):
+        window = rest[at : at + _CHUNK]
+        fractions.add(_evaluate_window(program, publics, trace, window, ops), window)
+    fractions.add_public(public_interactions)
+    return sorted(failures + fractions.unbalanced())
+
+
+def _evaluate_window(
+    program: Program,
+    publics: Sequence[int],
+    trace: npt.NDArray[np.integer],
+    window: npt.NDArray[np.int64],
+    ops: Sequence[tuple[int, int, int, int]] | None,
+) -> Evaluation:
+    n = trace.shape[1]
+    selectors = np.stack([window == 0, window == n - 1, window != n - 1]).astype(np.uint64)
+    rows, following = (trace[:, at].astype(np.uint64) for at in (window, (window + 1) % n))
+    return evaluate(program, publics, rows, following, selectors, ops)
 
 
 class _Fractions:

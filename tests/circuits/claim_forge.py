@@ -1,0 +1,110 @@
+"""False but otherwise consistent traces: hashes, heads and multiplicities are rebuilt after every change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from circuits.claim import claim_program, public_interactions, public_vector
+from circuits.gadgets import COLUMNS, KINDS
+from circuits.statement import START
+from circuits.witness import (
+    blocks_of,
+    fill,
+    from_montgomery,
+    layout_of,
+    sponge_inputs,
+    to_montgomery,
+)
+from zk.check import check_trace
+from zk.field import P
+from zk.kernels.poseidon2 import fill_trace, sponge_chains
+
+
+def unchecked_trace(statement, witness):
+    """The canonical trace of any witness, true or false."""
+    layout = layout_of(witness)
+    headers = [m.header for m in statement.meters]
+    inputs, _ = sponge_inputs(blocks_of(witness, layout, headers, statement.registry_header), layout)
+    return from_montgomery(fill(statement, witness, layout, inputs)), layout
+
+
+class Forge:
+    """A trace to be changed: `forge["byte", 3, row] = 7`."""
+
+    def __init__(self, statement, witness):
+        self.statement = statement
+        self.trace, self.layout = unchecked_trace(statement, witness)
+
+    def __getitem__(self, key):
+        name, i, row = key
+        return int(self.trace[COLUMNS.index(name, i), row])
+
+    def __setitem__(self, key, value):
+        name, i, row = key
+        self.trace[COLUMNS.index(name, i), row] = value % P
+
+    def put_bytes(self, first, row, value, count):
+        for i, byte in enumerate(value.to_bytes(count, "little")):
+            self["byte", first + i, row] = byte
+
+    def rows(self, kind):
+        return np.flatnonzero(self.trace[COLUMNS.index(kind)]).tolist()
+
+    def entry(self, tag, position=0):
+        """Row E0 of the entry with this tag (the `position`-th of them)."""
+        return [row for row in self.rows("e0") if self["in", 0, row] == tag][position]
+
+    def rehash(self, capacity=START):
+        """Recomputes every permutation from the blocks and the kinds of rows; the first chain starts at `capacity`."""
+        used = max(row for kind in KINDS for row in self.rows(kind)) + 1
+        kinds = sum(self.trace[COLUMNS.index(kind), :used].astype(int) for kind in KINDS)
+        starts = np.array(self.rows("iv"))
+        ends = np.append(starts[1:], used)
+        branch = self.trace[COLUMNS.index("mi"), :used].astype(np.uint8)
+        first = np.repeat(to_montgomery(np.array(START)).reshape(8, 1), len(starts), axis=1)
+        first[:, 0] = to_montgomery(np.array(capacity))
+        blocks = to_montgomery(self.trace[:8, :used])
+        inputs, _ = sponge_chains(blocks, starts, ends - starts, first, branch)
+        inputs[8:, kinds == 0] = 0
+        self.trace[:180, :used] = from_montgomery(fill_trace(inputs))
+        return self
+
+    def reseal(self):
+        """Puts the trace's own heads into the statement."""
+        heads = {}
+        for kind in ("el", "mi", "er"):
+            for row in self.rows(kind):
+                heads[kind, self["chain", 0, row]] = tuple(self["full_b", 48 + i, row] for i in range(8))
+        meters = tuple(
+            replace(m, head=heads.get(("el", i), m.head)) for i, m in enumerate(self.statement.meters, 1)
+        )
+        before = heads.get(("mi", 0), self.statement.head_before)
+        after = heads.get(("er", 0), self.statement.head_after)
+        self.statement = replace(self.statement, meters=meters, head_before=before, head_after=after)
+        return self
+
+    def recount(self):
+        """Byte multiplicities of what the byte columns hold now."""
+        first = COLUMNS.index("byte")
+        cells = self.trace[first : first + 20].astype(np.int64)
+        lo, hi = cells[0::2], cells[1::2]
+        fits = (lo < 256) & (hi < 256)
+        counts = np.bincount((lo + 256 * hi)[fits], minlength=1 << 16)
+        self.trace[COLUMNS.index("t_mult"), : 1 << 16] = counts
+        return self
+
+    def failures(self, rebuild=True):
+        """Names of what fails."""
+        if rebuild:
+            self.recount()
+        return failing(self.statement, self.trace, self.layout.used)
+
+
+def failing(statement, trace, used):
+    """Names of the constraints and interactions that fail; padding is looked at near its ends only."""
+    program = claim_program()
+    rows = [*range(-2, used + 3)]
+    found = check_trace(program, public_vector(statement), trace, public_interactions(statement), rows)
+    return {failure.constraint for failure in found}

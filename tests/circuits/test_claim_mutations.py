@@ -1,0 +1,120 @@
+"""Every cell of honest traces, changed one at a time: something names it, or it is documented as free."""
+
+from __future__ import annotations
+
+import claim_samples
+import numpy as np
+import pytest
+from claim_forge import unchecked_trace
+
+from circuits.claim import claim_program, public_vector
+from circuits.gadgets import COLUMNS, KINDS
+from zk.check import evaluate
+from zk.field import P
+
+COLUMNS_AT_ONCE = 16
+
+# README.md section 7: cells that mean nothing in their kind of row. UNUSED ones mean nothing outside entries.
+UNUSED = {
+    *("acc[0]", "acc[1]", "acc[2]", "sum[0]", "sum[1]", "sum[2]", "val[0]", "val[1]", "val[2]", "fbase", "base"),
+    *("opening", "external", "worker", "merge", "residue", "works"),
+}
+STATE = {"index", "res[0]", "res[1]", "res[2]", "tot[0]", "tot[1]", "tot[2]", "sorted_prev", "new"}
+FREE = {
+    "padding": UNUSED | STATE | {"aux", "key", "shared_base", "chain"},
+    "iv": UNUSED | STATE | {"key", "shared_base"},
+    "el": UNUSED | STATE | {"aux", "key", "shared_base"},
+    "hd": UNUSED | {"aux", "key", "shared_base"},
+    "mi": UNUSED | {"aux", "key", "shared_base"},
+    "er": UNUSED | {"aux", "key", "shared_base"},
+    "busy": UNUSED | {"aux", "index", "sorted_prev"},
+    "idle": UNUSED | {"aux", "index", "sorted_prev", "key"},
+    "e0": {"acc[0]", "acc[1]", "acc[2]", "sum[0]", "sum[1]", "sum[2]", "base", "shared_base", "works"},
+    "e1": {"aux", "works"},
+    "e3": {"aux", "fbase", "shared_base", "sum[0]", "sum[1]", "sum[2]", "val[0]", "val[1]", "val[2]"},
+    "e4": {"fbase"},
+}
+
+
+def selectors(rows, n):
+    return np.stack([rows == 0, rows == n - 1, rows != n - 1]).astype(np.uint64)
+
+
+def live_fractions(values):
+    """Per row, whether and what every interaction contributes: (rows, cells)."""
+    parts = []
+    for numerators, message in zip(values.numerators, values.messages, strict=True):
+        parts += [numerators, message * numerators.any(axis=0)]
+    return np.concatenate(parts)
+
+
+def mutate(statement, trace, rows, delta):
+    """For each (column, row): names of constraints that fire, and whether a bus goes out of balance.
+
+    A single cell feeds one byte pair, or messages of one bus per slot, so a row whose fractions change cannot balance
+    by itself.
+    """
+    program, publics, n = claim_program(), public_vector(statement), trace.shape[1]
+    before, here, after = (trace[:, (rows + k) % n].astype(np.uint64) for k in (-1, 0, 1))
+    honest = live_fractions(evaluate(program, publics, here, after, selectors(rows, n)))
+    fired = np.zeros((program.n_columns, len(rows), program.n_constraints), dtype=bool)
+    moved = np.zeros((program.n_columns, len(rows)), dtype=bool)
+    for first in range(0, program.n_columns, COLUMNS_AT_ONCE):
+        columns = range(first, min(first + COLUMNS_AT_ONCE, program.n_columns))
+        count = len(columns)
+        b, h, a, r = (np.tile(x, count) for x in (before, here, after, rows))
+        for k, column in enumerate(columns):
+            h[column, k * len(rows) : (k + 1) * len(rows)] += np.uint64(delta)
+        h %= np.uint64(P)
+        one = evaluate(program, publics, h, a, selectors(r, n))
+        two = evaluate(program, publics, b, h, selectors((r - 1) % n, n))
+        hits = ((one.constraints != 0) | (two.constraints != 0)).T.reshape(count, len(rows), -1)
+        fired[columns.start : columns.stop] = hits
+        changed = (live_fractions(one) != np.tile(honest, count)).any(axis=0)
+        moved[columns.start : columns.stop] = changed.reshape(count, len(rows))
+    return fired, moved
+
+
+def kind_of(trace, row):
+    for kind in KINDS:
+        if trace[COLUMNS.index(kind), row]:
+            return kind
+    return "padding"
+
+
+def uncaught(statement, witness, delta):
+    """{kind of row: names of cells that may change unnoticed}, and the names of constraints that fired."""
+    trace, layout = unchecked_trace(statement, witness)
+    rows = np.append(np.arange(layout.used + 2), trace.shape[1] - 1)
+    fired, moved = mutate(statement, trace, rows, delta)
+    free = {}
+    for column, at in zip(*np.nonzero(~fired.any(axis=2) & ~moved), strict=True):
+        free.setdefault(kind_of(trace, rows[at]), set()).add(COLUMNS.names[column])
+    program = claim_program()
+    return free, {program.constraint_names[k] for k in np.flatnonzero(fired.any(axis=(0, 1)))}
+
+
+@pytest.fixture(scope="module")
+def results():
+    found = []
+    for shape in claim_samples.SHAPES.values():
+        statement, witness = shape()
+        for delta in (1, 987654321):
+            found.append(uncaught(statement, witness, delta))
+    return found
+
+
+def test_every_cell_that_means_something_is_caught(results):
+    for free, _ in results:
+        for kind, cells in free.items():
+            assert cells <= FREE.get(kind, set()), kind
+
+
+def test_documented_free_cells_are_free(results):
+    found = {kind: set().union(*(free.get(kind, set()) for free, _ in results)) for kind in FREE}
+    assert found == FREE
+
+
+def test_every_constraint_fires(results):
+    fired = set().union(*(names for _, names in results))
+    assert set(claim_program().constraint_names) - fired == set()
