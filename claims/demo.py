@@ -1,0 +1,185 @@
+"""The demonstration: a standstill between four labs on published data, from agreement to verified claims.
+
+``standstill demo`` and ``make demo`` run it. Everything goes through the same code as real use: files are imported,
+meters sign, registries close, claims are proven, and each is verified from its bytes alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from claims import demo_text as text
+from claims.agreement import Agreement
+from claims.claim import Claim
+from claims.demo_attacks import Attacker, attempts
+from claims.demo_data import PERIODS, lab_plans
+from claims.demo_labs import CAPS, DemoLab, agreement_text, enrol, keep_books, settle, sign_by_all
+from claims.errors import ClaimsError
+from claims.files import write_new
+from claims.prove import make_claim
+from claims.report import VerificationReport
+from claims.signatures import AgreementSignatures
+from claims.verify import Policy, verify_claim
+from claims.witness import PeriodFigures, WitnessRefused, assemble
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["DemoFailed", "DemoResult", "run_demo"]
+
+STRICTER = {**CAPS, "lineage": "1e25 FLOP", "freeze": "1e25 FLOP"}
+"""What-if: the EU AI Act's threshold (Art. 51(2)) as the cap on every lineage."""
+
+
+class DemoFailed(ClaimsError):
+    """The demonstration saw something that it should not: a false claim accepted, or a true one not proven."""
+
+
+@dataclass
+class Row:
+    """One proven claim: what the world sees (``report``) and what only the lab sees (``figures``)."""
+
+    lab: DemoLab
+    claim: Claim
+    report: VerificationReport
+    figures: PeriodFigures
+    prove_seconds: float
+
+
+@dataclass
+class DemoResult:
+    """What happened: claims in order, rejected attempts as (title, check, reason), the stricter agreement's answer."""
+
+    out_dir: Path
+    agreement: Agreement
+    signatures: AgreementSignatures
+    rows: list[Row] = field(default_factory=list)
+    snapshots: list[tuple[str, str]] = field(default_factory=list)
+    rejected: list[tuple[str, str, str]] = field(default_factory=list)
+    refusal: tuple[str, ...] = ()
+    evidence: int = 0
+    seconds: float = 0.0
+
+
+def run_demo(out_dir: str | Path, console: Console) -> DemoResult:
+    """Run the demonstration.
+
+    Args:
+        out_dir: a folder that does not exist yet or is empty; the files stay there.
+        console: where the story is told.
+
+    Raises:
+        ClaimsError: the folder is in use.
+        DemoFailed: a check did not come out as it must.
+    """
+    out_dir, began = Path(out_dir), time.monotonic()
+    if out_dir.exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
+        raise ClaimsError(f"{out_dir} is in use", "name a folder that does not exist yet")
+    (out_dir / "claims").mkdir(parents=True)
+    labs = [enrol(plan, out_dir / "private" / plan.name) for plan in lab_plans()]
+    try:
+        agreement, signatures = sign_by_all(labs, agreement_text(labs, "demonstration", CAPS), out_dir / "agreement.toml")
+        result = DemoResult(out_dir, agreement, signatures)
+        text.opening(console, labs, agreement)
+        _compile(console)
+        for lab in labs:
+            keep_books(lab, agreement)
+        for period in range(PERIODS):
+            _period(console, labs, result, period)
+        text.public_table(console, result.rows)
+        text.private_table(console, result.rows)
+        text.what_claims_show(console, labs, result.snapshots)
+        _over_the_cap(console, labs[0], result)
+        _cheats(console, labs, result)
+        result.seconds = time.monotonic() - began
+        text.closing(console, result.rows, out_dir, result.seconds)
+    finally:
+        for lab in labs:
+            lab.store.close()
+    return result
+
+
+def _compile(console: Console) -> None:
+    from zk.kernels._jit import warm_up
+
+    with console.status("Preparing the prover (compiled once on each machine; the first time takes a minute or so) ..."):
+        seconds = warm_up()
+    console.print(f"The prover is ready ({seconds:.0f} s of compiling, kept for the next time).\n", highlight=False)
+
+
+def _period(console: Console, labs: list[DemoLab], result: DemoResult, period: int) -> None:
+    """Every lab settles its books and makes its claim, and the claim is verified from its bytes."""
+    text.period_heading(console, result.agreement, period)
+    with text.progress(console) as bar:
+        for lab in labs:
+            task = bar.add_task(f"{lab.plan.title}: closing the books", total=1.0)
+            result.snapshots += [(lab.plan.title, name) for name in settle(lab, result.agreement, period)]
+            row = _claim(lab, result, period, lambda phase, share, t=task, n=lab.plan.title: bar.update(  # type: ignore[misc]
+                t, completed=share * 0.95, description=f"{n}: {text.PHASE_WORDS.get(phase, phase)}"
+            ))  # fmt: skip
+            if not row.report.proven:
+                raise DemoFailed(f"the claim of {lab.plan.name} for period {period} was accepted but not proven")
+            result.rows.append(row)
+            bar.update(task, completed=1.0, description=f"{lab.plan.title}: proven and verified")
+
+
+def _claim(lab: DemoLab, result: DemoResult, period: int, progress: Callable[[str, float], None]) -> Row:
+    began = time.monotonic()
+    made = make_claim(lab.store, result.agreement, period, lab.key, progress=progress)
+    prove_seconds = time.monotonic() - began
+    path = result.out_dir / "claims" / f"{lab.plan.name}-{period}.claim"
+    write_new(path, made.claim.encode(), 0o644)
+    progress("verify", 1.0)
+    earlier = [result.out_dir / "claims" / f"{lab.plan.name}-{p}.claim" for p in range(period)]
+    report = verify_claim(
+        path.read_bytes(),
+        result.agreement,
+        signatures=result.signatures,
+        previous=[earlier_path.read_bytes() for earlier_path in earlier],
+        policy=Policy(previous_accepted=True),
+    )
+    return Row(lab, made.claim, report, made.assembly.figures, prove_seconds)
+
+
+def _over_the_cap(console: Console, lab: DemoLab, result: DemoResult) -> None:
+    """The same true readings under a stricter agreement: the lab's own prover finds no claim to make."""
+    folder = result.out_dir / "private" / "what-if"
+    again = enrol(lab.plan, folder)
+    try:
+        agreement, _ = sign_by_all([again], agreement_text([again], "what-if", STRICTER), folder / "agreement.toml")
+        keep_books(again, agreement)
+        for period in range(PERIODS):
+            settle(again, agreement, period)
+        try:
+            assemble(again.store, agreement, PERIODS - 1)
+        except WitnessRefused as refusal:
+            result.refusal = refusal.problems
+    finally:
+        again.store.close()
+        shutil.rmtree(folder)
+    if not result.refusal:
+        raise DemoFailed(f"{lab.plan.name} was not told that it is over the cap")
+    text.over_the_cap(console, lab.plan.title, STRICTER["lineage"], result.refusal)
+
+
+def _cheats(console: Console, labs: list[DemoLab], result: DemoResult) -> None:
+    """Every attempt must be rejected, by the check that is there for it; a bribed meter leaves evidence."""
+    claims = {lab.plan.name: [row.claim for row in result.rows if row.lab is lab] for lab in labs}
+    cheat, other = labs[0], labs[1]
+    attacker = Attacker(cheat, result.agreement, result.signatures, claims[cheat.plan.name], claims[other.plan.name][-1])
+    for attempt in attempts(attacker):
+        outcome = attempt.outcome()
+        if outcome is None or outcome.check != attempt.expected:
+            found = "accepted" if outcome is None else f"rejected by {outcome.check}"
+            raise DemoFailed(f"an attempt to cheat ({attempt.title}) was {found}, not rejected by {attempt.expected}")
+        result.rejected.append((attempt.title, outcome.check, outcome.what))
+    result.evidence = len(attacker.two_heads())
+    if result.evidence != 1:
+        raise DemoFailed("two signed heads of one meter were not recognised as evidence")
+    text.cheats(console, dataclasses.asdict(cheat.plan)["title"], result.rejected)
