@@ -38,7 +38,7 @@ def operand(kind: int, index: int) -> int:
 class Expr:
     """A node of an AIR's expression DAG. Supports +, -, * with expressions and integers."""
 
-    builder: "Builder"
+    builder: Builder
     node: int
 
     @property
@@ -46,22 +46,22 @@ class Expr:
         """Degree in the trace polynomials (selectors FIRST and LAST count as 1)."""
         return self.builder.degrees[self.node]
 
-    def __add__(self, other: Operand) -> "Expr":
+    def __add__(self, other: Operand) -> Expr:
         return self.builder.binary(ADD, self, other)
 
-    def __radd__(self, other: Operand) -> "Expr":
+    def __radd__(self, other: Operand) -> Expr:
         return self.builder.binary(ADD, other, self)
 
-    def __sub__(self, other: Operand) -> "Expr":
+    def __sub__(self, other: Operand) -> Expr:
         return self.builder.binary(SUB, self, other)
 
-    def __rsub__(self, other: Operand) -> "Expr":
+    def __rsub__(self, other: Operand) -> Expr:
         return self.builder.binary(SUB, other, self)
 
-    def __mul__(self, other: Operand) -> "Expr":
+    def __mul__(self, other: Operand) -> Expr:
         return self.builder.binary(MUL, self, other)
 
-    def __rmul__(self, other: Operand) -> "Expr":
+    def __rmul__(self, other: Operand) -> Expr:
         return self.builder.binary(MUL, other, self)
 
     def __hash__(self) -> int:
@@ -101,7 +101,7 @@ class Columns:
 class Row:
     """One symbolic row (current or next): `row.one("epoch")`, `row.many("byte")`."""
 
-    builder: "Builder"
+    builder: Builder
     kind: int
 
     def one(self, name: str, i: int = 0) -> Expr:

@@ -13,11 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zk.air import CONST, PUB, Program
 from zk.errors import WitnessError
-from zk.evaluation import Challenges, PublicInteraction, combine_coordinates, ext_dot, powers, public_sum
-from zk.field import DEGREE, GENERATOR, Ext, P, ext_pow, ext_scale, ext_sub, embed, inverse, root_of_unity
+from zk.evaluation import Challenges, PublicInteraction, ext_dot, powers, public_sum
+from zk.field import DEGREE, GENERATOR, Ext, P, embed, ext_pow, ext_scale, ext_sub, inverse, root_of_unity
 from zk.hiding import U32, leaf_salts, masked_coefficients, uniform_elements
 from zk.kernels import deep, field, hashing, ntt, vm
 from zk.kernels.quotient import COSETS, quotient_coefficients
@@ -380,7 +381,7 @@ def _opening(rows: U32, numbers: Sequence[int], tree: hashing.Tree, salts: tuple
     return Opening(salts, tuple(row.tobytes() for row in canonical), siblings)
 
 
-def _kernel_program(program: Program, publics: Sequence[int]) -> tuple[np.ndarray, U32]:
+def _kernel_program(program: Program, publics: Sequence[int]) -> tuple[NDArray[np.int32], U32]:
     """Ops and constant pool for the interpreter: public inputs follow the program's constants."""
     shift = len(program.constants)
 
@@ -432,12 +433,14 @@ def _embed_row(row: U32) -> U32:
 
 def _add(a: U32, b: U32) -> U32:
     s: U32 = a + b
-    return np.minimum(s, s - np.uint32(P))
+    result: U32 = np.minimum(s, s - np.uint32(P))
+    return result
 
 
 def _sub(a: U32, b: U32) -> U32:
     d: U32 = a - b
-    return np.minimum(d, d + np.uint32(P))
+    result: U32 = np.minimum(d, d + np.uint32(P))
+    return result
 
 
 def _from_mont_ext(rows: U32) -> list[Ext]:

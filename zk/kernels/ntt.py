@@ -259,7 +259,7 @@ def lde(coeffs: U32, log_rows: int, log_blowup: int, out: U32 | None = None) -> 
     """Evaluate polynomials on all B = 2^log_blowup cosets of D, coset-major: [c, j, i] is at 3 w_(k+b)^j w_k^i.
 
     Arguments:
-        coeffs: (C, L) uint32 Montgomery, N <= L <= N + N/4, N = 2^log_rows. Fastest with L a multiple of 16. Where L > N
+        coeffs: (C, L) uint32 Montgomery, N <= L <= 2N, N = 2^log_rows. Fastest with L a multiple of 16. Where L > N
             the first L - N words of each row are overwritten during the call and restored.
         out: (C, B, N + pad) as from `alloc_lde` (pad >= 1), or None to allocate.
     Returns: out; cell [c, j, N] = cell [c, j, 0], cells beyond are not written.
@@ -268,8 +268,8 @@ def lde(coeffs: U32, log_rows: int, log_blowup: int, out: U32 | None = None) -> 
     check(coeffs, (None, None), "coeffs")
     count, length = coeffs.shape
     tail = length - n
-    if not 0 <= tail <= n // 4:
-        raise ValueError(f"coeffs: between N and N + N/4 coefficients expected, got {length} for N = {n}")
+    if not 0 <= tail <= n:
+        raise ValueError(f"coeffs: between N and 2N coefficients expected, got {length} for N = {n}")
     out = alloc_lde(count, cosets, n) if out is None else check(out, (count, cosets, None), "out")
     if out.shape[2] <= n:
         raise ValueError("out: no room for the cell that repeats row 0")

@@ -67,6 +67,6 @@ def test_refusals() -> None:
     with pytest.raises(ValueError):
         ntt.lde(np.zeros((1, 65), dtype=np.uint32), 6, 1, np.zeros((1, 2, 64), dtype=np.uint32))
     with pytest.raises(ValueError):
-        ntt.lde(np.zeros((1, 100), dtype=np.uint32), 6, 1)
+        ntt.lde(np.zeros((1, 130), dtype=np.uint32), 6, 1)
     with pytest.raises(TypeError):
         ntt.interpolate(np.zeros((1, 64), dtype=np.int64))

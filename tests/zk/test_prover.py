@@ -1,0 +1,122 @@
+"""zk/prover.py: both verifiers accept its proofs, false witnesses are refused, and its parts equal their slow twins."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests import toy
+from tests.reference import verifier as second
+from zk.errors import OptionsError, WitnessError
+from zk.field import P
+from zk.hiding import leaf_salts, masked_coefficients, random_bytes, uniform_elements
+from zk.kernels.field import to_mont
+from zk.options import STD
+from zk.proof import parse_head, proof_shape
+from zk.prover import PHASES, _runs, prove
+from zk.verifier import verify
+
+SIZES = [8, 9, 10, 11, 12]
+
+
+def proof_of(instance, progress=None):
+    trace = to_mont(np.array(instance.trace, dtype=np.uint32))
+    return prove(*instance.statement()[:3], trace, instance.log_rows, instance.options, progress)
+
+
+def accept(instance, proof):
+    verify(*instance.statement(), proof, instance.options, floor_bits=0, allow_insecure=True)
+    program, publics, interactions, log_rows = instance.statement()
+    second.verify(program.encode(), publics, interactions, log_rows, instance.option_words(), proof)
+
+
+@pytest.mark.parametrize("log_rows", SIZES)
+@pytest.mark.parametrize("make", [toy.sums, toy.counter])
+def test_both_verifiers_accept(make, log_rows):
+    instance = make(log_rows=log_rows)
+    accept(instance, proof_of(instance))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"log_blowup": 3}, {"log_blowup": 4}, {"queries": 9, "slack_shift": 1}, {"log_final_rows": 9}]
+)
+def test_other_options(changes):
+    instance = toy.sums(log_rows=9, options=replace(toy.TOY_OPTIONS, **changes))
+    accept(instance, proof_of(instance))
+
+
+def test_values_out_of_domain_are_those_of_the_masked_columns():
+    """Values differ from proof to proof although the trace is the same."""
+    instance = toy.sums(log_rows=8)
+    shape = proof_shape(instance.program, instance.options, 8)
+    heads = [parse_head(proof_of(instance), shape) for _ in range(2)]
+    assert not set(heads[0].values) & set(heads[1].values)
+
+
+@pytest.mark.parametrize("column", range(9))
+def test_a_changed_cell_is_never_proven(column):
+    instance = toy.sums(log_rows=8)
+    free = {5, 6}  # "marked" is read on the last row only
+    changed = instance.but()
+    changed.trace[column][255 if column in free else 100] ^= 1
+    with pytest.raises(WitnessError):
+        proof_of(changed)
+
+
+def test_a_false_public_value_is_never_proven():
+    instance = toy.counter(log_rows=8)
+    with pytest.raises(WitnessError):
+        proof_of(instance.but(publics=[instance.publics[0] + 1]))
+    (multiplicity, message), = instance.public_interactions
+    with pytest.raises(WitnessError):
+        proof_of(instance.but(public_interactions=[(multiplicity, [message[0], message[1] + 1])]))
+    with pytest.raises(WitnessError):
+        proof_of(instance.but(public_interactions=[]))
+
+
+def test_height_and_shape_are_checked():
+    instance = toy.counter(log_rows=8)
+    with pytest.raises(OptionsError):
+        proof_of(instance.but(options=STD))
+    with pytest.raises(WitnessError):
+        proof_of(instance.but(trace=instance.trace[:1]))
+
+
+def test_progress_is_told_in_order():
+    told = []
+    proof_of(toy.counter(log_rows=8), lambda phase, share: told.append((phase, share)))
+    assert told == [*PHASES.items(), ("done", 1.0)]
+    assert [share for _, share in told] == sorted(share for _, share in told)
+
+
+def test_masking_adds_a_multiple_of_the_vanishing_polynomial():
+    n, h, rng = 64, 10, random.Random(1)
+    f = np.array([[rng.randrange(P) for _ in range(n + h)] for _ in range(3)], dtype=np.uint32)
+    r = np.array([[rng.randrange(P) for _ in range(h)] for _ in range(3)], dtype=np.uint32)
+    masked = f.copy()
+    masked_coefficients(masked, r, n)
+    for c in range(3):
+        expected = [int(v) for v in f[c, :n]] + [0] * h
+        for k in range(h):
+            expected[k] = (expected[k] - int(r[c, k])) % P
+            expected[n + k] = int(r[c, k])
+        assert masked[c].tolist() == expected
+
+
+def test_randomness_is_fresh_and_uniform():
+    assert random_bytes(32) != random_bytes(32)
+    assert len({bytes(leaf_salts(64, 16)[:, k]) for k in range(64)}) == 64
+    x = uniform_elements((100_000,)).astype(np.float64)
+    assert x.max() < P
+    buckets = np.histogram(x, bins=64, range=(0, P))[0]
+    chi_square = float(((buckets - len(x) / 64) ** 2 / (len(x) / 64)).sum())
+    assert chi_square < 140  # 63 degrees of freedom: beyond 140 has probability below 1e-7
+    assert not (uniform_elements((1000,)) == uniform_elements((1000,))).all()
+
+
+def test_runs():
+    assert _runs([]) == []
+    assert _runs([0, 1, 2, 5, 7, 8]) == [(0, 3), (5, 6), (7, 9)]
