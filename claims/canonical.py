@@ -12,7 +12,18 @@ from collections.abc import Iterable
 
 from claims.errors import MalformedFile
 
-__all__ = ["FIELD_PRIME", "NAME_RULE", "Reader", "Writer", "head_from_bytes", "head_from_hex", "head_to_bytes", "head_to_hex", "is_name", "to_json"]
+__all__ = [
+    "FIELD_PRIME",
+    "NAME_RULE",
+    "Reader",
+    "Writer",
+    "head_from_bytes",
+    "head_from_hex",
+    "head_to_bytes",
+    "head_to_hex",
+    "is_name",
+    "to_json",
+]
 
 FIELD_PRIME = 2**31 - 2**24 + 1
 """KoalaBear, the field of heads (``zk.field`` has the arithmetic)."""

@@ -6,7 +6,6 @@ the command that needs it: ``standstill verify`` loads neither numpy nor numba.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
@@ -89,7 +88,7 @@ def _load_signatures(agreement_path: Path, given: Path | None) -> AgreementSigna
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="standstill")
+@click.version_option("0.1.0", prog_name="standstill")
 def cli() -> None:
     """Zero-knowledge proofs that a lab's compute stayed under agreed caps."""
 
@@ -284,8 +283,8 @@ def check_evidence(path: Path, agreement_path: Path) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Entry point: runs a command and turns every expected error into one line and an exit code."""
-    with contextlib.suppress(ImportError):
-        import claims.cli_lab  # noqa: F401  (registers the lab's commands)
+    import claims.cli_lab  # noqa: F401  (registers the lab's commands)
+
     try:
         code = cli.main(argv, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
@@ -308,6 +307,3 @@ def main(argv: list[str] | None = None) -> None:
         out(f"error: {UnreadableFile(str(error))}", err=True)
         sys.exit(2)
 
-
-if __name__ == "__main__":
-    main()

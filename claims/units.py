@@ -100,10 +100,10 @@ def time_from_text(text: str) -> int:
     if match is None:
         raise QuantityError(f"{text!r} is not a time in UTC", hint)
     try:
-        moment = _datetime.datetime(*(int(match[i]) for i in range(1, 7)), tzinfo=_datetime.timezone.utc)  # type: ignore[misc,arg-type]
+        moment = _datetime.datetime(*(int(match[i]) for i in range(1, 7)), tzinfo=_datetime.UTC)  # type: ignore[misc,arg-type]
     except ValueError as error:
         raise QuantityError(f"{text!r} is not a time: {error}", hint) from None
-    seconds = int((moment - _datetime.datetime(1970, 1, 1, tzinfo=_datetime.timezone.utc)).total_seconds())
+    seconds = int((moment - _datetime.datetime(1970, 1, 1, tzinfo=_datetime.UTC)).total_seconds())
     if seconds < 0:
         raise QuantityError(f"{text!r} lies before 1970", hint)
     return seconds
@@ -111,7 +111,7 @@ def time_from_text(text: str) -> int:
 
 def format_time(seconds: int) -> str:
     """Unix seconds as RFC 3339 UTC."""
-    epoch = _datetime.datetime(1970, 1, 1, tzinfo=_datetime.timezone.utc)
+    epoch = _datetime.datetime(1970, 1, 1, tzinfo=_datetime.UTC)
     return (epoch + _datetime.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -1,0 +1,254 @@
+"""Commands of labs and meters: store, imports, sealing, closing, proving. Registered on ``claims.cli.cli``."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from claims.cli import _load_agreement, _passphrase, agreement_argument, cli, key_options, load_key, out, read_path
+from claims.errors import ClaimsError
+
+if TYPE_CHECKING:
+    from claims.store import Store
+
+__all__ = ["lab"]
+
+store_option = click.option("--store", "-s", "store_path", type=read_path, required=True, help="The lab's private store.")
+period_option = click.option("--period", "-n", type=click.IntRange(0, 2**24 - 1), required=True, help="Period index, from 0.")
+
+
+@contextlib.contextmanager
+def _store(path: Path) -> Iterator[Store]:
+    from claims.store import Store
+
+    with Store.open(path) as store:
+        yield store
+
+
+@cli.group()
+def lab() -> None:
+    """The lab's private store and registry."""
+
+
+@lab.command("init")
+@click.argument("name")
+@store_option
+@click.option("--opening", multiple=True, metavar="CHECKPOINT=FLOP", help='Existing checkpoint, as in "base=3.8e25 FLOP".')
+@click.option("--since-period", type=click.IntRange(0, 2**24 - 1), default=0, help="Period of the lab's first claim.")
+def lab_init(name: str, store_path: Path, opening: tuple[str, ...], since_period: int) -> None:
+    """Make the store of lab NAME and print its opening head for the agreement."""
+    from claims.canonical import head_to_hex
+    from claims.registry import Opening, open_registry
+    from claims.store import Store
+    from claims.units import WORK_UNIT, flop_from_text
+
+    openings = []
+    for text in opening:
+        checkpoint, separator, amount = text.rpartition("=")
+        if not separator or not checkpoint:
+            raise click.UsageError(f'--opening {text!r} is not like "base=3.8e25 FLOP"')
+        declared = -(-flop_from_text(amount.strip(), rate=False) // WORK_UNIT)  # a doubt is charged: round up
+        openings.append(Opening(checkpoint, int(declared)))
+    with Store.create(store_path, name) as store:
+        out(f'opening_head = "{head_to_hex(open_registry(store, openings, since_period))}"')
+
+
+@lab.command("status")
+@store_option
+@agreement_argument
+@period_option
+def lab_status(store_path: Path, agreement_path: Path, period: int) -> None:
+    """PRIVATE: figures of a period and what stands in the way of a claim. For the lab's eyes only."""
+    from claims.registry import unplaced
+    from claims.units import format_work
+    from claims.witness import period_figures
+
+    terms = _load_agreement(agreement_path)
+    with _store(store_path) as store:
+        agreed = terms.lab(store.lab)
+        missing = [meter.name for meter in agreed.meters if store.signed_head(period, meter.name) is None]
+        closed = store.registry_head(period) is not None
+        out(f"PRIVATE figures of lab {store.lab}, period {period}")
+        out(f"meters to close    {', '.join(missing) or 'none'}")
+        out(f"registry           {'closed' if closed else 'open'}")
+        if not closed:
+            out(f"without checkpoint {', '.join(unplaced(store, period)) or 'none'}")
+            return
+        figures = period_figures(store, period)
+        for label, amount, cap in (
+            ("total", figures.total, agreed.caps.total),
+            ("unattributed", figures.unattributed, agreed.caps.unattributed),
+            ("largest lineage", figures.largest_lineage, agreed.caps.lineage),
+        ):
+            out(f"{label:<18} {format_work(amount)} of {format_work(cap)}")
+
+
+@lab.command("snapshot")
+@click.argument("checkpoint")
+@store_option
+@agreement_argument
+@period_option
+@click.option("--parent", help="Checkpoint it was started from, where it has no earlier snapshot.")
+def lab_snapshot(checkpoint: str, store_path: Path, agreement_path: Path, period: int, parent: str | None) -> None:
+    """Close unfinished work toward CHECKPOINT at the end of a period."""
+    from claims.registry import snapshot
+
+    with _store(store_path) as store:
+        out(f"closed as {snapshot(store, _load_agreement(agreement_path), period, checkpoint, parent)}")
+
+
+@lab.command("close")
+@store_option
+@agreement_argument
+@period_option
+def lab_close(store_path: Path, agreement_path: Path, period: int) -> None:
+    """Close the registry for a period and print its freshly blinded head."""
+    from claims.canonical import head_to_hex
+    from claims.registry import close_period
+
+    with _store(store_path) as store:
+        out(head_to_hex(close_period(store, _load_agreement(agreement_path), period).head))
+
+
+@cli.group()
+def meter() -> None:
+    """Software meters: stand-ins for signed counters in the rack."""
+
+
+@meter.command("init")
+@click.argument("name")
+@click.option("--lab", "lab_name", required=True, help="The lab it counts for.")
+@click.option("--chip", required=True, help="Chip class of the agreement.")
+@click.option("--chips", type=click.IntRange(1, 2**48 - 1), required=True, help="Number of chips.")
+@click.option("--key", "-k", "key_path", type=read_path, required=True, help="New private key file.")
+@click.option("--passphrase-file", type=read_path, help="First line: the passphrase.")
+@click.option("--no-passphrase", is_flag=True, help="Do not encrypt the key.")
+def meter_init(
+    name: str, lab_name: str, chip: str, chips: int, key_path: Path, passphrase_file: Path | None, no_passphrase: bool
+) -> None:
+    """Make a meter's key and print its [[meter]] table for the agreement."""
+    from claims.canonical import NAME_RULE, is_name
+    from claims.keys import generate_key_file, public_text
+
+    for text in (name, lab_name, chip):
+        if not is_name(text):
+            raise click.UsageError(f"{text!r} is not a name: {NAME_RULE}")
+    if no_passphrase and passphrase_file is not None:
+        raise click.UsageError("--passphrase-file and --no-passphrase exclude each other")
+    public = generate_key_file(key_path, None if no_passphrase else _passphrase(passphrase_file, confirm=True))
+    out(f'[[meter]]\nlab = "{lab_name}"\nname = "{name}"\nchip = "{chip}"\nchips = {chips}\nkey = "{public_text(public)}"')
+
+
+@meter.command("close")
+@click.argument("name")
+@store_option
+@agreement_argument
+@period_option
+@key_options
+def meter_close(
+    name: str, store_path: Path, agreement_path: Path, period: int, key_path: Path, passphrase_file: Path | None
+) -> None:
+    """Cover meter NAME's period with readings, seal them, and sign the ledger head. Once per period."""
+    from claims.canonical import head_to_hex
+    from claims.meter import SoftwareMeter
+
+    terms = _load_agreement(agreement_path)
+    key = load_key(key_path, passphrase_file)
+    with _store(store_path) as store:
+        signed = SoftwareMeter(name, key).seal(store, terms, period)
+    out(f"{name} {head_to_hex(signed.head)}")
+
+
+@cli.group("import")
+def import_group() -> None:
+    """Read usage and checkpoints from CSV or Parquet files into the store."""
+
+
+@import_group.command("readings")
+@click.argument("path", metavar="FILE", type=read_path)
+@store_option
+@agreement_argument
+@click.option("--skip-outside", is_flag=True, help="Leave out rows outside the agreement's periods.")
+def import_readings(path: Path, store_path: Path, agreement_path: Path, skip_outside: bool) -> None:
+    """Import usage: which meter's chips worked when, toward which checkpoint. All or nothing."""
+    from claims.importers import import_usage
+
+    with _store(store_path) as store:
+        report = import_usage(store, _load_agreement(agreement_path), path, skip_outside=skip_outside)
+    seconds = sum(report.chip_ms.values()) // 1000
+    out(f"{report.rows} rows, {seconds} chip-seconds on {len(report.chip_ms)} meters, periods {sorted(report.periods)}")
+    out(f"of these unattributed: {report.unattributed_ms // 1000} chip-seconds; rows left out: {report.skipped}")
+
+
+@import_group.command("checkpoints")
+@click.argument("path", metavar="FILE", type=read_path)
+@store_option
+@agreement_argument
+def import_checkpoint_file(path: Path, store_path: Path, agreement_path: Path) -> None:
+    """Import checkpoints: names, kinds, parents, weights digests. All or nothing."""
+    from claims.importers import import_checkpoints
+
+    with _store(store_path) as store:
+        out(f"{import_checkpoints(store, _load_agreement(agreement_path), path)} checkpoints noted")
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[str, float], None]]:
+    """A progress line on a terminal, nothing elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description:<14}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True,
+        disable=not console.is_terminal,
+    ) as bar:  # fmt: skip
+        task = bar.add_task("preparing", total=1.0)
+        yield lambda phase, share: bar.update(task, description=re.sub(r"[\[\]]", "", phase), completed=share)
+
+
+@cli.command()
+@store_option
+@agreement_argument
+@period_option
+@key_options
+@click.option("--out", "-o", "target", type=read_path, help="Claim file. [default: LAB-PERIOD.claim]")
+def prove(
+    store_path: Path, agreement_path: Path, period: int, key_path: Path, passphrase_file: Path | None, target: Path | None
+) -> None:
+    """Prove a closed period and write the signed claim. Nothing is written unless it verifies."""
+    from claims.files import write_new
+    from claims.prove import make_claim
+    from claims.verify import Policy, verify_claim
+    from claims.witness import WitnessRefused
+
+    terms = _load_agreement(agreement_path)
+    key = load_key(key_path, passphrase_file)
+    with _store(store_path) as store, _progress() as progress:
+        target = target or Path(f"{store.lab}-{period}.claim")
+        if target.exists():
+            raise ClaimsError(f"{target}: exists already", "choose another name with --out")
+        try:
+            data = make_claim(store, terms, period, key, progress=progress).claim.encode()
+        except WitnessRefused as error:
+            for problem in error.problems:
+                out(f"PRIVATE: {problem}", err=True)
+            raise
+    report = verify_claim(data, terms, policy=Policy(unsigned_agreement=True, no_continuity=True))
+    write_new(target, data)
+    out(f"{target}: {len(data)} bytes, verified in {report.seconds:.2f} s")
+
+
+@cli.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def demo(arguments: tuple[str, ...]) -> None:
+    """A whole standstill on published runs, on this machine: agreement, meters, claims, verification."""
+    from claims import demo as demonstration
+
+    run: Any = demonstration.main
+    raise SystemExit(run(list(arguments)))
