@@ -121,7 +121,7 @@ _BOUNDS = (
     ("log_arity", 3, 3),
     ("slack_shift", 1, 8),
     ("log_final_rows", 3, 12),
-    ("salt_bytes", 16, 16),
+    ("salt_bytes", 16, 32),
     ("min_log_rows", 3, TWO_ADICITY),
     ("max_log_rows", 3, TWO_ADICITY),
 )

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zk.air import CONST, PUB, Program
-from zk.errors import WitnessError
+from zk.errors import OptionsError, WitnessError
 from zk.evaluation import Challenges, PublicInteraction, ext_dot, powers, public_sum
 from zk.field import DEGREE, GENERATOR, Ext, P, embed, ext_pow, ext_scale, ext_sub, inverse, root_of_unity
 from zk.hiding import U32, leaf_salts, masked_coefficients, uniform_elements
@@ -42,6 +42,7 @@ PHASES = {
 """Phases and the share of a proof's time that lies before each, as measured at 2^18 rows."""
 
 _COLUMNS_AT_ONCE = 16
+SALT_BYTES = 16
 
 
 @dataclass
@@ -82,6 +83,8 @@ def prove(
         OptionsError: the height is not allowed under the options.
     """
     options.validate(log_rows)
+    if options.salt_bytes != SALT_BYTES:
+        raise OptionsError(f"the hashing kernels take salts of {SALT_BYTES} bytes, not {options.salt_bytes}")
     if trace.shape != (program.n_columns, 1 << log_rows) or trace.dtype != np.uint32:
         raise WitnessError(f"the trace is {trace.shape} {trace.dtype}, not {(program.n_columns, 1 << log_rows)} uint32")
     return _Run(program, publics, public_interactions, options, log_rows, progress).prove(trace)

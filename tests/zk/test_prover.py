@@ -81,6 +81,8 @@ def test_height_and_shape_are_checked():
     instance = toy.counter(log_rows=8)
     with pytest.raises(OptionsError):
         proof_of(instance.but(options=STD))
+    with pytest.raises(OptionsError):
+        proof_of(instance.but(options=replace(toy.TOY_OPTIONS, salt_bytes=32)))
     with pytest.raises(WitnessError):
         proof_of(instance.but(trace=instance.trace[:1]))
 
