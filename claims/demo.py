@@ -6,7 +6,7 @@ meters sign, registries close, claims are proven, and each is verified from its 
 
 from __future__ import annotations
 
-import dataclasses
+import argparse
 import shutil
 import time
 from collections.abc import Callable
@@ -31,7 +31,9 @@ from claims.witness import PeriodFigures, WitnessRefused, assemble
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["DemoFailed", "DemoResult", "run_demo"]
+__all__ = ["DemoFailed", "DemoResult", "main", "run_demo"]
+
+FOLDER = "standstill-demo"
 
 STRICTER = {**CAPS, "lineage": "1e25 FLOP", "freeze": "1e25 FLOP"}
 """What-if: the EU AI Act's threshold (Art. 51(2)) as the cap on every lineage."""
@@ -103,6 +105,22 @@ def run_demo(out_dir: str | Path, console: Console) -> DemoResult:
         for lab in labs:
             lab.store.close()
     return result
+
+
+def main(arguments: list[str]) -> int:
+    """``standstill demo [FOLDER]``; returns an exit code. Without FOLDER: standstill-demo, standstill-demo-2, ..."""
+    from rich.console import Console
+
+    parser = argparse.ArgumentParser(prog="standstill demo", description="A whole standstill on published runs, on this machine.")
+    parser.add_argument("folder", nargs="?", type=Path, help=f"new folder for the files [default: {FOLDER}]")
+    folder = parser.parse_args(arguments).folder
+    if folder is None:
+        folder, number = Path(FOLDER), 1
+        while folder.exists():
+            number += 1
+            folder = Path(f"{FOLDER}-{number}")
+    run_demo(folder, Console())
+    return 0
 
 
 def _compile(console: Console) -> None:
@@ -182,4 +200,4 @@ def _cheats(console: Console, labs: list[DemoLab], result: DemoResult) -> None:
     result.evidence = len(attacker.two_heads())
     if result.evidence != 1:
         raise DemoFailed("two signed heads of one meter were not recognised as evidence")
-    text.cheats(console, dataclasses.asdict(cheat.plan)["title"], result.rejected)
+    text.cheats(console, cheat.plan.title, result.rejected)

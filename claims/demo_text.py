@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,9 +57,9 @@ RULES = (
 
 
 def flop(units: int) -> str:
-    """Units of 10^12 FLOP as a rounded number of FLOP, such as ``4.56e23``."""
+    """Units of 10^12 FLOP as a rounded number of FLOP, to three digits, such as ``4.56e23``."""
     mantissa, _, exponent = f"{units * WORK_UNIT:.2e}".partition("e")
-    return f"{mantissa}e{int(exponent)}" if units else "0"
+    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}" if units else "0"
 
 
 def _say(console: Console, message: str) -> None:
@@ -74,8 +75,9 @@ def _table(title: str, *columns: str, right: Sequence[str] = ()) -> Table:
 
 def progress(console: Console) -> Progress:
     """A bar for each lab's claim."""
+    tick = "✓" if "utf" in console.encoding.lower() else "*"
     return Progress(
-        SpinnerColumn(finished_text="[green]✓"), TextColumn("{task.description:<58}"), BarColumn(20), TimeElapsedColumn(), console=console
+        SpinnerColumn(finished_text=f"[green]{tick}"), TextColumn("{task.description:<58}"), BarColumn(20), TimeElapsedColumn(), console=console
     )
 
 
@@ -105,13 +107,23 @@ def opening(console: Console, labs: list[DemoLab], agreement: Agreement) -> None
         f"  behind any one model, ever:          at most {flop(caps.lineage)} FLOP (the line drawn by California's SB 53)\n"
         f"  behind a model that is trained on:   at most {flop(caps.freeze or 0)} FLOP (the freeze)\n",
     )
-    _say(console, "[bold]Real[/bold]: 608 training runs that these submitters published (MLPerf Training v5.1), at their true times;")
-    _say(console, "the chips' published peak speeds; 600 published OLMo checkpoints with their 39 restarts and averaging.")
-    _say(console, "None of these organisations took part in this demonstration or signed anything.")
+    _what_is_real(console, labs)
     _say(console, "[bold]Assumed[/bold]:")
     for line in ASSUMED:
         console.print(Padding(f"- {line}", (0, 0, 0, 2)), highlight=False)
     _say(console, "")
+
+
+def _what_is_real(console: Console, labs: list[DemoLab]) -> None:
+    *submitters, olmo = (lab.plan for lab in labs)
+    runs, outside = sum(plan.runs for plan in submitters), sum(plan.outside for plan in submitters)
+    _say(
+        console,
+        f"[bold]Real[/bold]: {runs} training runs that these submitters published (MLPerf Training v5.1), at their true times\n"
+        f"({outside} more lie outside these days and are left out); the chips' published peak speeds; {olmo.runs} published\n"
+        "OLMo checkpoints, with their 39 restarts and their averaging. No organisation named here took part or signed\n"
+        "anything: the demonstration makes a key for each and signs in its place.",
+    )
 
 
 def period_heading(console: Console, agreement: Agreement, period: int) -> None:
@@ -139,8 +151,8 @@ def public_table(console: Console, rows: list[Row]) -> None:
     _say(
         console,
         "Nothing in these files depends on how much a lab used: they look alike for the busy and the idle.\n"
-        f"A false claim passes with a chance below 1 in 2^{security.unique_decoding.bits:.0f}, by proven bounds alone, per try of a prover\n"
-        "who must also spend the work the proof demands; there is no secret key to the system, so nobody can forge.\n",
+        f"By proven bounds alone, forging one takes about 2^{math.floor(security.unique_decoding.bits)} steps of computing. The system has no master key:\n"
+        "not even its authors can make a false claim pass.\n",
     )
 
 
@@ -165,14 +177,16 @@ def what_claims_show(console: Console, labs: list[DemoLab], snapshots: list[tupl
     for number, (rule, words) in enumerate(RULES, 1):
         table.add_row(f"R{number}", rule, words)
     console.print(table)
-    names = ", ".join(sorted({lab for lab, _ in snapshots}))
+    olmo = labs[-1].plan.title
+    names = " and ".join(sorted({lab for lab, _ in snapshots} - {olmo}))
     _say(console, "[bold]Where the data put these rules to the test[/bold]")
     for line in (
-        f"At midnight of 7 October runs were under way at {names}: their work so far was closed by a snapshot,"
-        " and the rest continued from it in the next period. Nothing falls between two periods.",
+        f"At midnight of 7 October runs were under way at {names} (and, by our assumed clock, OLMo's): the work so far"
+        " was closed by a snapshot, and the rest continued from it in the next period. Nothing falls between two periods.",
         _merge_line(labs[-1]),
         "OLMo's step 557000 was reached twice, after a restart: both attempts are on the books, and neither hides the other.",
-        "Runs that fine-tune Llama weights from outside carry those weights' full declared past (8.4e23 and 3.8e25 FLOP).",
+        "Runs that fine-tune Llama weights from outside carry those weights' full declared past (8.4e23 and 3.8e25 FLOP),"
+        " which must stay under the freeze while they are trained on.",
         "Time that was booked to no checkpoint is added to every lineage of that lab, so it cannot be used to hide training.",
     ):
         console.print(Padding(f"- {escape(line)}", (0, 0, 0, 2)), highlight=False)
@@ -200,7 +214,8 @@ def over_the_cap(console: Console, title: str, cap: str, problems: Sequence[str]
 
 def cheats(console: Console, title: str, rejected: list[tuple[str, str, str]]) -> None:
     """Every attempt, and the verifier's answer."""
-    table = _table(f"\nWhat if a lab cheats? {len(rejected)} attempts, each with {title}'s true key in hand", "attempt", "", "because")
+    heading = f"\nWhat if a lab cheats? {len(rejected)} attempts on {title}'s books (as an example), with the lab's true key in hand"
+    table = _table(heading, "attempt", "", "because")
     for attempt, check, _ in rejected:
         table.add_row(attempt, "[red]rejected[/red]", CHECK_WORDS.get(check, check))
     console.print(table)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from claims.agreement import Agreement
 from claims.claim import Claim, MeterHead, sign_claim
 from claims.errors import ClaimsError
 from claims.store import Store
+from claims.verify import statement_of
 from claims.witness import Assembly, WitnessRefused, assemble
 
 if TYPE_CHECKING:
@@ -47,12 +48,8 @@ def make_claim(
     if key.public_key().public_bytes_raw() != agreement.party(store.lab).key:
         raise ClaimsError(f"the key is not that of lab {store.lab} in the agreement", "sign with the lab's own key")
     assembly = assemble(store, agreement, period)
-    try:
-        proof = prove_claim(assembly.statement, assembly.witness, progress=progress)
-    except WitnessError as error:
-        raise WitnessRefused([str(error)], "the store's records contradict each other; no claim was made") from None
     first, last = agreement.period_epochs(period)
-    claim = Claim(
+    unproven = Claim(
         agreement_digest=agreement.digest,
         lab=store.lab,
         period=period,
@@ -62,7 +59,13 @@ def make_claim(
         head_after=assembly.after.head,
         meters=tuple(MeterHead(head.meter, head.head, head.signature) for head in assembly.signed_heads),
         registry_signature=bytes(64),
-        proof=proof,
+        proof=b"",
         signature=bytes(64),
     )
-    return Made(sign_claim(claim, key), assembly)
+    if statement_of(agreement, unproven) != assembly.statement:
+        raise ClaimsError("the prover's statement is not the one that a verifier derives", "report this as a bug")
+    try:
+        proof = prove_claim(assembly.statement, assembly.witness, progress=progress)
+    except WitnessError as error:
+        raise WitnessRefused([str(error)], "the store's records contradict each other; no claim was made") from None
+    return Made(sign_claim(replace(unproven, proof=proof), key), assembly)
