@@ -80,7 +80,7 @@ os.environ["NUMBA_CACHE_DIR"] = str(CACHE_FOLDER)
 import numba  # noqa: E402  (the cache folder has to be named before)
 from numba.core import event  # noqa: E402
 
-numba.config.CACHE_DIR = str(CACHE_FOLDER)
+numba.config.CACHE_DIR = str(CACHE_FOLDER)  # type: ignore[attr-defined]
 
 
 class _CompileTimer(event.Listener):
@@ -91,13 +91,13 @@ class _CompileTimer(event.Listener):
         self._depth = 0
         self._began = 0.0
 
-    def on_start(self, event: Any) -> None:  # noqa: A002
+    def on_start(self, event: Any) -> None:
         if self._depth == 0:
             self._began = time.perf_counter()
             _announce()
         self._depth += 1
 
-    def on_end(self, event: Any) -> None:  # noqa: A002
+    def on_end(self, event: Any) -> None:
         self._depth -= 1
         if self._depth == 0:
             self.seconds += time.perf_counter() - self._began
@@ -115,7 +115,7 @@ def _announce() -> None:
 
 
 _timer = _CompileTimer()
-event.register("numba:compile", _timer)
+event.register("numba:compile", _timer)  # type: ignore[no-untyped-call]
 
 
 def jit_seconds() -> float:
@@ -125,9 +125,7 @@ def jit_seconds() -> float:
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile lazily, cached on disk, without the interpreter lock. Arguments and results are 64-bit integers."""
-    compiled: Callable[..., Any] = numba.njit(nogil=True, cache=True, error_model="numpy", no_cpython_wrapper=False)(
-        function
-    )
+    compiled: Callable[..., Any] = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
     return compiled
 
 
@@ -175,7 +173,7 @@ def parallel_for(run: Callable[[int, int, int], Any], count: int, grain: int) ->
                 if piece >= pieces:
                     return
                 run(piece * grain, min(count, (piece + 1) * grain), thread)
-        except BaseException as error:  # noqa: BLE001  (raised again in the calling thread)
+        except BaseException as error:
             failed.append(error)
 
     with _call_lock:

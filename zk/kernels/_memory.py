@@ -60,7 +60,7 @@ def check(array: Any, shape: tuple[int | None, ...], name: str) -> U32:
     """Validate dtype uint32, rank, lengths (None: any) and a contiguous last axis. Raises TypeError or ValueError."""
     if not isinstance(array, np.ndarray) or array.dtype != np.uint32:
         raise TypeError(f"{name}: expected a uint32 array")
-    if array.ndim != len(shape) or any(want is not None and want != have for want, have in zip(shape, array.shape)):
+    if array.ndim != len(shape) or any(want is not None and want != have for want, have in zip(shape, array.shape, strict=True)):
         raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
     if array.shape[-1] > 1 and array.strides[-1] != 4:
         raise ValueError(f"{name}: the last axis must be contiguous")

@@ -32,7 +32,7 @@ def _combine(src, step, table, count, out, out_step, vectors):  # type: ignore[n
 
 def _write_inner(b: Any, column: Any, weights: Any, step: Any, vectors: Any, out: Any) -> None:
     """out (5 vectors) = lane-wise sums over an even number of vectors of column times weights."""
-    cells = [cgutils.alloca_once(b, S.IRW8) for _ in range(10)]
+    cells = [S.ir_variable(b, S.IRW8) for _ in range(10)]
     for cell in cells:
         b.store(S.c64(0), cell)
     with cgutils.for_range(b, b.lshr(vectors, S.i64(1))) as loop:
@@ -185,7 +185,8 @@ def dot_rows(cols: U32, weights: U32, shift: int = 0) -> U32:
         rest[:, : n - done] = cols[:, done + shift : n + shift]
         tail[:, : n - done] = weights[:, done:]
         _dot_rows(address(rest), 128, count, address(tail), 128, 2, address(out[-1]))
-    return (out.sum(axis=(0, 3), dtype=np.uint64) % np.uint64(P)).astype(np.uint32)
+    result: U32 = (out.sum(axis=(0, 3), dtype=np.uint64) % np.uint64(P)).astype(np.uint32)
+    return result
 
 
 def inverse_differences(zeta: Any, log_rows: int, log_blowup: int, cosets: Sequence[int] | None = None) -> U32:

@@ -64,7 +64,7 @@ def _ir_frobenius(b: Any, x: list[Any], times: int) -> list[Any]:
 
 def _ir_inverse(b: Any, x: Any) -> Any:
     """Lane-wise x^(p-2)."""
-    cell = cgutils.alloca_once(b, S.IRV16)
+    cell = S.ir_variable(b, S.IRV16)
     b.store(S.c32(R), cell)
     with cgutils.for_range(b, S.i64(31)) as loop:
         held = b.load(cell)

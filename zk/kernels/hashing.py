@@ -59,12 +59,13 @@ def _write_compress(b: Any, state: Any, message: Any, constants: Any) -> None:
         return b.add(message, S.i64(64 * k))
 
     start = [S.ir_load(b, b.add(state, S.i64(64 * k)), 64) for k in range(8)]
-    cells = [cgutils.alloca_once(b, S.IRV16) for _ in range(8)]
+    cells = [S.ir_variable(b, S.IRV16) for _ in range(8)]
     for cell, value in zip(cells, start, strict=True):
         b.store(value, cell)
-    with cgutils.for_range(b, S.i64(4)) as outer:
+
+    def sixteen_rounds(index: Any, schedule: bool) -> None:
         v = [b.load(cell) for cell in cells]
-        base = b.add(constants, b.shl(outer.index, S.i64(6)))
+        base = b.add(constants, b.shl(index, S.i64(6)))
         w = [S.ir_load(b, word(k), 64) for k in range(16)]
         for k in range(16):
             a, bb, c, d, e, f, g, h = v
@@ -74,15 +75,21 @@ def _write_compress(b: Any, state: Any, message: Any, constants: Any) -> None:
             s0 = xor(rot(b, a, 2), rot(b, a, 13), rot(b, a, 22))
             majority = b.or_(b.and_(a, bb), b.and_(c, b.or_(a, bb)))
             v = [b.add(t1, b.add(s0, majority)), a, bb, c, b.add(d, t1), e, f, g]
-            # schedule for the round sixteen later; words k+1.. are still of this group
+            if not schedule:
+                continue
+            # the word sixteen rounds later; words k+1.. are still of this group
             x, y = w[(k + 1) % 16], w[(k + 14) % 16]
             low = xor(rot(b, x, 7), rot(b, x, 18), b.lshr(x, S.c32(3)))
             high = xor(rot(b, y, 17), rot(b, y, 19), b.lshr(y, S.c32(10)))
             w[k] = b.add(b.add(w[k], low), b.add(w[(k + 9) % 16], high))
-        for k in range(16):
+        for k in range(16 if schedule else 0):
             S.ir_store(b, word(k), w[k], 64)
         for cell, value in zip(cells, v, strict=True):
             b.store(value, cell)
+
+    with cgutils.for_range(b, S.i64(3)) as loop:
+        sixteen_rounds(loop.index, True)
+    sixteen_rounds(S.i64(3), False)
     for k in range(8):
         S.ir_store(b, b.add(state, S.i64(64 * k)), b.add(start[k], b.load(cells[k])), 64)
 

@@ -72,7 +72,7 @@ def _write_full_round(b: Any, state: Any, constants: Any) -> None:
 
 def _write_partial_rounds(b: Any, state: Any, constants: Any, count: Any, out: Any, step: Any) -> None:
     """All partial rounds; S-box output k goes to out + k * step."""
-    cells = [cgutils.alloca_once(b, S.IRV16) for _ in range(16)]
+    cells = [S.ir_variable(b, S.IRV16) for _ in range(16)]
     for k, cell in enumerate(cells):
         b.store(S.ir_load(b, _at(b, state, k), 64), cell)
     with cgutils.for_range(b, count) as loop:
@@ -147,7 +147,7 @@ def _write_one(b: Any, state: Any, full: Any, partial: Any, count: Any, diagonal
     In the partial rounds lane 0 is a scalar c; the other lanes' sum S is kept one round ahead, as sum(D v) + 15 (c + S), so that
     only the cube is on the critical path. D[0] = -2, so the next lane 0 is S - c.
     """
-    cell = cgutils.alloca_once(b, S.IRV16)
+    cell = S.ir_variable(b, S.IRV16)
     b.store(_ir_external_one(b, S.ir_load(b, state)), cell)
 
     def full_rounds(base: Any) -> None:
@@ -156,7 +156,7 @@ def _write_one(b: Any, state: Any, full: Any, partial: Any, count: Any, diagonal
             b.store(_ir_external_one(b, S.ir_mul(b, S.ir_mul(b, v, v), v)), cell)
 
     def first(x: Any) -> Any:
-        return b.zext(b.extract_element(x, S.ir.Constant(S.I32, 0)), S.I64)
+        return b.zext(S.ir_lane(b, x, 0), S.I64)
 
     def lane_sum(x: Any) -> Any:
         for by in (8, 4, 2, 1):
@@ -166,7 +166,7 @@ def _write_one(b: Any, state: Any, full: Any, partial: Any, count: Any, diagonal
     full_rounds(full)
     d = S.ir_load(b, diagonal)
     zero = S.ir_shuffle(b, S.c32(0), S.c32(_LOW_MASK), [0] + [16 + k for k in range(1, 16)])
-    head, rest = cgutils.alloca_once(b, S.I64), cgutils.alloca_once(b, S.I64)
+    head, rest = S.ir_variable(b, S.I64), S.ir_variable(b, S.I64)
     start = b.load(cell)
     others = b.and_(start, zero)
     b.store(first(start), head)
@@ -182,7 +182,7 @@ def _write_one(b: Any, state: Any, full: Any, partial: Any, count: Any, diagonal
         b.store(S._scalar_add(b, s, b.sub(S.i64(S.P), c)), head)
         b.store(S._scalar_add(b, lane_sum(product), S._scalar_mul(b, total, S.i64(mont(15)))), rest)
         b.store(b.and_(S.ir_add(b, product, S.ir_splat(b, b.trunc(total, S.I32))), zero), cell)
-    joined = b.insert_element(b.load(cell), b.trunc(b.load(head), S.I32), S.ir.Constant(S.I32, 0))
+    joined = S.ir_set_lane(b, b.load(cell), 0, b.trunc(b.load(head), S.I32))
     b.store(joined, cell)
     full_rounds(b.add(full, S.i64(256)))
     S.ir_store(b, state, b.load(cell))

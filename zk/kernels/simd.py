@@ -6,12 +6,13 @@ lowers the generic vectors to whatever the processor has (AVX-512, AVX2, NEON).
 
 Field elements are in [0, p), p = 2^31 - 2^24 + 1, in Montgomery form x * 2^32 mod p. With mu = p^-1 mod 2^32, the
 reduction of T < p * 2^32 is (T + q p)/2^32, q = -T mu mod 2^32, in [0, 2p), corrected by the unsigned minimum of r and r - p.
-(Subtracting q p would let LLVM turn it into a full 64-bit product by -p, several times slower.) Lazy sums keep T < p 2^32 by the unsigned minimum of T and T - p 2^32.
+(Subtracting q p would let LLVM turn it into a full 64-bit product by -p, several times slower.)
+Lazy sums keep T < p 2^32 by the unsigned minimum of T and T - p 2^32.
 """
 
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
@@ -45,13 +46,13 @@ V16, W8 = _V16(), _W8()
 @register_model(_V16)
 class _V16Model(models.PrimitiveModel):
     def __init__(self, dmm: Any, fe_type: Any) -> None:
-        super().__init__(dmm, fe_type, IRV16)
+        super().__init__(dmm, fe_type, IRV16)  # type: ignore[no-untyped-call]
 
 
 @register_model(_W8)
 class _W8Model(models.PrimitiveModel):
     def __init__(self, dmm: Any, fe_type: Any) -> None:
-        super().__init__(dmm, fe_type, IRW8)
+        super().__init__(dmm, fe_type, IRW8)  # type: ignore[no-untyped-call]
 
 
 # ---------------------------------------------------------------- instruction writers
@@ -73,8 +74,24 @@ def i64(value: int) -> Any:
 
 
 def _call(b: Any, name: str, kind: Any, *args: Any) -> Any:
-    function = cgutils.get_or_insert_function(b.module, ir.FunctionType(kind, [a.type for a in args]), name)
+    signature = ir.FunctionType(kind, [a.type for a in args])
+    function = cgutils.get_or_insert_function(b.module, signature, name)  # type: ignore[no-untyped-call]
     return b.call(function, args)
+
+
+def ir_variable(b: Any, kind: Any) -> Any:
+    """Stack slot for a value that changes in a loop; LLVM turns it into a register."""
+    return cgutils.alloca_once(b, kind)  # type: ignore[no-untyped-call]
+
+
+def ir_lane(b: Any, x: Any, lane: int) -> Any:
+    """One lane as a scalar."""
+    return b.extract_element(x, ir.Constant(I32, lane))
+
+
+def ir_set_lane(b: Any, x: Any, lane: int, scalar: Any) -> Any:
+    """x with one lane replaced."""
+    return b.insert_element(x, scalar, ir.Constant(I32, lane))
 
 
 def ir_umin(b: Any, x: Any, y: Any) -> Any:
@@ -248,7 +265,7 @@ def ir_dot5(b: Any, src: Any, step: Any, table: Any, count: Any, out: Any, out_s
 
     Sums stay below p 2^32 before each pair of products (below p^2 each, 2 p^2 < p 2^32), and are clamped after it.
     """
-    cells = [cgutils.alloca_once(b, IRW8) for _ in range(10)]
+    cells = [ir_variable(b, IRW8) for _ in range(10)]
     for cell in cells:
         b.store(c64(0), cell)
 
