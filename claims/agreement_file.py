@@ -192,6 +192,13 @@ def _digest(text: str) -> bytes:
     return bytes.fromhex(text)
 
 
+def _head(text: str) -> tuple[int, ...]:
+    try:
+        return head_from_hex(text)
+    except MalformedFile as error:
+        raise MalformedFile(error.what, hint="write the head that `standstill lab init` prints") from None
+
+
 def _one_of(*choices: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text not in choices:
@@ -296,7 +303,7 @@ def _meter(table: _Table) -> ag.Meter:
 def _lab(table: _Table, periods: int, meters: list[ag.Meter]) -> ag.Lab:
     name = table.string("name", _name)
     log_rows = table.integer("log_rows", ag.MIN_LOG_ROWS, ag.MAX_LOG_ROWS)
-    head = table.string("opening_head", head_from_hex)
+    head = table.string("opening_head", _head)
     since = table.integer("since_period", 0, periods - 1) if table.has("since_period") else 0
     caps = table.table("caps")
     total, unattributed, lineage = (caps.string(key, _cap) for key in ("total", "unattributed", "lineage"))
@@ -304,7 +311,7 @@ def _lab(table: _Table, periods: int, meters: list[ag.Meter]) -> ag.Lab:
     caps.end()
     own = [meter for meter in meters if meter.lab == name]
     if not 1 <= len(own) <= ag.MAX_METERS:
-        raise table.error("name", f"lab {name} has {len(own)} meters, not 1 to {ag.MAX_METERS}", "see [[meter]]")
+        raise table.error("name", f"lab {name} has {len(own)} meters, not 1 to {ag.MAX_METERS}", "add [[meter]] tables")
     table.end()
     ordered = _sorted(table, "meter", own)
     return ag.Lab(name, log_rows, head, since, ag.Caps(total, unattributed, lineage, freeze), ordered)

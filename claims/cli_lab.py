@@ -6,7 +6,7 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -244,11 +244,14 @@ def prove(
     out(f"{target}: {len(data)} bytes, verified in {report.seconds:.2f} s")
 
 
-@cli.command(context_settings={"ignore_unknown_options": True})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def demo(arguments: tuple[str, ...]) -> None:
+@cli.command()
+@click.option("--out", "-o", "target", type=read_path, help="A folder that does not exist yet. [default: a new temporary one]")
+def demo(target: Path | None) -> None:
     """A whole standstill on published runs, on this machine: agreement, meters, claims, verification."""
-    from claims import demo as demonstration
+    import tempfile
 
-    run: Any = demonstration.main
-    raise SystemExit(run(list(arguments)))
+    from rich.console import Console
+
+    from claims.demo import run_demo
+
+    run_demo(target or Path(tempfile.mkdtemp(prefix="standstill-demo-")), Console())
