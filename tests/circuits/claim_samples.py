@@ -55,6 +55,15 @@ class Registry:
             self.by_tag[tag] = entry
         return self
 
+    def tamper(self, **changes):
+        """Changes the last entry; later entries build on what it says now."""
+        entry = self.entries[-1] = replace(self.entries[-1], **changes)
+        if entry.kind == RESIDUE:
+            self.r = entry.cumulative
+        else:
+            self.by_tag[entry.tag] = entry
+        return self
+
     def residue(self, work, epoch=0):
         return self.add(RESIDUE, UNATTRIBUTED, epoch=epoch, work=work)
 
@@ -167,6 +176,33 @@ def idle_period(**changes):
         r.add(OPENING, 9, declared=BIG)
 
     return claim([[(0, [(IDLE, 0)])]], **(dict(peaks=[7], coverages=[0], old=old, new=new) | changes))
+
+
+S, T, U = 200, 201, 202
+SMALL_PLAN = [
+    (10, [(S, 0.5), (IDLE, 0)]),
+    (11, [(S, 0.25), (UNATTRIBUTED, 0.25), (T, 0)]),
+    (12, [(T, 0)]),
+]
+
+
+def small_old(r):
+    """Tags 100 (OPENING), 101 and 102 (its children, base 100), 103 (EXTERNAL), and R = 55."""
+    r.add(OPENING, 100, declared=10**6).residue(55).add(CHECKPOINT, 101, parent1=100, work=7)
+    r.add(CHECKPOINT, 102, parent1=100, work=9).add(EXTERNAL, 103, declared=50)
+
+
+def small_new(r, works):
+    """RESIDUE and the entries that receive the readings of SMALL_PLAN."""
+    r.residue(works.get(UNATTRIBUTED, 0), epoch=12)
+    r.add(CHECKPOINT, S, parent1=101, work=works.get(S, 0), epoch=11)
+    r.add(SNAPSHOT, T, parent1=S, work=works.get(T, 0), epoch=12)
+
+
+def small(**changes):
+    """One meter, peak 3, 1000 chip-seconds in each of three epochs."""
+    settings = dict(plans=[SMALL_PLAN], peaks=[3], coverages=[1000], old=small_old, new=small_new)
+    return claim(**(settings | changes))
 
 
 SHAPES = {
