@@ -26,7 +26,10 @@ def ledger(b: Builder, row: View, nxt: View) -> None:
 
 
 def _coverage(b: Builder, row: View, nxt: View) -> None:
-    """remaining' = (first of its epoch ? coverage : remaining) - chip_seconds', and 0 where an epoch ends."""
+    """remaining' = (first of its epoch ? coverage : remaining) - chip_seconds', and 0 where an epoch ends.
+
+    `last` must be a bit: with last = k, k epochs would pass for k x coverage chip-seconds, taken modulo p.
+    """
     fresh = row.hd + row.new  # the next reading begins an epoch; hd and new exclude each other
     before = [fresh * (row.cell("tot", i) - row.limb(12 + 3 * i)) + row.limb(12 + 3 * i) for i in range(2)]
     after = [nxt.limb(12), nxt.limb(15)]
@@ -36,6 +39,7 @@ def _coverage(b: Builder, row: View, nxt: View) -> None:
     b.assert_zero("remaining_low_limb", nxt.reading * low)
     b.assert_zero("remaining_high_limb", nxt.reading * high)
     boolean(b, "borrow_is_a_bit", row.shared_base, row.reading)
+    boolean(b, "last_is_a_bit", row.new, row.reading)
     b.assert_zero("epoch_ends_with_nothing_remaining", row.reading * row.new * (row.limb(12) + row.limb(15)))
 
 
