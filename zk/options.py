@@ -38,9 +38,9 @@ class Options:
 
     name: str
     log_blowup: int = 2
-    queries: int = 120
+    queries: int = 124
     query_grinding: int = 20
-    round_grinding: int = 16
+    round_grinding: int = 18
     log_arity: int = 3
     slack_shift: int = 6
     log_final_rows: int = 9

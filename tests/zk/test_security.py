@@ -25,16 +25,17 @@ def term(regime, name: str):
 
 @pytest.mark.parametrize("log_rows", range(16, 23))
 def test_std_has_100_bits_by_unique_decoding_at_every_height(log_rows):
-    assert report(log_rows).unique_decoding.bits == pytest.approx(100.83, abs=0.01)
+    assert report(log_rows).unique_decoding.bits == pytest.approx(103.52, abs=0.01)
     assert report(log_rows).unique_decoding.weakest.name == "query"
 
 
 @pytest.mark.parametrize(
     "log_rows, bits",
-    [(16, 129.30), (17, 128.76), (18, 128.16), (19, 127.48), (20, 126.79), (21, 126.27), (22, 125.79)],
+    [(16, 131.92), (17, 131.34), (18, 130.79), (19, 130.27), (20, 129.36), (21, 128.79), (22, 128.29)],
 )
 def test_std_in_the_johnson_regime(log_rows, bits):
     johnson = report(log_rows).johnson
+    assert johnson.bits == HASH_BITS  # the algebra gives more
     assert johnson.weakest.bits == pytest.approx(bits, abs=0.01)
     assert johnson.bits == min(HASH_BITS, johnson.weakest.bits)
 
@@ -44,15 +45,15 @@ def test_unique_decoding_terms_by_hand():
     regime = report().unique_decoding
     rho = (d + 1) / n
     assert regime.radius == pytest.approx((1 - rho) / 2)
-    assert term(regime, "query").bits == pytest.approx(20 - 120 * math.log2((1 + rho) / 2))
-    assert term(regime, "deep").bits == pytest.approx(16 + FIELD - 20)
-    assert term(regime, "fold 0").bits == pytest.approx(16 + FIELD - 17 - math.log2(7))
-    assert term(regime, "fold 2").bits == pytest.approx(16 + FIELD - 11 - math.log2(7))
-    assert term(regime, "constraint").bits == pytest.approx(16 + FIELD)
+    assert term(regime, "query").bits == pytest.approx(20 - 124 * math.log2((1 + rho) / 2))
+    assert term(regime, "deep").bits == pytest.approx(18 + FIELD - 20)
+    assert term(regime, "fold 0").bits == pytest.approx(18 + FIELD - 17 - math.log2(7))
+    assert term(regime, "fold 2").bits == pytest.approx(18 + FIELD - 11 - math.log2(7))
+    assert term(regime, "constraint").bits == pytest.approx(18 + FIELD)
     lookup = 2 * (5 << 18) * 2 + 2  # five interactions, messages of at most three elements, two numerators
-    assert term(regime, "lookup").bits == pytest.approx(16 + FIELD - math.log2(lookup))
+    assert term(regime, "lookup").bits == pytest.approx(18 + FIELD - math.log2(lookup))
     cubic = 3 * d  # the cube, a selector times a square, and pairs of messages with a column
-    assert term(regime, "zeta").bits == pytest.approx(16 + FIELD - math.log2(cubic + 1), abs=0.001)
+    assert term(regime, "zeta").bits == pytest.approx(18 + FIELD - math.log2(cubic + 1), abs=0.001)
     assert [t.name for t in regime.terms] == [
         "lookup", "constraint", "zeta", "deep", "fold 0", "fold 1", "fold 2", "query",
     ]  # fmt: skip
@@ -67,7 +68,7 @@ def test_johnson_terms_by_hand():
     assert regime.list_size == pytest.approx((m + 0.5) / root)
     slope = (2 * (m + 0.5) ** 5 + 3 * (m + 0.5) * regime.radius * root**2) / (3 * root**3)
     assert term(regime, "deep").algebraic == pytest.approx(FIELD - math.log2(slope * n + (m + 0.5) / root))
-    assert term(regime, "query").algebraic == pytest.approx(-120 * math.log2(root * (1 + 1 / m)))
+    assert term(regime, "query").algebraic == pytest.approx(-124 * math.log2(root * (1 + 1 / m)))
     assert term(regime, "constraint").algebraic == pytest.approx(FIELD - math.log2(regime.list_size))
     unique = report().unique_decoding
     for name in ("lookup", "zeta"):
@@ -152,6 +153,6 @@ def test_insecure_options_say_so():
 
 def test_lines_name_every_round():
     lines = report().lines()
-    assert lines[0].startswith("unique decoding: 100.8 bits")
+    assert lines[0].startswith("unique decoding: 103.5 bits")
     assert any(line.startswith("Johnson: 128.0 bits") for line in lines)
     assert len(lines) == 2 + 2 * 8
