@@ -16,7 +16,7 @@ from tests.tampering.judge import ACCEPTED, first, judge
 from tests.toy import Instance
 from zk.errors import OptionsError, ProofRejected, StatementError
 from zk.evaluation import Challenges
-from zk.field import P, Ext
+from zk.field import Ext, P
 from zk.options import STD
 from zk.proof import Opening
 from zk.transcript import Transcript
