@@ -1,5 +1,5 @@
 """Every check of a claim but the proof's own, each with the claim that it rejects. The proof verifier is replaced here by one
-that notes its statement; tests/claims/test_whole.py proves and verifies for real."""
+that notes its statement; tests/claims/test_cli.py proves and verifies for real."""
 
 from __future__ import annotations
 

@@ -1,0 +1,159 @@
+"""The command line: exit codes, one-line errors, and two whole periods by commands alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import world
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(folder: Path, *arguments: object, code: int = 0) -> str:
+    """Run ``standstill``; its output, errors included."""
+    done = subprocess.run(
+        [sys.executable, "-m", "claims", *map(str, arguments)],
+        cwd=folder, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    text = done.stdout + done.stderr
+    assert done.returncode == code, text
+    assert "Traceback" not in text
+    return text
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "a.toml").write_text(world.TEXT)
+    terms = world.agreement()
+    (tmp_path / "a.sigs").write_bytes(world.signed(terms).encode())
+    (tmp_path / "alpha-0.claim").write_bytes(world.claim(terms).encode())
+    (tmp_path / "two.claim").write_bytes(world.claim(terms, head_after=world.head(7)).encode())
+    return tmp_path
+
+
+def test_verify_exit_codes(folder: Path) -> None:
+    assert "REJECTED: proof" in run(folder, "verify", "alpha-0.claim", "-a", "a.toml", code=1)
+    result = json.loads(run(folder, "verify", "alpha-0.claim", "-a", "a.toml", "--json", code=1))
+    assert result["accepted"] is False and result["check"] == "proof"
+    (folder / "junk.claim").write_bytes(b"junk")
+    assert "REJECTED: format" in run(folder, "verify", "junk.claim", "-a", "a.toml", code=1)
+    assert "No such file" in run(folder, "verify", "none.claim", "-a", "a.toml", code=2)
+    assert "No such file" in run(folder, "verify", "alpha-0.claim", "-a", "none.toml", code=2)
+    (folder / "bad.toml").write_text(world.TEXT.replace("chips = 16", "chips = 0"))
+    assert "bad.toml:" in run(folder, "verify", "alpha-0.claim", "-a", "bad.toml", code=2)
+    run(folder, "verify", "alpha-0.claim", code=2)
+    run(folder, "verify", "alpha-0.claim", "-a", "a.toml", "-p", "two.claim", "--no-continuity", code=2)
+    (folder / "a.sigs").unlink()
+    assert "not signed by alpha, beta" in run(folder, "verify", "alpha-0.claim", "-a", "a.toml", code=1)
+    (folder / "a.sigs").write_bytes(b"{}")
+    run(folder, "verify", "alpha-0.claim", "-a", "a.toml", code=2)
+
+
+def test_agreement_commands(folder: Path) -> None:
+    run(folder, "agreement", "init", "new.toml")
+    assert "exists already" in run(folder, "agreement", "init", "new.toml", code=2)
+    assert "party[0].key" in run(folder, "agreement", "check", "new.toml", code=2)
+    assert "1.98e15 FLOP/s" in run(folder, "agreement", "check", "a.toml")
+    assert run(folder, "agreement", "digest", "a.toml").strip() == world.agreement().digest.hex()
+    assert "signed by every party" in run(folder, "agreement", "verify", "a.toml")
+    (folder / "a.sigs").unlink()
+    run(folder, "agreement", "verify", "a.toml", code=1)
+    assert "ed25519:" in run(folder, "keygen", "other.key", "--no-passphrase")
+    assert "no party's" in run(folder, "agreement", "sign", "a.toml", "-k", "other.key", code=2)
+    assert "no passphrase" in run(folder, "keygen", "third.key", code=2)
+
+
+def test_show_and_evidence(folder: Path) -> None:
+    assert "a claim" in run(folder, "show", "alpha-0.claim")
+    assert "signed by   alpha" in run(folder, "show", "a.sigs")
+    assert "an agreement" in run(folder, "show", "a.toml")
+    run(folder, "show", "nothing", code=2)
+    (folder / "unknown").write_bytes(b"\x00\x01")
+    run(folder, "show", "unknown", code=2)
+    assert "no equivocation" in run(folder, "evidence", "alpha-0.claim", "alpha-0.claim", "-a", "a.toml")
+    found = run(folder, "evidence", "alpha-0.claim", "two.claim", "-a", "a.toml", "-o", ".", code=1)
+    assert "EQUIVOCATION: lab alpha" in found
+    (file,) = folder.glob("*.evidence")
+    assert "signed two heads" in run(folder, "check-evidence", file.name, "-a", "a.toml")
+    assert "evidence of equivocation" in run(folder, "show", file.name)
+
+
+def test_no_file_can_send_escape_sequences(folder: Path) -> None:
+    (folder / "x.toml").write_text(world.TEXT + '\n"\\u001b[2J" = 1\n')
+    assert "\x1b" not in run(folder, "agreement", "check", "x.toml", code=2)
+
+
+def _agreed(folder: Path) -> None:
+    """Keys, store, agreement and signatures of one lab with one meter, by commands."""
+    lab_key = run(folder, "keygen", "lab.key", "--no-passphrase").strip()
+    opening = run(folder, "lab", "init", "alpha", "-s", "alpha.store", "--opening", "base=1e21 FLOP").strip()
+    meter = run(
+        folder, "meter", "init", "hall-1", "--lab", "alpha", "--chip", "h100", "--chips", 8, "-k", "meter.key", "--no-passphrase"
+    )
+    (folder / "agreement.toml").write_text(
+        f"""format = "standstill-agreement/1"
+name = "one-lab"
+start = 2026-01-01T00:00:00Z
+epoch = "1 h"
+epochs_per_period = 4
+periods = 3
+[rules]
+charge = "peak"
+residue = "charge-every-lineage"
+[[party]]
+name = "alpha"
+key = "{lab_key}"
+[[chip]]
+name = "h100"
+peak = "1.979e15 FLOP/s"
+note = "FP8 dense"
+[[lab]]
+name = "alpha"
+log_rows = 16
+{opening}
+[lab.caps]
+total = "1e21 FLOP"
+unattributed = "1e20 FLOP"
+lineage = "1e22 FLOP"
+{meter}"""
+    )
+    run(folder, "agreement", "sign", "agreement.toml", "-k", "lab.key")
+
+
+def _period(folder: Path, period: int, usage: str, checkpoints: str) -> None:
+    (folder / "usage.csv").write_text("meter,epoch,checkpoint,chip_seconds\n" + usage)
+    (folder / "checkpoints.csv").write_text("name,kind,parents,epoch\n" + checkpoints)
+    common = ("-s", "alpha.store", "-a", "agreement.toml")
+    run(folder, "import", "readings", "usage.csv", *common)
+    run(folder, "import", "checkpoints", "checkpoints.csv", *common)
+    run(folder, "meter", "close", "hall-1", *common, "-n", period, "-k", "meter.key")
+    run(folder, "lab", "close", *common, "-n", period)
+    run(folder, "lab", "status", *common, "-n", period)
+    run(folder, "prove", *common, "-n", period, "-k", "lab.key")
+
+
+def test_two_periods_by_commands_alone(tmp_path: Path) -> None:
+    _agreed(tmp_path)
+    _period(tmp_path, 0, "hall-1,0,run-1,20000\nhall-1,2,,3600\n", "run-1,CHECKPOINT,base,1\n")
+    _period(tmp_path, 1, "hall-1,5,run-2,1000\n", "run-2,CHECKPOINT,run-1,6\n")
+    text = run(tmp_path, "verify", "alpha-0.claim", "-a", "agreement.toml")
+    assert text.startswith("ACCEPTED\n") and "proven      yes" in text
+    assert "NOT CHECKED" in run(tmp_path, "verify", "alpha-1.claim", "-a", "agreement.toml", code=1)
+    assert "proven      no" in run(tmp_path, "verify", "alpha-1.claim", "-a", "agreement.toml", "--no-continuity")
+    text = run(tmp_path, "verify", "alpha-1.claim", "-a", "agreement.toml", "-p", "alpha-0.claim", "--json")
+    assert json.loads(text)["proven"] is True and json.loads(text)["security_bits"]["unique_decoding"] >= 100
+    text = run(tmp_path, "verify", "alpha-0.claim", "-a", "agreement.toml", "--proof-only")
+    assert text.startswith("ACCEPTED, NOT PROVEN")
+    data = bytearray((tmp_path / "alpha-0.claim").read_bytes())
+    data[-5000] ^= 1
+    (tmp_path / "bad.claim").write_bytes(data)
+    assert "REJECTED: signatures" in run(tmp_path, "verify", "bad.claim", "-a", "agreement.toml", code=1)
+    assert "REJECTED: proof" in run(tmp_path, "verify", "bad.claim", "-a", "agreement.toml", "--proof-only", code=1)
+    assert "private store" in run(tmp_path, "show", "alpha.store")
+    text = run(tmp_path, "prove", "-s", "alpha.store", "-a", "agreement.toml", "-n", "0", "-k", "lab.key", code=2)
+    assert "exists already" in text
