@@ -86,7 +86,9 @@ def run_demo(out_dir: str | Path, console: Console) -> DemoResult:
     (out_dir / "claims").mkdir(parents=True)
     labs = [enrol(plan, out_dir / "private" / plan.name) for plan in lab_plans()]
     try:
-        agreement, signatures = sign_by_all(labs, agreement_text(labs, "demonstration", CAPS), out_dir / "agreement.toml")
+        agreement, signatures = sign_by_all(
+            labs, agreement_text(labs, "demonstration", CAPS), out_dir / "agreement.toml"
+        )
         result = DemoResult(out_dir, agreement, signatures)
         text.opening(console, labs, agreement)
         _compile(console)
@@ -111,7 +113,9 @@ def main(arguments: list[str]) -> int:
     """``standstill demo [FOLDER]``; returns an exit code. Without FOLDER: standstill-demo, standstill-demo-2, ..."""
     from rich.console import Console
 
-    parser = argparse.ArgumentParser(prog="standstill demo", description="A whole standstill on published runs, on this machine.")
+    parser = argparse.ArgumentParser(
+        prog="standstill demo", description="A whole standstill on published runs, on this machine."
+    )
     parser.add_argument("folder", nargs="?", type=Path, help=f"new folder for the files [default: {FOLDER}]")
     folder = parser.parse_args(arguments).folder
     if folder is None:
@@ -126,7 +130,9 @@ def main(arguments: list[str]) -> int:
 def _compile(console: Console) -> None:
     from zk.kernels._jit import warm_up
 
-    with console.status("Preparing the prover (compiled once on each machine; the first time takes a minute or so) ..."):
+    with console.status(
+        "Preparing the prover (compiled once on each machine; the first time takes a minute or so) ..."
+    ):
         seconds = warm_up()
     console.print(f"The prover is ready ({seconds:.0f} s of compiling, kept for the next time).\n", highlight=False)
 
@@ -190,7 +196,9 @@ def _cheats(console: Console, labs: list[DemoLab], result: DemoResult) -> None:
     """Every attempt must be rejected, by the check that is there for it; a bribed meter leaves evidence."""
     claims = {lab.plan.name: [row.claim for row in result.rows if row.lab is lab] for lab in labs}
     cheat, other = labs[0], labs[1]
-    attacker = Attacker(cheat, result.agreement, result.signatures, claims[cheat.plan.name], claims[other.plan.name][-1])
+    attacker = Attacker(
+        cheat, result.agreement, result.signatures, claims[cheat.plan.name], claims[other.plan.name][-1]
+    )
     for attempt in attempts(attacker):
         outcome = attempt.outcome()
         if outcome is None or outcome.check != attempt.expected:

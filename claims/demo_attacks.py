@@ -65,7 +65,11 @@ class Attacker:
         data = sign_claim(claim, self.lab.key).encode()
         before = [self.claims[-2].encode()] if previous else []
         return verify_claim(
-            data, agreement or self.agreement, signatures=self.signatures, previous=before, policy=Policy(previous_accepted=True)
+            data,
+            agreement or self.agreement,
+            signatures=self.signatures,
+            previous=before,
+            policy=Policy(previous_accepted=True),
         )
 
     def changed(self, **values: object) -> object:
@@ -114,7 +118,8 @@ def _truncated(attacker: Attacker) -> object:
 
 def _raised_cap(attacker: Attacker) -> object:
     labs = tuple(
-        dataclasses.replace(lab, caps=dataclasses.replace(lab.caps, total=lab.caps.total * 100)) for lab in attacker.agreement.labs
+        dataclasses.replace(lab, caps=dataclasses.replace(lab.caps, total=lab.caps.total * 100))
+        for lab in attacker.agreement.labs
     )
     lenient = dataclasses.replace(attacker.agreement, labs=labs)
     return attacker.verify(dataclasses.replace(attacker.claim, agreement_digest=lenient.digest))
@@ -122,7 +127,9 @@ def _raised_cap(attacker: Attacker) -> object:
 
 def _relabelled(attacker: Attacker) -> object:
     old, now = attacker.claims[-2], attacker.claim
-    return attacker.verify(dataclasses.replace(old, period=now.period, first_epoch=now.first_epoch, last_epoch=now.last_epoch))
+    return attacker.verify(
+        dataclasses.replace(old, period=now.period, first_epoch=now.first_epoch, last_epoch=now.last_epoch)
+    )
 
 
 def attempts(attacker: Attacker) -> list[Attempt]:
@@ -132,9 +139,17 @@ def attempts(attacker: Attacker) -> list[Attempt]:
     return [
         Attempt("one bit of the proof is changed", "proof", lambda: attacker.changed(proof=_flip(true.proof))),
         Attempt("the end of the file is missing", "format", lambda: _truncated(attacker)),
-        Attempt(f"the proof of {attacker.other.lab} handed in as {lab}'s", "proof", lambda: attacker.changed(proof=attacker.other.proof)),
+        Attempt(
+            f"the proof of {attacker.other.lab} handed in as {lab}'s",
+            "proof",
+            lambda: attacker.changed(proof=attacker.other.proof),
+        ),
         Attempt("last period's claim, with this period's date on it", "signatures", lambda: _relabelled(attacker)),
-        Attempt("last period's proof under this period's signatures", "proof", lambda: attacker.changed(proof=attacker.claims[-2].proof)),
+        Attempt(
+            "last period's proof under this period's signatures",
+            "proof",
+            lambda: attacker.changed(proof=attacker.claims[-2].proof),
+        ),
         Attempt("a meter is left out", "meters", lambda: attacker.changed(meters=true.meters[1:])),
         Attempt(
             "the busiest job is rewritten as idle time; the lab signs for the meter",
@@ -146,8 +161,20 @@ def attempts(attacker: Attacker) -> list[Attempt]:
             "proof",
             lambda: attacker.verify(attacker.with_forged_ledger(meter_bribed=True)),
         ),
-        Attempt("history starts afresh: another registry before this period", "continuity", lambda: attacker.changed(head_before=invented)),
-        Attempt("the checkpoints after this period are swapped for others", "proof", lambda: attacker.changed(head_after=invented)),
+        Attempt(
+            "history starts afresh: another registry before this period",
+            "continuity",
+            lambda: attacker.changed(head_before=invented),
+        ),
+        Attempt(
+            "the checkpoints after this period are swapped for others",
+            "proof",
+            lambda: attacker.changed(head_after=invented),
+        ),
         Attempt("the claim rests on an agreement with a hundredfold cap", "agreement", lambda: _raised_cap(attacker)),
-        Attempt("last period's claim is withheld from the verifier", "continuity", lambda: attacker.verify(true, previous=False)),
+        Attempt(
+            "last period's claim is withheld from the verifier",
+            "continuity",
+            lambda: attacker.verify(true, previous=False),
+        ),
     ]

@@ -19,7 +19,17 @@ from pathlib import Path
 from claims.errors import ClaimsError
 from claims.registry import Opening
 
-__all__ = ["ASSUMED", "DATA", "EPOCH_SECONDS", "PERIOD_DAYS", "START", "LabPlan", "MeterPlan", "chip_peaks", "lab_plans"]
+__all__ = [
+    "ASSUMED",
+    "DATA",
+    "EPOCH_SECONDS",
+    "PERIOD_DAYS",
+    "START",
+    "LabPlan",
+    "MeterPlan",
+    "chip_peaks",
+    "lab_plans",
+]
 
 DATA = Path(__file__).with_name("data")
 START = "2025-10-03T00:00:00Z"
@@ -34,7 +44,7 @@ ASSUMED = (
     "llama2_70b_lora starts from outside weights of 6 x 70e9 x 2.0e12 = 8.4e23 FLOP, llama31_405b from 3.8e25 FLOP.",
     "Ai2 trains on 512 H100 at 40 % of their BF16 peak, 6 x parameters x tokens FLOP in all, 4,194,304 tokens a step;"
     " its clock times and the 10 unattributed minutes after each restart are ours, its steps, restarts and merges are real.",
-    "Weights digests are hashes of the checkpoints' names: the weights themselves are not part of the data.",
+    "Weights digests are hashes of the checkpoints' names, since the weights are not part of the data.",
 )
 
 KEEPS_NO_WEIGHTS = frozenset({"rgat", "dlrm_dcnv2", "retinanet"})
@@ -45,6 +55,7 @@ OUTSIDE_WEIGHTS = {
 """Outside weights that a benchmark starts from: name and declared FLOP (Touvron 2023: 70e9 parameters, 2.0e12 tokens;
 Meta 2024: 3.8e25 FLOP)."""
 SUBMITTERS = {"nvidia": "NVIDIA", "university-of-florida": "University-of-Florida", "supermicro": "Supermicro"}
+TITLES = {"university-of-florida": "U. of Florida"}
 _CHIP_OF = {
     "GB300": "NVIDIA GB300",
     "GB200": "NVIDIA GB200",
@@ -58,12 +69,12 @@ _CHIP_OF = {
 
 @dataclass(frozen=True)
 class MeterPlan:
-    """A meter to enrol: name, row of chips.csv, number of chips, and where the number comes from."""
+    """A meter to enrol: name, row of chips.csv, number of chips, number of runs that it will count."""
 
     name: str
     chip: str
     chips: int
-    note: str
+    runs: int
 
 
 @dataclass
@@ -125,7 +136,7 @@ def milliseconds(text: str) -> int:
 
 def rfc3339(ms: int) -> str:
     """RFC 3339 with milliseconds."""
-    whole = _datetime.datetime.fromtimestamp(ms // 1000, _datetime.timezone.utc)
+    whole = _datetime.datetime.fromtimestamp(ms // 1000, _datetime.UTC)
     return whole.strftime("%Y-%m-%dT%H:%M:%S") + f".{ms % 1000:03d}Z"
 
 
@@ -168,7 +179,7 @@ def _most_at_once(runs: list[dict[str, str]]) -> int:
 
 
 def _submitter(name: str, org: str) -> LabPlan:
-    plan = LabPlan(name, org.replace("-", " "))
+    plan = LabPlan(name, TITLES.get(name, org))
     begin = milliseconds(START)
     end = begin + PERIODS * PERIOD_DAYS * 86_400_000
     rows = [r for r in _read_csv("mlperf/mlperf_training_v5.1_runs.csv") if r["org"] == org and r["run_stop_ms"]]
@@ -181,9 +192,7 @@ def _submitter(name: str, org: str) -> LabPlan:
         plan.outside += len(runs) - len(inside)
         if not inside:
             continue
-        largest, chips = max(int(r["accelerators"]) for r in runs), _most_at_once(runs)
-        note = f"{len(inside)} runs" + (", overlapping" if chips > largest else "")
-        plan.meters.append(MeterPlan(system, _chip(runs[0]["accelerator"]), chips, note))
+        plan.meters.append(MeterPlan(system, _chip(runs[0]["accelerator"]), _most_at_once(runs), len(inside)))
         for row in sorted(inside, key=lambda r: int(r["run_stop_ms"])):
             _add_run(plan, system, row, outside)
             plan.runs += 1
@@ -203,11 +212,23 @@ def _add_run(plan: LabPlan, meter: str, row: dict[str, str], seen: dict[str, int
         parent, declared = OUTSIDE_WEIGHTS[benchmark]
         if parent not in seen or start < seen[parent]:
             plan.checkpoints = [c for c in plan.checkpoints if c["name"] != parent]
-            entry = {"name": parent, "kind": "EXTERNAL", "time": rfc3339(start), "declared_flop": declared, "weights": _weights(parent)}
+            entry = {
+                "name": parent,
+                "kind": "EXTERNAL",
+                "time": rfc3339(start),
+                "declared_flop": declared,
+                "weights": _weights(parent),
+            }
             plan.checkpoints.insert(0, entry)
             seen[parent] = start
     plan.checkpoints.append(
-        {"name": checkpoint, "kind": "CHECKPOINT", "parents": parent, "time": rfc3339(stop), "weights": _weights(checkpoint)}
+        {
+            "name": checkpoint,
+            "kind": "CHECKPOINT",
+            "parents": parent,
+            "time": rfc3339(stop),
+            "weights": _weights(checkpoint),
+        }
     )
     plan.parents[checkpoint] = parent or None
 
@@ -239,11 +260,24 @@ class _Clock:
     def busy(self, length: int, checkpoint: str) -> None:
         start, self.now = self.now, self.now + length
         self.plan.usage.append(
-            {"meter": "jupiter", "start": str(start), "stop": str(self.now), "checkpoint": checkpoint, "chips": str(OLMO_CHIPS)}
+            {
+                "meter": "jupiter",
+                "start": str(start),
+                "stop": str(self.now),
+                "checkpoint": checkpoint,
+                "chips": str(OLMO_CHIPS),
+            }
         )
 
     def saved(self, name: str, parents: str = "", kind: str = "CHECKPOINT", branch: str = "") -> None:
-        row = {"name": name, "kind": kind, "parents": parents, "branch": branch, "time": rfc3339(self.now - 1), "weights": _weights(name)}
+        row = {
+            "name": name,
+            "kind": kind,
+            "parents": parents,
+            "branch": branch,
+            "time": rfc3339(self.now - 1),
+            "weights": _weights(name),
+        }
         self.plan.checkpoints.append(row)
         self.plan.parents[name] = parents or None
 
@@ -270,7 +304,6 @@ def _lineage() -> Iterator[tuple[str, str, int, bool]]:
 
 def _ai2() -> LabPlan:
     plan = LabPlan("ai2", "Ai2 (OLMo)")
-    plan.meters.append(MeterPlan("jupiter", OLMO_CHIP, OLMO_CHIPS, "assumed"))
     stage1 = "olmo-2-7b/stage1"
     declared = math.ceil(Fraction(6 * OLMO_2_7B_PARAMETERS * TOKENS_PER_STEP * OLMO_2_STAGE1_STEPS, 10**12))
     plan.openings.append(Opening(stage1, declared, bytes.fromhex(_weights(stage1))))
@@ -283,6 +316,7 @@ def _ai2() -> LabPlan:
         clock.saved(name, parent)
         plan.runs += 1
     _stage2(clock, stage1)
+    plan.meters.append(MeterPlan("jupiter", OLMO_CHIP, OLMO_CHIPS, len(plan.usage)))
     return plan
 
 

@@ -1,7 +1,7 @@
 """The demonstration's labs at work: keys, stores, agreement, imports, sealed ledgers, closed registries.
 
-    out/agreement.toml, agreement.sigs, claims/*.claim      what the world sees
-    out/private/LAB/lab.store, *.key, usage.csv, ...        what stays with a lab
+out/agreement.toml, agreement.sigs, claims/*.claim      what the world sees
+out/private/LAB/lab.store, *.key, usage.csv, ...        what stays with a lab
 """
 
 from __future__ import annotations
@@ -90,7 +90,9 @@ def agreement_text(labs: list[DemoLab], name: str, caps: dict[str, str]) -> str:
     for lab in labs:
         limits = "".join(f'{key} = "{value}"\n' for key, value in caps.items())
         head = head_to_hex(opening_head(lab.store))
-        parts.append(f'[[lab]]\nname = "{lab.plan.name}"\nlog_rows = {LOG_ROWS}\nopening_head = "{head}"\n[lab.caps]\n{limits}')
+        parts.append(
+            f'[[lab]]\nname = "{lab.plan.name}"\nlog_rows = {LOG_ROWS}\nopening_head = "{head}"\n[lab.caps]\n{limits}'
+        )
     for lab in labs:
         for meter in lab.plan.meters:
             parts.append(

@@ -69,7 +69,9 @@ def _say(console: Console, message: str) -> None:
 def _table(title: str, *columns: str, right: Sequence[str] = ()) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        table.add_column(
+            column, justify="right" if column in right else "left", overflow="fold", no_wrap=column in ("lab", *right)
+        )
     return table
 
 
@@ -77,7 +79,11 @@ def progress(console: Console) -> Progress:
     """A bar for each lab's claim."""
     tick = "✓" if "utf" in console.encoding.lower() else "*"
     return Progress(
-        SpinnerColumn(finished_text=f"[green]{tick}"), TextColumn("{task.description:<58}"), BarColumn(20), TimeElapsedColumn(), console=console
+        SpinnerColumn(finished_text=f"[green]{tick}"),
+        TextColumn("{task.description:<58}"),
+        BarColumn(20),
+        TimeElapsedColumn(),
+        console=console,
     )
 
 
@@ -87,14 +93,14 @@ def opening(console: Console, labs: list[DemoLab], agreement: Agreement) -> None
     _say(
         console,
         "\n[bold]Standstill: a limit on computing that rivals can check without seeing each other's work[/bold]\n\n"
-        f"{len(labs)} labs agree to stay under the same limits. Each then shows, in a file that anyone can check offline,\n"
-        "that [bold]all[/bold] of its computing stayed under them. The file says nothing else: no jobs, no models, no totals.\n"
+        f"{len(labs)} labs agree to stay under the same limits. Each then shows, in a file that anyone can check offline, "
+        "that [bold]all[/bold] of its computing stayed under them. The file says nothing else: no jobs, no models, no totals. "
         "Computing is counted in FLOP (single calculations); 1e24 means a 1 with 24 zeros.\n",
     )
-    table = _table("Who takes part", "lab", "meter", "chips", "kind of chip", "from the published data", right=("chips",))
+    table = _table("Who takes part", "lab", "meter", "chips", "kind of chip", "runs", right=("chips", "runs"))
     for lab in labs:
         for i, meter in enumerate(lab.plan.meters):
-            table.add_row(lab.plan.title if i == 0 else "", meter.name, f"{meter.chips:,}", meter.chip, meter.note)
+            table.add_row(lab.plan.title if i == 0 else "", meter.name, f"{meter.chips:,}", meter.chip, str(meter.runs))
     console.print(table)
     begin = format_time(agreement.start)[:10]
     length = format_duration(agreement.epoch_seconds * agreement.epochs_per_period)
@@ -119,9 +125,9 @@ def _what_is_real(console: Console, labs: list[DemoLab]) -> None:
     runs, outside = sum(plan.runs for plan in submitters), sum(plan.outside for plan in submitters)
     _say(
         console,
-        f"[bold]Real[/bold]: {runs} training runs that these submitters published (MLPerf Training v5.1), at their true times\n"
-        f"({outside} more lie outside these days and are left out); the chips' published peak speeds; {olmo.runs} published\n"
-        "OLMo checkpoints, with their 39 restarts and their averaging. No organisation named here took part or signed\n"
+        f"[bold]Real[/bold]: {runs} training runs that these submitters published (MLPerf Training v5.1), at their true times "
+        f"({outside} more lie outside these days and are left out); the chips' published peak speeds; {olmo.runs} published "
+        "OLMo checkpoints, with their 39 restarts and their averaging. No organisation named here took part or signed "
         "anything: the demonstration makes a key for each and signs in its place.",
     )
 
@@ -131,42 +137,45 @@ def period_heading(console: Console, agreement: Agreement, period: int) -> None:
     first, last = agreement.period_epochs(period)
     begin = format_time(agreement.start + first * agreement.epoch_seconds)
     end = format_time(agreement.start + (last + 1) * agreement.epoch_seconds)
-    _say(console, f"[bold]Period {period}[/bold]: {begin} to {end}. Every lab closes its books, proves, and is verified.")
+    _say(
+        console, f"[bold]Period {period}[/bold]: {begin} to {end}. Every lab closes its books, proves, and is verified."
+    )
 
 
 def public_table(console: Console, rows: list[Row]) -> None:
     """What the world sees."""
     table = _table(
-        "\nWhat everybody sees", "lab", "period", "result", "caps", "continues from", "size", "to prove", "to verify",
-        right=("size", "to prove", "to verify"),
+        "\nWhat everybody sees", "lab", "period", "result", "continues from", "size", "made in", "checked in",
+        right=("size", "made in", "checked in"),
     )  # fmt: skip
     for row in rows:
-        origin = "the agreed start" if row.report.period == 0 else f"period {row.report.period - 1}"
+        origin = "the start" if row.report.period == 0 else f"period {row.report.period - 1}"
         result = "[green]proven[/green]" if row.report.proven else "[red]not proven[/red]"
         size = f"{row.report.claim_bytes / 1024:.0f} KiB"
         times = (f"{row.prove_seconds:.1f} s", f"{row.report.seconds:.2f} s")
-        table.add_row(row.lab.plan.title, str(row.report.period), result, "all kept", origin, size, *times)
+        table.add_row(row.lab.plan.title, str(row.report.period), result, origin, size, *times)
     console.print(table)
     security = rows[0].report.security
     _say(
         console,
-        "Nothing in these files depends on how much a lab used: they look alike for the busy and the idle.\n"
-        f"By proven bounds alone, forging one takes about 2^{math.floor(security.unique_decoding.bits)} steps of computing. The system has no master key:\n"
-        "not even its authors can make a false claim pass.\n",
+        "Proven: all of the lab's computing in the period, and the past behind each model, is within the limits. "
+        "Nothing in these files depends on how much a lab used: they look alike for the busy and the idle. By proven bounds "
+        f"alone, and as long as the hash functions stand, forging one takes about 2^{math.floor(security.unique_decoding.bits)} steps "
+        "of computing. The system has no master key: not even its authors can make a false claim pass.\n",
     )
 
 
 def private_table(console: Console, rows: list[Row]) -> None:
     """What only each lab sees."""
-    right = ("total FLOP", "of its cap", "unattributed", "readings", "checkpoints", "most behind one model")
+    right = ("readings", "FLOP in all", "of cap", "unbooked", "behind one model")
     table = _table(
-        "What only the lab itself sees (shown because this is a demonstration)", "lab", "period", "readings", "checkpoints",
-        "total FLOP", "of its cap", "unattributed", "most behind one model", right=right,
+        "What only the lab itself sees (shown because this is a demonstration)", "lab", "period", "readings",
+        "FLOP in all", "of cap", "unbooked", "behind one model", right=right,
     )  # fmt: skip
     for row in rows:
         f, cap = row.figures, row.report.lab.caps.total
         share = f"{100 * f.total / cap:.1f} %"
-        values = (f"{f.readings:,}", str(f.checkpoints), flop(f.total), share, flop(f.unattributed), flop(f.largest_lineage))
+        values = (f"{f.readings:,}", flop(f.total), share, flop(f.unattributed), flop(f.largest_lineage))
         table.add_row(row.lab.plan.title, str(row.report.period), *values)
     console.print(table)
 
@@ -181,13 +190,13 @@ def what_claims_show(console: Console, labs: list[DemoLab], snapshots: list[tupl
     names = " and ".join(sorted({lab for lab, _ in snapshots} - {olmo}))
     _say(console, "[bold]Where the data put these rules to the test[/bold]")
     for line in (
-        f"At midnight of 7 October runs were under way at {names} (and, by our assumed clock, OLMo's): the work so far"
+        f"At midnight of 7 October runs were under way at {names} (and, on the assumed clock, OLMo's): the work so far"
         " was closed by a snapshot, and the rest continued from it in the next period. Nothing falls between two periods.",
         _merge_line(labs[-1]),
         "OLMo's step 557000 was reached twice, after a restart: both attempts are on the books, and neither hides the other.",
         "Runs that fine-tune Llama weights from outside carry those weights' full declared past (8.4e23 and 3.8e25 FLOP),"
         " which must stay under the freeze while they are trained on.",
-        "Time that was booked to no checkpoint is added to every lineage of that lab, so it cannot be used to hide training.",
+        "Time that was booked to no checkpoint is added to every lineage of that lab, so leaving work unbooked lowers no tally.",
     ):
         console.print(Padding(f"- {escape(line)}", (0, 0, 0, 2)), highlight=False)
     _say(console, "")
@@ -205,11 +214,21 @@ def _merge_line(lab: DemoLab) -> str:
 
 def over_the_cap(console: Console, title: str, cap: str, problems: Sequence[str]) -> None:
     """What a lab's own prover says under a stricter agreement."""
-    _say(console, f"[bold]What if the limit behind one model were {cap}[/bold] (the EU AI Act's line), with the very same readings?")
+    _say(
+        console,
+        f"[bold]What if the limit behind one model were {cap}[/bold] (the EU AI Act's line), with the very same readings?",
+    )
     body = escape("\n".join(f"- {problem}" for problem in problems[:4]))
     more = f"\n... and {len(problems) - 4} more" if len(problems) > 4 else ""
     note = "\n\nNo claim was made: a claim can only be proven when it is true."
-    console.print(Panel(body + more + note, title=f"{title}'s own prover, to {title} alone", title_align="left", border_style="yellow"))
+    console.print(
+        Panel(
+            body + more + note,
+            title=f"{title}'s own prover, to {title} alone",
+            title_align="left",
+            border_style="yellow",
+        )
+    )
 
 
 def cheats(console: Console, title: str, rejected: list[tuple[str, str, str]]) -> None:
@@ -221,7 +240,7 @@ def cheats(console: Console, title: str, rejected: list[tuple[str, str, str]]) -
     console.print(table)
     _say(
         console,
-        "The bribed meter had signed its true books before. Two signatures over different books for one period are proof\n"
+        "The bribed meter had signed its true books before. Two signatures over different books for one period are proof "
         "of the breach, and anyone can check them with the agreement alone.\n",
     )
 
@@ -231,7 +250,11 @@ def closing(console: Console, rows: list[Row], out_dir: Path, seconds: float) ->
     labs = {row.lab.plan.name for row in rows}
     periods = sorted({row.report.period for row in rows})
     holds = all(row.report.proven for row in rows)
-    state = "[bold green]The standstill holds[/bold green]" if holds else "[bold red]The standstill does not hold[/bold red]"
+    state = (
+        "[bold green]The standstill holds[/bold green]"
+        if holds
+        else "[bold red]The standstill does not hold[/bold red]"
+    )
     span = f"{periods[0]} and {periods[-1]}"
     _say(console, f"{state}: all {len(labs)} labs proven for periods {span}. ({seconds:.0f} s in all)\n")
     _say(console, "[bold]What no claim shows[/bold], and inventory, hardware and inspection must:")
@@ -241,12 +264,18 @@ def closing(console: Console, rows: list[Row], out_dir: Path, seconds: float) ->
     claims, agreement = out_dir / "claims", out_dir / "agreement.toml"
     commands = (
         (f"standstill verify {claims}/{name}-0.claim --agreement {agreement}", "check a claim yourself"),
-        (f"standstill verify {claims}/{name}-1.claim --agreement {agreement} \\\n      --previous {claims}/{name}-0.claim", "and the next"),
+        (
+            f"standstill verify {claims}/{name}-1.claim --agreement {agreement} \\\n      --previous {claims}/{name}-0.claim",
+            "and the next",
+        ),
         (f"standstill show {claims}/{name}-0.claim", "see all that a claim says"),
         (f"standstill agreement check {agreement}", "read the agreement"),
     )
-    _say(console, f"\n[bold]Files[/bold]\n  {escape(str(out_dir))}\n    agreement.toml, agreement.sigs, claims/   for everybody")
-    _say(console, "    private/                                  each lab's keys, books and blinding values: never to be shared")
+    _say(
+        console,
+        f"\n[bold]Files[/bold]\n  {escape(str(out_dir))}\n    agreement.toml, agreement.sigs, claims/   for everybody",
+    )
+    _say(console, "    private/                                  each lab's keys and books: not to be shared")
     _say(console, "\n[bold]Try next[/bold]")
     for command, why in commands:
         console.print(f"  # {why}\n  {command}", highlight=False, markup=False, soft_wrap=True)

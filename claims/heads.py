@@ -20,7 +20,9 @@ Elements = tuple[int, ...]
 ZERO: Elements = (0,) * 8
 
 
-def ledger_head(iv: Elements, header: Elements, readings: Sequence[tuple[int, int, int, int]], trailer: Elements) -> Elements:
+def ledger_head(
+    iv: Elements, header: Elements, readings: Sequence[tuple[int, int, int, int]], trailer: Elements
+) -> Elements:
     """Head of a ledger. ``readings``: (epoch, tag, chip_seconds, work) in order, at least one."""
     if len(readings) <= PLAIN_BLOCKS:
         from circuits import chain

@@ -27,7 +27,6 @@ from claims.store import IDLE, Draft, Store, Usage
 __all__ = ["ImportRefused", "ImportReport", "import_checkpoints", "import_usage", "read_rows", "split_interval"]
 
 MAX_FILE = 1 << 30
-MAX_INTEGER_DIGITS = 30
 WORK_UNIT = 10**12
 _UNATTRIBUTED_WORDS = frozenset({"", "unattributed", "unknown", "none", "n/a", "-"})
 _DECIMAL = re.compile(r"([0-9]{1,40})(?:\.([0-9]{1,40}))?(?:[eE]\+?([0-9]{1,2}))?")
@@ -81,7 +80,7 @@ class _Row:
 
     def integer(self, column: str, hint: str) -> int:
         text = self.need(column, hint)
-        if re.fullmatch(r"[0-9]{1,%d}" % MAX_INTEGER_DIGITS, text) is None:
+        if re.fullmatch(r"[0-9]{1,30}", text) is None:
             raise self.refuse(f"{column} {text[:40]!r} is not a whole number", hint)
         return int(text)
 
@@ -90,7 +89,7 @@ class _Row:
         match = _DECIMAL.fullmatch(text)
         if match is None:
             raise self.refuse(f"{column} {text[:40]!r} is not a number of the form 123, 1.5 or 2.4e22", hint)
-        return Fraction(match[1] + (f".{match[2]}" if match[2] else "")) * 10 ** int(match[3] or 0)
+        return Fraction(match[1] + (f".{match[2]}" if match[2] else "")) * Fraction(10) ** int(match[3] or 0)
 
     def moment_ms(self, column: str, *, up: bool) -> int:
         """Unix milliseconds; a fraction of one rounds up or down."""
@@ -104,7 +103,9 @@ class _Row:
             raise self.refuse(f"{column} {text[:40]!r} is not a time", hint) from None
         if moment.tzinfo is None:
             raise self.refuse(f"{column} {text!r} has no offset from UTC", hint)
-        microseconds = (moment - _datetime.datetime(1970, 1, 1, tzinfo=_datetime.timezone.utc)) // _datetime.timedelta(microseconds=1)
+        microseconds = (moment - _datetime.datetime(1970, 1, 1, tzinfo=_datetime.UTC)) // _datetime.timedelta(
+            microseconds=1
+        )
         return -(-microseconds // 1000) if up else microseconds // 1000
 
 
@@ -144,7 +145,9 @@ def _csv_rows(source: str, data: bytes, allowed: frozenset[str]) -> Iterator[_Ro
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ImportRefused(source, data[: error.start].count(b"\n") + 1, "the text is not UTF-8", "save the file as UTF-8") from None
+        raise ImportRefused(
+            source, data[: error.start].count(b"\n") + 1, "the text is not UTF-8", "save the file as UTF-8"
+        ) from None
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = [name.strip().lower() for name in next(reader, [])]
@@ -155,7 +158,9 @@ def _csv_rows(source: str, data: bytes, allowed: frozenset[str]) -> Iterator[_Ro
             if not values or (values[0].lstrip().startswith("#")):
                 continue
             if len(values) != len(header):
-                raise ImportRefused(source, reader.line_num, f"{len(values)} fields where the header has {len(header)}", "quote commas")
+                raise ImportRefused(
+                    source, reader.line_num, f"{len(values)} fields where the header has {len(header)}", "quote commas"
+                )
             yield _Row(source, reader.line_num, dict(zip(header, values, strict=True)))
     except csv.Error as error:
         raise ImportRefused(source, reader.line_num, f"not CSV: {error}", "quote fields as RFC 4180 says") from None
@@ -166,11 +171,15 @@ def _parquet_rows(source: str, data: bytes, allowed: frozenset[str]) -> Iterator
         import pyarrow as arrow
         from pyarrow import parquet
     except ImportError:
-        raise MissingDependency("Parquet files need the package pyarrow", "pip install pyarrow, or export CSV") from None
+        raise MissingDependency(
+            "Parquet files need the package pyarrow", "pip install pyarrow, or export CSV"
+        ) from None
     try:
         table = parquet.read_table(io.BytesIO(data))
     except (arrow.ArrowException, OSError) as error:
-        raise ImportRefused(source, None, f"not a Parquet file: {str(error).splitlines()[0]}", "export it again") from None
+        raise ImportRefused(
+            source, None, f"not a Parquet file: {str(error).splitlines()[0]}", "export it again"
+        ) from None
     _check_header(source, [str(name) for name in table.column_names], allowed)
     line = 0
     for batch in table.to_batches():
@@ -185,7 +194,9 @@ def _as_text(source: str, line: int, column: str, value: object) -> str:
     if isinstance(value, _datetime.datetime):
         return value.isoformat()
     if isinstance(value, bool) or not isinstance(value, (str, int, float, bytes)):
-        raise ImportRefused(source, line, f"column {column} holds a {type(value).__name__}", "use text, integers or timestamps")
+        raise ImportRefused(
+            source, line, f"column {column} holds a {type(value).__name__}", "use text, integers or timestamps"
+        )
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, float):
@@ -248,7 +259,9 @@ def _usage_of(row: _Row, agreement: Agreement, meter: Meter) -> list[tuple[int, 
         if row.get("chips"):
             chips = row.integer("chips", "how many chips the job held")
             if chips > meter.chips:
-                raise row.refuse(f"the job held {chips} chips, meter {meter.name} has {meter.chips}", "name the right meter")
+                raise row.refuse(
+                    f"the job held {chips} chips, meter {meter.name} has {meter.chips}", "name the right meter"
+                )
             parts = [(epoch, span * chips) for epoch, span in parts]
         else:
             total = _ceil(row.decimal("chip_seconds", "give chips, or chip_seconds of the whole job") * 1000)
@@ -294,7 +307,10 @@ def import_usage(store: Store, agreement: Agreement, path: str | Path, *, skip_o
         for row in rows:
             name = row.need("meter", "name the meter as the agreement does")
             if name not in meters:
-                raise row.refuse(f"the agreement gives lab {store.lab} no meter {name!r}", "its meters are " + ", ".join(sorted(meters)[:20]))
+                raise row.refuse(
+                    f"the agreement gives lab {store.lab} no meter {name!r}",
+                    "its meters are " + ", ".join(sorted(meters)[:20]),
+                )
             if skip_outside and _outside(row, agreement):
                 report.skipped += 1
                 continue
@@ -314,7 +330,12 @@ def _outside(row: _Row, agreement: Agreement) -> bool:
 
 
 def _collect(
-    store: Store, agreement: Agreement, row: _Row, meter: Meter, batches: dict[tuple[int, str], list[Usage]], report: ImportReport
+    store: Store,
+    agreement: Agreement,
+    row: _Row,
+    meter: Meter,
+    batches: dict[tuple[int, str], list[Usage]],
+    report: ImportReport,
 ) -> None:
     label = row.get("checkpoint")
     try:
@@ -339,12 +360,19 @@ def _collect(
 
 
 def _check_room(
-    source: str, store: Store, agreement: Agreement, meters: Mapping[str, Meter], batches: Mapping[tuple[int, str], list[Usage]]
+    source: str,
+    store: Store,
+    agreement: Agreement,
+    meters: Mapping[str, Meter],
+    batches: Mapping[tuple[int, str], list[Usage]],
 ) -> None:
     for (period, name), usage in batches.items():
         if store.signed_head(period, name) is not None:
             raise ImportRefused(
-                source, None, f"meter {name} has signed period {period}", "late readings cannot be added to a signed ledger"
+                source,
+                None,
+                f"meter {name} has signed period {period}",
+                "late readings cannot be added to a signed ledger",
             )
         busy: dict[int, int] = {}
         for item in [*store.usage(period, name), *usage]:

@@ -52,7 +52,9 @@ def cover(usage: Iterable[Usage], meter: Meter, agreement: Agreement, period: in
     by_epoch: dict[int, list[Usage]] = {}
     for item in usage:
         if not first <= item.epoch <= last:
-            raise CoverageError(f"meter {meter.name}: epoch {item.epoch} is not one of period {period} ({first} to {last})")
+            raise CoverageError(
+                f"meter {meter.name}: epoch {item.epoch} is not one of period {period} ({first} to {last})"
+            )
         by_epoch.setdefault(item.epoch, []).append(item)
     readings: list[Reading] = []
     for epoch in range(first, last + 1):
@@ -66,7 +68,8 @@ def _cover_epoch(epoch: int, usage: Sequence[Usage], terms: _Terms) -> list[Read
     for item in usage:
         if item.work is None and terms.peak is None:
             raise CoverageError(
-                f"meter {terms.meter}: epoch {epoch} has usage without work", 'the agreement charges "metered": give the column work_flop'
+                f"meter {terms.meter}: epoch {epoch} has usage without work",
+                'the agreement charges "metered": give the column work_flop',
             )
         milliseconds[item.tag] = milliseconds.get(item.tag, 0) + item.chip_ms
         work[item.tag] = work.get(item.tag, 0) + (item.work or 0)
@@ -92,7 +95,9 @@ def _round_up(milliseconds: dict[int, int], room: int) -> dict[int, int]:
     """Whole seconds per tag: each rounded up while their sum fits in ``room``; the largest fractions first."""
     seconds = {tag: ms // 1000 for tag, ms in milliseconds.items()}
     spare = room - sum(seconds.values())
-    fractions = sorted((tag for tag, ms in milliseconds.items() if ms % 1000), key=lambda tag: (-(milliseconds[tag] % 1000), tag))
+    fractions = sorted(
+        (tag for tag, ms in milliseconds.items() if ms % 1000), key=lambda tag: (-(milliseconds[tag] % 1000), tag)
+    )
     for tag in fractions[:spare]:
         seconds[tag] += 1
     return seconds
@@ -132,17 +137,23 @@ def check_coverage(readings: Iterable[Reading], meter: Meter, agreement: Agreeme
             finish(expected)
             expected, total = reading.epoch, 0
         if reading.epoch != expected or reading.epoch > last:
-            raise CoverageError(f"meter {meter.name}: epoch {reading.epoch} follows epoch {expected} (period: {first} to {last})")
+            raise CoverageError(
+                f"meter {meter.name}: epoch {reading.epoch} follows epoch {expected} (period: {first} to {last})"
+            )
         wanted = 0 if reading.tag == IDLE else reading.work if peak is None else reading.chip_seconds * peak
         if reading.work != wanted or not 0 <= reading.work <= MAX_AMOUNT:
-            raise CoverageError(f"meter {meter.name}: epoch {reading.epoch} charges {reading.work} where {wanted} is due")
+            raise CoverageError(
+                f"meter {meter.name}: epoch {reading.epoch} charges {reading.work} where {wanted} is due"
+            )
         total += reading.chip_seconds
     if expected != last:
         raise CoverageError(f"meter {meter.name}: its readings end at epoch {expected}, the period at {last}")
     finish(last)
 
 
-def ledger_head(agreement: Agreement, meter: Meter, period: int, readings: Iterable[Reading], blinding: LedgerSecrets) -> tuple[int, ...]:
+def ledger_head(
+    agreement: Agreement, meter: Meter, period: int, readings: Iterable[Reading], blinding: LedgerSecrets
+) -> tuple[int, ...]:
     """The sponge head of a ledger (circuits/README.md section 2)."""
     from circuits.statement import ledger_header
 
@@ -179,7 +190,9 @@ class SoftwareMeter:
 
         meter = agreement.lab(store.lab).meter(self.name)
         if self._key.public_key().public_bytes_raw() != meter.key:
-            raise ClaimsError(f"meter {self.name}: its key is not the one in the agreement", "use the key that was enrolled")
+            raise ClaimsError(
+                f"meter {self.name}: its key is not the one in the agreement", "use the key that was enrolled"
+            )
         known = store.signed_head(period, self.name)
         if known is not None and known.agreement_digest == agreement.digest:
             return known

@@ -18,7 +18,17 @@ from typing import TYPE_CHECKING
 from claims import heads
 from claims.agreement import Agreement
 from claims.errors import ClaimsError
-from claims.store import FIRST_TAG, KINDS, MAX_TOTAL, UNATTRIBUTED, Draft, PublishedHead, RegistryEntry, Store, fresh_elements
+from claims.store import (
+    FIRST_TAG,
+    KINDS,
+    MAX_TOTAL,
+    UNATTRIBUTED,
+    Draft,
+    PublishedHead,
+    RegistryEntry,
+    Store,
+    fresh_elements,
+)
 
 if TYPE_CHECKING:
     from circuits.chain import Entry
@@ -79,13 +89,15 @@ def open_registry(store: Store, openings: Iterable[Opening], since_period: int =
     if store.registry_heads():
         raise RegistryError("the registry has been opened before", "its opening head is in the agreement")
     with store.transaction():
-        entries = []
+        entries: list[RegistryEntry] = []
         for opening in openings:
             tag = store.tag(opening.name)
             if tag < FIRST_TAG or any(entry.tag == tag for entry in entries):
                 raise RegistryError(f"opening checkpoint {opening.name!r} is named twice or has a reserved name")
             amount = _fits(opening.declared, f"checkpoint {opening.name}: declared work")
-            entries.append(RegistryEntry(opening.name, tag, OPENING, 0, 0, 0, 0, 0, amount, amount, opening.weights, None))
+            entries.append(
+                RegistryEntry(opening.name, tag, OPENING, 0, 0, 0, 0, 0, amount, amount, opening.weights, None)
+            )
         trailer = fresh_elements()
         head = registry_head(store, entries, trailer)
         store.close_registry(entries, PublishedHead(since_period - 1, head, len(entries), trailer))
@@ -104,7 +116,9 @@ def registry_head(store: Store, entries: Sequence[RegistryEntry], trailer: Eleme
     """Head over ``entries`` (all from the first one on) with a trailer: a blinded squeeze of the sponge."""
     from circuits.statement import registry_header
 
-    return heads.registry_head(store.registry_iv(), registry_header(store.lab), [circuit_entry(e) for e in entries], trailer)
+    return heads.registry_head(
+        store.registry_iv(), registry_header(store.lab), [circuit_entry(e) for e in entries], trailer
+    )
 
 
 def circuit_entry(entry: RegistryEntry) -> Entry:
@@ -150,11 +164,16 @@ def _check_shape(draft: Draft) -> None:
         raise RegistryError(f"{where}: {draft.kind!r} is not a kind", "use CHECKPOINT, SNAPSHOT, MERGE or EXTERNAL")
     if len(draft.parents) not in allowed:
         counts = " or ".join(str(count) for count in allowed)
-        raise RegistryError(f"{where}: {draft.kind} has {counts} parents, not {len(draft.parents)}", "average more than two in steps of two")
+        raise RegistryError(
+            f"{where}: {draft.kind} has {counts} parents, not {len(draft.parents)}",
+            "average more than two in steps of two",
+        )
     if draft.kind == "MERGE" and draft.parents[0] == draft.parents[1]:
         raise RegistryError(f"{where}: a merge has two different parents")
     if draft.kind != "EXTERNAL" and draft.declared:
-        raise RegistryError(f"{where}: only weights from outside declare work", "its own work is the sum of its readings")
+        raise RegistryError(
+            f"{where}: only weights from outside declare work", "its own work is the sum of its readings"
+        )
 
 
 def _snapshot_name(name: str, period: int) -> str:
@@ -174,7 +193,9 @@ def unplaced(store: Store, period: int) -> list[str]:
     return sorted(store.name(tag) for tag in store.tags_in_use(period) - noted)
 
 
-def snapshot(store: Store, agreement: Agreement, period: int, name: str, parent: str | None, branch: bool | None = None) -> str:
+def snapshot(
+    store: Store, agreement: Agreement, period: int, name: str, parent: str | None, branch: bool | None = None
+) -> str:
     """Close unfinished work toward ``name`` at the end of an open period. Returns the snapshot's name.
 
     The period's readings keep their tag, which now is the snapshot's. ``name`` stands for a new tag from here on:
@@ -227,14 +248,20 @@ def build_entries(
     """
     unattributed = work.get(UNATTRIBUTED, 0)
     total = _fits(residue(old) + unattributed, "the unattributed work since the agreement began")
-    new = [RegistryEntry("unattributed work", UNATTRIBUTED, RESIDUE, 0, 0, 0, first_epoch, unattributed, 0, total, NO_WEIGHTS, period)]
+    new = [
+        RegistryEntry(
+            "unattributed work", UNATTRIBUTED, RESIDUE, 0, 0, 0, first_epoch, unattributed, 0, total, NO_WEIGHTS, period
+        )
+    ]
     known = {entry.tag: entry for entry in old if entry.kind != RESIDUE}
     children = _children(known.values(), drafts, tags)
     for tag, draft in drafts:
         parents = [tags.get(name, 0) for name in draft.parents]
         missing = [name for name, parent in zip(draft.parents, parents, strict=True) if parent not in known]
         if missing:
-            raise RegistryError(f"checkpoint {draft.name}: its parent {missing[0]} comes later or not at all", "note parents first")
+            raise RegistryError(
+                f"checkpoint {draft.name}: its parent {missing[0]} comes later or not at all", "note parents first"
+            )
         entry = _entry(tag, draft, parents, known, work.get(tag, 0), children, period)
         known[tag] = entry
         new.append(entry)
@@ -249,7 +276,9 @@ def build_entries(
     return new
 
 
-def _children(old: Iterable[RegistryEntry], drafts: Sequence[tuple[int, Draft]], tags: Mapping[str, int]) -> dict[int, int]:
+def _children(
+    old: Iterable[RegistryEntry], drafts: Sequence[tuple[int, Draft]], tags: Mapping[str, int]
+) -> dict[int, int]:
     counts: dict[int, int] = {}
     for entry in old:
         if entry.kind in (CHECKPOINT, SNAPSHOT):
@@ -262,11 +291,19 @@ def _children(old: Iterable[RegistryEntry], drafts: Sequence[tuple[int, Draft]],
 
 
 def _entry(
-    tag: int, draft: Draft, parents: list[int], known: Mapping[int, RegistryEntry], work: int, children: Mapping[int, int], period: int
+    tag: int,
+    draft: Draft,
+    parents: list[int],
+    known: Mapping[int, RegistryEntry],
+    work: int,
+    children: Mapping[int, int],
+    period: int,
 ) -> RegistryEntry:
     kind = KINDS.index(draft.kind) + 1
     if work and kind not in (CHECKPOINT, SNAPSHOT):
-        raise RegistryError(f"checkpoint {draft.name}: a {draft.kind} receives no readings", "give the work to a CHECKPOINT")
+        raise RegistryError(
+            f"checkpoint {draft.name}: a {draft.kind} receives no readings", "give the work to a CHECKPOINT"
+        )
     parent1, parent2 = [*parents, 0, 0][:2]
     base = known[parent1].base if parent1 else 0
     cumulative = work + draft.declared + sum(known[parent].cumulative for parent in parents)

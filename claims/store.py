@@ -16,15 +16,39 @@ import secrets
 import sqlite3
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from claims.canonical import FIELD_PRIME, head_from_bytes, head_to_bytes, is_name
+from claims.canonical import head_from_bytes, head_to_bytes, is_name
 from claims.errors import ClaimsError
+from claims.records import (
+    FIRST_TAG,
+    IDLE,
+    KINDS,
+    LAST_TAG,
+    MAX_TOTAL,
+    RESERVED_NAMES,
+    UNATTRIBUTED,
+    Draft,
+    Elements,
+    LedgerSecrets,
+    PublishedHead,
+    Reading,
+    RegistryEntry,
+    SignedHead,
+    Usage,
+    fresh_elements,
+)
+from claims.store_schema import schema_statements
 
 __all__ = [
     "APPLICATION_ID",
+    "FIRST_TAG",
     "FORMAT_VERSION",
+    "IDLE",
+    "KINDS",
+    "MAX_TOTAL",
+    "UNATTRIBUTED",
     "Draft",
     "LedgerSecrets",
     "PublishedHead",
@@ -41,182 +65,10 @@ APPLICATION_ID = 0x53544453
 """SQLite application_id of a store: "STDS"."""
 FORMAT_VERSION = 1
 MAX_CHECKPOINT_NAME = 200
-MAX_AMOUNT = 2**48 - 1
-MAX_TOTAL = 2**64 - 1
-FIRST_TAG, LAST_TAG = 3, 2**24 - 1
-IDLE, UNATTRIBUTED = 1, 2
-RESERVED_NAMES = {"idle": IDLE, "unattributed": UNATTRIBUTED}
-KINDS = ("OPENING", "EXTERNAL", "CHECKPOINT", "SNAPSHOT", "MERGE", "RESIDUE")
-"""Kinds of registry entries; a kind's number is its position here plus 1 (circuits/README.md section 2)."""
-
-Elements = tuple[int, ...]
 
 
 class StoreError(ClaimsError):
     """The store refuses a change or cannot be opened. Nothing was changed. Never holds a secret."""
-
-
-@dataclass(frozen=True)
-class Usage:
-    """Busy time as imported. ``tag``: 2 (unattributed) or a checkpoint's; ``chip_ms``: chip-milliseconds, exact.
-
-    ``work``: units of 10^12 FLOP as metered, or None where the charge is at peak.
-    """
-
-    epoch: int
-    tag: int
-    chip_ms: int
-    work: int | None
-
-
-@dataclass(frozen=True)
-class Reading:
-    """A sealed reading: epoch, tag (24 bits), chip_seconds and work (48 bits)."""
-
-    epoch: int
-    tag: int
-    chip_seconds: int
-    work: int
-
-
-@dataclass(frozen=True)
-class LedgerSecrets:
-    """Blinding values of one ledger: 8 uniform field elements each. Not shown by repr."""
-
-    iv: Elements = field(repr=False)
-    trailer: Elements = field(repr=False)
-
-
-@dataclass(frozen=True)
-class SignedHead:
-    """A meter's signed ledger head for a period under one agreement (32-byte digest, 64-byte signature)."""
-
-    meter: str
-    period: int
-    agreement_digest: bytes
-    head: Elements
-    signature: bytes
-
-
-@dataclass(frozen=True)
-class PublishedHead:
-    """A registry head: after ``period`` (the opening head: one less than the lab's first), over ``entries`` entries."""
-
-    period: int
-    head: Elements
-    entries: int
-    trailer: Elements = field(repr=False)
-
-
-@dataclass(frozen=True)
-class RegistryEntry:
-    """One closed registry entry. Tags: 0 is NONE; kind as in ``KINDS``, by number; amounts 64 bits.
-
-    ``name``: private name of the checkpoint; ``period``: None for OPENING; ``weights``: 32-byte digest.
-    """
-
-    name: str
-    tag: int
-    kind: int
-    parent1: int
-    parent2: int
-    base: int
-    epoch: int
-    work: int
-    declared: int
-    cumulative: int
-    weights: bytes
-    period: int | None
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A registry entry before its period is closed: its work is not known yet.
-
-    Attributes:
-        name: the checkpoint's private name.
-        kind: "EXTERNAL", "CHECKPOINT", "SNAPSHOT" or "MERGE".
-        parents: names; none for EXTERNAL, one at most for CHECKPOINT and SNAPSHOT, two for MERGE.
-        branch: True: a branch starts here (base = parent); False: continues (base = parent's base);
-            None: a branch if the parent has several children.
-        epoch: when it was saved.
-        declared: units of 10^12 FLOP (EXTERNAL).
-        weights: 32-byte digest of the weights.
-    """
-
-    name: str
-    kind: str
-    parents: tuple[str, ...]
-    branch: bool | None
-    epoch: int
-    declared: int
-    weights: bytes
-
-
-def fresh_elements() -> Elements:
-    """Eight uniform field elements from the operating system's generator."""
-    return tuple(secrets.randbelow(FIELD_PRIME) for _ in range(8))
-
-
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE names (tag INTEGER PRIMARY KEY CHECK (tag BETWEEN 3 AND 16777215), name TEXT NOT NULL UNIQUE);
-CREATE TABLE usage (
-    id INTEGER PRIMARY KEY, period INTEGER NOT NULL, meter TEXT NOT NULL, epoch INTEGER NOT NULL,
-    tag INTEGER NOT NULL CHECK (tag BETWEEN 2 AND 16777215), chip_ms INTEGER NOT NULL CHECK (chip_ms >= 0), work INTEGER);
-CREATE INDEX usage_by_meter ON usage (period, meter, epoch);
-CREATE TABLE readings (
-    period INTEGER NOT NULL, meter TEXT NOT NULL, seq INTEGER NOT NULL, epoch INTEGER NOT NULL,
-    tag INTEGER NOT NULL CHECK (tag BETWEEN 1 AND 16777215), chip_seconds INTEGER NOT NULL CHECK (chip_seconds BETWEEN 0 AND 281474976710655),
-    work INTEGER NOT NULL CHECK (work BETWEEN 0 AND 281474976710655), PRIMARY KEY (period, meter, seq)) WITHOUT ROWID;
-CREATE TABLE ledgers (
-    period INTEGER NOT NULL, meter TEXT NOT NULL, agreement BLOB NOT NULL CHECK (length(agreement) = 32),
-    iv BLOB NOT NULL CHECK (length(iv) = 32), trailer BLOB NOT NULL CHECK (length(trailer) = 32),
-    head BLOB NOT NULL CHECK (length(head) = 32), signature BLOB NOT NULL CHECK (length(signature) = 64),
-    PRIMARY KEY (period, meter)) WITHOUT ROWID;
-CREATE TABLE drafts (
-    id INTEGER PRIMARY KEY, period INTEGER NOT NULL, tag INTEGER NOT NULL UNIQUE REFERENCES names (tag), kind INTEGER NOT NULL,
-    parent1 INTEGER NOT NULL, parent2 INTEGER NOT NULL, branch INTEGER, epoch INTEGER NOT NULL,
-    declared BLOB NOT NULL CHECK (length(declared) = 8), weights BLOB NOT NULL CHECK (length(weights) = 32));
-CREATE TABLE entries (
-    position INTEGER PRIMARY KEY, period INTEGER, tag INTEGER NOT NULL, kind INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 6),
-    parent1 INTEGER NOT NULL, parent2 INTEGER NOT NULL, base INTEGER NOT NULL, epoch INTEGER NOT NULL,
-    work BLOB NOT NULL CHECK (length(work) = 8), declared BLOB NOT NULL CHECK (length(declared) = 8),
-    cumulative BLOB NOT NULL CHECK (length(cumulative) = 8), weights BLOB NOT NULL CHECK (length(weights) = 32));
-CREATE UNIQUE INDEX one_entry_per_tag ON entries (tag) WHERE tag > 2;
-CREATE UNIQUE INDEX one_residue_per_period ON entries (period) WHERE kind = 6;
-CREATE TABLE registry_heads (
-    period INTEGER PRIMARY KEY, head BLOB NOT NULL CHECK (length(head) = 32),
-    trailer BLOB NOT NULL CHECK (length(trailer) = 32), entries INTEGER NOT NULL);
-CREATE TRIGGER names_update BEFORE UPDATE OF tag ON names BEGIN SELECT RAISE(ABORT, 'a tag is never changed'); END;
-CREATE TRIGGER names_delete BEFORE DELETE ON names BEGIN SELECT RAISE(ABORT, 'a tag is never freed'); END;
-CREATE TRIGGER meta_update BEFORE UPDATE ON meta WHEN OLD.key IN ('lab', 'registry_iv')
-    BEGIN SELECT RAISE(ABORT, 'the lab and the registry''s start are fixed'); END;
-CREATE TRIGGER meta_delete BEFORE DELETE ON meta BEGIN SELECT RAISE(ABORT, 'fixed'); END;
-CREATE TRIGGER usage_sealed BEFORE INSERT ON usage
-    WHEN EXISTS (SELECT 1 FROM ledgers WHERE period = NEW.period AND meter = NEW.meter)
-    BEGIN SELECT RAISE(ABORT, 'the meter has signed this period'); END;
-CREATE TRIGGER usage_update BEFORE UPDATE ON usage
-    WHEN EXISTS (SELECT 1 FROM ledgers WHERE period = OLD.period AND meter = OLD.meter)
-    BEGIN SELECT RAISE(ABORT, 'the meter has signed this period'); END;
-CREATE TRIGGER readings_sealed BEFORE INSERT ON readings
-    WHEN EXISTS (SELECT 1 FROM ledgers WHERE period = NEW.period AND meter = NEW.meter)
-    BEGIN SELECT RAISE(ABORT, 'the meter has signed this period'); END;
-CREATE TRIGGER drafts_closed BEFORE INSERT ON drafts WHEN EXISTS (SELECT 1 FROM registry_heads WHERE period >= NEW.period)
-    BEGIN SELECT RAISE(ABORT, 'the period is closed'); END;
-"""
-_FROZEN = ("readings", "ledgers", "entries", "registry_heads")
-
-
-def _frozen_triggers() -> str:
-    text = ""
-    for table in _FROZEN:
-        for action in ("UPDATE", "DELETE"):
-            text += (
-                f"CREATE TRIGGER {table}_{action.lower()} BEFORE {action} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, '{table} are never changed'); END;\n"
-            )
-    return text
 
 
 def _u64(value: int, what: str) -> bytes:
@@ -270,7 +122,7 @@ class Store:
             db = cls._connect(path)
             with db:
                 db.execute("BEGIN IMMEDIATE")
-                for statement in _statements(_SCHEMA + _frozen_triggers()):
+                for statement in schema_statements():
                     db.execute(statement)
                 db.execute("INSERT INTO meta VALUES ('lab', ?)", (lab.encode(),))
                 db.execute("INSERT INTO meta VALUES ('registry_iv', ?)", (head_to_bytes(fresh_elements()),))
@@ -300,7 +152,9 @@ class Store:
             if marks[0] != APPLICATION_ID:
                 raise StoreError(f"{path} is not a Standstill store")
             if marks[1] != FORMAT_VERSION:
-                raise StoreError(f"{path} has format {marks[1]}, this program reads {FORMAT_VERSION}", "use the matching program")
+                raise StoreError(
+                    f"{path} has format {marks[1]}, this program reads {FORMAT_VERSION}", "use the matching program"
+                )
             if db.execute("PRAGMA quick_check").fetchone()[0] != "ok":
                 raise StoreError(f"{path} is damaged", "restore the last backup")
             lab = bytes(db.execute("SELECT value FROM meta WHERE key = 'lab'").fetchone()[0]).decode()
@@ -339,7 +193,7 @@ class Store:
             self._db.rollback()
             raise
 
-    def _query(self, text: str, *values: object) -> list[tuple[object, ...]]:
+    def _query(self, text: str, *values: object) -> list[tuple[Any, ...]]:
         try:
             return self._db.execute(text, values).fetchall()
         except sqlite3.Error as error:
@@ -353,7 +207,9 @@ class Store:
         if found is not None:
             return found
         if not name or len(name) > MAX_CHECKPOINT_NAME or not name.isprintable() or name != name.strip():
-            raise StoreError(f"{name[:40]!r} cannot name a checkpoint", f"use 1 to {MAX_CHECKPOINT_NAME} printable characters")
+            raise StoreError(
+                f"{name[:40]!r} cannot name a checkpoint", f"use 1 to {MAX_CHECKPOINT_NAME} printable characters"
+            )
         with self.transaction():
             while True:
                 tag = FIRST_TAG + secrets.randbelow(LAST_TAG - FIRST_TAG + 1)
@@ -374,7 +230,7 @@ class Store:
         if name in RESERVED_NAMES:
             return RESERVED_NAMES[name]
         rows = self._query("SELECT tag FROM names WHERE name = ?", name)
-        return int(rows[0][0]) if rows else None  # type: ignore[call-overload]
+        return int(rows[0][0]) if rows else None
 
     def name(self, tag: int) -> str:
         """The private name behind a tag."""
@@ -390,9 +246,13 @@ class Store:
         """Add imported busy time of one meter; returns how many rows. Refused once the meter has signed the period."""
         rows = [(period, meter, u.epoch, u.tag, u.chip_ms, u.work) for u in usage]
         if self.signed_head(period, meter) is not None:
-            raise StoreError(f"meter {meter} has signed period {period}", "late readings cannot be added to a signed ledger")
+            raise StoreError(
+                f"meter {meter} has signed period {period}", "late readings cannot be added to a signed ledger"
+            )
         with self.transaction():
-            self._db.executemany("INSERT INTO usage (period, meter, epoch, tag, chip_ms, work) VALUES (?, ?, ?, ?, ?, ?)", rows)
+            self._db.executemany(
+                "INSERT INTO usage (period, meter, epoch, tag, chip_ms, work) VALUES (?, ?, ?, ?, ?, ?)", rows
+            )
         return len(rows)
 
     def remember_import(self, digest: bytes, label: str) -> None:
@@ -401,20 +261,22 @@ class Store:
         with self.transaction():
             rows = self._query("SELECT value FROM meta WHERE key = ?", key)
             if rows:
-                before = bytes(rows[0][0]).decode()  # type: ignore[call-overload]
-                raise StoreError(f"the same file was imported before, as {before}", "importing it again would charge it twice")
+                before = bytes(rows[0][0]).decode()
+                raise StoreError(
+                    f"the same file was imported before, as {before}", "importing it again would charge it twice"
+                )
             self._db.execute("INSERT INTO meta VALUES (?, ?)", (key, label.encode()))
 
     def usage(self, period: int, meter: str) -> list[Usage]:
         """Imported busy time, by epoch and then as imported."""
         rows = self._query(
-            "SELECT epoch, tag, chip_ms, work FROM usage WHERE period = ? AND meter = ? ORDER BY epoch, id", period, meter
+            "SELECT epoch, tag, chip_ms, work FROM usage WHERE period = ? AND meter = ? ORDER BY epoch, id",
+            period,
+            meter,
         )
-        return [Usage(*row) for row in rows]  # type: ignore[arg-type]
+        return [Usage(*row) for row in rows]
 
-    def seal(
-        self, head: SignedHead, readings: Iterable[Reading], ledger_secrets: LedgerSecrets
-    ) -> None:
+    def seal(self, head: SignedHead, readings: Iterable[Reading], ledger_secrets: LedgerSecrets) -> None:
         """Store a meter's final readings, blinding values and signed head of a period, once.
 
         Sealing again with the same head and agreement changes nothing; with another one it is refused.
@@ -439,16 +301,20 @@ class Store:
     def readings(self, period: int, meter: str) -> list[Reading]:
         """Sealed readings, in the order in which the head absorbs them."""
         rows = self._query(
-            "SELECT epoch, tag, chip_seconds, work FROM readings WHERE period = ? AND meter = ? ORDER BY seq", period, meter
+            "SELECT epoch, tag, chip_seconds, work FROM readings WHERE period = ? AND meter = ? ORDER BY seq",
+            period,
+            meter,
         )
-        return [Reading(*row) for row in rows]  # type: ignore[arg-type]
+        return [Reading(*row) for row in rows]
 
     def signed_head(self, period: int, meter: str) -> SignedHead | None:
         """The meter's signed head of a period, or None."""
-        rows = self._query("SELECT agreement, head, signature FROM ledgers WHERE period = ? AND meter = ?", period, meter)
+        rows = self._query(
+            "SELECT agreement, head, signature FROM ledgers WHERE period = ? AND meter = ?", period, meter
+        )
         if not rows:
             return None
-        agreement, head, signature = (bytes(value) for value in rows[0])  # type: ignore[call-overload]
+        agreement, head, signature = (bytes(value) for value in rows[0])
         return SignedHead(meter, period, agreement, head_from_bytes(head), signature)
 
     def ledger_secrets(self, period: int, meter: str) -> LedgerSecrets:
@@ -456,7 +322,11 @@ class Store:
         rows = self._query("SELECT iv, trailer FROM ledgers WHERE period = ? AND meter = ?", period, meter)
         if not rows:
             raise StoreError(f"meter {meter} has not signed period {period}", "seal the period first")
-        return LedgerSecrets(*(head_from_bytes(bytes(value)) for value in rows[0]))  # type: ignore[call-overload]
+        return LedgerSecrets(*(head_from_bytes(bytes(value)) for value in rows[0]))
+
+    def count_readings(self, period: int) -> int:
+        """How many sealed readings a period has, over all meters."""
+        return int(self._query("SELECT COUNT(*) FROM readings WHERE period = ?", period)[0][0])
 
     def work_by_tag(self, period: int) -> dict[int, int]:
         """Exact work per tag over all sealed readings of a period (idle included, as 0)."""
@@ -471,13 +341,13 @@ class Store:
         rows = self._query(
             "SELECT tag FROM usage WHERE period = ? UNION SELECT tag FROM readings WHERE period = ?", period, period
         )
-        return {int(row[0]) for row in rows if int(row[0]) >= FIRST_TAG}  # type: ignore[call-overload]
+        return {int(row[0]) for row in rows if int(row[0]) >= FIRST_TAG}
 
     # ---- registry ----------------------------------------------------------------------------------------
 
     def registry_iv(self) -> Elements:
         """The registry's IV, drawn once when the store was made."""
-        return head_from_bytes(bytes(self._query("SELECT value FROM meta WHERE key = 'registry_iv'")[0][0]))  # type: ignore[call-overload]
+        return head_from_bytes(bytes(self._query("SELECT value FROM meta WHERE key = 'registry_iv'")[0][0]))
 
     def add_draft(self, period: int, draft: Draft) -> int:
         """Note a checkpoint for an open period; returns its tag. Its parents must be known names."""
@@ -494,7 +364,8 @@ class Store:
                 raise StoreError(f"checkpoint {draft.name} is in the registry already", "a new save needs a new name")
             branch = None if draft.branch is None else int(draft.branch)
             self._db.execute(
-                "INSERT INTO drafts (period, tag, kind, parent1, parent2, branch, epoch, declared, weights) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO drafts (period, tag, kind, parent1, parent2, branch, epoch, declared, weights) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (period, tag, KINDS.index(draft.kind) + 1, parents[0], parents[1], branch, draft.epoch,
                  _u64(draft.declared, f"checkpoint {draft.name}: declared work"), draft.weights),
             )  # fmt: skip
@@ -502,8 +373,12 @@ class Store:
 
     def _parent(self, draft: Draft, name: str) -> int:
         tag = self.find_tag(name)
-        if tag is None or not self._query("SELECT 1 FROM entries WHERE tag = ? UNION SELECT 1 FROM drafts WHERE tag = ?", tag, tag):
-            raise StoreError(f"checkpoint {draft.name}: its parent {name} is not in the registry", "add the parent first")
+        if tag is None or not self._query(
+            "SELECT 1 FROM entries WHERE tag = ? UNION SELECT 1 FROM drafts WHERE tag = ?", tag, tag
+        ):
+            raise StoreError(
+                f"checkpoint {draft.name}: its parent {name} is not in the registry", "add the parent first"
+            )
         return tag
 
     def move_later(self, old_tag: int, new_tag: int, period: int) -> None:
@@ -512,26 +387,32 @@ class Store:
         The moved draft gets the old tag as its one parent; drafts that named the old tag as parent name the new one.
         """
         if self._query("SELECT 1 FROM readings WHERE tag = ? AND period > ? LIMIT 1", old_tag, period):
-            raise StoreError(f"a meter has signed readings of {self.name(old_tag)} after period {period}", "snapshot in order")
+            raise StoreError(
+                f"a meter has signed readings of {self.name(old_tag)} after period {period}", "snapshot in order"
+            )
         with self.transaction():
             for parent in ("parent1", "parent2"):
-                self._db.execute(f"UPDATE drafts SET {parent} = ? WHERE {parent} = ? AND period > ?", (new_tag, old_tag, period))
+                self._db.execute(
+                    f"UPDATE drafts SET {parent} = ? WHERE {parent} = ? AND period > ?", (new_tag, old_tag, period)
+                )
             self._db.execute("UPDATE usage SET tag = ? WHERE tag = ? AND period > ?", (new_tag, old_tag, period))
             self._db.execute(
-                "UPDATE drafts SET tag = ?, parent1 = ?, branch = 0 WHERE tag = ? AND period > ?", (new_tag, old_tag, old_tag, period)
+                "UPDATE drafts SET tag = ?, parent1 = ?, branch = 0 WHERE tag = ? AND period > ?",
+                (new_tag, old_tag, old_tag, period),
             )
 
     def drafts(self, period: int) -> list[Draft]:
         """Checkpoints noted for a period that is not closed, in order."""
         rows = self._query(
-            "SELECT tag, kind, parent1, parent2, branch, epoch, declared, weights FROM drafts WHERE period = ? ORDER BY id", period
+            "SELECT tag, kind, parent1, parent2, branch, epoch, declared, weights FROM drafts WHERE period = ? ORDER BY id",
+            period,
         )
         drafts = []
         for tag, kind, parent1, parent2, branch, epoch, declared, weights in rows:
-            parents = tuple(self.name(p) for p in (parent1, parent2) if p)  # type: ignore[arg-type]
+            parents = tuple(self.name(p) for p in (parent1, parent2) if p)
             flag = None if branch is None else bool(branch)
-            amount = int.from_bytes(bytes(declared), "big")  # type: ignore[call-overload]
-            drafts.append(Draft(self.name(tag), KINDS[kind - 1], parents, flag, epoch, amount, bytes(weights)))  # type: ignore[arg-type,operator,call-overload]
+            amount = int.from_bytes(bytes(declared), "big")
+            drafts.append(Draft(self.name(tag), KINDS[kind - 1], parents, flag, epoch, amount, bytes(weights)))
         return drafts
 
     def close_registry(self, new_entries: Iterable[RegistryEntry], published: PublishedHead) -> None:
@@ -559,7 +440,17 @@ class Store:
         self._db.execute(
             "INSERT INTO entries (period, tag, kind, parent1, parent2, base, epoch, work, declared, cumulative, weights) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (entry.period, entry.tag, entry.kind, entry.parent1, entry.parent2, entry.base, entry.epoch, *amounts, entry.weights),
+            (
+                entry.period,
+                entry.tag,
+                entry.kind,
+                entry.parent1,
+                entry.parent2,
+                entry.base,
+                entry.epoch,
+                *amounts,
+                entry.weights,
+            ),
         )
 
     def entries(self, count: int | None = None) -> list[RegistryEntry]:
@@ -569,33 +460,23 @@ class Store:
             "FROM entries ORDER BY position LIMIT ?",
             -1 if count is None else count,
         )
-        names: dict[object, object] = dict(self._query("SELECT tag, name FROM names"))  # type: ignore[arg-type]
+        names: dict[int, str] = dict(self._query("SELECT tag, name FROM names"))
         result = []
         for tag, kind, parent1, parent2, base, epoch, work, declared, cumulative, weights, period in rows:
-            amounts = [int.from_bytes(bytes(v), "big") for v in (work, declared, cumulative)]  # type: ignore[call-overload]
-            name = str(names.get(tag, "unattributed work"))
-            result.append(
-                RegistryEntry(name, tag, kind, parent1, parent2, base, epoch, *amounts, bytes(weights), period)  # type: ignore[arg-type,call-overload]
-            )
+            amounts = (int.from_bytes(value, "big") for value in (work, declared, cumulative))
+            name = names.get(tag, "unattributed work")
+            values: tuple[Any, ...] = (name, tag, kind, parent1, parent2, base, epoch, *amounts, weights, period)
+            result.append(RegistryEntry(*values))
         return result
 
     def registry_heads(self) -> list[PublishedHead]:
         """Published registry heads, the opening head first."""
         rows = self._query("SELECT period, head, entries, trailer FROM registry_heads ORDER BY period")
         return [
-            PublishedHead(period, head_from_bytes(bytes(head)), count, head_from_bytes(bytes(trailer)))  # type: ignore[arg-type,call-overload]
+            PublishedHead(period, head_from_bytes(bytes(head)), count, head_from_bytes(bytes(trailer)))
             for period, head, count, trailer in rows
         ]
 
     def registry_head(self, period: int) -> PublishedHead | None:
         """The registry head after a period, or None when it is not closed."""
         return next((head for head in self.registry_heads() if head.period == period), None)
-
-
-def _statements(script: str) -> Iterator[str]:
-    pending = ""
-    for line in script.splitlines():
-        pending += line + "\n"
-        if sqlite3.complete_statement(pending):
-            yield pending
-            pending = ""

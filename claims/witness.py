@@ -75,7 +75,6 @@ def period_figures(store: Store, period: int) -> PeriodFigures:
     work = store.work_by_tag(period)
     lineages = [entry for entry in entries if entry.kind != RESIDUE]
     largest = max(lineages, key=lambda entry: entry.cumulative, default=None)
-    readings = store._query("SELECT COUNT(*) FROM readings WHERE period = ?", period)[0][0]
     return PeriodFigures(
         total=sum(entry.work for entry in entries),
         unattributed=work.get(2, 0),
@@ -83,7 +82,7 @@ def period_figures(store: Store, period: int) -> PeriodFigures:
         largest_lineage=largest.cumulative if largest else 0,
         largest_lineage_name=largest.name if largest else "",
         checkpoints=len(lineages),
-        readings=int(readings),  # type: ignore[call-overload]
+        readings=store.count_readings(period),
     )
 
 
@@ -111,7 +110,12 @@ def cap_problems(new: list[RegistryEntry], lab: Lab, *, charge_residue: bool) ->
         if charged > caps.lineage:
             problems.append(_over(f"lineage cap exceeded by checkpoint {entry.name}", charged, caps.lineage) + note)
         elif caps.freeze is not None and entry.work and charged > caps.freeze:
-            problems.append(_over(f"freeze level exceeded by checkpoint {entry.name}, which was trained further", charged, caps.freeze) + note)
+            problems.append(
+                _over(
+                    f"freeze level exceeded by checkpoint {entry.name}, which was trained further", charged, caps.freeze
+                )
+                + note
+            )
     return problems
 
 
@@ -124,7 +128,9 @@ def _tag_problems(store: Store, period: int, new: list[RegistryEntry], work: dic
     ]
     for entry in new:
         if entry.kind != RESIDUE and entry.work != work.get(entry.tag, 0):
-            problems.append(f"checkpoint {entry.name}: its entry has {entry.work}, its readings {work.get(entry.tag, 0)} units of work")
+            problems.append(
+                f"checkpoint {entry.name}: its entry has {entry.work}, its readings {work.get(entry.tag, 0)} units of work"
+            )
     return problems
 
 
@@ -142,7 +148,9 @@ def _heads(store: Store, agreement: Agreement, lab: Lab, period: int) -> tuple[P
     if period < lab.since_period:
         raise WitnessRefused([f"lab {lab.name} claims from period {lab.since_period} on"])
     if period == lab.since_period and before.head != lab.opening_head:
-        raise WitnessRefused(["the store's opening head is not the one in the agreement"], "use the store that was enrolled")
+        raise WitnessRefused(
+            ["the store's opening head is not the one in the agreement"], "use the store that was enrolled"
+        )
     return before, after
 
 
@@ -196,7 +204,12 @@ def assemble(store: Store, agreement: Agreement, period: int) -> Assembly:
 
 
 def _statement(
-    agreement: Agreement, lab: Lab, period: int, heads: tuple[SignedHead, ...], before: PublishedHead, after: PublishedHead
+    agreement: Agreement,
+    lab: Lab,
+    period: int,
+    heads: tuple[SignedHead, ...],
+    before: PublishedHead,
+    after: PublishedHead,
 ) -> Statement:
     from circuits.statement import MeterTerms, Statement, ledger_header, registry_header
 
@@ -204,7 +217,9 @@ def _statement(
 
     def terms(meter: Meter, head: SignedHead) -> MeterTerms:
         header = ledger_header(agreement.digest, lab.name, meter.name, period)
-        return MeterTerms(header=header, peak=agreement.chip(meter.chip).peak, coverage=agreement.coverage(meter), head=head.head)
+        return MeterTerms(
+            header=header, peak=agreement.chip(meter.chip).peak, coverage=agreement.coverage(meter), head=head.head
+        )
 
     return Statement(
         log_rows=lab.log_rows,

@@ -15,7 +15,9 @@ from claims.store import Store
 START = 1_767_225_600  # 2026-01-01T00:00:00Z
 EPOCH, EPOCHS, PERIODS = 60, 4, 3
 LAB_KEY = Ed25519PrivateKey.from_private_bytes(b"\x01" * 32)
-METER_KEYS = {name: Ed25519PrivateKey.from_private_bytes(bytes([i]) * 32) for i, name in enumerate(("hall-a", "hall-b"), 2)}
+METER_KEYS = {
+    name: Ed25519PrivateKey.from_private_bytes(bytes([i]) * 32) for i, name in enumerate(("hall-a", "hall-b"), 2)
+}
 CHIPS = {"hall-a": 8, "hall-b": 2}
 PEAK = 1979
 
@@ -24,7 +26,9 @@ def public(key: Ed25519PrivateKey) -> bytes:
     return key.public_key().public_bytes_raw()
 
 
-def make_agreement(opening: tuple[int, ...] = (0,) * 8, *, charge_peak: bool = True, charge_residue: bool = True, **caps: int | None) -> Agreement:
+def make_agreement(
+    opening: tuple[int, ...] = (0,) * 8, *, charge_peak: bool = True, charge_residue: bool = True, **caps: int | None
+) -> Agreement:
     meters = tuple(Meter("alpha", name, "h100", CHIPS[name], public(METER_KEYS[name])) for name in sorted(METER_KEYS))
     values: dict[str, int | None] = {"total": 10**9, "unattributed": 10**8, "lineage": 10**12, "freeze": None} | caps
     lab = Lab("alpha", 16, opening, 0, Caps(**values), meters)  # type: ignore[arg-type]

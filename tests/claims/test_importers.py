@@ -64,7 +64,8 @@ def test_chip_seconds_and_metered_work_split_in_proportion_and_sum_exactly(store
 
 
 def test_time_without_a_checkpoint_is_unattributed_and_idle_is_what_is_left(store: Store, tmp_path: Path) -> None:
-    text = "meter,epoch,checkpoint,chip_seconds\n# a remark\nhall-a,0,,5\nhall-a,0,unknown,6\nhall-a,0,idle,400\n\nhall-a,1,Unattributed,7\n"
+    text = "meter,epoch,checkpoint,chip_seconds\n# a remark\nhall-a,0,,5\nhall-a,0,unknown,6\n"
+    text += "hall-a,0,idle,400\n\nhall-a,1,Unattributed,7\n"
     report = import_usage(store, AGREEMENT, write(tmp_path, text))
     assert [(u.epoch, u.tag, u.chip_ms) for u in all_usage(store)] == [(0, 2, 5000), (0, 2, 6000), (1, 2, 7000)]
     assert report.unattributed_ms == 18_000 and report.rows == 4
@@ -76,7 +77,11 @@ GOOD = "hall-a,0,run,5\n"
 @pytest.mark.parametrize(
     ("header", "row", "message"),
     [
-        ("meter,epoch,checkpoint,chip_seconds", "hall-z,0,run,5", "gives lab alpha no meter 'hall-z'; its meters are hall-a, hall-b"),
+        (
+            "meter,epoch,checkpoint,chip_seconds",
+            "hall-z,0,run,5",
+            "gives lab alpha no meter 'hall-z'; its meters are hall-a, hall-b",
+        ),
         ("meter,epoch,checkpoint,chip_seconds", "hall-a,12,run,5", "12|not one of the agreement's periods"),
         ("meter,epoch,checkpoint,chip_seconds", "hall-a,-1,run,5", "not a whole number"),
         ("meter,epoch,checkpoint,chip_seconds", "hall-a,0,run,-5", "not a number of the form"),
@@ -85,15 +90,41 @@ GOOD = "hall-a,0,run,5\n"
         ("meter,epoch,checkpoint,chip_seconds", ",0,run,5", "column meter is empty"),
         ("meter,epoch,checkpoint,chip_seconds", "hall-a,,run,5", "either an epoch, or a start and a stop"),
         ("meter,epoch,checkpoint,chip_seconds", 'hall-a,0,"run,5', "not CSV"),
-        ("meter,start,stop,checkpoint,chips", "hall-a,2026-01-01T00:00:00,2026-01-01T00:00:01Z,run,5", "no offset from UTC"),
-        ("meter,start,stop,checkpoint,chips", "hall-a,2026-01-01T00:00:02Z,2026-01-01T00:00:01Z,run,5", "stops before it starts"),
-        ("meter,start,stop,checkpoint,chips", "hall-a,2026-01-01T00:00:00Z,2026-01-01T00:00:01Z,run,9", "held 9 chips, meter hall-a has 8"),
-        ("meter,start,stop,checkpoint,chips", "hall-a,2025-12-31T23:59:59Z,2026-01-01T00:00:01Z,run,8", "outside the agreement's periods"),
-        ("meter,start,stop,checkpoint,chips", "hall-a,yesterday,2026-01-01T00:00:01Z,run,8", "start 'yesterday' is not a time"),
-        ("meter,start,stop,checkpoint,chips", "hall-a,2026-01-01T00:00:00Z,2036-01-01T00:00:01Z,run,8", "longer than the agreement"),
+        (
+            "meter,start,stop,checkpoint,chips",
+            "hall-a,2026-01-01T00:00:00,2026-01-01T00:00:01Z,run,5",
+            "no offset from UTC",
+        ),
+        (
+            "meter,start,stop,checkpoint,chips",
+            "hall-a,2026-01-01T00:00:02Z,2026-01-01T00:00:01Z,run,5",
+            "stops before it starts",
+        ),
+        (
+            "meter,start,stop,checkpoint,chips",
+            "hall-a,2026-01-01T00:00:00Z,2026-01-01T00:00:01Z,run,9",
+            "held 9 chips, meter hall-a has 8",
+        ),
+        (
+            "meter,start,stop,checkpoint,chips",
+            "hall-a,2025-12-31T23:59:59Z,2026-01-01T00:00:01Z,run,8",
+            "outside the agreement's periods",
+        ),
+        (
+            "meter,start,stop,checkpoint,chips",
+            "hall-a,yesterday,2026-01-01T00:00:01Z,run,8",
+            "start 'yesterday' is not a time",
+        ),
+        (
+            "meter,start,stop,checkpoint,chips",
+            "hall-a,2026-01-01T00:00:00Z,2036-01-01T00:00:01Z,run,8",
+            "longer than the agreement",
+        ),
     ],
 )
-def test_a_bad_row_is_named_and_nothing_is_imported(store: Store, tmp_path: Path, header: str, row: str, message: str) -> None:
+def test_a_bad_row_is_named_and_nothing_is_imported(
+    store: Store, tmp_path: Path, header: str, row: str, message: str
+) -> None:
     good = "hall-b,0,run,5\n" if "epoch" in header else "hall-b,2026-01-01T00:00:00Z,2026-01-01T00:00:01Z,run,2\n"
     path = write(tmp_path, f"{header}\n{good}{row}\n")
     with pytest.raises(ImportRefused, match=message) as caught:
@@ -125,7 +156,9 @@ def test_a_bad_file_is_refused(store: Store, tmp_path: Path, data: bytes, messag
 def test_overlapping_jobs_beyond_the_chips_are_refused_with_advice(store: Store, tmp_path: Path) -> None:
     rows = "".join(f"hall-a,2026-01-01T00:00:00Z,2026-01-01T00:00:50Z,run-{i},5\n" for i in range(2))
     path = write(tmp_path, "meter,start,stop,checkpoint,chips\n" + rows)
-    with pytest.raises(ImportRefused, match=r"epoch 0 would hold 500 busy chip-seconds, its chips have 480; overlapping jobs"):
+    with pytest.raises(
+        ImportRefused, match=r"epoch 0 would hold 500 busy chip-seconds, its chips have 480; overlapping jobs"
+    ):
         import_usage(store, AGREEMENT, path)
     assert all_usage(store) == []
 
@@ -205,7 +238,10 @@ def test_checkpoints_are_noted_with_parents_and_exact_declared_work(store: Store
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("x,checkpoint,missing,2026-01-01T00:00:00Z,,,", "its parent missing is not in the registry; add the parent first"),
+        (
+            "x,checkpoint,missing,2026-01-01T00:00:00Z,,,",
+            "its parent missing is not in the registry; add the parent first",
+        ),
         ("x,merge,a,2026-01-01T00:00:00Z,,,", "MERGE has 2 parents, not 1"),
         ("x,merge,a|a,2026-01-01T00:00:00Z,,,", "two different parents"),
         ("x,external,,2026-01-01T00:00:00Z,,,", "declare the work that made them"),
@@ -231,5 +267,3 @@ def test_meters_of_another_agreement_are_not_confused(store: Store, tmp_path: Pa
     fewer = dataclasses.replace(AGREEMENT, labs=(dataclasses.replace(lab, meters=lab.meters[1:]),))
     with pytest.raises(ImportRefused, match="no meter 'hall-a'"):
         import_usage(store, fewer, write(tmp_path, "meter,epoch,checkpoint,chip_seconds\n" + GOOD))
-
-

@@ -88,7 +88,10 @@ def test_work_over_48_bits_is_split_and_not_lost() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda r: [dataclasses.replace(r[0], chip_seconds=ROOM - 1), *r[1:]], r"meter hall-a: epoch 0 sums to 479 of 480 chip-seconds"),
+        (
+            lambda r: [dataclasses.replace(r[0], chip_seconds=ROOM - 1), *r[1:]],
+            r"meter hall-a: epoch 0 sums to 479 of 480 chip-seconds",
+        ),
         (lambda r: [*r[:-1], dataclasses.replace(r[-1], chip_seconds=ROOM + 1)], "epoch 3 sums to 481 of 480"),
         (lambda r: r[:2] + r[3:], "epoch 3 follows epoch 1"),
         (lambda r: r[:-1], "its readings end at epoch 2"),

@@ -30,11 +30,18 @@ from claims.store import Draft, RegistryEntry, Store, Usage, fresh_elements
 TAGS = {name: number for number, name in enumerate("abcdefghij", 3)}
 
 
-def draft(name: str, kind: str = "CHECKPOINT", parents: str = "", branch: bool | None = None, declared: int = 0) -> Draft:
+def draft(
+    name: str, kind: str = "CHECKPOINT", parents: str = "", branch: bool | None = None, declared: int = 0
+) -> Draft:
     return Draft(name, kind, tuple(parents), branch, 0, declared, bytes(32))
 
 
-def build(drafts: list[Draft], work: dict[str, int] | None = None, old: list[RegistryEntry] | None = None, unattributed: int = 0):
+def build(
+    drafts: list[Draft],
+    work: dict[str, int] | None = None,
+    old: list[RegistryEntry] | None = None,
+    unattributed: int = 0,
+):
     amounts = {TAGS[name]: value for name, value in (work or {}).items()} | {2: unattributed}
     return build_entries(old or [], [(TAGS[d.name], d) for d in drafts], TAGS, amounts, 0, 0)
 
@@ -63,7 +70,12 @@ def test_three_branches_averaged_count_their_trunk_once() -> None:
 
 
 def test_branches_that_do_not_say_so_are_charged_for_the_trunk_twice() -> None:
-    drafts = [draft("a"), draft("b", parents="a", branch=False), draft("c", parents="a", branch=False), draft("d", "MERGE", "bc")]
+    drafts = [
+        draft("a"),
+        draft("b", parents="a", branch=False),
+        draft("c", parents="a", branch=False),
+        draft("d", "MERGE", "bc"),
+    ]
     assert cumulatives(build(drafts, {"a": 1000, "b": 1, "c": 2}))["d"] == 2003
 
 
@@ -225,7 +237,9 @@ def test_unfinished_work_is_snapshot_and_continues_under_a_new_tag(lab) -> None:
     before = store.tag("run")
     store.add_usage(0, "hall-a", [Usage(0, before, 10_000, None)])
     seal_all(store, agreement, 0)
-    with pytest.raises(RegistryError, match="checkpoint run receives readings but has no entry in this period; note the checkpoint, or"):
+    with pytest.raises(
+        RegistryError, match="checkpoint run receives readings but has no entry in this period; note the checkpoint, or"
+    ):
         close_period(store, agreement, 0)
     assert snapshot(store, agreement, 0, "run", "olmo-2/stage1") == "run @period-0"
     close_period(store, agreement, 0)

@@ -153,7 +153,8 @@ def test_a_failed_change_leaves_nothing(store: Store) -> None:
     assert store.readings(0, "hall-a") == [] and store.signed_head(0, "hall-a") is None
     with pytest.raises(StoreError, match="64 bits"):
         store.close_registry(
-            [entry(store.tag("x")), entry(store.tag("y"), work=2**64)], PublishedHead(0, tuple(range(8)), 2, tuple(range(8)))
+            [entry(store.tag("x")), entry(store.tag("y"), work=2**64)],
+            PublishedHead(0, tuple(range(8)), 2, tuple(range(8))),
         )
     assert store.entries() == [] and store.registry_heads() == []
 

@@ -22,7 +22,9 @@ def fill(store: Store, agreement: Agreement, period: int = 0, *, unattributed_s:
     first = period * EPOCHS
     name = f"run-{period}"
     tag = store.tag(name)
-    store.add_usage(period, "hall-a", [Usage(first, tag, work_s * 1000, None), Usage(first + 1, 2, unattributed_s * 1000, None)])
+    store.add_usage(
+        period, "hall-a", [Usage(first, tag, work_s * 1000, None), Usage(first + 1, 2, unattributed_s * 1000, None)]
+    )
     note_checkpoint(store, agreement, Draft(name, "CHECKPOINT", ("base",), None, first, 0, bytes(32)))
     seal_and_close(store, agreement, period)
 
@@ -46,7 +48,10 @@ def test_the_assembly_holds_what_the_circuit_needs(tmp_path: Path) -> None:
     assert [(m.peak, m.coverage) for m in statement.meters] == [(PEAK, 8 * EPOCH), (PEAK, 2 * EPOCH)]
     assert statement.head_before == lab.opening_head and statement.head_after == made.after.head
     for terms, meter, chain in zip(statement.meters, lab.meters, made.witness.ledgers, strict=True):
-        readings = [Reading(*map(int, row)) for row in zip(chain.epochs, chain.tags, chain.chip_seconds, chain.work, strict=True)]
+        readings = [
+            Reading(*map(int, row))
+            for row in zip(chain.epochs, chain.tags, chain.chip_seconds, chain.work, strict=True)
+        ]
         assert readings == store.readings(0, meter.name)
         assert ledger_head(agreement, meter, 0, readings, store.ledger_secrets(0, meter.name)) == terms.head
     registry = made.witness.registry
@@ -79,7 +84,10 @@ def test_periods_chain_through_the_registry_heads(tmp_path: Path) -> None:
             {"lineage": 10**6 + 15 * PEAK - 1},
             "lineage cap exceeded by checkpoint run-0: 1.029685e18 FLOP > 1.029684e18 FLOP (of which 5.937e15 FLOP unattributed work",
         ),
-        ({"freeze": 10**6}, "freeze level exceeded by checkpoint run-0, which was trained further: 1.029685e18 FLOP > 1e18 FLOP"),
+        (
+            {"freeze": 10**6},
+            "freeze level exceeded by checkpoint run-0, which was trained further: 1.029685e18 FLOP > 1e18 FLOP",
+        ),
     ],
 )
 def test_a_lab_over_a_cap_is_told_by_its_own_prover(tmp_path: Path, caps: dict[str, int], message: str) -> None:
@@ -123,7 +131,9 @@ def test_a_preview_warns_before_anything_is_final(tmp_path: Path) -> None:
     store, agreement = make_lab(tmp_path, OPENINGS, total=1)
     store.add_usage(0, "hall-a", [Usage(0, 2, 1000, None)])
     seal_all(store, agreement, 0)
-    assert cap_problems(preview(store, agreement, 0), agreement.labs[0], charge_residue=True) == ["total cap exceeded: 1.979e15 FLOP > 1e12 FLOP"]
+    assert cap_problems(preview(store, agreement, 0), agreement.labs[0], charge_residue=True) == [
+        "total cap exceeded: 1.979e15 FLOP > 1e12 FLOP"
+    ]
     assert store.registry_head(0) is None
 
 
@@ -168,4 +178,6 @@ def test_tampered_readings_are_named_by_meter_and_epoch(tmp_path: Path, monkeypa
         ]
 
     monkeypatch.setattr(Store, "readings", short)
-    assert refused(store, agreement) == (f"meter hall-b: epoch 2 sums to {CHIPS['hall-b'] * EPOCH - 10} of {CHIPS['hall-b'] * EPOCH} chip-seconds",)
+    assert refused(store, agreement) == (
+        f"meter hall-b: epoch 2 sums to {CHIPS['hall-b'] * EPOCH - 10} of {CHIPS['hall-b'] * EPOCH} chip-seconds",
+    )

@@ -1,0 +1,139 @@
+"""What a lab's store holds, as immutable values: usage, readings, signed heads, registry entries and drafts."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+
+from claims.canonical import FIELD_PRIME
+
+__all__ = [
+    "Elements",
+    "FIRST_TAG",
+    "IDLE",
+    "KINDS",
+    "LAST_TAG",
+    "MAX_TOTAL",
+    "RESERVED_NAMES",
+    "UNATTRIBUTED",
+    "Draft",
+    "LedgerSecrets",
+    "PublishedHead",
+    "Reading",
+    "RegistryEntry",
+    "SignedHead",
+    "Usage",
+    "fresh_elements",
+]
+
+MAX_AMOUNT = 2**48 - 1
+MAX_TOTAL = 2**64 - 1
+FIRST_TAG, LAST_TAG = 3, 2**24 - 1
+IDLE, UNATTRIBUTED = 1, 2
+RESERVED_NAMES = {"idle": IDLE, "unattributed": UNATTRIBUTED}
+KINDS = ("OPENING", "EXTERNAL", "CHECKPOINT", "SNAPSHOT", "MERGE", "RESIDUE")
+"""Kinds of registry entries; a kind's number is its position here plus 1 (circuits/README.md section 2)."""
+
+Elements = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Busy time as imported. ``tag``: 2 (unattributed) or a checkpoint's; ``chip_ms``: chip-milliseconds, exact.
+
+    ``work``: units of 10^12 FLOP as metered, or None where the charge is at peak.
+    """
+
+    epoch: int
+    tag: int
+    chip_ms: int
+    work: int | None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A sealed reading: epoch, tag (24 bits), chip_seconds and work (48 bits)."""
+
+    epoch: int
+    tag: int
+    chip_seconds: int
+    work: int
+
+
+@dataclass(frozen=True)
+class LedgerSecrets:
+    """Blinding values of one ledger: 8 uniform field elements each. Not shown by repr."""
+
+    iv: Elements = field(repr=False)
+    trailer: Elements = field(repr=False)
+
+
+@dataclass(frozen=True)
+class SignedHead:
+    """A meter's signed ledger head for a period under one agreement (32-byte digest, 64-byte signature)."""
+
+    meter: str
+    period: int
+    agreement_digest: bytes
+    head: Elements
+    signature: bytes
+
+
+@dataclass(frozen=True)
+class PublishedHead:
+    """A registry head: after ``period`` (the opening head: one less than the lab's first), over ``entries`` entries."""
+
+    period: int
+    head: Elements
+    entries: int
+    trailer: Elements = field(repr=False)
+
+
+@dataclass(frozen=True)
+class RegistryEntry:
+    """One closed registry entry. Tags: 0 is NONE; kind as in ``KINDS``, by number; amounts 64 bits.
+
+    ``name``: private name of the checkpoint; ``period``: None for OPENING; ``weights``: 32-byte digest.
+    """
+
+    name: str
+    tag: int
+    kind: int
+    parent1: int
+    parent2: int
+    base: int
+    epoch: int
+    work: int
+    declared: int
+    cumulative: int
+    weights: bytes
+    period: int | None
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A registry entry before its period is closed: its work is not known yet.
+
+    Attributes:
+        name: the checkpoint's private name.
+        kind: "EXTERNAL", "CHECKPOINT", "SNAPSHOT" or "MERGE".
+        parents: names; none for EXTERNAL, one at most for CHECKPOINT and SNAPSHOT, two for MERGE.
+        branch: True: a branch starts here (base = parent); False: continues (base = parent's base);
+            None: a branch if the parent has several children.
+        epoch: when it was saved.
+        declared: units of 10^12 FLOP (EXTERNAL).
+        weights: 32-byte digest of the weights.
+    """
+
+    name: str
+    kind: str
+    parents: tuple[str, ...]
+    branch: bool | None
+    epoch: int
+    declared: int
+    weights: bytes
+
+
+def fresh_elements() -> Elements:
+    """Eight uniform field elements from the operating system's generator."""
+    return tuple(secrets.randbelow(FIELD_PRIME) for _ in range(8))

@@ -1,0 +1,82 @@
+"""Tables and triggers of a lab's store. FORMATS-store.md explains them.
+
+The triggers make history unchangeable in the file itself, whatever program connects to it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+__all__ = ["schema_statements"]
+
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE names (tag INTEGER PRIMARY KEY CHECK (tag BETWEEN 3 AND 16777215), name TEXT NOT NULL UNIQUE);
+CREATE TABLE usage (
+    id INTEGER PRIMARY KEY, period INTEGER NOT NULL, meter TEXT NOT NULL, epoch INTEGER NOT NULL,
+    tag INTEGER NOT NULL CHECK (tag BETWEEN 2 AND 16777215), chip_ms INTEGER NOT NULL CHECK (chip_ms >= 0), work INTEGER);
+CREATE INDEX usage_by_meter ON usage (period, meter, epoch);
+CREATE TABLE readings (
+    period INTEGER NOT NULL, meter TEXT NOT NULL, seq INTEGER NOT NULL, epoch INTEGER NOT NULL,
+    tag INTEGER NOT NULL CHECK (tag BETWEEN 1 AND 16777215),
+    chip_seconds INTEGER NOT NULL CHECK (chip_seconds BETWEEN 0 AND 281474976710655),
+    work INTEGER NOT NULL CHECK (work BETWEEN 0 AND 281474976710655), PRIMARY KEY (period, meter, seq)) WITHOUT ROWID;
+CREATE TABLE ledgers (
+    period INTEGER NOT NULL, meter TEXT NOT NULL, agreement BLOB NOT NULL CHECK (length(agreement) = 32),
+    iv BLOB NOT NULL CHECK (length(iv) = 32), trailer BLOB NOT NULL CHECK (length(trailer) = 32),
+    head BLOB NOT NULL CHECK (length(head) = 32), signature BLOB NOT NULL CHECK (length(signature) = 64),
+    PRIMARY KEY (period, meter)) WITHOUT ROWID;
+CREATE TABLE drafts (
+    id INTEGER PRIMARY KEY, period INTEGER NOT NULL, tag INTEGER NOT NULL UNIQUE REFERENCES names (tag), kind INTEGER NOT NULL,
+    parent1 INTEGER NOT NULL, parent2 INTEGER NOT NULL, branch INTEGER, epoch INTEGER NOT NULL,
+    declared BLOB NOT NULL CHECK (length(declared) = 8), weights BLOB NOT NULL CHECK (length(weights) = 32));
+CREATE TABLE entries (
+    position INTEGER PRIMARY KEY, period INTEGER, tag INTEGER NOT NULL, kind INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 6),
+    parent1 INTEGER NOT NULL, parent2 INTEGER NOT NULL, base INTEGER NOT NULL, epoch INTEGER NOT NULL,
+    work BLOB NOT NULL CHECK (length(work) = 8), declared BLOB NOT NULL CHECK (length(declared) = 8),
+    cumulative BLOB NOT NULL CHECK (length(cumulative) = 8), weights BLOB NOT NULL CHECK (length(weights) = 32));
+CREATE UNIQUE INDEX one_entry_per_tag ON entries (tag) WHERE tag > 2;
+CREATE UNIQUE INDEX one_residue_per_period ON entries (period) WHERE kind = 6;
+CREATE TABLE registry_heads (
+    period INTEGER PRIMARY KEY, head BLOB NOT NULL CHECK (length(head) = 32),
+    trailer BLOB NOT NULL CHECK (length(trailer) = 32), entries INTEGER NOT NULL);
+CREATE TRIGGER names_update BEFORE UPDATE OF tag ON names BEGIN SELECT RAISE(ABORT, 'a tag is never changed'); END;
+CREATE TRIGGER names_delete BEFORE DELETE ON names BEGIN SELECT RAISE(ABORT, 'a tag is never freed'); END;
+CREATE TRIGGER meta_update BEFORE UPDATE ON meta WHEN OLD.key IN ('lab', 'registry_iv')
+    BEGIN SELECT RAISE(ABORT, 'the lab and the registry''s start are fixed'); END;
+CREATE TRIGGER meta_delete BEFORE DELETE ON meta BEGIN SELECT RAISE(ABORT, 'fixed'); END;
+CREATE TRIGGER usage_sealed BEFORE INSERT ON usage
+    WHEN EXISTS (SELECT 1 FROM ledgers WHERE period = NEW.period AND meter = NEW.meter)
+    BEGIN SELECT RAISE(ABORT, 'the meter has signed this period'); END;
+CREATE TRIGGER usage_update BEFORE UPDATE ON usage
+    WHEN EXISTS (SELECT 1 FROM ledgers WHERE period = OLD.period AND meter = OLD.meter)
+    BEGIN SELECT RAISE(ABORT, 'the meter has signed this period'); END;
+CREATE TRIGGER readings_sealed BEFORE INSERT ON readings
+    WHEN EXISTS (SELECT 1 FROM ledgers WHERE period = NEW.period AND meter = NEW.meter)
+    BEGIN SELECT RAISE(ABORT, 'the meter has signed this period'); END;
+CREATE TRIGGER drafts_closed BEFORE INSERT ON drafts WHEN EXISTS (SELECT 1 FROM registry_heads WHERE period >= NEW.period)
+    BEGIN SELECT RAISE(ABORT, 'the period is closed'); END;
+"""
+_FROZEN = ("readings", "ledgers", "entries", "registry_heads")
+
+
+def _frozen_triggers() -> str:
+    text = ""
+    for table in _FROZEN:
+        for action in ("UPDATE", "DELETE"):
+            text += (
+                f"CREATE TRIGGER {table}_{action.lower()} BEFORE {action} ON {table} "
+                f"BEGIN SELECT RAISE(ABORT, '{table} are never changed'); END;\n"
+            )
+    return text
+
+
+def schema_statements() -> Iterator[str]:
+    """The statements that make an empty store, one by one."""
+    pending = ""
+    for line in (_SCHEMA + _frozen_triggers()).splitlines():
+        pending += line + "\n"
+        if sqlite3.complete_statement(pending):
+            yield pending
+            pending = ""
