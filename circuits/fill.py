@@ -22,7 +22,19 @@ from circuits.statement import (
     UNATTRIBUTED,
     Statement,
 )
-from circuits.witness import I64, LIMB_MASK, LIMB_SHIFT, U8, U32, U64, ClaimWitness, Layout, joined, spread, to_montgomery
+from circuits.witness import (
+    I64,
+    LIMB_MASK,
+    LIMB_SHIFT,
+    U8,
+    U32,
+    U64,
+    ClaimWitness,
+    Layout,
+    joined,
+    spread,
+    to_montgomery,
+)
 from zk.kernels.poseidon2 import fill_trace
 
 Bools = npt.NDArray[np.bool_]
@@ -398,7 +410,7 @@ def _entry_limit(rows: RegistryRows, e: Entries, statement: Statement) -> None:
     cap, freeze, unattributed = (
         np.uint64(v) for v in (statement.lineage_cap, statement.effective_freeze, statement.unattributed_cap)
     )
-    factor = np.where(e.residue, -1, int(statement.charge_residue))
+    factor = np.where(e.residue, -1, int(statement.charge_residue)).astype(np.int64)
     limit = np.where(e.residue, unattributed, np.where(works, freeze, cap))
     charged = np.where(factor < 0, e.cumulative - e.r_before, e.cumulative + e.r_before * np.uint64(statement.charge_residue))
     slack = np.where(e.new, limit - charged, np.uint64(0))
@@ -406,7 +418,7 @@ def _entry_limit(rows: RegistryRows, e: Entries, statement: Statement) -> None:
     carry = np.zeros(e.count, dtype=np.int64)
     for i in range(3):
         left = limb(e.cumulative, i) + factor * limb(e.r_before, i) + limb(slack, i) + carry
-        carry = np.where(e.new, (left - limb(limit, i)) >> 24, 0)
+        carry = np.where(e.new, (left - limb(limit, i)) >> 24, 0).astype(np.int64)
         rows.put("val", rows.entry + 4, np.where(e.new, limb(limit, i), left), i)
         if i < 2:
             bits = carry + e.residue  # 0, 1 or 2

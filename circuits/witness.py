@@ -130,7 +130,8 @@ def rows_needed(witness: ClaimWitness) -> int:
 def to_montgomery(values: npt.NDArray[np.integer]) -> U32:
     """Montgomery form of integers (any sign), elementwise."""
     reduced = np.mod(values, np.array(P, dtype=values.dtype)).astype(np.uint64)
-    return ((reduced << np.uint64(32)) % np.uint64(P)).astype(np.uint32)
+    words: U32 = ((reduced << np.uint64(32)) % np.uint64(P)).astype(np.uint32)
+    return words
 
 
 def from_montgomery(values: U32) -> U32:

@@ -126,11 +126,13 @@ def bus_ops(program: Program) -> list[tuple[int, int, int, int]]:
 
 def _apply(op: int, x: U64, y: U64) -> U64:
     if op == ADD:
-        total = x + y
-        return np.minimum(total, total - _P)  # the smaller is the reduced one: below p, total - p wraps
+        total: U64 = x + y
+        reduced: U64 = np.minimum(total, total - _P)  # below p, total - p wraps to something larger
+        return reduced
     if op == SUB:
         total = x - y
-        return np.minimum(total, total + _P)
+        reduced = np.minimum(total, total + _P)
+        return reduced
     if op == MUL:
         return x * y % _P
     raise AirError(f"unknown opcode {op}")
@@ -211,7 +213,7 @@ class _Fractions:
 
     def add_public(self, terms: Sequence[tuple[int, Sequence[int]]]) -> None:
         """Collects the verifier's terms."""
-        for multiplicity, message in terms:
+        for _, message in terms:
             self.n_message = max(self.n_message, len(message))
         for multiplicity, message in terms:
             cells = np.array([m % P for m in message], dtype=np.uint64).reshape(-1, 1)
@@ -230,7 +232,7 @@ class _Fractions:
         messages = np.concatenate([_padded(part[3], self.n_message) for part in self.parts], axis=1)
         group = _groups(messages)
         sums = np.stack([_sums(group, numerator) for numerator in numerators])
-        bad = (sums % _P).any(axis=0)
+        bad = np.asarray((sums % _P).any(axis=0))
         failures = []
         for i in np.flatnonzero(bad[group]):
             left = [int(v) for v in sums[:, group[i]] % _P]

@@ -115,7 +115,7 @@ def claim(plans, peaks, coverages, old, new, charge_peak=True, charge_residue=Tr
         MeterTerms(ledger_header(digest, "lab", f"meter {i}", 3), peak, coverage, (0,) * 8)
         for i, (peak, coverage) in enumerate(zip(peaks, coverages, strict=True))
     )
-    settings = dict(total_cap=BIG, unattributed_cap=BIG, lineage_cap=BIG, freeze_level=None) | caps
+    settings = {"total_cap": BIG, "unattributed_cap": BIG, "lineage_cap": BIG, "freeze_level": None} | caps
     statement = Statement(
         log_rows=16, first_epoch=min(epochs), last_epoch=max(epochs), charge_peak=charge_peak,
         charge_residue=charge_residue, meters=meters, registry_header=registry_header("lab"), head_before=(0,) * 8,
@@ -153,7 +153,7 @@ def rich(**changes):
         [(e0, [(G, 0.3), (IDLE, 0.1), (UNATTRIBUTED, 0)]), (e0 + 1, [(H, 0)]), (e0 + 2, [(G, 0.5), (H, 0)])],
         [(e0, [(IDLE, 0)]), (e0 + 1, [(UNATTRIBUTED, 0.2), (G, 0.3), (IDLE, 0)]), (e0 + 2, [(G, 0)])],
     ]
-    settings = dict(peaks=[989, 65537], coverages=[8 * 3600, (1 << 24) * 200 + 5], old=old, new=new)
+    settings = {"peaks": [989, 65537], "coverages": [8 * 3600, (1 << 24) * 200 + 5], "old": old, "new": new}
     return claim(plans, **(settings | changes))
 
 
@@ -163,7 +163,7 @@ def first_period(**changes):
     def new(r, works):
         r.residue(0, epoch=5).add(CHECKPOINT, 3, work=works[3], epoch=5)
 
-    return claim([[(5, [(3, 0)])]], **(dict(peaks=[1], coverages=[1], old=lambda r: None, new=new) | changes))
+    return claim([[(5, [(3, 0)])]], **({"peaks": [1], "coverages": [1], "old": lambda r: None, "new": new} | changes))
 
 
 def idle_period(**changes):
@@ -175,7 +175,7 @@ def idle_period(**changes):
     def old(r):
         r.add(OPENING, 9, declared=BIG)
 
-    return claim([[(0, [(IDLE, 0)])]], **(dict(peaks=[7], coverages=[0], old=old, new=new) | changes))
+    return claim([[(0, [(IDLE, 0)])]], **({"peaks": [7], "coverages": [0], "old": old, "new": new} | changes))
 
 
 S, T, U = 200, 201, 202
@@ -201,7 +201,7 @@ def small_new(r, works):
 
 def small(**changes):
     """One meter, peak 3, 1000 chip-seconds in each of three epochs."""
-    settings = dict(plans=[SMALL_PLAN], peaks=[3], coverages=[1000], old=small_old, new=small_new)
+    settings = {"plans": [SMALL_PLAN], "peaks": [3], "coverages": [1000], "old": small_old, "new": small_new}
     return claim(**(settings | changes))
 
 

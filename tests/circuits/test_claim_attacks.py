@@ -793,7 +793,7 @@ def test_entry_has_the_fields_that_are_hashed():
     """Every field of an entry changes the head."""
     statement, witness = small()
     heads = {statement.head_after}
-    changes = dict(tag=77, kind=OPENING, parent1=5, parent2=5, base=5, epoch=5, work=5, declared=5, cumulative=5)
+    changes = {"tag": 77, "kind": OPENING, "parent1": 5, "parent2": 5, "base": 5, "epoch": 5, "work": 5, "declared": 5, "cumulative": 5}
     for name, value in {**changes, "weights_digest": bytes(31) + b"\1"}.items():
         entry: Entry = replace(witness.registry.new_entries[-1], **{name: value})
         new = (*witness.registry.new_entries[:-1], entry)
