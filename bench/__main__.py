@@ -15,7 +15,7 @@ from bench import machine, measure, report
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 FIRST, LAST = 16, 21
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 130)
 json_option = click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
 repeat_option = click.option("--repeat", type=click.IntRange(1, 100), default=3, show_default=True, help="Samples behind a median.")
 rows_option = click.option("--log-rows", type=click.IntRange(16, 22), default=18, show_default=True, help="Binary logarithm of the rows.")

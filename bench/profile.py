@@ -2,8 +2,9 @@
 
 Every function of TRACED is wrapped while one proof is made. Its *own* seconds leave out wrapped functions that it calls. Its
 floor is the bytes of its array arguments and results, each moved once, over the copy bandwidth measured in the same process:
-a lower bound for functions that memory limits, and far below what hashing or constraints can reach. `system` is the kernel's
-share (first touch of fresh pages, mostly).
+a lower bound for functions that memory limits, and far below what hashing or constraints can reach. `cpu` is the time of all
+threads, less sensitive than seconds to what else the machine does: cpu near seconds means a serial function. `system` is
+the kernel's share of it (first touch of fresh pages, mostly).
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ class Line:
 
     calls: int = 0
     seconds: float = 0.0
+    cpu: float = 0.0
     system: float = 0.0
     bytes: int = 0
 
@@ -88,19 +90,19 @@ class Trace:
 
     def call(self, name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Runs a function and books its own time."""
-        phase, inner = self.phase, [0.0, 0.0]
+        phase, inner = self.phase, [0.0, 0.0, 0.0]
         self._inner.append(inner)
-        begin, system = time.perf_counter(), _system_seconds()
+        before = _clocks()
         result = function(*args, **kwargs)
-        seconds, system = time.perf_counter() - begin, _system_seconds() - system
+        spent = [b - a for a, b in zip(before, _clocks(), strict=True)]
         self._inner.pop()
         if self._inner:
-            self._inner[-1][0] += seconds
-            self._inner[-1][1] += system
+            self._inner[-1][:] = [a + b for a, b in zip(self._inner[-1], spent, strict=True)]
         line = self.lines.setdefault((phase, name), Line())
         line.calls += 1
-        line.seconds += seconds - inner[0]
-        line.system += system - inner[1]
+        line.seconds += spent[0] - inner[0]
+        line.cpu += spent[1] - inner[1]
+        line.system += spent[2] - inner[2]
         line.bytes += _bytes([*args, *kwargs.values(), result])
         return result
 
@@ -118,18 +120,18 @@ def run(log_rows: int) -> dict[str, Any]:
     bandwidth = copy_bandwidth()
     trace = Trace()
     with _wrapped(trace):
-        begin = time.perf_counter()
+        before = _clocks()
         proof = prove_claim(statement, witness, progress=trace.progress)
-        seconds = time.perf_counter() - begin
+        seconds, cpu, _ = (b - a for a, b in zip(before, _clocks(), strict=True))
     verify_claim_proof(statement, proof)
     lines = [
         {
-            "phase": phase, "function": name, "calls": line.calls, "seconds": line.seconds, "system": line.system,
-            "bytes": line.bytes, "floor": line.bytes / bandwidth,
+            "phase": phase, "function": name, "calls": line.calls, "seconds": line.seconds, "cpu": line.cpu,
+            "system": line.system, "bytes": line.bytes, "floor": line.bytes / bandwidth,
         }
         for (phase, name), line in trace.lines.items()
     ]  # fmt: skip
-    return {"log_rows": log_rows, "seconds": seconds, "bandwidth": bandwidth, "lines": lines}
+    return {"log_rows": log_rows, "seconds": seconds, "cpu": cpu, "bandwidth": bandwidth, "lines": lines}
 
 
 def copy_bandwidth(words: int = 1 << 25, repeat: int = 5) -> float:
@@ -151,8 +153,10 @@ def copy_bandwidth(words: int = 1 << 25, repeat: int = 5) -> float:
     return 2 * source.nbytes / best
 
 
-def _system_seconds() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_stime
+def _clocks() -> tuple[float, float, float]:
+    """Wall time, time of all threads, the kernel's share of it."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return time.perf_counter(), usage.ru_utime + usage.ru_stime, usage.ru_stime
 
 
 def _bytes(values: list[Any]) -> int:

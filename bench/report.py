@@ -14,7 +14,7 @@ Record = dict[str, Any]
 
 def proofs(console: Console, records: Sequence[Record]) -> None:
     """One line for each height, then the phases."""
-    table = _table("Whole proofs, preset std", ("rows", "readings", "prove", "rows/s", "verify", "proof", "peak memory", "bits"))
+    table = _table("Whole proofs, preset std", ("rows", "readings", "prove", "rows/s", "verify", "proof", "memory", "bits"))
     for r in records:
         table.add_row(
             _rows(r), f"{r['readings']:,}", f"{r['prove_seconds']:.2f} s", f"{r['rows'] / r['prove_seconds']:,.0f}",
@@ -43,13 +43,13 @@ def cold(console: Console, record: Record) -> None:
 
 def profile(console: Console, record: Record, least: float = 0.002) -> None:
     """Functions by their own time, beside their floor."""
-    title = f"One proof of 2^{record['log_rows']} rows: {record['seconds']:.2f} s; copies move {record['bandwidth'] / 1e9:.0f} GB/s"
-    table = _table(title, ("phase", "function", "calls", "own ms", "system ms", "MB", "floor ms"))
+    title = f"One proof of 2^{record['log_rows']} rows: {record['seconds']:.2f} s, {record['cpu']:.2f} s of all threads; copies move {record['bandwidth'] / 1e9:.0f} GB/s"
+    table = _table(title, ("phase", "function", "calls", "own ms", "cpu ms", "system ms", "MB", "floor ms"))
     for line in sorted(record["lines"], key=lambda line: -line["seconds"]):
         if line["seconds"] >= least:
             table.add_row(
                 line["phase"], line["function"], str(line["calls"]), f"{line['seconds'] * 1e3:.1f}",
-                f"{line['system'] * 1e3:.1f}", f"{line['bytes'] / 1e6:.0f}", f"{line['floor'] * 1e3:.1f}",
+                f"{line['cpu'] * 1e3:.1f}", f"{line['system'] * 1e3:.1f}", f"{line['bytes'] / 1e6:.0f}", f"{line['floor'] * 1e3:.1f}",
             )  # fmt: skip
     console.print(table)
 
