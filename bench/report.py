@@ -43,7 +43,10 @@ def cold(console: Console, record: Record) -> None:
 
 def profile(console: Console, record: Record, least: float = 0.002) -> None:
     """Functions by their own time, beside their floor."""
-    title = f"One proof of 2^{record['log_rows']} rows: {record['seconds']:.2f} s, {record['cpu']:.2f} s of all threads; copies move {record['bandwidth'] / 1e9:.0f} GB/s"
+    title = (
+        f"One proof of 2^{record['log_rows']} rows: {record['seconds']:.2f} s, {record['cpu']:.2f} s of all threads; "
+        f"copies move {record['bandwidth'] / 1e9:.0f} GB/s"
+    )
     table = _table(title, ("phase", "function", "calls", "own ms", "cpu ms", "system ms", "MB", "floor ms"))
     for line in sorted(record["lines"], key=lambda line: -line["seconds"]):
         if line["seconds"] >= least:
