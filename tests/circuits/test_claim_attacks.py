@@ -799,3 +799,26 @@ def test_entry_has_the_fields_that_are_hashed():
         new = (*witness.registry.new_entries[:-1], entry)
         heads.add(seal(statement, replace(witness, registry=replace(witness.registry, new_entries=new))).head_after)
     assert len(heads) == 1 + len(changes) + 1 and RESIDUE not in changes.values()
+
+
+def test_two_epochs_pass_at_once():
+    """`last` = 2 would skip an epoch and allow twice the coverage in the next: 2 x coverage, taken modulo p."""
+    statement, witness = small()
+    plan = [(10, [(S, 0.5), (IDLE, 0)]), (12, [(S, 0.2), (UNATTRIBUTED, 0.2), (T, 0)])]
+    _, other = small(plans=[plan], coverages=[1000])
+    seconds = other.ledgers[0].chip_seconds.copy()
+    seconds[2:] *= np.uint64(2)
+    work = seconds * np.uint64(3) * (other.ledgers[0].tags != IDLE)
+    ledgers = (replace(other.ledgers[0], chip_seconds=seconds, work=work),)
+    registry = samples.Registry()
+    small_old(registry)
+    small_new(registry, samples.sums(ledgers))
+    new = tuple(registry.entries[len(witness.registry.old_entries) :])
+    forge = Forge(statement, ClaimWitness(ledgers, replace(witness.registry, new_entries=new)))
+    row, remaining = forge.rows("hd")[0] + 2, 2000
+    forge["new", 0, row] = 2
+    for k, spent in enumerate(seconds[2:].tolist(), 1):
+        remaining -= spent
+        forge.put_bytes(12, row + k, remaining, 6)
+        forge["shared_base", 0, row + k] = 0
+    assert forge.rehash().reseal().failures() == {"last_is_a_bit"}
