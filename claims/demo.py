@@ -6,7 +6,6 @@ meters sign, registries close, claims are proven, and each is verified from its 
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import time
 from collections.abc import Callable
@@ -31,9 +30,7 @@ from claims.witness import PeriodFigures, WitnessRefused, assemble
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["DemoFailed", "DemoResult", "main", "run_demo"]
-
-FOLDER = "standstill-demo"
+__all__ = ["DemoFailed", "DemoResult", "run_demo"]
 
 STRICTER = {**CAPS, "lineage": "1e25 FLOP", "freeze": "1e25 FLOP"}
 """What-if: the EU AI Act's threshold (Art. 51(2)) as the cap on every lineage."""
@@ -109,29 +106,11 @@ def run_demo(out_dir: str | Path, console: Console) -> DemoResult:
     return result
 
 
-def main(arguments: list[str]) -> int:
-    """``standstill demo [FOLDER]``; returns an exit code. Without FOLDER: standstill-demo, standstill-demo-2, ..."""
-    from rich.console import Console
-
-    parser = argparse.ArgumentParser(
-        prog="standstill demo", description="A whole standstill on published runs, on this machine."
-    )
-    parser.add_argument("folder", nargs="?", type=Path, help=f"new folder for the files [default: {FOLDER}]")
-    folder = parser.parse_args(arguments).folder
-    if folder is None:
-        folder, number = Path(FOLDER), 1
-        while folder.exists():
-            number += 1
-            folder = Path(f"{FOLDER}-{number}")
-    run_demo(folder, Console())
-    return 0
-
-
 def _compile(console: Console) -> None:
     from zk.kernels._jit import warm_up
 
     with console.status(
-        "Preparing the prover (compiled once on each machine; the first time takes a minute or so) ..."
+        "Preparing the prover (compiled once on each machine; the first time takes up to a minute or two) ..."
     ):
         seconds = warm_up()
     console.print(f"The prover is ready ({seconds:.0f} s of compiling, kept for the next time).\n", highlight=False)

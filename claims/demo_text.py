@@ -70,7 +70,10 @@ def _table(title: str, *columns: str, right: Sequence[str] = ()) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(
-            column, justify="right" if column in right else "left", overflow="fold", no_wrap=column in ("lab", *right)
+            column,
+            justify="right" if column in right else "left",
+            overflow="fold",
+            no_wrap=column in ("lab", "period", *right),
         )
     return table
 
@@ -145,7 +148,7 @@ def period_heading(console: Console, agreement: Agreement, period: int) -> None:
 def public_table(console: Console, rows: list[Row]) -> None:
     """What the world sees."""
     table = _table(
-        "\nWhat everybody sees", "lab", "period", "result", "continues from", "size", "made in", "checked in",
+        "\nWhat everybody sees", "lab", "period", "result", "follows", "size", "made in", "checked in",
         right=("size", "made in", "checked in"),
     )  # fmt: skip
     for row in rows:
@@ -167,10 +170,10 @@ def public_table(console: Console, rows: list[Row]) -> None:
 
 def private_table(console: Console, rows: list[Row]) -> None:
     """What only each lab sees."""
-    right = ("readings", "FLOP in all", "of cap", "unbooked", "behind one model")
+    right = ("readings", "in all", "of limit", "unbooked", "one model")
     table = _table(
-        "What only the lab itself sees (shown because this is a demonstration)", "lab", "period", "readings",
-        "FLOP in all", "of cap", "unbooked", "behind one model", right=right,
+        "What only the lab itself sees, in FLOP (shown because this is a demonstration)", "lab", "period", "readings",
+        "in all", "of limit", "unbooked", "one model", right=right,
     )  # fmt: skip
     for row in rows:
         f, cap = row.figures, row.report.lab.caps.total

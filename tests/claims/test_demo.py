@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from claims import demo_data
-from claims.demo import DemoResult, main, run_demo
+from claims.demo import DemoResult, run_demo
 from claims.demo_data import ASSUMED, chip_peaks, lab_plans, milliseconds
 from claims.demo_text import flop
 from claims.errors import ClaimsError
@@ -116,8 +116,6 @@ def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(ClaimsError, match="is in use"):
         run_demo(tmp_path, Console(file=io.StringIO()))
-    with pytest.raises(SystemExit):
-        main(["--unknown"])
 
 
 def test_runs_keep_their_published_times_and_chips() -> None:
