@@ -180,7 +180,7 @@ class Parameters:
             raise Reject("options", "log_rows")
         if not (2 <= b <= 4 and 1 <= q <= 1024 and query_grinding <= 32 and round_grinding <= 32 and log_arity == 3):
             raise Reject("options")
-        if not (1 <= slack_shift <= 8 and 3 <= log_final <= 12 and 16 <= salt <= 32):
+        if not (1 <= slack_shift <= 8 and 3 <= log_final <= 12 and 16 <= salt <= 32 and salt % 4 == 0):
             raise Reject("options")
         self.k, self.b, self.q = k, b, q
         self.query_grinding, self.round_grinding, self.salt = query_grinding, round_grinding, salt
