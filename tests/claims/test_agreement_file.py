@@ -134,7 +134,7 @@ ERRORS = [
     ("2026-01-01T00:00:00Z", "9999-12-31T00:00:00Z", "periods", "periods", "9999"),
     ("[pause]", AMENDS.replace("from_period = 3", "from_period = 0"), "amends.from_period", "from_period", "between"),
     ("[pause]", AMENDS.replace("ab", "AB"), "amends.digest", "digest", "not a digest"),
-    ('[[chip]]\nname = "h100"', 'chip = [1]\n[x]\nname = "h100"', "chip", None, ""),
+    ('[[chip]]\nname = "h100"', 'chip = [1]\n[x]\nname = "h100"', "party[1].chip", None, "unknown field"),
     ("periods = 12", "periods = 12\nsurprise = 1", "surprise", "surprise", "unknown field"),
 ]  # fmt: skip
 
