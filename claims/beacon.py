@@ -129,7 +129,7 @@ def time_of_round(number: int) -> int:
         RoundRejected: ``number`` is not 1 to :data:`MAX_ROUND`.
     """
     if type(number) is not int or not 1 <= number <= MAX_ROUND:
-        raise RoundRejected(f"{str(number)[:40]} is not a round number from 1 to {MAX_ROUND}")
+        raise RoundRejected(f"rounds have numbers from 1 to {MAX_ROUND}")
     return QUICKNET.genesis + (number - 1) * QUICKNET.period
 
 
