@@ -72,9 +72,7 @@ def skipping_ledger(coverage, steps, last_epoch, peak=1):
     total = sum(seconds) * peak
     entry = replace(witness.registry.new_entries[0], work=total, cumulative=total)
     witness = replace(witness, ledgers=(ledger,), registry=replace(witness.registry, new_entries=(entry,)))
-    statement = replace(
-        statement, first_epoch=0, last_epoch=last_epoch, total_cap=total, unattributed_cap=total
-    )
+    statement = replace(statement, first_epoch=0, last_epoch=last_epoch, total_cap=total, unattributed_cap=total)
     forge = Forge(samples.seal(statement, witness), witness)
     for row, k in zip(forge.rows("busy"), [*(k for k, _ in steps), 1], strict=True):
         forge["new", 0, row], forge["shared_base", 0, row] = k, 0
@@ -321,7 +319,12 @@ def over_limit(forge, row, charged, limit, carry_cells, first_byte, constant, na
         slack = [(limit[i] - charged[i] - carries[i] + (carries[i + 1] << 24)) % P for i in range(3)]
         for cell, bit in zip(carry_cells, bits, strict=True):
             forge[(*cell, row)] = bit
-        forge.put_bytes(first_byte, row, sum((s % (1 << w)) << 24 * i for i, (s, w) in enumerate(zip(slack, (24, 24, 16), strict=True))), 8)
+        forge.put_bytes(
+            first_byte,
+            row,
+            sum((s % (1 << w)) << 24 * i for i, (s, w) in enumerate(zip(slack, (24, 24, 16), strict=True))),
+            8,
+        )
         if not names & at(forge, row):
             passed.append(bits)
     return passed
@@ -627,7 +630,9 @@ def windows(forge):
 def test_no_selector_carry_kind_or_epoch_can_move():
     forge = Forge(*samples.rich(freeze_level=samples.BIG - 1))
     for first, last in windows(forge):
-        found = {(kind, name) for kind, name in moving(forge, first, last) if name in STEADY | STEADY_IN.get(kind, set())}
+        found = {
+            (kind, name) for kind, name in moving(forge, first, last) if name in STEADY | STEADY_IN.get(kind, set())
+        }
         assert found == set()
 
 
