@@ -59,8 +59,15 @@ def test_every_bit_of_the_head_flipped() -> None:
 
 
 def test_every_length() -> None:
-    for length in range(len(PROOF)):
+    """All of the head and the last bytes; a stride through the openings (the slow test takes all)."""
+    for length in [*range(SHAPE.head_bytes + 40), *range(SHAPE.head_bytes, len(PROOF), 7), *range(len(PROOF) - 40, len(PROOF))]:
         assert judge(COUNTER, PROOF[:length], both=length % 37 == 0) == "format", length
+
+
+@pytest.mark.slow
+def test_every_length_for_both_verifiers() -> None:
+    for length in range(len(PROOF)):
+        assert judge(COUNTER, PROOF[:length]) == "format", length
 
 
 def test_truncated_for_both_verifiers() -> None:

@@ -70,6 +70,12 @@ FALSE: dict[str, Callable[[], Instance]] = {
 }
 
 
+SLOWER = {  # also tried with every strategy in test_every_false_statement_by_every_strategy
+    "public term counted twice", "public multiplicity of wrong sign", "value not in the table",
+    "a multiplicity one too large", "table with a gap", "square not received",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("name", ["another public start", "a step skipped", "bus with another public message"])
 def test_false_statement_by_every_strategy(name: str, strategy: str) -> None:
@@ -78,7 +84,10 @@ def test_false_statement_by_every_strategy(name: str, strategy: str) -> None:
     assert judge(item, cheat(item, name).prove_false()) in expected
 
 
-@pytest.mark.parametrize("name", FALSE)
+QUICK = [name for name in FALSE if name not in SLOWER]
+
+
+@pytest.mark.parametrize("name", QUICK)
 def test_false_statement(name: str) -> None:
     item = FALSE[name]()
     assert judge(item, Cheat(item, name).prove_false()) == "out of domain"
