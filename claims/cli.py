@@ -185,9 +185,9 @@ def agreement_verify(path: Path, signatures: Path | None) -> None:
 @click.argument("claim_path", metavar="CLAIM", type=read_path)
 @agreement_argument
 @click.option("--signatures", type=read_path, help="The parties' signatures. [default: the agreement's name with .sigs]")
-@click.option("--previous", "-p", type=read_path, multiple=True, help="Claim for the period before; repeat, oldest first.")
+@click.option("--previous", "-p", type=read_path, multiple=True, help="Claim for the period before; repeat back to the first, oldest first.")
 @click.option("--previous-agreement", type=read_path, help="The amended agreement, at an amendment's first period.")
-@click.option("--previous-accepted", is_flag=True, help="The previous claims were accepted before: skip their proofs.")
+@click.option("--previous-accepted", is_flag=True, help="You accepted the previous claims before: skip their proofs.")
 @click.option("--no-continuity", is_flag=True, help="Accept without the previous claim; the result is not proven.")
 @click.option("--unsigned-agreement", is_flag=True, help="Accept an agreement not signed by all; the result is not proven.")
 @click.option("--proof-only", is_flag=True, help="Check no signature (standard library only); the result is not proven.")
@@ -283,6 +283,7 @@ def check_evidence(path: Path, agreement_path: Path) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Entry point: runs a command and turns every expected error into one line and an exit code."""
+    import claims.cli_inspect  # registers the inspector's commands
     import claims.cli_lab  # noqa: F401  (registers the lab's commands)
 
     try:

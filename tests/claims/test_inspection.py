@@ -124,7 +124,7 @@ def test_draws_are_uniform(seed: int) -> None:
     draws = sample(N, meters=meters, beacon=beacon, epochs=(10, 20), epoch_seconds=60)
     chips = dict(meters)
     by_meter = chi_square(Counter(d.meter for d in draws), {m: N * c / 13 for m, c in meters})
-    by_epoch = chi_square(Counter(d.epoch for d in draws), {e: N / 11 for e in range(10, 21)})
+    by_epoch = chi_square(Counter(d.epoch for d in draws), dict.fromkeys(range(10, 21), N / 11))
     cells = {(m, e, o): N / (13 * 60 * 11) for m, c in meters for e in range(10, 21) for o in range(c * 60)}
     by_second = chi_square(Counter((d.meter, d.epoch, d.offset) for d in draws), cells)  # type: ignore[arg-type]
     pairs = Counter((a.epoch, b.epoch) for a, b in zip(draws[::2], draws[1::2], strict=True))
@@ -136,7 +136,7 @@ def test_draws_are_uniform(seed: int) -> None:
 def test_the_uniformity_test_sees_a_modulo_bias() -> None:
     """What a reduction in place of rejection would do: 13 cells from 16 values."""
     values = (hashlib.sha256(i.to_bytes(8, "big")).digest()[0] >> 4 for i in range(N))
-    assert chi_square(Counter(v % 13 for v in values), {v: N / 13 for v in range(13)}) > 10 * limit(13)
+    assert chi_square(Counter(v % 13 for v in values), dict.fromkeys(range(13), N / 13)) > 10 * limit(13)
 
 
 def test_edges_of_the_population() -> None:
