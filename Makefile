@@ -1,6 +1,6 @@
 # make test      set up .venv, lint, type-check, tests without the slow ones
 # make test-all  the slow ones too
-# make demo      a whole standstill between invented labs, on this machine
+# make demo      a whole standstill between four labs on published data, on this machine
 # make bench     benchmarks
 
 PYTHON ?= python3

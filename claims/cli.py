@@ -185,7 +185,7 @@ def agreement_verify(path: Path, signatures: Path | None) -> None:
 @click.argument("claim_path", metavar="CLAIM", type=read_path)
 @agreement_argument
 @click.option("--signatures", type=read_path, help="The parties' signatures. [default: the agreement's name with .sigs]")
-@click.option("--previous", "-p", type=read_path, multiple=True, help="Claim for the period before; repeat back to the first, oldest first.")
+@click.option("--previous", "-p", type=read_path, multiple=True, help="Claim for the period before; repeat, back to the first.")
 @click.option("--previous-agreement", type=read_path, help="The amended agreement, at an amendment's first period.")
 @click.option("--previous-accepted", is_flag=True, help="You accepted the previous claims before: skip their proofs.")
 @click.option("--no-continuity", is_flag=True, help="Accept without the previous claim; the result is not proven.")

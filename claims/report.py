@@ -83,7 +83,7 @@ class VerificationReport:
                 return "checked: starts at the agreement's opening head"
             return f"checked: an unbroken chain of claims from the opening head, period {oldest} on{skipped}"
         if self.evidence.continuity == "previous claim":
-            return f"checked: an unbroken chain of claims from period {oldest} on{skipped}; earlier ones rest on their own checks"
+            return f"checked: an unbroken chain of claims from period {oldest} on, which you accepted before"
         return "NOT CHECKED"
 
     def shown(self) -> list[str]:

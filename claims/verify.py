@@ -43,7 +43,7 @@ class Policy:
     Attributes:
         unsigned_agreement: the agreement need not be signed by all parties; the result is never "proven".
         no_continuity: the head before need not be checked; the result is never "proven".
-        previous_accepted: the previous claims were accepted earlier, by this verifier: skip their proofs.
+        previous_accepted: the previous claims were accepted earlier, by this verifier: skip their proofs and what came before.
         proof_only: check no signature at all (standard library only); the result is never "proven".
     """
 
@@ -116,7 +116,8 @@ def verify_claim(
         data: the claim file's bytes.
         agreement: parsed by the verifier.
         signatures: the parties' signatures of it.
-        previous: claim files of the periods right before, oldest first; one is enough, more are followed back.
+        previous: claim files of the periods right before, oldest first, back to the lab's first period, or to a claim
+            accepted before (`policy.previous_accepted`).
         previous_agreement: the agreement that this one amends, for a claim of the amendment's first period.
         policy: what may be left out.
 
@@ -242,7 +243,11 @@ def _predecessor(agreement: Agreement, given: Agreement | None) -> Agreement:
 
 
 def _check_continuity(chain: list[tuple[Claim, Agreement]], policy: Policy) -> str:
-    """One of "opening head", "previous claim", "not checked". A chain that ends at the opening head is "opening head"."""
+    """One of "opening head", "previous claim", "not checked".
+
+    A chain that reaches back to the opening head is "opening head". One that does not rests on its oldest claim, which
+    a lab could have made over an invented registry: it counts only if the caller accepted that claim before.
+    """
     oldest, terms = chain[-1]
     lab = terms.lab(oldest.lab)
     if oldest.period == lab.since_period:
@@ -250,6 +255,12 @@ def _check_continuity(chain: list[tuple[Claim, Agreement]], policy: Policy) -> s
             raise ClaimRejected("continuity", "the head before is not the agreement's opening head")
         return "opening head"
     if len(chain) > 1:
+        if not policy.previous_accepted:
+            raise ClaimRejected(
+                "continuity",
+                f"NOT CHECKED before period {oldest.period}: give the older claims too (--previous, oldest first), "
+                "or say that you accepted this one before (--previous-accepted)",
+            )
         return "previous claim"
     if not policy.no_continuity:
         raise ClaimRejected(

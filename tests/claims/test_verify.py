@@ -171,7 +171,9 @@ def test_continuity() -> None:
     assert not report.proven and any("continuity: NOT CHECKED" in line for line in report.lines())
     assert report.to_json()["continuity"]["result"] == "not checked"
     assert verify(second, first).proven
-    assert verify(third, second).continuity_text().endswith("earlier ones rest on their own checks")
+    rejected("continuity", third, second, match="NOT CHECKED before period 1")
+    known = verify(third, second, policy=Policy(previous_accepted=True))
+    assert known.proven and known.continuity_text().endswith("from period 1 on, which you accepted before")
     assert verify(third, first, second).evidence.continuity == "opening head"
     rejected("continuity", third, first, match="the one before")
     rejected("continuity", third, second, first)
@@ -187,6 +189,13 @@ def test_previous_proofs_are_verified_unless_accepted_before(proofs: list[Any]) 
     proofs.clear()
     report = verify(second, first, policy=Policy(previous_accepted=True))
     assert report.proven and "accepted before" in report.continuity_text() and len(proofs) == 1
+
+
+def test_a_previous_claim_over_an_invented_registry_proves_nothing() -> None:
+    """A lab signs a second claim for period 1 that starts from nowhere, and period 2 on top of it."""
+    invented = world.claim(TERMS, 1, before=world.head(5))
+    rejected("continuity", world.claim(TERMS, 2), invented, match="NOT CHECKED")
+    rejected("continuity", world.claim(TERMS, 2), world.claim(TERMS), invented, match="not the head after")
 
 
 def test_amendments_continue_the_amended_agreement() -> None:
