@@ -17,12 +17,13 @@ rounds, past and future, in advance.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from claims.canonical import from_json
 from claims.errors import ClaimRejected, MalformedFile, MissingDependency
 from claims.units import format_time
 
@@ -158,7 +159,7 @@ def parse_round(data: bytes) -> Round:
     if len(data) > ROUND_LIMIT:
         raise MalformedRound(f"a round file has at most {ROUND_LIMIT} bytes, this one {len(data)}")
     try:
-        values = json.loads(data.decode("utf-8"), object_pairs_hook=_unique_fields)
+        values = from_json(data, object_pairs_hook=_unique_fields)
     except (ValueError, RecursionError) as error:
         raise MalformedRound(f"not JSON: {str(error)[:200]}") from None
     if type(values) is not dict:
@@ -217,7 +218,11 @@ def verify_round(beacon_round: Round, *, after: int | None = None) -> VerifiedRo
 
 
 def _bls() -> tuple[Any, Any, Any]:
-    """The modules ``optimized_bls12_381``, ``point_compression`` and ``hash_to_curve`` of py_ecc."""
+    """The modules ``optimized_bls12_381``, ``point_compression`` and ``hash_to_curve`` of py_ecc.
+
+    py_ecc raises the interpreter's recursion limit, a guard for every parser of this process; it is put back.
+    """
+    limit = sys.getrecursionlimit()
     try:
         from py_ecc import optimized_bls12_381
         from py_ecc.bls import hash_to_curve, point_compression
@@ -225,6 +230,8 @@ def _bls() -> tuple[Any, Any, Any]:
         hash_to_curve.hash_to_G1  # noqa: B018  (absent before py_ecc 8)
     except (ImportError, AttributeError):
         raise MissingDependency("verifying beacon rounds needs py_ecc 8", "pip install 'py_ecc>=8'") from None
+    finally:
+        sys.setrecursionlimit(limit)
     return optimized_bls12_381, point_compression, hash_to_curve
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from claims.errors import MalformedFile
 
@@ -32,6 +33,9 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 NAME_RULE = "1 to 64 of a-z 0-9 . _ - and a letter or digit first"
 
 Head = tuple[int, ...]
+
+MAX_NESTING = 16
+"""Depth of brackets that any of our JSON formats could need, with room to spare."""
 
 
 def is_name(text: str) -> bool:
@@ -69,6 +73,25 @@ def head_from_hex(text: str) -> Head:
 def to_json(value: object) -> bytes:
     """Canonical JSON: keys sorted, two-space indent, ASCII, one newline at the end."""
     return (json.dumps(value, sort_keys=True, indent=2, ensure_ascii=True, allow_nan=False) + "\n").encode("ascii")
+
+
+def from_json(data: bytes, **options: Any) -> Any:
+    """json.loads for hostile bytes: UTF-8, and nested at most MAX_NESTING deep.
+
+    The interpreter's own limit is no guard: a library that raises it lets deep nesting overflow the stack of the C parser.
+
+    Raises:
+        ValueError: anything that is not such JSON.
+    """
+    depth = 0
+    for byte in data:
+        if byte in b"[{":
+            depth += 1
+            if depth > MAX_NESTING:
+                raise ValueError(f"nested deeper than {MAX_NESTING}")
+        elif byte in b"]}":
+            depth -= 1
+    return json.loads(data.decode("utf-8"), **options)
 
 
 class Writer:

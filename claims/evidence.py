@@ -6,12 +6,11 @@ anyone can check with the agreement alone, without either claim being valid.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 from claims.agreement import Agreement
-from claims.canonical import head_from_hex, head_to_hex, to_json
+from claims.canonical import from_json, head_from_hex, head_to_hex, to_json
 from claims.claim import Claim
 from claims.errors import BadSignature, MalformedFile
 from claims.signatures import check_signature, ledger_head_message, registry_head_message
@@ -67,7 +66,7 @@ class Equivocation:
     def decode(data: bytes) -> Equivocation:
         """Inverse of :meth:`encode`. Raises MalformedFile for anything else."""
         try:
-            value: Any = json.loads(data.decode("ascii"))
+            value: Any = from_json(data)
             one, two = ((head_from_hex(h["head"]), bytes.fromhex(h["signature"])) for h in value["heads"])
             digest = bytes.fromhex(value["agreement"])
             meter = value["meter"]

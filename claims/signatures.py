@@ -6,12 +6,11 @@ Signatures are Ed25519 (RFC 8032). Checking one needs the package ``cryptography
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from claims.agreement import Agreement
-from claims.canonical import Writer, to_json
+from claims.canonical import Writer, from_json, to_json
 from claims.errors import BadSignature, MalformedFile, MissingDependency
 
 if TYPE_CHECKING:
@@ -131,7 +130,7 @@ class AgreementSignatures:
     def decode(data: bytes) -> AgreementSignatures:
         """Inverse of :meth:`encode`. Raises MalformedFile for anything that it would not write."""
         try:
-            value: Any = json.loads(data.decode("ascii"))
+            value: Any = from_json(data)
             rows = {str(row["party"]): bytes.fromhex(row["signature"]) for row in value["signatures"]}
             result = AgreementSignatures(bytes.fromhex(value["agreement"]), rows)
             good = result.encode() == data and len(result.agreement) == 32

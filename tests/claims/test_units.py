@@ -1,13 +1,15 @@
-"""Exact amounts."""
+"""Exact amounts, and bounded JSON."""
 
 from __future__ import annotations
 
+import sys
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from claims.canonical import from_json
 from claims.errors import QuantityError
 from claims.units import (
     cap_from_text,
@@ -65,3 +67,15 @@ def test_times_read_back(seconds: int) -> None:
 def test_other_times_are_refused(text: str) -> None:
     with pytest.raises(QuantityError):
         time_from_text(text)
+
+
+def test_deep_json_is_refused_whatever_the_recursion_limit() -> None:
+    limit = sys.getrecursionlimit()
+    try:
+        sys.setrecursionlimit(1_000_000)
+        for bad in (b"[" * 1_000_000, b'{"a":' * 1_000_000, b"[" * 17 + b"]" * 17, b"\xff", b"{"):
+            with pytest.raises(ValueError):
+                from_json(bad)
+    finally:
+        sys.setrecursionlimit(limit)
+    assert from_json(b'{"a": [1, {"b": "x"}]}') == {"a": [1, {"b": "x"}]}
