@@ -25,6 +25,8 @@ rows_option = click.option("--log-rows", type=click.IntRange(16, 22), default=18
 @click.pass_context
 def main(context: click.Context) -> None:
     """Benchmarks. Without a command: kernels, cold start and the sweep over 2^16..2^21 rows, written to build/bench."""
+    if context.invoked_subcommand != "report" and machine.is_busy():
+        console.print("the machine is busy: what follows are upper bounds, see bench/README.md", style="yellow")
     if context.invoked_subcommand is None:
         folder = machine.ROOT / "build" / "bench"
         context.invoke(kernels, log_rows=18, columns=244, json_path=folder / "kernels.json")
@@ -53,8 +55,8 @@ def kernels(log_rows: int, columns: int, json_path: Path | None) -> None:
 @json_option
 def prove(log_rows: int, repeat: int, json_path: Path | None) -> None:
     """Whole proofs of one height: time by phase, verification, size, memory, soundness."""
-    record, _ = _measured(log_rows, repeat)
-    report.proofs(console, [record])
+    record, samples = _measured(log_rows, repeat)
+    report.proofs(console, [{**record, "samples": samples}])
     _finish(json_path, record)
 
 

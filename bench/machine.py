@@ -28,6 +28,11 @@ def describe() -> dict[str, Any]:
     }
 
 
+def is_busy() -> bool:
+    """Whether other work leaves less than most of the machine: a load average above a fifth of a core."""
+    return hasattr(os, "getloadavg") and os.getloadavg()[0] > 0.2
+
+
 def commit() -> str:
     """The checkout's commit, with "-modified" where a tracked source differs from it; "unknown" outside a checkout."""
     head = _git("rev-parse", "HEAD")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from rich.console import Console
@@ -14,10 +15,10 @@ Record = dict[str, Any]
 
 def proofs(console: Console, records: Sequence[Record]) -> None:
     """One line for each height, then the phases."""
-    table = _table("Whole proofs, preset std", ("rows", "readings", "prove", "rows/s", "verify", "proof", "memory", "bits"))
+    table = _table("Whole proofs, preset std", ("rows", "readings", "prove", "all threads", "rows/s", "verify", "proof", "memory", "bits"))
     for r in records:
         table.add_row(
-            _rows(r), f"{r['readings']:,}", f"{r['prove_seconds']:.2f} s", f"{r['rows'] / r['prove_seconds']:,.0f}",
+            _rows(r), f"{r['readings']:,}", f"{r['prove_seconds']:.2f} s", _cpu(r), f"{r['rows'] / r['prove_seconds']:,.0f}",
             f"{r['verify_seconds'] * 1e3:.0f} ms", f"{r['proof_bytes'] / 1024:.0f} KiB", f"{r['peak_rss_mb']:,.0f} MB",
             f"{r['bits_unique_decoding']:.1f} / {r['bits_johnson']:.1f}",
         )  # fmt: skip
@@ -81,12 +82,12 @@ def plot(records: Sequence[Record], target: Path) -> list[Path]:
     matplotlib.rcParams["svg.hashsalt"] = "standstill"
     records = sorted(records, key=lambda r: r["rows"])
     rows = [r["rows"] for r in records]
-    figure, (times, sizes) = pyplot.subplots(1, 2, figsize=(12, 5.4), constrained_layout=True)
+    figure, (times, sizes) = pyplot.subplots(1, 2, figsize=(13, 5.4), constrained_layout=True)
     times.plot(rows, [r["prove_seconds"] for r in records], "o-", color="black", linewidth=2, label="prove, whole")
     names = list(dict.fromkeys(name for r in records for name in r["phases"]))
     for name in names:
         times.plot(rows, [r["phases"].get(name) for r in records], ".-", linewidth=1, label=name)
-    times.plot(rows, [r["verify_seconds"] for r in records], "s-", color="tab:green", linewidth=2, label="verify")
+    times.plot(rows, [r["verify_seconds"] for r in records], "s--", color="darkgreen", linewidth=2, label="verify")
     first = records[0]
     times.plot(rows, [first["prove_seconds"] * n / rows[0] for n in rows], ":", color="grey", label="linear")
     times.set_ylabel("seconds")
@@ -101,7 +102,8 @@ def plot(records: Sequence[Record], target: Path) -> list[Path]:
         axes.set_xlabel("rows (readings and registry entries)")
         axes.set_xticks(rows)
         axes.grid(True, which="major", alpha=0.3)
-        axes.legend(fontsize=8)
+    times.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    sizes.legend(fontsize=8)
     where = first["machine"]
     figure.suptitle(
         f"Standstill, preset std, zero knowledge: {where['cpu']}, {where['cores']} cores, "
@@ -120,6 +122,12 @@ def _table(title: str, columns: Iterable[str]) -> Table:
     for name in columns:
         table.add_column(name, justify="left" if name in ("phase", "function", "seconds") else "right")
     return table
+
+
+def _cpu(record: Record) -> str:
+    """Median time of all threads of a proof, where the samples are at hand."""
+    runs = record.get("samples", {}).get("prove", [])
+    return f"{median(run['cpu_seconds'] for run in runs):.2f} s" if runs else ""
 
 
 def _rows(record: Record) -> str:
