@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from zk.air import CONST, PUB, Program
+from zk.air import ASSERT, CONST, PUB, Program
 from zk.errors import OptionsError, WitnessError
 from zk.evaluation import Challenges, PublicInteraction, ext_dot, powers, public_sum
 from zk.field import DEGREE, GENERATOR, Ext, P, embed, ext_pow, ext_scale, ext_sub, inverse, root_of_unity
@@ -201,11 +201,8 @@ class _Run:
     def _lookups(self, trace: U32, lookup: Challenges) -> tuple[U32, Ext]:
         """Auxiliary trace (5 G, N) and the accumulator's constant P/N. Raises WitnessError when the buses do not balance."""
         n = self.rows
-        rows = np.empty((len(trace), 1, n + 1), dtype=np.uint32)
-        rows[:, 0, :n] = trace
-        rows[:, 0, n] = trace[:, 0]
         h = vm.fractions(
-            vm.interactions_only(self.ops), self.consts, rows, n, self._challenges(lookup),
+            vm.interactions_only(self.ops), self.consts, trace[:, None], n, self._challenges(lookup),
             np.array(self.program.groups), _row_selectors(n),
         )  # fmt: skip
         total = public_sum(self.public_interactions, lookup)
@@ -391,7 +388,7 @@ def _kernel_program(program: Program, publics: Sequence[int]) -> tuple[NDArray[n
     def place(word: int) -> int:
         return (CONST << 24) + shift + (word & 0xFFFFFF) if word >> 24 == PUB else word
 
-    ops = np.array([(op, dst, place(a), b if op > 2 else place(b)) for op, dst, a, b in program.ops], dtype=np.int32)
+    ops = np.array([(op, dst, place(a), b if op >= ASSERT else place(b)) for op, dst, a, b in program.ops], dtype=np.int32)
     return ops, field.to_mont(np.array([*program.constants, *publics] or [0], dtype=np.uint32))
 
 

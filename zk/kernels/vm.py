@@ -363,6 +363,11 @@ def _widen(array: U32, rows: int) -> U32:
     return held
 
 
+def _reads_next(ops: npt.NDArray[np.int32]) -> bool:
+    operands = np.concatenate([ops[:, 2], ops[ops[:, 0] < ASSERT, 3]])  # b is an operand of ADD, SUB and MUL alone
+    return bool((operands >> 24 == NEXT).any())
+
+
 def _blocks(rows: int) -> tuple[int, int]:
     """(rows rounded up to whole vectors, number of blocks)."""
     whole = -(-rows // 16) * 16
@@ -384,7 +389,7 @@ def fractions(
     Arguments:
         ops: program; pass it through `interactions_only` first, else assertions are computed for nothing.
         consts: (n,) Montgomery constants.
-        main: (C, 1, N + pad) trace over H; cell N has to repeat cell 0 when the program reads NEXT.
+        main: (C, 1, >= N) trace over H; where the program reads NEXT, cell N has to repeat cell 0, or the trace is copied.
         rows: N.
         challenges: see Challenges.
         groups: (G, 2) interaction numbers, (i, -1) for a single one.
@@ -393,7 +398,9 @@ def fractions(
     A zero fingerprint (probability about interactions * N / 2^155) spoils its row.
     """
     log2(rows, "rows")
-    main = _widen(check(main, (None, 1, None), "main"), rows)
+    check(main, (None, 1, None), "main")
+    if rows % 16 or _reads_next(ops):
+        main = _widen(main, rows)
     selectors = None if selectors is None else _padded_selectors(selectors, rows)
     run = _Run(ops, consts, main, selectors, challenges, groups, [])
     whole, blocks = _blocks(rows)
