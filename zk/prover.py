@@ -294,19 +294,18 @@ class _Run:
         ]
         terms_next = [(main.matrix[a:b], main.tails[a:b], b - a) for a, b in _runs(next_columns)]
         terms_next.append((aux.matrix[-DEGREE:], aux.tails[-DEGREE:], DEGREE))
-        result = np.ascontiguousarray(quotient.matrix[CHUNK_COLUMNS:, :, :n]).reshape(DEGREE, -1)
+        result = np.ascontiguousarray(quotient.matrix[CHUNK_COLUMNS:, :, :n])  # the FRI mask
         following = ext_scale(zeta, root_of_unity(self.log_rows))
         for point, terms, a, b in ((zeta, terms_here, 0, here), (following, terms_next, here, len(values))):
             total = ext_dot(coefficients[a:b], values[a:b])
             combined = self._combination(terms, coefficients[a:b])
             combined[:, 0] = _sub(combined[:, 0], field.to_mont(np.array(total, dtype=np.uint32)))
-            numerator = ntt.lde(combined, self.log_rows, o.log_blowup)[:, :, :n]
-            inverses = deep.inverse_differences(point, self.log_rows, o.log_blowup)
-            quotients = field.ext_mul(
-                np.ascontiguousarray(numerator).reshape(DEGREE, -1), inverses.reshape(DEGREE, -1)
-            )
-            result = _add(result, quotients)
-        return result.reshape(DEGREE, o.blowup, n)
+            numerator = ntt.lde(combined, self.log_rows, o.log_blowup)
+            for j in range(o.blowup):  # by cosets: small buffers are reused, large ones are fresh pages each time
+                inverses = deep.inverse_differences(point, self.log_rows, o.log_blowup, [j])[:, 0]
+                quotients = field.ext_mul(np.ascontiguousarray(numerator[:, j, :n]), np.ascontiguousarray(inverses))
+                result[:, j] = _add(result[:, j], quotients)
+        return result
 
     def _combination(self, terms: Sequence[tuple[U32, U32, int]], coefficients: Sequence[Ext]) -> U32:
         """Coefficients (5, N + t) of sum coefficient x column over the committed columns of `terms`."""
