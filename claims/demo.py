@@ -17,7 +17,7 @@ from claims import demo_text as text
 from claims.agreement import Agreement
 from claims.claim import Claim
 from claims.demo_attacks import Attacker, attempts
-from claims.demo_data import PERIODS, lab_plans
+from claims.demo_data import EIGHT_DAYS, lab_plans
 from claims.demo_labs import CAPS, DemoLab, agreement_text, enrol, keep_books, settle, sign_by_all
 from claims.errors import ClaimsError
 from claims.files import write_new
@@ -81,17 +81,17 @@ def run_demo(out_dir: str | Path, console: Console) -> DemoResult:
     if out_dir.exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
         raise ClaimsError(f"{out_dir} is in use", "name a folder that does not exist yet")
     (out_dir / "claims").mkdir(parents=True)
-    labs = [enrol(plan, out_dir / "private" / plan.name) for plan in lab_plans()]
+    labs = [enrol(plan, out_dir / "private" / plan.name) for plan in lab_plans(EIGHT_DAYS)]
     try:
         agreement, signatures = sign_by_all(
-            labs, agreement_text(labs, "demonstration", CAPS), out_dir / "agreement.toml"
+            labs, agreement_text(labs, "demonstration", CAPS, EIGHT_DAYS), out_dir / "agreement.toml"
         )
         result = DemoResult(out_dir, agreement, signatures)
         text.opening(console, labs, agreement)
         _compile(console)
         for lab in labs:
             keep_books(lab, agreement)
-        for period in range(PERIODS):
+        for period in range(EIGHT_DAYS.periods):
             _period(console, labs, result, period)
         text.public_table(console, result.rows)
         text.private_table(console, result.rows)
@@ -155,12 +155,12 @@ def _over_the_cap(console: Console, lab: DemoLab, result: DemoResult) -> None:
     folder = result.out_dir / "private" / "what-if"
     again = enrol(lab.plan, folder)
     try:
-        agreement, _ = sign_by_all([again], agreement_text([again], "what-if", STRICTER), folder / "agreement.toml")
+        agreement, _ = sign_by_all([again], agreement_text([again], "what-if", STRICTER, EIGHT_DAYS), folder / "agreement.toml")
         keep_books(again, agreement)
-        for period in range(PERIODS):
+        for period in range(EIGHT_DAYS.periods):
             settle(again, agreement, period)
         try:
-            assemble(again.store, agreement, PERIODS - 1)
+            assemble(again.store, agreement, EIGHT_DAYS.periods - 1)
         except WitnessRefused as refusal:
             result.refusal = refusal.problems
     finally:

@@ -22,20 +22,68 @@ from claims.registry import Opening
 __all__ = [
     "ASSUMED",
     "DATA",
-    "EPOCH_SECONDS",
-    "PERIOD_DAYS",
-    "START",
+    "EIGHT_DAYS",
+    "MONTH",
     "LabPlan",
     "MeterPlan",
+    "Window",
     "chip_peaks",
     "lab_plans",
 ]
 
 DATA = Path(__file__).with_name("data")
-START = "2025-10-03T00:00:00Z"
-EPOCH_SECONDS = 900
-PERIOD_DAYS = 4
-PERIODS = 2
+
+
+@dataclass(frozen=True)
+class Window:
+    """Days of the published data that a demonstration takes, and the calendar that its agreement has.
+
+    Attributes:
+        start: RFC 3339, as the data has it.
+        epoch_seconds, period_days, periods: the calendar; ``periods`` is how many have data.
+        submitters: MLPerf organisations by lab name; Ai2 always comes last.
+        back_days: every time is this many days earlier than published.
+    """
+
+    start: str
+    epoch_seconds: int
+    period_days: int
+    periods: int
+    submitters: tuple[tuple[str, str], ...]
+    back_days: int = 0
+
+    @property
+    def begin_ms(self) -> int:
+        """First moment, Unix milliseconds, as the data has it."""
+        return milliseconds(self.start)
+
+    @property
+    def end_ms(self) -> int:
+        """The moment after the last, as the data has it."""
+        return self.begin_ms + self.periods * self.period_days * 86_400_000
+
+    @property
+    def agreement_start(self) -> str:
+        """Where the agreement's first epoch begins."""
+        return rfc3339(self.begin_ms - self.back_days * 86_400_000)[:19] + "Z"
+
+
+EIGHT_DAYS = Window(
+    "2025-10-03T00:00:00Z",
+    900,
+    4,
+    2,
+    (("nvidia", "NVIDIA"), ("university-of-florida", "University-of-Florida"), ("supermicro", "Supermicro")),
+)
+MONTH = Window(
+    "2025-09-21T15:00:00Z",
+    3600,
+    15,
+    2,
+    (("university-of-florida", "University-of-Florida"), ("nebius", "Nebius")),
+    back_days=791,
+)
+"""A month, 791 days early, so that a public drand round that is among the project's data comes right after it."""
 
 ASSUMED = (
     "Each published system is one meter over as many chips as its published runs ever used at the same moment, so that"
@@ -54,7 +102,6 @@ OUTSIDE_WEIGHTS = {
 }
 """Outside weights that a benchmark starts from: name and declared FLOP (Touvron 2023: 70e9 parameters, 2.0e12 tokens;
 Meta 2024: 3.8e25 FLOP)."""
-SUBMITTERS = {"nvidia": "NVIDIA", "university-of-florida": "University-of-Florida", "supermicro": "Supermicro"}
 TITLES = {"university-of-florida": "U. of Florida"}
 _CHIP_OF = {
     "GB300": "NVIDIA GB300",
@@ -130,8 +177,9 @@ def chip_peaks() -> dict[str, tuple[str, str]]:
 
 
 def milliseconds(text: str) -> int:
-    """Unix milliseconds of an RFC 3339 time."""
-    return int(_datetime.datetime.fromisoformat(text).timestamp()) * 1000
+    """Unix milliseconds of an RFC 3339 time with at most three decimals."""
+    moment = _datetime.datetime.fromisoformat(text)
+    return int(moment.replace(microsecond=0).timestamp()) * 1000 + moment.microsecond // 1000
 
 
 def rfc3339(ms: int) -> str:
@@ -144,9 +192,20 @@ def _weights(name: str) -> str:
     return hashlib.sha256(f"standstill demonstration weights {name}".encode()).hexdigest()
 
 
-def lab_plans() -> list[LabPlan]:
-    """The demonstration's labs: three MLPerf Training v5.1 submitters, and Ai2 with the OLMo checkpoints."""
-    return [*(_submitter(name, org) for name, org in SUBMITTERS.items()), _ai2()]
+def lab_plans(window: Window = EIGHT_DAYS) -> list[LabPlan]:
+    """The demonstration's labs: MLPerf Training v5.1 submitters, and Ai2 with the OLMo checkpoints."""
+    plans = [*(_submitter(name, org, window) for name, org in window.submitters), _ai2()]
+    for plan in plans:
+        _shift(plan, -window.back_days * 86_400_000)
+    return plans
+
+
+def _shift(plan: LabPlan, by_ms: int) -> None:
+    if by_ms:
+        for run in plan.usage:
+            run["start"], run["stop"] = (str(int(run[column]) + by_ms) for column in ("start", "stop"))
+        for saved in plan.checkpoints:
+            saved["time"] = rfc3339(milliseconds(saved["time"]) + by_ms)
 
 
 # ---- MLPerf Training v5.1 --------------------------------------------------------------------------------
@@ -158,6 +217,8 @@ def _system(org: str, system: str) -> str:
         return system.split("_")[0]
     if org == "University-of-Florida":
         return "hipergator"
+    if org == "Nebius":
+        return slug(system).rsplit("_", 1)[0].replace("_", "-")
     return slug(system)
 
 
@@ -178,10 +239,9 @@ def _most_at_once(runs: list[dict[str, str]]) -> int:
     return most
 
 
-def _submitter(name: str, org: str) -> LabPlan:
+def _submitter(name: str, org: str, window: Window) -> LabPlan:
     plan = LabPlan(name, TITLES.get(name, org))
-    begin = milliseconds(START)
-    end = begin + PERIODS * PERIOD_DAYS * 86_400_000
+    begin, end = window.begin_ms, window.end_ms
     rows = [r for r in _read_csv("mlperf/mlperf_training_v5.1_runs.csv") if r["org"] == org and r["run_stop_ms"]]
     systems: dict[str, list[dict[str, str]]] = {}
     for row in rows:

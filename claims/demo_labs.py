@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from claims.agreement import Agreement
 from claims.agreement_file import parse_agreement
 from claims.canonical import head_to_hex
-from claims.demo_data import EPOCH_SECONDS, PERIOD_DAYS, PERIODS, START, LabPlan, chip_peaks, slug
+from claims.demo_data import LabPlan, Window, chip_peaks, slug
 from claims.files import write_atomic
 from claims.importers import ImportReport, import_checkpoints, import_usage
 from claims.keys import generate_key_file, load_key_file, public_text
@@ -69,13 +69,13 @@ def enrol(plan: LabPlan, folder: Path) -> DemoLab:
     return DemoLab(plan, folder, store, key, meters, keys)
 
 
-def agreement_text(labs: list[DemoLab], name: str, caps: dict[str, str]) -> str:
+def agreement_text(labs: list[DemoLab], name: str, caps: dict[str, str], window: Window) -> str:
     """The agreement as TOML: the same caps and rules for every lab."""
     peaks = chip_peaks()
     used = sorted({meter.chip for lab in labs for meter in lab.plan.meters})
     parts = [
-        f'format = "standstill-agreement/1"\nname = "{name}"\nstart = {START}\n'
-        f'epoch = "{EPOCH_SECONDS // 60} min"\nperiod = "{PERIOD_DAYS} d"\nperiods = {PERIODS + 1}\n',
+        f'format = "standstill-agreement/1"\nname = "{name}"\nstart = {window.agreement_start}\n'
+        f'epoch = "{window.epoch_seconds // 60} min"\nperiod = "{window.period_days} d"\nperiods = {window.periods + 1}\n',
         "# Every busy chip-second is charged at the chip's peak. Work that names no checkpoint is charged to every one.\n"
         '[rules]\ncharge = "peak"\nresidue = "charge-every-lineage"\n',
         '[pause]\ntrigger = "the standstill was agreed"\nlifts = "consent of every party"\ndecides = "the parties, unanimously"\n',

@@ -122,11 +122,11 @@ def test_runs_keep_their_published_times_and_chips() -> None:
     plans = {plan.name: plan for plan in lab_plans()}
     rows = demo_data._read_csv("mlperf/mlperf_training_v5.1_runs.csv")
     published = {(r["run_start_ms"], r["run_stop_ms"], r["accelerators"]) for r in rows}
-    for name in demo_data.SUBMITTERS:
+    for name in dict(demo_data.EIGHT_DAYS.submitters):
         plan = plans[name]
         assert {(u["start"], u["stop"], u["chips"]) for u in plan.usage} <= published
         assert sum(meter.runs for meter in plan.meters) == plan.runs == len(plan.usage)
-    end = milliseconds(demo_data.START) + demo_data.PERIODS * demo_data.PERIOD_DAYS * 86_400_000
+    end = demo_data.EIGHT_DAYS.end_ms
     assert max(int(u["stop"]) for plan in plans.values() for u in plan.usage) <= end
 
 
