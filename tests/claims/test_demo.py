@@ -11,7 +11,7 @@ from rich.console import Console
 
 from claims import demo_data
 from claims.demo import DemoResult, run_demo
-from claims.demo_data import ASSUMED, chip_peaks, lab_plans, milliseconds
+from claims.demo_data import ASSUMED, chip_peaks, lab_plans
 from claims.demo_text import flop
 from claims.errors import ClaimsError
 from claims.registry import CHECKPOINT, EXTERNAL, MERGE, OPENING, RESIDUE, SNAPSHOT
