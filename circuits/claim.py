@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from functools import cache
 
 from circuits.gadgets import (
-    BYTES,
     COLUMNS,
     ENTRY,
     HEAD_AFTER,
@@ -23,6 +22,7 @@ from circuits.gadgets import (
     TAG,
     View,
     boolean,
+    byte_table,
     views,
 )
 from circuits.ledger import ledger
@@ -50,7 +50,7 @@ def claim_constraints(b: Builder) -> None:
     _sponge(b, row, nxt)
     ledger(b, row, nxt)
     registry(b, row, nxt)
-    _byte_table(b, row, nxt)
+    byte_table(b, row, nxt, N_BYTES)
     _tag_and_sort_bus(b, row)
     _chain_bus(b, row)
 
@@ -86,26 +86,6 @@ def _sponge(b: Builder, row: View, nxt: View) -> None:
     tails |= {6: ("busy", "idle", "e2", "e3", "e4"), 7: ("busy", "idle", "e2", "e3", "e4")}
     for i, kinds in tails.items():
         b.assert_zero(f"unused_lane_{i}_is_zero", row.any_of(kinds) * row.lane(i))
-
-
-def _byte_table(b: Builder, row: View, nxt: View) -> None:
-    """(t_lo, t_hi) walks from (0, 0) to (255, 255), each pair at least once, and ten pairs per row are looked up.
-
-    t_lo moves by 0 or 1 and returns to 0 only from 255, when t_hi steps; past 255 it could never come back.
-    """
-    lo, hi = row.t_lo, row.t_hi
-    step, up = nxt.t_hi - hi, nxt.t_lo - lo
-    b.assert_zero("table_starts_at_lo_0", b.is_first * lo)
-    b.assert_zero("table_starts_at_hi_0", b.is_first * hi)
-    b.assert_zero("table_ends_at_lo_255", b.is_last * (lo - 255))
-    b.assert_zero("table_ends_at_hi_255", b.is_last * (hi - 255))
-    boolean(b, "table_hi_steps", step, b.is_transition)
-    b.assert_zero("table_hi_steps_from_255", b.is_transition * step * (lo - 255))
-    b.assert_zero("table_hi_steps_to_0", b.is_transition * step * nxt.t_lo)
-    b.assert_zero("table_lo_steps", b.is_transition * ((1 - step) * (up * up - up)))
-    for i in range(0, N_BYTES, 2):
-        b.interact(f"bytes_{i}_{i + 1}", 1, (BYTES, row.byte(i), row.byte(i + 1)))
-    b.interact("byte_table", 0 - row.t_mult, (BYTES, lo, hi))
 
 
 def _tag_and_sort_bus(b: Builder, row: View) -> None:

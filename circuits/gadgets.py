@@ -132,6 +132,26 @@ def boolean(b: Builder, name: str, bit: Expr, when: Expr | int = 1) -> None:
     b.assert_zero(name, (bit * bit - bit) * when)
 
 
+def byte_table(b: Builder, row: View, nxt: View, n_bytes: int) -> None:
+    """(t_lo, t_hi) walks from (0, 0) to (255, 255), each pair at least once, and the byte columns are looked up in pairs.
+
+    t_lo moves by 0 or 1 and returns to 0 only from 255, when t_hi steps; past 255 it could never come back.
+    """
+    lo, hi = row.t_lo, row.t_hi
+    step, up = nxt.t_hi - hi, nxt.t_lo - lo
+    b.assert_zero("table_starts_at_lo_0", b.is_first * lo)
+    b.assert_zero("table_starts_at_hi_0", b.is_first * hi)
+    b.assert_zero("table_ends_at_lo_255", b.is_last * (lo - 255))
+    b.assert_zero("table_ends_at_hi_255", b.is_last * (hi - 255))
+    boolean(b, "table_hi_steps", step, b.is_transition)
+    b.assert_zero("table_hi_steps_from_255", b.is_transition * step * (lo - 255))
+    b.assert_zero("table_hi_steps_to_0", b.is_transition * step * nxt.t_lo)
+    b.assert_zero("table_lo_steps", b.is_transition * ((1 - step) * (up * up - up)))
+    for i in range(0, n_bytes, 2):
+        b.interact(f"bytes_{i}_{i + 1}", 1, (BYTES, row.byte(i), row.byte(i + 1)))
+    b.interact("byte_table", 0 - row.t_mult, (BYTES, lo, hi))
+
+
 def no_carry_left(limb_sum: Expr, carry_in: Expr | int, carry_out: Expr | int, result: Expr) -> Expr:
     """limb_sum + carry_in - 2^24 carry_out - result: zero if the limb addition is right.
 
