@@ -20,15 +20,30 @@ from fractions import Fraction
 from pathlib import Path
 
 from claims.agreement import Agreement, Meter
-from claims.errors import ClaimsError, MissingDependency
+from claims.errors import ClaimsError, MissingDependency, UnreadableFile
+from claims.files import read_bounded
 from claims.registry import NO_WEIGHTS, note_checkpoint
 from claims.store import IDLE, Draft, Store, Usage
 
-__all__ = ["ImportRefused", "ImportReport", "import_checkpoints", "import_usage", "read_rows", "split_interval"]
+__all__ = [
+    "UNATTRIBUTED_WORDS",
+    "ImportRefused",
+    "ImportReport",
+    "Row",
+    "ceil_of",
+    "check_room",
+    "import_checkpoints",
+    "import_usage",
+    "in_proportion",
+    "read_bytes",
+    "read_rows",
+    "split_interval",
+]
 
 MAX_FILE = 1 << 30
 WORK_UNIT = 10**12
-_UNATTRIBUTED_WORDS = frozenset({"", "unattributed", "unknown", "none", "n/a", "-"})
+MAX_WORK = 2**63 - 1
+UNATTRIBUTED_WORDS = frozenset({"", "unattributed", "unknown", "none", "n/a", "-"})
 _DECIMAL = re.compile(r"([0-9]{1,40})(?:\.([0-9]{1,40}))?(?:[eE]\+?([0-9]{1,2}))?")
 _USAGE_COLUMNS = frozenset({"meter", "epoch", "start", "stop", "checkpoint", "chips", "chip_seconds", "work_flop"})
 _CHECKPOINT_COLUMNS = frozenset({"name", "kind", "parents", "branch", "epoch", "time", "declared_flop", "weights"})
@@ -59,7 +74,7 @@ class ImportReport:
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
     """One row with the file's name and the line for messages."""
 
     source: str
@@ -112,16 +127,15 @@ class _Row:
 # ---- reading files ---------------------------------------------------------------------------------------
 
 
-def _read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, limit: int = MAX_FILE) -> bytes:
+    """All bytes of a regular file of at most ``limit`` bytes. Raises ImportRefused."""
     try:
-        if path.stat().st_size > MAX_FILE:
-            raise ImportRefused(path.name, None, "the file is larger than 1 GiB", "split it")
-        return path.read_bytes()
-    except OSError as error:
-        raise ImportRefused(path.name, None, f"it cannot be read: {error.strerror}", "check the path") from None
+        return read_bounded(path, limit)
+    except UnreadableFile as error:
+        raise ImportRefused(path.name, None, f"it cannot be read: {error.what}", "check the path, or split it") from None
 
 
-def read_rows(path: str | Path, columns: Iterable[str]) -> tuple[list[_Row], bytes]:
+def read_rows(path: str | Path, columns: Iterable[str]) -> tuple[list[Row], bytes]:
     """Rows of a CSV or Parquet file (by its suffix) and the file's SHA-256.
 
     Raises:
@@ -129,7 +143,7 @@ def read_rows(path: str | Path, columns: Iterable[str]) -> tuple[list[_Row], byt
         MissingDependency: a Parquet file, and pyarrow is not installed.
     """
     path, allowed = Path(path), frozenset(columns)
-    data = _read_bytes(path)
+    data = read_bytes(path)
     parse = _parquet_rows if path.suffix.lower() in (".parquet", ".pq") else _csv_rows
     return list(parse(path.name, data, allowed)), hashlib.sha256(data).digest()
 
@@ -141,7 +155,7 @@ def _check_header(source: str, header: list[str], allowed: frozenset[str]) -> No
         raise ImportRefused(source, 1, what, "the columns are " + ", ".join(sorted(allowed)))
 
 
-def _csv_rows(source: str, data: bytes, allowed: frozenset[str]) -> Iterator[_Row]:
+def _csv_rows(source: str, data: bytes, allowed: frozenset[str]) -> Iterator[Row]:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -161,12 +175,12 @@ def _csv_rows(source: str, data: bytes, allowed: frozenset[str]) -> Iterator[_Ro
                 raise ImportRefused(
                     source, reader.line_num, f"{len(values)} fields where the header has {len(header)}", "quote commas"
                 )
-            yield _Row(source, reader.line_num, dict(zip(header, values, strict=True)))
+            yield Row(source, reader.line_num, dict(zip(header, values, strict=True)))
     except csv.Error as error:
         raise ImportRefused(source, reader.line_num, f"not CSV: {error}", "quote fields as RFC 4180 says") from None
 
 
-def _parquet_rows(source: str, data: bytes, allowed: frozenset[str]) -> Iterator[_Row]:
+def _parquet_rows(source: str, data: bytes, allowed: frozenset[str]) -> Iterator[Row]:
     try:
         import pyarrow as arrow
         from pyarrow import parquet
@@ -185,7 +199,7 @@ def _parquet_rows(source: str, data: bytes, allowed: frozenset[str]) -> Iterator
     for batch in table.to_batches():
         for values in batch.to_pylist():
             line += 1
-            yield _Row(source, line, {key: _as_text(source, line, key, value) for key, value in values.items()})
+            yield Row(source, line, {key: _as_text(source, line, key, value) for key, value in values.items()})
 
 
 def _as_text(source: str, line: int, column: str, value: object) -> str:
@@ -228,7 +242,7 @@ def split_interval(start_ms: int, stop_ms: int, agreement: Agreement) -> list[tu
     return parts
 
 
-def _in_proportion(total: int, parts: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def in_proportion(total: int, parts: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """Split an integer over (epoch, weight) parts in proportion, each running sum rounded up; the sum is exact."""
     whole = sum(weight for _, weight in parts)
     result, passed, given = [], 0, 0
@@ -240,14 +254,14 @@ def _in_proportion(total: int, parts: list[tuple[int, int]]) -> list[tuple[int, 
     return result
 
 
-def _usage_of(row: _Row, agreement: Agreement, meter: Meter) -> list[tuple[int, int, int | None]]:
+def _usage_of(row: Row, agreement: Agreement, meter: Meter) -> list[tuple[int, int, int | None]]:
     """(epoch, chip-milliseconds, work or None) of one row."""
     has_epoch = bool(row.get("epoch"))
     if has_epoch == bool(row.get("start") or row.get("stop")):
         raise row.refuse("a row has either an epoch, or a start and a stop")
     if has_epoch:
         epoch = row.integer("epoch", "epochs are numbered from the agreement's start")
-        chip_ms = _ceil(row.decimal("chip_seconds", "chips x seconds of the epoch") * 1000)
+        chip_ms = ceil_of(row.decimal("chip_seconds", "chips x seconds of the epoch") * 1000)
         parts = [(epoch, chip_ms)]
     else:
         start, stop = row.moment_ms("start", up=False), row.moment_ms("stop", up=True)
@@ -264,16 +278,18 @@ def _usage_of(row: _Row, agreement: Agreement, meter: Meter) -> list[tuple[int, 
                 )
             parts = [(epoch, span * chips) for epoch, span in parts]
         else:
-            total = _ceil(row.decimal("chip_seconds", "give chips, or chip_seconds of the whole job") * 1000)
-            parts = _in_proportion(total, parts)
+            total = ceil_of(row.decimal("chip_seconds", "give chips, or chip_seconds of the whole job") * 1000)
+            parts = in_proportion(total, parts)
     if not row.get("work_flop"):
         return [(epoch, amount, None) for epoch, amount in parts]
-    work = _ceil(row.decimal("work_flop", "FLOP of the row") / WORK_UNIT)
-    shares = _in_proportion(work, parts) if sum(amount for _, amount in parts) else [(parts[0][0], work)]
+    work = ceil_of(row.decimal("work_flop", "FLOP of the row") / WORK_UNIT)
+    if work > MAX_WORK:
+        raise row.refuse("work_flop does not fit in 63 bits of 10^12 FLOP", "check the exponent")
+    shares = in_proportion(work, parts) if sum(amount for _, amount in parts) else [(parts[0][0], work)]
     return [(epoch, amount, share) for (epoch, amount), (_, share) in zip(parts, shares, strict=True)]
 
 
-def _placed(row: _Row, start: int, stop: int, agreement: Agreement) -> list[tuple[int, int]]:
+def _placed(row: Row, start: int, stop: int, agreement: Agreement) -> list[tuple[int, int]]:
     try:
         return split_interval(start, stop, agreement)
     except ClaimsError:
@@ -282,7 +298,8 @@ def _placed(row: _Row, start: int, stop: int, agreement: Agreement) -> list[tupl
         ) from None
 
 
-def _ceil(value: Fraction) -> int:
+def ceil_of(value: Fraction) -> int:
+    """The least whole number that is not below ``value``."""
     return -(-value.numerator // value.denominator)
 
 
@@ -315,13 +332,13 @@ def import_usage(store: Store, agreement: Agreement, path: str | Path, *, skip_o
                 report.skipped += 1
                 continue
             _collect(store, agreement, row, meters[name], batches, report)
-        _check_room(Path(path).name, store, agreement, meters, batches)
+        check_room(Path(path).name, store, agreement, meters, batches)
         for (period, name), usage in batches.items():
             store.add_usage(period, name, usage)
     return report
 
 
-def _outside(row: _Row, agreement: Agreement) -> bool:
+def _outside(row: Row, agreement: Agreement) -> bool:
     if not row.get("start"):
         return False
     end = agreement.start + agreement.epoch_seconds * agreement.epochs_per_period * agreement.periods
@@ -332,14 +349,14 @@ def _outside(row: _Row, agreement: Agreement) -> bool:
 def _collect(
     store: Store,
     agreement: Agreement,
-    row: _Row,
+    row: Row,
     meter: Meter,
     batches: dict[tuple[int, str], list[Usage]],
     report: ImportReport,
 ) -> None:
     label = row.get("checkpoint")
     try:
-        tag = store.tag("unattributed" if label.lower() in _UNATTRIBUTED_WORDS else label)
+        tag = store.tag("unattributed" if label.lower() in UNATTRIBUTED_WORDS else label)
         parts = _usage_of(row, agreement, meter)
         for epoch, amount, work in parts:
             period = epoch // agreement.epochs_per_period
@@ -359,13 +376,14 @@ def _collect(
     report.rows += 1
 
 
-def _check_room(
+def check_room(
     source: str,
     store: Store,
     agreement: Agreement,
     meters: Mapping[str, Meter],
     batches: Mapping[tuple[int, str], list[Usage]],
 ) -> None:
+    """Refuse usage that a meter has no room for, or that comes after it signed. Keys are (period, meter)."""
     for (period, name), usage in batches.items():
         if store.signed_head(period, name) is not None:
             raise ImportRefused(
@@ -407,7 +425,7 @@ def import_checkpoints(store: Store, agreement: Agreement, path: str | Path) -> 
     return len(rows)
 
 
-def _draft_of(row: _Row, agreement: Agreement) -> Draft:
+def _draft_of(row: Row, agreement: Agreement) -> Draft:
     name = row.need("name", "every checkpoint has a name")
     branch = {"": None, "yes": True, "no": False}.get(row.get("branch").lower(), "bad")
     if branch == "bad":
@@ -418,7 +436,7 @@ def _draft_of(row: _Row, agreement: Agreement) -> Draft:
         epoch = row.integer("epoch", "epochs are numbered from the agreement's start")
     else:
         epoch = (row.moment_ms("time", up=False) // 1000 - agreement.start) // agreement.epoch_seconds
-    declared = _ceil(row.decimal("declared_flop", "FLOP") / WORK_UNIT) if row.get("declared_flop") else 0
+    declared = ceil_of(row.decimal("declared_flop", "FLOP") / WORK_UNIT) if row.get("declared_flop") else 0
     kind = row.get("kind").upper() or "CHECKPOINT"
     if kind == "EXTERNAL" and not declared:
         raise row.refuse("weights from outside declare the work that made them", "fill in declared_flop, rounded up")

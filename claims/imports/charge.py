@@ -1,0 +1,299 @@
+"""From spans (a meter's chips, from when to when, toward what) to usage in the store: all of it or nothing.
+
+    span --window, periods--> parts per epoch, exact chip-milliseconds, each sum rounded up --> usage rows
+    slack (a doubt about the ends) is charged as far as an epoch has room: no meter can have been busier
+
+What names no checkpoint is charged as unattributed. Under ``charge = "metered"`` a span without work is charged at
+its chips' peak.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from claims.agreement import Agreement, Meter
+from claims.errors import ClaimsError
+from claims.importers import MAX_WORK, UNATTRIBUTED_WORDS, WORK_UNIT, ImportRefused, ceil_of, check_room, in_proportion
+from claims.importers import split_interval as split_at_epochs
+from claims.store import UNATTRIBUTED, Store, Usage
+
+__all__ = ["Charged", "Source", "Span", "Window", "charge", "checked_meter", "metered"]
+
+MAX_SPANS = 4_000_000
+MAX_ROWS = 5_000_000
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where something stands, for messages and refusals: a file's name and a line, or None."""
+
+    name: str
+    line: int | None = None
+
+    def refuse(self, what: str, hint: str = "") -> ImportRefused:
+        """The refusal, to be raised."""
+        return ImportRefused(self.name, self.line, what, hint)
+
+
+@dataclass(frozen=True)
+class Span:
+    """Chips of one meter, held from ``start`` to ``stop`` (Unix milliseconds, ``stop`` exclusive).
+
+    Attributes:
+        label: the checkpoint worked toward; None or a word for it: unattributed.
+        chips: how many, a whole number or a fraction.
+        work: FLOP of the whole span where they are known.
+        slack: True for time that is in doubt: charged as far as the epochs have room.
+    """
+
+    source: Source
+    meter: str
+    label: str | None
+    start: int
+    stop: int
+    chips: Fraction
+    work: Fraction | None = None
+    slack: bool = False
+
+
+@dataclass(frozen=True)
+class Window:
+    """What of the spans is imported: Unix milliseconds from ``start`` to ``stop``; None: open."""
+
+    start: int | None = None
+    stop: int | None = None
+
+    def check(self) -> None:
+        """Raises ClaimsError when it is empty."""
+        if self.start is not None and self.stop is not None and self.stop <= self.start:
+            raise ClaimsError("the window ends before it begins", "give --from before --until")
+
+
+@dataclass
+class Charged:
+    """What an import did; amounts are chip-milliseconds.
+
+    Attributes:
+        fates: number of rows by what became of them; they sum to the rows of the file.
+        chip_ms: charged, per meter, slack included.
+        unattributed_ms: of these, charged as unattributed.
+        slack_ms: of these, charged because of a doubt.
+        full_ms: doubt that was not charged, since the epoch had no room left.
+        outside_ms: left out, outside the agreement's periods (``skip_outside``).
+        window_ms: left out, outside the window that was asked for.
+        notes: remarks for people.
+    """
+
+    fates: dict[str, int] = field(default_factory=dict)
+    chip_ms: dict[str, int] = field(default_factory=dict)
+    unattributed_ms: int = 0
+    slack_ms: int = 0
+    full_ms: int = 0
+    outside_ms: int = 0
+    window_ms: int = 0
+    periods: set[int] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+
+    def count(self, fate: str, rows: int = 1) -> None:
+        """Note what became of a row."""
+        self.fates[fate] = self.fates.get(fate, 0) + rows
+
+    def lines(self) -> list[str]:
+        """The report, for people."""
+        total = sum(self.chip_ms.values())
+        text = [f"{count:>9}  rows {fate}" for fate, count in sorted(self.fates.items())]
+        text.append(f"{_seconds(total)} chip-seconds charged on {len(self.chip_ms)} meters, periods {sorted(self.periods)}")
+        text.append(f"of these unattributed: {_seconds(self.unattributed_ms)}; for doubt about ends: {_seconds(self.slack_ms)}")
+        for label, amount in (
+            ("doubt that found no room, the epochs being full", self.full_ms),
+            ("left out, outside the agreement's periods", self.outside_ms),
+            ("left out, outside the window", self.window_ms),
+        ):
+            if amount:
+                text.append(f"{label}: {_seconds(amount)} chip-seconds")
+        return text + self.notes
+
+
+def _seconds(milliseconds: int) -> str:
+    whole, rest = divmod(milliseconds, 1000)
+    return f"{whole}.{rest:03d}" if rest else str(whole)
+
+
+def checked_meter(agreement: Agreement, lab: str, name: str, source: Source) -> Meter:
+    """The lab's meter of that name; refuses with the names that there are."""
+    meters = {meter.name: meter for meter in agreement.lab(lab).meters}
+    if name not in meters:
+        known = ", ".join(sorted(meters)[:20])
+        raise source.refuse(f"the agreement gives lab {lab} no meter {name[:64]!r}", f"its meters are {known}")
+    return meters[name]
+
+
+def metered(agreement: Agreement, period: int) -> bool:
+    """Whether the period charges work as metered, and not at peak."""
+    at = getattr(agreement, "rules_at", None)
+    rules = agreement.rules if at is None else at(period)
+    return not rules.charge_peak
+
+
+class _Ledger:
+    """Usage under construction: (meter, epoch, tag) to chip-milliseconds and work."""
+
+    def __init__(self, store: Store, agreement: Agreement, report: Charged) -> None:
+        self.store, self.agreement, self.report = store, agreement, report
+        self.meters = {meter.name: meter for meter in agreement.lab(store.lab).meters}
+        self.amounts: dict[tuple[str, int, int], list[int]] = {}
+        self.busy: dict[tuple[str, int], int] = {}
+        self._tags: dict[str, int] = {}
+        self._before: dict[tuple[str, int], int] = {}
+        self._loaded: set[tuple[str, int]] = set()
+
+    def tag(self, span: Span) -> int:
+        label = (span.label or "").strip()
+        if label.lower() in UNATTRIBUTED_WORDS:
+            return UNATTRIBUTED
+        if label == "idle":
+            raise span.source.refuse("busy time cannot be called idle", "name a checkpoint, or leave it unattributed")
+        if label not in self._tags:
+            try:
+                self._tags[label] = self.store.tag(label)
+            except ClaimsError as error:
+                raise span.source.refuse(error.what, error.hint) from None
+        return self._tags[label]
+
+    def room(self, meter: str, epoch: int) -> int:
+        """Chip-milliseconds that the epoch has left."""
+        period = epoch // self.agreement.epochs_per_period
+        if (meter, period) not in self._loaded:
+            self._loaded.add((meter, period))
+            for item in self.store.usage(period, meter):
+                key = (meter, item.epoch)
+                self._before[key] = self._before.get(key, 0) + item.chip_ms
+        full = self.agreement.coverage(self.meters[meter]) * 1000
+        return full - self.busy.get((meter, epoch), 0) - self._before.get((meter, epoch), 0)
+
+    def add(self, span: Span, tag: int, epoch: int, amount: int, work: int | None) -> None:
+        period = epoch // self.agreement.epochs_per_period
+        if metered(self.agreement, period):
+            peak = self.agreement.chip(self.meters[span.meter].chip).peak
+            work = -(-amount * peak // 1000) if work is None else work
+        else:
+            work = None
+        total = self.amounts.setdefault((span.meter, epoch, tag), [0, 0])
+        total[0] += amount
+        total[1] += work or 0
+        if total[1] > MAX_WORK:
+            raise span.source.refuse("its work does not fit in 63 bits of 10^12 FLOP", "check the exponent")
+        if len(self.amounts) > MAX_ROWS:
+            raise span.source.refuse(f"more than {MAX_ROWS} rows of usage", "import it window by window")
+        self.busy[span.meter, epoch] = self.busy.get((span.meter, epoch), 0) + amount
+        report = self.report
+        report.periods.add(period)
+        report.chip_ms[span.meter] = report.chip_ms.get(span.meter, 0) + amount
+        report.unattributed_ms += amount if tag == UNATTRIBUTED else 0
+
+    def write(self, label: str) -> None:
+        """Put everything into the store, after a check of the room in every epoch."""
+        batches: dict[tuple[int, str], list[Usage]] = {}
+        for (meter, epoch, tag), (amount, work) in sorted(self.amounts.items()):
+            period = epoch // self.agreement.epochs_per_period
+            known = work if metered(self.agreement, period) else None
+            batches.setdefault((period, meter), []).append(Usage(epoch, tag, amount, known))
+        check_room(label, self.store, self.agreement, self.meters, batches)
+        for (period, meter), usage in batches.items():
+            self.store.add_usage(period, meter, usage)
+
+
+def _cut(span: Span, window: Window, agreement: Agreement, skip_outside: bool, report: Charged) -> tuple[int, int]:
+    """Start and stop of what is charged; what is cut off goes into the report, or is refused."""
+    start = span.start if window.start is None else max(span.start, window.start)
+    stop = span.stop if window.stop is None else min(span.stop, window.stop)
+    start, stop = (start, stop) if start < stop else (span.stop, span.stop)
+    report.window_ms += ceil_of(span.chips * (span.stop - span.start - (stop - start)))
+    period = agreement.epoch_seconds * agreement.epochs_per_period
+    first = 1000 * (agreement.start + period * agreement.first_period)
+    end = 1000 * (agreement.start + period * agreement.periods)
+    inside = max(start, first), min(stop, end)
+    inside = inside if inside[0] < inside[1] else (stop, stop)
+    left = (stop - start) - (inside[1] - inside[0])
+    if left and not (skip_outside or span.slack):
+        raise span.source.refuse(
+            "part of it lies outside the agreement's periods",
+            "--skip-outside charges what lies inside and reports the rest, which other agreements charge",
+        )
+    report.outside_ms += ceil_of(span.chips * left)
+    return inside
+
+
+def _charge_span(span: Span, within: tuple[int, int], ledger: _Ledger) -> None:
+    start, stop = within
+    tag = ledger.tag(span)
+    spans = split_at_epochs(start, stop, ledger.agreement)
+    parts = in_proportion(ceil_of(span.chips * (stop - start)), spans)
+    shares: list[int | None] = [None] * len(parts)
+    if span.work is not None:
+        share = span.work * Fraction(stop - start, span.stop - span.start)
+        shares = [units for _, units in in_proportion(ceil_of(share / WORK_UNIT), spans)]
+    for (epoch, amount), work in zip(parts, shares, strict=True):
+        if not span.slack:
+            ledger.add(span, tag, epoch, amount, work)
+            continue
+        given = max(0, min(amount, ledger.room(span.meter, epoch)))
+        ledger.report.full_ms += amount - given
+        ledger.report.slack_ms += given
+        if given:
+            ledger.add(span, tag, epoch, given, work)
+
+
+def charge(
+    store: Store,
+    agreement: Agreement,
+    spans: Sequence[Span],
+    *,
+    kind: str,
+    label: str,
+    files: Iterable[bytes],
+    report: Charged,
+    window: Window | None = None,
+    skip_outside: bool = False,
+) -> None:
+    """Charge spans to the store's lab: one transaction, once for the same files and window.
+
+    Args:
+        kind: name of the importer; with the files' SHA-256 digests and the window it is what may occur once.
+        label: file name, for messages and for the store's memory.
+        report: completed here.
+        skip_outside: leave out, and report, what lies outside the agreement's periods, instead of refusing.
+
+    Raises:
+        ImportRefused: naming file, line and remedy; nothing was charged.
+        StoreError: imported before, or a meter has signed.
+    """
+    window = window or Window()
+    window.check()
+    if len(spans) > MAX_SPANS:
+        raise ImportRefused(label, None, f"more than {MAX_SPANS} spans", "import it window by window")
+    with store.transaction():
+        store.remember_import(_identity(kind, files, window), label)
+        ledger = _Ledger(store, agreement, report)
+        for span in sorted(spans, key=lambda item: item.slack):
+            if span.stop <= span.start or not span.chips:
+                continue
+            if span.chips > ledger.meters[span.meter].chips:
+                raise span.source.refuse(
+                    f"it held {-(-span.chips // 1)} chips, meter {span.meter} has {ledger.meters[span.meter].chips}",
+                    "name the right meter, or amend its chip count",
+                )
+            within = _cut(span, window, agreement, skip_outside, report)
+            if within[0] < within[1]:
+                _charge_span(span, within, ledger)
+        ledger.write(label)
+
+
+def _identity(kind: str, files: Iterable[bytes], window: Window) -> bytes:
+    state = hashlib.sha256(b"standstill/import/v1")
+    for part in (kind.encode(), repr((window.start, window.stop)).encode(), *files):
+        state.update(len(part).to_bytes(4, "big") + part)
+    return state.digest()

@@ -1,0 +1,275 @@
+"""Reading tables of others: header-driven columns, mapping files (nodes to meters, jobs to checkpoints), times.
+
+Columns that are not known are left alone here, since accounting exports have many; mapping files are ours, and
+there an unknown column is refused.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as _datetime
+import fnmatch
+import hashlib
+import io
+import re
+import tomllib
+import zoneinfo
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from claims.errors import ClaimsError
+from claims.importers import ImportRefused, Row, read_bytes, read_rows
+from claims.imports.charge import Source
+from claims.imports.hostlist import HostListError, expand
+
+__all__ = ["Clock", "JobMap", "NodeMap", "Place", "read_jobs", "read_nodes", "read_table", "unix_ms"]
+
+MAX_MAP = 64 << 20
+MAX_NODES = 1 << 20
+_UNIX = _datetime.datetime(1970, 1, 1, tzinfo=_datetime.UTC)
+
+
+def read_table(
+    path: Path, need: Iterable[str], *, delimiter: str = ",", quoted: bool = True, free: str = ""
+) -> tuple[list[Row], bytes]:
+    """Rows of a table with a header line, and the file's SHA-256. Column names are lower-cased.
+
+    Args:
+        need: columns that must be there.
+        quoted: RFC 4180 quoting; False: a quotation mark is a character like others.
+        free: a column of free text, in which the delimiter may occur: surplus fields belong to it.
+
+    Raises:
+        ImportRefused: unreadable, not UTF-8, a column missing or twice, a row of another length.
+    """
+    data = read_bytes(path)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise ImportRefused(path.name, line, "the text is not UTF-8", "save the file as UTF-8") from None
+    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, strict=quoted)
+    try:
+        header = [name.strip().lower() for name in next(reader, [])]
+        trailing = bool(header) and not header[-1]  # sacct -p ends every line with a delimiter
+        header = header[:-1] if trailing else header
+        _check_header(path.name, header, need, delimiter)
+        rows = []
+        for values in reader:
+            if not any(value.strip() for value in values):
+                continue
+            if trailing and values and not values[-1]:
+                values = values[:-1]
+            rows.append(_row(Source(path.name, reader.line_num), header, values, free, delimiter))
+    except csv.Error as error:
+        raise ImportRefused(path.name, reader.line_num, f"not a table: {error}", "export it again") from None
+    return rows, hashlib.sha256(data).digest()
+
+
+def _check_header(name: str, header: list[str], need: Iterable[str], delimiter: str) -> None:
+    missing = [column for column in need if column not in header]
+    if not header or missing:
+        what = f"column {missing[0]} is missing" if header else "the file is empty"
+        raise ImportRefused(name, 1, what, f"the first line names the columns, separated by {delimiter!r}")
+    if len(set(header)) != len(header):
+        raise ImportRefused(name, 1, "a column occurs twice")
+
+
+def _row(source: Source, header: list[str], values: list[str], free: str, delimiter: str) -> Row:
+    surplus = len(values) - len(header)
+    if surplus > 0 and free in header:
+        at = header.index(free)
+        values = [*values[:at], delimiter.join(values[at : at + surplus + 1]), *values[at + surplus + 1 :]]
+        surplus = 0
+    if surplus:
+        raise source.refuse(f"{len(values)} fields where the header has {len(header)}", "was the line cut off?")
+    return Row(source.name, source.line or 0, dict(zip(header, values, strict=True)))
+
+
+# ---- times -----------------------------------------------------------------------------------------------
+
+
+def unix_ms(moment: _datetime.datetime, *, up: bool = False) -> int:
+    """Unix milliseconds of an aware time; a fraction of one rounds down or up."""
+    microseconds = (moment - _UNIX) // _datetime.timedelta(microseconds=1)
+    return -(-microseconds // 1000) if up else microseconds // 1000
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How local times are read. ``zone``: the time zone of times without an offset; None: those are refused."""
+
+    zone: zoneinfo.ZoneInfo | None = None
+
+    @classmethod
+    def of(cls, name: str | None) -> Clock:
+        """A clock for an IANA time zone name. Raises ClaimsError when it is not known."""
+        if name is None:
+            return cls()
+        try:
+            return cls(zoneinfo.ZoneInfo(name))
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            hint = 'use a name as in "Europe/Berlin" or "UTC"; the package tzdata has them'
+            raise ClaimsError(f"the time zone {name[:60]!r} is not known", hint) from None
+
+    def moments(self, row: Row, column: str) -> tuple[int, int]:
+        """Earliest and latest Unix milliseconds that the text can mean; they differ where clocks were set back.
+
+        RFC 3339 with an offset, local time without one, or Unix seconds (9 to 11 digits).
+
+        Raises:
+            ImportRefused: not a time, no time zone is known, or the local time never was.
+        """
+        text = row.get(column)
+        if re.fullmatch(r"[0-9]{9,11}", text):
+            return (int(text) * 1000,) * 2
+        try:
+            moment = _datetime.datetime.fromisoformat(text)
+        except ValueError:
+            raise row.refuse(f"{column} {text[:40]!r} is not a time", "as in 2026-01-01T00:00:00") from None
+        if not 1970 < moment.year < 2500:
+            raise row.refuse(f"{column} {text[:40]!r} is not a time", "check the year")
+        if moment.tzinfo is not None:
+            return unix_ms(moment), unix_ms(moment)
+        if self.zone is None:
+            raise row.refuse(
+                f"{column} {text[:40]!r} has no offset from UTC",
+                "say in which --timezone the times are, or export with SLURM_TIME_FORMAT=%s",
+            )
+        return self._local(row, column, moment)
+
+    def _local(self, row: Row, column: str, moment: _datetime.datetime) -> tuple[int, int]:
+        both = [moment.replace(tzinfo=self.zone, fold=fold).astimezone(_datetime.UTC) for fold in (0, 1)]
+        if both[0].astimezone(self.zone).replace(tzinfo=None) != moment:
+            raise row.refuse(
+                f"{column} {moment.isoformat()} never was: clocks were set forward", f"is {self.zone} the right zone?"
+            )
+        early, late = sorted(unix_ms(value) for value in both)
+        return early, late
+
+
+# ---- mapping files ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a node's GPUs are metered. ``gpus``: how many it has, where the mapping says so."""
+
+    meter: str
+    gpus: int | None
+
+
+@dataclass
+class NodeMap:
+    """Nodes to meters. ``default``: the meter of nodes that are not listed; None: those are refused."""
+
+    places: dict[str, Place] = field(default_factory=dict)
+    default: str | None = None
+    digest: bytes = b""
+
+    def find(self, node: str) -> Place | None:
+        """The node's place, the default meter, or None."""
+        place = self.places.get(node)
+        return place if place or self.default is None else Place(self.default, None)
+
+
+def read_nodes(path: Path | None, default: str | None) -> NodeMap:
+    """A node map from CSV (``node, meter, gpus``) or TOML (``[[nodes]] names, meter, gpus``; ``default``).
+
+    Raises:
+        ImportRefused: naming file, line or entry.
+    """
+    nodes = NodeMap(default=default)
+    if path is None:
+        return nodes
+    if path.suffix.lower() == ".toml":
+        return _toml_nodes(path, nodes)
+    rows, nodes.digest = read_rows(path, ("node", "meter", "gpus"))
+    for row in rows:
+        gpus = row.integer("gpus", "GPUs of each node") if row.get("gpus") else None
+        source = Source(row.source, row.line)
+        _place(nodes, source, row.need("node", "a name or host list"), row.need("meter", "of the agreement"), gpus)
+    return nodes
+
+
+def _toml_nodes(path: Path, nodes: NodeMap) -> NodeMap:
+    data = read_bytes(path, MAX_MAP)
+    nodes.digest = hashlib.sha256(data).digest()
+    try:
+        table = tomllib.loads(data.decode())
+    except (ValueError, RecursionError) as error:
+        raise ImportRefused(path.name, None, f"not TOML: {str(error)[:100]}", "as in FORMATS-imports.md") from None
+    source = Source(path.name)
+    entries, default = table.pop("nodes", []), table.pop("default", None)
+    if table or not isinstance(entries, list) or not isinstance(default, str | None):
+        raise source.refuse("it holds [[nodes]] entries and at most a text named default")
+    for number, entry in enumerate(entries, 1):
+        if not isinstance(entry, dict) or set(entry) - {"names", "meter", "gpus"}:
+            raise source.refuse(f"nodes entry {number} has other fields than names, meter, gpus")
+        names, meter, gpus = entry.get("names"), entry.get("meter"), entry.get("gpus")
+        if not (isinstance(names, str) and isinstance(meter, str) and type(gpus) in (int, type(None))):
+            raise source.refuse(f"nodes entry {number}: names and meter are text, gpus is a whole number")
+        _place(nodes, source, names, meter, gpus)
+    nodes.default = nodes.default or default
+    return nodes
+
+
+def _place(nodes: NodeMap, source: Source, names: str, meter: str, gpus: int | None) -> None:
+    if gpus is not None and not 0 <= gpus <= 4096:
+        raise source.refuse(f"a node with {gpus} GPUs", "gpus is a number from 0 to 4096")
+    try:
+        expanded = expand(names)
+    except HostListError as error:
+        raise source.refuse(error.what, error.hint) from None
+    for node in expanded:
+        if node in nodes.places:
+            raise source.refuse(f"node {node} occurs twice", "a node is metered once")
+        nodes.places[node] = Place(meter, gpus)
+    if len(nodes.places) > MAX_NODES:
+        raise source.refuse(f"more than {MAX_NODES} nodes")
+
+
+@dataclass
+class JobMap:
+    """Jobs to checkpoints: by id first, then the first pattern that fits the name. No entry: unattributed."""
+
+    by_id: dict[str, str] = field(default_factory=dict)
+    patterns: list[tuple[re.Pattern[str], str]] = field(default_factory=list)
+    digest: bytes = b""
+
+    def find(self, job: str, name: str) -> str | None:
+        """The checkpoint, or None."""
+        found = self.by_id.get(job)
+        return found or next((label for pattern, label in self.patterns if pattern.fullmatch(name)), None)
+
+
+def read_jobs(path: Path | None) -> JobMap:
+    """A job map from CSV: ``checkpoint`` and one of ``job`` (an id) or ``name`` (a pattern with ``*``, ``?``, ``[ab]``).
+
+    Raises:
+        ImportRefused: naming file and line.
+    """
+    jobs = JobMap()
+    if path is None:
+        return jobs
+    rows, jobs.digest = read_rows(path, ("job", "name", "checkpoint"))
+    for row in rows:
+        label = row.need("checkpoint", "the checkpoint worked toward, or unattributed")
+        if label.lower() == "idle":
+            raise row.refuse("a job cannot be called idle", "name a checkpoint, or unattributed")
+        if bool(row.get("job")) == bool(row.get("name")):
+            raise row.refuse("a row has either a job id or a pattern for names")
+        if row.get("name"):
+            jobs.patterns.append((_pattern(row), label))
+        elif jobs.by_id.setdefault(row.get("job"), label) != label:
+            raise row.refuse(f"job {row.get('job')[:40]} is mapped twice")
+    return jobs
+
+
+def _pattern(row: Row) -> re.Pattern[str]:
+    text = row.get("name")
+    if len(text) > 200 or text.count("*") > 8:
+        raise row.refuse("a pattern has at most 200 characters and 8 stars")
+    return re.compile(fnmatch.translate(text))
