@@ -2,9 +2,10 @@
 
     agreement.toml --claims.agreement_file--> Agreement --canonical bytes--> SHA-256 digest (in every proof)
 
-The text format is read by :mod:`claims.agreement_file`; this module holds the values, the bounds and the
-digest. Parties, chip classes, labs and meters are kept sorted by name, so that the digest does not depend on
-the order or the formatting of the text. FORMATS.md section 2 gives the canonical bytes.
+The text is read by :mod:`claims.agreement_file`, the canonical bytes are written and read by
+:mod:`claims.agreement_codec`, and both are judged by :func:`claims.agreement_check.validate`; this module holds the
+values and the bounds. Parties, chip classes, labs and meters are kept sorted by name, so that the digest does not
+depend on the order or the formatting of the text. FORMATS.md section 2 gives the canonical bytes.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
-from claims.canonical import Writer
 from claims.errors import ClaimRejected
 
 __all__ = [
@@ -27,14 +27,19 @@ __all__ = [
     "Amends",
     "Caps",
     "ChipClass",
+    "Commitment",
+    "Deadlines",
+    "InspectionTerms",
     "Lab",
+    "LogTerms",
     "Meter",
     "Party",
     "Pause",
     "Rules",
+    "canonical_bytes",
+    "decode_agreement",
 ]
 
-DOMAIN = b"standstill/agreement/v1"
 MAX_PEAK = 2**24 - 1
 """Largest peak, units of 10^12 FLOP/s: three range-checked bytes in a field element."""
 MAX_COVERAGE = 2**48 - 1
@@ -45,14 +50,29 @@ MAX_EPOCHS = 2**24 - 1
 MAX_METERS = 4096
 MAX_LABS = 256
 MIN_LOG_ROWS, MAX_LOG_ROWS = 16, 22
+MIN_LEAVES, MAX_LEAVES = 2, 65536
+"""Padded leaves of an epoch root, and padded slots of a registry's epoch head: powers of two."""
+MAX_ROOTS = 2**21
+"""Meters of a lab x epochs of a period: the roots of a period stay within 64 MiB."""
+MAX_CHANGES = 4096
+"""Later caps of one lab; later rules."""
+MAX_DRAWS = 4096
+"""Draws, or slots, of one inspection."""
+MAX_DURATION = 2**32 - 1
+"""Seconds."""
+MAX_ORIGIN = 128
+"""Characters of a log's origin."""
+MAX_TIME = 253402300799
+"""9999-12-31T23:59:59Z."""
 
 
 @dataclass(frozen=True)
 class Party:
-    """A signatory. ``key``: its Ed25519 public key, 32 bytes."""
+    """A signatory. ``key``: its Ed25519 public key, 32 bytes. ``cosign_key``: for cosignatures of the log, else None."""
 
     name: str
     key: bytes
+    cosign_key: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -94,8 +114,9 @@ class Lab:
         log_rows: table height, 16 to 22.
         opening_head: registry head before the first claim, eight field elements.
         since_period: the period of the first claim, whose before-head is ``opening_head``.
-        caps: the lab's caps per period, and over lineages.
+        caps: the lab's first caps, per period and over lineages.
         meters: sorted by name; this is the order of the statement.
+        caps_from: later caps, as (first period, caps), ascending; see :meth:`caps_at`.
     """
 
     name: str
@@ -104,6 +125,15 @@ class Lab:
     since_period: int
     caps: Caps
     meters: tuple[Meter, ...]
+    caps_from: tuple[tuple[int, Caps], ...] = ()
+
+    def caps_at(self, period: int) -> Caps:
+        """The caps that hold in a period."""
+        caps = self.caps
+        for first, later in self.caps_from:
+            if first <= period:
+                caps = later
+        return caps
 
     def meter(self, name: str) -> Meter:
         """The meter of that name. Raises ClaimRejected (check ``meters``) when there is none."""
@@ -131,11 +161,65 @@ class Amends:
 
 @dataclass(frozen=True)
 class Pause:
-    """A pause's trigger, what lifts it, who decides: text for people, bound by the digest."""
+    """A pause's trigger and what lifts it (text for people), and who decides: ``quorum`` of the parties ``deciders``."""
 
     trigger: str
     lifts: str
-    decides: str
+    deciders: tuple[str, ...]
+    quorum: int
+
+
+@dataclass(frozen=True)
+class LogTerms:
+    """The public log.
+
+    Attributes:
+        origin: of its checkpoints (C2SP tlog-checkpoint): ASCII, printable, no space, no "+", 1 to 128 characters.
+        operator: the party that runs it.
+        key: the log's own Ed25519 public key, 32 bytes.
+        cosignatures: how many parties, other than the operator and the lab concerned, must have cosigned a checkpoint.
+    """
+
+    origin: str
+    operator: str
+    key: bytes
+    cosignatures: int
+
+
+@dataclass(frozen=True)
+class Commitment:
+    """Sizes that hide counts: padded leaves per meter and epoch, padded slots per registry head. Powers of two."""
+
+    readings: int = 64
+    checkpoints: int = 1024
+
+
+@dataclass(frozen=True)
+class Deadlines:
+    """Seconds that each step may take, and when every party has to have signed.
+
+    Attributes:
+        epoch: after an epoch's end, until its entry is in the log.
+        claim: after a period's end, until its claim is published.
+        grace: after the claim's deadline: late, but not missing.
+        opening: after the draw's round, until the lab has opened what was drawn.
+        sign_by: Unix seconds, at most the agreement's first moment, or None.
+    """
+
+    epoch: int
+    claim: int
+    grace: int
+    opening: int
+    sign_by: int | None = None
+
+
+@dataclass(frozen=True)
+class InspectionTerms:
+    """Readings and registry slots drawn in one inspection; ``margin``: seconds from the commitment to the round."""
+
+    draws: int
+    slots: int
+    margin: int
 
 
 @dataclass(frozen=True)
@@ -143,7 +227,7 @@ class Agreement:
     """Everything that the parties agreed. ``start``: Unix seconds; tuples are sorted by name.
 
     Period k holds the epochs ``k * epochs_per_period`` to ``(k + 1) * epochs_per_period - 1``; epoch e begins
-    at ``start + e * epoch_seconds``.
+    at ``start + e * epoch_seconds``. ``rules_from``: later rules, as (first period, rules), ascending; see :meth:`rules_at`.
     """
 
     name: str
@@ -157,11 +241,24 @@ class Agreement:
     labs: tuple[Lab, ...]
     amends: Amends | None
     pause: Pause | None
+    log: LogTerms | None = None
+    commitment: Commitment = Commitment()
+    deadlines: Deadlines | None = None
+    inspection: InspectionTerms | None = None
+    rules_from: tuple[tuple[int, Rules], ...] = ()
 
     @cached_property
     def digest(self) -> bytes:
-        """SHA-256 of the domain tag and the canonical bytes, 32 bytes. Bound into every proof."""
+        """SHA-256 of the canonical bytes, 32 bytes. Bound into every proof."""
         return hashlib.sha256(canonical_bytes(self)).digest()
+
+    def rules_at(self, period: int) -> Rules:
+        """The counting rules that hold in a period."""
+        rules = self.rules
+        for first, later in self.rules_from:
+            if first <= period:
+                rules = later
+        return rules
 
     @property
     def first_period(self) -> int:
@@ -202,6 +299,16 @@ class Agreement:
         first = period * self.epochs_per_period
         return first, first + self.epochs_per_period - 1
 
+    def epoch_span(self, epoch: int) -> tuple[int, int]:
+        """Begin and end of an epoch, Unix seconds."""
+        begin = self.start + epoch * self.epoch_seconds
+        return begin, begin + self.epoch_seconds
+
+    def period_span(self, period: int) -> tuple[int, int]:
+        """Begin and end of a period, Unix seconds. Raises ClaimRejected (check ``period``) out of range."""
+        first, last = self.period_epochs(period)
+        return self.epoch_span(first)[0], self.epoch_span(last)[1]
+
     def period_at(self, unix_seconds: int) -> int:
         """The period in which a moment lies. Raises ClaimRejected (check ``period``) outside all of them."""
         period = (unix_seconds - self.start) // (self.epoch_seconds * self.epochs_per_period)
@@ -216,51 +323,17 @@ class Agreement:
 
 def canonical_bytes(agreement: Agreement) -> bytes:
     """The bytes that the digest hashes (FORMATS.md section 2). Injective on valid agreements."""
-    out = Writer()
-    out.raw(len(DOMAIN).to_bytes(2, "big") + DOMAIN)
-    out.name(agreement.name)
-    out.uint(agreement.start, 8)
-    out.uint(agreement.epoch_seconds, 4)
-    out.uint(agreement.epochs_per_period, 4)
-    out.uint(agreement.periods, 4)
-    out.flag(agreement.rules.charge_peak)
-    out.flag(agreement.rules.charge_residue)
-    out.uint(len(agreement.parties), 2)
-    for party in agreement.parties:
-        out.name(party.name)
-        out.raw(party.key)
-    out.uint(len(agreement.chips), 2)
-    for chip in agreement.chips:
-        out.name(chip.name)
-        out.uint(chip.peak, 3)
-        out.text(chip.note)
-    out.uint(len(agreement.labs), 2)
-    for lab in agreement.labs:
-        _write_lab(out, lab)
-    out.flag(agreement.amends is not None)
-    if agreement.amends is not None:
-        out.raw(agreement.amends.digest)
-        out.uint(agreement.amends.from_period, 4)
-    out.flag(agreement.pause is not None)
-    if agreement.pause is not None:
-        for text in (agreement.pause.trigger, agreement.pause.lifts, agreement.pause.decides):
-            out.text(text)
-    return out.data
+    from claims.agreement_codec import encode
+
+    return encode(agreement)
 
 
-def _write_lab(out: Writer, lab: Lab) -> None:
-    out.name(lab.name)
-    out.uint(lab.log_rows, 1)
-    out.head(lab.opening_head)
-    out.uint(lab.since_period, 4)
-    for cap in (lab.caps.total, lab.caps.unattributed, lab.caps.lineage):
-        out.uint(cap, 8)
-    out.flag(lab.caps.freeze is not None)
-    if lab.caps.freeze is not None:
-        out.uint(lab.caps.freeze, 8)
-    out.uint(len(lab.meters), 2)
-    for meter in lab.meters:
-        out.name(meter.name)
-        out.name(meter.chip)
-        out.uint(meter.chips, 6)
-        out.raw(meter.key)
+def decode_agreement(data: bytes) -> Agreement:
+    """Inverse of :func:`canonical_bytes`, validated like an agreement file.
+
+    Raises:
+        MalformedFile: not exactly the canonical bytes of one valid agreement.
+    """
+    from claims.agreement_codec import decode
+
+    return decode(data)

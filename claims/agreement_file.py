@@ -10,30 +10,19 @@ import datetime as _datetime
 import os
 import re
 import tomllib
-import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from claims import agreement as ag
+from claims.agreement_check import MAX_TEXT, is_origin, is_prose, is_public_key, validate
 from claims.canonical import NAME_RULE, head_from_hex, is_name
 from claims.errors import AgreementError, ClaimsError, MalformedFile
 from claims.files import AGREEMENT_LIMIT, read_bounded
-from claims.units import cap_from_text, format_time, peak_from_text, seconds_from_text, time_from_text
+from claims.units import cap_from_text, peak_from_text, seconds_from_text, time_from_text
 
 __all__ = ["FORMAT", "is_public_key", "load_agreement", "parse_agreement"]
 
-FORMAT = "standstill-agreement/1"
-MAX_TEXT = 4000
-"""Characters in a note or pause text."""
-_P = 2**255 - 19
-_D = -121665 * pow(121666, -1, _P) % _P
-_SMALL_ORDER_Y = frozenset({
-    0, 1, _P - 1,
-    0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
-    0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD83D3D706A17C7,
-})  # fmt: skip
-"""y of the eight points whose order divides 8: under such a key anyone can sign."""
-
+FORMAT = "standstill-agreement/2"
 T = TypeVar("T")
 
 
@@ -63,7 +52,7 @@ def parse_agreement(text: str, source: str = "agreement.toml") -> ag.Agreement:
         raise AgreementError(source, "", where, f"not TOML: {error}", "see https://toml.io") from None
     root = _Table(source, text, "", values)
     agreement = _agreement(root)
-    _cross_check(agreement, root)
+    validate(agreement, root.error)
     return agreement
 
 
@@ -118,6 +107,15 @@ class _Table:
             raise self.error(key, "is a list of values, not of tables", f"write [[{key}]] before each")
         return [_Table(self._source, self._text, f"{self._dot(key)}[{i}]", row) for i, row in enumerate(rows)]
 
+    def optional_tables(self, key: str) -> list[_Table]:
+        return self.tables(key, ag.MAX_CHANGES) if self.has(key) else []
+
+    def names(self, key: str) -> list[str]:
+        values = self._take(key, list, 'a list of names such as ["lab-a", "lab-b"]')
+        if not all(type(value) is str and is_name(value) for value in values):
+            raise self.error(key, "is not a list of names", NAME_RULE)
+        return values
+
     def end(self) -> None:
         for key in self._left:
             raise self.error(key, "unknown field", "remove it or correct its spelling (claims/FORMATS.md lists them)")
@@ -135,6 +133,9 @@ def _find_line(text: str, path: str, key: str) -> int | None:
         if header:
             name = header[2]
             if header[1] == "[[":
+                first, _, rest = name.partition(".")
+                if rest and first in counts:
+                    name = f"{first}[{counts[first]}].{rest}"
                 counts[name] = counts.get(name, -1) + 1
                 section = f"{name}[{counts[name]}]"
             else:
@@ -156,8 +157,7 @@ def _name(text: str) -> str:
 
 
 def _prose(text: str) -> str:
-    bad = [char for char in text if char != "\n" and unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn")]
-    if bad or len(text) > MAX_TEXT or unicodedata.normalize("NFC", text) != text:
+    if not is_prose(text):
         raise MalformedFile(
             f"is longer than {MAX_TEXT} characters, holds control characters, or is not NFC text",
             hint="use plain printable text",
@@ -165,15 +165,22 @@ def _prose(text: str) -> str:
     return text
 
 
-def is_public_key(data: bytes) -> bool:
-    """Whether 32 bytes are a canonical Ed25519 point, on the curve and not of small order (RFC 8032, 5.1.3)."""
-    if len(data) != 32:
-        return False
-    y = int.from_bytes(data, "little") & (2**255 - 1)
-    if y >= _P or y in _SMALL_ORDER_Y:
-        return False
-    x_squared = (y * y - 1) * pow(_D * y * y + 1, -1, _P) % _P
-    return pow(x_squared, (_P - 1) // 2, _P) == 1
+def _origin(text: str) -> str:
+    if not is_origin(text):
+        raise MalformedFile(
+            f"{text[:128]!r} is not a log origin", hint="printable ASCII without spaces and +, 1 to 128 characters"
+        )
+    return text
+
+
+def _span(text: str) -> int:
+    """A duration that may be zero, as in "0 s"."""
+    if re.fullmatch(r"0 ?(s|min|h|d)", text):
+        return 0
+    seconds = seconds_from_text(text)
+    if seconds > ag.MAX_DURATION:
+        raise MalformedFile("is 2^32 seconds or more", hint="choose a shorter one")
+    return seconds
 
 
 def _key(text: str) -> bytes:
@@ -230,10 +237,8 @@ def _agreement(root: _Table) -> ag.Agreement:
         raise root.error("epoch", "is 2^32 seconds or more", "choose a shorter epoch")
     per_period = _epochs_per_period(root, epoch_seconds)
     periods = root.integer("periods", 1, ag.MAX_EPOCHS // per_period)
-    rules = root.table("rules")
-    charge = rules.string("charge", _one_of("peak", "metered"))
-    residue = rules.string("residue", _one_of("charge-every-lineage", "none"))
-    rules.end()
+    rules = _rules(root.table("rules"))
+    later = [_from(table, periods, _rules) for table in root.optional_tables("rules_from")]
     parties = [_party(table) for table in root.tables("party", ag.MAX_LABS)]
     chips = [_chip(table) for table in root.tables("chip", ag.MAX_METERS)]
     meters = [_meter(table) for table in root.tables("meter", ag.MAX_METERS * ag.MAX_LABS)]
@@ -243,6 +248,10 @@ def _agreement(root: _Table) -> ag.Agreement:
             raise root.error("meter", f"{meter.name}: {meter.lab!r} is no lab", "add a [[lab]] of that name")
     amends = _amends(root.table("amends"), periods) if root.has("amends") else None
     pause = _pause(root.table("pause")) if root.has("pause") else None
+    log = _log(root.table("log")) if root.has("log") else None
+    commitment = _commitment(root.table("commitment")) if root.has("commitment") else ag.Commitment()
+    deadlines = _deadlines(root.table("deadlines")) if root.has("deadlines") else None
+    inspection = _inspection(root.table("inspection")) if root.has("inspection") else None
     root.end()
     return ag.Agreement(
         name=name,
@@ -250,12 +259,17 @@ def _agreement(root: _Table) -> ag.Agreement:
         epoch_seconds=epoch_seconds,
         epochs_per_period=per_period,
         periods=periods,
-        rules=ag.Rules(charge == "peak", residue == "charge-every-lineage"),
+        rules=rules,
         parties=_sorted(root, "party", parties),
         chips=_sorted(root, "chip", chips),
         labs=_sorted(root, "lab", labs),
         amends=amends,
         pause=pause,
+        log=log,
+        commitment=commitment,
+        deadlines=deadlines,
+        inspection=inspection,
+        rules_from=tuple(later),
     )
 
 
@@ -273,7 +287,11 @@ def _epochs_per_period(root: _Table, epoch_seconds: int) -> int:
 
 
 def _party(table: _Table) -> ag.Party:
-    party = ag.Party(table.string("name", _name), table.string("key", _key))
+    party = ag.Party(
+        table.string("name", _name),
+        table.string("key", _key),
+        table.string("cosign_key", _key) if table.has("cosign_key") else None,
+    )
     table.end()
     return party
 
@@ -305,16 +323,34 @@ def _lab(table: _Table, periods: int, meters: list[ag.Meter]) -> ag.Lab:
     log_rows = table.integer("log_rows", ag.MIN_LOG_ROWS, ag.MAX_LOG_ROWS)
     head = table.string("opening_head", _head)
     since = table.integer("since_period", 0, periods - 1) if table.has("since_period") else 0
-    caps = table.table("caps")
-    total, unattributed, lineage = (caps.string(key, _cap) for key in ("total", "unattributed", "lineage"))
-    freeze = caps.string("freeze", _cap) if caps.has("freeze") else None
-    caps.end()
+    caps = _caps(table.table("caps"))
+    later = [_from(row, periods, _caps) for row in table.optional_tables("caps_from")]
     own = [meter for meter in meters if meter.lab == name]
     if not 1 <= len(own) <= ag.MAX_METERS:
         raise table.error("name", f"lab {name} has {len(own)} meters, not 1 to {ag.MAX_METERS}", "add [[meter]] tables")
     table.end()
     ordered = _sorted(table, "meter", own)
-    return ag.Lab(name, log_rows, head, since, ag.Caps(total, unattributed, lineage, freeze), ordered)
+    return ag.Lab(name, log_rows, head, since, caps, ordered, tuple(later))
+
+
+def _rules(table: _Table) -> ag.Rules:
+    charge = table.string("charge", _one_of("peak", "metered"))
+    residue = table.string("residue", _one_of("charge-every-lineage", "none"))
+    table.end()
+    return ag.Rules(charge == "peak", residue == "charge-every-lineage")
+
+
+def _caps(table: _Table) -> ag.Caps:
+    total, unattributed, lineage = (table.string(key, _cap) for key in ("total", "unattributed", "lineage"))
+    freeze = table.string("freeze", _cap) if table.has("freeze") else None
+    table.end()
+    return ag.Caps(total, unattributed, lineage, freeze)
+
+
+def _from(table: _Table, periods: int, read: Callable[[_Table], T]) -> tuple[int, T]:
+    """What holds from a period on: ``from_period`` and the fields that ``read`` takes."""
+    period = table.integer("from_period", 1, periods - 1)
+    return period, read(table)
 
 
 def _amends(table: _Table, periods: int) -> ag.Amends:
@@ -324,9 +360,59 @@ def _amends(table: _Table, periods: int) -> ag.Amends:
 
 
 def _pause(table: _Table) -> ag.Pause:
-    pause = ag.Pause(*(table.string(key, _prose) for key in ("trigger", "lifts", "decides")))
+    trigger, lifts = table.string("trigger", _prose), table.string("lifts", _prose)
+    deciders = table.names("deciders")
+    if not deciders or len(set(deciders)) != len(deciders):
+        raise table.error("deciders", "is not one or more names, each once", 'write a list such as ["lab-a", "lab-b"]')
+    pause = ag.Pause(trigger, lifts, tuple(sorted(deciders)), table.integer("quorum", 1, len(deciders)))
     table.end()
     return pause
+
+
+def _log(table: _Table) -> ag.LogTerms:
+    log = ag.LogTerms(
+        table.string("origin", _origin),
+        table.string("operator", _name),
+        table.string("key", _key),
+        table.integer("cosignatures", 1, ag.MAX_LABS),
+    )
+    table.end()
+    return log
+
+
+def _commitment(table: _Table) -> ag.Commitment:
+    default, sizes = ag.Commitment(), []
+    for key, size in (("readings", default.readings), ("checkpoints", default.checkpoints)):
+        if table.has(key):
+            size = table.integer(key, ag.MIN_LEAVES, ag.MAX_LEAVES)
+            if size & (size - 1):
+                raise table.error(key, f"{size} is not a power of two", "choose a power of two")
+        sizes.append(size)
+    table.end()
+    return ag.Commitment(*sizes)
+
+
+def _deadlines(table: _Table) -> ag.Deadlines:
+    example = 'a duration such as "7 d"'
+    deadlines = ag.Deadlines(
+        epoch=table.string("epoch", _span, example),
+        claim=table.string("claim", _span, example),
+        grace=table.string("grace", _span, example),
+        opening=table.string("opening", _span, example),
+        sign_by=table.time("sign_by") if table.has("sign_by") else None,
+    )
+    table.end()
+    return deadlines
+
+
+def _inspection(table: _Table) -> ag.InspectionTerms:
+    terms = ag.InspectionTerms(
+        draws=table.integer("draws", 1, ag.MAX_DRAWS),
+        slots=table.integer("slots", 0, ag.MAX_DRAWS),
+        margin=table.string("margin", _span, 'a duration such as "10 min"'),
+    )
+    table.end()
+    return terms
 
 
 def _sorted(table: _Table, key: str, items: Iterable[T]) -> tuple[T, ...]:
@@ -335,41 +421,3 @@ def _sorted(table: _Table, key: str, items: Iterable[T]) -> tuple[T, ...]:
         if getattr(one, "name") == getattr(two, "name"):  # noqa: B009
             raise table.error(key, f"two have the name {getattr(one, 'name')!r}", "give each its own name")  # noqa: B009
     return tuple(ordered)
-
-
-def _cross_check(agreement: ag.Agreement, root: _Table) -> None:
-    """References between tables, keys used once, and bounds that need more than one field."""
-    parties = {party.name for party in agreement.parties}
-    labs = {lab.name for lab in agreement.labs}
-    chips = {chip.name for chip in agreement.chips}
-    if missing := labs - parties:
-        raise root.error("lab", f"{sorted(missing)} are no parties", "add a [[party]] of the same name")
-    owners: dict[bytes, str] = {}
-    meters = [meter for lab in agreement.labs for meter in lab.meters]
-    for role, key in [(f"party {p.name}", p.key) for p in agreement.parties] + [
-        (f"meter {m.lab}/{m.name}", m.key) for m in meters
-    ]:
-        if key in owners:
-            raise root.error("meter", f"{owners[key]} and {role} have the same key", "make a key for each role")
-        owners[key] = role
-    for meter in meters:
-        if meter.chip not in chips:
-            raise root.error("meter", f"{meter.lab}/{meter.name}: no chip class {meter.chip!r}", "add a [[chip]]")
-        if agreement.coverage(meter) > ag.MAX_COVERAGE:
-            what = f"{meter.lab}/{meter.name}: chips x epoch seconds is 2^48 or more"
-            raise root.error("meter", what, "split the meter or shorten the epoch")
-    for lab in agreement.labs:
-        _check_lab(agreement, lab, root)
-    if agreement.start + agreement.epoch_seconds * agreement.epochs_per_period * agreement.periods > 253402300799:
-        raise root.error("periods", f"end after the year 9999 (start {format_time(agreement.start)})", "lower it")
-
-
-def _check_lab(agreement: ag.Agreement, lab: ag.Lab, root: _Table) -> None:
-    rows = len(lab.meters) * (3 + agreement.epochs_per_period) + 9
-    if rows > 2**lab.log_rows:
-        what = f"lab {lab.name}: one reading per meter and epoch needs {rows} rows, more than 2^{lab.log_rows}"
-        raise root.error("lab", what, "raise log_rows, or shorten the period")
-    if lab.caps.freeze is not None and lab.caps.freeze > lab.caps.lineage:
-        what = f"lab {lab.name}: the freeze level is above the lineage cap"
-        raise root.error("lab", what, "lower the freeze level")
-

@@ -79,11 +79,11 @@ def lab_status(store_path: Path, agreement_path: Path, period: int) -> None:
         if not closed:
             out(f"without checkpoint {', '.join(unplaced(store, period)) or 'none'}")
             return
-        figures = period_figures(store, period)
+        figures, caps = period_figures(store, period), agreed.caps_at(period)
         for label, amount, cap in (
-            ("total", figures.total, agreed.caps.total),
-            ("unattributed", figures.unattributed, agreed.caps.unattributed),
-            ("largest lineage", figures.largest_lineage, agreed.caps.lineage),
+            ("total", figures.total, caps.total),
+            ("unattributed", figures.unattributed, caps.unattributed),
+            ("largest lineage", figures.largest_lineage, caps.lineage),
         ):
             out(f"{label:<18} {format_work(amount)} of {format_work(cap)}")
 

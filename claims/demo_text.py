@@ -176,7 +176,7 @@ def private_table(console: Console, rows: list[Row]) -> None:
         "in all", "of limit", "unbooked", "one model", right=right,
     )  # fmt: skip
     for row in rows:
-        f, cap = row.figures, row.report.lab.caps.total
+        f, cap = row.figures, row.report.lab.caps_at(row.report.period).total
         share = f"{100 * f.total / cap:.1f} %"
         values = (f"{f.readings:,}", flop(f.total), share, flop(f.unattributed), flop(f.largest_lineage))
         table.add_row(row.lab.plan.title, str(row.report.period), *values)

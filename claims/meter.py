@@ -47,7 +47,7 @@ def cover(usage: Iterable[Usage], meter: Meter, agreement: Agreement, period: in
             ``charge = "metered"``, usage without work.
     """
     first, last = agreement.period_epochs(period)
-    peak = agreement.chip(meter.chip).peak if agreement.rules.charge_peak else None
+    peak = agreement.chip(meter.chip).peak if agreement.rules_at(period).charge_peak else None
     terms = _Terms(meter.name, agreement.coverage(meter), peak)
     by_epoch: dict[int, list[Usage]] = {}
     for item in usage:
@@ -122,7 +122,7 @@ def check_coverage(readings: Iterable[Reading], meter: Meter, agreement: Agreeme
     """
     first, last = agreement.period_epochs(period)
     coverage = agreement.coverage(meter)
-    peak = agreement.chip(meter.chip).peak if agreement.rules.charge_peak else None
+    peak = agreement.chip(meter.chip).peak if agreement.rules_at(period).charge_peak else None
     expected, total = first, 0
 
     def finish(epoch: int) -> None:

@@ -88,7 +88,8 @@ class VerificationReport:
 
     def shown(self) -> list[str]:
         """What the claim shows, in words."""
-        caps, rules, count = self.lab.caps, self.agreement.rules, len(self.lab.meters)
+        caps, rules = self.lab.caps_at(self.period), self.agreement.rules_at(self.period)
+        count = len(self.lab.meters)
         residue = ", unattributed work since the agreement began included" if rules.charge_residue else ""
         work = "every chip-second charged at the class peak" if rules.charge_peak else "work as the meters signed it"
         out = [

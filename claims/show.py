@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from claims.agreement import Agreement
+from claims.agreement import Agreement, Caps, Party, Rules
 from claims.agreement_file import parse_agreement
 from claims.canonical import head_to_hex
 from claims.claim import MAGIC, decode_claim
@@ -91,7 +91,6 @@ def _claim_lines(data: bytes) -> list[str]:
 
 def agreement_lines(agreement: Agreement) -> list[str]:
     """An agreement in words."""
-    rules = agreement.rules
     period = agreement.epoch_seconds * agreement.epochs_per_period
     out = [
         f"agreement   {agreement.name}",
@@ -99,32 +98,68 @@ def agreement_lines(agreement: Agreement) -> list[str]:
         f"start       {format_time(agreement.start)}",
         f"epoch       {format_duration(agreement.epoch_seconds)}",
         f"periods     {agreement.periods} of {format_duration(period)} ({agreement.epochs_per_period} epochs)",
-        f"charge      {'class peak for every busy chip-second' if rules.charge_peak else 'as metered'}",
-        f"residue     {'unattributed work charged to every lineage' if rules.charge_residue else 'not charged'}",
-        *(f"party       {party.name} ed25519:{party.key.hex()}" for party in agreement.parties),
+        *_rules_text(agreement.rules),
+        *(f"from {first:<6} {line}" for first, rules in agreement.rules_from for line in _rules_text(rules)),
+        *(f"party       {party.name} ed25519:{party.key.hex()}{_cosigns(party)}" for party in agreement.parties),
         *(f"chip        {chip.name}: peak {format_work(chip.peak)}/s, {chip.note}" for chip in agreement.chips),
     ]
     for lab in agreement.labs:
-        caps = lab.caps
         out += [
             f"lab         {lab.name}: table of 2^{lab.log_rows} rows, claims from period {lab.since_period} on",
             f"  opening head {head_to_hex(lab.opening_head)}",
-            f"  caps      total {format_work(caps.total)}, unattributed {format_work(caps.unattributed)} a period; "
-            f"lineage {format_work(caps.lineage)}"
-            + (f"; freeze {format_work(caps.freeze)}" if caps.freeze is not None else ""),
+            f"  caps      {_caps_text(lab.caps)}",
+            *(f"  from {period:<5}{_caps_text(caps)}" for period, caps in lab.caps_from),
             *(f"  meter     {m.name}: {m.chips} x {m.chip} ed25519:{m.key.hex()}" for m in lab.meters),
         ]
     if agreement.amends is not None:
         out.append(f"amends      {agreement.amends.digest.hex()} from period {agreement.amends.from_period} on")
+    out += _regime_lines(agreement)
     if agreement.pause is not None:
         pause = agreement.pause
-        out += [f"pause       trigger: {pause.trigger}", f"            lifts: {pause.lifts}", f"            decides: {pause.decides}"]
+        out += [f"pause       trigger: {pause.trigger}", f"            lifts: {pause.lifts}", f"            decided by {pause.quorum} of {', '.join(pause.deciders)}"]
+    return out
+
+
+def _cosigns(party: Party) -> str:
+    return "" if party.cosign_key is None else f", cosigns with ed25519:{party.cosign_key.hex()}"
+
+
+def _caps_text(caps: Caps) -> str:
+    freeze = f"; freeze {format_work(caps.freeze)}" if caps.freeze is not None else ""
+    return (
+        f"total {format_work(caps.total)}, unattributed {format_work(caps.unattributed)} a period; "
+        f"lineage {format_work(caps.lineage)}{freeze}"
+    )
+
+
+def _rules_text(rules: Rules) -> list[str]:
+    return [
+        f"charge      {'class peak for every busy chip-second' if rules.charge_peak else 'as metered'}",
+        f"residue     {'unattributed work charged to every lineage' if rules.charge_residue else 'not charged'}",
+    ]
+
+
+def _regime_lines(agreement: Agreement) -> list[str]:
+    """Log, commitments, deadlines and inspections."""
+    log, sizes, deadlines, inspection = agreement.log, agreement.commitment, agreement.deadlines, agreement.inspection
+    out = [f"committed   {sizes.readings} padded readings per meter and epoch, {sizes.checkpoints} padded checkpoints"]
+    if log is not None:
+        out.append(f"log         {log.origin}, run by {log.operator}, {log.cosignatures} cosignatures, ed25519:{log.key.hex()}")
+    if deadlines is not None:
+        spans = (deadlines.epoch, deadlines.claim, deadlines.grace, deadlines.opening)
+        epoch, claim, grace, opening = map(format_duration, spans)
+        out.append(f"deadlines   epoch {epoch}, claim {claim} (grace {grace}), opening {opening}")
+        if deadlines.sign_by is not None:
+            out.append(f"            signed by {format_time(deadlines.sign_by)}")
+    if inspection is not None:
+        margin = format_duration(inspection.margin)
+        out.append(f"inspection  {inspection.draws} readings and {inspection.slots} slots drawn, margin {margin}")
     return out
 
 
 AGREEMENT_TEMPLATE = """\
 # A standstill agreement. Every field is described in claims/FORMATS.md; unknown fields are refused.
-format = "standstill-agreement/1"
+format = "standstill-agreement/2"
 name = "example"
 start = 2026-01-01T00:00:00Z     # UTC, whole seconds
 epoch = "1 h"                    # every meter makes at least one reading per epoch
@@ -139,7 +174,8 @@ residue = "charge-every-lineage" # unattributed work counts toward every checkpo
 # [pause]
 # trigger = "..."
 # lifts = "..."
-# decides = "..."
+# deciders = ["lab-a"]          # parties; sorted
+# quorum = 1                     # how many of them must sign a decision
 
 # Optional: this agreement replaces another one from a period on.
 # [amends]

@@ -73,6 +73,7 @@ def statement_of(agreement: Agreement, claim: Claim) -> Statement:
 
     lab = agreement.lab(claim.lab)
     first, last = agreement.period_epochs(claim.period)
+    caps, rules = lab.caps_at(claim.period), agreement.rules_at(claim.period)
     if [meter.name for meter in lab.meters] != [meter.name for meter in claim.meters]:
         raise ClaimRejected("meters", _meter_difference(lab, claim))
     meters = tuple(
@@ -88,12 +89,12 @@ def statement_of(agreement: Agreement, claim: Claim) -> Statement:
         log_rows=lab.log_rows,
         first_epoch=first,
         last_epoch=last,
-        total_cap=lab.caps.total,
-        unattributed_cap=lab.caps.unattributed,
-        lineage_cap=lab.caps.lineage,
-        freeze_level=lab.caps.freeze,
-        charge_peak=agreement.rules.charge_peak,
-        charge_residue=agreement.rules.charge_residue,
+        total_cap=caps.total,
+        unattributed_cap=caps.unattributed,
+        lineage_cap=caps.lineage,
+        freeze_level=caps.freeze,
+        charge_peak=rules.charge_peak,
+        charge_residue=rules.charge_residue,
         meters=meters,
         registry_header=registry_header(lab.name),
         head_before=claim.head_before,

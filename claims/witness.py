@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from claims.agreement import Agreement, Lab, Meter
+from claims.agreement import Agreement, Caps, Lab, Meter
 from claims.errors import ClaimsError
 from claims.meter import check_coverage
 from claims.registry import CHECKPOINT, RESIDUE, SNAPSHOT, circuit_entry
@@ -90,9 +90,9 @@ def _over(what: str, amount: int, cap: int) -> str:
     return f"{what}: {format_work(amount)} > {format_work(cap)}"
 
 
-def cap_problems(new: list[RegistryEntry], lab: Lab, *, charge_residue: bool) -> list[str]:
-    """Every cap that a period's new entries (RESIDUE included) would break (R6), in the lab's own names."""
-    caps, problems = lab.caps, []
+def cap_problems(new: list[RegistryEntry], caps: Caps, *, charge_residue: bool) -> list[str]:
+    """Every one of the period's caps that its new entries (RESIDUE included) would break (R6), in the lab's own names."""
+    problems = []
     total = sum(entry.work for entry in new)
     if total > caps.total:
         problems.append(_over("total cap exceeded", total, caps.total))
@@ -192,7 +192,7 @@ def assemble(store: Store, agreement: Agreement, period: int) -> Assembly:
             problems.append(error.what)
         ledgers.append(readings)
     problems += _tag_problems(store, period, new, store.work_by_tag(period))
-    problems += cap_problems(new, lab, charge_residue=agreement.rules.charge_residue)
+    problems += cap_problems(new, lab.caps_at(period), charge_residue=agreement.rules_at(period).charge_residue)
     rows = table_rows(sum(map(len, ledgers)), len(ledgers), len(entries))
     if rows > 1 << lab.log_rows:
         problems.append(f"the claim needs {rows} rows, the agreement's table has {1 << lab.log_rows}")
@@ -214,6 +214,7 @@ def _statement(
     from circuits.statement import MeterTerms, Statement, ledger_header, registry_header
 
     first, last = agreement.period_epochs(period)
+    caps, rules = lab.caps_at(period), agreement.rules_at(period)
 
     def terms(meter: Meter, head: SignedHead) -> MeterTerms:
         header = ledger_header(agreement.digest, lab.name, meter.name, period)
@@ -225,12 +226,12 @@ def _statement(
         log_rows=lab.log_rows,
         first_epoch=first,
         last_epoch=last,
-        total_cap=lab.caps.total,
-        unattributed_cap=lab.caps.unattributed,
-        lineage_cap=lab.caps.lineage,
-        freeze_level=lab.caps.freeze,
-        charge_peak=agreement.rules.charge_peak,
-        charge_residue=agreement.rules.charge_residue,
+        total_cap=caps.total,
+        unattributed_cap=caps.unattributed,
+        lineage_cap=caps.lineage,
+        freeze_level=caps.freeze,
+        charge_peak=rules.charge_peak,
+        charge_residue=rules.charge_residue,
         meters=tuple(terms(meter, head) for meter, head in zip(lab.meters, heads, strict=True)),
         registry_header=registry_header(lab.name),
         head_before=before.head,

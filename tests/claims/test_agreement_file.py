@@ -31,7 +31,7 @@ def test_digest_is_pinned() -> None:
     assert world.agreement().digest.hex() == PINNED
 
 
-PINNED = "46f4439ad8d51422b6417ecb8f1fc58c6608fa302d64d96b695d79d275f28bbb"
+PINNED = "9c737eccd8cff54af847110731f26a2c5ce032df8abb2417474dd4c0e6651223"
 
 
 def test_digest_ignores_formatting_and_order() -> None:
@@ -64,7 +64,7 @@ CHANGES = [
     ("chips = 16", "chips = 17"),
     (world.public(12), world.public(13)),
     ('trigger = "any party asks"', 'trigger = "nobody asks"'),
-    ('[pause]\ntrigger = "any party asks"\nlifts = "all agree"\ndecides = "the parties"\n', ""),
+    ('[pause]\ntrigger = "any party asks"\nlifts = "all agree"\ndeciders = ["beta", "alpha"]\nquorum = 2\n', ""),
 ]
 
 
@@ -78,8 +78,8 @@ AMENDS = '[amends]\ndigest = "' + "ab" * 32 + '"\nfrom_period = 3\n\n[pause]'
 
 ERRORS = [
     # old, new, field, line of, words in the message
-    ('format = "standstill-agreement/1"\n', "", "format", None, "missing"),
-    ('agreement/1"', 'agreement/2"', "format", 'format', "none of the choices"),
+    ('format = "standstill-agreement/2"\n', "", "format", None, "missing"),
+    ('agreement/2"', 'agreement/1"', "format", 'format', "none of the choices"),
     ('name = "two-labs"', 'name = "Two Labs"', "name", "name =", "not a name"),
     ('name = "two-labs"', "name = 7", "name", "name =", "is int"),
     ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00", "start", "start", "not a time"),

@@ -108,7 +108,7 @@ def test_residue_is_charged_to_lineages_only_where_agreed(tmp_path: Path) -> Non
     store, agreement = make_lab(tmp_path, OPENINGS, lineage=10**6 + 12 * PEAK, charge_residue=False)
     fill(store, agreement)
     assemble(store, agreement, 0)
-    assert cap_problems(store.entries()[1:], agreement.labs[0], charge_residue=True)
+    assert cap_problems(store.entries()[1:], agreement.labs[0].caps, charge_residue=True)
 
 
 def test_frozen_weights_may_be_held_but_not_trained(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_preview_warns_before_anything_is_final(tmp_path: Path) -> None:
     store, agreement = make_lab(tmp_path, OPENINGS, total=1)
     store.add_usage(0, "hall-a", [Usage(0, 2, 1000, None)])
     seal_all(store, agreement, 0)
-    assert cap_problems(preview(store, agreement, 0), agreement.labs[0], charge_residue=True) == [
+    assert cap_problems(preview(store, agreement, 0), agreement.labs[0].caps, charge_residue=True) == [
         "total cap exceeded: 1.979e15 FLOP > 1e12 FLOP"
     ]
     assert store.registry_head(0) is None

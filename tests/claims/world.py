@@ -25,7 +25,7 @@ METERS = {"hall-1": 11, "hall-2": 12}
 OPENING = tuple(range(1, 9))
 
 TEXT = f"""\
-format = "standstill-agreement/1"
+format = "standstill-agreement/2"
 name = "two-labs"
 start = 2026-01-01T00:00:00Z
 epoch = "1 h"
@@ -39,7 +39,8 @@ residue = "charge-every-lineage"
 [pause]
 trigger = "any party asks"
 lifts = "all agree"
-decides = "the parties"
+deciders = ["beta", "alpha"]
+quorum = 2
 
 [[party]]
 name = "beta"
