@@ -1,0 +1,106 @@
+"""Dates, amounts and sizes as a reader expects them, and the words and icons of the states."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from claims.site.html import Html, h, join
+
+__all__ = ["STATES", "amounts", "day", "duration", "icon", "moment", "plural", "size", "span"]
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_AMOUNT = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)e(\d{1,2})(?= FLOP|\b)")
+
+STATES: dict[str, tuple[str, str]] = {
+    "proven": ("Proven", "The claim is there and its proof holds."),
+    "under inspection": ("Under inspection", "The claim is proven; an inspection of it is under way."),
+    "pending": ("Pending", "The claim is not due yet."),
+    "late": ("Late", "The claim is due, and the time of grace is not over."),
+    "missing": ("Missing", "The claim is due, the time of grace is over, and it is not there."),
+    "rejected": ("Rejected", "The claim, or what belongs to it, does not hold."),
+}
+"""State of a claim -> its word on the page, and what the word means."""
+
+
+def _utc(time: int) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(time, UTC)
+    except (OverflowError, OSError, ValueError):
+        return None
+
+
+def day(time: int, *, year: bool = True) -> str:
+    """``24 Nov 2026``, of Unix seconds, in UTC."""
+    at = _utc(time)
+    if at is None:
+        return f"second {time}"
+    return f"{at.day} {_MONTHS[at.month - 1]}" + (f" {at.year}" if year else "")
+
+
+def moment(time: int) -> Html:
+    """A ``time`` element: ``24 Nov 2026, 04:20 UTC``."""
+    at = _utc(time)
+    if at is None:
+        return h("span", {}, f"second {time}")
+    shown = f"{day(time)}, {at:%H:%M} UTC" if at.second == 0 else f"{day(time)}, {at:%H:%M:%S} UTC"
+    return h("time", {"datetime": at.strftime("%Y-%m-%dT%H:%M:%SZ")}, shown)
+
+
+def span(begin: int, end: int) -> str:
+    """``1 to 14 Jan 2026``: from the day of ``begin`` to the day of the last second before ``end``."""
+    first, last = _utc(begin), _utc(max(begin, end - 1))
+    if first is None or last is None:
+        return f"second {begin} to {end}"
+    if (end - begin) < 86400:
+        return f"{day(begin)}, {first:%H:%M} to {datetime.fromtimestamp(end, UTC):%H:%M} UTC"
+    if first.year != last.year:
+        return f"{day(begin)} to {day(end - 1)}"
+    if first.month != last.month:
+        return f"{day(begin, year=False)} to {day(end - 1)}"
+    return f"{first.day} to {day(end - 1)}" if first.day != last.day else day(begin)
+
+
+def duration(seconds: int) -> str:
+    """``14 days``, ``6 hours``: the largest unit that divides it."""
+    for length, name in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
+        if seconds % length == 0 and (seconds or length == 1):
+            return plural(seconds // length, name)
+    return f"{seconds} seconds"
+
+
+def plural(count: int, noun: str, many: str = "") -> str:
+    """``1 claim``, ``2 claims``."""
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
+
+
+def size(count: int) -> str:
+    """``389 kB``."""
+    for limit, unit in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if count >= limit:
+            value = count / limit
+            return f"{value:.1f} {unit}" if value < 10 else f"{value:.0f} {unit}"
+    return plural(count, "byte")
+
+
+def amounts(text: str) -> Html:
+    """Text with every amount such as ``4.5e23`` set as 4.5 x 10^23; a screen reader hears ``4.5e23``."""
+    out: list[object] = []
+    at = 0
+    for match in _AMOUNT.finditer(text):
+        out.append(text[at : match.start()])
+        shown = ("10", h("sup", {}, match[2])) if match[1] == "1" else (f"{match[1]}\u202f\u00d7\u202f10", h("sup", {}, match[2]))
+        raw = [c if isinstance(c, Html) else Html(c) for c in shown]
+        out += [h("span", {"class": "amount", "aria-hidden": "true"}, raw), h("span", {"class": "unseen"}, match[0])]
+        at = match.end()
+    return join([*out, text[at:]])
+
+
+def icon(state: str) -> Html:
+    """The icon of a state, drawn from the page's own sprite; the word beside it says the same."""
+    name = state.replace(" ", "-")
+    return h(
+        "svg",
+        {"class": "icon", "viewBox": "0 0 24 24", "aria-hidden": "true", "focusable": "false"},
+        h("use", {"href": f"#icon-{name}"}),
+    )
