@@ -143,10 +143,10 @@ def public_terms(statement: Statement) -> list[tuple[int, list[int]]]:
 
 
 def random_readings(count: int, seed: int = 0) -> Readings:
-    """Readings from a seeded generator: for benchmarks, where nothing is secret."""
+    """Readings from a seeded generator: for benchmarks, where nothing is secret. Their sum is below 2^64."""
     rng = np.random.default_rng(seed)
     return Readings(
-        rng.integers(0, 1 << 48, count, dtype=np.uint64), rng.integers(0, P, (4, count), dtype=np.uint64)
+        rng.integers(0, min(1 << 48, (1 << 64) // count), count, dtype=np.uint64), rng.integers(0, P, (4, count), dtype=np.uint64)
     )
 
 
