@@ -9,7 +9,7 @@ from html import escape
 
 from claims.errors import MalformedFile
 
-__all__ = ["Child", "Html", "clean", "fill", "h", "join"]
+__all__ = ["Html", "clean", "fill", "h", "join"]
 
 _VOID = frozenset({"br", "hr", "img", "input", "link", "meta", "path", "rect", "circle", "line", "use"})
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]*\Z")
@@ -26,7 +26,6 @@ class Html:
         return self.text
 
 
-Child = "Html | str | int | None | Iterable[Child]"
 
 
 def clean(text: str) -> str:

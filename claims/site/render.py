@@ -1,0 +1,331 @@
+"""The page's markup from a view (FORMATS-site.md, section 3): everything a reader sees without any script.
+
+Scripts only add what the visitor's own browser finds. So the page reads the same when it is archived, printed,
+opened from a folder, or read without scripts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from claims.site.html import Html, fill, h, join
+from claims.site.render_detail import agreement_section, downloads_section, inspections_section, log_section, trust_section
+from claims.site.timeline import timeline
+from claims.site.words import STATES, amounts, duration, icon, moment, plural, span
+
+__all__ = ["HOLDS", "page"]
+
+View = dict[str, Any]
+
+HOLDS: dict[str, tuple[str, str]] = {
+    "yes": ("The standstill holds.", "proven"),
+    "no": ("The standstill does not hold.", "rejected"),
+    "undecided": ("Not decided yet.", "pending"),
+}
+"""Answer -> headline and icon."""
+_MANY_PERIODS = 36
+
+
+def page(template: str, view: View) -> str:
+    """The whole page."""
+    sections = [
+        ("state", "State", _hero(view)),
+        ("parties", "Parties and periods", _table_section(view)),
+        ("timeline", "Timeline", _timeline_section(view)),
+        ("claims", "Claims", _claims_section(view)),
+        ("check", "Check a file", _check_section(view)),
+        ("inspections", "Inspections", inspections_section(view)),
+        ("agreement", "The agreement", agreement_section(view)),
+        ("log", "The public log", log_section(view)),
+        ("files", "Files", downloads_section(view)),
+        ("trust", "What this rests on", trust_section(view)),
+    ]
+    links = [h("li", {}, h("a", {"href": f"#{key}"}, title)) for key, title, _ in sections]
+    body = [sections[0][2], *(_section(key, title, content) for key, title, content in sections[1:])]
+    headline = HOLDS[view["holds"]["answer"]][0]
+    slots = {
+        "title": join([f"{headline.rstrip('.')}: {view['agreement']['name']}"]),
+        "nav": h("ul", {}, links),
+        "main": join(body),
+        "footer": _footer(view),
+    }
+    return fill(template, slots)
+
+
+def _section(key: str, title: str, content: Html) -> Html:
+    return h(
+        "section",
+        {"id": key, "aria-labelledby": f"{key}-title"},
+        h("h2", {"id": f"{key}-title"}, title),
+        h("div", {"class": "body"}, content),
+    )
+
+
+def _hero(view: View) -> Html:
+    answer = view["holds"]["answer"]
+    headline, mark = HOLDS[answer]
+    terms = view["agreement"]
+    why = [h("li", {}, line) for line in view["holds"]["why"]]
+    return h(
+        "section",
+        {"id": "state", "class": f"hero holds-{answer}", "aria-labelledby": "headline"},
+        h(
+            "p",
+            {"class": "eyebrow"},
+            h("span", {"class": "agreement-name"}, terms["name"]),
+            h("span", {}, f"{plural(len(terms['labs']), 'lab')}, {plural(len(terms['parties']), 'signatory', 'signatories')}"),
+            h("span", {}, view["life"]["word"]),
+        ),
+        h("div", {"class": "verdict"}, icon(mark), h("h1", {"id": "headline"}, headline)),
+        h("ul", {"class": "why"}, why) if why else None,
+        h("p", {"class": "life"}, view["life"]["text"]) if view["life"]["text"] else None,
+        _panel(view),
+        h("div", {"id": "alarm", "class": "alarm", "role": "alert"}),
+    )
+
+
+def _panel(view: View) -> Html:
+    claims = sum(1 for row in view["claims"] if row["claim"])
+    return h(
+        "div",
+        {"class": "panel", "id": "panel"},
+        h(
+            "p",
+            {"class": "provenance", "id": "provenance"},
+            h("strong", {}, "As computed by the publisher"),
+            " of this page, ",
+            moment(view["computed_at"]),
+            ". Nobody needs to take the publisher\u2019s word: your own browser can check every claim.",
+        ),
+        h(
+            "div",
+            {"class": "actions", "id": "actions", "hidden": True},
+            h("button", {"type": "button", "id": "verify-all", "class": "primary"}, f"Verify all {claims} in this browser"),
+            h("button", {"type": "button", "id": "stop", "hidden": True}, "Stop"),
+            h("progress", {"id": "progress", "max": max(claims, 1), "value": 0, "hidden": True, "aria-label": "Claims checked"}),
+        ),
+        h("p", {"id": "live", "class": "live", "role": "status", "aria-live": "polite"}),
+        h(
+            "p",
+            {"class": "hint", "id": "no-script"},
+            "Checking here needs scripts, and a page that comes over http or https: not one opened from a folder. In the folder of this page, ",
+            h("code", {}, "standstill site --serve 8000 ."),
+            " or ",
+            h("code", {}, "python3 -m http.server 8000 --bind 127.0.0.1"),
+            " shows it at ",
+            h("code", {}, "http://127.0.0.1:8000/"),
+            ".",
+        ),
+    )
+
+
+# ---- the table ----------------------------------------------------------------------------------------------
+
+
+def _periods(view: View) -> list[View]:
+    """One entry for each period that the view shows, ascending, at most the newest ones."""
+    seen: dict[int, View] = {}
+    for row in view["claims"]:
+        seen.setdefault(row["period"], row)
+    return [seen[period] for period in sorted(seen)][-_MANY_PERIODS:]
+
+
+def _table_section(view: View) -> Html:
+    periods = _periods(view)
+    labs = [lab["name"] for lab in view["agreement"]["labs"]]
+    rows = {(row["lab"], row["period"]): row for row in view["claims"]}
+    head = [h("th", {"scope": "col", "role": "columnheader"}, "Party")]
+    for period in periods:
+        title = h("span", {"class": "period"}, f"Period {period['period']}")
+        when = h("span", {"class": "when"}, span(period["begin"], period["end"]))
+        head.append(h("th", {"scope": "col", "role": "columnheader"}, title, when))
+    body = []
+    for lab in labs:
+        cells = [h("th", {"scope": "row", "role": "rowheader"}, lab)]
+        cells += [_cell(rows.get((lab, period["period"])), period) for period in periods]
+        body.append(h("tr", {"role": "row"}, cells))
+    table = h(
+        "table",
+        {"class": "states", "role": "table"},
+        h("caption", {"class": "unseen"}, "State of the claim of each party for each period"),
+        h("thead", {"role": "rowgroup"}, h("tr", {"role": "row"}, head)),
+        h("tbody", {"role": "rowgroup"}, body),
+    )
+    total = view["agreement"]["periods"]
+    left = total - (periods[-1]["period"] + 1 if periods else 0)
+    return join(
+        [
+            h("div", {"class": "scroll", "role": "region", "aria-label": "Parties and periods", "tabindex": "0"}, table),
+            h("p", {"class": "note"}, f"{plural(left, 'later period')} of {total} not shown.") if left > 0 else None,
+            _legend(),
+        ]
+    )
+
+
+def _cell(row: View | None, period: View) -> Html:
+    label = h("span", {"class": "cell-period"}, f"Period {period['period']}, {span(period['begin'], period['end'])}")
+    if row is None:
+        return h("td", {"class": "cell none", "role": "cell"}, label, h("span", {"class": "word"}, "No claim agreed"))
+    state = row["state"]
+    name = f"{row['lab']}-{row['period']}"
+    lines = [
+        label,
+        h("a", {"class": "state", "href": f"#claim-{name}"}, icon(state), h("span", {"class": "word"}, STATES[state][0])),
+        h("span", {"class": "when"}, _when(row)),
+    ]
+    if row["claim"]:
+        lines.append(h("span", {"class": "here", "data-here": name}))
+    return h("td", {"class": f"cell state-{state.replace(' ', '-')}", "role": "cell", "data-cell": name}, lines)
+
+
+def _when(row: View) -> str | Html | list[object]:
+    if row["published"] is not None:
+        words = "published late, " if row["late"] else "published "
+        return [words, moment(row["published"])]
+    if row["state"] == "missing":
+        return ["was due ", moment(row["due"])] if row["due"] is not None else ""
+    if row["claim"] is None and row["due"] is not None:
+        return ["due ", moment(row["due"])]
+    return ""
+
+
+def _legend() -> Html:
+    entries = [
+        h("div", {"class": f"state-{state.replace(' ', '-')}"}, h("dt", {}, icon(state), word), h("dd", {}, meaning))
+        for state, (word, meaning) in STATES.items()
+    ]
+    return h("details", {"class": "legend"}, h("summary", {}, "What the words mean"), h("dl", {}, entries))
+
+
+def _timeline_section(view: View) -> Html:
+    periods = _periods(view)
+    if not periods:
+        return h("p", {}, "No period has begun.")
+    shown = {period["period"] for period in periods}
+    return timeline(view, [row for row in view["claims"] if row["period"] in shown])
+
+
+# ---- claims -------------------------------------------------------------------------------------------------
+
+
+def _claims_section(view: View) -> Html:
+    intro = h(
+        "p",
+        {},
+        "A claim is one file. It shows, without showing anything else, that all of a lab\u2019s computing in a period stayed under the "
+        "agreed limits: no jobs, no models, no totals.",
+    )
+    not_shown = h(
+        "details",
+        {"class": "legend"},
+        h("summary", {}, "What no claim shows"),
+        h("ul", {"class": "minus"}, [h("li", {}, line) for line in view["not_shown"]]),
+        h("p", {"class": "note"}, "Inventory, hardware and inspection are for that."),
+    )
+    rows = [row for row in view["claims"] if row["claim"] or row["state"] != "pending"]
+    rows.sort(key=lambda row: (-row["period"], row["lab"]))
+    if not rows:
+        return join([intro, not_shown, h("p", {"class": "empty"}, "No claim is due yet.")])
+    return join([intro, not_shown, [_claim(row, view) for row in rows]])
+
+
+def _claim(row: View, view: View) -> Html:
+    name, state = f"{row['lab']}-{row['period']}", row["state"]
+    summary = h(
+        "summary",
+        {},
+        h("span", {"class": "state"}, icon(state), h("span", {"class": "word"}, STATES[state][0])),
+        h("h3", {}, f"{row['lab']}, period {row['period']}"),
+        h("span", {"class": "here", "data-here": name}) if row["claim"] else None,
+    )
+    reason = row["reason"] or STATES[state][1]
+    facts = [
+        ("Period", [span(row["begin"], row["end"])]),
+        ("Claim due", [moment(row["due"])] if row["due"] is not None else ["no deadline agreed"]),
+        ("Published", [_when(row)] if row["published"] is not None else None),
+        ("File", [h("a", {"href": row["claim"], "download": True}, row["claim"].rsplit("/", 1)[-1])] if row["claim"] else None),
+    ]
+    body = [
+        h("p", {"class": "reason"}, h("span", {"class": "by"}, "Publisher: "), amounts(reason)),
+        h("dl", {"class": "facts"}, [h("div", {}, h("dt", {}, key), h("dd", {}, value)) for key, value in facts if value]),
+    ]
+    if row["claim"]:
+        body += [
+            h(
+                "div",
+                {"class": "actions needs-script", "hidden": True},
+                h("button", {"type": "button", "data-verify": name}, "Verify in this browser"),
+            ),
+            h("div", {"class": "result", "data-result": name, "role": "status"}),
+        ]
+    if row["shows"]:
+        holds = state in ("proven", "under inspection")
+        title = "It shows" if holds else "It would show, if it held"
+        body += [
+            h("h4", {}, title),
+            h("ul", {"class": "plus"}, [h("li", {}, amounts(line)) for line in row["shows"]]),
+            h("h4", {}, "It does not show"),
+            h("ul", {"class": "minus"}, [h("li", {}, line) for line in view["not_shown"]]),
+        ]
+    return h(
+        "article",
+        {"class": f"claim state-{state.replace(' ', '-')}", "id": f"claim-{name}"},
+        h("details", {}, summary, h("div", {"class": "inside"}, body)),
+    )
+
+
+def _check_section(view: View) -> Html:
+    digest = view["agreement"]["digest"]
+    return join(
+        [
+            h(
+                "p",
+                {},
+                "Check a claim that came to you another way: by mail, from a rival, from an archive. It is read in this browser and sent nowhere.",
+            ),
+            h(
+                "div",
+                {"class": "drop needs-script", "id": "drop", "hidden": True},
+                h("label", {"for": "file"}, "Choose a claim file"),
+                h("input", {"type": "file", "id": "file", "accept": ".claim", "multiple": True, "aria-describedby": "drop-hint"}),
+                h("p", {"id": "drop-hint", "class": "note"}, "or drop it anywhere on this page"),
+            ),
+            h("div", {"id": "dropped", "class": "dropped", "role": "status", "aria-live": "polite"}),
+            h(
+                "div",
+                {"class": "compare needs-script", "hidden": True},
+                h("label", {"for": "digest"}, "Digest of the agreement, from your own copy"),
+                h(
+                    "input",
+                    {
+                        "id": "digest",
+                        "type": "text",
+                        "autocomplete": "off",
+                        "spellcheck": "false",
+                        "aria-describedby": "digest-hint digest-result",
+                    },
+                ),
+                h("p", {"id": "digest-hint", "class": "note"}, "Every claim is bound to it. Here: ", h("code", {"class": "digest"}, digest)),
+                h("p", {"id": "digest-result", "role": "status", "class": "result"}),
+            ),
+            h("p", {"class": "note without-script"}, "Without scripts: ", h("code", {}, "standstill verify FILE --agreement agreement.toml")),
+        ]
+    )
+
+
+def _footer(view: View) -> Html:
+    return h(
+        "p",
+        {},
+        "Computed ",
+        moment(view["computed_at"]),
+        f" by Standstill {view['version']}. ",
+        h("a", {"href": "SHA256SUMS"}, "SHA256SUMS"),
+        " lists every file of this page; ",
+        h("a", {"href": "site.json"}, "site.json"),
+        " has what it says for programs. Periods of ",
+        duration(view["agreement"]["period_seconds"]),
+        ", epochs of ",
+        duration(view["agreement"]["epoch_seconds"]),
+        "; all times are UTC.",
+    )

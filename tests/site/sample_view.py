@@ -1,0 +1,127 @@
+"""A view for tests of the page alone: four labs, every state, and hostile text wherever a file may hold text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+NASTY = '<script>alert("x")</script><img src=x onerror=alert(1)> </p>--><!--@main--> \u202egnp.exe & "quoted" \'text\''
+START, DAY = 1767225600, 86400
+LABS = ("aurora", "borealis", "cygnus", "draco")
+NOT_SHOWN = ["that no undeclared chip exists", "that a meter measures truly", "that unattributed work was not training"]
+STATES = {
+    ("aurora", 0): "proven",
+    ("borealis", 0): "proven",
+    ("cygnus", 0): "under inspection",
+    ("draco", 0): "missing",
+    ("aurora", 1): "proven",
+    ("borealis", 1): "rejected",
+    ("cygnus", 1): "late",
+    ("draco", 1): "pending",
+    ("aurora", 2): "pending",
+    ("borealis", 2): "pending",
+    ("cygnus", 2): "pending",
+}
+
+
+def _row(lab: str, period: int, state: str) -> dict[str, Any]:
+    begin = START + period * 14 * DAY
+    there = state in ("proven", "rejected", "under inspection")
+    caps = ["all 2 meters accounted for every chip-second; every chip-second charged at the class peak"]
+    caps += [f"{what}: at most {amount} FLOP" for what, amount in (("total compute of the period", "3e24"), ("any lineage", "4.56e23"))]
+    return {
+        "lab": lab,
+        "period": period,
+        "begin": begin,
+        "end": begin + 14 * DAY,
+        "due": begin + 17 * DAY,
+        "missing_after": begin + 19 * DAY,
+        "state": state,
+        "late": lab == "borealis" and there,
+        "reason": {"rejected": "proof: " + NASTY, "missing": "No claim was published within the time of grace."}.get(state, ""),
+        "published": begin + 16 * DAY + 3600 if there else None,
+        "claim": f"files/claims/{lab}-{period}.claim" if there else None,
+        "roots": f"files/claims/{lab}-{period}.roots" if there else None,
+        "shows": caps if there else [],
+    }
+
+
+def sample(answer: str = "no", nasty: bool = True) -> dict[str, Any]:
+    """A fresh view. ``nasty``: texts hold markup and invisible characters."""
+    text = NASTY if nasty else "Any two signatories ask for it in writing, naming the reason."
+    why = {
+        "no": ["draco has not published its claim for period 0.", "borealis: the claim for period 1 does not hold."],
+        "yes": ["All 4 labs have proven every claim that is due."],
+        "undecided": ["No claim is due before 18 Jan 2026."],
+    }
+    states = {key: ("proven" if answer == "yes" and key[1] < 2 else "pending" if answer == "undecided" else s) for key, s in STATES.items()}
+    return {
+        "format": "standstill-site/1",
+        "version": "0.1.0",
+        "computed_at": START + 31 * DAY + 15000,
+        "life": {"word": "In force", "text": ""},
+        "holds": {"answer": answer, "why": why[answer]},
+        "not_shown": NOT_SHOWN,
+        "claims": [_row(lab, period, state) for (lab, period), state in states.items()],
+        "inspections": [
+            {
+                "lab": lab,
+                "period": 0,
+                "inspector": "observatory",
+                "outcome": outcome,
+                "round": 6012345,
+                "time": START + 20 * DAY,
+                "reason": text if outcome == "failed" else "",
+                "path": f"files/inspections/observatory-{lab}-0.record",
+            }
+            for lab, outcome in (("aurora", "passed"), ("borealis", "failed"))
+        ],
+        "evidence": [],
+        "decisions": [],
+        "log": {
+            "origin": "log.observatory.example/standstill",
+            "operator": "observatory",
+            "size": 1372,
+            "root": "5e" * 32,
+            "path": "files/log/checkpoint",
+            "problem": "",
+            "quorum": 2,
+            "cosigners": [{"name": name, "time": START + 31 * DAY if name != "draco" else None} for name in LABS],
+        },
+        "files": [{"path": "files/agreement.toml", "bytes": 5120, "sha256": "ab" * 32, "kind": "agreement"}]
+        + [
+            {"path": f"files/claims/{lab}-{period}.claim", "bytes": 391234, "sha256": f"{period}{lab[0]}" * 32, "kind": "claim"}
+            for lab in LABS
+            for period in range(2)
+        ],
+        "agreement": {
+            "name": "geneva-2026",
+            "digest": "c0ffee" + "42" * 29,
+            "file": "files/agreement.toml",
+            "signatures": "files/agreement.sigs",
+            "binary": "agreement.bin",
+            "start": START,
+            "end": START + 26 * 14 * DAY,
+            "epoch_seconds": 3600,
+            "period_seconds": 14 * DAY,
+            "periods": 26,
+            "charge_peak": True,
+            "charge_residue": True,
+            "amends": None,
+            "deadlines": [["Claims are due", 3 * DAY], ["Time of grace", 2 * DAY]],
+            "pause": {"trigger": text, "lifts": "The same two say so.", "deciders": ["aurora", "observatory"], "quorum": 2},
+            "parties": [
+                {"name": name, "signed": name != "draco" or answer == "yes", "lab": name in LABS, "cosigns": True, "operates": name == "observatory"}
+                for name in (*LABS, "observatory")
+            ],
+            "labs": [
+                {
+                    "name": lab,
+                    "since_period": 0,
+                    "caps": [{"from_period": None, "total": "3e24 FLOP", "unattributed": "1e23 FLOP", "lineage": "1e26 FLOP", "freeze": None}],
+                    "meters": [{"name": "hall-1", "chip": "gb300", "chips": 18432}, {"name": "hall-2", "chip": "h100-sxm", "chips": 4096}],
+                }
+                for lab in LABS
+            ],
+            "chips": [{"name": "gb300", "peak": "1.5e16 FLOP/s", "note": text}, {"name": "h100-sxm", "peak": "1.979e15 FLOP/s", "note": "FP8 dense"}],
+        },
+    }
