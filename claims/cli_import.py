@@ -1,0 +1,317 @@
+"""``standstill import slurm|mllog|alibaba|trainer-state|checkpoint-list`` and ``standstill weights digest|check``.
+
+Registered on ``claims.cli_lab.import_group`` and ``claims.cli.cli``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from claims.cli import _load_agreement, agreement_argument, cli, out, read_path
+from claims.cli_lab import import_group, store_option
+from claims.errors import ClaimRejected
+
+if TYPE_CHECKING:
+    from claims.imports.charge import Charged, Window
+
+__all__ = ["weights"]
+
+_jobs = click.option("--jobs", type=read_path, help="CSV: job or name (a pattern), checkpoint.")
+_default_meter = click.option("--default-meter", help="Meter for what is not mapped, instead of refusing it.")
+_as_of = click.option("--as-of", metavar="TIME", help="When the data was exported: what still runs is charged until then.")
+_skip = click.option("--skip-outside", is_flag=True, help="Leave out, and report, what lies outside the agreement's periods.")
+_from = click.option("--from", "begin", metavar="TIME", help="Charge only what lies at or after this time.")
+_until = click.option("--until", "end", metavar="TIME", help="Charge only what lies before this time.")
+
+
+def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def apply(function: Any) -> Any:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return apply
+
+
+_window_options = _options(_from, _until, _skip)
+
+
+def _moment(text: str | None, option: str, *, up: bool = False) -> int | None:
+    """Unix milliseconds of an option's RFC 3339 time with an offset, or of Unix milliseconds."""
+    from claims.importers import Row
+
+    return None if text is None else Row(option, 0, {option: text}).moment_ms(option, up=up)
+
+
+def _need(text: str, option: str, *, up: bool = False) -> int:
+    moment = _moment(text, option, up=up)
+    if moment is None:
+        raise click.UsageError(f"{option} is needed")
+    return moment
+
+
+def _amount(text: str | None, option: str) -> Fraction | None:
+    from claims.importers import Row
+
+    return None if text is None else Row(option, 0, {option: text}).decimal(option, "a number such as 1.5 or 2.4e22")
+
+
+def _window(begin: str | None, end: str | None) -> Window:
+    from claims.imports.charge import Window
+
+    return Window(_moment(begin, "--from"), _moment(end, "--until"))
+
+
+@contextlib.contextmanager
+def _opened(store_path: Path) -> Iterator[Any]:
+    from claims.store import Store
+
+    with Store.open(store_path) as store:
+        yield store
+
+
+def _say(report: Charged) -> None:
+    out("\n".join(report.lines()))
+
+
+@import_group.command("slurm")
+@click.argument("path", metavar="FILE", type=read_path)
+@store_option
+@agreement_argument
+@click.option("--timezone", help="IANA time zone of the times, as in Europe/Berlin, where they have no offset.")
+@click.option("--nodes", type=read_path, help="CSV (node, meter, gpus) or TOML: which meter counts a node.")
+@_jobs
+@_default_meter
+@_as_of
+@click.option("--whole-nodes", is_flag=True, help="Charge all GPUs of each job's nodes, whatever it was allocated.")
+@_window_options
+def import_slurm_file(
+    path: Path, store_path: Path, agreement_path: Path, timezone: str | None, nodes: Path | None, jobs: Path | None,
+    default_meter: str | None, as_of: str | None, whole_nodes: bool, begin: str | None, end: str | None, skip_outside: bool,
+) -> None:  # fmt: skip
+    """Import GPU time from Slurm accounting.
+
+    FILE is what `sacct -X -P -D -o JobIDRaw,JobName,State,Submit,Start,End,ElapsedRaw,AllocTRES,NNodes,NodeList,ExitCode` prints.
+    """
+    from claims.imports.slurm import SlurmOptions, import_slurm
+    from claims.imports.tables import Clock, read_jobs, read_nodes
+
+    options = SlurmOptions(
+        Clock.of(timezone), read_nodes(nodes, default_meter), read_jobs(jobs), _moment(as_of, "--as-of", up=True), whole_nodes
+    )
+    terms = _load_agreement(agreement_path)
+    with _opened(store_path) as store:
+        _say(import_slurm(store, terms, path, options, window=_window(begin, end), skip_outside=skip_outside))
+
+
+@import_group.command("mllog")
+@click.argument("paths", metavar="FILE...", type=read_path, nargs=-1, required=True)
+@store_option
+@agreement_argument
+@click.option("--system", type=read_path, help="MLPerf system description: accelerators_per_node x number_of_nodes chips.")
+@click.option("--chips", type=click.IntRange(1), help="Chips that each run held, instead of --system.")
+@click.option("--meter", required=True, help="Meter that counts them.")
+@click.option("--checkpoint", help="Checkpoint of runs that --jobs does not map. [default: unattributed]")
+@_jobs
+@_as_of
+@click.option("--whole-log", is_flag=True, help="Charge what is logged outside runs (initialisation) as unattributed.")
+@_window_options
+def import_mllog_files(
+    paths: tuple[Path, ...], store_path: Path, agreement_path: Path, system: Path | None, chips: int | None, meter: str,
+    checkpoint: str | None, jobs: Path | None, as_of: str | None, whole_log: bool, begin: str | None, end: str | None,
+    skip_outside: bool,
+) -> None:  # fmt: skip
+    """Import runs from MLPerf training logs: run_start to run_stop."""
+    from claims.imports.mllog import MllogOptions, chips_of_system, import_mllog
+    from claims.imports.tables import read_jobs
+
+    if (system is None) == (chips is None):
+        raise click.UsageError("give either --system or --chips")
+    held = chips if chips is not None else chips_of_system(system)  # type: ignore[arg-type]
+    options = MllogOptions(meter, held, read_jobs(jobs), checkpoint, _moment(as_of, "--as-of", up=True), whole_log)
+    terms = _load_agreement(agreement_path)
+    with _opened(store_path) as store:
+        _say(import_mllog(store, terms, paths, options, window=_window(begin, end), skip_outside=skip_outside))
+
+
+@import_group.command("alibaba")
+@click.argument("nodes", metavar="NODES", type=read_path)
+@click.argument("pods", metavar="PODS", type=read_path)
+@store_option
+@agreement_argument
+@click.option("--origin", required=True, metavar="TIME", help="When the trace's second 0 was.")
+@click.option("--models", type=read_path, help="CSV: model, meter.")
+@_jobs
+@_default_meter
+@click.option("--exact-shares", is_flag=True, help="Charge shares of a GPU exactly instead of as whole GPUs.")
+@_as_of
+@_window_options
+def import_alibaba_files(
+    nodes: Path, pods: Path, store_path: Path, agreement_path: Path, origin: str, models: Path | None, jobs: Path | None,
+    default_meter: str | None, exact_shares: bool, as_of: str | None, begin: str | None, end: str | None, skip_outside: bool,
+) -> None:  # fmt: skip
+    """Import GPU time from a node list and a pod list in the shape of Alibaba's GPU cluster trace."""
+    from claims.imports.alibaba import TraceOptions, import_trace, read_models
+    from claims.imports.tables import read_jobs
+
+    options = TraceOptions(
+        _need(origin, "--origin"), read_models(models), read_jobs(jobs), default_meter, exact_shares,
+        _moment(as_of, "--as-of", up=True),
+    )  # fmt: skip
+    terms = _load_agreement(agreement_path)
+    with _opened(store_path) as store:
+        _say(import_trace(store, terms, nodes, pods, options, window=_window(begin, end), skip_outside=skip_outside))
+
+
+@import_group.command("trainer-state")
+@click.argument("paths", metavar="FILE...", type=read_path, nargs=-1, required=True)
+@store_option
+@agreement_argument
+@click.option("--name", "prefix", required=True, help="Begins the checkpoints' names: NAME/checkpoint-STEP.")
+@click.option("--meter", required=True, help="Meter that counted the run.")
+@click.option("--chips", type=click.IntRange(1), required=True, help="Chips that the run held.")
+@click.option("--start", required=True, metavar="TIME", help="When it got them.")
+@click.option("--stop", required=True, metavar="TIME", help="When it gave them back.")
+@click.option("--parent", help="Checkpoint that training started from.")
+@click.option("--work-flop", help='FLOP as metered, under charge = "metered". [default: at peak]')
+def import_trainer_state_files(
+    paths: tuple[Path, ...], store_path: Path, agreement_path: Path, prefix: str, meter: str, chips: int, start: str,
+    stop: str, parent: str | None, work_flop: str | None,
+) -> None:  # fmt: skip
+    """Import checkpoints and time of one run from Hugging Face trainer_state.json files."""
+    from claims.imports.trainer import TrainerOptions, import_trainer_states
+
+    span = _need(start, "--start"), _need(stop, "--stop", up=True)
+    options = TrainerOptions(prefix, meter, chips, *span, parent, _amount(work_flop, "--work-flop"))
+    terms = _load_agreement(agreement_path)
+    with _opened(store_path) as store:
+        _say(import_trainer_states(store, terms, paths, options))
+
+
+@import_group.command("checkpoint-list")
+@click.argument("path", metavar="FILE", type=read_path)
+@store_option
+@agreement_argument
+@click.option("--name", "prefix", required=True, help="Begins the checkpoints' names: NAME/stepN.")
+@click.option("--start", required=True, metavar="TIME", help="When training began.")
+@click.option("--step-seconds", help="Seconds of every step, where the list has no column time.")
+@click.option("--parent", help="Checkpoint that every branch started from.")
+@click.option("--meter", help="Meter that counted the training; without it only checkpoints are noted.")
+@click.option("--chips", type=click.IntRange(1), help="Chips that training held.")
+@click.option("--restart-seconds", default="0", help="Charged as unattributed before each new segment.")
+@click.option("--merge", help="Note the average of all branches' last checkpoints under this name.")
+def import_checkpoint_list_file(
+    path: Path, store_path: Path, agreement_path: Path, prefix: str, start: str, step_seconds: str | None,
+    parent: str | None, meter: str | None, chips: int | None, restart_seconds: str, merge: str | None,
+) -> None:  # fmt: skip
+    """Import a published list of checkpoints: steps, and run ids, segments, branches, times where given."""
+    from claims.imports.checkpoint_list import ListOptions, import_checkpoint_list
+
+    if (meter is None) != (chips is None):
+        raise click.UsageError("--meter and --chips go together")
+    options = ListOptions(
+        prefix, _need(start, "--start"), _amount(step_seconds, "--step-seconds"), parent, meter, chips or 0,
+        _amount(restart_seconds, "--restart-seconds") or Fraction(), merge,
+    )  # fmt: skip
+    terms = _load_agreement(agreement_path)
+    with _opened(store_path) as store:
+        _say(import_checkpoint_list(store, terms, path, options))
+
+
+# ---- weights ---------------------------------------------------------------------------------------------
+
+
+@cli.group()
+def weights() -> None:
+    """Digests of checkpoint folders, for the weights column of checkpoint files."""
+
+
+_folder = click.argument("folder", metavar="DIR", type=read_path)
+_threads = click.option("--threads", type=click.IntRange(1, 64), default=4, show_default=True, help="Files read at a time.")
+_follow = click.option("--follow-links", is_flag=True, help="Read links to files as the files (a hub's cache has such).")
+
+
+@weights.command("digest")
+@_folder
+@click.option("--tensors", is_flag=True, help="Also the digest over tensors, which does not depend on sharding.")
+@_threads
+@_follow
+@click.option("--progress", type=read_path, help="File outside DIR: unchanged files that it knows are not read again.")
+@click.option("--manifest", "target", type=read_path, help="Write a new file that lists every file's SHA-256.")
+def weights_digest(
+    folder: Path, tensors: bool, threads: int, follow_links: bool, progress: Path | None, target: Path | None
+) -> None:
+    """Print the digest of the checkpoint in DIR. Every file counts; nothing is unpickled."""
+    from claims.files import write_new
+    from claims.imports.weights import digest_folder
+    from claims.imports.weights_progress import manifest_bytes
+
+    if target is not None and target.resolve().is_relative_to(folder.resolve()):
+        raise click.UsageError("--manifest lies in DIR itself: it would change the digest")
+    with _bar() as report:
+        manifest = digest_folder(
+            folder, tensors=tensors, threads=threads, follow_links=follow_links, progress=progress, report=report
+        )
+    if target is not None:
+        write_new(target, manifest_bytes(manifest))
+    out(f"files   {manifest.digest.hex()}")
+    if tensors:
+        found = manifest.tensor_digest
+        out(f"tensors {found.hex() if found is not None else '- (no safetensors)'}")
+
+
+@weights.command("check")
+@_folder
+@click.argument("digest", required=False)
+@click.option("--manifest", "source", type=read_path, help="A manifest, instead of DIGEST: says which files differ.")
+@_threads
+@_follow
+def weights_check(folder: Path, digest: str | None, source: Path | None, threads: int, follow_links: bool) -> None:
+    """Read DIR and check that its digest, over files or over tensors, is DIGEST. Exit 1 when it is not."""
+    from claims.imports.weights import digest_folder
+    from claims.imports.weights_progress import read_manifest
+
+    if (digest is None) == (source is None):
+        raise click.UsageError("give either DIGEST or --manifest")
+    if digest is not None and re.fullmatch(r"[0-9a-f]{64}", digest) is None:
+        raise click.UsageError("DIGEST is 64 lower-case hex digits")
+    wanted = None if source is None else read_manifest(source)
+    with _bar() as report:
+        found = digest_folder(folder, tensors=digest is not None, threads=threads, follow_links=follow_links, report=report)
+    if wanted is not None:
+        before, now = ({file.path: (file.size, file.digest) for file in m.files} for m in (wanted, found))
+        odd = sorted(path for path in before.keys() | now.keys() if before.get(path) != now.get(path))
+        for path in odd[:20]:
+            out(f"{'missing' if path not in now else 'new' if path not in before else 'changed'}  {path}")
+        if odd:
+            raise ClaimRejected("weights", f"{len(odd)} files differ")
+        out("the files are those of the manifest")
+        return
+    if digest == found.digest.hex():
+        out("the digest over files matches")
+    elif (inner := found.tensor_digest) is not None and inner.hex() == digest:
+        out("the digest over tensors matches")
+    else:
+        raise ClaimRejected("weights", "neither the digest over files nor that over tensors matches")
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Callable[[int, int], None]]:
+    """A progress bar of bytes on a terminal, nothing elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    with Progress(
+        BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=console, transient=True,
+        disable=not console.is_terminal,
+    ) as bar:  # fmt: skip
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
