@@ -105,6 +105,7 @@ def import_trace(
     end = max((ms for row in rows for ms in _times(row, options)), default=options.origin)
     if options.as_of is not None and options.as_of < end:
         raise Source(pods_path.name).refuse("it has times after --as-of", "--as-of is when the trace was made")
+    end = (window or Window()).open_end(end, options.as_of)
     pods = [pod for row in rows if (pod := _pod(agreement, store.lab, row, nodes, options, end, report))]
     spans = list(_placed(store, agreement, pods, window or Window(), pods_path.name))
     charge(
@@ -194,7 +195,7 @@ def _pod(
         raise row.refuse("it has neither scheduled_time nor creation_time")
     stop = _time(row, "deletion_time", options, up=True)
     if stop is None:
-        stop = options.as_of or end
+        stop = end
         report.count("(of these) not deleted, charged to the end")
     if stop < start:
         raise row.refuse("it is deleted before it starts", "seconds since the trace began")

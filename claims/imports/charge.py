@@ -71,6 +71,20 @@ class Window:
         if self.start is not None and self.stop is not None and self.stop <= self.start:
             raise ClaimsError("the window ends before it begins", "give --from before --until")
 
+    def open_end(self, end: int, as_of: int | None) -> int:
+        """Until when to charge what has not ended, in data that reaches to ``end`` and was exported at ``as_of``.
+
+        At least to the window's end: the next window begins there, and what lies between would be charged by neither.
+
+        Raises:
+            ClaimsError: the data was exported before the window ends.
+        """
+        if self.stop is not None and as_of is not None and as_of < self.stop:
+            raise ClaimsError(
+                "the data was exported before the window ends", "what began later is not in it: export again after --until"
+            )
+        return max(end, as_of or end, self.stop or end)
+
 
 @dataclass
 class Charged:
@@ -133,9 +147,7 @@ def checked_meter(agreement: Agreement, lab: str, name: str, source: Source) -> 
 
 def metered(agreement: Agreement, period: int) -> bool:
     """Whether the period charges work as metered, and not at peak."""
-    at = getattr(agreement, "rules_at", None)
-    rules = agreement.rules if at is None else at(period)
-    return not rules.charge_peak
+    return not agreement.rules_at(period).charge_peak
 
 
 class _Ledger:
@@ -229,6 +241,12 @@ def _cut(span: Span, window: Window, agreement: Agreement, skip_outside: bool, r
 
 def _charge_span(span: Span, within: tuple[int, int], ledger: _Ledger) -> None:
     start, stop = within
+    chips = ledger.meters[span.meter].chips
+    if span.chips > chips:
+        raise span.source.refuse(
+            f"it held {ceil_of(span.chips)} chips, meter {span.meter} has {chips}",
+            "name the right meter, or amend its chip count",
+        )
     tag = ledger.tag(span)
     spans = split_at_epochs(start, stop, ledger.agreement)
     parts = in_proportion(ceil_of(span.chips * (stop - start)), spans)
@@ -281,11 +299,6 @@ def charge(
         for span in sorted(spans, key=lambda item: item.slack):
             if span.stop <= span.start or not span.chips:
                 continue
-            if span.chips > ledger.meters[span.meter].chips:
-                raise span.source.refuse(
-                    f"it held {-(-span.chips // 1)} chips, meter {span.meter} has {ledger.meters[span.meter].chips}",
-                    "name the right meter, or amend its chip count",
-                )
             within = _cut(span, window, agreement, skip_outside, report)
             if within[0] < within[1]:
                 _charge_span(span, within, ledger)

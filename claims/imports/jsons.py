@@ -12,7 +12,7 @@ from typing import Any
 from claims.importers import read_bytes
 from claims.imports.charge import Source
 
-__all__ = ["exact", "load_object", "parse_object", "whole"]
+__all__ = ["exact", "load_object", "parse_object", "shown", "whole"]
 
 MAX_JSON = 256 << 20
 _MAX_EXPONENT = 60
@@ -35,6 +35,12 @@ def load_object(path: Path, limit: int = MAX_JSON) -> tuple[dict[str, Any], byte
     return parse_object(data, Source(path.name)), data
 
 
+def shown(value: object) -> str:
+    """A short text of a value, for messages; lists and tables (which may be nested deep) by their type."""
+    simple = value is None or isinstance(value, str | int | Decimal)
+    return str(value)[:40] if simple else type(value).__name__
+
+
 def whole(table: dict[str, Any], key: str, source: Source, *, most: int, least: int = 0) -> int:
     """A whole number, also where it is written as text. Raises ImportRefused."""
     value = table.get(key)
@@ -43,7 +49,7 @@ def whole(table: dict[str, Any], key: str, source: Source, *, most: int, least: 
     if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) < 20 and value == int(value):
         value = int(value)
     if type(value) is not int or not least <= value <= most:
-        raise source.refuse(f"{key} {str(value)[:40]!r} is not a whole number from {least} to {most}")
+        raise source.refuse(f"{key} {shown(value)!r} is not a whole number from {least} to {most}")
     return value
 
 
@@ -53,5 +59,5 @@ def exact(table: dict[str, Any], key: str, source: Source) -> Fraction:
     if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) <= _MAX_EXPONENT:
         value = Fraction(value)
     if type(value) not in (int, Fraction) or not 0 <= value <= 10**_MAX_EXPONENT:
-        raise source.refuse(f"{key} {str(table.get(key))[:40]!r} is not a number that is finite and not negative")
+        raise source.refuse(f"{key} {shown(table.get(key))!r} is not a number that is finite and not negative")
     return Fraction(value)

@@ -19,7 +19,7 @@ from typing import Any
 from claims.agreement import Agreement
 from claims.importers import read_bytes
 from claims.imports.charge import Charged, Source, Span, Window, charge, checked_meter
-from claims.imports.jsons import load_object, parse_object, whole
+from claims.imports.jsons import load_object, parse_object, shown, whole
 from claims.imports.tables import JobMap
 from claims.store import Store
 
@@ -89,7 +89,7 @@ def _time(event: dict[str, Any], source: Source, *, up: bool) -> int:
     if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < 15:
         value = int(value) + (1 if up and value != int(value) else 0)
     if type(value) is not int or not 10**11 < value < 10**14:
-        raise source.refuse(f"time_ms {str(value)[:40]!r} is not a time in Unix milliseconds")
+        raise source.refuse(f"time_ms {shown(value)!r} is not a time in Unix milliseconds")
     return value
 
 
@@ -103,7 +103,7 @@ def read_runs(name: str, data: bytes) -> _Log:
         log.first = moment if log.first is None else min(log.first, moment)
         log.last = max(log.last, moment)
         if key == "submission_benchmark":
-            log.benchmark = str(event.get("value"))[:200]
+            log.benchmark = shown(event.get("value"))
         elif key == "run_start":
             _start(log, source, moment)
         elif key == "run_stop":

@@ -105,7 +105,7 @@ def import_slurm(
     rows, digest = read_table(path, _NEED, delimiter="|", quoted=False, free="jobname")
     report = Charged()
     attempts = _attempts(path.name, rows, options, report)
-    end = _end_of_data(path.name, rows, attempts, options)
+    end = (window or Window()).open_end(_end_of_data(path.name, rows, attempts, options), options.as_of)
     spans: list[Span] = []
     used: set[str] = set()
     for attempt in attempts:

@@ -119,6 +119,7 @@ def test_fractions_of_a_millisecond_widen_a_run(store: Store, tmp_path: Path) ->
         ("\n:::MLLOG " + "[" * 100_000 + "\n", "not JSON", 2),
         (event("run_start", 0, time_ms="5"), "time_ms", 1),
         (event("run_start", 0, time_ms=True), "time_ms", 1),
+        (":::MLLOG " + '{"time_ms": ' + "[" * 900 + "]" * 900 + "}\n", "time_ms|not JSON", 1),
         (event("run_start", 0, time_ms=float("nan")), "time_ms", 1),
         (":::MLLOG " + '{"time_ms": 1e999999999}' + "\n", "time_ms", 1),
         (":::MLLOG " + '{"time_ms": ' + "9" * 5000 + "}\n", "not JSON", 1),

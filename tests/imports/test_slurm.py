@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from import_world import START, agreement_of, by_epoch, totals
 
+from claims.errors import ClaimsError
 from claims.importers import ImportRefused, Row
 from claims.imports.charge import Window
 from claims.imports.hostlist import HostListError, expand
@@ -291,6 +292,16 @@ def test_windows_tile_what_one_import_charges(store: Store, tmp_path: Path) -> N
     assert totals(store, AGREEMENT) == {("hall-a", "unattributed"): (30_001 + 20_000) * 8000}
     with pytest.raises(StoreError, match="imported before"):
         load(store, tmp_path, text, window=Window(START * 1000, (START + 3600) * 1000))
+
+
+def test_what_runs_is_charged_to_the_end_of_the_window(store: Store, tmp_path: Path) -> None:
+    text = line("1", state="RUNNING", end="Unknown", elapsed="3000")
+    until = Window(START * 1000, (START + 3600) * 1000)
+    with pytest.raises(ClaimsError, match="exported before the window ends"):
+        load(store, tmp_path, text, options(tmp_path, as_of=(START + 3599) * 1000), window=until)
+    load(store, tmp_path, text, window=until)
+    load(store, tmp_path, line("1", end=at(7200), elapsed="7200"), window=Window((START + 3600) * 1000))
+    assert totals(store, AGREEMENT) == {("hall-a", "unattributed"): 7201 * 8000}
 
 
 def test_the_same_file_twice_is_refused_and_a_failed_one_can_be_repeated(store: Store, tmp_path: Path) -> None:
