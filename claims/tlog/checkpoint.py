@@ -1,0 +1,187 @@
+"""Checkpoints (C2SP tlog-checkpoint), cosignatures (C2SP tlog-cosignature, Ed25519) and whom to believe."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from claims.tlog.errors import LogError, LogRejected
+from claims.tlog.hashing import HASH_BYTES
+from claims.tlog.note import (
+    COSIGNATURE,
+    ED25519,
+    Note,
+    NoteSignature,
+    VerifierKey,
+    from_base64,
+    is_key_name,
+    key_id,
+    sign_text,
+    to_base64,
+    verifies,
+)
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+__all__ = ["Checkpoint", "LogTrust", "SignedCheckpoint", "cosign_text", "cosignature_time", "is_origin", "sign_checkpoint"]
+
+_SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
+_ORIGIN = re.compile(r"[!-*,-~]{1,128}")
+TIME_LIMIT = 2**63
+
+
+def is_origin(text: str) -> bool:
+    """Whether ``text`` may name a log of ours: 1 to 128 printable ASCII characters without space and plus."""
+    return _ORIGIN.fullmatch(text) is not None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A tree head: origin, number of leaves below 2^63, root. ``extensions``: further lines, which mean nothing here."""
+
+    origin: str
+    size: int
+    root: bytes
+    extensions: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        """The note text."""
+        return "".join(f"{line}\n" for line in (self.origin, str(self.size), to_base64(self.root), *self.extensions))
+
+    @staticmethod
+    def parse(text: str) -> Checkpoint:
+        """Inverse of :meth:`text`. Raises LogError for anything else."""
+        lines = text.split("\n")
+        if len(lines) < 4 or lines.pop() or not all(lines):
+            raise LogError("a checkpoint is not three or more lines")
+        origin, size, root = lines[:3]
+        if _SIZE.fullmatch(size) is None or int(size) >= 2**63:
+            raise LogError("a checkpoint's size is not a number below 2^63 without leading zeros")
+        data = from_base64(root, "a checkpoint's root")
+        if len(data) != HASH_BYTES:
+            raise LogError("a checkpoint's root is not 32 bytes")
+        return Checkpoint(origin, int(size), data, tuple(lines[3:]))
+
+
+def sign_checkpoint(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> Note:
+    """The checkpoint as a note signed by the log. Ed25519 is deterministic: the same head gives the same bytes."""
+    text = checkpoint.text()
+    return Note(text, (sign_text(text, checkpoint.origin, key),))
+
+
+def _cosigned(text: str, time: int) -> bytes:
+    return f"cosignature/v1\ntime {time}\n{text}".encode()
+
+
+def cosign_text(text: str, name: str, key: Ed25519PrivateKey, time: int) -> NoteSignature:
+    """A cosignature of a checkpoint's text at a Unix time."""
+    if not is_key_name(name) or not 0 <= time < TIME_LIMIT:
+        raise LogError("a cosignature needs a key name without spaces and plus, and a time below 2^63")
+    public = key.public_key().public_bytes_raw()
+    return NoteSignature(name, key_id(name, COSIGNATURE, public), time.to_bytes(8, "big") + key.sign(_cosigned(text, time)))
+
+
+def cosignature_time(text: str, item: NoteSignature, key: bytes) -> int | None:
+    """Time of a cosignature that verifies, else None."""
+    time = int.from_bytes(item.data[:8], "big")
+    if len(item.data) != 72 or time >= TIME_LIMIT or not verifies(key, item.data[8:], _cosigned(text, time)):
+        return None
+    return time
+
+
+@dataclass(frozen=True)
+class LogTrust:
+    """What a verifier holds of a log.
+
+    Args:
+        origin: the log's name in its checkpoints.
+        key: its Ed25519 key, 32 bytes.
+        cosigners: key name to Ed25519 key of everyone whose cosignatures count. A key counts once, whatever its names.
+        quorum: cosignatures that a head needs; 0 believes the log alone.
+
+    Raises:
+        LogError: an origin, name or key that cannot be one, or a quorum that can never be met.
+    """
+
+    origin: str
+    key: bytes
+    cosigners: Mapping[str, bytes] = field(default_factory=dict)
+    quorum: int = 0
+
+    def __post_init__(self) -> None:
+        if not is_origin(self.origin):
+            raise LogError("a log's origin is 1 to 128 printable ASCII characters without spaces and plus")
+        if any(len(key) != 32 for key in (self.key, *self.cosigners.values())):
+            raise LogError("a log's and its cosigners' keys are 32 bytes each")
+        if not all(is_key_name(name) for name in self.cosigners):
+            raise LogError("a cosigner's name is empty or has spaces or a plus")
+        if not 0 <= self.quorum <= len(set(self.cosigners.values()) - {self.key}):
+            raise LogError(f"{self.quorum} cosignatures can never be there: there are not that many cosigners")
+
+    def alone(self) -> LogTrust:
+        """The same log, believed without cosignatures."""
+        return replace(self, quorum=0)
+
+    @property
+    def log_key(self) -> VerifierKey:
+        """The log's key as signature lines name it."""
+        return VerifierKey(self.origin, ED25519, self.key)
+
+
+@dataclass(frozen=True)
+class SignedCheckpoint:
+    """A head whose log signature verified, with every cosignature that counts.
+
+    Attributes:
+        times: name of a cosigner to the least time at which it cosigned this head.
+    """
+
+    head: Checkpoint
+    note: Note
+    times: Mapping[str, int]
+    _keys: Mapping[str, bytes]
+
+    @staticmethod
+    def open(data: bytes, trust: LogTrust) -> SignedCheckpoint:
+        """Parse a note and verify each signature by a known key.
+
+        Raises:
+            LogError: malformed.
+            LogRejected: another origin, not signed by the log, or a line of a known key that does not verify.
+        """
+        note = Note.decode(data)
+        head = Checkpoint.parse(note.text)
+        if head.origin != trust.origin:
+            raise LogRejected(f"the checkpoint is of another log, {head.origin!r}")
+        own = note.by(trust.log_key)
+        if not own or not all(verifies(trust.key, item.data, note.text.encode()) for item in own):
+            raise LogRejected(f"the checkpoint of size {head.size} is not signed by the log")
+        times: dict[str, int] = {}
+        for name, key in sorted(trust.cosigners.items()):
+            for item in note.by(VerifierKey(name, COSIGNATURE, key)):
+                time = cosignature_time(note.text, item, key)
+                if time is None:
+                    raise LogRejected(f"a cosignature of {name} on the checkpoint of size {head.size} does not verify")
+                times[name] = min(time, times.get(name, time))
+        return SignedCheckpoint(head, note, times, dict(trust.cosigners))
+
+    def quorum_time(self, trust: LogTrust, exclude: Collection[str] = ()) -> int | None:
+        """Time by which ``trust.quorum`` cosigners had seen this head, the excluded not counted; None: too few did.
+
+        With a quorum of 0 nobody dates anything: None.
+        """
+        barred = {self._keys[name] for name in exclude if name in self._keys} | {trust.key}
+        least: dict[bytes, int] = {}
+        for name, time in self.times.items():
+            key = self._keys[name]
+            if key not in barred:
+                least[key] = min(time, least.get(key, time))
+        ordered = sorted(least.values())
+        return ordered[trust.quorum - 1] if 0 < trust.quorum <= len(ordered) else None
+
+    def has_quorum(self, trust: LogTrust, exclude: Collection[str] = ()) -> bool:
+        """Whether enough cosigners that are not excluded cosigned this head."""
+        return trust.quorum == 0 or self.quorum_time(trust, exclude) is not None

@@ -1,0 +1,63 @@
+"""Merkle tree hashing of RFC 6962, section 2.1, with SHA-256.
+
+A tree is given by the list of its leaf hashes (32 bytes each). Nothing here checks signatures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+__all__ = ["EMPTY_ROOT", "HASH_BYTES", "Frontier", "leaf_hash", "node_hash", "split", "tree_root"]
+
+HASH_BYTES = 32
+EMPTY_ROOT = hashlib.sha256(b"").digest()
+"""Root of the tree without leaves."""
+
+
+def leaf_hash(data: bytes) -> bytes:
+    """Hash of an entry: SHA-256(0x00 || data)."""
+    return hashlib.sha256(b"\x00" + data).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """Hash of an inner node: SHA-256(0x01 || left || right)."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def split(size: int) -> int:
+    """Largest power of two below ``size``; the left subtree of a tree of ``size`` >= 2 leaves has that many."""
+    return 1 << ((size - 1).bit_length() - 1)
+
+
+class Frontier:
+    """The perfect subtrees, left to right, that a growing tree consists of: appending and its root in O(log n)."""
+
+    def __init__(self, hashes: Sequence[bytes] = ()) -> None:
+        self.size = 0
+        self._peaks: list[bytes] = []
+        for item in hashes:
+            self.append(item)
+
+    def append(self, item: bytes) -> None:
+        """Add one leaf hash."""
+        rest = self.size
+        while rest & 1:
+            item = node_hash(self._peaks.pop(), item)
+            rest >>= 1
+        self._peaks.append(item)
+        self.size += 1
+
+    def root(self) -> bytes:
+        """Root of the tree so far."""
+        if not self._peaks:
+            return EMPTY_ROOT
+        result = self._peaks[-1]
+        for peak in reversed(self._peaks[:-1]):
+            result = node_hash(peak, result)
+        return result
+
+
+def tree_root(hashes: Sequence[bytes]) -> bytes:
+    """Root of the tree with these leaf hashes."""
+    return Frontier(hashes).root()

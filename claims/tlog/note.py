@@ -1,0 +1,165 @@
+"""Signed notes (C2SP signed-note): text and signature lines, strictly parsed; Ed25519 keys of types 0x01 and 0x04."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from claims.errors import BadSignature
+from claims.signatures import check_signature
+from claims.tlog.errors import LogError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+__all__ = [
+    "COSIGNATURE", "ED25519", "NOTE_LIMIT", "SIGNATURES_LIMIT", "Note", "NoteSignature", "VerifierKey",
+    "from_base64", "is_key_name", "key_id", "sign_text", "to_base64", "verifies",
+]
+
+NOTE_LIMIT = 64 * 1024
+"""Bytes of the longest note that is read."""
+SIGNATURES_LIMIT = 128
+"""Signature lines of a note that is read, at most."""
+ED25519 = 0x01
+COSIGNATURE = 0x04
+_DASH = "\u2014 "
+
+
+def to_base64(data: bytes) -> str:
+    """Standard base64 with padding (RFC 4648, section 4)."""
+    return base64.b64encode(data).decode("ascii")
+
+
+def from_base64(text: str, what: str) -> bytes:
+    """Inverse of :func:`to_base64`; refuses every other spelling (LogError)."""
+    try:
+        data = base64.b64decode(text.encode("ascii"), validate=True)
+    except (ValueError, binascii.Error):
+        raise LogError(f"{what} is not base64") from None
+    if to_base64(data) != text:
+        raise LogError(f"{what} is not canonical base64")
+    return data
+
+
+def is_key_name(name: str) -> bool:
+    """Whether a signature line may carry this key name: no spaces, no plus, nothing unprintable, 1 to 255 bytes."""
+    good = name.isprintable() and not any(c.isspace() or c == "+" for c in name)
+    return good and 1 <= len(name.encode("utf-8", "surrogatepass")) <= 255
+
+
+def key_id(name: str, kind: int, key: bytes) -> bytes:
+    """Key ID, 4 bytes: SHA-256(name || newline || type || key), cut."""
+    return hashlib.sha256(name.encode() + b"\n" + bytes([kind]) + key).digest()[:4]
+
+
+@dataclass(frozen=True)
+class VerifierKey:
+    """A key that may sign notes. ``kind``: ED25519 or COSIGNATURE; ``key``: 32 bytes."""
+
+    name: str
+    kind: int
+    key: bytes
+
+    @property
+    def id(self) -> bytes:
+        """Its key ID."""
+        return key_id(self.name, self.kind, self.key)
+
+    def encode(self) -> str:
+        """The text form ``name+hex ID+base64(type || key)`` that existing tools take."""
+        return f"{self.name}+{self.id.hex()}+{to_base64(bytes([self.kind]) + self.key)}"
+
+    @staticmethod
+    def decode(text: str) -> VerifierKey:
+        """Inverse of :meth:`encode`. Raises LogError."""
+        name, _, rest = text.partition("+")
+        given, _, material = rest.partition("+")
+        data = from_base64(material, "a verifier key")
+        if not is_key_name(name) or len(data) != 33 or data[0] not in (ED25519, COSIGNATURE):
+            raise LogError("not a verifier key of a known type")
+        found = VerifierKey(name, data[0], data[1:])
+        if found.encode() != text:
+            raise LogError("the ID of a verifier key is not that of its key")
+        return found
+
+
+@dataclass(frozen=True)
+class NoteSignature:
+    """One signature line: key name, 4 bytes key ID, and what the key's type makes of the rest."""
+
+    name: str
+    id: bytes
+    data: bytes
+
+    def line(self) -> str:
+        """The line, with its newline."""
+        return f"{_DASH}{self.name} {to_base64(self.id + self.data)}\n"
+
+    @staticmethod
+    def parse(line: str) -> NoteSignature:
+        """Inverse of :meth:`line`, without the newline. Raises LogError."""
+        name, separator, encoded = line.removeprefix(_DASH).partition(" ")
+        if not line.startswith(_DASH) or not separator or not is_key_name(name):
+            raise LogError("a signature line of a note is malformed")
+        data = from_base64(encoded, "a signature of a note")
+        if len(data) < 5:
+            raise LogError("a signature of a note is too short")
+        return NoteSignature(name, data[:4], data[4:])
+
+
+@dataclass(frozen=True)
+class Note:
+    """``text`` ends in a newline. Signatures are not verified by parsing."""
+
+    text: str
+    signatures: tuple[NoteSignature, ...]
+
+    def encode(self) -> bytes:
+        """The note as bytes."""
+        return (self.text + "\n" + "".join(item.line() for item in self.signatures)).encode()
+
+    def by(self, key: VerifierKey) -> list[NoteSignature]:
+        """The lines under this key's name and ID, verified or not."""
+        return [item for item in self.signatures if item.name == key.name and item.id == key.id]
+
+    @staticmethod
+    def decode(data: bytes) -> Note:
+        """Parse a note; encoding it again gives the same bytes.
+
+        Raises:
+            LogError: too long, not UTF-8, control characters, no or too many signatures, or a malformed line.
+        """
+        if len(data) > NOTE_LIMIT:
+            raise LogError(f"a note is longer than {NOTE_LIMIT} bytes")
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError:
+            raise LogError("a note is not UTF-8") from None
+        if any(c < " " and c != "\n" for c in text):
+            raise LogError("a note holds control characters")
+        body, separator, tail = text.rpartition("\n\n")
+        if not separator or not tail.endswith("\n"):
+            raise LogError("a note has no signature lines")
+        lines = tail[:-1].split("\n")
+        if len(lines) > SIGNATURES_LIMIT:
+            raise LogError(f"a note has more than {SIGNATURES_LIMIT} signatures")
+        return Note(body + "\n", tuple(NoteSignature.parse(line) for line in lines))
+
+
+def sign_text(text: str, name: str, key: Ed25519PrivateKey) -> NoteSignature:
+    """A signature of type 0x01 over a note's text."""
+    public = key.public_key().public_bytes_raw()
+    return NoteSignature(name, key_id(name, ED25519, public), key.sign(text.encode()))
+
+
+def verifies(key: bytes, signature: bytes, message: bytes) -> bool:
+    """Whether an Ed25519 signature verifies. MissingDependency passes through."""
+    try:
+        check_signature("a note", key, signature, message)
+    except BadSignature:
+        return False
+    return True

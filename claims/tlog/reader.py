@@ -1,0 +1,233 @@
+"""Reading a log from a hostile place: every entry, the root recomputed, the signatures and their quorum checked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from claims.tlog.checkpoint import Checkpoint, LogTrust, SignedCheckpoint
+from claims.tlog.errors import LogError, LogFork, LogRejected
+from claims.tlog.evidence import LogEvidence
+from claims.tlog.hashing import Frontier, leaf_hash
+from claims.tlog.note import NOTE_LIMIT
+from claims.tlog.proof import TLogProof, consistency_proof, inclusion_proof
+from claims.tlog.source import Source, open_source
+from claims.tlog.tiles import (
+    BUNDLE_LIMIT,
+    MAX_SIZE,
+    TILE_BYTES,
+    TILE_WIDTH,
+    TOTAL_LIMIT,
+    Levels,
+    decode_bundle,
+    decode_tile,
+    entries_path,
+    tile_path,
+    tiles_of,
+)
+
+__all__ = ["LogView", "open_log", "read_entries", "read_tree"]
+
+FALLBACKS = 64
+"""Older heads that are tried when the newest lacks its quorum."""
+
+
+@dataclass
+class LogView:
+    """A log as verified: ``entries[i]`` is in the tree with ``root`` of ``size`` leaves, which log and quorum signed.
+
+    Attributes:
+        signed: the head of this view, with its cosignatures.
+        newest: the newest head the log shows; larger than the view's where that one lacks its quorum yet.
+        exclude: cosigners that did not count.
+    """
+
+    trust: LogTrust
+    source: Source
+    signed: SignedCheckpoint
+    newest: Checkpoint
+    entries: list[bytes]
+    hashes: list[bytes]
+    exclude: frozenset[str] = frozenset()
+    _history: dict[int, SignedCheckpoint] | None = field(default=None, repr=False)
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return self.signed.head.size
+
+    @property
+    def root(self) -> bytes:
+        """Root of the tree, 32 bytes."""
+        return self.signed.head.root
+
+    @property
+    def checkpoint(self) -> bytes:
+        """The signed head, as note bytes."""
+        return self.signed.note.encode()
+
+    def prove(self, index: int, extra: bytes | None = None) -> TLogProof:
+        """Proof file that entry ``index`` is in the log."""
+        return TLogProof(index, tuple(inclusion_proof(self.hashes, index)), self.checkpoint, extra)
+
+    def consistency(self, old: int) -> list[bytes]:
+        """RFC 6962 consistency proof from the tree of ``old`` leaves to this view."""
+        return consistency_proof(self.hashes, old)
+
+    def check_tiles(self) -> int:
+        """Compare every tile of this view's tree with the entries; returns their number.
+
+        Raises:
+            LogRejected: a tile is missing or differs.
+        """
+        levels, count = Levels(self.hashes), 0
+        for level, index, width in tiles_of(self.size):
+            data = _read_wide(self.source, tile_path(level, index, width), tile_path(level, index), TILE_BYTES)
+            if data is None or data[: width * 32] != levels.tile(level, index, width) or len(data) not in (width * 32, TILE_BYTES):
+                raise LogRejected(f"tile {tile_path(level, index, width)} is missing or not that of the entries")
+            count += 1
+        return count
+
+    def history(self) -> dict[int, SignedCheckpoint]:
+        """The stored heads up to this view's size that log and trees agree on, by size; broken files are left out.
+
+        Raises:
+            LogFork: the log signed a stored head with another root than its entries have at that size.
+        """
+        if self._history is None:
+            self._history = self._read_history()
+        return self._history
+
+    def _read_history(self) -> dict[int, SignedCheckpoint]:
+        found: dict[int, SignedCheckpoint] = {self.size: self.signed}
+        frontier = Frontier()
+        for size in self.source.sizes():
+            if size > self.size:
+                break
+            while frontier.size < size:
+                frontier.append(self.hashes[frontier.size])
+            try:
+                stored = _read_checkpoint(self.source, f"checkpoints/{size}", self.trust)
+            except LogError:
+                continue
+            if stored is None or stored.head.size != size:
+                continue
+            if stored.head.root != frontier.root():
+                evidence = LogEvidence.of(self.trust, stored.note.encode(), self.checkpoint, self.hashes)
+                raise LogFork(f"the log signed two histories: its stored head of size {size} is not in its tree", evidence)
+            found[size] = stored if size != self.size else _merge(stored, self.signed)
+        return found
+
+    def committed_time(self, index: int, exclude: Collection[str] = ()) -> int:
+        """Unix time by which a quorum had seen entry ``index`` published.
+
+        The least, over the stored heads that contain the entry, of the quorum-th smallest cosignature time. Cosigners in
+        ``exclude``, and those that the view excludes, do not count.
+
+        Raises:
+            LogError: there is no such entry, or no stored head with it has its quorum.
+        """
+        if not 0 <= index < self.size:
+            raise LogError(f"there is no entry {index} in a log of {self.size}")
+        barred = self.exclude | frozenset(exclude)
+        times = [stored.quorum_time(self.trust, barred) for size, stored in self.history().items() if size > index]
+        known = [time for time in times if time is not None]
+        if not known:
+            raise LogError(f"nothing dates entry {index}: no stored head with it has {self.trust.quorum} cosignatures that count")
+        return min(known)
+
+
+def _merge(one: SignedCheckpoint, two: SignedCheckpoint) -> SignedCheckpoint:
+    times = {n: min(s.times[n] for s in (one, two) if n in s.times) for n in {*one.times, *two.times}}
+    return SignedCheckpoint(two.head, two.note, times, two._keys)
+
+
+def _read_checkpoint(source: Source, path: str, trust: LogTrust) -> SignedCheckpoint | None:
+    data = source.read(path, NOTE_LIMIT)
+    return None if data is None else SignedCheckpoint.open(data, trust)
+
+
+def _read_wide(source: Source, path: str, full: str, limit: int) -> bytes | None:
+    """A partial file, or the full one that replaced it."""
+    data = source.read(path, limit)
+    return source.read(full, limit) if data is None and path != full else data
+
+
+def read_entries(source: Source, size: int) -> tuple[list[bytes], list[bytes]]:
+    """The first ``size`` entries and their leaf hashes, unverified.
+
+    Raises:
+        LogError: a bundle is missing, malformed or too large.
+    """
+    entries: list[bytes] = []
+    total = 0
+    for index in range((size + TILE_WIDTH - 1) // TILE_WIDTH):
+        width = min(TILE_WIDTH, size - index * TILE_WIDTH)
+        data, exact = source.read(entries_path(index, width), BUNDLE_LIMIT), True
+        if data is None and width < TILE_WIDTH:
+            data, exact = source.read(entries_path(index), BUNDLE_LIMIT), False
+        if data is None:
+            raise LogError(f"{source}: entry bundle {entries_path(index, width)} is missing")
+        total += len(data)
+        if total > TOTAL_LIMIT:
+            raise LogError(f"{source}: more than {TOTAL_LIMIT} bytes of entries")
+        entries += decode_bundle(data, width, full=exact)
+    return entries, [leaf_hash(entry) for entry in entries]
+
+
+def read_tree(source: Source, size: int) -> list[bytes]:
+    """The level 0 tiles of a tree of ``size``: its leaf hashes, unverified."""
+    hashes: list[bytes] = []
+    for index in range((size + TILE_WIDTH - 1) // TILE_WIDTH):
+        width = min(TILE_WIDTH, size - index * TILE_WIDTH)
+        data = _read_wide(source, tile_path(0, index, width), tile_path(0, index), TILE_BYTES)
+        if data is None:
+            raise LogError(f"{source}: tile {tile_path(0, index, width)} is missing")
+        hashes += decode_tile(data, TILE_WIDTH if len(data) == TILE_BYTES else width)[:width]
+    return hashes
+
+
+def open_log(source: str | os.PathLike[str] | Source, trust: LogTrust, *, exclude: Collection[str] = frozenset()) -> LogView:
+    """Read and verify a whole log.
+
+    Where the newest head lacks its quorum yet, the largest stored head that has it is taken.
+
+    Args:
+        source: a folder, an ``http(s)://`` address, or a :class:`~claims.tlog.source.Source`.
+        exclude: names of cosigners whose cosignatures do not count.
+
+    Raises:
+        LogError: unreadable, malformed, or beyond the bounds.
+        LogRejected: not signed by the log, no quorum, or the entries have another root.
+    """
+    place: Source = open_source(source) if isinstance(source, str | os.PathLike) else source
+    barred = frozenset(exclude)
+    signed = _read_checkpoint(place, "checkpoint", trust)
+    if signed is None:
+        raise LogError(f"{place}: there is no log (no file checkpoint)")
+    newest = signed.head
+    if not signed.has_quorum(trust, barred):
+        signed = _older(place, trust, barred, newest)
+    if signed.head.size > MAX_SIZE:
+        raise LogError(f"{place}: {signed.head.size} entries are more than {MAX_SIZE}")
+    entries, hashes = read_entries(place, signed.head.size)
+    if Frontier(hashes).root() != signed.head.root:
+        raise LogRejected(f"{place}: the entries have another root than the signed head of size {signed.head.size}")
+    return LogView(trust, place, signed, newest, entries, hashes, barred)
+
+
+def _older(place: Source, trust: LogTrust, exclude: frozenset[str], newest: Checkpoint) -> SignedCheckpoint:
+    """The largest stored head with a quorum. It may be the newest's own stored copy."""
+    sizes = [size for size in place.sizes() if size <= newest.size]
+    for size in reversed(sizes[-FALLBACKS:]):
+        try:
+            stored = _read_checkpoint(place, f"checkpoints/{size}", trust)
+        except LogError:
+            continue
+        if stored is not None and stored.head.size == size and stored.has_quorum(trust, exclude):
+            return stored
+    raise LogRejected(
+        f"{place}: the head of size {newest.size} lacks its {trust.quorum} cosignatures, and so does every recent one",
+        "let the cosigners cosign it",
+    )

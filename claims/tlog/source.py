@@ -1,0 +1,230 @@
+"""Where a log lies: a folder or a static web host, both hostile. Reads are bounded in bytes and time.
+
+A folder's files are opened component by component without following symbolic links below the folder itself. A host is
+spoken to over HTTP(S) directly (no proxy), follows no redirect to another host or scheme, and has a deadline per file.
+"""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import os
+import re
+import socket
+import ssl
+import stat
+import threading
+import zlib
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import quote, urljoin, urlsplit
+
+from claims.tlog.errors import LogError
+from claims.tlog.tiles import MAX_SIZE
+
+__all__ = ["FolderSource", "HttpSource", "Source", "open_source"]
+
+SIZES_LIMIT = 8 * 2**20
+_SIZE = re.compile(r"0|[1-9][0-9]{0,15}")
+
+
+class Source(Protocol):
+    """Something that holds a log's files."""
+
+    def read(self, path: str, limit: int) -> bytes | None:
+        """A file's bytes, None when there is none. Raises LogError for anything else, and above ``limit``."""
+
+    def sizes(self) -> list[int]:
+        """Sizes of the stored checkpoints, ascending; hostile."""
+
+
+def open_source(where: str | os.PathLike[str]) -> Source:
+    """A folder, or the host of an ``http://`` or ``https://`` address."""
+    text = os.fspath(where)
+    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", text):
+        return HttpSource(text)
+    return FolderSource(Path(text))
+
+
+class FolderSource:
+    """A log in a folder."""
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+
+    def __str__(self) -> str:
+        return str(self.folder)
+
+    def read(self, path: str, limit: int) -> bytes | None:
+        """See :class:`Source`. Symbolic links, devices and pipes below the folder are refused."""
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+        *folders, name = path.split("/")
+        handle = -1
+        try:
+            handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            for part in folders:
+                inner = os.open(part, flags | os.O_DIRECTORY, dir_fd=handle)
+                os.close(handle)
+                handle = inner
+            with os.fdopen(os.open(name, flags, dir_fd=handle), "rb") as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise LogError(f"{self.folder}/{path}: not a regular file")
+                data = file.read(limit + 1)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            link = error.errno in (errno.ELOOP, errno.ENOTDIR)
+            what = "a symbolic link or not a folder" if link else error.strerror
+            raise LogError(f"{self.folder}/{path}: {what}") from None
+        finally:
+            if handle >= 0:
+                os.close(handle)
+        if len(data) > limit:
+            raise LogError(f"{self.folder}/{path}: larger than {limit} bytes")
+        return data
+
+    def sizes(self) -> list[int]:
+        """See :class:`Source`."""
+        found: list[int] = []
+        try:
+            with os.scandir(self.folder / "checkpoints") as items:
+                for item in items:
+                    if _SIZE.fullmatch(item.name):
+                        found.append(int(item.name))
+                    if len(found) > MAX_SIZE:
+                        raise LogError(f"{self.folder}/checkpoints: too many files")
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise LogError(f"{self.folder}/checkpoints: {error.strerror}") from None
+        return sorted(found)
+
+
+class HttpSource:
+    """A log on a static web host.
+
+    Args:
+        address: ``http`` or ``https`` URL of the log's folder, without user, query and fragment.
+        timeout: seconds for one network step; ``deadline``: seconds for one file.
+    """
+
+    def __init__(self, address: str, timeout: float = 20.0, deadline: float = 60.0) -> None:
+        try:
+            parts = urlsplit(address)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            raise LogError("not a web address") from None
+        if parts.scheme not in ("http", "https") or not host or parts.username or parts.query or parts.fragment:
+            raise LogError("a log's address is http:// or https://, a host and a path, and no more")
+        if not address.isascii() or not address.isprintable() or " " in address:
+            raise LogError("a log's address is printable ASCII")
+        self.address = address.rstrip("/") + "/"
+        self._site = (parts.scheme, host, port)
+        self._timeout, self._deadline = timeout, deadline
+        self._connection: http.client.HTTPConnection | None = None
+
+    def __str__(self) -> str:
+        return self.address
+
+    def _connect(self) -> http.client.HTTPConnection:
+        scheme, host, port = self._site
+        if scheme == "https":
+            return http.client.HTTPSConnection(host, port, timeout=self._timeout, context=ssl.create_default_context())
+        return http.client.HTTPConnection(host, port, timeout=self._timeout)
+
+    def close(self) -> None:
+        """Drop the connection."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+    def read(self, path: str, limit: int) -> bytes | None:
+        """See :class:`Source`. 404 and 410 mean that there is none; up to 3 redirects within the same host are followed."""
+        url = self.address + quote(path)
+        for _ in range(4):
+            kind, value = self._fetch(url, limit)
+            if kind == "data":
+                return value
+            if kind == "absent":
+                return None
+            target = urlsplit(urljoin(url, value.decode("latin-1")))
+            try:
+                site = (target.scheme, target.hostname, target.port)
+            except ValueError:
+                site = ("", None, None)
+            if site != self._site:
+                raise LogError(f"{url}: redirects to another host or scheme")
+            url = target.geturl()
+        raise LogError(f"{url}: too many redirects")
+
+    def _fetch(self, url: str, limit: int) -> tuple[str, bytes]:
+        """One request, tried again once when a kept connection has gone."""
+        for kept in (self._connection is not None, False):
+            if self._connection is None:
+                self._connection = self._connect()
+            timer = threading.Timer(self._deadline, _cut, (self._connection,))
+            timer.daemon = True
+            timer.start()
+            try:
+                return self._exchange(self._connection, url, limit)
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                self.close()
+                if kept and isinstance(error, http.client.RemoteDisconnected | ConnectionError):
+                    continue
+                raise LogError(f"{url}: {str(error) or type(error).__name__}") from None
+            except LogError:
+                self.close()
+                raise
+            finally:
+                timer.cancel()
+        raise LogError(f"{url}: the host closed the connection")
+
+    def _exchange(self, connection: http.client.HTTPConnection, url: str, limit: int) -> tuple[str, bytes]:
+        parts = urlsplit(url)
+        target = parts.path + (f"?{parts.query}" if parts.query else "")
+        connection.request("GET", target, headers={"Accept-Encoding": "gzip, identity", "User-Agent": "standstill"})
+        response = connection.getresponse()
+        data = response.read(limit + 1)
+        if len(data) > limit:
+            raise LogError(f"{url}: larger than {limit} bytes")
+        if response.will_close or not response.isclosed():
+            self.close()
+        if response.status in (404, 410):
+            return "absent", b""
+        if response.status in (301, 302, 303, 307, 308):
+            return "redirect", (response.getheader("Location") or "").encode("latin-1", "replace")
+        if response.status != 200:
+            raise LogError(f"{url}: the host answers {response.status}")
+        coding = (response.getheader("Content-Encoding") or "identity").lower()
+        if coding == "gzip":
+            return "data", _gunzip(data, limit, url)
+        if coding != "identity":
+            raise LogError(f"{url}: content encoding {coding!r} was not asked for")
+        return "data", data
+
+    def sizes(self) -> list[int]:
+        """See :class:`Source`: the lines of ``checkpoints/sizes``."""
+        data = self.read("checkpoints/sizes", SIZES_LIMIT)
+        lines = (data or b"").decode("ascii", "replace").split("\n")
+        if lines.pop() != "" or not all(map(_SIZE.fullmatch, lines)) or len(lines) > MAX_SIZE:
+            raise LogError(f"{self.address}checkpoints/sizes: not one size per line")
+        return sorted(set(map(int, lines)))
+
+
+def _gunzip(data: bytes, limit: int, url: str) -> bytes:
+    engine = zlib.decompressobj(wbits=31)
+    try:
+        result = engine.decompress(data, limit + 1)
+    except zlib.error:
+        raise LogError(f"{url}: not gzip data") from None
+    if len(result) > limit or not engine.eof or engine.unused_data:
+        raise LogError(f"{url}: larger than {limit} bytes unpacked, or cut short")
+    return result
+
+
+def _cut(connection: http.client.HTTPConnection) -> None:
+    """End a request that drips: the reader's next network step fails."""
+    if connection.sock is not None:
+        with suppress(OSError):
+            connection.sock.shutdown(socket.SHUT_RDWR)

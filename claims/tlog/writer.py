@@ -1,0 +1,262 @@
+"""Appending to a log in a folder: one writer at a time, and safe against being stopped at any moment.
+
+Order of an append, each step durable before the next: entry bundles and tiles; a note of intent (size and root); the
+signed head under ``checkpoints/<size>``; the list of sizes; ``checkpoint``; the intent is removed. So no head is signed
+whose tiles are not on disk, and once a size may have been signed its root is on disk: after a crash the same head is
+signed again (Ed25519 is deterministic) or, where no intent was written, the tail is discarded.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from claims.tlog.checkpoint import Checkpoint, LogTrust, SignedCheckpoint, is_origin, sign_checkpoint
+from claims.tlog.disk import Disk, take_lock
+from claims.tlog.errors import LogError, LogRejected
+from claims.tlog.hashing import EMPTY_ROOT, Frontier, leaf_hash
+from claims.tlog.note import NOTE_LIMIT, Note
+from claims.tlog.reader import read_entries
+from claims.tlog.source import FolderSource
+from claims.tlog.tiles import (
+    ENTRY_LIMIT,
+    MAX_SIZE,
+    TILE_WIDTH,
+    Levels,
+    encode_bundle,
+    entries_path,
+    tile_path,
+    tiles_of,
+)
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+__all__ = ["INTENT", "LogWriter"]
+
+INTENT = ".intent"
+_INTENT = re.compile(r"standstill-log-intent/1\n(0|[1-9][0-9]{0,15}) ([0-9a-f]{64})\n")
+_TILE = re.compile(r"tile/(entries|[0-9]{1,2})/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([0-9]{1,3}))?")
+
+
+class LogWriter:
+    """A log open for appending, its lock held until :meth:`close`. Use ``create`` or ``open``; a context manager.
+
+    Attributes:
+        origin: the log's name. ``size``: number of published entries. ``root``: root of their tree.
+    """
+
+    def __init__(self, folder: Path, key: Ed25519PrivateKey, disk: Disk, lock: int) -> None:
+        self._disk, self._key, self._lock = disk, key, lock
+        self._source = FolderSource(folder)
+        self._entries: list[bytes] = []
+        self._levels, self._frontier = Levels(), Frontier()
+        self._broken = False
+        self.origin, self.size, self.root = "", 0, EMPTY_ROOT
+
+    @staticmethod
+    def create(
+        folder: str | os.PathLike[str], origin: str, key: Ed25519PrivateKey, *, disk: Disk | None = None, wait: float = 10.0
+    ) -> LogWriter:
+        """Make an empty log and publish its head of size 0.
+
+        Raises:
+            LogError: the origin is not one, or the folder already holds a log or parts of one.
+            LogBusy: another process is at it.
+        """
+        if not is_origin(origin):
+            raise LogError("a log's origin is 1 to 128 printable ASCII characters without spaces and plus")
+        place = Path(folder)
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LogError(f"{place}: {error.strerror}") from None
+        writer = LogWriter(place, key, disk or Disk(place), take_lock(place, wait))
+        try:
+            if (place / "checkpoint").exists() or (place / "tile").exists() or any(writer._source.sizes()):
+                raise LogError(f"{place}: there is a log, or parts of one", "choose another folder; nothing was overwritten")
+            writer.origin = origin
+            writer._publish(Checkpoint(origin, 0, EMPTY_ROOT))
+        except BaseException:
+            writer.close()
+            raise
+        return writer
+
+    @staticmethod
+    def open(
+        folder: str | os.PathLike[str], key: Ed25519PrivateKey, *, disk: Disk | None = None, wait: float = 10.0
+    ) -> LogWriter:
+        """Open a log, recompute its root from its entries, complete or discard what a crash left, and mend its tiles.
+
+        Raises:
+            LogError: no log, or damaged beyond what a crash can do.
+            LogRejected: the log is another key's, or its entries have another root than its head.
+            LogBusy: another process is at it.
+        """
+        place = Path(folder)
+        writer = LogWriter(place, key, disk or Disk(place), take_lock(place, wait))
+        try:
+            writer._recover()
+        except BaseException:
+            writer.close()
+            raise
+        return writer
+
+    def __enter__(self) -> LogWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the lock."""
+        self._broken = True
+        if self._lock >= 0:
+            os.close(self._lock)
+        self._lock = -1
+
+    @property
+    def entries(self) -> list[bytes]:
+        """The published entries."""
+        return self._entries[: self.size]
+
+    # ---- appending ---------------------------------------------------------------------------------------------
+
+    def append(self, entries: Sequence[bytes]) -> int:
+        """Publish entries, in order, under one new head; returns the index of the first.
+
+        When it returns they are durable and published. When it raises, opening the log again tells which it was: all of
+        them published, or none.
+
+        Raises:
+            LogError: none given, one too long, the log full or closed, or the disk refuses.
+        """
+        if self._broken:
+            raise LogError("this log was closed or stopped half-way", "open it again")
+        if not entries or len(entries) + self.size > MAX_SIZE or any(len(entry) > ENTRY_LIMIT for entry in entries):
+            raise LogError(f"a log takes 1 or more entries of at most {ENTRY_LIMIT} bytes, {MAX_SIZE} in all")
+        self._broken = True  # until all of it is done
+        old = self.size
+        self._grow([bytes(entry) for entry in entries])
+        new = len(self._entries)
+        for index in range(old // TILE_WIDTH, (new + TILE_WIDTH - 1) // TILE_WIDTH):
+            held = self._entries[index * TILE_WIDTH : (index + 1) * TILE_WIDTH]
+            self._disk.replace(entries_path(index, len(held)), encode_bundle(held))
+        for level, index, width in tiles_of(new, old):
+            self._disk.replace(tile_path(level, index, width), self._levels.tile(level, index, width))
+        head = Checkpoint(self.origin, new, self._frontier.root())
+        self._disk.replace(INTENT, f"standstill-log-intent/1\n{new} {head.root.hex()}\n".encode())
+        self._publish(head)
+        self._broken = False
+        return old
+
+    def _grow(self, entries: Sequence[bytes]) -> None:
+        for entry in entries:
+            self._entries.append(entry)
+            hashed = leaf_hash(entry)
+            self._levels.append(hashed)
+            self._frontier.append(hashed)
+
+    def _publish(self, head: Checkpoint) -> None:
+        """Sign and publish a head whose tiles and intent are durable; what is there already, cosigned maybe, stays."""
+        path = f"checkpoints/{head.size}"
+        note = self._stored(head.size)
+        if note is None:
+            note = sign_checkpoint(head, self._key)
+            self._disk.replace(path, note.encode())
+        elif note.text != head.text():
+            raise LogRejected(f"the log has signed another head of size {head.size}", "never use this log's key again")
+        sizes = sorted({*self._source.sizes(), head.size})
+        self._disk.replace("checkpoints/sizes", "".join(f"{size}\n" for size in sizes).encode())
+        current = self._source.read("checkpoint", NOTE_LIMIT)
+        if current is None or self._own(current).head.size < head.size:
+            self._disk.replace("checkpoint", note.encode())
+        self.size, self.root = head.size, head.root
+        self._tidy()
+        self._disk.remove(INTENT)
+
+    # ---- opening -----------------------------------------------------------------------------------------------
+
+    def _own(self, data: bytes) -> SignedCheckpoint:
+        return SignedCheckpoint.open(data, LogTrust(self.origin, self._key.public_key().public_bytes_raw()))
+
+    def _stored(self, size: int) -> Note | None:
+        """The stored head of a size, where it is ours and whole."""
+        data = self._source.read(f"checkpoints/{size}", NOTE_LIMIT)
+        try:
+            signed = None if data is None else self._own(data)
+        except LogError:
+            return None
+        return signed.note if signed is not None and signed.head.size == size else None
+
+    def _recover(self) -> None:
+        data = self._source.read("checkpoint", NOTE_LIMIT)
+        if data is None:
+            raise LogError(f"{self._source}: there is no log (no file checkpoint)", "make one with `standstill log init`")
+        self.origin = Checkpoint.parse(Note.decode(data).text).origin
+        head = self._own(data).head
+        for size in self._source.sizes():
+            stored = self._stored(size) if size > head.size else None
+            head = Checkpoint.parse(stored.text) if stored is not None else head
+        intent = self._intent()
+        if intent is not None and intent.size > head.size:
+            head = intent
+        elif intent is not None and intent.size == head.size and intent.root != head.root:
+            raise LogRejected(f"{self._source}: the intent and the signed head of size {head.size} differ")
+        if head.size > MAX_SIZE:
+            raise LogError(f"{self._source}: {head.size} entries are more than {MAX_SIZE}")
+        entries, _ = read_entries(self._source, head.size)
+        self._grow(entries)
+        if self._frontier.root() != head.root:
+            raise LogRejected(f"{self._source}: the entries have another root than the head of size {head.size}")
+        self._mend(head.size)
+        self._publish(head)
+
+    def _intent(self) -> Checkpoint | None:
+        data = self._source.read(INTENT, NOTE_LIMIT)
+        if data is None:
+            return None
+        match = _INTENT.fullmatch(data.decode("ascii", "replace"))
+        if match is None:
+            raise LogError(f"{self._source}/{INTENT}: not an intent to publish")
+        return Checkpoint(self.origin, int(match[1]), bytes.fromhex(match[2]))
+
+    def _mend(self, size: int) -> None:
+        """Write again what of the tree is missing or damaged; all of it follows from the entries, whose root is signed."""
+        wanted = [(tile_path(*tile), self._levels.tile(*tile)) for tile in tiles_of(size)]
+        if size % TILE_WIDTH:
+            index = size // TILE_WIDTH
+            wanted.append((entries_path(index, size % TILE_WIDTH), encode_bundle(self._entries[index * TILE_WIDTH :])))
+        for path, data in wanted:
+            if self._source.read(path, 2 * len(data) + 1) != data:
+                self._disk.replace(path, data)
+
+    def _tidy(self) -> None:
+        """Remove temporary files, the unpublished tail, and partial tiles that a full one has replaced."""
+        folder = self._disk.folder
+        for base, _, names in os.walk(folder / "tile"):
+            for name in names:
+                path = (Path(base) / name).relative_to(folder).as_posix()
+                if name.endswith(".tmp") or self._is_stray(path):
+                    self._disk.remove(path)
+            if base.endswith(".p") and not os.listdir(base):
+                os.rmdir(base)
+        for place in (folder, folder / "checkpoints"):
+            for name in os.listdir(place):
+                if name.startswith(".") and name.endswith(".tmp"):
+                    self._disk.remove((place / name).relative_to(folder).as_posix())
+
+    def _is_stray(self, path: str) -> bool:
+        match = _TILE.fullmatch(path)
+        if match is None:
+            return False
+        level = 0 if match[1] == "entries" else int(match[1])
+        index = int(match[2].replace("x", "").replace("/", ""))
+        here = (self.size >> (8 * level)) - index * TILE_WIDTH
+        if match[3] is None:
+            return here < TILE_WIDTH
+        return here >= TILE_WIDTH or int(match[3]) > here
