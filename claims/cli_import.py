@@ -20,6 +20,7 @@ from claims.errors import ClaimRejected
 
 if TYPE_CHECKING:
     from claims.imports.charge import Charged, Window
+    from claims.store import Store
 
 __all__ = ["weights"]
 
@@ -40,7 +41,8 @@ def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return apply
 
 
-_window_options = _options(_from, _until, _skip)
+_dry = click.option("--dry-run", is_flag=True, help="Print the report and change nothing.")
+_window_options = _options(_from, _until, _skip, _dry)
 
 
 def _moment(text: str | None, option: str, *, up: bool = False) -> int | None:
@@ -69,16 +71,21 @@ def _window(begin: str | None, end: str | None) -> Window:
     return Window(_moment(begin, "--from"), _moment(end, "--until"))
 
 
-@contextlib.contextmanager
-def _opened(store_path: Path) -> Iterator[Any]:
+class _DryRun(Exception):
+    """Rolls a transaction back."""
+
+
+def _carry_out(store_path: Path, dry_run: bool, work: Callable[[Store], Charged]) -> None:
+    """Import in one transaction and print the report; a dry run is rolled back."""
     from claims.store import Store
 
-    with Store.open(store_path) as store:
-        yield store
-
-
-def _say(report: Charged) -> None:
-    out("\n".join(report.lines()))
+    lines: list[str] = []
+    with Store.open(store_path) as store, contextlib.suppress(_DryRun), store.transaction():
+        lines += work(store).lines()
+        if dry_run:
+            lines.append("dry run: nothing was imported")
+            raise _DryRun
+    out("\n".join(lines))
 
 
 @import_group.command("slurm")
@@ -95,6 +102,7 @@ def _say(report: Charged) -> None:
 def import_slurm_file(
     path: Path, store_path: Path, agreement_path: Path, timezone: str | None, nodes: Path | None, jobs: Path | None,
     default_meter: str | None, as_of: str | None, whole_nodes: bool, begin: str | None, end: str | None, skip_outside: bool,
+    dry_run: bool,
 ) -> None:  # fmt: skip
     """Import GPU time from Slurm accounting.
 
@@ -107,8 +115,8 @@ def import_slurm_file(
         Clock.of(timezone), read_nodes(nodes, default_meter), read_jobs(jobs), _moment(as_of, "--as-of", up=True), whole_nodes
     )
     terms = _load_agreement(agreement_path)
-    with _opened(store_path) as store:
-        _say(import_slurm(store, terms, path, options, window=_window(begin, end), skip_outside=skip_outside))
+    how = {"window": _window(begin, end), "skip_outside": skip_outside}
+    _carry_out(store_path, dry_run, lambda store: import_slurm(store, terms, path, options, **how))  # type: ignore[arg-type]
 
 
 @import_group.command("mllog")
@@ -127,6 +135,7 @@ def import_mllog_files(
     paths: tuple[Path, ...], store_path: Path, agreement_path: Path, system: Path | None, chips: int | None, meter: str,
     checkpoint: str | None, jobs: Path | None, as_of: str | None, whole_log: bool, begin: str | None, end: str | None,
     skip_outside: bool,
+    dry_run: bool,
 ) -> None:  # fmt: skip
     """Import runs from MLPerf training logs: run_start to run_stop."""
     from claims.imports.mllog import MllogOptions, chips_of_system, import_mllog
@@ -137,8 +146,8 @@ def import_mllog_files(
     held = chips if chips is not None else chips_of_system(system)  # type: ignore[arg-type]
     options = MllogOptions(meter, held, read_jobs(jobs), checkpoint, _moment(as_of, "--as-of", up=True), whole_log)
     terms = _load_agreement(agreement_path)
-    with _opened(store_path) as store:
-        _say(import_mllog(store, terms, paths, options, window=_window(begin, end), skip_outside=skip_outside))
+    how = {"window": _window(begin, end), "skip_outside": skip_outside}
+    _carry_out(store_path, dry_run, lambda store: import_mllog(store, terms, paths, options, **how))  # type: ignore[arg-type]
 
 
 @import_group.command("alibaba")
@@ -156,6 +165,7 @@ def import_mllog_files(
 def import_alibaba_files(
     nodes: Path, pods: Path, store_path: Path, agreement_path: Path, origin: str, models: Path | None, jobs: Path | None,
     default_meter: str | None, exact_shares: bool, as_of: str | None, begin: str | None, end: str | None, skip_outside: bool,
+    dry_run: bool,
 ) -> None:  # fmt: skip
     """Import GPU time from a node list and a pod list in the shape of Alibaba's GPU cluster trace."""
     from claims.imports.alibaba import TraceOptions, import_trace, read_models
@@ -166,8 +176,8 @@ def import_alibaba_files(
         _moment(as_of, "--as-of", up=True),
     )  # fmt: skip
     terms = _load_agreement(agreement_path)
-    with _opened(store_path) as store:
-        _say(import_trace(store, terms, nodes, pods, options, window=_window(begin, end), skip_outside=skip_outside))
+    how = {"window": _window(begin, end), "skip_outside": skip_outside}
+    _carry_out(store_path, dry_run, lambda store: import_trace(store, terms, nodes, pods, options, **how))  # type: ignore[arg-type]
 
 
 @import_group.command("trainer-state")
@@ -181,9 +191,10 @@ def import_alibaba_files(
 @click.option("--stop", required=True, metavar="TIME", help="When it gave them back.")
 @click.option("--parent", help="Checkpoint that training started from.")
 @click.option("--work-flop", help='FLOP as metered, under charge = "metered". [default: at peak]')
+@_dry
 def import_trainer_state_files(
     paths: tuple[Path, ...], store_path: Path, agreement_path: Path, prefix: str, meter: str, chips: int, start: str,
-    stop: str, parent: str | None, work_flop: str | None,
+    stop: str, parent: str | None, work_flop: str | None, dry_run: bool,
 ) -> None:  # fmt: skip
     """Import checkpoints and time of one run from Hugging Face trainer_state.json files."""
     from claims.imports.trainer import TrainerOptions, import_trainer_states
@@ -191,8 +202,7 @@ def import_trainer_state_files(
     span = _need(start, "--start"), _need(stop, "--stop", up=True)
     options = TrainerOptions(prefix, meter, chips, *span, parent, _amount(work_flop, "--work-flop"))
     terms = _load_agreement(agreement_path)
-    with _opened(store_path) as store:
-        _say(import_trainer_states(store, terms, paths, options))
+    _carry_out(store_path, dry_run, lambda store: import_trainer_states(store, terms, paths, options))
 
 
 @import_group.command("checkpoint-list")
@@ -207,9 +217,11 @@ def import_trainer_state_files(
 @click.option("--chips", type=click.IntRange(1), help="Chips that training held.")
 @click.option("--restart-seconds", default="0", help="Charged as unattributed before each new segment.")
 @click.option("--merge", help="Note the average of all branches' last checkpoints under this name.")
+@_dry
 def import_checkpoint_list_file(
     path: Path, store_path: Path, agreement_path: Path, prefix: str, start: str, step_seconds: str | None,
     parent: str | None, meter: str | None, chips: int | None, restart_seconds: str, merge: str | None,
+    dry_run: bool,
 ) -> None:  # fmt: skip
     """Import a published list of checkpoints: steps, and run ids, segments, branches, times where given."""
     from claims.imports.checkpoint_list import ListOptions, import_checkpoint_list
@@ -221,8 +233,7 @@ def import_checkpoint_list_file(
         _amount(restart_seconds, "--restart-seconds") or Fraction(), merge,
     )  # fmt: skip
     terms = _load_agreement(agreement_path)
-    with _opened(store_path) as store:
-        _say(import_checkpoint_list(store, terms, path, options))
+    _carry_out(store_path, dry_run, lambda store: import_checkpoint_list(store, terms, path, options))
 
 
 # ---- weights ---------------------------------------------------------------------------------------------
@@ -289,7 +300,8 @@ def weights_check(folder: Path, digest: str | None, source: Path | None, threads
         before, now = ({file.path: (file.size, file.digest) for file in m.files} for m in (wanted, found))
         odd = sorted(path for path in before.keys() | now.keys() if before.get(path) != now.get(path))
         for path in odd[:20]:
-            out(f"{'missing' if path not in now else 'new' if path not in before else 'changed'}  {path}")
+            shown = path if path.isprintable() else ascii(path)
+            out(f"{'missing' if path not in now else 'new' if path not in before else 'changed'}  {shown}")
         if odd:
             raise ClaimRejected("weights", f"{len(odd)} files differ")
         out("the files are those of the manifest")

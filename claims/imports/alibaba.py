@@ -77,7 +77,7 @@ def read_models(path: Path | None) -> dict[str, str]:
     for row in read_rows(path, ("model", "meter"))[0] if path else ():
         model = row.need("model", "as in the node list")
         if models.setdefault(model, row.need("meter", "of the agreement")) != row.get("meter"):
-            raise row.refuse(f"model {model[:40]} is mapped twice")
+            raise row.refuse(f"model {model[:40]!r} is mapped twice")
     return models
 
 
@@ -132,10 +132,10 @@ def _read_nodes(store: Store, agreement: Agreement, path: Path, options: TraceOp
         model = row.need("model", "the model of the node's GPUs")
         meter = options.models.get(model, options.default)
         if meter is None:
-            raise row.refuse(f"model {model[:40]} has no meter", "add it to --models, or name a --default-meter")
+            raise row.refuse(f"model {model[:40]!r} has no meter", "add it to --models, or name a --default-meter")
         checked_meter(agreement, store.lab, meter, Source(row.source, row.line))
         if nodes.by_name.setdefault(name, meter) != meter or nodes.by_model.setdefault(model, meter) != meter:
-            raise row.refuse(f"node {name[:40]} occurs twice")
+            raise row.refuse(f"node {name[:40]!r} occurs twice")
         nodes.gpus[meter] = nodes.gpus.get(meter, 0) + gpus
         report.count("(nodes) with GPUs")
     for meter, gpus in nodes.gpus.items():
@@ -209,7 +209,7 @@ def _meters(agreement: Agreement, lab: str, row: Row, nodes: _Nodes) -> tuple[st
     node = row.get("node")
     if node.lower() not in _EMPTY:
         if node not in nodes.by_name:
-            raise row.refuse(f"node {node[:40]} is not in the node list, or has no GPUs")
+            raise row.refuse(f"node {node[:40]!r} is not in the node list, or has no GPUs")
         return (nodes.by_name[node],)
     spec = row.get("gpu_spec")
     models = [] if spec.lower() in _EMPTY else re.split(r"\\?\|", spec)

@@ -7,6 +7,7 @@ room. Jobs that have not ended are charged to the end of the data or --as-of. FO
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ _OPEN = frozenset(
 _WAITING = frozenset({"PENDING", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD", "REVOKED"})
 _TRES = re.compile(r"gres/(gpu|shard|mps)(:[^=,]{1,128})?=([0-9]{1,9})")
 MAX_ELAPSED = 10**9
+MAX_HOSTS_IN_ALL = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,12 @@ class _Attempt:
     widest: tuple[int, int | None]
     elapsed: int
     gpus: int | None
-    nodes: tuple[str, ...]
+    nodes: str
+
+
+@functools.lru_cache(maxsize=4096)
+def _hosts(text: str) -> tuple[str, ...]:
+    return () if text.lower() in NO_HOSTS else tuple(expand(text))
 
 
 def gpus_of(row: Row) -> int:
@@ -137,17 +144,21 @@ def _attempts(name: str, rows: Sequence[Row], options: SlurmOptions, report: Cha
             "set AccountingStorageTRES=gres/gpu, or charge all GPUs of each job's nodes with --whole-nodes",
         )  # fmt: skip
     found: dict[tuple[str, ...], _Attempt] = {}
+    hosts = 0
     for row in rows:
         job = row.need("jobidraw", "sacct prints one for every row")
         if "." in job:
             if job.split(".")[0] not in whole:
-                raise row.refuse(f"step {job[:40]} without its job", "export with sacct -X")
+                raise row.refuse(f"step {job[:40]!r} without its job", "export with sacct -X")
             report.count("steps, counted in their jobs")
             continue
         attempt = _attempt(row, options, report)
         if attempt is None:
             continue
         key = tuple(row.get(column) for column in ("cluster", "jobidraw", "start", "alloctres", "nodelist"))
+        hosts += len(_hosts(attempt.nodes))
+        if hosts > MAX_HOSTS_IN_ALL:
+            raise row.refuse(f"more than {MAX_HOSTS_IN_ALL} hosts in all rows", "export and import shorter times")
         known = found.get(key)
         if known is not None:
             report.count("that repeat an attempt, charged once")
@@ -176,20 +187,21 @@ def _attempt(row: Row, options: SlurmOptions, report: Charged) -> _Attempt | Non
     if not elapsed and (idle or (nobody and not gpus and not begun)):
         report.count("of jobs that never started")
         return None
-    if not gpus and not options.whole_nodes:
-        report.count("without GPUs")
-        return None
     if nobody and options.whole_nodes and not gpus:
         report.count("without nodes")
         return None
     try:
-        nodes = () if nobody else tuple(expand(hosts))
+        nodes = _hosts(hosts)
     except HostListError as error:
         raise row.refuse(f"nodelist: {error.what}", error.hint) from None
     if row.get("nnodes") and nodes and row.integer("nnodes", "a whole number") != len(nodes):
         raise row.refuse(f"nnodes is {row.get('nnodes')[:20]}, nodelist names {len(nodes)}", "was the column cut off?")
+    if not gpus and not options.whole_nodes:
+        some = any((place := options.nodes.places.get(node)) is not None and place.gpus != 0 for node in nodes)
+        report.count("without GPUs" + (", on nodes that have some (--whole-nodes charges them)" if some else ""))
+        return None
     least, widest = _interval(row, "start" if begun else "submit", state, elapsed, options.clock)
-    return _Attempt(row, least, widest, elapsed * 1000, None if options.whole_nodes else gpus, nodes)
+    return _Attempt(row, least, widest, elapsed * 1000, None if options.whole_nodes else gpus, hosts)
 
 
 def _interval(
@@ -264,7 +276,7 @@ def _chips(
 ) -> list[tuple[str, int, int]]:
     """(meter, GPUs that are certain, GPUs in doubt) of an attempt. The certain ones sum to what was allocated."""
     row, source = attempt.row, Source(attempt.row.source, attempt.row.line)
-    places = [_place_of(row, node, options.nodes) for node in attempt.nodes]
+    places = [_place_of(row, node, options.nodes) for node in _hosts(attempt.nodes)]
     if not places:
         if options.nodes.default is None:
             raise row.refuse("it has GPUs and no node", "name a --default-meter for what cannot be placed")

@@ -25,6 +25,7 @@ from claims.imports.hostlist import HostListError, expand
 
 __all__ = ["Clock", "JobMap", "NodeMap", "Place", "read_jobs", "read_nodes", "read_table", "unix_ms"]
 
+MAX_TABLE = 256 << 20
 MAX_MAP = 64 << 20
 MAX_NODES = 1 << 20
 _UNIX = _datetime.datetime(1970, 1, 1, tzinfo=_datetime.UTC)
@@ -43,7 +44,7 @@ def read_table(
     Raises:
         ImportRefused: unreadable, not UTF-8, a column missing or twice, a row of another length.
     """
-    data = read_bytes(path)
+    data = read_bytes(path, MAX_TABLE)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -264,7 +265,7 @@ def read_jobs(path: Path | None) -> JobMap:
         if row.get("name"):
             jobs.patterns.append((_pattern(row), label))
         elif jobs.by_id.setdefault(row.get("job"), label) != label:
-            raise row.refuse(f"job {row.get('job')[:40]} is mapped twice")
+            raise row.refuse(f"job {row.get('job')[:40]!r} is mapped twice")
     return jobs
 
 

@@ -160,10 +160,10 @@ def _work(options: TrainerOptions, claimed: Fraction, total: Fraction, share: Fr
 
 def _say(agreement: Agreement, last: State, options: TrainerOptions, report: Charged) -> None:
     report.notes.append(f"total_flos claims {format_work(ceil_of(last.flos / WORK_UNIT))} at step {last.step}")
-    period = agreement.period_at(options.start // 1000)
-    if options.work is not None and not metered(agreement, period):
+    period = (options.start // 1000 - agreement.start) // (agreement.epoch_seconds * agreement.epochs_per_period)
+    if options.work is not None and not metered(agreement, max(period, 0)):
         report.notes.append("the agreement charges at peak: --work-flop was not used")
     elif options.work is not None and options.work < last.flos:
         report.notes.append("that is more than --work-flop, and is charged instead")
     if last.best:
-        report.notes.append(f"best checkpoint, as the trainer says: {last.best}")
+        report.notes.append(f"best checkpoint, as the trainer says: {last.best!r}")

@@ -57,7 +57,8 @@ class WeightsError(ClaimsError):
 
     def __init__(self, path: str, what: str, hint: str = "") -> None:
         self.path = path
-        super().__init__(f"{path}: {what}" if path else what, hint)
+        shown = path if path.isprintable() else ascii(path)
+        super().__init__(f"{shown}: {what}" if path else what, hint)
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def test_a_node_column_places_a_pod_exactly(store: Store, tmp_path: Path) -> Non
     header = PODS.replace("name,", "node,name,", 1)
     load(store, tmp_path, "n0," + pod("a"), header=header)
     assert totals(store, AGREEMENT) == {("old", "unattributed"): 100_000}
-    with pytest.raises(ImportRefused, match="node n9 is not in the node list"):
+    with pytest.raises(ImportRefused, match="node 'n9' is not in the node list"):
         load(store, tmp_path, "n9," + pod("a"), header=header)
 
 
@@ -105,7 +105,7 @@ def test_dirty_pods_are_refused(store: Store, tmp_path: Path, text: str, message
 @pytest.mark.parametrize(
     ("nodes", "message"),
     [
-        ("sn,gpu,model\nn0,8,T4\n", "model T4 has no meter"),
+        ("sn,gpu,model\nn0,8,T4\n", "model 'T4' has no meter"),
         ("sn,gpu,model\nn0,9,V100M16\n", "9 GPUs for meter old, which the agreement gives 8"),
         ("sn,gpu\nn0,8\n", "column model is missing"),
         ("sn,gpu,model\nn0,8,V100M16\nn0,8,G3\n", "occurs twice"),

@@ -44,6 +44,8 @@ def test_slurm(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(*words, "--timezone", "../../etc/passwd") == 2 and "is not known" in capsys.readouterr().err
     assert run(*words, "--timezone", "Europe/Berlin", "--from", "2026-01-01T01:00:00Z", "--until", "2026-01-01T00:30:00Z") == 2
     assert "before it begins" in capsys.readouterr().err
+    assert run(*words, "--timezone", "Europe/Berlin", "--dry-run") == 0
+    assert capsys.readouterr().out.endswith("dry run: nothing was imported\n")
     assert run(*words, "--timezone", "Europe/Berlin") == 0
     text = capsys.readouterr().out
     assert "1  rows charged to a checkpoint" in text and "28808 chip-seconds charged on 1 meters, periods [0]" in text
@@ -69,7 +71,7 @@ def test_alibaba(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "p,1,1,1,220,,BE,Running,0,60,0\n"
     )
     words = ["import", "alibaba", "n.csv", "p.csv", "-s", "s", "-a", "agreement.toml", "--origin", str(START * 1000)]
-    assert run(*words) == 2 and "model G3 has no meter" in capsys.readouterr().err
+    assert run(*words) == 2 and "model 'G3' has no meter" in capsys.readouterr().err
     assert run(*words, "--default-meter", "hall-a") == 0 and "61 chip-seconds" in capsys.readouterr().out
 
 

@@ -129,6 +129,7 @@ def test_every_row_has_a_fate_and_everything_that_ran_is_charged(store: Store, t
         + line("3", state="CANCELLED by 5", start="Unknown", end=at(100), tres="", nodes="None assigned", nnodes="2")
         + line("4", state="PENDING", start="Unknown", end="Unknown", tres="", nodes="None assigned")
         + line("5", tres=none, nodes="cpu-node-9")
+        + line("5", tres=none, nodes="node010")
         + line("1.batch")
         + line("6", state="NODE_FAIL", start=at(50_000), end="Unknown", elapsed="", nodes="node009")
         + line("7", state="RUNNING", start=at(80_000), end="Unknown", elapsed="5000", nodes="node009")
@@ -137,7 +138,8 @@ def test_every_row_has_a_fate_and_everything_that_ran_is_charged(store: Store, t
     report = load(store, tmp_path, text, options(tmp_path, jobs="job,name,checkpoint\n1,,run-1\n,tr*,run-2\n"))
     assert report.fates == {
         "charged to a checkpoint": 4, "charged as unattributed": 1, "of jobs that never started": 2,
-        "without GPUs": 1, "steps, counted in their jobs": 1, "that repeat an attempt, charged once": 1,
+        "without GPUs": 1, "without GPUs, on nodes that have some (--whole-nodes charges them)": 1,
+        "steps, counted in their jobs": 1, "that repeat an attempt, charged once": 1,
     }  # fmt: skip
     assert sum(report.fates.values()) == text.count("\n")
     second = 1000 * 8
@@ -345,7 +347,7 @@ def test_a_bar_in_a_job_name_does_not_shift_the_columns(store: Store, tmp_path: 
         (line(start="tomorrow"), "is not a time"),
         (line(nnodes="2"), "nnodes is 2, nodelist names 1"),
         (line(nodes="node[001-"), "unbalanced brackets"),
-        (line("1.batch"), "step 1.batch without its job"),
+        (line("1.batch"), "step '1.batch' without its job"),
         (line(elapsed="-5"), "not a whole number"),
         (line(elapsed="99999999999"), "more than 30 years"),
         (line("1", state="COMPLETED", nodes="None assigned"), "GPUs and no node"),

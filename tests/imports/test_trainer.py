@@ -132,6 +132,8 @@ def test_states_of_two_runs_are_refused(store: Store, tmp_path: Path) -> None:
         import_trainer_states(store, AGREEMENT, [state(tmp_path, 10, 5.0), state(tmp_path, 20, 4.0)], how())
     with pytest.raises(ImportRefused, match="occurs twice"):
         import_trainer_states(store, AGREEMENT, [state(tmp_path, 10, 5.0), state(tmp_path, 10, 4.0)], how())
+    with pytest.raises(ImportRefused, match="outside the agreement's periods"):
+        import_trainer_states(store, METERED, [REAL], how(start=0, stop=SPAN, work=Fraction(5)))
     with pytest.raises(ClaimsError, match="nothing to import"):
         import_trainer_states(store, AGREEMENT, [REAL], how(stop=START * 1000))
 
