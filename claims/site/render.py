@@ -76,6 +76,7 @@ def _hero(view: View) -> Html:
             h("span", {}, f"{plural(len(terms['labs']), 'lab')}, {plural(len(terms['parties']), 'signatory', 'signatories')}"),
             h("span", {}, view["life"]["word"]),
         ),
+        h("p", {"class": "hedge", "id": "hedge", "hidden": True}, "Your browser contradicts what the publisher says:"),
         h("div", {"class": "verdict"}, icon(mark), h("h1", {"id": "headline"}, headline)),
         h("ul", {"class": "why"}, why) if why else None,
         h("p", {"class": "life"}, view["life"]["text"]) if view["life"]["text"] else None,
@@ -155,7 +156,7 @@ def _table_section(view: View) -> Html:
     left = total - (periods[-1]["period"] + 1 if periods else 0)
     return join(
         [
-            h("div", {"class": "scroll", "role": "region", "aria-label": "Parties and periods", "tabindex": "0"}, table),
+            h("div", {"class": "scroll", "role": "region", "aria-label": "Table of parties and periods", "tabindex": "0"}, table),
             h("p", {"class": "note"}, f"{plural(left, 'later period')} of {total} not shown.") if left > 0 else None,
             _legend(),
         ]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
 NASTY = '<script>alert("x")</script><img src=x onerror=alert(1)> </p>--><!--@main--> \u202egnp.exe & "quoted" \'text\''
+AGREEMENT = b"the canonical bytes of an agreement"
+DIGEST = hashlib.sha256(AGREEMENT).hexdigest()
 START, DAY = 1767225600, 86400
 LABS = ("aurora", "borealis", "cygnus", "draco")
 NOT_SHOWN = ["that no undeclared chip exists", "that a meter measures truly", "that unattributed work was not training"]
@@ -31,6 +35,7 @@ def _row(lab: str, period: int, state: str) -> dict[str, Any]:
     return {
         "lab": lab,
         "period": period,
+        "agreement": DIGEST,
         "begin": begin,
         "end": begin + 14 * DAY,
         "due": begin + 17 * DAY,
@@ -87,6 +92,7 @@ def sample(answer: str = "no", nasty: bool = True) -> dict[str, Any]:
             "quorum": 2,
             "cosigners": [{"name": name, "time": START + 31 * DAY if name != "draco" else None} for name in LABS],
         },
+        "agreements": [{"digest": DIGEST, "binary": "agreement.bin", "signatures": "files/agreement.sigs"}],
         "files": [{"path": "files/agreement.toml", "bytes": 5120, "sha256": "ab" * 32, "kind": "agreement"}]
         + [
             {"path": f"files/claims/{lab}-{period}.claim", "bytes": 391234, "sha256": f"{period}{lab[0]}" * 32, "kind": "claim"}
@@ -95,7 +101,7 @@ def sample(answer: str = "no", nasty: bool = True) -> dict[str, Any]:
         ],
         "agreement": {
             "name": "geneva-2026",
-            "digest": "c0ffee" + "42" * 29,
+            "digest": DIGEST,
             "file": "files/agreement.toml",
             "signatures": "files/agreement.sigs",
             "binary": "agreement.bin",
@@ -125,3 +131,36 @@ def sample(answer: str = "no", nasty: bool = True) -> dict[str, Any]:
             "chips": [{"name": "gb300", "peak": "1.5e16 FLOP/s", "note": text}, {"name": "h100-sxm", "peak": "1.979e15 FLOP/s", "note": "FP8 dense"}],
         },
     }
+
+
+def fake_claim(lab: str, period: int, verdict: bytes = b"good") -> bytes:
+    """A file that begins as a claim does; the stand-in for the verifier (stand_in_worker.js) reads its last four bytes."""
+    head = b"standstill-claim" + b"\x00\x02" + bytes.fromhex(DIGEST) + bytes([len(lab)]) + lab.encode()
+    return head + period.to_bytes(4, "big") + bytes(64) + verdict
+
+
+def write_sample(out: Path, answer: str = "no", *, nasty: bool = True, stand_in: bool = True, lie: bool = False) -> dict[str, Any]:
+    """Write a whole page of the sample view to a new folder.
+
+    Args:
+        stand_in: replace the worker by one that judges by a file's last four bytes.
+        lie: publish a claim that does not verify where the view says "proven".
+    """
+    from claims.site.generate import _write_page, _Writer
+
+    out.mkdir()
+    writer, view = _Writer(out), sample(answer, nasty)
+    view["files"] = []
+    for row in view["claims"]:
+        if row["claim"]:
+            bad = row["state"] == "rejected" or (lie and (row["lab"], row["period"]) == ("aurora", 1))
+            data = fake_claim(row["lab"], row["period"], b"bad!" if bad else b"good")
+            row["roots"] = None
+            view["files"].append({"path": row["claim"], "bytes": len(data), "sha256": writer.write(row["claim"], data), "kind": "claim"})
+    for path in ("files/agreement.toml", "files/agreement.sigs"):
+        view["files"].append({"path": path, "bytes": 1, "sha256": writer.write(path, b" "), "kind": "agreement"})
+    _write_page(writer, view, {"agreement.bin": AGREEMENT})
+    if stand_in:
+        worker = (Path(__file__).parent / "stand_in_worker.js").read_bytes()
+        (out / "worker.js").write_bytes(worker)
+    return view

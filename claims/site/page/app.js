@@ -1,0 +1,232 @@
+/** The page's script: adds to what the publisher computed what this browser finds. Without it the page reads the same. */
+
+import { Checker } from "./checker.js";
+import { byId, clean, el, icon, moment, plural } from "./dom.js";
+import { contradiction, finding, grade, remark, short } from "./findings.js";
+
+const FILES_AT_ONCE = 8;
+const FILE_LIMIT = 18 * 2 ** 20;
+
+async function boot() {
+  const response = await fetch("site.json", { credentials: "omit", redirect: "error", cache: "no-cache" });
+  if (!response.ok) throw new Error(`site.json: the server answers ${response.status}`);
+  const site = await response.json();
+  if (site.format !== "standstill-site/1") throw new Error("site.json is of another version than this page");
+  const page = new Page(site, new Checker(site));
+  page.start();
+}
+
+class Page {
+  constructor(site, checker) {
+    this.site = site;
+    this.checker = checker;
+    this.claims = site.claims.filter((row) => row.claim);
+    this.stopped = false;
+  }
+
+  start() {
+    byId("no-script").hidden = true;
+    for (const node of document.querySelectorAll(".needs-script")) node.hidden = false;
+    for (const node of document.querySelectorAll(".without-script")) node.hidden = true;
+    byId("actions").hidden = this.claims.length === 0;
+    byId("verify-all").addEventListener("click", () => this.verifyAll());
+    byId("stop").addEventListener("click", () => this.stop());
+    for (const button of document.querySelectorAll("[data-verify]")) {
+      button.addEventListener("click", () => this.verifyOne(button));
+    }
+    for (const node of document.querySelectorAll("[data-here]")) node.textContent = "not checked here yet";
+    this.openTarget();
+    addEventListener("hashchange", () => this.openTarget());
+    this.listenForFiles();
+    byId("digest").addEventListener("input", () => this.compareDigest());
+    this.stale();
+  }
+
+  /** A link to a claim opens it. */
+  openTarget() {
+    const target = location.hash.startsWith("#claim-") ? byId(decodeURIComponent(location.hash.slice(1))) : null;
+    const details = target && target.querySelector("details");
+    if (details) {
+      details.open = true;
+      details.querySelector("summary").focus();
+    }
+  }
+
+  /** By the visitor's clock, more may be due than the publisher knew of. */
+  stale() {
+    const now = Date.now() / 1000;
+    const over = this.site.claims.filter((row) => !row.claim && ["pending", "late"].includes(row.state) && row.missing_after !== null && row.missing_after < now);
+    if (!over.length) return;
+    const names = over.map((row) => `${row.lab}, period ${row.period}: missing since ${moment(row.missing_after)}, unless it was published after this page was made.`);
+    this.alarm("This page is out of date.", `It was computed ${moment(this.site.computed_at)}. By your clock, since then the time of grace is over for:`, names);
+  }
+
+  alarm(title, text, items) {
+    byId("alarm").append(el("h2", "", title), el("p", "", text), el("ul", "", items.map((item) => el("li", "", item))));
+  }
+
+  show(name, result) {
+    for (const node of document.querySelectorAll("[data-here]")) {
+      if (node.dataset.here !== name) continue;
+      node.className = `here ${grade(result)}`;
+      node.textContent = short(result);
+    }
+    for (const node of document.querySelectorAll("[data-result]")) {
+      if (node.dataset.result === name) node.replaceChildren(finding(result));
+    }
+    for (const node of document.querySelectorAll("[data-cell]")) {
+      if (node.dataset.cell === name) node.classList.toggle("confirmed", grade(result) === "ok");
+    }
+  }
+
+  async verifyOne(button) {
+    const name = button.dataset.verify;
+    button.disabled = true;
+    button.textContent = "Checking \u2026";
+    const result = await this.checker.verify(name);
+    this.show(name, result);
+    button.disabled = false;
+    button.textContent = "Verify in this browser";
+    const row = this.checker.rows.get(name);
+    const wrong = contradiction(row, result);
+    if (wrong) this.disagree([wrong]);
+  }
+
+  async verifyAll() {
+    const [button, stop, bar, live] = ["verify-all", "stop", "progress", "live"].map(byId);
+    this.stopped = false;
+    button.disabled = true;
+    stop.hidden = bar.hidden = false;
+    bar.value = 0;
+    live.textContent = `Checking ${plural(this.claims.length, "claim")} \u2026`;
+    let done = 0;
+    const results = await Promise.all(this.claims.map(async (row) => {
+      const name = `${row.lab}-${row.period}`;
+      const result = await this.checker.verify(name);
+      if (!this.stopped) this.show(name, result);
+      done += 1;
+      bar.value = done;
+      return [row, result];
+    }));
+    const focused = document.activeElement === stop;
+    button.disabled = false;
+    stop.hidden = bar.hidden = true;
+    if (focused) button.focus();
+    if (this.stopped) {
+      live.textContent = "Stopped. Nothing is confirmed.";
+      return;
+    }
+    button.textContent = "Verify all again";
+    this.conclude(results);
+  }
+
+  stop() {
+    this.stopped = true;
+    this.checker.stop();
+  }
+
+  conclude(results) {
+    const good = results.filter(([, result]) => grade(result) === "ok").length;
+    const wrong = results.map(([row, result]) => contradiction(row, result)).filter(Boolean);
+    const remarks = results.map(([row, result]) => remark(row, result)).filter(Boolean);
+    const when = moment(Math.floor(Date.now() / 1000));
+    const tally = `${good} of ${plural(results.length, "claim")} ${good === 1 ? "holds" : "hold"}`;
+    byId("panel").classList.toggle("confirmed", !wrong.length);
+    if (wrong.length) {
+      this.disagree(wrong);
+      byId("live").textContent = `Checked in this browser: ${tally}. The publisher\u2019s account does not agree with what your browser found.`;
+      return;
+    }
+    byId("panel").classList.remove("contradicted");
+    byId("hedge").hidden = true;
+    byId("state").classList.remove("doubted");
+    byId("alarm").replaceChildren();
+    this.stale();
+    byId("provenance").replaceChildren(
+      el("strong", "", "Checked in this browser"),
+      `, ${when}: ${tally}, as the publisher says. `,
+      "The state was computed by the publisher ",
+      moment(this.site.computed_at),
+      "; inspections, evidence and decisions in it were not checked here.",
+    );
+    byId("live").replaceChildren(el("span", "", `Done: ${tally}; nothing contradicts the publisher\u2019s account.`), ...remarks.map((line) => el("p", "", line)));
+  }
+
+  disagree(lines) {
+    byId("hedge").hidden = false;
+    byId("state").classList.add("doubted");
+    byId("panel").classList.remove("confirmed");
+    byId("panel").classList.add("contradicted");
+    byId("alarm").replaceChildren();
+    this.alarm("Your browser does not agree with the publisher.", "Do not rely on the state that this page shows.", lines);
+    this.stale();
+  }
+
+  // ---- files that the visitor brings ----
+
+  listenForFiles() {
+    const holdsFiles = (event) => event.dataTransfer && [...event.dataTransfer.types].includes("Files");
+    byId("file").addEventListener("change", (event) => this.files([...event.target.files]));
+    addEventListener("dragover", (event) => {
+      if (!holdsFiles(event)) return;
+      event.preventDefault();
+      document.body.classList.add("dragging");
+    });
+    addEventListener("dragleave", (event) => {
+      if (!event.relatedTarget) document.body.classList.remove("dragging");
+    });
+    addEventListener("drop", (event) => {
+      document.body.classList.remove("dragging");
+      if (!holdsFiles(event)) return;
+      event.preventDefault();
+      byId("check").scrollIntoView();
+      this.files([...event.dataTransfer.files]);
+    });
+  }
+
+  async files(files) {
+    const place = byId("dropped");
+    place.replaceChildren();
+    for (const file of files.slice(0, FILES_AT_ONCE)) {
+      const waiting = el("p", "note", `${file.name}: checking \u2026`);
+      place.append(waiting);
+      const result = file.size > FILE_LIMIT ? { unread: "larger than any claim" } : await this.bring(file);
+      const about = result.about ? ` (lab ${result.about.lab}, period ${result.about.period})` : "";
+      waiting.replaceWith(finding(result, `${file.name}${about}`));
+    }
+    if (files.length > FILES_AT_ONCE) place.append(el("p", "note", `Only the first ${FILES_AT_ONCE} files were checked.`));
+  }
+
+  async bring(file) {
+    try {
+      return await this.checker.verifyBytes(new Uint8Array(await file.arrayBuffer()));
+    } catch {
+      return { unread: "the file cannot be read" };
+    }
+  }
+
+  async compareDigest() {
+    const given = byId("digest").value.trim().toLowerCase().replace(/^sha-?256:/, "");
+    const place = byId("digest-result");
+    place.replaceChildren();
+    if (!given) return;
+    if (!/^[0-9a-f]{64}$/.test(given)) {
+      place.textContent = `A digest has 64 hexadecimal digits; this has ${given.length} characters.`;
+      return;
+    }
+    const digest = await this.checker.material().then((material) => material.digest, () => null);
+    if (digest === null) {
+      place.textContent = "The agreement published here cannot be read, or does not have the digest that this page states.";
+      return;
+    }
+    const same = given === digest;
+    const words = same ? "The same agreement." : "Another agreement: this page is not about yours.";
+    place.replaceChildren(el("span", `state state-${same ? "proven" : "rejected"}`, icon(same ? "proven" : "rejected"), words));
+  }
+}
+
+boot().catch((error) => {
+  const hint = byId("no-script");
+  hint.hidden = false;
+  hint.prepend(`${clean(error.message)}. `);
+});

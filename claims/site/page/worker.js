@@ -1,0 +1,28 @@
+/** The worker in which a claim is checked: one request at a time, one answer for each. */
+
+import { verifyClaim } from "./verifier/index.js";
+
+self.onmessage = async (event) => {
+  const { id, request } = event.data;
+  let result;
+  try {
+    result = plain(await verifyClaim(request));
+  } catch (error) {
+    result = { unread: `the verifier failed: ${error && error.message ? error.message : "unknown error"}` };
+  }
+  self.postMessage({ id, result });
+};
+
+function plain(report) {
+  if (!report.accepted) return { accepted: false, proven: false, check: String(report.check), reason: String(report.reason) };
+  const limitations = report.limitations.map(String);
+  return {
+    accepted: true,
+    proven: report.proven === true && limitations.length === 0,
+    limitations,
+    unbroken: !limitations.some((line) => line.startsWith("continuity")),
+    shows: report.shows.map(String),
+    bits: report.bits || null,
+    continuity: report.continuity ? String(report.continuity) : "",
+  };
+}
