@@ -58,6 +58,6 @@ def exact(table: dict[str, Any], key: str, source: Source) -> Fraction:
     value = table.get(key)
     if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) <= _MAX_EXPONENT:
         value = Fraction(value)
-    if type(value) not in (int, Fraction) or not 0 <= value <= 10**_MAX_EXPONENT:
+    if value is None or type(value) not in (int, Fraction) or not 0 <= value <= 10**_MAX_EXPONENT:
         raise source.refuse(f"{key} {shown(table.get(key))!r} is not a number that is finite and not negative")
     return Fraction(value)

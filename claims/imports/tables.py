@@ -50,8 +50,11 @@ def read_table(
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise ImportRefused(path.name, line, "the text is not UTF-8", "save the file as UTF-8") from None
-    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, strict=quoted)
+    lines = io.StringIO(text, newline="")
+    if quoted:
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    else:
+        reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
     try:
         header = [name.strip().lower() for name in next(reader, [])]
         trailing = bool(header) and not header[-1]  # sacct -p ends every line with a delimiter
