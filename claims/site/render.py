@@ -11,7 +11,7 @@ from typing import Any
 from claims.site.html import Html, fill, h, join
 from claims.site.render_detail import agreement_section, downloads_section, inspections_section, log_section, trust_section
 from claims.site.timeline import timeline
-from claims.site.words import STATES, amounts, duration, icon, moment, plural, span
+from claims.site.words import STATES, amounts, date, duration, icon, moment, plural, span
 
 __all__ = ["HOLDS", "page"]
 
@@ -79,10 +79,22 @@ def _hero(view: View) -> Html:
         h("p", {"class": "hedge", "id": "hedge", "hidden": True}, "Your browser contradicts what the publisher says:"),
         h("div", {"class": "verdict"}, icon(mark), h("h1", {"id": "headline"}, headline)),
         h("ul", {"class": "why"}, why) if why else None,
+        _tally(view),
         h("p", {"class": "life"}, view["life"]["text"]) if view["life"]["text"] else None,
         _panel(view),
-        h("div", {"id": "alarm", "class": "alarm", "role": "alert"}),
+        h("div", {"id": "alarm", "role": "alert"}),
     )
+
+
+def _tally(view: View) -> Html | None:
+    """How many claims are in each state, those that are not due left out."""
+    counts = {state: sum(1 for row in view["claims"] if row["state"] == state) for state in STATES if state != "pending"}
+    items = [
+        h("li", {"class": f"state state-{state.replace(' ', '-')}"}, icon(state), f"{count:,} {STATES[state][0].lower()}")
+        for state, count in counts.items()
+        if count
+    ]
+    return h("ul", {"class": "tally", "aria-label": "Claims by state"}, items) if items else None
 
 
 def _panel(view: View) -> Html:
@@ -168,10 +180,11 @@ def _cell(row: View | None, period: View) -> Html:
     if row is None:
         return h("td", {"class": "cell none", "role": "cell"}, label, h("span", {"class": "word"}, "No claim agreed"))
     state = row["state"]
-    name = f"{row['lab']}-{row['period']}"
+    name, listed = f"{row['lab']}-{row['period']}", _listed(row)
+    word = [icon(state), h("span", {"class": "word"}, STATES[state][0])]
     lines = [
         label,
-        h("a", {"class": "state", "href": f"#claim-{name}"}, icon(state), h("span", {"class": "word"}, STATES[state][0])),
+        h("a" if listed else "span", {"class": "state", "href": f"#claim-{name}" if listed else None}, word),
         h("span", {"class": "when"}, _when(row)),
     ]
     if row["claim"]:
@@ -179,15 +192,17 @@ def _cell(row: View | None, period: View) -> Html:
     return h("td", {"class": f"cell state-{state.replace(' ', '-')}", "role": "cell", "data-cell": name}, lines)
 
 
-def _when(row: View) -> str | Html | list[object]:
+def _listed(row: View) -> bool:
+    """Whether a claim has an entry of its own below the table."""
+    return row["claim"] is not None or row["state"] != "pending"
+
+
+def _when(row: View) -> list[object]:
     if row["published"] is not None:
-        words = "published late, " if row["late"] else "published "
-        return [words, moment(row["published"])]
-    if row["state"] == "missing":
-        return ["was due ", moment(row["due"])] if row["due"] is not None else ""
-    if row["claim"] is None and row["due"] is not None:
-        return ["due ", moment(row["due"])]
-    return ""
+        return ["published late, " if row["late"] else "published ", date(row["published"])]
+    if row["due"] is None or row["claim"] is not None:
+        return []
+    return ["was due " if row["state"] == "missing" else "due ", date(row["due"])]
 
 
 def _legend() -> Html:
@@ -223,7 +238,7 @@ def _claims_section(view: View) -> Html:
         h("ul", {"class": "minus"}, [h("li", {}, line) for line in view["not_shown"]]),
         h("p", {"class": "note"}, "Inventory, hardware and inspection are for that."),
     )
-    rows = [row for row in view["claims"] if row["claim"] or row["state"] != "pending"]
+    rows = [row for row in view["claims"] if _listed(row)]
     rows.sort(key=lambda row: (-row["period"], row["lab"]))
     if not rows:
         return join([intro, not_shown, h("p", {"class": "empty"}, "No claim is due yet.")])
@@ -243,7 +258,7 @@ def _claim(row: View, view: View) -> Html:
     facts = [
         ("Period", [span(row["begin"], row["end"])]),
         ("Claim due", [moment(row["due"])] if row["due"] is not None else ["no deadline agreed"]),
-        ("Published", [_when(row)] if row["published"] is not None else None),
+        ("Published", [moment(row["published"]), ", late" if row["late"] else None] if row["published"] is not None else None),
         ("File", [h("a", {"href": row["claim"], "download": True}, row["claim"].rsplit("/", 1)[-1])] if row["claim"] else None),
     ]
     body = [

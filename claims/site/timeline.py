@@ -9,7 +9,7 @@ from claims.site.words import STATES, day, icon, moment
 
 __all__ = ["timeline"]
 
-_LANE, _HEAD, _BAR = 58, 30, 22
+_LANE, _HEAD, _BAR = 58, 36, 22
 
 
 def timeline(view: dict[str, Any], rows: list[dict[str, Any]]) -> Html:
@@ -33,6 +33,10 @@ def timeline(view: dict[str, Any], rows: list[dict[str, Any]]) -> Html:
     labs = [lab["name"] for lab in view["agreement"]["labs"] if any(row["lab"] == lab["name"] for row in rows)]
     height = _HEAD + _LANE * len(labs) + 8
     parts: list[object] = [_axis(rows, at, height)]
+    if begin <= now <= end:
+        anchor = "end" if (now - begin) * 2 > end - begin else "start"
+        parts.append(h("line", {"class": "now", "x1": at(now), "x2": at(now), "y1": 14, "y2": height}))
+        parts.append(h("text", {"class": "now-label", "x": at(now), "y": 10, "text-anchor": anchor}, "as computed"))
     for number, lab in enumerate(labs):
         top = _HEAD + _LANE * number
         parts.append(_lane(lab, [row for row in rows if row["lab"] == lab], at, top))
@@ -41,10 +45,6 @@ def timeline(view: dict[str, Any], rows: list[dict[str, Any]]) -> Html:
             for item in view["inspections"]
             if item["lab"] == lab and item["time"] is not None and begin <= item["time"] <= end
         ]
-    if begin <= now <= end:
-        anchor = "end" if (now - begin) * 2 > end - begin else "start"
-        parts.append(h("line", {"class": "now", "x1": at(now), "x2": at(now), "y1": 16, "y2": height}))
-        parts.append(h("text", {"class": "now-label", "x": at(now), "y": 11, "text-anchor": anchor}, "as computed"))
     words = h("desc", {}, "The same as the table above says, along time: periods, publications, deadlines and inspections.")
     svg = h(
         "svg",
@@ -71,10 +71,10 @@ def _axis(rows: list[dict[str, Any]], at: Any, height: int) -> Html:
     out: list[object] = []
     for number, time in enumerate(starts):
         x = at(time)
-        out.append(h("line", {"class": "grid", "x1": x, "x2": x, "y1": 24, "y2": height}))
+        out.append(h("line", {"class": "grid", "x1": x, "x2": x, "y1": 30, "y2": height}))
         if number % step == 0 and number < len(starts) - (1 if len(starts) > 2 else 0):
             extra = " minor" if (number // step) % 2 else ""
-            out.append(h("text", {"class": f"tick{extra}", "x": x, "y": 22, "dx": 3}, day(time, year=False)))
+            out.append(h("text", {"class": f"tick{extra}", "x": x, "y": 28, "dx": 3}, day(time, year=False)))
     return join(out)
 
 
@@ -87,9 +87,9 @@ def _lane(lab: str, rows: list[dict[str, Any]], at: Any, top: int) -> Html:
         out.append(
             h(
                 "svg",
-                {"x": left, "y": top + 20, "width": width, "height": _BAR, "class": f"bar state-{state}"},
+                {"x": left, "y": top + 20, "width": width, "height": _BAR, "overflow": "visible", "class": f"bar state-{state}"},
                 h("title", {}, f"{lab}, period {row['period']}: {STATES[row['state']][0]}"),
-                h("rect", {"x": 1, "width": "100%", "height": _BAR, "rx": 3}),
+                h("rect", {"x": 1, "y": 0, "width": "100%", "height": _BAR, "rx": 3}),
                 h("svg", {"x": 6, "y": 3, "width": 16, "height": 16}, icon(row["state"])),
                 h("text", {"x": 28, "y": 15.5, "class": "bar-word"}, STATES[row["state"]][0]),
             )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from claims.site.html import Html, h, join
 
-__all__ = ["STATES", "amounts", "day", "duration", "icon", "moment", "plural", "size", "span"]
+__all__ = ["STATES", "amounts", "date", "day", "duration", "icon", "moment", "plural", "size", "span"]
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _AMOUNT = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)e(\d{1,2})(?= FLOP|\b)")
@@ -45,6 +45,12 @@ def moment(time: int) -> Html:
         return h("span", {}, f"second {time}")
     shown = f"{day(time)}, {at:%H:%M} UTC" if at.second == 0 else f"{day(time)}, {at:%H:%M:%S} UTC"
     return h("time", {"datetime": at.strftime("%Y-%m-%dT%H:%M:%SZ")}, shown)
+
+
+def date(time: int) -> Html:
+    """A ``time`` element that shows the day alone."""
+    at = _utc(time)
+    return h("span", {}, day(time)) if at is None else h("time", {"datetime": at.strftime("%Y-%m-%dT%H:%M:%SZ")}, day(time))
 
 
 def span(begin: int, end: int) -> str:

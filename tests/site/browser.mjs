@@ -29,6 +29,7 @@ async function open(browser, context = {}) {
   page.on("console", (message) => { if (["error", "warning"].includes(message.type())) seen.errors.push(message.text()); });
   page.on("pageerror", (error) => seen.errors.push(String(error)));
   page.on("dialog", (dialog) => { seen.dialogs += 1; dialog.dismiss(); });
+  if (options.clock) await page.clock.setFixedTime(options.clock);
   await page.goto(url);
   await page.waitForFunction(() => document.getElementById("no-script").hidden, null, { timeout: 20000 });
   return page;
@@ -56,6 +57,7 @@ const summary = async (page) => ({
   live: await page.innerText("#live"),
   alarm: await page.innerText("#alarm"),
   panel: await page.getAttribute("#panel", "class"),
+  hedge: await page.locator("#hedge").isVisible(),
   cells: await text(page, ".cell .here"),
 });
 
@@ -171,6 +173,8 @@ const scenarios = {
     const made = await browser.newContext({ javaScriptEnabled: false, viewport: { width: 1280, height: 900 } });
     const page = await made.newPage();
     await page.goto(url);
+    await page.locator("#no-script").waitFor({ state: "visible", timeout: 5000 });
+    await page.waitForTimeout(1000);
     return { headline: await page.innerText("#headline"), body: await page.innerText("body"), buttons: await page.locator("button:visible").count() };
   },
 };

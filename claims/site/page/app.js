@@ -5,6 +5,7 @@ import { byId, clean, el, icon, moment, plural } from "./dom.js";
 import { contradiction, finding, grade, remark, short } from "./findings.js";
 
 const FILES_AT_ONCE = 8;
+const MANY = 6;
 const FILE_LIMIT = 18 * 2 ** 20;
 
 async function boot() {
@@ -57,12 +58,14 @@ class Page {
     const now = Date.now() / 1000;
     const over = this.site.claims.filter((row) => !row.claim && ["pending", "late"].includes(row.state) && row.missing_after !== null && row.missing_after < now);
     if (!over.length) return;
-    const names = over.map((row) => `${row.lab}, period ${row.period}: missing since ${moment(row.missing_after)}, unless it was published after this page was made.`);
-    this.alarm("This page is out of date.", `It was computed ${moment(this.site.computed_at)}. By your clock, since then the time of grace is over for:`, names);
+    const names = over.slice(0, MANY).map((row) => `${row.lab}, period ${row.period}: since ${moment(row.missing_after)}`);
+    if (over.length > MANY) names.push(`${over.length - MANY} more`);
+    const text = `It was computed ${moment(this.site.computed_at)}. Unless they were published after that, by your clock these claims are missing now:`;
+    this.alarm("This page is out of date.", text, names, "");
   }
 
-  alarm(title, text, items) {
-    byId("alarm").append(el("h2", "", title), el("p", "", text), el("ul", "", items.map((item) => el("li", "", item))));
+  alarm(title, text, items, kind) {
+    byId("alarm").append(el("div", `alert ${kind}`.trim(), el("h2", "", title), el("p", "", text), el("ul", "", items.map((item) => el("li", "", item)))));
   }
 
   show(name, result) {
@@ -75,7 +78,7 @@ class Page {
       if (node.dataset.result === name) node.replaceChildren(finding(result));
     }
     for (const node of document.querySelectorAll("[data-cell]")) {
-      if (node.dataset.cell === name) node.classList.toggle("confirmed", grade(result) === "ok");
+      if (node.dataset.cell === name) node.classList.toggle("contradicted", contradiction(this.checker.rows.get(name), result) !== "");
     }
   }
 
@@ -158,7 +161,7 @@ class Page {
     byId("panel").classList.remove("confirmed");
     byId("panel").classList.add("contradicted");
     byId("alarm").replaceChildren();
-    this.alarm("Your browser does not agree with the publisher.", "Do not rely on the state that this page shows.", lines);
+    this.alarm("Your browser does not agree with the publisher.", "Do not rely on the state that this page shows.", lines, "bad");
     this.stale();
   }
 

@@ -1,0 +1,190 @@
+"""The page's markup: nothing of a file becomes markup, every state has a word and an icon, nothing is inline."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+import claims.site
+from claims.errors import MalformedFile
+from claims.site.html import Html, clean, fill, h, join
+from claims.site.render import page
+from claims.site.words import STATES, amounts, day, duration, size, span
+from tests.site.sample_view import DAY, NASTY, START, sample
+
+ASSETS = Path(claims.site.__file__).parent / "page"
+TEMPLATE = (ASSETS / "index.html").read_text()
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def read(text: str) -> _Reader:
+    reader = _Reader()
+    reader.feed(text)
+    return reader
+
+
+@pytest.mark.parametrize("answer", ["yes", "no", "undecided"])
+def test_hostile_text_stays_text(answer):
+    hostile, tame = read(page(TEMPLATE, sample(answer))), read(page(TEMPLATE, sample(answer, nasty=False)))
+    # borealis' reason is hostile in both; count tags against a view whose every text is tame
+    view = sample(answer, nasty=False)
+    for row in view["claims"]:
+        row["reason"] = "plain"
+    plain = read(page(TEMPLATE, view))
+    assert [tag for tag, _ in hostile.tags].count("script") == 1
+    assert not any(tag == "img" for tag, _ in hostile.tags + tame.tags)
+    assert [t for t, _ in tame.tags] == [t for t, _ in plain.tags]
+    assert clean(NASTY) in "".join(hostile.text)
+
+
+def test_every_text_of_a_view_is_escaped():
+    """Whatever text of the view is hostile: the elements are the same as with harmless text."""
+    base = sample("no", nasty=False)
+    for row in base["claims"]:
+        row["reason"] = "plain"
+
+    def strings(value, path=()):
+        if isinstance(value, dict):
+            for key, item in value.items():
+                yield from strings(item, (*path, key))
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                yield from strings(item, (*path, index))
+        elif isinstance(value, str):
+            yield path
+
+    fixed = {"state", "answer", "outcome", "kind", "format"}  # chosen by the program, out of a closed list
+
+    def with_more(path, more):
+        view = json.loads(json.dumps(base))
+        place = view
+        for step in path[:-1]:
+            place = place[step]
+        place[path[-1]] += more
+        return read(page(TEMPLATE, view))
+
+    tried = 0
+    for path in list(strings(base)):
+        if path[-1] in fixed:
+            continue
+        hostile = with_more(path, '<img src=x>"><script>x</script>\' onload=x <!--@main-->')
+        harmless = with_more(path, "xyz")
+        assert [tag for tag, _ in hostile.tags] == [tag for tag, _ in harmless.tags], path
+        assert [list(a) for _, a in hostile.tags] == [list(a) for _, a in harmless.tags], path
+        tried += 1
+    assert tried > 100
+
+
+def test_nothing_is_inline_and_nothing_is_elsewhere():
+    reader = read(page(TEMPLATE, sample("no")))
+    for tag, attributes in reader.tags:
+        assert "style" not in attributes and not any(name.startswith("on") for name in attributes)
+        for name in ("src", "href"):
+            assert not re.match(r"(?i)\s*([a-z]+:|//)", attributes.get(name) or ""), (tag, attributes)
+    policy = next(a["content"] for t, a in reader.tags if t == "meta" and a.get("http-equiv") == "Content-Security-Policy")
+    assert policy == (
+        "default-src 'none'; script-src 'self'; style-src 'self'; worker-src 'self'; connect-src 'self'; img-src 'self' data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    for path in ASSETS.iterdir():
+        text = path.read_text()
+        assert "innerHTML" not in text and "insertAdjacentHTML" not in text and "document.write" not in text and "eval(" not in text
+        outside = set(re.findall(r"https?://[^\s\"'`<>)]+", text)) - {"http://www.w3.org/2000/svg"}
+        assert not outside, (path.name, outside)
+
+
+def test_every_link_inside_the_page_leads_somewhere():
+    reader = read(page(TEMPLATE, sample("no")))
+    ids = [a["id"] for _, a in reader.tags if a.get("id")]
+    assert len(ids) == len(set(ids))
+    for tag, attributes in reader.tags:
+        href = attributes.get("href") or ""
+        if href.startswith("#") and tag in ("a", "use"):
+            assert href[1:] in ids, href
+        for name in ("aria-labelledby", "for"):
+            assert attributes.get(name, "main") in ids
+
+
+def test_a_cell_links_only_to_a_claim_that_is_listed():
+    reader = read(page(TEMPLATE, sample("no")))
+    ids = {a["id"] for _, a in reader.tags if a.get("id")}
+    links = [a["href"][1:] for t, a in reader.tags if t == "a" and "state" in (a.get("class") or "")]
+    assert links and set(links) <= ids
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_state_has_word_icon_and_tone(state):
+    view = sample("yes", nasty=False)
+    view["claims"] = [row for row in view["claims"] if (row["lab"], row["period"]) == ("aurora", 0)]
+    view["claims"][0]["state"] = state
+    text = page(TEMPLATE, view)
+    cell = text[text.index('data-cell="aurora-0"') :]
+    cell = cell[: cell.index("</td>")]
+    assert f'href="#icon-{state.replace(" ", "-")}"' in cell and STATES[state][0] in cell
+    assert f'id="icon-{state.replace(" ", "-")}"' in TEMPLATE
+    style = (ASSETS / "style.css").read_text()
+    assert f".state-{state.replace(' ', '-')}" in style
+
+
+@pytest.mark.parametrize(("answer", "words"), [("yes", "The standstill holds."), ("no", "The standstill does not hold."), ("undecided", "Not decided yet.")])
+def test_headline(answer, words):
+    text = page(TEMPLATE, sample(answer))
+    assert f'<h1 id="headline">{words}</h1>' in text
+    assert "As computed by the publisher" in text
+
+
+def test_a_page_with_no_period_no_log_no_pause():
+    view = sample("undecided")
+    view["claims"], view["inspections"], view["log"] = [], [], None
+    view["agreement"].update(pause=None, deadlines=None, amends={"digest": "ab" * 32, "from_period": 3})
+    text = page(TEMPLATE, view)
+    assert "No period has begun." in text and "names no public log" in text and "from period 3 on" in text
+
+
+def test_pages_are_deterministic():
+    assert page(TEMPLATE, sample("no")) == page(TEMPLATE, sample("no"))
+
+
+def test_builder_refuses_what_the_policy_forbids():
+    for tag, attributes in (("script", {}), ("style", {}), ("p", {"onclick": "x"}), ("p", {"style": "x"}), ("p", {'x"y': "1"})):
+        with pytest.raises(ValueError):
+            h(tag, attributes)
+    assert str(h("p", {"title": '"<&>'}, "<b>", None, ["a", 1, h("br")])) == '<p title="&quot;&lt;&amp;&gt;">&lt;b&gt;a1<br></p>'
+    with pytest.raises(TypeError):
+        join([1.5])
+
+
+def test_slots_are_filled_once_and_exactly():
+    assert fill("<!--@a-->", {"a": Html("<!--@b-->")}) == "<!--@b-->"
+    for template, slots in (("<!--@a--><!--@a-->", {"a": Html("")}), ("", {"a": Html("")}), ("<!--@a-->", {})):
+        with pytest.raises(MalformedFile):
+            fill(template, slots)
+
+
+def test_words():
+    assert span(START, START + 14 * DAY) == "1 to 14 Jan 2026"
+    assert span(START, START + 40 * DAY) == "1 Jan to 9 Feb 2026"
+    assert span(START - DAY, START + DAY) == "31 Dec 2025 to 1 Jan 2026"
+    assert span(START, START + 3600) == "1 Jan 2026, 00:00 to 01:00 UTC"
+    assert day(10**18) == "second 1000000000000000000"
+    assert [duration(s) for s in (0, 1, 90, 3600, 86400 * 14)] == ["0 seconds", "1 second", "90 seconds", "1 hour", "14 days"]
+    assert [size(n) for n in (1, 999, 1000, 391234, 5 * 10**6)] == ["1 byte", "999 bytes", "1.0 kB", "391 kB", "5.0 MB"]
+    assert str(amounts("at most 4.5e23 FLOP <b>")).endswith('<sup>23</sup></span><span class="unseen">4.5e23</span> FLOP &lt;b&gt;')
+    assert str(amounts("c0ffee1e5x")) == "c0ffee1e5x"
