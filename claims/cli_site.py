@@ -16,7 +16,12 @@ __all__ = ["site"]
 @click.argument("folder", type=read_path)
 @click.option("--out", "target", type=read_path, help="Where the page goes: a new folder, or that of an earlier page.")
 @click.option("--now", help="Compute the state for this time (RFC 3339 UTC) instead of the present.")
-@click.option("--serve", "port", type=click.IntRange(0, 65535), help="Serve the page on this machine, at this port, until interrupted.")
+@click.option(
+    "--serve",
+    "port",
+    type=click.IntRange(0, 65535),
+    help="Serve the page on this machine, at this port, until interrupted.",
+)
 def site(folder: Path, target: Path | None, now: str | None, port: int | None) -> None:
     """Make the public page of the publication FOLDER, or (--serve without --out) show a page that is already in FOLDER.
 

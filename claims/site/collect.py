@@ -124,7 +124,10 @@ def read_published(folder: Path, item: Published) -> bytes:
     """
     data = read_bounded(folder / item.path, item.limit)
     if b"PRIVATE KEY" in data:
-        raise PrivateFile(f"{item.path}: holds a private key", "take it out of the publication folder; if it was ever public, replace that key")
+        raise PrivateFile(
+            f"{item.path}: holds a private key",
+            "take it out of the publication folder; if it was ever public, replace that key",
+        )
     kind, _, wanted = item.check.partition(":")
     if kind == "magic" and not data.startswith(wanted.encode()):
         raise MalformedFile(f"{item.path}: does not begin with {wanted}")

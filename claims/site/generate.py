@@ -127,7 +127,9 @@ def _write_page(writer: _Writer, view: dict[str, Any], binaries: Mapping[str, by
     for folder, names in _ASSETS:
         for path in sorted((_HERE / folder).rglob("*")):
             place = path.relative_to(_HERE / folder)
-            if path.is_file() and (place.as_posix() in names if names else path.suffix in (".js", "") or path.name == "README.md"):
+            if path.is_file() and (
+                place.as_posix() in names if names else path.suffix in (".js", "") or path.name == "README.md"
+            ):
                 writer.write((Path() if names else Path(folder)).joinpath(place).as_posix(), path.read_bytes())
     template = (_HERE / "page" / "index.html").read_text(encoding="utf-8")
     writer.write("index.html", page(template, view).encode())
@@ -151,7 +153,9 @@ def _check_target(target: Path) -> None:
         return
     if not target.is_dir():
         raise UnreadableFile(f"{target}: exists already and is no folder")
-    present = {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_symlink() or not path.is_dir()}
+    present = {
+        path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_symlink() or not path.is_dir()
+    }
     if not present:
         return
     hint = "choose another folder; nothing was changed"

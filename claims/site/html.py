@@ -26,8 +26,6 @@ class Html:
         return self.text
 
 
-
-
 def clean(text: str) -> str:
     """Replace what no reader can see (control, bidirectional and other format characters) by U+FFFD."""
     return "".join(c if c.isprintable() else ("\ufffd" if c != "\n" else " ") for c in text)

@@ -9,7 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from claims.site.html import Html, fill, h, join
-from claims.site.render_detail import agreement_section, downloads_section, inspections_section, log_section, trust_section
+from claims.site.render_detail import (
+    agreement_section,
+    downloads_section,
+    inspections_section,
+    log_section,
+    trust_section,
+)
 from claims.site.timeline import timeline
 from claims.site.words import STATES, amounts, date, duration, icon, moment, plural, span
 
@@ -73,7 +79,11 @@ def _hero(view: View) -> Html:
             "p",
             {"class": "eyebrow"},
             h("span", {"class": "agreement-name"}, terms["name"]),
-            h("span", {}, f"{plural(len(terms['labs']), 'lab')}, {plural(len(terms['parties']), 'signatory', 'signatories')}"),
+            h(
+                "span",
+                {},
+                f"{plural(len(terms['labs']), 'lab')}, {plural(len(terms['parties']), 'signatory', 'signatories')}",
+            ),
             h("span", {}, view["life"]["word"]),
         ),
         h("p", {"class": "hedge", "id": "hedge", "hidden": True}, "Your browser contradicts what the publisher says:"),
@@ -88,9 +98,16 @@ def _hero(view: View) -> Html:
 
 def _tally(view: View) -> Html | None:
     """How many claims are in each state, those that are not due left out."""
-    counts = {state: sum(1 for row in view["claims"] if row["state"] == state) for state in STATES if state != "pending"}
+    counts = {
+        state: sum(1 for row in view["claims"] if row["state"] == state) for state in STATES if state != "pending"
+    }
     items = [
-        h("li", {"class": f"state state-{state.replace(' ', '-')}"}, icon(state), f"{count:,} {STATES[state][0].lower()}")
+        h(
+            "li",
+            {"class": f"state state-{state.replace(' ', '-')}"},
+            icon(state),
+            f"{count:,} {STATES[state][0].lower()}",
+        )
         for state, count in counts.items()
         if count
     ]
@@ -113,15 +130,23 @@ def _panel(view: View) -> Html:
         h(
             "div",
             {"class": "actions", "id": "actions", "hidden": True},
-            h("button", {"type": "button", "id": "verify-all", "class": "primary"}, f"Verify all {claims} in this browser"),
+            h(
+                "button",
+                {"type": "button", "id": "verify-all", "class": "primary"},
+                f"Verify all {claims} in this browser",
+            ),
             h("button", {"type": "button", "id": "stop", "hidden": True}, "Stop"),
-            h("progress", {"id": "progress", "max": max(claims, 1), "value": 0, "hidden": True, "aria-label": "Claims checked"}),
+            h(
+                "progress",
+                {"id": "progress", "max": max(claims, 1), "value": 0, "hidden": True, "aria-label": "Claims checked"},
+            ),
         ),
         h("p", {"id": "live", "class": "live", "role": "status", "aria-live": "polite"}),
         h(
             "p",
             {"class": "hint", "id": "no-script"},
-            "Checking here needs scripts, and a page that comes over http or https: not one opened from a folder. In the folder of this page, ",
+            "Checking here needs scripts, and a page that comes over http or https: not one opened from a "
+            "folder. In the folder of this page, ",
             h("code", {}, "standstill site --serve 8000 ."),
             " or ",
             h("code", {}, "python3 -m http.server 8000 --bind 127.0.0.1"),
@@ -168,7 +193,11 @@ def _table_section(view: View) -> Html:
     left = total - (periods[-1]["period"] + 1 if periods else 0)
     return join(
         [
-            h("div", {"class": "scroll", "role": "region", "aria-label": "Table of parties and periods", "tabindex": "0"}, table),
+            h(
+                "div",
+                {"class": "scroll", "role": "region", "aria-label": "Table of parties and periods", "tabindex": "0"},
+                table,
+            ),
             h("p", {"class": "note"}, f"{plural(left, 'later period')} of {total} not shown.") if left > 0 else None,
             _legend(),
         ]
@@ -258,12 +287,24 @@ def _claim(row: View, view: View) -> Html:
     facts = [
         ("Period", [span(row["begin"], row["end"])]),
         ("Claim due", [moment(row["due"])] if row["due"] is not None else ["no deadline agreed"]),
-        ("Published", [moment(row["published"]), ", late" if row["late"] else None] if row["published"] is not None else None),
-        ("File", [h("a", {"href": row["claim"], "download": True}, row["claim"].rsplit("/", 1)[-1])] if row["claim"] else None),
+        (
+            "Published",
+            [moment(row["published"]), ", late" if row["late"] else None] if row["published"] is not None else None,
+        ),
+        (
+            "File",
+            [h("a", {"href": row["claim"], "download": True}, row["claim"].rsplit("/", 1)[-1])]
+            if row["claim"]
+            else None,
+        ),
     ]
     body = [
         h("p", {"class": "reason"}, h("span", {"class": "by"}, "Publisher: "), amounts(reason)),
-        h("dl", {"class": "facts"}, [h("div", {}, h("dt", {}, key), h("dd", {}, value)) for key, value in facts if value]),
+        h(
+            "dl",
+            {"class": "facts"},
+            [h("div", {}, h("dt", {}, key), h("dd", {}, value)) for key, value in facts if value],
+        ),
     ]
     if row["claim"]:
         body += [
@@ -297,13 +338,23 @@ def _check_section(view: View) -> Html:
             h(
                 "p",
                 {},
-                "Check a claim that came to you another way: by mail, from a rival, from an archive. It is read in this browser and sent nowhere.",
+                "Check a claim that came to you another way: by mail, from a rival, from an archive. It is read in "
+                "this browser and sent nowhere.",
             ),
             h(
                 "div",
                 {"class": "drop needs-script", "id": "drop", "hidden": True},
                 h("label", {"for": "file"}, "Choose a claim file"),
-                h("input", {"type": "file", "id": "file", "accept": ".claim", "multiple": True, "aria-describedby": "drop-hint"}),
+                h(
+                    "input",
+                    {
+                        "type": "file",
+                        "id": "file",
+                        "accept": ".claim",
+                        "multiple": True,
+                        "aria-describedby": "drop-hint",
+                    },
+                ),
                 h("p", {"id": "drop-hint", "class": "note"}, "or drop it anywhere on this page"),
             ),
             h("div", {"id": "dropped", "class": "dropped", "role": "status", "aria-live": "polite"}),
@@ -321,10 +372,20 @@ def _check_section(view: View) -> Html:
                         "aria-describedby": "digest-hint digest-result",
                     },
                 ),
-                h("p", {"id": "digest-hint", "class": "note"}, "Every claim is bound to it. Here: ", h("code", {"class": "digest"}, digest)),
+                h(
+                    "p",
+                    {"id": "digest-hint", "class": "note"},
+                    "Every claim is bound to it. Here: ",
+                    h("code", {"class": "digest"}, digest),
+                ),
                 h("p", {"id": "digest-result", "role": "status", "class": "result"}),
             ),
-            h("p", {"class": "note without-script"}, "Without scripts: ", h("code", {}, "standstill verify FILE --agreement agreement.toml")),
+            h(
+                "p",
+                {"class": "note without-script"},
+                "Without scripts: ",
+                h("code", {}, "standstill verify FILE --agreement agreement.toml"),
+            ),
         ]
     )
 

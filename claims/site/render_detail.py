@@ -48,17 +48,36 @@ def inspections_section(view: View) -> Html:
         h(
             "p",
             {},
-            "An inspector is told by public randomness, drawn after the books were closed, what to look at; the lab opens just that, to the inspector alone.",
+            "An inspector is told by public randomness, drawn after the books were closed, what to look at; the "
+            "lab opens just that, to the inspector alone.",
         )
     ]
     rows = []
     for item in view["inspections"]:
-        mark = h("span", {"class": f"state state-{_OUTCOMES[item['outcome']]}"}, icon(_OUTCOMES[item["outcome"]]), item["outcome"])
+        mark = h(
+            "span",
+            {"class": f"state state-{_OUTCOMES[item['outcome']]}"},
+            icon(_OUTCOMES[item["outcome"]]),
+            item["outcome"],
+        )
         words = [mark, h("span", {"class": "because"}, " ", item["reason"]) if item["reason"] else None]
         when = moment(item["time"]) if item["time"] is not None else "not dated"
-        rows.append([f"{item['lab']}, period {item['period']}", words, item["inspector"], [str(item["round"])], when, _link(item["path"], "record")])
+        rows.append(
+            [
+                f"{item['lab']}, period {item['period']}",
+                words,
+                item["inspector"],
+                [str(item["round"])],
+                when,
+                _link(item["path"], "record"),
+            ]
+        )
     if rows:
-        out.append(_table("Inspection records", ["Claim", "Outcome", "Inspector", "drand round", "Date", "File"], rows, "roomy"))
+        out.append(
+            _table(
+                "Inspection records", ["Claim", "Outcome", "Inspector", "drand round", "Date", "File"], rows, "roomy"
+            )
+        )
     else:
         out.append(h("p", {"class": "empty"}, "No inspection has been recorded."))
     if view["evidence"]:
@@ -77,17 +96,30 @@ def agreement_section(view: View) -> Html:
     """Caps, rules, parties, meters, deadlines and the pause."""
     terms = view["agreement"]
     facts: list[tuple[str, object]] = [
-        ("In force", f"{day(terms['start'])} to {day(terms['end'])}, {plural(terms['periods'], 'period')} of {duration(terms['period_seconds'])}"),
+        (
+            "In force",
+            f"{day(terms['start'])} to {day(terms['end'])}, {plural(terms['periods'], 'period')} of {duration(terms['period_seconds'])}",
+        ),
         (
             "Work is charged",
-            "every chip-second at the chip\u2019s highest published throughput" if terms["charge_peak"] else "as the meters sign it",
+            "every chip-second at the chip\u2019s highest published throughput"
+            if terms["charge_peak"]
+            else "as the meters sign it",
         ),
         ("Unattributed work", "counts toward every lineage" if terms["charge_residue"] else "has its own cap only"),
     ]
     if terms["deadlines"]:
         facts += [(name, duration(seconds)) for name, seconds in terms["deadlines"]]
     if terms["amends"]:
-        facts.append(("Replaces", [h("code", {"class": "digest"}, terms["amends"]["digest"]), f" from period {terms['amends']['from_period']} on"]))
+        facts.append(
+            (
+                "Replaces",
+                [
+                    h("code", {"class": "digest"}, terms["amends"]["digest"]),
+                    f" from period {terms['amends']['from_period']} on",
+                ],
+            )
+        )
     facts.append(("Digest", h("code", {"class": "digest"}, terms["digest"])))
     return join(
         [
@@ -108,7 +140,9 @@ def _caps(terms: View) -> Html:
         for caps in lab["caps"]:
             title = lab["name"] if caps["from_period"] is None else f"{lab['name']}, from period {caps['from_period']}"
             freeze = amounts(caps["freeze"]) if caps["freeze"] else "none"
-            rows.append([title, amounts(caps["total"]), amounts(caps["unattributed"]), amounts(caps["lineage"]), freeze])
+            rows.append(
+                [title, amounts(caps["total"]), amounts(caps["unattributed"]), amounts(caps["lineage"]), freeze]
+            )
     note = h("p", {"class": "note"}, "FLOP: single calculations. 10", h("sup", {}, "24"), " is a 1 with 24 zeros.")
     columns = ["Lab", "In a period", "of it unattributed", "Behind any one model", "Freeze"]
     return join([_table("Limits of each lab", columns, rows, "numbers"), note])
@@ -117,7 +151,15 @@ def _caps(terms: View) -> Html:
 def _parties(terms: View) -> Html:
     items = []
     for party in terms["parties"]:
-        roles = [word for word, has in (("lab", party["lab"]), ("cosigns the log", party["cosigns"]), ("runs the log", party["operates"])) if has]
+        roles = [
+            word
+            for word, has in (
+                ("lab", party["lab"]),
+                ("cosigns the log", party["cosigns"]),
+                ("runs the log", party["operates"]),
+            )
+            if has
+        ]
         state = "proven" if party["signed"] else "missing"
         word = "signed" if party["signed"] else "not signed"
         items.append(
@@ -144,14 +186,20 @@ def _pause(terms: View) -> Html | None:
     return join(
         [
             h("h3", {}, "The pause"),
-            h("dl", {"class": "facts"}, [h("div", {}, h("dt", {}, key), h("dd", {"class": "prose"}, value)) for key, value in facts]),
+            h(
+                "dl",
+                {"class": "facts"},
+                [h("div", {}, h("dt", {}, key), h("dd", {"class": "prose"}, value)) for key, value in facts],
+            ),
         ]
     )
 
 
 def _meters(terms: View) -> Html:
     rows: list[list[object]] = [
-        [f"{lab['name']} / {meter['name']}", meter["chip"], f"{meter['chips']:,}"] for lab in terms["labs"] for meter in lab["meters"]
+        [f"{lab['name']} / {meter['name']}", meter["chip"], f"{meter['chips']:,}"]
+        for lab in terms["labs"]
+        for meter in lab["meters"]
     ]
     chips: list[list[object]] = [[chip["name"], amounts(chip["peak"]), chip["note"]] for chip in terms["chips"]]
     return h(
@@ -180,19 +228,26 @@ def log_section(view: View) -> Html:
         facts.append(("Root", h("code", {"class": "digest"}, log["root"])))
     facts.append(("Cosignatures needed", str(log["quorum"])))
     rows: list[list[object]] = [
-        [item["name"], [moment(item["time"]) if item["time"] is not None else "no cosignature of this head"]] for item in log["cosigners"]
+        [item["name"], [moment(item["time"]) if item["time"] is not None else "no cosignature of this head"]]
+        for item in log["cosigners"]
     ]
     return join(
         [
             h(
                 "p",
                 {},
-                "Every epoch, every claim, every inspection is entered here, in a form that can only grow. Rivals sign its head: nobody can be shown another past.",
+                "Every epoch, every claim, every inspection is entered here, in a form that can only grow. Rivals "
+                "sign its head: nobody can be shown another past.",
             ),
             h("p", {"class": "problem", "role": "note"}, icon("missing"), log["problem"]) if log["problem"] else None,
             h("dl", {"class": "facts"}, [h("div", {}, h("dt", {}, key), h("dd", {}, value)) for key, value in facts]),
             _table("Cosigners", ["Cosigner", "Latest head signed"], rows) if rows else None,
-            h("p", {"class": "note"}, "C2SP formats (tlog-tiles, checkpoint, signed-note, cosignature): any such tool reads it. ", _checkpoint(log)),
+            h(
+                "p",
+                {"class": "note"},
+                "C2SP formats (tlog-tiles, checkpoint, signed-note, cosignature): any such tool reads it. ",
+                _checkpoint(log),
+            ),
         ]
     )
 
@@ -207,7 +262,11 @@ def downloads_section(view: View) -> Html:
     tiles = [item for item in view["files"] if item["kind"] == "log"]
     shown = files[:_MANY_FILES]
     rows: list[list[object]] = [
-        [_link(item["path"], item["path"].removeprefix("files/")), size(item["bytes"]), h("code", {"class": "digest small"}, item["sha256"])]
+        [
+            _link(item["path"], item["path"].removeprefix("files/")),
+            size(item["bytes"]),
+            h("code", {"class": "digest small"}, item["sha256"]),
+        ]
         for item in shown
     ]
     more = len(files) - len(shown)
@@ -229,7 +288,13 @@ def downloads_section(view: View) -> Html:
                 _table("Published files", ["File", "Size", "SHA-256"], rows, "filelist"),
                 h("p", {"class": "note"}, f"{more} more in SHA256SUMS.") if more > 0 else None,
             ),
-            h("p", {"class": "note"}, f"The log: {plural(len(tiles), 'file')}, {size(sum(item['bytes'] for item in tiles))}.") if tiles else None,
+            h(
+                "p",
+                {"class": "note"},
+                f"The log: {plural(len(tiles), 'file')}, {size(sum(item['bytes'] for item in tiles))}.",
+            )
+            if tiles
+            else None,
         ]
     )
 
@@ -246,14 +311,16 @@ def trust_section(view: View) -> Html:
                     "li",
                     {},
                     h("strong", {}, "The proofs"),
-                    " need no trust: no set-up, no trapdoor, the same verifier for every party. When this page says \u201cchecked here\u201d, your "
+                    " need no trust: no set-up, no trapdoor, the same verifier for every party. When this page says "
+                    "\u201cchecked here\u201d, your "
                     "browser has redone the whole check: proof, signatures, and the unbroken chain of claims.",
                 ),
                 h(
                     "li",
                     {},
                     h("strong", {}, "The program"),
-                    " that checks came from this host too. To leave the host out, compare SHA256SUMS with another copy of this page, or verify "
+                    " that checks came from this host too. To leave the host out, compare SHA256SUMS with another copy "
+                    "of this page, or verify "
                     "with the program ",
                     h("code", {}, "standstill"),
                     ", or with a verifier of your own: the formats are public.",

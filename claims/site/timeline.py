@@ -22,7 +22,9 @@ def timeline(view: dict[str, Any], rows: list[dict[str, Any]]) -> Html:
     begin = min(row["begin"] for row in rows)
     ends = [row["end"] for row in rows]
     ends += [row["due"] for row in rows if row["due"] is not None and row["due"] <= 2 * max(ends) - begin]
-    ends += [row["published"] for row in rows if row["published"] is not None and row["published"] <= 2 * max(ends) - begin]
+    ends += [
+        row["published"] for row in rows if row["published"] is not None and row["published"] <= 2 * max(ends) - begin
+    ]
     now, end = view["computed_at"], max(ends)
     end += max(1, (end - begin) // 40)
 
@@ -45,16 +47,29 @@ def timeline(view: dict[str, Any], rows: list[dict[str, Any]]) -> Html:
             for item in view["inspections"]
             if item["lab"] == lab and item["time"] is not None and begin <= item["time"] <= end
         ]
-    words = h("desc", {}, "The same as the table above says, along time: periods, publications, deadlines and inspections.")
+    words = h(
+        "desc", {}, "The same as the table above says, along time: periods, publications, deadlines and inspections."
+    )
     svg = h(
         "svg",
-        {"class": "timeline", "role": "img", "aria-label": "Timeline of periods and claims", "height": height, "width": "100%"},
+        {
+            "class": "timeline",
+            "role": "img",
+            "aria-label": "Timeline of periods and claims",
+            "height": height,
+            "width": "100%",
+        },
         words,
         parts,
     )
     keys = [("published", "claim published"), ("due", "claim due"), ("inspection", "inspection recorded")]
     key = [
-        h("li", {}, h("svg", {"class": "key", "width": 16, "height": 16, "aria-hidden": "true"}, _mark("50%", 8, kind, "")), words)
+        h(
+            "li",
+            {},
+            h("svg", {"class": "key", "width": 16, "height": 16, "aria-hidden": "true"}, _mark("50%", 8, kind, "")),
+            words,
+        )
         for kind, words in keys
     ]
     return h("figure", {}, svg, h("figcaption", {}, h("ul", {"class": "keys"}, key), _ongoing(view)))
@@ -87,7 +102,14 @@ def _lane(lab: str, rows: list[dict[str, Any]], at: Any, top: int) -> Html:
         out.append(
             h(
                 "svg",
-                {"x": left, "y": top + 20, "width": width, "height": _BAR, "overflow": "visible", "class": f"bar state-{state}"},
+                {
+                    "x": left,
+                    "y": top + 20,
+                    "width": width,
+                    "height": _BAR,
+                    "overflow": "visible",
+                    "class": f"bar state-{state}",
+                },
                 h("title", {}, f"{lab}, period {row['period']}: {STATES[row['state']][0]}"),
                 h("rect", {"x": 1, "y": 0, "width": "100%", "height": _BAR, "rx": 3}),
                 h("svg", {"x": 6, "y": 3, "width": 16, "height": 16}, icon(row["state"])),
@@ -97,7 +119,14 @@ def _lane(lab: str, rows: list[dict[str, Any]], at: Any, top: int) -> Html:
         if row["due"] is not None:
             out.append(_mark(at(row["due"]), top + 20 + _BAR + 7, "due", f"Claim due, {lab}, period {row['period']}"))
         if row["published"] is not None:
-            out.append(_mark(at(row["published"]), top + 20 + _BAR + 7, "published", f"Claim published, {lab}, period {row['period']}"))
+            out.append(
+                _mark(
+                    at(row["published"]),
+                    top + 20 + _BAR + 7,
+                    "published",
+                    f"Claim published, {lab}, period {row['period']}",
+                )
+            )
     return join(out)
 
 

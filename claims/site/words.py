@@ -50,7 +50,11 @@ def moment(time: int) -> Html:
 def date(time: int) -> Html:
     """A ``time`` element that shows the day alone."""
     at = _utc(time)
-    return h("span", {}, day(time)) if at is None else h("time", {"datetime": at.strftime("%Y-%m-%dT%H:%M:%SZ")}, day(time))
+    return (
+        h("span", {}, day(time))
+        if at is None
+        else h("time", {"datetime": at.strftime("%Y-%m-%dT%H:%M:%SZ")}, day(time))
+    )
 
 
 def span(begin: int, end: int) -> str:
@@ -95,7 +99,11 @@ def amounts(text: str) -> Html:
     at = 0
     for match in _AMOUNT.finditer(text):
         out.append(text[at : match.start()])
-        shown = ("10", h("sup", {}, match[2])) if match[1] == "1" else (f"{match[1]}\u202f\u00d7\u202f10", h("sup", {}, match[2]))
+        shown = (
+            ("10", h("sup", {}, match[2]))
+            if match[1] == "1"
+            else (f"{match[1]}\u202f\u00d7\u202f10", h("sup", {}, match[2]))
+        )
         raw = [c if isinstance(c, Html) else Html(c) for c in shown]
         out += [h("span", {"class": "amount", "aria-hidden": "true"}, raw), h("span", {"class": "unseen"}, match[0])]
         at = match.end()

@@ -31,7 +31,10 @@ def _row(lab: str, period: int, state: str) -> dict[str, Any]:
     begin = START + period * 14 * DAY
     there = state in ("proven", "rejected", "under inspection")
     caps = ["all 2 meters accounted for every chip-second; every chip-second charged at the class peak"]
-    caps += [f"{what}: at most {amount} FLOP" for what, amount in (("total compute of the period", "3e24"), ("any lineage", "4.56e23"))]
+    caps += [
+        f"{what}: at most {amount} FLOP"
+        for what, amount in (("total compute of the period", "3e24"), ("any lineage", "4.56e23"))
+    ]
     return {
         "lab": lab,
         "period": period,
@@ -42,7 +45,9 @@ def _row(lab: str, period: int, state: str) -> dict[str, Any]:
         "missing_after": begin + 19 * DAY,
         "state": state,
         "late": lab == "borealis" and there,
-        "reason": {"rejected": "proof: " + NASTY, "missing": "No claim was published within the time of grace."}.get(state, ""),
+        "reason": {"rejected": "proof: " + NASTY, "missing": "No claim was published within the time of grace."}.get(
+            state, ""
+        ),
         "published": begin + 16 * DAY + 3600 if there else None,
         "claim": f"files/claims/{lab}-{period}.claim" if there else None,
         "roots": f"files/claims/{lab}-{period}.roots" if there else None,
@@ -58,7 +63,10 @@ def sample(answer: str = "no", nasty: bool = True) -> dict[str, Any]:
         "yes": ["All 4 labs have proven every claim that is due."],
         "undecided": ["No claim is due before 18 Jan 2026."],
     }
-    states = {key: ("proven" if answer == "yes" and key[1] < 2 else "pending" if answer == "undecided" else s) for key, s in STATES.items()}
+    states = {
+        key: ("proven" if answer == "yes" and key[1] < 2 else "pending" if answer == "undecided" else s)
+        for key, s in STATES.items()
+    }
     return {
         "format": "standstill-site/1",
         "version": "0.1.0",
@@ -95,7 +103,12 @@ def sample(answer: str = "no", nasty: bool = True) -> dict[str, Any]:
         "agreements": [{"digest": DIGEST, "binary": "agreement.bin", "signatures": "files/agreement.sigs"}],
         "files": [{"path": "files/agreement.toml", "bytes": 5120, "sha256": "ab" * 32, "kind": "agreement"}]
         + [
-            {"path": f"files/claims/{lab}-{period}.claim", "bytes": 391234, "sha256": f"{period}{lab[0]}" * 32, "kind": "claim"}
+            {
+                "path": f"files/claims/{lab}-{period}.claim",
+                "bytes": 391234,
+                "sha256": f"{period}{lab[0]}" * 32,
+                "kind": "claim",
+            }
             for lab in LABS
             for period in range(2)
         ],
@@ -114,21 +127,46 @@ def sample(answer: str = "no", nasty: bool = True) -> dict[str, Any]:
             "charge_residue": True,
             "amends": None,
             "deadlines": [["Claims are due", 3 * DAY], ["Time of grace", 2 * DAY]],
-            "pause": {"trigger": text, "lifts": "The same two say so.", "deciders": ["aurora", "observatory"], "quorum": 2},
+            "pause": {
+                "trigger": text,
+                "lifts": "The same two say so.",
+                "deciders": ["aurora", "observatory"],
+                "quorum": 2,
+            },
             "parties": [
-                {"name": name, "signed": name != "draco" or answer == "yes", "lab": name in LABS, "cosigns": True, "operates": name == "observatory"}
+                {
+                    "name": name,
+                    "signed": name != "draco" or answer == "yes",
+                    "lab": name in LABS,
+                    "cosigns": True,
+                    "operates": name == "observatory",
+                }
                 for name in (*LABS, "observatory")
             ],
             "labs": [
                 {
                     "name": lab,
                     "since_period": 0,
-                    "caps": [{"from_period": None, "total": "3e24 FLOP", "unattributed": "1e23 FLOP", "lineage": "1e26 FLOP", "freeze": None}],
-                    "meters": [{"name": "hall-1", "chip": "gb300", "chips": 18432}, {"name": "hall-2", "chip": "h100-sxm", "chips": 4096}],
+                    "caps": [
+                        {
+                            "from_period": None,
+                            "total": "3e24 FLOP",
+                            "unattributed": "1e23 FLOP",
+                            "lineage": "1e26 FLOP",
+                            "freeze": None,
+                        }
+                    ],
+                    "meters": [
+                        {"name": "hall-1", "chip": "gb300", "chips": 18432},
+                        {"name": "hall-2", "chip": "h100-sxm", "chips": 4096},
+                    ],
                 }
                 for lab in LABS
             ],
-            "chips": [{"name": "gb300", "peak": "1.5e16 FLOP/s", "note": text}, {"name": "h100-sxm", "peak": "1.979e15 FLOP/s", "note": "FP8 dense"}],
+            "chips": [
+                {"name": "gb300", "peak": "1.5e16 FLOP/s", "note": text},
+                {"name": "h100-sxm", "peak": "1.979e15 FLOP/s", "note": "FP8 dense"},
+            ],
         },
     }
 
@@ -139,7 +177,9 @@ def fake_claim(lab: str, period: int, verdict: bytes = b"good") -> bytes:
     return head + period.to_bytes(4, "big") + bytes(64) + verdict
 
 
-def write_sample(out: Path, answer: str = "no", *, nasty: bool = True, stand_in: bool = True, lie: bool = False) -> dict[str, Any]:
+def write_sample(
+    out: Path, answer: str = "no", *, nasty: bool = True, stand_in: bool = True, lie: bool = False
+) -> dict[str, Any]:
     """Write a whole page of the sample view to a new folder.
 
     Args:
@@ -156,7 +196,9 @@ def write_sample(out: Path, answer: str = "no", *, nasty: bool = True, stand_in:
             bad = row["state"] == "rejected" or (lie and (row["lab"], row["period"]) == ("aurora", 1))
             data = fake_claim(row["lab"], row["period"], b"bad!" if bad else b"good")
             row["roots"] = None
-            view["files"].append({"path": row["claim"], "bytes": len(data), "sha256": writer.write(row["claim"], data), "kind": "claim"})
+            view["files"].append(
+                {"path": row["claim"], "bytes": len(data), "sha256": writer.write(row["claim"], data), "kind": "claim"}
+            )
     for path in ("files/agreement.toml", "files/agreement.sigs"):
         view["files"].append({"path": path, "bytes": 1, "sha256": writer.write(path, b" "), "kind": "agreement"})
     _write_page(writer, view, {"agreement.bin": AGREEMENT})

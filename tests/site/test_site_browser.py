@@ -1,7 +1,7 @@
 """The page in headless Chromium, with a stand-in for the verifier: what a visitor sees, hears and can do.
 
-    cd tests/site && npm ci --ignore-scripts        # playwright-core and axe-core; or STANDSTILL_NODE_MODULES=FOLDER
-    apt-get install chromium                        # or CHROMIUM=PATH
+cd tests/site && npm ci --ignore-scripts        # playwright-core and axe-core; or STANDSTILL_NODE_MODULES=FOLDER
+apt-get install chromium                        # or CHROMIUM=PATH
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ def test_a_lying_publisher_is_contradicted_loudly(tmp_path):
         one = drive("one", url, name="aurora-1")
     clean_run(seen)
     for result in (seen, one):
-        assert "Your browser does not agree with the publisher." in result["alarm"] and "contradicted" in result["panel"]
+        assert (
+            "Your browser does not agree with the publisher." in result["alarm"] and "contradicted" in result["panel"]
+        )
         assert "aurora, period 1" in result["alarm"] and "the constraints do not hold" in result["alarm"]
         assert result["hedge"] and "confirmed" not in result["panel"]
     assert not seen["before"]["hedge"] and seen["cells"].count("checked here: fails (proof)") == 1
@@ -97,7 +99,11 @@ def test_a_broken_verifier_confirms_nothing(tmp_path):
 def test_files_that_a_visitor_brings(no, tmp_path, by_drag):
     cases = {
         "good.claim": (fake_claim("aurora", 0), "ok", ["Accepted", "The same file, byte for byte"]),
-        "tampered.claim": (fake_claim("aurora", 0, b"bad!"), "bad", ["Failed check: proof", "the constraints do not hold", "Not the file that is published"]),
+        "tampered.claim": (
+            fake_claim("aurora", 0, b"bad!"),
+            "bad",
+            ["Failed check: proof", "the constraints do not hold", "Not the file that is published"],
+        ),
         "part.claim": (fake_claim("aurora", 0, b"part"), "part", ["not proven", "log: NOT CHECKED <b>"]),
         "later.claim": (fake_claim("borealis", 2), "bad", ["Failed check: continuity"]),
         "junk.claim": (b"<script>alert(1)</script>", "bad", ["Failed check: proof"]),
@@ -117,7 +123,11 @@ def test_files_that_a_visitor_brings(no, tmp_path, by_drag):
 
 def test_digest_of_ones_own_copy(no):
     seen = drive("digest", no, values=[DIGEST, f" SHA256:{DIGEST.upper()}", "ab" * 32, "c0ffee"])
-    assert seen["out"][:2] == ["The same agreement."] * 2 and seen["out"][2].startswith("Another agreement") and "64" in seen["out"][3]
+    assert (
+        seen["out"][:2] == ["The same agreement."] * 2
+        and seen["out"][2].startswith("Another agreement")
+        and "64" in seen["out"][3]
+    )
 
 
 def test_by_keyboard_alone(no):
@@ -131,7 +141,10 @@ def test_by_keyboard_alone(no):
 
 def test_stopping_confirms_nothing_and_can_be_taken_up_again(no):
     seen = drive("stop", no)
-    assert seen["stopped"]["provenance"].startswith("As computed by the publisher") and "confirmed" not in seen["stopped"]["panel"]
+    assert (
+        seen["stopped"]["provenance"].startswith("As computed by the publisher")
+        and "confirmed" not in seen["stopped"]["panel"]
+    )
     assert "confirmed" in seen["panel"]
 
 

@@ -84,7 +84,7 @@ def test_every_text_of_a_view_is_escaped():
     for path in list(strings(base)):
         if path[-1] in fixed:
             continue
-        hostile = with_more(path, '<img src=x>"><script>x</script>\' onload=x <!--@main-->')
+        hostile = with_more(path, "<img src=x>\"><script>x</script>' onload=x <!--@main-->")
         harmless = with_more(path, "xyz")
         assert [tag for tag, _ in hostile.tags] == [tag for tag, _ in harmless.tags], path
         assert [list(a) for _, a in hostile.tags] == [list(a) for _, a in harmless.tags], path
@@ -98,14 +98,21 @@ def test_nothing_is_inline_and_nothing_is_elsewhere():
         assert "style" not in attributes and not any(name.startswith("on") for name in attributes)
         for name in ("src", "href"):
             assert not re.match(r"(?i)\s*([a-z]+:|//)", attributes.get(name) or ""), (tag, attributes)
-    policy = next(a["content"] for t, a in reader.tags if t == "meta" and a.get("http-equiv") == "Content-Security-Policy")
+    policy = next(
+        a["content"] for t, a in reader.tags if t == "meta" and a.get("http-equiv") == "Content-Security-Policy"
+    )
     assert policy == (
         "default-src 'none'; script-src 'self'; style-src 'self'; worker-src 'self'; connect-src 'self'; img-src 'self' data:; "
         "base-uri 'none'; form-action 'none'"
     )
     for path in ASSETS.iterdir():
         text = path.read_text()
-        assert "innerHTML" not in text and "insertAdjacentHTML" not in text and "document.write" not in text and "eval(" not in text
+        assert (
+            "innerHTML" not in text
+            and "insertAdjacentHTML" not in text
+            and "document.write" not in text
+            and "eval(" not in text
+        )
         outside = set(re.findall(r"https?://[^\s\"'`<>)]+", text)) - {"http://www.w3.org/2000/svg"}
         assert not outside, (path.name, outside)
 
@@ -143,7 +150,10 @@ def test_a_state_has_word_icon_and_tone(state):
     assert f".state-{state.replace(' ', '-')}" in style
 
 
-@pytest.mark.parametrize(("answer", "words"), [("yes", "The standstill holds."), ("no", "The standstill does not hold."), ("undecided", "Not decided yet.")])
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [("yes", "The standstill holds."), ("no", "The standstill does not hold."), ("undecided", "Not decided yet.")],
+)
 def test_headline(answer, words):
     text = page(TEMPLATE, sample(answer))
     assert f'<h1 id="headline">{words}</h1>' in text
@@ -163,10 +173,19 @@ def test_pages_are_deterministic():
 
 
 def test_builder_refuses_what_the_policy_forbids():
-    for tag, attributes in (("script", {}), ("style", {}), ("p", {"onclick": "x"}), ("p", {"style": "x"}), ("p", {'x"y': "1"})):
+    for tag, attributes in (
+        ("script", {}),
+        ("style", {}),
+        ("p", {"onclick": "x"}),
+        ("p", {"style": "x"}),
+        ("p", {'x"y': "1"}),
+    ):
         with pytest.raises(ValueError):
             h(tag, attributes)
-    assert str(h("p", {"title": '"<&>'}, "<b>", None, ["a", 1, h("br")])) == '<p title="&quot;&lt;&amp;&gt;">&lt;b&gt;a1<br></p>'
+    assert (
+        str(h("p", {"title": '"<&>'}, "<b>", None, ["a", 1, h("br")]))
+        == '<p title="&quot;&lt;&amp;&gt;">&lt;b&gt;a1<br></p>'
+    )
     with pytest.raises(TypeError):
         join([1.5])
 
@@ -184,7 +203,15 @@ def test_words():
     assert span(START - DAY, START + DAY) == "31 Dec 2025 to 1 Jan 2026"
     assert span(START, START + 3600) == "1 Jan 2026, 00:00 to 01:00 UTC"
     assert day(10**18) == "second 1000000000000000000"
-    assert [duration(s) for s in (0, 1, 90, 3600, 86400 * 14)] == ["0 seconds", "1 second", "90 seconds", "1 hour", "14 days"]
+    assert [duration(s) for s in (0, 1, 90, 3600, 86400 * 14)] == [
+        "0 seconds",
+        "1 second",
+        "90 seconds",
+        "1 hour",
+        "14 days",
+    ]
     assert [size(n) for n in (1, 999, 1000, 391234, 5 * 10**6)] == ["1 byte", "999 bytes", "1.0 kB", "391 kB", "5.0 MB"]
-    assert str(amounts("at most 4.5e23 FLOP <b>")).endswith('<sup>23</sup></span><span class="unseen">4.5e23</span> FLOP &lt;b&gt;')
+    assert str(amounts("at most 4.5e23 FLOP <b>")).endswith(
+        '<sup>23</sup></span><span class="unseen">4.5e23</span> FLOP &lt;b&gt;'
+    )
     assert str(amounts("c0ffee1e5x")) == "c0ffee1e5x"
