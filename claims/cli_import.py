@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["weights"]
 
-_jobs = click.option("--jobs", type=read_path, help="CSV: job or name (a pattern), checkpoint.")
+_jobs = click.option("--jobs", type=read_path, help="CSV: job or name (a pattern), until, checkpoint.")
 _default_meter = click.option("--default-meter", help="Meter for what is not mapped, instead of refusing it.")
 _as_of = click.option("--as-of", metavar="TIME", help="When the data was exported: what still runs is charged until then.")
 _skip = click.option("--skip-outside", is_flag=True, help="Leave out, and report, what lies outside the agreement's periods.")

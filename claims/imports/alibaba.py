@@ -53,12 +53,15 @@ class TraceOptions:
 
 @dataclass(frozen=True)
 class _Pod:
+    """A pod, or the part of one that worked toward one checkpoint. ``last``: it ends with this part."""
+
     row: Row
     label: str | None
     start: int
     stop: int
     chips: Fraction
     meters: tuple[str, ...]
+    last: bool
 
 
 @dataclass
@@ -106,7 +109,7 @@ def import_trace(
     if options.as_of is not None and options.as_of < end:
         raise Source(pods_path.name).refuse("it has times after --as-of", "--as-of is when the trace was made")
     end = (window or Window()).open_end(end, options.as_of)
-    pods = [pod for row in rows if (pod := _pod(agreement, store.lab, row, nodes, options, end, report))]
+    pods = [pod for row in rows for pod in _pods(agreement, store.lab, row, nodes, options, end, report)]
     spans = list(_placed(store, agreement, pods, window or Window(), pods_path.name))
     charge(
         store, agreement, spans, kind="alibaba", label=pods_path.name, files=[nodes.digest, digest], report=report,
@@ -179,17 +182,17 @@ def _gpus(row: Row, options: TraceOptions) -> Fraction:
     return Fraction(max(count, 1 if milli else 0))
 
 
-def _pod(
+def _pods(
     agreement: Agreement, lab: str, row: Row, nodes: _Nodes, options: TraceOptions, end: int, report: Charged
-) -> _Pod | None:
+) -> list[_Pod]:
     chips = _gpus(row, options)
     if not chips:
         report.count("without GPUs")
-        return None
+        return []
     created, begun = _time(row, "creation_time", options, up=False), _time(row, "scheduled_time", options, up=False)
     if begun is None and row.get("pod_phase").lower() == "pending":
         report.count("of pods that never started")
-        return None
+        return []
     start = created if begun is None else begun
     if start is None:
         raise row.refuse("it has neither scheduled_time nor creation_time")
@@ -199,9 +202,12 @@ def _pod(
         report.count("(of these) not deleted, charged to the end")
     if stop < start:
         raise row.refuse("it is deleted before it starts", "seconds since the trace began")
-    label = options.jobs.find(row.get("name"), row.get("name"))
-    report.count("charged as unattributed" if label is None else "charged to a checkpoint")
-    return _Pod(row, label, start, stop, chips, _meters(agreement, lab, row, nodes))
+    name, meters = row.get("name"), _meters(agreement, lab, row, nodes)
+    pieces = options.jobs.pieces(name, name, start, stop)
+    if not pieces:  # of no length: all of it is the doubtful second after
+        pieces = [(label, stop, stop) for label, _, _ in options.jobs.pieces(name, name, stop, stop + 1)]
+    report.count("charged to a checkpoint" if any(label for label, _, _ in pieces) else "charged as unattributed")
+    return [_Pod(row, label, a, b, chips, meters, b == stop) for label, a, b in pieces]
 
 
 def _meters(agreement: Agreement, lab: str, row: Row, nodes: _Nodes) -> tuple[str, ...]:
@@ -269,4 +275,5 @@ def _placed(store: Store, agreement: Agreement, pods: Sequence[_Pod], window: Wi
                     "shared GPUs are rounded up to whole ones: --exact-shares charges gpu_milli / 1000 of them",
                 )
             at += length
-        yield Span(source, pod.meters[0], pod.label, pod.stop, pod.stop + 1000, pod.chips, slack=True)
+        if pod.last:
+            yield Span(source, pod.meters[0], pod.label, pod.stop, pod.stop + 1000, pod.chips, slack=True)

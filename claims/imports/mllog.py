@@ -161,7 +161,7 @@ def import_mllog(
 
 def _spans(path: Path, log: _Log, options: MllogOptions, report: Charged) -> list[Span]:
     name = path.name
-    label = options.jobs.find(str(path), log.benchmark) or options.jobs.find(name, log.benchmark) or options.label
+    job = str(path) if str(path) in options.jobs.by_id else name
     chips = Fraction(options.chips)
     spans = []
     free_from = log.first or 0
@@ -171,7 +171,8 @@ def _spans(path: Path, log: _Log, options: MllogOptions, report: Charged) -> lis
             run.stop, run.aborted = max(log.last, options.as_of or 0), True
             report.notes.append(f"{name}: a run was never stopped, and is charged to the end")
         report.count("(runs) aborted, charged to what followed" if run.aborted else "(runs) charged")
-        spans.append(Span(run.source, options.meter, label, run.start, run.stop, chips))
+        for label, since, until in options.jobs.pieces(job, log.benchmark, run.start, run.stop):
+            spans.append(Span(run.source, options.meter, label or options.label, since, until, chips))
         if run.start > free_from:
             outside += run.start - free_from
             if options.whole_log:

@@ -116,14 +116,15 @@ def import_slurm(
     spans: list[Span] = []
     used: set[str] = set()
     for attempt in attempts:
-        label = options.jobs.find(attempt.row.get("jobidraw"), attempt.row.get("jobname"))
-        used.add(label or "")
-        report.count("charged as unattributed" if label is None else "charged to a checkpoint")
-        spans += _spans(store, agreement, attempt, label, end, options)
+        own = _spans(store, agreement, attempt, end, options)
+        labels = {span.label for span in own if span.label is not None}
+        used |= labels
+        report.count("charged to a checkpoint" if labels else "charged as unattributed")
+        spans += own
     going = sum(attempt.least[1] is None for attempt in attempts)
     if going:
         report.notes.append(f"{going} jobs have not ended: charged until {format_time(end // 1000)}")
-    unused = {*options.jobs.by_id.values(), *(label for _, label in options.jobs.patterns)} - used
+    unused = options.jobs.labels() - used
     if unused:
         report.notes.append(f"checkpoints in the job mapping that no job fits: {', '.join(sorted(unused)[:10])}")
     charge(
@@ -254,7 +255,7 @@ def _end_of_data(name: str, rows: Sequence[Row], attempts: Sequence[_Attempt], o
 
 
 def _spans(
-    store: Store, agreement: Agreement, attempt: _Attempt, label: str | None, end: int, options: SlurmOptions
+    store: Store, agreement: Agreement, attempt: _Attempt, end: int, options: SlurmOptions
 ) -> list[Span]:
     row = attempt.row
     start, stop = attempt.least
@@ -264,10 +265,10 @@ def _spans(
     source = Source(row.source, row.line)
     spans = []
     for meter, sure, doubt in _chips(store, agreement, attempt, options):
-        spans.append(Span(source, meter, label, start, stop, Fraction(sure)))
-        for a, b, chips in ((wide_start, start, sure + doubt), (stop, wide_stop or stop, sure + doubt), (start, stop, doubt)):
-            if a < b and chips:
-                spans.append(Span(source, meter, label, a, b, Fraction(chips), slack=True))
+        parts = (start, stop, sure, False), (start, stop, doubt, True), (wide_start, start, sure + doubt, True)
+        for a, b, chips, slack in (*parts, (stop, wide_stop or stop, sure + doubt, True)):
+            for label, since, until in options.jobs.pieces(row.get("jobidraw"), row.get("jobname"), a, b):
+                spans.append(Span(source, meter, label, since, until, Fraction(chips), slack=slack))
     return spans
 
 

@@ -171,7 +171,6 @@ class NodeMap:
 
     places: dict[str, Place] = field(default_factory=dict)
     default: str | None = None
-    digest: bytes = b""
 
     def find(self, node: str) -> Place | None:
         """The node's place, the default meter, or None."""
@@ -190,8 +189,7 @@ def read_nodes(path: Path | None, default: str | None) -> NodeMap:
         return nodes
     if path.suffix.lower() == ".toml":
         return _toml_nodes(path, nodes)
-    rows, nodes.digest = read_rows(path, ("node", "meter", "gpus"))
-    for row in rows:
+    for row in read_rows(path, ("node", "meter", "gpus"))[0]:
         gpus = row.integer("gpus", "GPUs of each node") if row.get("gpus") else None
         source = Source(row.source, row.line)
         _place(nodes, source, row.need("node", "a name or host list"), row.need("meter", "of the agreement"), gpus)
@@ -200,7 +198,6 @@ def read_nodes(path: Path | None, default: str | None) -> NodeMap:
 
 def _toml_nodes(path: Path, nodes: NodeMap) -> NodeMap:
     data = read_bytes(path, MAX_MAP)
-    nodes.digest = hashlib.sha256(data).digest()
     try:
         table = tomllib.loads(data.decode())
     except (ValueError, RecursionError) as error:
@@ -235,40 +232,62 @@ def _place(nodes: NodeMap, source: Source, names: str, meter: str, gpus: int | N
         raise source.refuse(f"more than {MAX_NODES} nodes")
 
 
+@dataclass(frozen=True)
+class _Rule:
+    """A line of a job map. ``until``: Unix ms before which it holds, None: always."""
+
+    pattern: re.Pattern[str] | None
+    label: str
+    until: int | None
+
+
 @dataclass
 class JobMap:
-    """Jobs to checkpoints: by id first, then the first pattern that fits the name. No entry: unattributed."""
+    """Jobs to checkpoints: lines with the job's id first, then patterns for its name, in order. Else: unattributed."""
 
-    by_id: dict[str, str] = field(default_factory=dict)
-    patterns: list[tuple[re.Pattern[str], str]] = field(default_factory=list)
-    digest: bytes = b""
+    by_id: dict[str, list[_Rule]] = field(default_factory=dict)
+    patterns: list[_Rule] = field(default_factory=list)
 
-    def find(self, job: str, name: str) -> str | None:
-        """The checkpoint, or None."""
-        found = self.by_id.get(job)
-        return found or next((label for pattern, label in self.patterns if pattern.fullmatch(name)), None)
+    def labels(self) -> set[str]:
+        """All checkpoints that it names."""
+        return {rule.label for rules in (self.patterns, *self.by_id.values()) for rule in rules}
+
+    def pieces(self, job: str, name: str, start: int, stop: int) -> list[tuple[str | None, int, int]]:
+        """(checkpoint or None, from, until) in order, from ``start`` to ``stop`` without gaps (Unix milliseconds)."""
+        rules = [*self.by_id.get(job, ()), *(rule for rule in self.patterns if rule.pattern and rule.pattern.fullmatch(name))]
+        pieces: list[tuple[str | None, int, int]] = []
+        for rule in rules:
+            end = stop if rule.until is None else min(stop, rule.until)
+            if start < end:
+                pieces.append((rule.label, start, end))
+                start = end
+        return pieces if start >= stop else [*pieces, (None, start, stop)]
 
 
 def read_jobs(path: Path | None) -> JobMap:
-    """A job map from CSV: ``checkpoint`` and one of ``job`` (an id) or ``name`` (a pattern with ``*``, ``?``, ``[ab]``).
+    """A job map from CSV: ``checkpoint``, one of ``job`` (an id) or ``name`` (a pattern), and ``until`` where given.
 
     Raises:
         ImportRefused: naming file and line.
     """
     jobs = JobMap()
-    if path is None:
-        return jobs
-    rows, jobs.digest = read_rows(path, ("job", "name", "checkpoint"))
-    for row in rows:
+    for row in read_rows(path, ("job", "name", "until", "checkpoint"))[0] if path else ():
         label = row.need("checkpoint", "the checkpoint worked toward, or unattributed")
         if label.lower() == "idle":
             raise row.refuse("a job cannot be called idle", "name a checkpoint, or unattributed")
         if bool(row.get("job")) == bool(row.get("name")):
             raise row.refuse("a row has either a job id or a pattern for names")
+        until = row.moment_ms("until", up=False) if row.get("until") else None
         if row.get("name"):
-            jobs.patterns.append((_pattern(row), label))
-        elif jobs.by_id.setdefault(row.get("job"), label) != label:
-            raise row.refuse(f"job {row.get('job')[:40]!r} is mapped twice")
+            jobs.patterns.append(_Rule(_pattern(row), label, until))
+            continue
+        rules = jobs.by_id.setdefault(row.get("job"), [])
+        last = rules[-1].until if rules else -1
+        if last is None or (until is not None and until <= last):
+            raise row.refuse(
+                f"job {row.get('job')[:40]!r} is mapped twice", "its lines ascend by until; only the last may have none"
+            )
+        rules.append(_Rule(None, label, until))
     return jobs
 
 

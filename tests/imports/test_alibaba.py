@@ -12,7 +12,7 @@ from import_world import START, agreement_of, by_epoch, totals
 from claims.importers import ImportRefused
 from claims.imports.alibaba import TraceOptions, import_trace, read_models
 from claims.imports.charge import Window
-from claims.imports.tables import JobMap
+from claims.imports.tables import JobMap, read_jobs
 from claims.store import Store, StoreError
 
 AGREEMENT = agreement_of({"old": ("h100", 8), "new": ("mi300x", 16)}, epoch=600, epochs=60)
@@ -32,11 +32,16 @@ def pod(name: str, gpus: int = 1, milli: object = 1000, spec: str = "", phase: s
     return f"{name},4000,16384,{gpus},{milli},{spec},LS,{phase},{created},{deleted},{scheduled}\n"
 
 
+def jobs_of(tmp_path: Path, text: str) -> JobMap:
+    (tmp_path / "jobs.csv").write_text(text)
+    return read_jobs(tmp_path / "jobs.csv")
+
+
 def load(store: Store, tmp_path: Path, pods: str, *, nodes: str = NODES, header: str = PODS, window=None,
          skip_outside: bool = False, agreement=AGREEMENT, **changes: object):  # fmt: skip
     (tmp_path / "nodes.csv").write_text(nodes)
     (tmp_path / "pods.csv").write_text(header + pods)
-    values = {"origin": START * 1000, "models": MODELS, "jobs": JobMap(by_id={"llm": "llm-1"})} | changes
+    values = {"origin": START * 1000, "models": MODELS, "jobs": jobs_of(tmp_path, "job,checkpoint\nllm,llm-1\n")} | changes
     how = TraceOptions(**values)  # type: ignore[arg-type]
     return import_trace(store, agreement, tmp_path / "nodes.csv", tmp_path / "pods.csv", how, window=window, skip_outside=skip_outside)
 
@@ -69,6 +74,14 @@ def test_free_pods_go_to_the_highest_peak_with_room(store: Store, tmp_path: Path
     load(store, tmp_path, "".join(pod(name, 8, spec=spec, deleted=600) for name, spec in (("a", ""), ("b", "G3"), ("c", ""))))
     assert by_epoch(store, AGREEMENT, "new") == {0: 16 * 600_000, 1: 3 * 8000}
     assert by_epoch(store, AGREEMENT, "old") == {0: 8 * 600_000}
+
+
+def test_a_pod_that_saves_several_checkpoints_is_split_by_time(store: Store, tmp_path: Path) -> None:
+    jobs = jobs_of(tmp_path, "name,until,checkpoint\np*,2026-01-01T00:00:30Z,one\np*,2026-01-01T00:01:00Z,two\n")
+    load(store, tmp_path, pod("p", milli=333, spec="G3"), jobs=jobs, exact_shares=True)
+    assert totals(store, AGREEMENT) == {("new", "one"): 9990, ("new", "two"): 9990, ("new", "unattributed"): 39 * 333 + 333}
+    load(store, tmp_path, pod("p9", milli=333, spec="G3", deleted=0), jobs=jobs)
+    assert totals(store, AGREEMENT)["new", "one"] == 9990 + 1000
 
 
 def test_a_node_column_places_a_pod_exactly(store: Store, tmp_path: Path) -> None:

@@ -306,6 +306,16 @@ def test_what_runs_is_charged_to_the_end_of_the_window(store: Store, tmp_path: P
     assert totals(store, AGREEMENT) == {("hall-a", "unattributed"): 7201 * 8000}
 
 
+def test_a_job_that_saves_several_checkpoints_is_split_by_time(store: Store, tmp_path: Path) -> None:
+    jobs = "job,name,until,checkpoint\n1,,2026-01-01T00:10:00.5Z,one\n1,,2026-01-01T00:20:00Z,two\n,tr*,2025-01-01T00:00:00Z,old\n"
+    report = load(store, tmp_path, line("1") + line("2", nodes="b1"), options(tmp_path, jobs=jobs + ",tr*,,rest\n"))
+    assert totals(store, AGREEMENT) == {
+        ("hall-a", "one"): 600_500 * 8, ("hall-a", "two"): 599_500 * 8, ("hall-a", "rest"): 2401 * 8000,
+        ("hall-b", "rest"): 3601 * 8000,
+    }  # fmt: skip
+    assert any("no job fits: old" in note for note in report.notes)
+
+
 def test_the_same_file_twice_is_refused_and_a_failed_one_can_be_repeated(store: Store, tmp_path: Path) -> None:
     with pytest.raises(ImportRefused, match="node zz"):
         load(store, tmp_path, line("1") + line("2", nodes="zz"))
@@ -381,7 +391,9 @@ def test_dirty_files_are_refused(store: Store, tmp_path: Path, data: bytes, mess
 
 def test_mappings_refuse_idle_twins_and_strange_columns(tmp_path: Path) -> None:
     path = tmp_path / "map.csv"
-    for text in ("name,checkpoint\na,idle\n", "job,checkpoint\n1,a\n1,b\n", "job,name,checkpoint\n1,a,b\n", "job,cp\n1,a\n",
+    for text in ("name,checkpoint\na,idle\n", "job,checkpoint\n1,a\n1,b\n", "job,name,checkpoint\n1,a,b\n",
+                 "job,until,checkpoint\n1,2026-01-02T00:00:00Z,a\n1,2026-01-01T00:00:00Z,b\n",
+                 "job,until,checkpoint\n1,soon,a\n", "job,cp\n1,a\n",
                  f"name,checkpoint\n{'*' * 9},a\n"):  # fmt: skip
         path.write_text(text)
         with pytest.raises(ImportRefused):
