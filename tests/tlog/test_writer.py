@@ -1,0 +1,378 @@
+"""Appending survives being stopped anywhere: nothing published is lost or changed, and no size gets two heads.
+
+Deterministic: a disk that stops at its n-th step, for every n, optionally losing all that was not synced, and optionally
+stopping again during recovery. Random: a process that appends and is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from claims.tlog.checkpoint import SignedCheckpoint
+from claims.tlog.disk import Disk
+from claims.tlog.errors import LogBusy, LogError, LogRejected
+from claims.tlog.reader import open_log
+from claims.tlog.writer import INTENT, LogWriter
+from tests.tlog import logs
+
+ROOT = Path(__file__).parents[2]
+
+
+class Stop(BaseException):
+    """The machine stops here."""
+
+
+class StoppingDisk(Disk):
+    """Stops before step ``stop_at``. With ``losing``, what was not synced is gone: file contents and folder entries."""
+
+    def __init__(self, folder: Path, stop_at: int, losing: bool = False) -> None:
+        super().__init__(folder)
+        self.chunk = 100
+        self.steps, self.stop_at, self.losing = 0, stop_at, losing
+        self.undo: list[tuple[Path, Callable[[], None]]] = []
+        self.signed: list[bytes] = []
+
+    def step(self, operation: str, path: Path) -> None:
+        self.steps += 1
+        if self.steps == self.stop_at:
+            if self.losing:
+                for _, lose in reversed(self.undo):
+                    lose()
+            raise Stop
+        if operation in ("rename", "remove", "make-folder"):
+            self.undo.append((path.parent, self._undo(operation, path)))
+        elif operation == "create":
+            self.undo.append((path, lambda: path.write_bytes(path.read_bytes()[:-60]) if path.exists() else None))
+
+    @staticmethod
+    def _undo(operation: str, path: Path) -> Callable[[], None]:
+        if operation == "make-folder":
+            return lambda: path.rmdir() if path.is_dir() and not any(path.iterdir()) else None
+        before = path.read_bytes() if path.exists() else None
+
+        def back() -> None:
+            if before is not None:
+                path.write_bytes(before)
+            else:
+                path.unlink(missing_ok=True)
+
+        return back
+
+    def sync_folder(self, folder: Path) -> None:
+        super().sync_folder(folder)
+        self.undo = [item for item in self.undo if item[0] != folder]
+
+
+class SyncedFiles(StoppingDisk):
+    """Forgets the loss of a file's bytes once that file was synced."""
+
+    def step(self, operation: str, path: Path) -> None:
+        super().step(operation, path)
+        if operation == "sync":
+            self.undo = [item for item in self.undo if item[0] != path]
+
+
+def heads(folder: Path) -> dict[int, tuple[str, bytes]]:
+    """Every signed head in the folder, temporary files included, by size: none may have two texts."""
+    found: dict[int, tuple[str, bytes]] = {}
+    for place in (folder, folder / "checkpoints"):
+        for name in os.listdir(place) if place.is_dir() else []:
+            data = (place / name).read_bytes() if (place / name).is_file() else b""
+            try:
+                signed = SignedCheckpoint.open(data, logs.trust())
+            except LogError:
+                continue
+            old = found.setdefault(signed.head.size, (signed.note.text, data))
+            assert old[0] == signed.note.text, "two heads of one size"
+    return found
+
+
+def check_survivor(folder: Path, promised: int, before: dict[int, tuple[str, bytes]], items: list[bytes]) -> int:
+    """After a stop: readers still see what was published; opening mends; all heads ever signed are in one history."""
+    if promised >= 0:
+        seen = open_log(folder, logs.trust())
+        assert seen.size >= promised and seen.entries == items[: seen.size]
+    after = heads(folder)
+    with LogWriter.open(folder, logs.LOG) as writer:
+        size = writer.size
+        assert size >= max([promised, *after]) and writer.entries == items[:size]
+    assert not (folder / INTENT).exists() and not list(folder.rglob("*.tmp"))
+    view = open_log(folder, logs.trust())
+    view.check_tiles()
+    history = view.history()
+    for known, (text, _) in {**before, **after}.items():
+        assert history[known].note.text == text
+    assert (folder / "checkpoints/sizes").read_text() == "".join(f"{s}\n" for s in sorted(history))
+    return size
+
+
+BATCHES = (1, 2, 252, 3, 1, 300, 5)
+ITEMS = logs.entries(0, 2000)
+
+
+def run(folder: Path, disk: Disk, published: list[int]) -> None:
+    """Append the batches that are not there yet; ``published`` gets each size when append returns."""
+    bounds = [sum(BATCHES[:n]) for n in range(len(BATCHES) + 1)]
+    if not (folder / "checkpoint").exists():
+        LogWriter.create(folder, logs.ORIGIN, logs.LOG, disk=disk).close()
+        published.append(0)
+    with LogWriter.open(folder, logs.LOG, disk=disk) as writer:
+        published.append(writer.size)
+        for bound in bounds[1:]:
+            if bound > writer.size:
+                writer.append(ITEMS[writer.size : bound])
+                published.append(writer.size)
+
+
+def total_steps(tmp_path: Path) -> int:
+    disk = StoppingDisk(tmp_path / "whole", 0)
+    run(tmp_path / "whole", disk, [])
+    return disk.steps
+
+
+def stop_everywhere(tmp_path: Path, steps: range, kinds: tuple[type[StoppingDisk], ...], *, losing: bool) -> None:
+    for number in steps:
+        for kind in kinds:
+            folder = tmp_path / f"{kind.__name__}-{number}"
+            published: list[int] = [-1]
+            with pytest.raises(Stop):
+                run(folder, kind(folder, number, losing), published)
+            before = heads(folder) if folder.is_dir() else {}
+            if published == [-1] and not (folder / "checkpoint").exists():
+                run(folder, Disk(folder), [])  # a log that never was can be made again
+            else:
+                check_survivor(folder, published[-1], before, ITEMS)
+                run(folder, Disk(folder), [])
+            assert open_log(folder, logs.trust()).entries == ITEMS[: sum(BATCHES)]
+            assert set(before) <= set(open_log(folder, logs.trust()).history())
+
+
+def test_stopping_at_some_steps(tmp_path: Path) -> None:
+    total = total_steps(tmp_path)
+    assert total > 250
+    random.seed(1)
+    for number in sorted(random.sample(range(1, total + 1), 16)):
+        stop_everywhere(tmp_path / f"kept-{number}", range(number, number + 1), (StoppingDisk,), losing=False)
+        stop_everywhere(tmp_path / f"lost-{number}", range(number, number + 1), (SyncedFiles,), losing=True)
+
+
+@pytest.mark.slow
+def test_stopping_at_every_step(tmp_path: Path) -> None:
+    total = total_steps(tmp_path)
+    stop_everywhere(tmp_path / "kept", range(1, total + 1), (StoppingDisk,), losing=False)
+    stop_everywhere(tmp_path / "lost", range(1, total + 1), (SyncedFiles,), losing=True)
+
+
+@pytest.mark.parametrize("stride", [(3, 11), pytest.param((1, 1), marks=pytest.mark.slow)])
+def test_stopping_in_one_append_and_again_while_mending(tmp_path: Path, stride: tuple[int, int]) -> None:
+    """Across a tile's end, at each step (or each of a stride) of the append and then of the mending after it."""
+    start = logs.make(tmp_path / "start", 255)
+    finished, number = False, 1 - stride[0]
+    while not finished:
+        number += stride[0]
+        folder = logs.copy(start, tmp_path / f"one-{number}")
+        finished = not stopped(folder, number, lambda writer: writer.append(ITEMS[255:257]))
+        again, mended = 1 - stride[1], finished
+        while not mended:
+            again += stride[1]
+            second = logs.copy(folder, tmp_path / f"two-{number}-{again}")
+            mended = not stopped(second, again, None)
+            assert check_survivor(second, 255, heads(folder), ITEMS) in (255, 257)
+    assert number > 30
+
+
+def stopped(folder: Path, number: int, action: Callable[[LogWriter], object] | None) -> bool:
+    try:
+        with LogWriter.open(folder, logs.LOG, disk=SyncedFiles(folder, number if action is None else 0, True)) as writer:
+            if action is not None:
+                writer._disk = SyncedFiles(folder, number, True)
+                action(writer)
+    except Stop:
+        return True
+    return False
+
+
+def test_the_tail_without_intent_is_discarded_and_with_it_completed(tmp_path: Path) -> None:
+    sizes = set()
+    for number in range(1, 60):
+        folder = logs.make(tmp_path / str(number), 3)
+        if not stopped(folder, number, lambda writer: writer.append([b"tail"])):
+            break
+        intended = (folder / INTENT).exists()
+        with LogWriter.open(folder, logs.LOG) as writer:
+            assert writer.size == (4 if intended or (folder / "checkpoints/4").exists() else 3)
+            sizes.add(writer.size)
+            assert writer.append([b"other"]) == writer.size - 1
+        open_log(folder, logs.trust()).check_tiles()
+    assert sizes == {3, 4}
+
+
+APPENDER = """
+import sys
+sys.path[:0] = [{root!r}]
+from pathlib import Path
+from tests.tlog import logs
+from claims.tlog.writer import LogWriter
+folder = Path(sys.argv[1])
+with LogWriter.open(folder, logs.LOG) as writer:
+    print("open", writer.size, flush=True)
+    while True:
+        first = writer.size
+        writer.append(logs.entries(first, first + 1 + first * 7 % 50))
+        print("done", writer.size, flush=True)
+"""
+
+
+def kill_often(folder: Path, times: int, seed: int) -> int:
+    """Kill an appending process ``times`` times; returns the final size."""
+    generator = random.Random(seed)
+    logs.make(folder)
+    seen: dict[int, tuple[str, bytes]] = {}
+    for _ in range(times):
+        process = subprocess.Popen(
+            [sys.executable, "-c", APPENDER.format(root=str(ROOT)), str(folder)], stdout=subprocess.PIPE, cwd=ROOT
+        )
+        assert process.stdout is not None and process.stdout.readline().startswith(b"open")
+        time.sleep(generator.random() * 0.08)
+        os.kill(process.pid, signal.SIGKILL)
+        told = [int(line.split()[1]) for line in process.stdout.read().decode().split("\n")[:-1]]
+        process.wait()
+        view = open_log(folder, logs.trust())
+        assert view.size >= max([0, *told, *seen]) and view.entries == logs.entries(0, view.size)
+        now = heads(folder)
+        assert all(now[size][0] == text for size, (text, _) in seen.items() if size in now)
+        seen = {**seen, **now}
+    with LogWriter.open(folder, logs.LOG) as writer:
+        size = writer.size
+    view = open_log(folder, logs.trust())
+    view.check_tiles()
+    history = view.history()
+    assert all(history[known].note.text == text for known, (text, _) in seen.items())
+    return size
+
+
+def test_kills(tmp_path: Path) -> None:
+    assert kill_often(tmp_path / "log", 8, 1) > 20
+
+
+@pytest.mark.slow
+def test_hundreds_of_kills(tmp_path: Path) -> None:
+    for seed in range(10):
+        kill_often(tmp_path / str(seed), 40, seed)
+
+
+# ---- one writer, its own log, and damage -------------------------------------------------------------------------
+
+
+def test_one_writer_at_a_time(tmp_path: Path) -> None:
+    folder = logs.make(tmp_path / "log", 1)
+    with LogWriter.open(folder, logs.LOG):
+        with pytest.raises(LogBusy):
+            LogWriter.open(folder, logs.LOG, wait=0)
+        with pytest.raises(LogBusy):
+            LogWriter.create(folder, logs.ORIGIN, logs.LOG, wait=0)
+    LogWriter.open(folder, logs.LOG, wait=0).close()
+
+
+def test_a_closed_or_failed_writer_appends_no_more(tmp_path: Path) -> None:
+    folder = logs.make(tmp_path / "log", 1)
+    writer = LogWriter.open(folder, logs.LOG)
+    writer.close()
+    with pytest.raises(LogError):
+        writer.append([b"x"])
+    with LogWriter.open(folder, logs.LOG) as writer:
+        writer._disk = StoppingDisk(folder, 5)
+        with pytest.raises(Stop):
+            writer.append([b"x"])
+        with pytest.raises(LogError):
+            writer.append([b"y"])
+
+
+def test_what_a_log_does_not_take(tmp_path: Path) -> None:
+    folder = logs.make(tmp_path / "log", 1)
+    with LogWriter.open(folder, logs.LOG) as writer:
+        for bad in ([], [bytes(4097)], [b"x"] * (2**20)):
+            with pytest.raises(LogError):
+                writer.append(bad)
+        assert writer.append([b"", bytes(4096), b"same", b"same"]) == 1
+    assert open_log(folder, logs.trust()).entries[1:] == [b"", bytes(4096), b"same", b"same"]
+
+
+def test_create_overwrites_nothing(tmp_path: Path) -> None:
+    folder = logs.make(tmp_path / "log", 2)
+    for spoil in (lambda: None, (folder / "checkpoint").unlink):
+        spoil()
+        with pytest.raises(LogError):
+            LogWriter.create(folder, logs.ORIGIN, logs.LOG)
+    with pytest.raises(LogError):
+        LogWriter.create(tmp_path / "x", "bad origin", logs.LOG)
+    with pytest.raises(LogError):
+        LogWriter.open(folder, logs.LOG)
+
+
+def test_another_key_cannot_open(tmp_path: Path) -> None:
+    folder = logs.make(tmp_path / "log", 2)
+    with pytest.raises(LogRejected):
+        LogWriter.open(folder, logs.key(99))
+
+
+def test_damage_beyond_a_crash_is_not_signed_over(tmp_path: Path) -> None:
+    folder = logs.make(tmp_path / "log", 2, 3)
+    intact = logs.copy(folder, tmp_path / "intact")
+    bundle = folder / "tile/entries/000.p/5"
+    bundle.write_bytes(bundle.read_bytes()[:-1] + b"?")
+    with pytest.raises(LogRejected):
+        LogWriter.open(folder, logs.LOG)
+    for intent in (f"standstill-log-intent/1\n5 {'0' * 64}\n", f"standstill-log-intent/1\n9 {'0' * 64}\n", "junk",
+                   f"standstill-log-intent/1\n{2**49} {'0' * 64}\n"):
+        other = logs.copy(intact, tmp_path / f"i{hash(intent)}")
+        (other / INTENT).write_text(intent)
+        with pytest.raises(LogError):
+            LogWriter.open(other, logs.LOG)
+        assert open_log(other, logs.trust()).size == 5
+
+
+def test_a_stored_newer_head_is_not_signed_twice(tmp_path: Path) -> None:
+    """A head under checkpoints/ was published even where ``checkpoint`` is older: its entries must be there."""
+    folder = logs.make(tmp_path / "log", 2)
+    (folder / "checkpoints/3").write_bytes(logs.signed(logs.entries(0, 3)))
+    with pytest.raises(LogError):
+        LogWriter.open(folder, logs.LOG)
+    assert open_log(folder, logs.trust()).size == 2
+
+
+def test_missing_and_damaged_tiles_are_mended(tmp_path: Path) -> None:
+    folder = logs.make(tmp_path / "log", 300)
+    (folder / "tile/0/000").write_bytes(b"damage")
+    (folder / "tile/1/000.p/1").unlink()
+    with pytest.raises(LogError):
+        open_log(folder, logs.trust()).check_tiles()
+    LogWriter.open(folder, logs.LOG).close()
+    assert open_log(folder, logs.trust()).check_tiles() == 3
+
+
+def test_cosignatures_survive_a_restart_and_the_next_append(tmp_path: Path) -> None:
+    folder = logs.make(tmp_path / "log", 2)
+    logs.cosigned(folder, "alpha", 50)
+    before = (folder / "checkpoint").read_bytes()
+    LogWriter.open(folder, logs.LOG).close()
+    assert (folder / "checkpoint").read_bytes() == before == (folder / "checkpoints/2").read_bytes()
+    logs.extend(folder, b"x")
+    assert (folder / "checkpoints/2").read_bytes() == before
+
+
+def test_foreign_files_are_left_alone(tmp_path: Path) -> None:
+    folder = logs.make(tmp_path / "log", 2)
+    (folder / "README").write_text("x")
+    (folder / "tile/notes.txt").write_text("x")
+    logs.extend(folder, b"x")
+    assert (folder / "README").exists() and (folder / "tile/notes.txt").exists()
