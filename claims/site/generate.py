@@ -127,9 +127,8 @@ def _write_page(writer: _Writer, view: dict[str, Any], binaries: Mapping[str, by
     for folder, names in _ASSETS:
         for path in sorted((_HERE / folder).rglob("*")):
             place = path.relative_to(_HERE / folder)
-            if path.is_file() and (
-                place.as_posix() in names if names else path.suffix in (".js", "") or path.name == "README.md"
-            ):
+            wanted = place.as_posix() in names if names else not path.name.startswith(".")
+            if wanted and path.is_file():
                 writer.write((Path() if names else Path(folder)).joinpath(place).as_posix(), path.read_bytes())
     template = (_HERE / "page" / "index.html").read_text(encoding="utf-8")
     writer.write("index.html", page(template, view).encode())

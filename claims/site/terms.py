@@ -1,0 +1,99 @@
+"""The agreement as the page shows it: a dictionary of plain values (FORMATS-site.md, section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from claims.agreement import Agreement, Lab
+from claims.units import WORK_UNIT, format_work
+
+__all__ = ["terms_of"]
+
+
+def terms_of(agreement: Agreement, unsigned: Collection[str]) -> dict[str, Any]:
+    """The terms.
+
+    Args:
+        agreement: a valid agreement.
+        unsigned: names of parties that have not signed it.
+    """
+    rules, log = agreement.rules_at(agreement.periods - 1), agreement.log
+    period = agreement.epoch_seconds * agreement.epochs_per_period
+    labs = {lab.name for lab in agreement.labs}
+    amends = agreement.amends
+    return {
+        "name": agreement.name,
+        "digest": agreement.digest.hex(),
+        "start": agreement.start,
+        "end": agreement.start + agreement.periods * period,
+        "epoch_seconds": agreement.epoch_seconds,
+        "period_seconds": period,
+        "periods": agreement.periods,
+        "charge_peak": rules.charge_peak,
+        "charge_residue": rules.charge_residue,
+        "amends": None if amends is None else {"digest": amends.digest.hex(), "from_period": amends.from_period},
+        "deadlines": _deadlines(agreement),
+        "pause": _pause(agreement),
+        "parties": [
+            {
+                "name": party.name,
+                "signed": party.name not in unsigned,
+                "lab": party.name in labs,
+                "cosigns": party.cosign_key is not None,
+                "operates": log is not None and log.operator == party.name,
+            }
+            for party in agreement.parties
+        ],
+        "labs": [_lab(lab) for lab in agreement.labs],
+        "chips": [{"name": chip.name, "peak": _rate(chip.peak), "note": chip.note} for chip in agreement.chips],
+    }
+
+
+def _rate(peak: int) -> str:
+    return format_work(peak).removesuffix(" FLOP") + " FLOP/s" if peak * WORK_UNIT else "0 FLOP/s"
+
+
+def _lab(lab: Lab) -> dict[str, Any]:
+    changes = [(None, lab.caps), *lab.caps_from]
+    return {
+        "name": lab.name,
+        "since_period": lab.since_period,
+        "caps": [
+            {
+                "from_period": first,
+                "total": format_work(caps.total),
+                "unattributed": format_work(caps.unattributed),
+                "lineage": format_work(caps.lineage),
+                "freeze": None if caps.freeze is None else format_work(caps.freeze),
+            }
+            for first, caps in changes
+        ],
+        "meters": [{"name": meter.name, "chip": meter.chip, "chips": meter.chips} for meter in lab.meters],
+    }
+
+
+def _deadlines(agreement: Agreement) -> list[list[Any]] | None:
+    deadlines = agreement.deadlines
+    if deadlines is None:
+        return None
+    out: list[list[Any]] = [
+        ["An epoch is logged within", deadlines.epoch],
+        ["A claim is due within", deadlines.claim],
+        ["Time of grace after that", deadlines.grace],
+    ]
+    if agreement.inspection is not None:
+        out.append(["What was drawn is opened within", deadlines.opening])
+    return out
+
+
+def _pause(agreement: Agreement) -> dict[str, Any] | None:
+    pause = agreement.pause
+    if pause is None:
+        return None
+    return {
+        "trigger": pause.trigger,
+        "lifts": pause.lifts,
+        "deciders": list(pause.deciders),
+        "quorum": pause.quorum,
+    }
