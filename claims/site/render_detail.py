@@ -270,6 +270,13 @@ def downloads_section(view: View) -> Html:
         for item in shown
     ]
     more = len(files) - len(shown)
+    first = [
+        item
+        for item in view["files"]
+        if item["path"] in ("files/agreement.toml", "files/agreement.sigs", "files/log/checkpoint")
+    ]
+    quick = [h("li", {}, _link(item["path"], item["path"].removeprefix("files/"))) for item in first]
+    quick += [h("li", {}, _link(path, path)) for path in ("site.json", "SHA256SUMS")]
     return join(
         [
             h(
@@ -281,6 +288,7 @@ def downloads_section(view: View) -> Html:
                 h("code", {}, "standstill status files"),
                 " computes the state from it anew. Keep a copy: a rival\u2019s copy is what keeps a host honest.",
             ),
+            h("ul", {"class": "quick", "aria-label": "Downloads"}, quick),
             h(
                 "details",
                 {"class": "legend"},
