@@ -56,12 +56,12 @@ def parse_header(header: bytes, data_size: int) -> list[Tensor]:
     Raises:
         BadSafetensors: not JSON, a field of another type, ranges with gaps or overlaps, sizes that do not fit.
     """
+    if not header.startswith(b"{"):
+        raise BadSafetensors("the header does not begin with a brace")
     try:
         table = json.loads(header.decode(), object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
         raise BadSafetensors(f"the header is not JSON: {str(error)[:80]}") from None
-    if not isinstance(table, dict):
-        raise BadSafetensors("the header is not a JSON object")
     metadata = table.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise BadSafetensors("__metadata__ is not a table of texts")

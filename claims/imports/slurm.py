@@ -112,6 +112,7 @@ def import_slurm(
     rows, digest = read_table(path, _NEED, delimiter="|", quoted=False, free="jobname")
     report = Charged()
     attempts = _attempts(path.name, rows, options, report)
+    report.notes += _restarts(rows)
     end = (window or Window()).open_end(_end_of_data(path.name, rows, attempts, options), options.as_of)
     spans: list[Span] = []
     used: set[str] = set()
@@ -132,6 +133,17 @@ def import_slurm(
         skip_outside=skip_outside,
     )  # fmt: skip
     return report
+
+
+def _restarts(rows: Sequence[Row]) -> list[str]:
+    """A remark where a column Restarts says that there were more attempts than the file has."""
+    attempts: dict[str, list[int]] = {}
+    for row in rows:
+        if row.get("restarts"):
+            seen = attempts.setdefault(row.get("jobidraw"), [0, 0])
+            seen[0], seen[1] = seen[0] + 1, max(seen[1], row.integer("restarts", "a whole number"))
+    missing = sum(restarts >= count for count, restarts in attempts.values())
+    return [f"{missing} jobs were restarted more often than the file has rows: was it exported with -D?"] if missing else []
 
 
 # ---- rows ------------------------------------------------------------------------------------------------

@@ -152,6 +152,13 @@ def test_every_row_has_a_fate_and_everything_that_ran_is_charged(store: Store, t
     assert any("have not ended: charged until 2026-01-01T23:36:40Z" in note for note in report.notes)
 
 
+def test_attempts_that_the_export_lacks_are_remarked(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "sacct.txt"
+    path.write_text((HEADER + line("1") + line("2", nodes="b1")).replace("\n", "|1\n").replace("ExitCode|1", "ExitCode|Restarts"))
+    report = import_slurm(store, AGREEMENT, path, options(tmp_path))
+    assert any("2 jobs were restarted more often" in note for note in report.notes)
+
+
 def test_jobs_that_run_are_charged_until_as_of(store: Store, tmp_path: Path) -> None:
     text = line("7", state="RUNNING", end="Unknown", elapsed="60")
     with pytest.raises(ImportRefused, match="times after --as-of"):

@@ -240,9 +240,10 @@ def _one(**changes: object) -> bytes:
         (_raw(b"{}", length=3), "is said to have"),
         (_raw(b"", length=0), "is said to have"),
         (_raw(b"{]"), "not JSON"),
-        (_raw(b"[" * 100_000), "not JSON"),
-        (_raw(b"[]"), "not a JSON object"),
-        (_raw(b"\xff\xff"), "not JSON"),
+        (_raw(b'{"a":' * 100_000), "not JSON"),
+        (_raw(b"[]"), "begin with a brace"),
+        (_raw(b" {}"), "begin with a brace"),
+        (_raw(b"{\xff}"), "not JSON"),
         (_raw(b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}', b"1"), "twice"),
         (_raw(_one(), b"1"), "end at byte 2 of 1"),
         (_raw(_one(), b"123"), "end at byte 2 of 3"),
@@ -293,6 +294,11 @@ def test_tensors_are_hashed_across_any_chunks(bodies: list[bytes], cuts: list[in
         hasher.update(memoryview(data)[position : position + cut])
         position += cut
     assert hasher.digests == [hashlib.sha256(body).digest() for body in bodies]
+
+
+def test_headers_padded_with_spaces_are_read(tmp_path: Path) -> None:
+    data = _raw(_one() + b" " * 9, b"12")
+    assert digest_folder(write(tmp_path / "m", {"x.safetensors": data})).digest == recomputed({"x.safetensors": data})
 
 
 def test_the_tensor_digest_does_not_depend_on_sharding(tmp_path: Path) -> None:
