@@ -14,6 +14,7 @@ import socket
 import ssl
 import stat
 import threading
+import time
 import zlib
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +27,7 @@ from claims.tlog.tiles import MAX_SIZE
 __all__ = ["FolderSource", "HttpSource", "Source", "open_source"]
 
 SIZES_LIMIT = 8 * 2**20
+_PAGE_LIMIT = 64 * 1024
 _SIZE = re.compile(r"0|[1-9][0-9]{0,15}")
 
 
@@ -106,10 +108,10 @@ class HttpSource:
 
     Args:
         address: ``http`` or ``https`` URL of the log's folder, without user, query and fragment.
-        timeout: seconds for one network step; ``deadline``: seconds for one file.
+        timeout: seconds for one network step; ``deadline``: seconds for one file; ``budget``: for all files together.
     """
 
-    def __init__(self, address: str, timeout: float = 20.0, deadline: float = 60.0) -> None:
+    def __init__(self, address: str, timeout: float = 20.0, deadline: float = 60.0, budget: float = 1800.0) -> None:
         try:
             parts = urlsplit(address)
             host, port = parts.hostname, parts.port
@@ -121,7 +123,7 @@ class HttpSource:
             raise LogError("a log's address is printable ASCII")
         self.address = address.rstrip("/") + "/"
         self._site = (parts.scheme, host, port)
-        self._timeout, self._deadline = timeout, deadline
+        self._timeout, self._deadline, self._budget = timeout, deadline, budget
         self._connection: http.client.HTTPConnection | None = None
 
     def __str__(self) -> str:
@@ -148,11 +150,11 @@ class HttpSource:
                 return value
             if kind == "absent":
                 return None
-            target = urlsplit(urljoin(url, value.decode("latin-1")))
             try:
+                target = urlsplit(urljoin(url, value.decode("latin-1")))
                 site = (target.scheme, target.hostname, target.port)
             except ValueError:
-                site = ("", None, None)
+                raise LogError(f"{url}: redirects to what is not an address") from None
             if site != self._site:
                 raise LogError(f"{url}: redirects to another host or scheme")
             url = target.geturl()
@@ -163,11 +165,18 @@ class HttpSource:
         for kept in (self._connection is not None, False):
             if self._connection is None:
                 self._connection = self._connect()
-            timer = threading.Timer(self._deadline, _cut, (self._connection,))
+            if self._budget <= 0:
+                raise LogError(f"{self.address}: the host is too slow")
+            begin = time.monotonic()
+            late = threading.Event()
+            timer = threading.Timer(min(self._deadline, self._budget), _cut, (self._connection, late))
             timer.daemon = True
             timer.start()
             try:
-                return self._exchange(self._connection, url, limit)
+                result = self._exchange(self._connection, url, limit)
+                if late.is_set():
+                    raise LogError(f"{url}: took too long")
+                return result
             except (OSError, http.client.HTTPException, ValueError) as error:
                 self.close()
                 if kept and isinstance(error, http.client.RemoteDisconnected | ConnectionError):
@@ -178,6 +187,7 @@ class HttpSource:
                 raise
             finally:
                 timer.cancel()
+                self._budget -= time.monotonic() - begin
         raise LogError(f"{url}: the host closed the connection")
 
     def _exchange(self, connection: http.client.HTTPConnection, url: str, limit: int) -> tuple[str, bytes]:
@@ -185,10 +195,9 @@ class HttpSource:
         target = parts.path + (f"?{parts.query}" if parts.query else "")
         connection.request("GET", target, headers={"Accept-Encoding": "gzip, identity", "User-Agent": "standstill"})
         response = connection.getresponse()
-        data = response.read(limit + 1)
-        if len(data) > limit:
-            raise LogError(f"{url}: larger than {limit} bytes")
-        if response.will_close or not response.isclosed():
+        data = response.read((limit if response.status == 200 else _PAGE_LIMIT) + 1)
+        whole = response.isclosed() and not response.length
+        if response.will_close or not whole:
             self.close()
         if response.status in (404, 410):
             return "absent", b""
@@ -196,6 +205,10 @@ class HttpSource:
             return "redirect", (response.getheader("Location") or "").encode("latin-1", "replace")
         if response.status != 200:
             raise LogError(f"{url}: the host answers {response.status}")
+        if len(data) > limit:
+            raise LogError(f"{url}: larger than {limit} bytes")
+        if response.length:
+            raise LogError(f"{url}: the host broke off")
         coding = (response.getheader("Content-Encoding") or "identity").lower()
         if coding == "gzip":
             return "data", _gunzip(data, limit, url)
@@ -223,8 +236,9 @@ def _gunzip(data: bytes, limit: int, url: str) -> bytes:
     return result
 
 
-def _cut(connection: http.client.HTTPConnection) -> None:
+def _cut(connection: http.client.HTTPConnection, late: threading.Event) -> None:
     """End a request that drips: the reader's next network step fails."""
+    late.set()
     if connection.sock is not None:
         with suppress(OSError):
             connection.sock.shutdown(socket.SHUT_RDWR)
