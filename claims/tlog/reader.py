@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -29,7 +30,7 @@ from claims.tlog.tiles import (
 
 __all__ = ["LogView", "open_log", "read_entries", "read_tree"]
 
-FALLBACKS = 64
+FALLBACKS = 1024
 """Older heads that are tried when the newest lacks its quorum."""
 
 
@@ -51,6 +52,7 @@ class LogView:
     hashes: list[bytes]
     exclude: frozenset[str] = frozenset()
     _history: dict[int, SignedCheckpoint] | None = field(default=None, repr=False)
+    _dates: dict[frozenset[str], tuple[list[int], list[int]]] = field(default_factory=dict, repr=False)
 
     @property
     def size(self) -> int:
@@ -131,11 +133,22 @@ class LogView:
         if not 0 <= index < self.size:
             raise LogError(f"there is no entry {index} in a log of {self.size}")
         barred = self.exclude | frozenset(exclude)
-        times = [stored.quorum_time(self.trust, barred) for size, stored in self.history().items() if size > index]
-        known = [time for time in times if time is not None]
-        if not known:
+        if barred not in self._dates:
+            self._dates[barred] = self._suffix_minima(barred)
+        sizes, times = self._dates[barred]
+        at = bisect_right(sizes, index)
+        if at == len(sizes):
             raise LogError(f"nothing dates entry {index}: no stored head with it has {self.trust.quorum} cosignatures that count")
-        return min(known)
+        return times[at]
+
+    def _suffix_minima(self, barred: frozenset[str]) -> tuple[list[int], list[int]]:
+        """Sizes of the heads with a quorum, ascending, and for each the least date of it and all larger ones."""
+        dated = [(size, head.quorum_time(self.trust, barred)) for size, head in sorted(self.history().items())]
+        sizes = [size for size, time in dated if time is not None]
+        times = [time for _, time in dated if time is not None]
+        for at in range(len(times) - 2, -1, -1):
+            times[at] = min(times[at], times[at + 1])
+        return sizes, times
 
 
 def _merge(one: SignedCheckpoint, two: SignedCheckpoint) -> SignedCheckpoint:

@@ -110,7 +110,7 @@ def test_addresses_that_cannot_be(address: str) -> None:
 )
 def test_redirects_elsewhere_are_refused(serve: Callable[..., str], target: str) -> None:
     address = serve(answering(lambda handler: send(handler, 302, Location=target)))
-    with pytest.raises(LogError):
+    with pytest.raises(LogError, match="redirects to"):
         HttpSource(address, 2, 4).read("checkpoint", 100)
 
 

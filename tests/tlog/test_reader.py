@@ -170,6 +170,19 @@ def test_dating_entries(tmp_path: Path) -> None:
         open_log(folder, logs.trust(0)).committed_time(0)
 
 
+def test_the_least_date_may_be_that_of_a_later_head(tmp_path: Path) -> None:
+    """Clocks differ: alpha's is late on the first head, beta's on the second."""
+    folder = logs.make(tmp_path / "log", 2)
+    for name, time in (("alpha", 500), ("beta", 100)):
+        logs.cosigned(folder, name, time)
+    logs.extend(folder, b"third")
+    for name, time in (("gamma", 300), ("beta", 200)):
+        logs.cosigned(folder, name, time)
+    view = open_log(folder, logs.trust(2))
+    assert [view.committed_time(index) for index in (0, 1, 2)] == [300, 300, 300]
+    assert view.committed_time(0, {"gamma"}) == 500 and view.committed_time(0) == 300
+
+
 def test_broken_stored_heads_only_date_later(tmp_path: Path) -> None:
     folder = logs.make(tmp_path / "log", 2)
     logs.cosigned(folder, "alpha", 100)

@@ -48,10 +48,23 @@ class StoppingDisk(Disk):
                 for _, lose in reversed(self.undo):
                     lose()
             raise Stop
+        if operation == "rename":  # contents that were not synced are lost under the new name too
+            temporary = path.with_name(f".{path.name}.tmp")
+            if any(item[0] == temporary for item in self.undo):
+                self.undo = [item for item in self.undo if item[0] != temporary]
+                self.undo.append((temporary, self._cut(path)))
         if operation in ("rename", "remove", "make-folder"):
             self.undo.append((path.parent, self._undo(operation, path)))
         elif operation == "create":
-            self.undo.append((path, lambda: path.write_bytes(path.read_bytes()[:-60]) if path.exists() else None))
+            self.undo.append((path, self._cut(path)))
+
+    @staticmethod
+    def _cut(path: Path) -> Callable[[], None]:
+        def cut() -> None:
+            if path.exists():
+                path.write_bytes(path.read_bytes()[:-60])
+
+        return cut
 
     @staticmethod
     def _undo(operation: str, path: Path) -> Callable[[], None]:
@@ -101,6 +114,7 @@ def check_survivor(folder: Path, promised: int, before: dict[int, tuple[str, byt
     if promised >= 0:
         seen = open_log(folder, logs.trust())
         assert seen.size >= promised and seen.entries == items[: seen.size]
+        seen.check_tiles()
     after = heads(folder)
     with LogWriter.open(folder, logs.LOG) as writer:
         size = writer.size
@@ -207,9 +221,10 @@ def test_the_tail_without_intent_is_discarded_and_with_it_completed(tmp_path: Pa
         folder = logs.make(tmp_path / str(number), 3)
         if not stopped(folder, number, lambda writer: writer.append([b"tail"])):
             break
-        intended = (folder / INTENT).exists()
+        intended, signed = (folder / INTENT).exists(), max(heads(folder))
         with LogWriter.open(folder, logs.LOG) as writer:
             assert writer.size == (4 if intended or (folder / "checkpoints/4").exists() else 3)
+            assert writer.size >= signed  # also one signed in a temporary file only
             sizes.add(writer.size)
             assert writer.append([b"other"]) == writer.size - 1
         open_log(folder, logs.trust()).check_tiles()
