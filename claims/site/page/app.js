@@ -98,6 +98,7 @@ class Page {
   async verifyAll() {
     const [button, stop, bar, live] = ["verify-all", "stop", "progress", "live"].map(byId);
     this.stopped = false;
+    this.checker.forget();
     button.disabled = true;
     stop.hidden = bar.hidden = false;
     bar.value = 0;

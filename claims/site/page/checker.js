@@ -123,6 +123,12 @@ export class Checker {
     this.running.clear();
   }
 
+  /** What was found so far counts no more: everything is fetched and checked anew. */
+  forget() {
+    this.results.clear();
+    this.shared = null;
+  }
+
   /** Agreement, signatures and log, fetched once; a failure is kept for the rest of a run only. */
   material() {
     if (!this.shared) {
