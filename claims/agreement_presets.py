@@ -17,7 +17,10 @@ _AMENDED = (
     'Counts "the original training run and any subsequent fine-tuning, reinforcement learning, or other material modifications": '
     "as lineages do, which add up work along parents."
 )
-_OPERATIONS = "Counts integer as well as floating-point operations: so give chips the peak of their fastest format, integer formats included."
+_OPERATIONS = (
+    "Counts integer as well as floating-point operations: so give chips the peak of their fastest format, integer formats "
+    "included."
+)
 _ONE_PARTY = "A lineage shows only what this lab trained and what it declared: work of other parties enters by declaration (EXTERNAL)."
 
 
@@ -118,9 +121,8 @@ def caps_section(item: Preset) -> str:
         out += _comment(text)
     for text in item.leaves_out:
         out += _comment(f"Not covered: {text}")
-    if item.source:
-        out += _comment("total and unattributed are no part of the rule: choose them for the lab.")
     out += [
+        *_comment("total and unattributed are no part of the rule: choose them for the lab."),
         "[lab.caps]                       # rounded down to 10^12 FLOP",
         'total = "1e24 FLOP"              # all compute of a period',
         'unattributed = "1e22 FLOP"       # compute of a period that names no checkpoint',

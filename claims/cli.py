@@ -117,12 +117,15 @@ def agreement() -> None:
 
 @agreement.command("init")
 @click.argument("path", type=read_path)
-def agreement_init(path: Path) -> None:
+@click.option("--preset", "preset_name", help="Caps of a published rule (standstill agreement presets).")
+def agreement_init(path: Path, preset_name: str | None) -> None:
     """Write a commented template to a new file PATH."""
+    from claims.agreement_presets import preset, with_preset
     from claims.files import write_new
     from claims.show import AGREEMENT_TEMPLATE
 
-    write_new(path, AGREEMENT_TEMPLATE.encode())
+    template = AGREEMENT_TEMPLATE if preset_name is None else with_preset(AGREEMENT_TEMPLATE, preset(preset_name))
+    write_new(path, template.encode())
     out(f"{path}: fill in names, keys (standstill keygen), chips, caps and opening heads (standstill lab init)")
 
 
@@ -133,6 +136,30 @@ def agreement_check(path: Path) -> None:
     from claims.show import agreement_lines
 
     out("\n".join(agreement_lines(_load_agreement(path))))
+
+
+@agreement.command("presets")
+def agreement_presets() -> None:
+    """List published rules whose caps `agreement init --preset` writes, with their sources."""
+    from claims.agreement_presets import PRESETS
+
+    for item in PRESETS:
+        freeze = f", freeze {item.freeze}" if item.freeze else ""
+        out(f"{item.name:<18} {item.title} ({item.status}): lineage {item.lineage}{freeze}")
+        out(f"{'':<18} {item.source}")
+
+
+@agreement.command("canonical")
+@click.argument("path", type=read_path)
+@click.option("--out", "-o", "target", type=read_path, required=True, help="New file for the bytes, as in agreement.bin.")
+def agreement_canonical(path: Path, target: Path) -> None:
+    """Write the canonical bytes, whose SHA-256 is the digest."""
+    from claims.agreement import canonical_bytes
+    from claims.files import write_new
+
+    data = canonical_bytes(_load_agreement(path))
+    write_new(target, data)
+    out(f"{target}: {len(data)} bytes")
 
 
 @agreement.command("digest")

@@ -116,7 +116,11 @@ def agreement_lines(agreement: Agreement) -> list[str]:
     out += _regime_lines(agreement)
     if agreement.pause is not None:
         pause = agreement.pause
-        out += [f"pause       trigger: {pause.trigger}", f"            lifts: {pause.lifts}", f"            decided by {pause.quorum} of {', '.join(pause.deciders)}"]
+        out += [
+            f"pause       trigger: {pause.trigger}",
+            f"            lifts: {pause.lifts}",
+            f"            decided by {pause.quorum} of {', '.join(pause.deciders)}",
+        ]
     return out
 
 
@@ -176,6 +180,38 @@ residue = "charge-every-lineage" # unattributed work counts toward every checkpo
 # lifts = "..."
 # deciders = ["lab-a"]          # parties; sorted
 # quorum = 1                     # how many of them must sign a decision
+
+# Optional: the public log that dates everything, and how many other parties must have cosigned its heads.
+# [log]
+# origin = "example.org/standstill"
+# operator = "lab-a"
+# key = "ed25519:<standstill keygen>"
+# cosignatures = 1               # cosigners give cosign_key in their [[party]]
+
+# Optional: sizes that hide how many readings and checkpoints there are. Powers of two.
+# [commitment]
+# readings = 64                  # padded leaves per meter and epoch
+# checkpoints = 1024             # padded slots per registry head
+
+# Optional: what is late, and what is missing.
+# [deadlines]
+# epoch = "1 d"                  # after an epoch's end
+# claim = "7 d"                  # after a period's end
+# grace = "7 d"                  # after the claim's deadline
+# opening = "3 d"                # after the drawn round
+# sign_by = 2025-12-31T00:00:00Z # optional
+
+# Optional, with [log]: what an inspection draws.
+# [inspection]
+# draws = 64                     # chip-seconds
+# slots = 16                     # registry slots
+# margin = "10 min"              # from the last commitment to the round
+
+# Optional: other rules or caps from a later period on ([[lab.caps_from]] goes below the lab's [lab.caps]).
+# [[rules_from]]
+# from_period = 6
+# charge = "peak"
+# residue = "charge-every-lineage"
 
 # Optional: this agreement replaces another one from a period on.
 # [amends]
