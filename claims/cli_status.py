@@ -1,0 +1,92 @@
+"""Commands on decisions and on the state of a standstill. Registered on ``claims.cli.cli``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from claims.cli import _load_agreement, agreement_argument, cli, key_options, load_key, out, read_path
+from claims.errors import BadSignature, ClaimRejected, ClaimsError
+
+__all__ = ["decision", "status"]
+
+EXITS = {"yes": 0, "no": 1, "undecided": 3}
+
+
+def _moment(text: str) -> int:
+    from claims.units import time_from_text
+
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 13 else time_from_text(text)
+
+
+@cli.command()
+@click.argument("folder", type=read_path)
+@click.option("--now", "now_text", help="RFC 3339 time or Unix seconds. [default: this machine's clock]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON (claims/FORMATS-status.md).")
+@click.option("--log-memory", "memory", type=read_path, help="File that remembers the log, to notice forks and withdrawals.")
+def status(folder: Path, now_text: str | None, as_json: bool, memory: Path | None) -> None:
+    """Say whether the standstill in a publication FOLDER holds. Exit 0: it holds; 1: it does not; 3: undecided; 2: unreadable."""
+    from claims.status import compute
+
+    state = compute(folder, now=int(time.time()) if now_text is None else _moment(now_text), memory=memory)
+    out(json.dumps(state.to_json(), indent=2) if as_json else "\n".join(state.lines()))
+    sys.exit(EXITS[state.holds])
+
+
+@cli.group()
+def decision() -> None:
+    """Decisions of those whom an agreement names: that its pause is lifted, or triggered."""
+
+
+@decision.command("make")
+@click.argument("path", metavar="FILE", type=read_path)
+@agreement_argument
+@click.option("--kind", type=click.Choice(["lift", "trigger"]), required=True, help="What is decided.")
+@click.option("--effective", required=True, help="From when on: RFC 3339 time or Unix seconds.")
+@click.option("--reason", required=True, help="Text for people.")
+def decision_make(path: Path, agreement_path: Path, kind: str, effective: str, reason: str) -> None:
+    """Write an unsigned decision to a new FILE."""
+    from claims.decision import Decision
+    from claims.files import write_new
+
+    terms = _load_agreement(agreement_path)
+    if terms.pause is None:
+        raise ClaimsError("the agreement names nobody who decides", "it needs [pause] deciders and quorum")
+    write_new(path, Decision(terms.digest, kind, _moment(effective), reason).encode())
+    out(f"{path}: {terms.pause.quorum} of {', '.join(terms.pause.deciders)} must sign")
+
+
+@decision.command("sign")
+@click.argument("path", metavar="FILE", type=read_path)
+@agreement_argument
+@key_options
+def decision_sign(path: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None) -> None:
+    """Add a decider's signature to FILE."""
+    from claims.decision import DECISION_LIMIT, Decision, sign_decision
+    from claims.files import read_bounded, write_atomic
+
+    terms = _load_agreement(agreement_path)
+    item = Decision.decode(read_bounded(path, DECISION_LIMIT))
+    signed = sign_decision(load_key(key_path, passphrase_file), item, terms)
+    write_atomic(path, signed.encode())
+    out("\n".join(signed.lines()))
+
+
+@decision.command("check")
+@click.argument("path", metavar="FILE", type=read_path)
+@agreement_argument
+def decision_check(path: Path, agreement_path: Path) -> None:
+    """Check FILE; exit 0 only when enough deciders have signed it."""
+    from claims.decision import DECISION_LIMIT, Decision
+    from claims.files import read_bounded
+
+    item = Decision.decode(read_bounded(path, DECISION_LIMIT))
+    try:
+        item.check(_load_agreement(agreement_path))
+    except BadSignature as error:
+        raise ClaimRejected("decision", error.what) from None
+    out("\n".join(item.lines()))

@@ -1,0 +1,294 @@
+"""Does the standstill hold? Every lab and period of a publication folder, judged; nothing in the folder is trusted.
+
+    folder --agreements, log, claims, records, evidence--> a Row per lab and period --> holds: yes, no, undecided
+
+What is trusted is the agreement in ``agreement.toml``, by its digest: whoever asks must know that this is the agreement.
+FORMATS-status.md has the folder, the states and the JSON.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from claims.agreement import Agreement
+from claims.decision import Decision
+from claims.entries import PublishedEntries
+from claims.errors import BadSignature, ClaimRejected, ClaimsError, UnreadableFile
+from claims.evidence import Equivocation
+from claims.files import SMALL_LIMIT
+from claims.life import Life, life_of, lifted_spans
+from claims.status_folder import RECORD_LIMIT, ROOTS_LIMIT, ClaimFile, Folder, SignedAgreement
+from claims.status_model import Row, State
+from claims.status_rows import Book, judge_period
+from claims.tlog.checkpoint import LogTrust
+from claims.tlog.errors import LogFork
+from claims.tlog.evidence import LogEvidence
+from claims.tlog.memory import LogMemory
+from claims.tlog.reader import LogView, open_log
+
+__all__ = ["Row", "State", "compute", "log_trust"]
+
+MAX_ROWS = 100_000
+"""Labs x begun periods in one answer."""
+EVIDENCE_LIMIT = 2**25
+
+
+def log_trust(agreement: Agreement) -> LogTrust | None:
+    """What the agreement says about its log, or None. The operator's cosignatures never count."""
+    if agreement.log is None:
+        return None
+    cosigners = {
+        party.name: party.cosign_key
+        for party in agreement.parties
+        if party.cosign_key is not None and party.name != agreement.log.operator
+    }
+    return LogTrust(agreement.log.origin, agreement.log.key, cosigners, agreement.log.cosignatures)
+
+
+@dataclass
+class _Findings:
+    """What concerns no single period. ``against``: (agreement, lab, period) to the reason why the claim is rejected."""
+
+    breaches: list[str] = field(default_factory=list)
+    against: dict[tuple[bytes, str, int], str] = field(default_factory=dict)
+
+
+def compute(
+    folder: str | os.PathLike[str], *, now: int, memory: str | os.PathLike[str] | None = None
+) -> State:
+    """Judge a publication folder.
+
+    Args:
+        folder: laid out as in FORMATS-status.md.
+        now: Unix seconds.
+        memory: file in which to remember the log's last head, so that a log that forks or withdraws entries is noticed.
+
+    Raises:
+        ClaimsError: the folder or its agreement cannot be read, or is beyond the bounds.
+        MissingDependency: ``cryptography`` is not installed.
+    """
+    source = Folder(Path(folder))
+    current = source.agreement()
+    others = {item.agreement.digest: item for item in source.agreements() if item.agreement.digest != current.agreement.digest}
+    found = _Findings()
+    books = _books(source, current, others, now, memory, found)
+    _read_evidence(source, books, found)
+    _rival_amendments(current, others, found)
+    decisions = _decisions(source, books)
+    rows = _rows(source, books, decisions, found, now)
+    book = books[-1]
+    complete = [item.agreement for item in others.values() if not item.unsigned]
+    life = life_of(
+        current.agreement, _unsigned(current, book), now=now, successors=complete,
+        decisions=[item for item in decisions if item.agreement == current.agreement.digest],
+    )  # fmt: skip
+    if life.successor is not None:
+        handover = others[life.successor].agreement.first_period
+        rows = [row for row in rows if row.agreement != current.agreement.digest or row.period < handover]
+    holds, why = _holds(life, rows, found.breaches)
+    return State(
+        agreement=current.agreement, now=now, life=life, holds=holds, why=tuple(why), rows=tuple(rows),
+        log_size=None if book.view is None else book.view.size, log_problem=book.log_problem,
+        breaches=tuple(found.breaches), problems=tuple(source.problems),
+    )  # fmt: skip
+
+
+# ---- agreements and logs -----------------------------------------------------------------------------------
+
+
+def _books(
+    source: Folder, current: SignedAgreement, others: dict[bytes, SignedAgreement], now: int,
+    memory: str | os.PathLike[str] | None, found: _Findings,
+) -> list[Book]:  # fmt: skip
+    """The agreement and those that it amends, oldest first."""
+    chain = [current]
+    while (amends := chain[0].agreement.amends) is not None and amends.digest in others:
+        chain.insert(0, others[amends.digest])
+    first = chain[0].agreement.amends
+    if first is not None:
+        source.note(f"agreements/: the amended agreement {first.digest.hex()} is not here")
+    books: list[Book] = []
+    for item in chain:
+        book = Book(item, books[-1] if books else None, now)
+        last = item is current
+        _open_log(source, book, memory if last else None, found)
+        books.append(book)
+    return books
+
+
+def _open_log(source: Folder, book: Book, memory: str | os.PathLike[str] | None, found: _Findings) -> None:
+    trust = log_trust(book.agreement)
+    if trust is None:
+        return
+    place = source.subfolder("log")
+    if place is None:
+        book.log_problem = "there is no log in the folder"
+        return
+    try:
+        view = open_log(place, trust)
+        view.history()
+        if memory is not None:
+            LogMemory.load(memory, trust).update(view)
+    except LogFork as error:
+        found.breaches.append(f"log: {error.what}; its operator {_operator(book)} answers for it")
+        book.log_problem = error.what
+        return
+    except ClaimsError as error:
+        book.log_problem = error.what
+        return
+    book.view = view
+    book.published = PublishedEntries(book.agreement, list(enumerate(view.entries)))
+    _note_entries(source, book, view)
+
+
+def _operator(book: Book) -> str:
+    return "" if book.agreement.log is None else book.agreement.log.operator
+
+
+def _note_entries(source: Folder, book: Book, view: LogView) -> None:
+    published = book.published
+    if published is None:
+        return
+    for index, reason in published.refused[:10]:
+        source.note(f"log entry {index}: {reason}")
+    if published.undecodable:
+        source.note(f"log: {published.undecodable} entries in no known format")
+
+
+def _unsigned(item: SignedAgreement, book: Book) -> list[str]:
+    """Parties whose assent is missing; with [log] and sign_by, those too whose assent was not logged in time."""
+    missing = set(item.unsigned)
+    terms = item.agreement.deadlines
+    if terms is not None and terms.sign_by is not None and book.view is not None and book.published is not None:
+        for party in item.agreement.parties:
+            entry = book.published.assent(party.name)
+            if entry is None or (book.committed(entry[1], party.name) or terms.sign_by + 1) > terms.sign_by:
+                missing.add(party.name)
+    return sorted(missing)
+
+
+def _rival_amendments(current: SignedAgreement, others: dict[bytes, SignedAgreement], found: _Findings) -> None:
+    """Two amendments of one agreement that one party has signed, both signed by everybody they name."""
+    complete = [item for item in (current, *others.values()) if not item.unsigned and item.agreement.amends is not None]
+    by_predecessor: dict[bytes, list[Agreement]] = {}
+    for item in complete:
+        if item.agreement.amends is not None:
+            by_predecessor.setdefault(item.agreement.amends.digest, []).append(item.agreement)
+    for digest, rivals in sorted(by_predecessor.items()):
+        if len(rivals) < 2:
+            continue
+        names = [{party.key: party.name for party in rival.parties} for rival in rivals]
+        seen: dict[bytes, str] = {}
+        twice: set[str] = set()
+        for keys in names:
+            twice |= {name for key, name in keys.items() if key in seen}
+            seen.update(keys)
+        if twice:
+            found.breaches.append(f"{', '.join(sorted(twice))} signed {len(rivals)} amendments of agreement {digest.hex()}")
+
+
+def _decisions(source: Folder, books: Sequence[Book]) -> list[Decision]:
+    by_digest = {book.agreement.digest: book.agreement for book in books}
+    good = []
+    for item in source.decisions():
+        agreement = by_digest.get(item.agreement)
+        if agreement is None:
+            source.note(f"decisions/: one is about agreement {item.agreement.hex()}")
+            continue
+        try:
+            item.check(agreement)
+        except (BadSignature, ClaimRejected) as error:
+            source.note(f"decisions/: {error.what}")
+            continue
+        good.append(item)
+    return good
+
+
+# ---- evidence ----------------------------------------------------------------------------------------------
+
+
+def _read_evidence(source: Folder, books: Sequence[Book], found: _Findings) -> None:
+    for path, data in source.parsed("evidence", ".evidence", EVIDENCE_LIMIT, bytes):
+        if not any(_log_evidence(data, book, found) or _equivocation(data, book, found) for book in books):
+            source.note(f"{source.label(path)}: no evidence under these agreements")
+
+
+def _equivocation(data: bytes, book: Book, found: _Findings) -> bool:
+    if len(data) > SMALL_LIMIT:
+        return False
+    try:
+        item = Equivocation.decode(data)
+        item.check(book.agreement)
+    except ClaimsError:
+        return False
+    who = "the lab" if item.meter is None else f"meter {item.meter}"
+    found.against[(item.agreement, item.lab, item.period)] = f"evidence: {who} signed two heads"
+    return True
+
+
+def _log_evidence(data: bytes, book: Book, found: _Findings) -> bool:
+    if book.agreement.log is None:
+        return False
+    try:
+        one, two = LogEvidence.decode(data).check(book.agreement.log.origin, book.agreement.log.key)
+    except ClaimsError:
+        return False
+    found.breaches.append(
+        f"log: evidence that it signed two histories (heads of size {one} and {two}); its operator {_operator(book)} answers for it"
+    )
+    return True
+
+
+# ---- rows --------------------------------------------------------------------------------------------------
+
+
+def _rows(
+    source: Folder, books: Sequence[Book], decisions: Sequence[Decision], found: _Findings, now: int
+) -> list[Row]:
+    claims: dict[tuple[bytes, str, int], list[ClaimFile]] = {}
+    known = {book.agreement.digest for book in books}
+    for item in source.claims():
+        if item.agreement in known:
+            claims.setdefault((item.agreement, item.lab, item.period), []).append(item)
+        else:
+            source.note(f"{source.label(item.stored.path)}: about agreement {item.agreement.hex()}")
+    roots = source.by_digest("claims", ".roots", ROOTS_LIMIT)
+    records = source.by_digest("inspections", ".record", RECORD_LIMIT)
+    rows: list[Row] = []
+    for book, after in zip(books, [*books[1:], None], strict=True):
+        agreement = book.agreement
+        if book.signed.unsigned:
+            source.note(f"agreement {agreement.digest.hex()}: not signed by {', '.join(book.signed.unsigned)}")
+            continue
+        until = agreement.periods if after is None else min(agreement.periods, after.agreement.first_period)
+        length = agreement.epoch_seconds * agreement.epochs_per_period
+        begun = min(until, max(0, (now - agreement.start) // length + 1))
+        if (begun - agreement.first_period) * len(agreement.labs) + len(rows) > MAX_ROWS:
+            raise UnreadableFile(f"more than {MAX_ROWS} labs and periods", "use a shorter agreement")
+        book.lifted = lifted_spans(agreement, decisions)
+        for lab in agreement.labs:
+            for period in range(max(agreement.first_period, lab.since_period), begun):
+                key = (agreement.digest, lab.name, period)
+                row = judge_period(source, book, lab, period, claims.get(key, []), roots, records, found.against.get(key))
+                rows.append(row)
+    return rows
+
+
+def _holds(life: Life, rows: Sequence[Row], breaches: Sequence[str]) -> tuple[str, list[str]]:
+    """yes, no or undecided; and why."""
+    broken = [row for row in rows if row.state in ("missing", "rejected")]
+    why = [*breaches, *(f"lab {row.lab}, period {row.period}: {row.state}: {row.reason}" for row in broken)]
+    if why:
+        return "no", why
+    if life.state in ("draft", "signed", "lifted"):
+        return "undecided", [f"the agreement is {life.state}: {life.reason}"]
+    waiting = [row for row in rows if row.state in ("late", "under inspection") or (row.state == "pending" and row.owed)]
+    if waiting:
+        return "undecided", [f"lab {row.lab}, period {row.period}: {row.state}: {row.reason}" for row in waiting]
+    proven = sum(row.state == "proven" for row in rows)
+    if not proven:
+        return "undecided", ["no claim is due yet"]
+    return "yes", [f"every claim that is due is proven: {proven}"]

@@ -1,0 +1,146 @@
+"""The state of a standstill as values, as text and as JSON (FORMATS-status.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from claims.agreement import Agreement
+from claims.life import Life
+from claims.units import format_time
+
+__all__ = ["FORMAT", "ROW_STATES", "Row", "State"]
+
+FORMAT = "standstill-status/1"
+ROW_STATES = ("pending", "proven", "late", "missing", "rejected", "under inspection", "lifted")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One lab and period.
+
+    Attributes:
+        agreement: digest of the agreement under which the period is judged.
+        state: one of :data:`ROW_STATES`.
+        reason: in words.
+        begin, end: of the period, Unix seconds.
+        due: until when the claim is to be published, or None where no deadline is agreed.
+        missing_after: when it counts as missing, or None.
+        owed: the claim's deadline has passed; without one, the period has ended.
+        published: when a quorum had seen the claim's entry in the log, or None.
+        late: it was published after ``due``.
+        claim: SHA-256 of the claim file that was judged, or None.
+        check: the failed check of a rejected claim, or None.
+        epochs_published, epochs_ended, epochs_late: entries in the log, of how many epochs that have ended; how many came late.
+        inspections: (inspector, round, outcome) that count.
+        opening_due: when a lab under inspection has to have opened, or None.
+    """
+
+    agreement: bytes
+    lab: str
+    period: int
+    state: str
+    reason: str
+    begin: int
+    end: int
+    due: int | None = None
+    missing_after: int | None = None
+    owed: bool = False
+    published: int | None = None
+    late: bool = False
+    claim: bytes | None = None
+    check: str | None = None
+    epochs_published: int | None = None
+    epochs_ended: int = 0
+    epochs_late: int = 0
+    inspections: tuple[tuple[str, int, str], ...] = ()
+    opening_due: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values."""
+        return {
+            "agreement": self.agreement.hex(),
+            "lab": self.lab,
+            "period": self.period,
+            "state": self.state,
+            "reason": self.reason,
+            "check": self.check,
+            "begin": format_time(self.begin),
+            "end": format_time(self.end),
+            "due": _time(self.due),
+            "missing_after": _time(self.missing_after),
+            "owed": self.owed,
+            "published": _time(self.published),
+            "late": self.late,
+            "claim": None if self.claim is None else self.claim.hex(),
+            "epochs": {"ended": self.epochs_ended, "late": self.epochs_late, "published": self.epochs_published},
+            "inspections": [{"inspector": who, "outcome": what, "round": number} for who, number, what in self.inspections],
+            "opening_due": _time(self.opening_due),
+        }
+
+
+@dataclass(frozen=True)
+class State:
+    """What :func:`claims.status.compute` found.
+
+    Attributes:
+        holds: "yes", "no" or "undecided"; ``why``: in words, each naming who.
+        rows: by agreement (oldest first), lab and period; periods that have begun.
+        log_size: entries of the verified log, or None; ``log_problem``: why it could not be used, or None.
+        breaches: by others than a lab in a period: logs that fork, rival amendments.
+        problems: files that count for nothing, and why.
+    """
+
+    agreement: Agreement
+    now: int
+    life: Life
+    holds: str
+    why: tuple[str, ...]
+    rows: tuple[Row, ...]
+    log_size: int | None
+    log_problem: str | None
+    breaches: tuple[str, ...]
+    problems: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values."""
+        life = self.life
+        return {
+            "format": FORMAT,
+            "now": format_time(self.now),
+            "holds": self.holds,
+            "why": list(self.why),
+            "agreement": {
+                "name": self.agreement.name,
+                "digest": self.agreement.digest.hex(),
+                "state": life.state,
+                "reason": life.reason,
+                "successor": None if life.successor is None else life.successor.hex(),
+            },
+            "log": {"size": self.log_size, "problem": self.log_problem} if self.agreement.log is not None else None,
+            "rows": [row.to_json() for row in self.rows],
+            "breaches": list(self.breaches),
+            "problems": list(self.problems),
+        }
+
+    def lines(self) -> list[str]:
+        """Plain text, the answer first."""
+        answer = {"yes": "THE STANDSTILL HOLDS", "no": "THE STANDSTILL DOES NOT HOLD", "undecided": "UNDECIDED"}[self.holds]
+        out = [
+            f"{answer} at {format_time(self.now)}",
+            *(f"  {line}" for line in self.why),
+            f"agreement   {self.agreement.name} {self.agreement.digest.hex()}",
+            f"life        {self.life.state}: {self.life.reason}",
+        ]
+        if self.agreement.log is not None:
+            out.append(f"log         {self.log_problem or f'verified, {self.log_size} entries'}")
+        width = max([len(row.lab) for row in self.rows], default=3)
+        for row in self.rows:
+            late = " (late)" if row.late else ""
+            out.append(f"{row.lab:<{width}}  period {row.period:<4} {row.state + late:<18} {row.reason}")
+        out += [f"! {line}" for line in self.problems]
+        return out
+
+
+def _time(seconds: int | None) -> str | None:
+    return None if seconds is None else format_time(seconds)
