@@ -1,0 +1,260 @@
+/** agreement.bin: the canonical bytes that the digest hashes. claims/FORMATS.md sections 1 (rules) and 2 (bytes). */
+import { ascii, concat, equalBytes, sha256, toHex, uint } from "./bytes.js";
+import { isPublicKey } from "./ed25519.js";
+import { Reader } from "./reader.js";
+import { Rejected } from "./errors.js";
+
+const DOMAIN = ascii("standstill/agreement/v2");
+const PREFIX = concat([uint(DOMAIN.length, 2), DOMAIN]);
+const MAX_BYTES = 8 * 2 ** 20;
+const MAX_TIME = 253402300799; // 9999-12-31T23:59:59Z
+const MAX_EPOCHS = 2 ** 24 - 1;
+const MAX_COVERAGE = 2 ** 48 - 1;
+const MAX_TEXT = 4000; // characters
+const MAX_LISTED = 4096;
+const MAX_PARTIES = 256;
+const MAX_ROOTS = 2 ** 21;
+
+/** The agreement of these bytes, validated like the text form; Rejected("agreement") for anything else. */
+export function decodeAgreement(data) {
+  if (data.length > MAX_BYTES) throw new Rejected("agreement", `larger than ${MAX_BYTES} bytes`);
+  if (data.length < PREFIX.length || !equalBytes(data.subarray(0, PREFIX.length), PREFIX)) {
+    throw new Rejected("agreement", "these are not the canonical bytes of an agreement of version 2");
+  }
+  const read = new Reader(data, "agreement");
+  read.raw(PREFIX.length, "the domain");
+  const agreement = readAgreement(read);
+  read.end();
+  validate(agreement);
+  agreement.digest = sha256(data);
+  agreement.digestHex = toHex(agreement.digest);
+  return agreement;
+}
+
+function readRules(read) {
+  return { chargePeak: read.flag("charge"), chargeResidue: read.flag("residue") };
+}
+
+function readCaps(read) {
+  const caps = { total: read.u64("a cap"), unattributed: read.u64("a cap"), lineage: read.u64("a cap"), freeze: null };
+  if (read.flag("freeze")) caps.freeze = read.u64("the freeze level");
+  return caps;
+}
+
+function readParty(read) {
+  const party = { name: read.name("a party's name"), key: read.raw(32, "a party's key"), cosignKey: null };
+  if (read.flag("cosigns")) party.cosignKey = read.raw(32, "a cosigning key");
+  return party;
+}
+
+function readLab(read) {
+  return {
+    name: read.name("a lab's name"),
+    logRows: read.uint(1, "the table height"),
+    openingHead: read.head("the opening head"),
+    sincePeriod: read.uint(4, "the first period"),
+    caps: readCaps(read),
+    capsFrom: read.list("later caps", MAX_LISTED, () => [read.uint(4, "a period"), readCaps(read)]),
+    meters: read.list("the number of meters", MAX_LISTED, () => ({
+      name: read.name("a meter's name"),
+      chip: read.name("a meter's chip"),
+      chips: read.uint(6, "chips"),
+      key: read.raw(32, "a key"),
+    })),
+  };
+}
+
+function readAgreement(read) {
+  const out = {
+    name: read.name("the name"),
+    start: read.u64Number("the start", MAX_TIME),
+    epochSeconds: read.uint(4, "the epoch"),
+    epochsPerPeriod: read.uint(4, "the epochs per period", MAX_EPOCHS),
+    periods: read.uint(4, "the periods", MAX_EPOCHS),
+    rules: readRules(read),
+    rulesFrom: read.list("later rules", MAX_LISTED, () => [read.uint(4, "a period"), readRules(read)]),
+    parties: read.list("the number of parties", MAX_PARTIES, () => readParty(read)),
+    chips: read.list("the number of chips", MAX_LISTED, () => ({
+      name: read.name("a chip's name"),
+      peak: read.uint(3, "a peak"),
+      note: read.text("a chip's note", 4 * MAX_TEXT),
+    })),
+    labs: read.list("the number of labs", MAX_PARTIES, () => readLab(read)),
+    amends: null, log: null, deadlines: null, inspection: null, pause: null,
+  };
+  if (read.flag("amends")) {
+    out.amends = { digest: read.raw(32, "the amended digest"), fromPeriod: read.uint(4, "the amendment's period") };
+  }
+  if (read.flag("log")) {
+    out.log = {
+      origin: read.text("the log's origin", 4 * 128),
+      operator: read.name("the log's operator"),
+      key: read.raw(32, "the log's key"),
+      cosignatures: read.uint(2, "the cosignatures"),
+    };
+  }
+  out.commitment = { readings: read.uint(4, "the leaves", 65536), checkpoints: read.uint(4, "the slots", 65536) };
+  if (read.flag("deadlines")) {
+    const [epoch, claim, grace, opening] = [0, 1, 2, 3].map(() => read.uint(4, "a deadline"));
+    const signBy = read.flag("sign_by") ? read.u64Number("sign_by", MAX_TIME) : null;
+    out.deadlines = { epoch, claim, grace, opening, signBy };
+  }
+  if (read.flag("inspection")) {
+    out.inspection = { draws: read.uint(2, "the draws"), slots: read.uint(2, "the slots"), margin: read.uint(4, "the margin") };
+  }
+  if (read.flag("pause")) {
+    out.pause = {
+      trigger: read.text("the trigger", 4 * MAX_TEXT),
+      lifts: read.text("what lifts", 4 * MAX_TEXT),
+      deciders: read.list("the deciders", MAX_PARTIES, () => read.name("a decider")),
+      quorum: read.uint(2, "the quorum"),
+    };
+  }
+  return out;
+}
+
+const bad = (what) => new Rejected("agreement", `the agreement is not valid: ${what}`);
+const within = (what, value, low, high) => {
+  if (!(value >= low && value <= high)) throw bad(`${what} ${value} is not between ${low} and ${high}`);
+};
+
+function ascending(what, names, most) {
+  within(`the number of ${what}`, names.length, 1, most);
+  for (let i = 1; i < names.length; i++) {
+    if (!(names[i - 1] < names[i])) throw bad(`${what} are not in ascending order, each once`);
+  }
+}
+
+/** Every rule of FORMATS.md section 1. */
+function validate(agreement) {
+  within("epoch seconds", agreement.epochSeconds, 1, 2 ** 32 - 1);
+  within("epochs per period", agreement.epochsPerPeriod, 1, MAX_EPOCHS);
+  within("periods", agreement.periods, 1, Math.floor(MAX_EPOCHS / agreement.epochsPerPeriod));
+  const seconds = BigInt(agreement.epochSeconds) * BigInt(agreement.epochsPerPeriod * agreement.periods);
+  if (BigInt(agreement.start) + seconds > BigInt(MAX_TIME)) throw bad("its periods end after the year 9999");
+  ascending("parties", agreement.parties.map((x) => x.name), MAX_PARTIES);
+  ascending("chips", agreement.chips.map((x) => x.name), MAX_LISTED);
+  ascending("labs", agreement.labs.map((x) => x.name), MAX_PARTIES);
+  const parties = new Set(agreement.parties.map((x) => x.name));
+  for (const lab of agreement.labs) {
+    ascending(`meters of ${lab.name}`, lab.meters.map((x) => x.name), MAX_LISTED);
+    if (!parties.has(lab.name)) throw bad(`lab ${lab.name} is no party`);
+  }
+  keys(agreement);
+  const chips = new Set();
+  for (const chip of agreement.chips) {
+    within(`${chip.name}: peak`, chip.peak, 1, 2 ** 24 - 1);
+    prose(`${chip.name}: note`, chip.note);
+    chips.add(chip.name);
+  }
+  for (const lab of agreement.labs) checkLab(agreement, lab, chips);
+  changes("later rules", agreement.rulesFrom, agreement);
+  if (agreement.amends) within("from_period", agreement.amends.fromPeriod, 1, agreement.periods - 1);
+  checkLog(agreement, parties);
+  checkRegime(agreement, parties);
+}
+
+function keys(agreement) {
+  const all = agreement.parties.map((x) => x.key);
+  for (const lab of agreement.labs) for (const meter of lab.meters) all.push(meter.key);
+  for (const party of agreement.parties) if (party.cosignKey) all.push(party.cosignKey);
+  if (agreement.log) all.push(agreement.log.key);
+  const seen = new Set();
+  for (const key of all) {
+    const hex = toHex(key);
+    if (seen.has(hex)) throw bad("one key serves two roles");
+    seen.add(hex);
+    if (!isPublicKey(key)) throw bad(`${hex} is no usable Ed25519 public key`);
+  }
+}
+
+function checkLab(agreement, lab, chips) {
+  within(`lab ${lab.name}: log_rows`, lab.logRows, 16, 22);
+  within(`lab ${lab.name}: since_period`, lab.sincePeriod, 0, agreement.periods - 1);
+  const rows = lab.meters.length * (3 + agreement.epochsPerPeriod) + 9;
+  if (rows > 2 ** lab.logRows) throw bad(`lab ${lab.name}: one reading per meter and epoch needs ${rows} rows`);
+  if (lab.meters.length * agreement.epochsPerPeriod > MAX_ROOTS) throw bad(`lab ${lab.name}: a period has too many epoch roots`);
+  changes(`lab ${lab.name}: later caps`, lab.capsFrom, agreement);
+  for (const caps of [lab.caps, ...lab.capsFrom.map(([, later]) => later)]) {
+    if (caps.freeze !== null && caps.freeze > caps.lineage) throw bad(`lab ${lab.name}: the freeze level is above the lineage cap`);
+  }
+  for (const meter of lab.meters) {
+    const where = `${lab.name}/${meter.name}`;
+    if (!chips.has(meter.chip)) throw bad(`${where}: there is no chip class ${meter.chip}`);
+    if (meter.chips < 1 || BigInt(meter.chips) * BigInt(agreement.epochSeconds) > BigInt(MAX_COVERAGE)) {
+      throw bad(`${where}: chips x epoch seconds is not within 1 and 2^48 - 1`);
+    }
+  }
+}
+
+function changes(what, list, agreement) {
+  list.forEach(([period], i) => {
+    within(`${what}: from_period`, period, 1, agreement.periods - 1);
+    if (i > 0 && list[i - 1][0] >= period) throw bad(`${what} do not ascend`);
+  });
+}
+
+function checkLog(agreement, parties) {
+  const { log } = agreement;
+  if (!log) return;
+  if (!/^[!-*,-~]{1,128}$/.test(log.origin) || log.origin.endsWith("\n")) throw bad("the log's origin is not printable ASCII without spaces and +");
+  if (!parties.has(log.operator)) throw bad("the log's operator is no party");
+  within("cosignatures", log.cosignatures, 1, MAX_PARTIES);
+  for (const lab of agreement.labs) {
+    const others = agreement.parties.filter((p) => p.cosignKey && p.name !== lab.name && p.name !== log.operator);
+    if (others.length < log.cosignatures) throw bad(`too few parties other than the operator and ${lab.name} cosign`);
+  }
+}
+
+function checkRegime(agreement, parties) {
+  const { commitment, deadlines, inspection, pause } = agreement;
+  for (const size of [commitment.readings, commitment.checkpoints]) {
+    within("padded size", size, 2, 65536);
+    if (!Number.isInteger(Math.log2(size))) throw bad(`${size} is not a power of two`);
+  }
+  if (deadlines) {
+    for (const field of ["epoch", "claim", "opening"]) within(`deadline ${field}`, deadlines[field], 1, 2 ** 32 - 1);
+    const begin = agreement.start + agreement.epochSeconds * firstPeriod(agreement) * agreement.epochsPerPeriod;
+    if (deadlines.signBy !== null && deadlines.signBy > begin) throw bad("sign_by is later than the agreement's first moment");
+  }
+  if (inspection) {
+    if (!agreement.log) throw bad("an inspection needs a log");
+    within("draws", inspection.draws, 1, 4096);
+    within("slots", inspection.slots, 0, 4096);
+  }
+  if (pause) {
+    prose("trigger", pause.trigger);
+    prose("what lifts", pause.lifts);
+    ascending("deciders", pause.deciders, MAX_PARTIES);
+    if (pause.deciders.some((name) => !parties.has(name))) throw bad("a decider is no party");
+    within("quorum", pause.quorum, 1, pause.deciders.length);
+  }
+}
+
+function prose(what, text) {
+  if ([...text].length > MAX_TEXT || text.normalize("NFC") !== text || /[^\P{C}\n]/u.test(text)) {
+    throw bad(`${what} is not plain text`);
+  }
+}
+
+/** First period under the agreement: 0, or where the amendment takes effect. */
+export const firstPeriod = (agreement) => (agreement.amends ? agreement.amends.fromPeriod : 0);
+
+const latest = (first, later, period) => later.reduce((now, [from, then]) => (from <= period ? then : now), first);
+export const capsAt = (lab, period) => latest(lab.caps, lab.capsFrom, period);
+export const rulesAt = (agreement, period) => latest(agreement.rules, agreement.rulesFrom, period);
+
+export function labOf(agreement, name) {
+  const lab = agreement.labs.find((x) => x.name === name);
+  if (!lab) throw new Rejected("lab", `"${name}" is not a lab of the agreement`);
+  return lab;
+}
+
+/** First and last epoch of a period. */
+export function periodEpochs(agreement, period) {
+  const first = firstPeriod(agreement);
+  if (period < first || period >= agreement.periods) {
+    throw new Rejected("period", `${period} is not one of the agreement's periods ${first} to ${agreement.periods - 1}`);
+  }
+  return [period * agreement.epochsPerPeriod, (period + 1) * agreement.epochsPerPeriod - 1];
+}

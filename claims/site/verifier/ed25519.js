@@ -1,0 +1,50 @@
+/**
+ * Ed25519 (RFC 8032, pure), without the cofactor: the encoding of [S]B - [h]A must be R, byte for byte, and S < L.
+ *
+ * That is what OpenSSL does, and so the Python verifier. The library's own `verify` multiplies by the cofactor; a signer
+ * with a key of mixed order could make signatures on which the two disagree.
+ */
+import { Point } from "../vendor/noble-ed25519/index.js";
+import { sha512 } from "../vendor/noble-hashes/sha2.js";
+import { concat, equalBytes } from "./bytes.js";
+
+const L = 2n ** 252n + 27742317777372353535851937790883648493n;
+const KEPT = 8192;
+const decoded = new Map();
+
+function littleEndian(bytes) {
+  let value = 0n;
+  for (let i = bytes.length - 1; i >= 0; i--) value = value * 256n + BigInt(bytes[i]);
+  return value;
+}
+
+/** The point of a canonical encoding that is on the curve and not of small order, else null. */
+function point(key) {
+  const name = String.fromCharCode(...key);
+  if (decoded.has(name)) return decoded.get(name);
+  let found = null;
+  try {
+    found = Point.fromBytes(key);
+    if (found.isSmallOrder()) found = null;
+  } catch {
+    found = null;
+  }
+  if (decoded.size >= KEPT) decoded.clear();
+  decoded.set(name, found);
+  return found;
+}
+
+/** Whether 32 bytes are a usable public key. */
+export const isPublicKey = (key) => key.length === 32 && point(key) !== null;
+
+/** Whether a signature of 64 bytes verifies. Never throws. */
+export function verifySignature(key, signature, message) {
+  if (key.length !== 32 || signature.length !== 64) return false;
+  const a = point(key);
+  const s = littleEndian(signature.subarray(32));
+  if (a === null || s >= L) return false;
+  const r = signature.subarray(0, 32);
+  const h = littleEndian(sha512(concat([r, key, message]))) % L;
+  const found = Point.BASE.multiplyUnsafe(s).add(a.negate().multiplyUnsafe(h));
+  return equalBytes(found.toBytes(), r);
+}

@@ -1,0 +1,8 @@
+/** What the page and other programs use. */
+export { verifyClaim, CHECKS } from "./verify.js";
+export { verifyProof, FLOOR_BITS } from "./stark.js";
+export { decodeProgram } from "./program.js";
+export { claimProgram, CLAIM_PROGRAM_DIGEST } from "./claim-program.js";
+export { decodeAgreement } from "./agreement.js";
+export { decodeClaim } from "./claim.js";
+export { Rejected } from "./errors.js";

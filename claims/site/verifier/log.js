@@ -1,0 +1,165 @@
+/**
+ * A claim against the public log: heads, cosignatures, entries, and the roots file. claims/FORMATS.md, FORMATS-log.md.
+ *
+ * The log comes as a bundle, or as {heads: [bytes], entries: [bytes]} with what a bundle holds:
+ *
+ *     "standstill-log-bundle" || u16 1 || u16 number of heads, for each: blob note || u32 number of entries, for each: u16 length || entry
+ */
+import { ascii, concat, equalBytes, sha256, uint } from "./bytes.js";
+import { Reader } from "./reader.js";
+import { logEntryMessage } from "./signatures.js";
+import { verifySignature } from "./ed25519.js";
+import { openHead } from "./note.js";
+import { merkleRoot, prefixRoots } from "./rfc6962.js";
+import { Rejected } from "./errors.js";
+
+const BUNDLE_MAGIC = ascii("standstill-log-bundle");
+const ENTRY_MAGIC = ascii("standstill-log");
+const ROOTS_MAGIC = ascii("standstill-roots");
+const METER_DOMAIN = ascii("standstill/epoch-meter/v1");
+const MAX_HEADS = 1024;
+const MAX_ENTRIES = 2 ** 20;
+const MAX_ENTRY = 4096;
+const MAX_BUNDLE = 64 * 2 ** 20;
+const MAX_ROOTS = 65 * 2 ** 20;
+const MAX_EPOCH = 2 ** 24 - 1;
+const EPOCH = 1;
+const CLAIM = 2;
+
+const bad = (what) => new Rejected("log", what);
+
+/** "not agreed" (the agreement has no log), "not checked" (none given), or "checked"; Rejected("log") otherwise. */
+export function checkLog(claim, agreement, lab, log, roots) {
+  if (!agreement.log) return "not agreed";
+  if (!log || !roots) return "not checked";
+  const given = log instanceof Uint8Array ? decodeBundle(log) : asGiven(log);
+  const entries = believed(given, agreement, lab);
+  const published = collect(entries, agreement, lab, claim);
+  const byMeter = decodeRoots(roots, claim, lab);
+  if (!published.claim) throw bad(`the log has no entry for lab ${lab.name}'s claim of period ${claim.period}`);
+  if (!equalBytes(published.claim.first, sha256(claim.bytes))) throw bad("the log's entry is about another claim file");
+  if (!equalBytes(published.claim.second, sha256(roots))) throw bad("the log's entry is about another roots file");
+  claim.meters.forEach((meter, i) => {
+    if (!equalBytes(merkleRoot(byMeter[i]), meter.rootsDigest)) throw bad(`meter ${meter.name} signed other epoch roots`);
+  });
+  for (let epoch = claim.firstEpoch; epoch <= claim.lastEpoch; epoch++) {
+    const entry = published.epochs.get(epoch);
+    if (!entry) throw bad(`the log has no entry for lab ${lab.name}'s epoch ${epoch}`);
+    const leaves = lab.meters.map((meter, i) => concat([
+      uint(METER_DOMAIN.length, 2), METER_DOMAIN, uint(meter.name.length, 1), ascii(meter.name), byMeter[i][epoch - claim.firstEpoch],
+    ]));
+    if (!equalBytes(merkleRoot(leaves), entry.first)) throw bad(`the roots of epoch ${epoch} are not those in the log`);
+  }
+  return "checked";
+}
+
+function asGiven(log) {
+  const lists = [log.heads, log.entries];
+  if (!lists.every((list) => Array.isArray(list) && list.every((item) => item instanceof Uint8Array))) {
+    throw bad("the log is not given as heads and entries");
+  }
+  if (log.heads.length > MAX_HEADS || log.entries.length > MAX_ENTRIES) throw bad("the log is too long");
+  return log;
+}
+
+function decodeBundle(data) {
+  if (data.length > MAX_BUNDLE) throw bad("the log is too long");
+  const read = new Reader(data, "log");
+  if (!equalBytes(read.raw(BUNDLE_MAGIC.length, "the magic"), BUNDLE_MAGIC)) throw bad("this is not a log");
+  if (read.uint(2, "the version") !== 1) throw bad("this version of a log is not supported");
+  const heads = read.list("the number of heads", MAX_HEADS, () => read.blob("a head", 64 * 1024));
+  const entries = [];
+  for (let left = read.uint(4, "the number of entries", MAX_ENTRIES); left > 0; left--) {
+    entries.push(read.raw(read.uint(2, "an entry's length", MAX_ENTRY), "an entry"));
+  }
+  read.end();
+  return { heads, entries };
+}
+
+/** The entries under the largest head that has its quorum without the operator and the lab itself. */
+function believed({ heads, entries }, agreement, lab) {
+  const { log } = agreement;
+  const cosigners = agreement.parties
+    .filter((party) => party.cosignKey && party.name !== log.operator && party.name !== lab.name)
+    .map((party) => ({ name: party.name, key: party.cosignKey }));
+  const trust = { origin: log.origin, key: log.key, cosigners };
+  const opened = [];
+  let failure = bad("the log shows no head");
+  for (const data of heads) {
+    try {
+      opened.push(openHead(data, trust));
+    } catch (error) {
+      if (!(error instanceof Rejected)) throw error;
+      failure = error;
+    }
+  }
+  if (opened.length === 0) throw failure;
+  const roots = prefixRoots(entries, opened.map((head) => head.size));
+  for (const { size, root } of opened) {
+    if (roots.has(size) && !equalBytes(roots.get(size), root)) throw bad(`the entries do not lead to the head of size ${size} that the log signed`);
+  }
+  const counted = opened.filter((head) => head.cosigned >= log.cosignatures && roots.has(head.size));
+  if (counted.length === 0) throw bad(`no head with ${log.cosignatures} cosignatures of other parties covers the entries`);
+  return entries.slice(0, Math.max(...counted.map((head) => head.size)));
+}
+
+/** An entry of kind 1 or 2 by this lab under this agreement, or null. */
+function decodeEntry(data, agreement, lab) {
+  if (data.length > 1024) return null;
+  const read = new Reader(data, "log");
+  try {
+    if (!equalBytes(read.raw(ENTRY_MAGIC.length, "the magic"), ENTRY_MAGIC) || read.uint(2, "the version") !== 1) return null;
+    const kind = read.uint(1, "the kind");
+    if (kind !== EPOCH && kind !== CLAIM) return null;
+    if (!equalBytes(read.raw(32, "the digest"), agreement.digest) || read.name("the lab") !== lab.name) return null;
+    const number = read.uint(4, "epoch or period", MAX_EPOCH);
+    const entry = { kind, number, first: read.raw(32, "a digest"), second: read.raw(32, "a digest") };
+    entry.unsigned = data.subarray(0, read.at);
+    entry.signature = read.raw(64, "the signature");
+    read.end();
+    return entry;
+  } catch (error) {
+    if (error instanceof Rejected) return null;
+    throw error;
+  }
+}
+
+/** The lab's entries about this claim's period: the first of each identity; Rejected("log") where it contradicts itself. */
+function collect(entries, agreement, lab, claim) {
+  const { key } = agreement.parties.find((party) => party.name === lab.name);
+  const found = { claim: null, epochs: new Map() };
+  for (const data of entries) {
+    const entry = decodeEntry(data, agreement, lab);
+    if (!entry) continue;
+    const ofEpoch = entry.kind === EPOCH;
+    if (ofEpoch ? entry.number < claim.firstEpoch || entry.number > claim.lastEpoch : entry.number !== claim.period) continue;
+    const known = ofEpoch ? found.epochs.get(entry.number) : found.claim;
+    if (known && equalBytes(known.unsigned, entry.unsigned)) continue;
+    if (!verifySignature(key, entry.signature, logEntryMessage(entry.unsigned))) continue;
+    if (known) throw bad(`lab ${lab.name} published two different entries for ${ofEpoch ? "epoch" : "the claim of period"} ${entry.number}`);
+    if (ofEpoch) found.epochs.set(entry.number, entry);
+    else found.claim = entry;
+  }
+  return found;
+}
+
+/** For each meter in the agreement's order its epoch roots. */
+function decodeRoots(data, claim, lab) {
+  if (!(data instanceof Uint8Array) || data.length > MAX_ROOTS) throw bad("the roots file is too long, or not given as bytes");
+  const read = new Reader(data, "log");
+  if (!equalBytes(read.raw(ROOTS_MAGIC.length, "the magic"), ROOTS_MAGIC)) throw bad("this is not a roots file");
+  if (read.uint(2, "the version") !== 1) throw bad("this version of a roots file is not supported");
+  const same = equalBytes(read.raw(32, "the agreement digest"), claim.agreementDigest) && read.name("the lab") === claim.lab
+    && read.uint(4, "the period") === claim.period && read.uint(4, "the first epoch") === claim.firstEpoch
+    && read.uint(4, "the last epoch") === claim.lastEpoch;
+  if (!same) throw bad("the roots file is about another claim");
+  if (read.uint(2, "the number of meters") !== lab.meters.length) throw bad("the roots file has other meters");
+  const epochs = claim.lastEpoch - claim.firstEpoch + 1;
+  const out = lab.meters.map((meter) => {
+    if (read.name("a meter") !== meter.name) throw bad("the roots file has other meters");
+    return Array.from({ length: epochs }, () => read.raw(32, "a root"));
+  });
+  read.end();
+  return out;
+}
+

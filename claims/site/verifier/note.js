@@ -1,0 +1,96 @@
+/** Signed heads of the public log: C2SP signed-note, tlog-checkpoint, cosignature/v1. claims/FORMATS-log.md section 2. */
+import { concat, equalBytes, sha256 } from "./bytes.js";
+import { verifySignature } from "./ed25519.js";
+import { Rejected } from "./errors.js";
+
+const NOTE_LIMIT = 64 * 1024;
+const SIGNATURES_LIMIT = 128;
+const TYPE_LOG = 1;
+const TYPE_COSIGNATURE = 4;
+
+const bad = (what) => new Rejected("log", what);
+const utf8 = (text) => new TextEncoder().encode(text);
+
+/** Canonical standard base64, or Rejected. */
+function base64(text, what) {
+  let binary;
+  try {
+    binary = atob(text);
+  } catch {
+    throw bad(`${what} is not base64`);
+  }
+  if (btoa(binary) !== text) throw bad(`${what} is not canonical base64`);
+  return Uint8Array.from(binary, (c) => c.charCodeAt(0));
+}
+
+function parseLine(line) {
+  const at = line.indexOf(" ", 2);
+  const name = line.slice(2, at);
+  if (!line.startsWith("\u2014 ") || at < 0 || name === "" || utf8(name).length > 255 || /[\p{C}\p{Z}\s+]/u.test(name)) {
+    throw bad("a signature line of a head is malformed");
+  }
+  const data = base64(line.slice(at + 1), "a signature of a head");
+  if (data.length < 5) throw bad("a signature of a head is too short");
+  return { name, id: data.subarray(0, 4), data: data.subarray(4) };
+}
+
+const keyId = (name, type, key) => sha256(concat([utf8(`${name}\n`), Uint8Array.of(type), key])).subarray(0, 4);
+const linesOf = (lines, name, type, key) => {
+  const id = keyId(name, type, key);
+  return lines.filter((line) => line.name === name && equalBytes(line.id, id));
+};
+
+/**
+ * A head that the log signed. trust: {origin, key, cosigners: [{name, key}]}.
+ *
+ * Returns {size, root, cosigned: number of cosigners whose lines verify}. Rejected("log") for anything malformed, of
+ * another log, or with a line of a known key that does not verify.
+ */
+export function openHead(data, trust) {
+  if (data.length > NOTE_LIMIT) throw bad("a head of the log is too long");
+  let all;
+  try {
+    all = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(data);
+  } catch {
+    throw bad("a head of the log is not UTF-8");
+  }
+  if (/[\u0000-\u0009\u000b-\u001f]/.test(all)) throw bad("a head of the log holds control characters");
+  const cut = all.lastIndexOf("\n\n");
+  if (cut < 0 || !all.endsWith("\n") || cut + 2 >= all.length) throw bad("a head of the log has no signature lines");
+  const text = all.slice(0, cut + 1);
+  const tail = all.slice(cut + 2, -1).split("\n");
+  if (tail.length > SIGNATURES_LIMIT) throw bad("a head of the log has too many signatures");
+  const lines = tail.map(parseLine);
+  const head = parseHead(text);
+  if (head.origin !== trust.origin) throw bad("the head is of another log");
+  const message = utf8(text);
+  const own = linesOf(lines, trust.origin, TYPE_LOG, trust.key);
+  if (own.length === 0 || own.some((line) => !verifySignature(trust.key, line.data, message))) {
+    throw bad(`the head of size ${head.size} is not signed by the log`);
+  }
+  let cosigned = 0;
+  for (const { name, key } of trust.cosigners) {
+    const found = linesOf(lines, name, TYPE_COSIGNATURE, key);
+    if (found.some((line) => !cosignatureVerifies(key, line.data, text))) {
+      throw bad(`a cosignature of ${name} on the head of size ${head.size} does not verify`);
+    }
+    if (found.length > 0) cosigned++;
+  }
+  return { size: head.size, root: head.root, cosigned };
+}
+
+function cosignatureVerifies(key, data, text) {
+  if (data.length !== 72) return false;
+  const time = new DataView(data.buffer, data.byteOffset, 8).getBigUint64(0);
+  return time < 2n ** 63n && verifySignature(key, data.subarray(8), utf8(`cosignature/v1\ntime ${time}\n${text}`));
+}
+
+function parseHead(text) {
+  const lines = text.slice(0, -1).split("\n");
+  if (lines.length < 3 || lines.some((line) => line === "")) throw bad("a head of the log is not three or more lines");
+  const [origin, size, encoded] = lines;
+  if (!/^(0|[1-9][0-9]{0,18})$/.test(size) || BigInt(size) >= 2n ** 63n) throw bad("the size in a head of the log is not a number");
+  const root = base64(encoded, "the root in a head of the log");
+  if (root.length !== 32) throw bad("the root in a head of the log has not 32 bytes");
+  return { origin, size: Number(size), root };
+}

@@ -1,0 +1,33 @@
+/** Merkle trees of RFC 6962: the public log, epoch roots. */
+import { concat, sha256 } from "./bytes.js";
+
+const LEAF = Uint8Array.of(0);
+const NODE = Uint8Array.of(1);
+
+const nodeHash = (left, right) => sha256(concat([NODE, left, right]));
+
+/** Roots of the trees of the first `size` leaves, for every size asked: Map of size to root. leaves: data, not hashes. */
+export function prefixRoots(leaves, sizes) {
+  const wanted = new Set(sizes);
+  const roots = new Map();
+  const full = []; // roots of full subtrees, left to right, sizes falling
+  const note = (size) => {
+    if (!wanted.has(size)) return;
+    let root = full.length === 0 ? sha256(new Uint8Array(0)) : full[full.length - 1];
+    for (let i = full.length - 2; i >= 0; i--) root = nodeHash(full[i], root);
+    roots.set(size, root);
+  };
+  note(0);
+  for (let i = 0; i < leaves.length; i++) {
+    full.push(sha256(concat([LEAF, leaves[i]])));
+    for (let carry = i; carry % 2 === 1; carry = (carry - 1) / 2) {
+      const right = full.pop();
+      full.push(nodeHash(full.pop(), right));
+    }
+    note(i + 1);
+  }
+  return roots;
+}
+
+/** MTH of the leaves' data. */
+export const merkleRoot = (leaves) => prefixRoots(leaves, [leaves.length]).get(leaves.length);

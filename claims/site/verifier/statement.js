@@ -1,0 +1,60 @@
+/** The statement of a claim, from the agreement and the signed heads. circuits/README.md sections 1, 4 and 6. */
+import { P } from "./field.js";
+import { ascii, concat, sha256, uint } from "./bytes.js";
+import { capsAt, rulesAt } from "./agreement.js";
+import { Rejected } from "./errors.js";
+
+/** Buses: message element 0. Numbered in the order of README.md section 4. */
+const [HEADER, HEAD_LEDGER, HEAD_BEFORE, HEAD_AFTER] = [5, 6, 7, 8];
+const MESSAGE_LENGTH = 15;
+const REGISTRY_CHAIN = 0;
+const LIMB = 2n ** 24n;
+
+/** Eight elements that commit to a domain and parts. */
+export function contextElements(domain, ...parts) {
+  const pieces = [uint(domain.length, 2), ascii(domain)];
+  for (const part of parts) pieces.push(uint(part.length, 4), part);
+  const seed = sha256(concat(pieces));
+  const out = [];
+  for (let block = 0; out.length < 8; block++) {
+    const stream = sha256(seed, uint(block, 4));
+    const view = new DataView(stream.buffer, stream.byteOffset, 32);
+    for (let at = 0; at < 32 && out.length < 8; at += 4) {
+      const word = view.getUint32(at) & 0x7fffffff;
+      if (word < P) out.push(word);
+    }
+  }
+  return out;
+}
+
+/** `count` limbs of a BigInt: 24 bits each but the last, low first. */
+function limbs(value, count) {
+  const out = [];
+  for (let i = 0, left = value; i < count; i++, left /= LIMB) out.push(Number(i === count - 1 ? left : left % LIMB));
+  return out;
+}
+
+/** {publics, interactions, logRows} of a claim whose terms were checked against the agreement's. */
+export function statementOf(agreement, lab, claim) {
+  const caps = capsAt(lab, claim.period);
+  const rules = rulesAt(agreement, claim.period);
+  const freeze = caps.freeze === null || caps.freeze > caps.lineage ? caps.lineage : caps.freeze;
+  const publics = [claim.firstEpoch, claim.lastEpoch];
+  for (const cap of [caps.total, caps.unattributed, caps.lineage, freeze]) publics.push(...limbs(cap, 3));
+  publics.push(rules.chargePeak ? 1 : 0, rules.chargeResidue ? 1 : 0);
+  const terms = [];
+  const period = uint(claim.period, 4);
+  const peaks = new Map(agreement.chips.map((chip) => [chip.name, chip.peak]));
+  lab.meters.forEach((meter, i) => {
+    const header = contextElements("standstill/ledger/v1", agreement.digest, ascii(lab.name), ascii(meter.name), period);
+    const peak = peaks.get(meter.chip);
+    const bytes = [peak & 255, (peak >> 8) & 255, peak >> 16];
+    const coverage = limbs(BigInt(meter.chips) * BigInt(agreement.epochSeconds), 2);
+    terms.push([HEADER, i + 1, ...header, ...bytes, ...coverage], [HEAD_LEDGER, i + 1, ...claim.meters[i].head]);
+  });
+  terms.push([HEADER, REGISTRY_CHAIN, ...contextElements("standstill/registry/v1", ascii(lab.name))]);
+  terms.push([HEAD_BEFORE, REGISTRY_CHAIN, ...claim.headBefore], [HEAD_AFTER, REGISTRY_CHAIN, ...claim.headAfter]);
+  if (claim.meters.length !== lab.meters.length) throw new Rejected("meters", "the claim's meters are not the agreement's");
+  const padded = terms.map((term) => [P - 1, [...term, ...new Array(MESSAGE_LENGTH - term.length).fill(0)]]);
+  return { publics, interactions: padded, logRows: lab.logRows };
+}
