@@ -32,6 +32,7 @@ async function open(browser, context = {}) {
   if (options.clock) await page.clock.setFixedTime(options.clock);
   await page.goto(url);
   await page.waitForFunction(() => document.getElementById("no-script").hidden, null, { timeout: 20000 });
+  await page.waitForTimeout(options.settle || 700);
   return page;
 }
 

@@ -71,7 +71,7 @@ def sample(answer: str = "no", nasty: bool = True) -> dict[str, Any]:
         "format": "standstill-site/1",
         "version": "0.1.0",
         "computed_at": START + 31 * DAY + 15000,
-        "life": {"word": "In force", "text": ""},
+        "life": {"word": "In force", "text": "", "counts": True},
         "holds": {"answer": answer, "why": why[answer]},
         "not_shown": NOT_SHOWN,
         "claims": [_row(lab, period, state) for (lab, period), state in states.items()],

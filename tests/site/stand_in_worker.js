@@ -1,6 +1,18 @@
 // Stands in for the verifier in tests of the page alone: judges a claim by its last four bytes.
+import { schedule } from "./schedule.js";
+
+const LABS = ["aurora", "borealis", "cygnus", "draco"];
+const AGREEMENT = {
+  start: 1767225600, epochSeconds: 3600, epochsPerPeriod: 336, periods: 26, amends: null,
+  deadlines: { claim: 3 * 86400, grace: 2 * 86400 }, labs: LABS.map((name) => ({ name, sincePeriod: 0 })),
+};
+
 self.onmessage = (event) => {
   const { id, request } = event.data;
+  if (request.schedule) {
+    self.postMessage({ id, result: { schedule: schedule(AGREEMENT, request.schedule.until) } });
+    return;
+  }
   const verdict = String.fromCharCode(...request.claim.slice(-4));
   const broken = request.previous.length && !request.previousAccepted;
   const answers = {

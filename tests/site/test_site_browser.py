@@ -6,13 +6,14 @@ apt-get install chromium                        # or CHROMIUM=PATH
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
 from tests.site.browser import drive, needs_browser, served
-from tests.site.sample_view import DIGEST, fake_claim, write_sample
+from tests.site.sample_view import DAY, DIGEST, START, fake_claim, write_sample
 
 pytestmark = [pytest.mark.slow, needs_browser]
 PUBLISHED = 5
@@ -41,7 +42,7 @@ def test_loads_without_errors_or_outside_requests(no):
 
 def test_a_stale_page_says_so(no):
     assert "This page is out of date." in drive("load", no)["alarm"]
-    seen = drive("load", no, clock=1767225600 * 1000 + 31 * 86400 * 1000)
+    seen = drive("load", no, clock=(START + 31 * DAY) * 1000)
     assert seen["alarm"] == ""
 
 
@@ -165,3 +166,17 @@ def test_readable_without_scripts(no):
     assert seen["headline"] == "The standstill does not hold." and seen["buttons"] == 0
     for words in ("As computed by the publisher", "http.server", "Missing", "standstill verify FILE"):
         assert words in seen["body"]
+
+
+def test_a_claim_that_the_publisher_leaves_out_is_missed(tmp_path):
+    """The browser computes from the agreement what is due: hiding a row, or calling it pending, shows."""
+    view = write_sample(tmp_path / "hide", "yes", nasty=False)
+    place = tmp_path / "hide/site.json"
+    view["claims"] = [row for row in view["claims"] if (row["lab"], row["period"]) != ("draco", 0)]
+    row = next(row for row in view["claims"] if (row["lab"], row["period"]) == ("cygnus", 0))
+    row.update(state="pending", claim=None, missing_after=9999999999)
+    place.write_text(json.dumps(view))
+    with served(tmp_path / "hide") as url:
+        seen = drive("load", url, clock=(START + 31 * DAY) * 1000, settle=1500)
+    assert seen["hedge"] and "draco, period 0" in seen["alarm"] and "cygnus, period 0" in seen["alarm"]
+    assert "aurora" not in seen["alarm"] and "out of date" not in seen["alarm"]

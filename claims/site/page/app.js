@@ -3,6 +3,7 @@
 import { Checker } from "./checker.js";
 import { byId, clean, el, icon, moment, plural } from "./dom.js";
 import { contradiction, finding, grade, remark, short } from "./findings.js";
+import { compareSchedule } from "./schedule.js";
 
 const FILES_AT_ONCE = 8;
 const MANY = 6;
@@ -23,6 +24,9 @@ class Page {
     this.checker = checker;
     this.claims = site.claims.filter((row) => row.claim);
     this.stopped = false;
+    this.contradictions = new Map();
+    this.unlisted = [];
+    this.overdue = [];
   }
 
   start() {
@@ -40,7 +44,7 @@ class Page {
     addEventListener("hashchange", () => this.openTarget());
     this.listenForFiles();
     byId("digest").addEventListener("input", () => this.compareDigest());
-    this.stale();
+    this.lookAtCalendar();
   }
 
   /** A link to a claim opens it. */
@@ -53,19 +57,33 @@ class Page {
     }
   }
 
-  /** By the visitor's clock, more may be due than the publisher knew of. */
-  stale() {
+  /** By the agreement and the visitor's clock: claims that are missing, whatever the publisher says. */
+  async lookAtCalendar() {
     const now = Date.now() / 1000;
-    const over = this.site.claims.filter((row) => !row.claim && ["pending", "late"].includes(row.state) && row.missing_after !== null && row.missing_after < now);
-    if (!over.length) return;
-    const names = over.slice(0, MANY).map((row) => `${row.lab}, period ${row.period}: since ${moment(row.missing_after)}`);
-    if (over.length > MANY) names.push(`${over.length - MANY} more`);
-    const text = `It was computed ${moment(this.site.computed_at)}. Unless they were published after that, by your clock these claims are missing now:`;
-    this.alarm("This page is out of date.", text, names, "");
+    const wanted = (await this.checker.calendar(now)) || this.site.claims.filter((row) => row.missing_after !== null)
+      .map((row) => ({ lab: row.lab, period: row.period, missingAfter: row.missing_after }));
+    const { wrong, stale } = this.site.life.counts ? compareSchedule(wanted, this.site, now) : { wrong: [], stale: [] };
+    const say = ({ lab, period, since }) => `${lab}, period ${period}: since ${moment(since)}`;
+    this.unlisted = wrong.map((item) => `${say(item)}, the agreement counts this claim as missing; the publisher does not say so.`);
+    this.overdue = stale.map(say);
+    this.alarms();
   }
 
-  alarm(title, text, items, kind) {
-    byId("alarm").append(el("div", `alert ${kind}`.trim(), el("h2", "", title), el("p", "", text), el("ul", "", items.map((item) => el("li", "", item)))));
+  /** Everything that speaks against the page, loudest first. */
+  alarms() {
+    const lines = [...this.unlisted, ...this.contradictions.values()];
+    const doubted = lines.length > 0;
+    byId("hedge").hidden = !doubted;
+    byId("state").classList.toggle("doubted", doubted);
+    byId("panel").classList.toggle("contradicted", doubted);
+    if (doubted) byId("panel").classList.remove("confirmed");
+    const place = byId("alarm");
+    place.replaceChildren();
+    if (doubted) place.append(alert("Your browser does not agree with the publisher.", "Do not rely on the state that this page shows.", lines, "bad"));
+    if (this.overdue.length) {
+      const text = `It was computed ${moment(this.site.computed_at)}. Unless they were published after that, by your clock these claims are missing now:`;
+      place.append(alert("This page is out of date.", text, this.overdue, ""));
+    }
   }
 
   show(name, result) {
@@ -90,9 +108,8 @@ class Page {
     this.show(name, result);
     button.disabled = false;
     button.textContent = "Verify in this browser";
-    const row = this.checker.rows.get(name);
-    const wrong = contradiction(row, result);
-    if (wrong) this.disagree([wrong]);
+    this.note(name, result);
+    this.alarms();
   }
 
   async verifyAll() {
@@ -129,41 +146,32 @@ class Page {
     this.checker.stop();
   }
 
+  /** Keep, or take back, what a result says against the publisher. */
+  note(name, result) {
+    const wrong = contradiction(this.checker.rows.get(name), result);
+    if (wrong) this.contradictions.set(name, wrong);
+    else this.contradictions.delete(name);
+  }
+
   conclude(results) {
+    for (const [row, result] of results) this.note(`${row.lab}-${row.period}`, result);
+    this.alarms();
     const good = results.filter(([, result]) => grade(result) === "ok").length;
-    const wrong = results.map(([row, result]) => contradiction(row, result)).filter(Boolean);
-    const remarks = results.map(([row, result]) => remark(row, result)).filter(Boolean);
-    const when = moment(Math.floor(Date.now() / 1000));
     const tally = `${good} of ${plural(results.length, "claim")} ${good === 1 ? "holds" : "hold"}`;
-    byId("panel").classList.toggle("confirmed", !wrong.length);
-    if (wrong.length) {
-      this.disagree(wrong);
+    if (this.contradictions.size || this.unlisted.length) {
       byId("live").textContent = `Checked in this browser: ${tally}. The publisher\u2019s account does not agree with what your browser found.`;
       return;
     }
-    byId("panel").classList.remove("contradicted");
-    byId("hedge").hidden = true;
-    byId("state").classList.remove("doubted");
-    byId("alarm").replaceChildren();
-    this.stale();
+    byId("panel").classList.add("confirmed");
+    const remarks = results.map(([row, result]) => remark(row, result)).filter(Boolean);
     byId("provenance").replaceChildren(
       el("strong", "", "Checked in this browser"),
-      `, ${when}: ${tally}, as the publisher says. `,
+      `, ${moment(Math.floor(Date.now() / 1000))}: ${tally}, as the publisher says. `,
       "The state was computed by the publisher ",
       moment(this.site.computed_at),
       "; inspections, evidence and decisions in it were not checked here.",
     );
     byId("live").replaceChildren(el("span", "", `Done: ${tally}; nothing contradicts the publisher\u2019s account.`), ...remarks.map((line) => el("p", "", line)));
-  }
-
-  disagree(lines) {
-    byId("hedge").hidden = false;
-    byId("state").classList.add("doubted");
-    byId("panel").classList.remove("confirmed");
-    byId("panel").classList.add("contradicted");
-    byId("alarm").replaceChildren();
-    this.alarm("Your browser does not agree with the publisher.", "Do not rely on the state that this page shows.", lines, "bad");
-    this.stale();
   }
 
   // ---- files that the visitor brings ----
@@ -227,6 +235,12 @@ class Page {
     const words = same ? "The same agreement." : "Another agreement: this page is not about yours.";
     place.replaceChildren(el("span", `state state-${same ? "proven" : "rejected"}`, icon(same ? "proven" : "rejected"), words));
   }
+}
+
+function alert(title, text, items, kind) {
+  const shown = items.slice(0, MANY);
+  if (items.length > MANY) shown.push(`and ${items.length - MANY} more`);
+  return el("div", `alert ${kind}`.trim(), el("h2", "", title), el("p", "", text), el("ul", "", shown.map((item) => el("li", "", item))));
 }
 
 boot().catch((error) => {

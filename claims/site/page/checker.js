@@ -138,6 +138,17 @@ export class Checker {
     return this.shared;
   }
 
+  /** The claims that the agreement wants by a time (schedule.js), or null when that cannot be told. Never throws. */
+  async calendar(until) {
+    try {
+      const material = await this.material();
+      const answer = await this.pool.run({ schedule: { agreement: material.forRow(null).agreement, until } });
+      return Array.isArray(answer.schedule) ? answer.schedule : null;
+    } catch {
+      return null;
+    }
+  }
+
   /** Check a published claim, and before it those that it continues from. Never throws. */
   verify(name) {
     if (this.results.has(name)) return Promise.resolve(this.results.get(name));

@@ -1,12 +1,15 @@
 /** The worker in which a claim is checked: one request at a time, one answer for each. */
 
+import { schedule } from "./schedule.js";
+import { decodeAgreement } from "./verifier/agreement.js";
 import { verifyClaim } from "./verifier/index.js";
 
 self.onmessage = async (event) => {
   const { id, request } = event.data;
   let result;
   try {
-    result = plain(await verifyClaim(request));
+    if (request.schedule) result = { schedule: schedule(decodeAgreement(request.schedule.agreement), request.schedule.until) };
+    else result = plain(await verifyClaim(request));
   } catch (error) {
     result = { unread: `the verifier failed: ${error && error.message ? error.message : "unknown error"}` };
   }
