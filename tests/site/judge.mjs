@@ -1,0 +1,88 @@
+// Judges what a JSON request on standard input describes, with the verifier of claims/site/verifier; answers in JSON.
+import { readFileSync } from "node:fs";
+import * as field from "../../claims/site/verifier/field.js";
+import { decodeAgreement } from "../../claims/site/verifier/agreement.js";
+import { claimProgram } from "../../claims/site/verifier/claim-program.js";
+import { decodeProgram } from "../../claims/site/verifier/program.js";
+import { derive } from "../../claims/site/verifier/options.js";
+import { fromHex, toHex } from "../../claims/site/verifier/bytes.js";
+import { securityReport } from "../../claims/site/verifier/security.js";
+import { verifyClaim, verifyProof } from "../../claims/site/verifier/index.js";
+import { verifySignature, isPublicKey } from "../../claims/site/verifier/ed25519.js";
+import { Rejected } from "../../claims/site/verifier/errors.js";
+
+const bytes = (path) => new Uint8Array(readFileSync(path));
+
+/** {cut, flips: [[position, mask]], tail: hex} applied to a copy. */
+function edited(data, { cut = data.length, flips = [], tail = "" }) {
+  const more = fromHex(tail);
+  const out = new Uint8Array(cut + more.length);
+  out.set(data.subarray(0, cut));
+  out.set(more, cut);
+  for (const [at, mask] of flips) out[at] ^= mask;
+  return out;
+}
+
+function outcome(job) {
+  try {
+    return { ok: job() };
+  } catch (error) {
+    if (!(error instanceof Rejected)) throw error;
+    return { check: error.check, reason: error.reason };
+  }
+}
+
+const tasks = {
+  field: ({ pairs }) => pairs.map(([a, b]) => ({
+    mul: field.extMul(a, b),
+    add: field.extAdd(a, b),
+    sub: field.extSub(a, b),
+    inverse: field.extIsZero(a) ? null : field.extInverse(a),
+    base: field.mul(a[0], b[0]),
+  })),
+  /** Each edit of one proof, or each other statement for it. */
+  proofs: ({ program, proof, options, logRows, statements, edits }) => {
+    const parsed = program ? decodeProgram(bytes(program)) : claimProgram();
+    const data = bytes(proof);
+    const insecure = options ? { options, floor: 0 } : null;
+    const out = [];
+    for (const [publics, interactions] of statements) {
+      for (const edit of edits) {
+        out.push(outcome(() => verifyProof(parsed, publics, interactions, logRows, edited(data, edit), insecure).security.unique.bits));
+      }
+    }
+    return out;
+  },
+  program: ({ file, edits }) => edits.map((edit) => outcome(() => toHex(decodeProgram(edited(bytes(file), edit)).digest))),
+  security: ({ cases }) => cases.map(({ options, logRows, interactions }) => outcome(() => {
+    const report = securityReport(claimProgram(), derive(options, logRows), options, interactions);
+    return { unique: report.unique.bits, johnson: report.johnson.bits, terms: report.unique.terms.map((t) => [t.name, t.bits]) };
+  })),
+  signatures: ({ cases }) => cases.map(([key, signature, message]) =>
+    [isPublicKey(fromHex(key)), verifySignature(fromHex(key), fromHex(signature), fromHex(message))]),
+  agreements: ({ file, edits }) => edits.map((edit) => outcome(() => decodeAgreement(edited(bytes(file), edit)).digestHex)),
+  /** Each request holds paths; edits change the named file. */
+  claims: ({ requests }) => requests.map(({ paths, previous = [], edit = null, other = {} }) => {
+    const request = { ...other, previous: previous.map(bytes) };
+    for (const [name, path] of Object.entries(paths)) request[name] = bytes(path);
+    if (edit) {
+      const [name, change] = edit;
+      if (name === "previous") request.previous[0] = edited(request.previous[0], change);
+      else request[name] = edited(request[name], change);
+    }
+    return verifyClaim(request);
+  }),
+  time: ({ program, proof, logRows, statements, rounds }) => {
+    const parsed = program ? decodeProgram(bytes(program)) : claimProgram();
+    const data = bytes(proof);
+    const [[publics, interactions]] = statements;
+    return Array.from({ length: rounds }, () => {
+      const began = performance.now();
+      verifyProof(parsed, publics, interactions, logRows, data);
+      return performance.now() - began;
+    });
+  },
+};
+
+const request = JSON.parse(readFileSync(0, "utf8"));
+process.stdout.write(JSON.stringify(tasks[request.task](request)));
