@@ -203,3 +203,87 @@ def test_damaged_programs_are_refused_or_are_other_programs(tmp_path: Path) -> N
     assert {answer.get("check", "program") for answer in answers} == {"program"}
     assert all("check" in answer for answer in answers[: len(data) // 4])
     assert toy("sums")[0].program.digest().hex() not in [answer.get("ok") for answer in answers]
+
+
+# ---- keys and signatures ---------------------------------------------------------------------------------
+
+P25519 = 2**255 - 19
+ORDER = 2**252 + 27742317777372353535851937790883648493
+ORDER_8 = bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a")
+"""A point of order 8."""
+
+
+def signatures_and_keys() -> list[tuple[bytes, bytes, bytes]]:
+    """(key, signature, message): honest ones, damaged ones, and those on which cofactored verifiers differ."""
+    from tests.site import edwards as ed
+
+    rng = random.Random(9)
+    cases = []
+    for n in range(6):
+        secret, message = rng.randrange(1, ORDER), rng.randbytes(n * 40)
+        torsion = ed.multiply(n % 8, ed.decode(ORDER_8))
+        key = ed.encode(ed.add(ed.multiply(secret, ed.BASE), torsion))
+        for cofactor in range(4):
+            r = ed.encode(ed.add(ed.multiply(rng.randrange(ORDER), ed.BASE), ed.multiply(cofactor, ed.decode(ORDER_8))))
+            cases.append((key, ed.sign(secret, key, message, rng, ed.multiply(cofactor, ed.decode(ORDER_8))), message))
+            cases.append((key, r + bytes(32), message))
+    key, signature, message = cases[0]
+    s = int.from_bytes(signature[32:], "little")
+    cases += [(key, signature[:32] + (s + ORDER).to_bytes(32, "little"), message), (key, bytes(64), message)]
+    cases += [(key, signature[:at] + bytes([signature[at] ^ 1]) + signature[at + 1 :], message) for at in range(64)]
+    cases += [(key, signature, message + b"\0"), (bytes(31) + b"\x80", signature, message)]
+    cases += [(value.to_bytes(32, "little"), signature, message) for value in (0, 1, P25519 - 1, P25519, P25519 + 1, 2**255 - 1, 2, 7)]
+    return cases
+
+
+def test_keys_and_signatures_are_judged_alike() -> None:
+    """Without the cofactor, as OpenSSL: a key of mixed order could otherwise split the two verifiers."""
+    from claims.agreement_check import is_public_key
+    from claims.errors import BadSignature
+    from claims.signatures import check_signature
+
+    cases = signatures_and_keys()
+    found = ask("signatures", cases=[[part.hex() for part in case] for case in cases])
+    accepted = 0
+    for (key, signature, message), (usable, verifies) in zip(cases, found, strict=True):
+        assert usable == is_public_key(key), key.hex()
+        try:
+            check_signature("", key, signature, message)
+            expected = True
+        except BadSignature:
+            expected = False
+        assert verifies == (expected and usable), (key.hex(), signature.hex())
+        accepted += verifies
+    assert accepted >= 3
+
+
+def test_keys_of_small_order_are_refused_by_both() -> None:
+    """Under such a key anyone can sign."""
+    from claims.agreement_check import is_public_key
+    from tests.site import edwards as ed
+
+    keys = [ed.encode(ed.multiply(n, ed.decode(ORDER_8))) for n in range(8)]
+    assert [usable for usable, _ in ask("signatures", cases=[[key.hex(), "00" * 64, ""] for key in keys])] == [False] * 8
+    assert [is_public_key(key) for key in keys] == [False] * 8
+
+
+# ---- agreements ------------------------------------------------------------------------------------------
+
+
+def test_agreements_and_their_edits_are_judged_alike(tmp_path: Path) -> None:
+    from claims.agreement import canonical_bytes, decode_agreement
+    from claims.errors import ClaimsError
+    from tests.claims import world
+
+    data = canonical_bytes(world.agreement())
+    (tmp_path / "agreement.bin").write_bytes(data)
+    rng = random.Random(11)
+    edits: list[Edit] = [UNTOUCHED, {"tail": "00"}, *({"cut": at} for at in range(0, len(data), 11))]
+    edits += [{"flips": [(at, 1 << rng.randrange(8))]} for at in range(len(data))]
+    edits += [{"flips": [(at, mask)]} for at in range(27, 80) for mask in (1, 128)]
+    for edit, answer in zip(edits, ask("agreements", file=str(tmp_path / "agreement.bin"), edits=edits), strict=True):
+        try:
+            expected: dict[str, str] = {"ok": decode_agreement(apply(data, edit)).digest.hex()}
+        except ClaimsError:
+            expected = {"check": "agreement"}
+        assert {name: answer[name] for name in answer if name != "reason"} == expected, edit
