@@ -1,0 +1,160 @@
+"""Makes the golden claims of tests/site/vectors: `python -m tests.site.make_claim_vectors`, from the repository's root.
+
+Two periods of one lab under an agreement with a log: claim files of format 2, roots files, a log of their entries with one
+cosigned head for each period. Everything around the proofs is written here byte by byte from claims/FORMATS.md and
+FORMATS-log.md, not by the code that reads it. Keys come from fixed seeds, the proofs' randomness from the operating system.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "claims"))
+
+TARGET = Path(__file__).parent / "vectors"
+LOG_KEY, BETA, GAMMA, BETA_COSIGNS, GAMMA_COSIGNS, ALPHA_COSIGNS = (
+    Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32) for seed in range(101, 107)
+)
+ORIGIN = "log.example/standstill-test"
+
+
+def sha(*parts: bytes) -> bytes:
+    """SHA-256 of the concatenation."""
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
+def domain(text: str) -> bytes:
+    """u16 length || domain."""
+    return len(text).to_bytes(2, "big") + text.encode()
+
+
+def name(text: str) -> bytes:
+    """u8 length || name."""
+    return bytes([len(text)]) + text.encode()
+
+
+def u32(*values: int) -> bytes:
+    """Each value in four bytes."""
+    return b"".join(value.to_bytes(4, "big") for value in values)
+
+
+def mth(leaves: Sequence[bytes]) -> bytes:
+    """MTH of RFC 6962, by its recursive definition."""
+    if len(leaves) < 2:
+        return sha(b"\0", leaves[0]) if leaves else sha()
+    k = 1
+    while 2 * k < len(leaves):
+        k *= 2
+    return sha(b"\1", mth(leaves[:k]), mth(leaves[k:]))
+
+
+def epoch_root(lab: str, meter: str, epoch: int) -> bytes:
+    """A stand-in for the root over a meter's salted readings: a verifier of claims never sees more than 32 bytes."""
+    return sha(b"epoch root", name(lab), name(meter), u32(epoch))
+
+
+def lab_epoch_root(lab: str, meters: Sequence[str], epoch: int) -> bytes:
+    """Root over the meters' roots."""
+    return mth([domain("standstill/epoch-meter/v1") + name(m) + epoch_root(lab, m, epoch) for m in meters])
+
+
+def entry(digest: bytes, kind: int, body: bytes, key: Ed25519PrivateKey) -> bytes:
+    """A signed log entry."""
+    unsigned = b"standstill-log" + b"\0\1" + bytes([kind]) + digest + body
+    return unsigned + key.sign(domain("standstill/sign/log-entry/v1") + sha(unsigned))
+
+
+def head(entries: Sequence[bytes], time: int, cosigners: dict[str, Ed25519PrivateKey]) -> bytes:
+    """A signed and cosigned checkpoint."""
+    import base64
+
+    def line(who: str, kind: int, key: Ed25519PrivateKey, stamp: bytes, message: bytes) -> str:
+        public = key.public_key().public_bytes_raw()
+        key_id = sha(who.encode(), b"\n", bytes([kind]), public)[:4]
+        return f"\u2014 {who} {base64.b64encode(key_id + stamp + key.sign(message)).decode()}\n"
+
+    text = f"{ORIGIN}\n{len(entries)}\n{base64.b64encode(mth(entries)).decode()}\n"
+    lines = line(ORIGIN, 1, LOG_KEY, b"", text.encode())
+    for who, key in cosigners.items():
+        message = f"cosignature/v1\ntime {time}\n{text}".encode()
+        lines += line(who, 4, key, time.to_bytes(8, "big"), message)
+    return (text + "\n" + lines).encode()
+
+
+def bundle(heads: Sequence[bytes], entries: Sequence[bytes]) -> bytes:
+    """The log as the page's verifier takes it."""
+    out = b"standstill-log-bundle" + b"\0\1" + len(heads).to_bytes(2, "big")
+    out += b"".join(u32(len(item)) + item for item in heads) + u32(len(entries))
+    return out + b"".join(len(item).to_bytes(2, "big") + item for item in entries)
+
+
+def main() -> None:
+    """Proves both periods and writes all files."""
+    import lab_fixtures as lab
+    from test_prove import OPENINGS, draft, work
+
+    from claims.agreement import Agreement, LogTerms, Party, canonical_bytes
+    from claims.prove import make_claim
+    from claims.registry import note_checkpoint
+
+    TARGET.mkdir(exist_ok=True)
+    caps = {"total": 10**15, "unattributed": 10**15, "lineage": 10**15, "freeze": None}
+    store, terms = lab.make_lab(Path(tempfile.mkdtemp()), OPENINGS, **caps)
+    keys = [("alpha", lab.LAB_KEY, ALPHA_COSIGNS), ("beta", BETA, BETA_COSIGNS), ("gamma", GAMMA, GAMMA_COSIGNS)]
+    parties = tuple(Party(who, lab.public(key), lab.public(cosigns)) for who, key, cosigns in keys)
+    log = LogTerms(ORIGIN, "gamma", lab.public(LOG_KEY), 1)
+    agreement: Agreement = replace(terms, parties=parties, log=log)
+    digest = agreement.digest
+    sign_message = domain("standstill/sign/agreement/v1") + digest
+    rows = ",\n".join(
+        f'    {{\n      "party": "{who}",\n      "signature": "{key.sign(sign_message).hex()}"\n    }}' for who, key, _ in keys
+    )
+    (TARGET / "agreement.bin").write_bytes(canonical_bytes(agreement))
+    (TARGET / "agreement.sigs").write_text(
+        f'{{\n  "agreement": "{digest.hex()}",\n  "format": "standstill-agreement-signatures/1",\n  "signatures": [\n{rows}\n  ]\n}}\n'
+    )
+    note_checkpoint(store, agreement, draft("a", ("base",), 1))
+    entries: list[bytes] = []
+    heads: list[bytes] = []
+    for period in range(2):
+        work(store, agreement, period, "a" if period == 0 else "b")
+        if period == 1:
+            note_checkpoint(store, agreement, draft("b", ("a",), lab.EPOCHS + 1))
+        lab.seal_and_close(store, agreement, period)
+        made = make_claim(store, agreement, period, lab.LAB_KEY).claim
+        meters = [meter.name for meter in made.meters]
+        epochs = range(made.first_epoch, made.last_epoch + 1)
+        body = b"standstill-claim" + b"\0\2" + digest + name("alpha") + u32(period, made.first_epoch, made.last_epoch)
+        body += u32(*made.head_before, *made.head_after) + len(meters).to_bytes(2, "big")
+        roots = b"standstill-roots" + b"\0\1" + digest + name("alpha") + u32(period, made.first_epoch, made.last_epoch)
+        roots += len(meters).to_bytes(2, "big")
+        for meter in made.meters:
+            found = [epoch_root("alpha", meter.name, epoch) for epoch in epochs]
+            signed = digest + name("alpha") + name(meter.name) + u32(period, *meter.head) + mth(found)
+            signature = lab.METER_KEYS[meter.name].sign(domain("standstill/sign/ledger-head/v2") + signed)
+            body += name(meter.name) + u32(*meter.head) + mth(found) + signature
+            roots += name(meter.name) + b"".join(found)
+        registry = domain("standstill/sign/registry-head/v1") + digest + name("alpha") + u32(period, *made.head_after)
+        body += lab.LAB_KEY.sign(registry) + u32(len(made.proof)) + made.proof
+        claim = body + lab.LAB_KEY.sign(domain("standstill/sign/claim/v1") + sha(body))
+        (TARGET / f"alpha-{period}.claim").write_bytes(claim)
+        (TARGET / f"alpha-{period}.roots").write_bytes(roots)
+        for epoch in epochs:
+            content = name("alpha") + u32(epoch) + lab_epoch_root("alpha", meters, epoch) + sha(b"registry", u32(epoch))
+            entries.append(entry(digest, 1, content, lab.LAB_KEY))
+        entries.append(b"bytes that mean nothing here")
+        entries.append(entry(digest, 2, name("alpha") + u32(period) + sha(claim) + sha(roots), lab.LAB_KEY))
+        cosigners = {"alpha": ALPHA_COSIGNS, "beta": BETA_COSIGNS}
+        heads.insert(0, head(entries, lab.START + 300 * (period + 1), cosigners))
+    (TARGET / "log.bundle").write_bytes(bundle(heads, entries))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""Whole claims under the JavaScript verifier: agreement, signatures, log, continuity and proof, and what breaks each.
+
+The claims of tests/site/vectors are made by tests/site/make_claim_vectors.py, whose writer shares no code with any reader.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.site.make_claim_vectors import (
+    ALPHA_COSIGNS,
+    BETA,
+    BETA_COSIGNS,
+    GAMMA_COSIGNS,
+    TARGET,
+    bundle,
+    entry,
+    head,
+    name,
+    sha,
+    u32,
+)
+
+HERE = Path(__file__).parent
+pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+
+
+def ask(requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What judge.mjs answers."""
+    text = json.dumps({"task": "claims", "requests": requests})
+    done = subprocess.run(["node", str(HERE / "judge.mjs")], input=text, capture_output=True, text=True, timeout=560)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout)
+
+
+def request(period: int = 0, **changes: Any) -> dict[str, Any]:
+    """Everything that belongs to a claim."""
+    files = {"claim": f"alpha-{period}.claim", "agreement": "agreement.bin", "signatures": "agreement.sigs"}
+    files |= {"roots": f"alpha-{period}.roots", "log": "log.bundle"}
+    previous = [str(TARGET / f"alpha-{p}.claim") for p in range(period)]
+    return {"paths": {key: str(TARGET / file) for key, file in files.items()}, "previous": previous, **changes}
+
+
+def without(base: dict[str, Any], *names: str) -> dict[str, Any]:
+    """The request without some files."""
+    return {**base, "paths": {key: path for key, path in base["paths"].items() if key not in names}}
+
+
+def test_both_periods_are_proven() -> None:
+    first, second = ask([request(0), request(1)])
+    for answer, period in ((first, 0), (second, 1)):
+        assert answer["accepted"] and answer["proven"] and answer["limitations"] == []
+        assert (answer["lab"], answer["period"], answer["log"]) == ("alpha", period, "checked")
+        assert answer["bits"]["unique"] >= 100 and answer["bits"]["johnson"] >= 128
+    assert "opening head" in first["continuity"] and "period 0 on" in second["continuity"]
+
+
+def test_what_is_left_out_is_said_and_is_not_proven() -> None:
+    allowed = {"allow": {"noContinuity": True}}
+    answers = ask([
+        without(request(0), "log"),
+        without(request(0), "roots"),
+        request(1, previous=[], other=allowed),
+        without(request(0, other={"allow": {"unsignedAgreement": True}}), "signatures"),
+    ])
+    for answer, word in zip(answers, ("log", "log", "continuity", "agreement"), strict=True):
+        assert answer["accepted"] and not answer["proven"]
+        assert [line.split(":")[0] for line in answer["limitations"]] == [word]
+
+
+def test_what_may_not_be_left_out_is_refused() -> None:
+    answers = ask([
+        request(1, previous=[]), without(request(0), "signatures"), without(request(0), "claim"), without(request(0), "agreement"),
+        request(1, previous=[str(TARGET / "alpha-1.claim")]), request(0, previous=[str(TARGET / "alpha-0.claim")]),
+    ])  # fmt: skip
+    assert [answer["check"] for answer in answers] == [
+        "continuity", "agreement", "format", "agreement", "continuity", "continuity",
+    ]  # fmt: skip
+
+
+def test_a_previous_claim_may_rest_on_an_earlier_verdict() -> None:
+    damaged = {"flips": [(200_000, 1)]}
+    whole, taken, broken = ask([
+        request(1, edit=("previous", damaged)),
+        request(1, other={"previousAccepted": True}),
+        request(1, edit=("claim", damaged), other={"previousAccepted": True}),
+    ])
+    assert whole["check"] == "continuity"  # the lab's signature covers the proof
+    assert taken["proven"] and "accepted before" in taken["continuity"]
+    assert broken["check"] == "signatures"
+
+
+@pytest.mark.parametrize(
+    ("file", "checks"),
+    [("claim", {"format", "agreement", "lab", "period", "meters", "signatures"}), ("agreement", {"agreement"}),
+     ("signatures", {"agreement"}), ("roots", {"log"}), ("log", {"log"})],
+)  # fmt: skip
+def test_edited_files_are_rejected_under_the_name_of_what_they_break(file: str, checks: set[str]) -> None:
+    base = request(0)
+    data = Path(base["paths"][file]).read_bytes()
+    rng = random.Random(file)
+    edits: list[dict[str, Any]] = [{"cut": rng.randrange(len(data))} for _ in range(6)] + [{"tail": "00"}]
+    places = [rng.randrange(min(len(data), 1000)) for _ in range(30)] + [rng.randrange(len(data)) for _ in range(10)]
+    edits += [{"flips": [(at, 1 << rng.randrange(8))]} for at in places]
+    answers = ask([request(0, edit=(file, edit)) for edit in edits])
+    for edit, answer in zip(edits, answers, strict=True):
+        if file == "log" and answer["accepted"]:
+            continue  # foreign lines and bytes are no business of this claim; the next test has those that are
+        assert answer["check"] in checks, (edit, answer)
+
+
+def test_the_log_is_held_to_heads_cosigners_and_entries(tmp_path: Path) -> None:
+    from tests.claims.lab_fixtures import LAB_KEY
+
+    entries = parse_entries()
+    digest = sha((TARGET / "agreement.bin").read_bytes())
+    good = {"alpha": ALPHA_COSIGNS, "beta": BETA_COSIGNS}
+    beta = {"beta": BETA_COSIGNS}
+    barred = {"alpha": ALPHA_COSIGNS, "gamma": GAMMA_COSIGNS}
+    twin = entry(digest, 1, name("alpha") + u32(2) + bytes(64), LAB_KEY)
+    forged = entry(digest, 1, name("alpha") + u32(2) + bytes(64), BETA)
+    claim_twin = entry(digest, 2, name("alpha") + u32(0) + bytes(64), LAB_KEY)
+    logs = {
+        "whole": (bundle([head(entries, 5, beta)], entries), True),
+        "the lab and the operator do not count": (bundle([head(entries, 5, barred)], entries), False),
+        "no cosignature": (bundle([head(entries, 5, {})], entries), False),
+        "another key under the name": (bundle([head(entries, 5, {"beta": GAMMA_COSIGNS})], entries), False),
+        "no head": (bundle([], entries), False),
+        "an entry is left out": (bundle([head(entries[1:], 5, good)], entries[1:]), False),
+        "the claim's entry is left out": (bundle([head(entries[:5], 5, good)], entries[:5]), False),
+        "entries behind the head": (bundle([head(entries[:5], 5, good)], entries), False),
+        "an older head with quorum": (bundle([head(entries, 9, {}), head(entries[:6], 5, good)], entries), True),
+        "entries that the head does not have": (bundle([head(entries, 5, good)], [*entries[:3], b"x", *entries[4:]]), False),
+        "a fork below": (bundle([head(entries, 5, good), head(entries[:4] + [b"x"], 4, good)], entries), False),
+        "the lab contradicts itself": (bundle([head([*entries, twin], 5, good)], [*entries, twin]), False),
+        "two claims": (bundle([head([*entries, claim_twin], 5, good)], [*entries, claim_twin]), False),
+        "somebody else contradicts the lab": (bundle([head([*entries, forged], 5, good)], [*entries, forged]), True),
+        "somebody else comes first": (bundle([head([forged, *entries], 5, good)], [forged, *entries]), True),
+        "an entry twice": (bundle([head([*entries, entries[0]], 5, good)], [*entries, entries[0]]), True),
+    }
+    requests = []
+    for number, (data, _) in enumerate(logs.values()):
+        (tmp_path / str(number)).write_bytes(data)
+        base = request(0)
+        requests.append({**base, "paths": {**base["paths"], "log": str(tmp_path / str(number))}})
+    for (what, (_, proven)), answer in zip(logs.items(), ask(requests), strict=True):
+        assert answer["proven"] == proven, (what, answer)
+        assert proven or answer["check"] == "log", (what, answer)
+
+
+def parse_entries() -> list[bytes]:
+    """The entries of the stored bundle."""
+    data = (TARGET / "log.bundle").read_bytes()
+    at = 25
+    for _ in range(int.from_bytes(data[23:25], "big")):
+        at += 4 + int.from_bytes(data[at : at + 4], "big")
+    count, at = int.from_bytes(data[at : at + 4], "big"), at + 4
+    entries = []
+    for _ in range(count):
+        size = int.from_bytes(data[at : at + 2], "big")
+        entries.append(data[at + 2 : at + 2 + size])
+        at += 2 + size
+    return entries
+
+
+def test_the_python_readers_take_the_same_heads() -> None:
+    """The log's own reader agrees about a head that was written byte by byte here."""
+    from claims.agreement import decode_agreement
+    from claims.tlog.checkpoint import LogTrust, SignedCheckpoint
+
+    terms = decode_agreement((TARGET / "agreement.bin").read_bytes())
+    assert terms.log is not None
+    cosigners = {p.name: p.cosign_key for p in terms.parties if p.cosign_key is not None}
+    trust = LogTrust(terms.log.origin, terms.log.key, cosigners, 1)
+    entries = parse_entries()
+    signed = SignedCheckpoint.open(head(entries, 7, {"beta": BETA_COSIGNS}), trust)
+    assert signed.head.size == len(entries) and signed.times == {"beta": 7}
+
+
+def test_the_modules_need_no_dynamic_code_and_load_nothing_from_elsewhere() -> None:
+    """What a strict content security policy forbids, and any address but one's own files."""
+    for path in sorted((HERE.parents[1] / "claims" / "site").glob("verifier/*.js")):
+        text = path.read_text()
+        for word in ("eval(", "new Function", "import(", "WebAssembly", "http:", "https:", "innerHTML", "process."):
+            assert word not in text, (path.name, word)
+        for line in text.splitlines():
+            if " from \"" in line:
+                assert line.split(" from \"")[1].startswith(("./", "../vendor/")), (path.name, line)
