@@ -39,6 +39,11 @@ def _link(path: str | None, words: str) -> Html | str:
     return h("a", {"href": path, "download": True}, words) if path else words
 
 
+def _tone(item: View) -> str:
+    """The state whose icon and colour an inspection's outcome has; of one that does not count, none that is good or bad."""
+    return _OUTCOMES[item["outcome"]] if item["counts"] else "pending"
+
+
 # ---- inspections --------------------------------------------------------------------------------------------
 
 
@@ -56,7 +61,7 @@ def inspections_section(view: View) -> Html:
     for item in view["inspections"]:
         mark = h(
             "span",
-            {"class": f"state state-{_OUTCOMES[item['outcome']]}"},
+            {"class": f"state state-{_tone(item)}"},
             icon(_OUTCOMES[item["outcome"]]),
             item["outcome"],
         )
@@ -303,8 +308,16 @@ def downloads_section(view: View) -> Html:
             )
             if tiles
             else None,
+            _problems(view),
         ]
     )
+
+
+def _problems(view: View) -> Html | None:
+    if not view["problems"]:
+        return None
+    items = [h("li", {}, line) for line in view["problems"]]
+    return join([h("h3", {}, "Files that count for nothing"), h("ul", {"class": "items"}, items)])
 
 
 def trust_section(view: View) -> Html:

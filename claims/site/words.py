@@ -18,6 +18,7 @@ STATES: dict[str, tuple[str, str]] = {
     "pending": ("Pending", "The claim is not due yet."),
     "late": ("Late", "The claim is due, and the time of grace is not over."),
     "missing": ("Missing", "The claim is due, the time of grace is over, and it is not there."),
+    "lifted": ("Lifted", "The pause was lifted in this period: no claim is owed."),
     "rejected": ("Rejected", "The claim, or what belongs to it, does not hold."),
 }
 """State of a claim -> its word on the page, and what the word means."""

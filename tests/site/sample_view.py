@@ -51,6 +51,8 @@ def _row(lab: str, period: int, state: str) -> dict[str, Any]:
         "published": begin + 16 * DAY + 3600 if there else None,
         "claim": f"files/claims/{lab}-{period}.claim" if there else None,
         "roots": f"files/claims/{lab}-{period}.roots" if there else None,
+        "check": "proof" if state == "rejected" else None,
+        "continues": period > 0,
         "shows": caps if there else [],
     }
 
@@ -71,7 +73,7 @@ def sample(answer: str = "no", nasty: bool = True) -> dict[str, Any]:
         "format": "standstill-site/1",
         "version": "0.1.0",
         "computed_at": START + 31 * DAY + 15000,
-        "life": {"word": "In force", "text": "", "counts": True},
+        "life": {"word": "In force", "text": "", "counts": True, "replaced": False},
         "holds": {"answer": answer, "why": why[answer]},
         "not_shown": NOT_SHOWN,
         "claims": [_row(lab, period, state) for (lab, period), state in states.items()],
@@ -81,6 +83,7 @@ def sample(answer: str = "no", nasty: bool = True) -> dict[str, Any]:
                 "period": 0,
                 "inspector": "observatory",
                 "outcome": outcome,
+                "counts": True,
                 "round": 6012345,
                 "time": START + 20 * DAY,
                 "reason": text if outcome == "failed" else "",
@@ -88,6 +91,7 @@ def sample(answer: str = "no", nasty: bool = True) -> dict[str, Any]:
             }
             for lab, outcome in (("aurora", "passed"), ("borealis", "failed"))
         ],
+        "problems": ["claims/mallory-0.claim: not signed by a lab " + text],
         "evidence": [],
         "decisions": [],
         "log": {
@@ -97,6 +101,7 @@ def sample(answer: str = "no", nasty: bool = True) -> dict[str, Any]:
             "root": "5e" * 32,
             "path": "files/log/checkpoint",
             "problem": "",
+            "bundle": None,
             "quorum": 2,
             "cosigners": [{"name": name, "time": START + 31 * DAY if name != "draco" else None} for name in LABS],
         },

@@ -62,11 +62,17 @@ class Page {
     const now = Date.now() / 1000;
     const wanted = (await this.checker.calendar(now)) || this.site.claims.filter((row) => row.missing_after !== null)
       .map((row) => ({ lab: row.lab, period: row.period, missingAfter: row.missing_after }));
-    const { wrong, stale } = this.site.life.counts ? compareSchedule(wanted, this.site, now) : { wrong: [], stale: [] };
+    const { wrong, stale } = this.bound() ? compareSchedule(wanted, this.site, now) : { wrong: [], stale: [] };
     const say = ({ lab, period, since }) => `${lab}, period ${period}: since ${moment(since)}`;
     this.unlisted = wrong.map((item) => `${say(item)}, the agreement counts this claim as missing; the publisher does not say so.`);
     this.overdue = stale.map(say);
     this.alarms();
+  }
+
+  /** Whether claims can be missing: the agreement is in force, or the publisher says that it holds. */
+  bound() {
+    const { life, holds } = this.site;
+    return life.counts || (holds.answer === "yes" && !life.replaced);
   }
 
   /** Everything that speaks against the page, loudest first. */

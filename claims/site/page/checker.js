@@ -195,13 +195,13 @@ export class Checker {
     const request = { claim, ...material.forRow(row), previous: [], previousAccepted: false };
     if (row) {
       if (row.roots) request.roots = await fetchBytes(row.roots, ROOTS_LIMIT).catch(() => null);
-      const before = this.rows.get(`${row.lab}-${row.period - 1}`);
+      const before = row.continues ? this.rows.get(`${row.lab}-${row.period - 1}`) : undefined;
       if (before && before.claim) {
         const earlier = await this.verify(`${before.lab}-${before.period}`);
         if (earlier.unread) return { unread: `the claim before it: ${earlier.unread}` };
         request.previous = [await fetchBytes(before.claim, CLAIM_LIMIT)];
         request.previousAccepted = earlier.accepted && earlier.unbroken;
-        Object.assign(request, material.forPrevious(before, row));
+        request.previousAgreement = material.forPrevious(before, row);
       }
     }
     const result = await this.pool.run(request);

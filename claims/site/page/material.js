@@ -3,7 +3,7 @@
 import { sha256 } from "./vendor/noble-hashes/sha2.js";
 
 const AGREEMENT_LIMIT = 8 * 2 ** 20;
-const LOG_LIMIT = 64 * 2 ** 20;
+const LOG_LIMIT = 64 * 2 ** 20 + 4096;
 
 export const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 export const digestOf = (bytes) => hex(sha256(bytes));
@@ -29,7 +29,6 @@ export async function describe(site, fetchBytes) {
   return {
     digest: current,
     forRow: (row) => ({ agreement: terms(row).agreement, signatures: terms(row).signatures, log, roots: null }),
-    forPrevious: (before, row) =>
-      before.agreement === row.agreement ? {} : { previousAgreement: terms(before).agreement },
+    forPrevious: (before, row) => (before.agreement === row.agreement ? null : terms(before).agreement),
   };
 }

@@ -1,5 +1,7 @@
 /** Which claims an agreement wants by when: computed from its canonical bytes, not taken from the publisher. */
 
+/** States in which the publisher admits that a claim is not there, or need not be. */
+const SETTLED = ["missing", "rejected", "lifted"];
 const MOST = 200000;
 
 /**
@@ -34,9 +36,10 @@ export function compareSchedule(wanted, site, now) {
   const rows = new Map(site.claims.map((row) => [`${row.lab}-${row.period}`, row]));
   const wrong = [];
   const stale = [];
+  const excused = site.log && site.log.problem && site.holds.answer !== "yes";
   for (const { lab, period, missingAfter } of wanted) {
     const row = rows.get(`${lab}-${period}`);
-    if (missingAfter > now || (row && (row.claim || row.state === "missing" || row.state === "rejected"))) continue;
+    if (missingAfter > now || (row && (row.claim || SETTLED.includes(row.state) || excused))) continue;
     (missingAfter <= site.computed_at ? wrong : stale).push({ lab, period, since: missingAfter });
   }
   return { wrong, stale };

@@ -1,0 +1,122 @@
+"""The public log for the page: what to show of it, and its bundle for the browser (FORMATS-site.md, section 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from claims.agreement import Agreement
+from claims.errors import ClaimsError
+from claims.files import read_bounded
+
+if TYPE_CHECKING:
+    from claims.entries import PublishedEntries
+    from claims.tlog.reader import LogView
+
+__all__ = ["LogFiles", "encode_bundle", "read_log"]
+
+MAGIC = b"standstill-log-bundle"
+MAX_HEADS = 64
+"""Heads in a bundle: the newest ones."""
+MAX_BUNDLE = 64 * 2**20
+HEAD_LIMIT = 64 * 1024
+
+
+def encode_bundle(heads: list[bytes], entries: list[bytes]) -> bytes:
+    """Signed heads and all entries, for a verifier that has no files: magic, u16 1, heads as u32-blobs, entries as u16-blobs."""
+    parts = [MAGIC, (1).to_bytes(2, "big"), len(heads).to_bytes(2, "big")]
+    parts += [len(head).to_bytes(4, "big") + head for head in heads]
+    parts.append(len(entries).to_bytes(4, "big"))
+    parts += [len(entry).to_bytes(2, "big") + entry for entry in entries]
+    return b"".join(parts)
+
+
+@dataclass
+class LogFiles:
+    """A log of a publication folder, as far as it verifies.
+
+    Attributes:
+        agreement: whose log it is.
+        read: the verified log, or None; ``problem``: why there is none.
+        bundle: for the browser, or None.
+        path: of the checkpoint on the page, or None.
+    """
+
+    agreement: Agreement
+    read: LogView | None
+    problem: str
+    bundle: bytes | None
+    path: str | None
+    _published: dict[bytes, PublishedEntries] = field(default_factory=dict)
+
+    def roots_of(self, agreement: Agreement, lab: str, period: int) -> str | None:
+        """SHA-256 (hex) of the roots file that the lab's logged claim entry names, or None."""
+        from claims.entries import PublishedEntries
+
+        if self.read is None:
+            return None
+        if agreement.digest not in self._published:
+            self._published[agreement.digest] = PublishedEntries(agreement, list(enumerate(self.read.entries)))
+        found = self._published[agreement.digest].claim(lab, period)
+        return None if found is None else found[0].roots.hex()
+
+    def view(self, problem: str | None) -> dict[str, Any]:
+        """What the page shows. ``problem``: what the state's computation found wrong, or None."""
+        terms = self.agreement.log
+        if terms is None:
+            raise ValueError("the agreement has no log")
+        times = {} if self.read is None else dict(self.read.signed.times)
+        cosigners = [party.name for party in self.agreement.parties if party.cosign_key is not None]
+        return {
+            "origin": terms.origin,
+            "operator": terms.operator,
+            "size": None if self.read is None else self.read.size,
+            "root": None if self.read is None else self.read.root.hex(),
+            "path": self.path,
+            "problem": problem or self.problem,
+            "quorum": terms.cosignatures,
+            "cosigners": [{"name": name, "time": times.get(name)} for name in cosigners if name != terms.operator],
+            "bundle": None if self.bundle is None else "log.bundle",
+        }
+
+
+def read_log(source: Path, agreement: Agreement, paths: set[str]) -> LogFiles | None:
+    """The log of an agreement, or None where it names none.
+
+    Args:
+        source: the publication folder.
+        paths: files on the page.
+    """
+    from claims.status import log_trust
+    from claims.tlog.reader import open_log
+
+    trust = log_trust(agreement)
+    if trust is None:
+        return None
+    checkpoint = "files/log/checkpoint"
+    path = checkpoint if checkpoint in paths else None
+    try:
+        view = open_log(source / "log", trust)
+    except ClaimsError as error:
+        return LogFiles(agreement, None, error.what, None, path)
+    heads = _heads(source, paths, view.size)
+    total = sum(map(len, heads)) + sum(map(len, view.entries)) + 2 * len(view.entries) + 6 * len(heads) + 64
+    bundle = encode_bundle(heads, view.entries) if total <= MAX_BUNDLE else None
+    problem = "" if bundle is not None else "the log is too long to be checked in a browser"
+    return LogFiles(agreement, view, problem, bundle, path)
+
+
+def _heads(source: Path, paths: set[str], size: int) -> list[bytes]:
+    """The newest stored heads of at most ``size`` entries: what dates them is not needed here, only that enough have cosigned."""
+    prefix = "files/log/checkpoints/"
+    numbers = (path.removeprefix(prefix) for path in paths if path.startswith(prefix))
+    sizes = sorted((number for number in numbers if number == str(int(number)) and int(number) <= size), key=int)
+    names = ["checkpoint", *(f"checkpoints/{number}" for number in sizes[-MAX_HEADS:])]
+    heads: dict[bytes, None] = {}
+    for name in names:
+        try:
+            heads.setdefault(read_bounded(source / "log" / name, HEAD_LIMIT))
+        except ClaimsError:
+            continue
+    return list(heads)
