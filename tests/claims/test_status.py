@@ -1,0 +1,374 @@
+"""The state of a standstill from a publication folder: every state, and folders made to deceive."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import world
+from click.testing import CliRunner
+
+from claims import status_folder, status_rows
+from claims.agreement import Agreement
+from claims.agreement_file import parse_agreement
+from claims.claim import Claim
+from claims.cli_status import status as status_command
+from claims.decision import Decision, sign_decision
+from claims.errors import ClaimsError, UnreadableFile
+from claims.evidence import find_equivocations
+from claims.signatures import AgreementSignatures, sign_agreement
+from claims.status import compute
+from claims.status_model import Row, State
+from zk.errors import ProofRejected
+from zk.options import STD
+
+HOUR, DAY = 3600, 86400
+DEADLINES = '\n[deadlines]\nepoch = "2 h"\nclaim = "6 h"\ngrace = "6 h"\nopening = "3 h"\n'
+TEXT = world.TEXT.replace("[pause]", DEADLINES.strip() + "\n\n[pause]")
+TERMS = parse_agreement(TEXT)
+START = TERMS.start
+
+
+@pytest.fixture(autouse=True)
+def _proofs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proof is valid when it is b"proof"."""
+    from circuits.claim import claim_program, public_interactions
+    from zk.security import security_report
+
+    def check(statement: Any, proof: bytes, *_: object) -> Any:
+        statement.validate()
+        if proof != b"proof":
+            raise ProofRejected("query", "made up")
+        return security_report(claim_program(), statement.log_rows, STD, public_interactions(statement))
+
+    monkeypatch.setattr("circuits.verify.verify_claim_proof", check)
+
+
+def signed(terms: Agreement, *seeds: int) -> AgreementSignatures:
+    result = None
+    for seed in seeds or (1, 2):
+        result = sign_agreement(world.key(seed), terms, result)
+    assert result is not None
+    return result
+
+
+def publish(folder: Path, text: str = TEXT, name: str = "agreement", seeds: tuple[int, ...] = (1, 2)) -> Path:
+    path = folder / f"{name}.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    if seeds:
+        path.with_suffix(".sigs").write_bytes(signed(parse_agreement(text), *seeds).encode())
+    return folder
+
+
+def put(folder: Path, sub: str, name: str, data: bytes) -> Path:
+    (folder / sub).mkdir(parents=True, exist_ok=True)
+    (folder / sub / name).write_bytes(data)
+    return folder / sub / name
+
+
+def claim(folder: Path, period: int = 0, terms: Agreement = TERMS, name: str | None = None, **changes: Any) -> Claim:
+    made = world.claim(terms, period, **changes)
+    put(folder, "claims", name or f"alpha-{period}.claim", made.encode())
+    return made
+
+
+def row(state: State, period: int = 0, lab: str = "alpha") -> Row:
+    return next(row for row in state.rows if (row.lab, row.period) == (lab, period))
+
+
+def seen(folder: Path, now: int, period: int = 0) -> tuple[str, str]:
+    state = compute(folder, now=now)
+    return row(state, period).state, state.holds
+
+
+# ---- states ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("hours", "without", "with_claim"),
+    [
+        (1, ("pending", "undecided"), ("proven", "yes")), (30, ("pending", "undecided"), ("proven", "yes")),
+        (30.1, ("late", "undecided"), ("proven", "yes")), (36, ("late", "undecided"), ("proven", "yes")),
+        (36.1, ("missing", "no"), ("proven", "yes")),
+    ],
+)  # fmt: skip
+def test_from_pending_to_missing(
+    tmp_path: Path, hours: float, without: tuple[str, str], with_claim: tuple[str, str]
+) -> None:
+    publish(tmp_path)
+    assert seen(tmp_path, START + int(hours * HOUR)) == without
+    claim(tmp_path)
+    assert seen(tmp_path, START + int(hours * HOUR)) == with_claim
+
+
+def test_without_deadlines_nothing_is_ever_missing(tmp_path: Path) -> None:
+    publish(tmp_path, world.TEXT)
+    state = compute(tmp_path, now=START + 10 * DAY)
+    assert (row(state).state, state.holds) == ("pending", "undecided") and "no deadline" in row(state).reason
+
+
+def test_a_chain_of_periods(tmp_path: Path) -> None:
+    publish(tmp_path)
+    for period in range(2):
+        claim(tmp_path, period)
+    state = compute(tmp_path, now=START + 2 * DAY - 1)
+    assert [row.state for row in state.rows] == ["proven", "proven"] and state.holds == "yes"
+    state = compute(tmp_path, now=START + 2 * DAY + 7 * HOUR)
+    assert row(state, 2).state == "pending" and row(state, 2, "beta").state == "pending"
+
+
+def test_a_claim_after_a_missing_or_rejected_one_is_rejected(tmp_path: Path) -> None:
+    publish(tmp_path)
+    claim(tmp_path, 1)
+    state = compute(tmp_path, now=START + DAY + 20 * HOUR)
+    assert row(state, 0).state == "missing" and row(state, 1).check == "continuity" and state.holds == "no"
+    assert compute(tmp_path, now=START + DAY + 8 * HOUR).rows[1].state == "pending", "the earlier one may still come"
+    claim(tmp_path, 0, proof=b"bad")
+    state = compute(tmp_path, now=START + DAY + 20 * HOUR)
+    assert row(state, 0).check == "proof" and row(state, 1).check == "continuity"
+
+
+def test_a_broken_chain_is_named(tmp_path: Path) -> None:
+    publish(tmp_path)
+    claim(tmp_path, 0)
+    claim(tmp_path, 1, before=world.head(7))
+    state = compute(tmp_path, now=START + DAY)
+    assert (row(state, 1).state, row(state, 1).check) == ("rejected", "continuity")
+    assert "lab alpha, period 1" in state.why[0] and state.holds == "no"
+
+
+@pytest.mark.parametrize(
+    ("changes", "check"), [({"proof": b"x"}, "proof"), ({"before": world.head(3)}, "continuity"), ({"first_epoch": 1}, "period")]
+)
+def test_rejected_claims_say_why(tmp_path: Path, changes: dict[str, Any], check: str) -> None:
+    publish(tmp_path)
+    claim(tmp_path, **changes)
+    state = compute(tmp_path, now=START + 1)
+    assert (row(state).state, row(state).check, state.holds) == ("rejected", check, "no")
+
+
+def test_drafts_owe_nothing(tmp_path: Path) -> None:
+    publish(tmp_path, seeds=(1,))
+    claim(tmp_path)
+    state = compute(tmp_path, now=START + 5 * DAY)
+    assert (state.life.state, state.holds, state.rows) == ("draft", "undecided", ()) and "beta" in state.life.reason
+    os.unlink(tmp_path / "agreement.sigs")
+    assert compute(tmp_path, now=START).life.reason == "not signed by alpha, beta"
+
+
+def test_before_the_beginning_and_after_the_end(tmp_path: Path) -> None:
+    publish(tmp_path)
+    state = compute(tmp_path, now=START - 1)
+    assert (state.life.state, state.holds, state.rows) == ("signed", "undecided", ())
+    state = compute(tmp_path, now=START + 100 * DAY)
+    assert state.life.state == "expired" and state.holds == "no" and len(state.rows) == 12 + 10
+
+
+# ---- decisions and amendments ------------------------------------------------------------------------------
+
+
+def decide(folder: Path, name: str, kind: str, effective: int, *seeds: int) -> None:
+    item = Decision(TERMS.digest, kind, effective, "agreed")
+    for seed in seeds:
+        item = sign_decision(world.key(seed), item, TERMS)
+    put(folder, "decisions", f"{name}.decision", item.encode())
+
+
+def test_a_lifted_pause_owes_nothing_until_it_is_triggered(tmp_path: Path) -> None:
+    publish(tmp_path)
+    decide(tmp_path, "a", "lift", START + 5 * HOUR, 1, 2)
+    state = compute(tmp_path, now=START + 40 * HOUR)
+    assert state.life.state == "lifted" and {row.state for row in state.rows} == {"lifted"} and state.holds == "undecided"
+    decide(tmp_path, "b", "trigger", START + 20 * HOUR, 1, 2)
+    state = compute(tmp_path, now=START + 40 * HOUR)
+    assert state.life.state == "in force" and [row.state for row in state.rows] == ["lifted", "pending"]
+
+
+def test_too_few_deciders_decide_nothing(tmp_path: Path) -> None:
+    publish(tmp_path)
+    decide(tmp_path, "a", "lift", START, 1)
+    state = compute(tmp_path, now=START + 37 * HOUR)
+    assert row(state).state == "missing" and any("2 must sign" in problem for problem in state.problems)
+
+
+def amended(period: int = 1, **edit: str) -> str:
+    text = TEXT.replace("[pause]", f'[amends]\ndigest = "{TERMS.digest.hex()}"\nfrom_period = {period}\n\n[pause]')
+    for old, new in edit.items():
+        text = text.replace(old, new)
+    return text
+
+
+def test_an_amendment_takes_over_and_its_claims_continue(tmp_path: Path) -> None:
+    later = parse_agreement(amended())
+    publish(tmp_path, amended())
+    publish(tmp_path, TEXT, "agreements/first")
+    claim(tmp_path, 0)
+    claim(tmp_path, 1, later)
+    state = compute(tmp_path, now=START + 2 * DAY - 1)
+    assert [(row.agreement, row.state) for row in state.rows] == [(TERMS.digest, "proven"), (later.digest, "proven")]
+    assert state.holds == "yes" and state.life.state == "in force"
+    shutil.rmtree(tmp_path / "agreements")
+    state = compute(tmp_path, now=START + 2 * DAY - 1)
+    assert row(state, 1).check == "continuity" and any(TERMS.digest.hex() in problem for problem in state.problems)
+
+
+def test_the_amended_agreement_says_who_replaced_it(tmp_path: Path) -> None:
+    publish(tmp_path)
+    publish(tmp_path, amended(), "agreements/second")
+    claim(tmp_path, 0)
+    state = compute(tmp_path, now=START + 5 * DAY)
+    assert state.life.state == "amended" and [row.period for row in state.rows] == [0] and state.holds == "yes"
+    publish(tmp_path, amended(), "agreements/second", seeds=(1,))
+    assert compute(tmp_path, now=START + 5 * DAY).life.state == "in force", "one party cannot amend alone"
+
+
+def test_two_amendments_of_one_agreement_are_a_breach(tmp_path: Path) -> None:
+    publish(tmp_path)
+    claim(tmp_path, 0)
+    publish(tmp_path, amended(), "agreements/one")
+    publish(tmp_path, amended(2), "agreements/two")
+    state = compute(tmp_path, now=START + 1)
+    assert state.holds == "no" and "alpha, beta signed 2 amendments" in state.breaches[0]
+    publish(tmp_path, amended(2), "agreements/two", seeds=(2,))
+    assert compute(tmp_path, now=START + 1).breaches == ()
+
+
+def test_other_agreements_of_the_same_parties_are_no_breach(tmp_path: Path) -> None:
+    publish(tmp_path)
+    publish(tmp_path, TEXT.replace("two-labs", "other"), "agreements/other")
+    claim(tmp_path, 0)
+    put(tmp_path, "claims", "other.claim", world.claim(parse_agreement(TEXT.replace("two-labs", "other"))).encode())
+    state = compute(tmp_path, now=START + 1)
+    assert state.holds == "yes" and any("about agreement" in problem for problem in state.problems)
+
+
+# ---- hostile folders ---------------------------------------------------------------------------------------
+
+
+def test_files_that_the_lab_did_not_sign_harm_nobody(tmp_path: Path) -> None:
+    publish(tmp_path)
+    good = claim(tmp_path)
+    for number in range(20):
+        forged = dataclasses.replace(good, proof=b"%d" % number)
+        put(tmp_path, "claims", f"0-{number}.claim", forged.encode())
+    state = compute(tmp_path, now=START + 1)
+    assert (row(state).state, state.holds) == ("proven", "yes") and any("does not verify" in text for text in state.problems)
+
+
+def test_names_do_not_matter(tmp_path: Path) -> None:
+    publish(tmp_path)
+    claim(tmp_path, 0, name="beta-7.claim")
+    claim(tmp_path, 1, name="alpha-0.claim")
+    state = compute(tmp_path, now=START + DAY)
+    assert [row.state for row in state.rows] == ["proven", "proven"] and len(state.problems) == 2
+
+
+def test_two_signed_claims_with_different_heads_are_evidence(tmp_path: Path) -> None:
+    publish(tmp_path)
+    one = claim(tmp_path)
+    two = claim(tmp_path, name="again.claim", head_after=world.head(5))
+    state = compute(tmp_path, now=START + 1)
+    assert (row(state).state, row(state).check, state.holds) == ("rejected", "evidence", "no")
+    os.unlink(tmp_path / "claims" / "again.claim")
+    assert compute(tmp_path, now=START + 1).holds == "yes"
+    item = find_equivocations(one, two)[0]
+    put(tmp_path, "evidence", "x.evidence", item.encode())
+    assert row(compute(tmp_path, now=START + 1)).check == "evidence"
+    (low, high) = item.heads
+    put(tmp_path, "evidence", "x.evidence", dataclasses.replace(item, heads=(low, (high[0], bytes(64)))).encode())
+    state = compute(tmp_path, now=START + 1)
+    assert state.holds == "yes" and any("no evidence" in problem for problem in state.problems)
+
+
+def test_links_pipes_and_junk_are_left_out(tmp_path: Path) -> None:
+    folder, outside = publish(tmp_path / "f"), tmp_path / "outside"
+    claim(outside, 0)
+    (folder / "claims").mkdir()
+    (folder / "claims" / "alpha-0.claim").symlink_to(outside / "claims" / "alpha-0.claim")
+    (folder / "claims" / "loop.claim").symlink_to("loop.claim")
+    (folder / "claims" / "dir.claim").mkdir()
+    os.mkfifo(folder / "claims" / "pipe.claim")
+    put(folder, "claims", "junk.claim", b"\xff" * 1000)
+    put(folder, "claims", "empty.claim", b"")
+    (folder / "decisions").symlink_to(outside)
+    state = compute(folder, now=START + 37 * HOUR)
+    assert row(state).state == "missing" and len(state.problems) == 7
+    os.unlink(folder / "agreement.toml")
+    (folder / "agreement.toml").symlink_to(outside)
+    with pytest.raises(UnreadableFile):
+        compute(folder, now=START)
+
+
+def test_huge_files_and_crowds_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(tmp_path)
+    claim(tmp_path)
+    with open(tmp_path / "claims" / "huge.claim", "wb") as file:
+        file.truncate(2**40)
+    state = compute(tmp_path, now=START + 1)
+    assert state.holds == "yes" and any("larger than" in problem for problem in state.problems)
+    os.unlink(tmp_path / "claims" / "huge.claim")
+    for number in range(3000):
+        put(tmp_path, "claims", f"{number}.claim", b"standstill-claim" + number.to_bytes(4, "big"))
+    state = compute(tmp_path, now=START + 1)
+    assert state.holds == "yes" and len(state.problems) == status_folder.MAX_PROBLEMS + 1
+    monkeypatch.setattr(status_folder, "MAX_FILES", 2000)
+    with pytest.raises(UnreadableFile, match="more than 2000"):
+        compute(tmp_path, now=START + 1)
+
+
+def test_a_missing_or_broken_agreement_is_unreadable(tmp_path: Path) -> None:
+    for text in (None, "x", TEXT.replace("epochs_per_period = 24", "")):
+        if text is not None:
+            (tmp_path / "agreement.toml").write_text(text)
+        with pytest.raises(ClaimsError):
+            compute(tmp_path, now=START)
+
+
+def test_a_file_that_changes_while_it_is_read_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(tmp_path)
+    claim(tmp_path)
+    path, true = tmp_path / "claims" / "alpha-0.claim", status_folder.Folder.claims
+
+    def swap(self: status_folder.Folder) -> Any:
+        found = true(self)
+        path.write_bytes(world.claim(TERMS, 1).encode())
+        return found
+
+    monkeypatch.setattr(status_folder.Folder, "claims", swap)
+    assert any("changed while" in problem for problem in compute(tmp_path, now=START + 1).problems)
+
+
+# ---- the command -------------------------------------------------------------------------------------------
+
+
+def test_the_command_exits_by_the_answer(tmp_path: Path) -> None:
+    publish(tmp_path)
+    run = CliRunner().invoke
+    assert run(status_command, [str(tmp_path), "--now", str(START + 1)]).exit_code == 3
+    assert run(status_command, [str(tmp_path), "--now", "2026-01-03T00:00:00Z"]).exit_code == 1
+    claim(tmp_path)
+    result = run(status_command, [str(tmp_path), "--now", str(START + DAY), "--json"])
+    assert result.exit_code == 0
+    value = json.loads(result.output)
+    assert value["format"] == "standstill-status/1" and value["holds"] == "yes"
+    assert value["rows"][0]["state"] == "proven" and value["agreement"]["state"] == "in force"
+
+
+def test_nothing_reaches_a_terminal_raw(tmp_path: Path) -> None:
+    publish(tmp_path)
+    put(tmp_path, "claims", "\x1b[2J.claim", b"x")
+    assert "\x1b" not in CliRunner().invoke(status_command, [str(tmp_path), "--now", str(START)]).output
+
+
+def test_candidates_without_a_log_are_bounded(tmp_path: Path) -> None:
+    publish(tmp_path)
+    for number in range(status_rows.MAX_CANDIDATES + 3):
+        claim(tmp_path, name=f"{number}.claim", proof=b"%d" % number)
+    state = compute(tmp_path, now=START + 1)
+    assert row(state).check == "proof" and any("more than 8" in problem for problem in state.problems)
