@@ -32,7 +32,20 @@ SUMS = "SHA256SUMS"
 
 _HERE = Path(__file__).parent
 _ASSETS = (
-    ("page", ("style.css", "icon.svg", "app.js", "checker.js", "dom.js", "findings.js", "material.js", "schedule.js", "worker.js")),
+    (
+        "page",
+        (
+            "style.css",
+            "icon.svg",
+            "app.js",
+            "checker.js",
+            "dom.js",
+            "findings.js",
+            "material.js",
+            "schedule.js",
+            "worker.js",
+        ),
+    ),
     ("verifier", None),
     ("vendor", None),
 )
