@@ -1,0 +1,83 @@
+"""A page of the claims in tests/site/vectors, which are real: every check of the browser's verifier runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from claims.agreement import decode_agreement
+from claims.report import NOT_SHOWN
+from claims.site.generate import _write_page, _Writer
+from claims.site.terms import shown, terms_of
+
+VECTORS = Path(__file__).parent / "vectors"
+
+
+def write_vector_site(out: Path, changes: dict[str, bytes] | None = None) -> dict[str, Any]:
+    """Write the page to a new folder; ``changes`` replaces published files by name."""
+    data = {path.name: path.read_bytes() for path in VECTORS.iterdir() if path.is_file()}
+    agreement = decode_agreement(data["agreement.bin"])
+    data |= changes or {}
+    out.mkdir()
+    writer = _Writer(out)
+    lab, log = agreement.lab("alpha"), agreement.log
+    assert log is not None
+    rows, files = [], []
+    for period in range(2):
+        begin, end = agreement.period_span(period)
+        for kind in ("claim", "roots"):
+            item = data[f"alpha-{period}.{kind}"]
+            path = f"files/claims/alpha-{period}.{kind}"
+            files.append({"path": path, "bytes": len(item), "sha256": writer.write(path, item), "kind": kind})
+        rows.append(
+            {
+                "lab": "alpha",
+                "period": period,
+                "agreement": agreement.digest.hex(),
+                "begin": begin,
+                "end": end,
+                "due": None,
+                "missing_after": None,
+                "state": "proven",
+                "late": False,
+                "check": None,
+                "reason": "proven",
+                "published": end,
+                "claim": f"files/claims/alpha-{period}.claim",
+                "roots": f"files/claims/alpha-{period}.roots",
+                "continues": period > 0,
+                "shows": shown(agreement, lab, period),
+            }
+        )
+    writer.write("files/agreement.sigs", data["agreement.sigs"])
+    view = {
+        "format": "standstill-site/1",
+        "version": "0.1.0",
+        "computed_at": agreement.period_span(1)[1] + 3600,
+        "life": {"word": "In force", "text": "", "counts": True, "replaced": False},
+        "holds": {"answer": "yes", "why": ["Every claim that is due is proven: 2."]},
+        "claims": rows,
+        "not_shown": list(NOT_SHOWN),
+        "inspections": [],
+        "evidence": [],
+        "decisions": [],
+        "problems": [],
+        "log": {
+            "origin": log.origin,
+            "operator": log.operator,
+            "size": 1,
+            "root": "",
+            "path": None,
+            "problem": "",
+            "quorum": log.cosignatures,
+            "cosigners": [],
+            "bundle": "log.bundle",
+        },
+        "agreement": terms_of(agreement, ()),
+        "agreements": [
+            {"digest": agreement.digest.hex(), "binary": "agreement.bin", "signatures": "files/agreement.sigs"}
+        ],
+        "files": files,
+    }
+    _write_page(writer, view, {name: data[name] for name in ("agreement.bin", "log.bundle")})
+    return view
