@@ -252,15 +252,16 @@ def _inspections(source: Folder, book: Book, lab: Lab, row: Row, records: dict[b
     if terms is None or book.published is None:
         return row
     first, last = agreement.period_epochs(row.period)
-    moments = [row.end]
+    moments = []
     for epoch in range(first, last + 1):
         entry = book.published.epoch(lab.name, epoch)
         moment = None if entry is None else book.committed(entry[1], lab.name)
         if moment is None:
             return replace(row, state="under inspection", reason=f"nothing dates the entry of epoch {epoch}: no round can be drawn")
         moments.append(moment)
+    committed = max(moments)
     try:
-        number = round_after(max(moments) + terms.margin)
+        number = round_after(max(row.end, committed) + terms.margin)
     except RoundRejected:
         return row
     drawn = time_of_round(number)
@@ -270,7 +271,7 @@ def _inspections(source: Folder, book: Book, lab: Lab, row: Row, records: dict[b
     row = replace(row, opening_due=opening)
     counted: list[tuple[str, int, str]] = []
     for item, index in book.published.inspections(lab.name, row.period):
-        outcome = _outcome(source, book, item, index, number, opening, records)
+        outcome = _outcome(source, book, item, index, number, committed, opening, records)
         if outcome is not None:
             counted.append((item.author, item.round, outcome))
     row = replace(row, inspections=tuple(sorted(counted)))
@@ -287,10 +288,11 @@ def _inspections(source: Folder, book: Book, lab: Lab, row: Row, records: dict[b
 
 
 def _outcome(
-    source: Folder, book: Book, item: InspectionEntry, index: int, number: int, opening: int | None, records: dict[bytes, Stored]
+    source: Folder, book: Book, item: InspectionEntry, index: int, number: int, committed: int, opening: int | None,
+    records: dict[bytes, Stored],
 ) -> str | None:
     """The outcome of a logged inspection, if it counts; else None and a note."""
-    from claims.inspect_record import decode_record
+    from claims.inspect_record import Record, check_record, check_record_entry
 
     where = f"log entry {index}: {item.author}'s inspection of lab {item.lab}, period {item.period}"
     if item.round != number:
@@ -299,16 +301,21 @@ def _outcome(
     outcome = OUTCOMES[item.outcome]
     if outcome == "refused":
         moment = book.committed(index, item.lab)
-        if opening is None or moment is None or moment < opening:
+        if opening is None or moment is None or moment <= opening:
             source.note(f"{where}: refused before the opening was due")
             return None
     if item.record not in records:
         source.note(f"{where}: its record is not here")
         return None
     try:
-        record: Any = decode_record(read_stored(records[item.record]))
-        record.check(book.agreement)
+        record = Record.decode(read_stored(records[item.record]))
+        check_record(record, book.agreement)
+        check_record_entry(record, item)
     except ClaimsError as error:
         source.note(f"{where}: {error.what}")
+        return None
+    terms = book.agreement.inspection
+    if terms is not None and (record.draws, record.slots, record.committed) != (terms.draws, terms.slots, committed):
+        source.note(f"{where}: not what was to be drawn: other draws, slots or moment of commitment")
         return None
     return outcome
