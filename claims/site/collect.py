@@ -54,7 +54,7 @@ _KINDS = (
     _kind(rf"rounds/{_NAME}\.json", "round", RECORD_LIMIT, "round"),
     _kind(rf"evidence/{_NAME}\.evidence", "evidence", RECORD_LIMIT, "evidence"),
     _kind(r"log/checkpoint", "log", LOG_LIMIT, "text"),
-    _kind(r"log/checkpoints/[0-9]{1,20}", "log", LOG_LIMIT, "text"),
+    _kind(r"log/checkpoints/(?:[0-9]{1,20}|sizes)", "log", LOG_LIMIT, "text"),
     _kind(rf"log/tile/[0-9]{{1,2}}/{_INDEX}(?:\.p/[0-9]{{1,3}})?", "log", LOG_LIMIT, "bytes"),
     _kind(rf"log/tile/entries/{_INDEX}(?:\.p/[0-9]{{1,3}})?", "log", LOG_LIMIT, "bytes"),
 )

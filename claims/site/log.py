@@ -111,7 +111,7 @@ def _heads(source: Path, paths: set[str], size: int) -> list[bytes]:
     """The newest stored heads of at most ``size`` entries: what dates them is not needed here, only that enough have cosigned."""
     prefix = "files/log/checkpoints/"
     numbers = (path.removeprefix(prefix) for path in paths if path.startswith(prefix))
-    sizes = sorted((number for number in numbers if number == str(int(number)) and int(number) <= size), key=int)
+    sizes = sorted((number for number in numbers if number.isdecimal() and int(number) <= size), key=int)
     names = ["checkpoint", *(f"checkpoints/{number}" for number in sizes[-MAX_HEADS:])]
     heads: dict[bytes, None] = {}
     for name in names:

@@ -33,6 +33,7 @@ GOOD = {
     "evidence/x.evidence": b'{"format": "standstill-evidence/1"}',
     "log/checkpoint": b"origin\n",
     "log/checkpoints/12": b"origin\n",
+    "log/checkpoints/sizes": b"12\n",
     "log/tile/0/000.p/12": bytes(384),
     "log/tile/0/x001/234": bytes(32),
     "log/tile/entries/000.p/12": bytes(20),

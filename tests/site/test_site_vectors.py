@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from claims.agreement import decode_agreement
+from claims.site.log import read_log
 from tests.site.browser import drive, needs_browser, served
-from tests.site.vector_site import VECTORS, write_vector_site
+from tests.site.vector_site import VECTORS, write_log, write_vector_site
 
 pytestmark = [pytest.mark.slow, needs_browser]
 
@@ -25,6 +27,17 @@ def test_every_claim_is_proven_in_the_browser(tmp_path):
         assert result["errors"] == [] and result["outside"] == [] and result["alarm"] == ""
     assert seen["cells"] == ["checked here: holds"] * 2 and "2 of 2 claims hold" in seen["provenance"]
     assert "everything was checked in this browser" in one["result"]
+
+
+def test_the_page_s_own_bundle_of_a_log_is_what_the_browser_reads(tmp_path):
+    place = write_log(tmp_path)
+    paths = {f"files/log/{path.relative_to(place).as_posix()}" for path in place.rglob("*") if path.is_file()}
+    log = read_log(tmp_path, decode_agreement((VECTORS / "agreement.bin").read_bytes()), paths)
+    assert log is not None and log.bundle is not None
+    write_vector_site(tmp_path / "site", {"log.bundle": log.bundle})
+    with served(tmp_path / "site") as url:
+        seen = drive("verify", url)
+    assert seen["cells"] == ["checked here: holds"] * 2 and seen["alarm"] == ""
 
 
 @pytest.mark.parametrize(

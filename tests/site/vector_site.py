@@ -9,8 +9,44 @@ from claims.agreement import decode_agreement
 from claims.report import NOT_SHOWN
 from claims.site.generate import _write_page, _Writer
 from claims.site.terms import shown, terms_of
+from claims.status import log_trust
+from claims.tlog.cosign import cosign
+from claims.tlog.memory import LogMemory
+from claims.tlog.writer import LogWriter
+from tests.site.make_claim_vectors import BETA_COSIGNS, LOG_KEY, ORIGIN
 
 VECTORS = Path(__file__).parent / "vectors"
+
+
+def vector_entries() -> list[bytes]:
+    """The entries of log.bundle."""
+    data = (VECTORS / "log.bundle").read_bytes()
+    at = len(b"standstill-log-bundle") + 2
+    heads, at = int.from_bytes(data[at : at + 2], "big"), at + 2
+    for _ in range(heads):
+        at += 4 + int.from_bytes(data[at : at + 4], "big")
+    count, at = int.from_bytes(data[at : at + 4], "big"), at + 4
+    entries = []
+    for _ in range(count):
+        size = int.from_bytes(data[at : at + 2], "big")
+        entries.append(data[at + 2 : at + 2 + size])
+        at += 2 + size
+    return entries
+
+
+def write_log(folder: Path) -> Path:
+    """The vectors' entries as a log in ``folder/log``, in two steps, the last head cosigned by beta alone."""
+    agreement = decode_agreement((VECTORS / "agreement.bin").read_bytes())
+    trust = log_trust(agreement)
+    assert trust is not None
+    entries = vector_entries()
+    writer = LogWriter.create(folder / "log", ORIGIN, LOG_KEY)
+    writer.append(entries[:3])
+    writer.append(entries[3:])
+    writer.close()
+    memory = LogMemory.load(folder / "beta.memory", trust.alone())
+    cosign(folder / "log", BETA_COSIGNS, "beta", memory, now=1767225600 + 10 * 86400)
+    return folder / "log"
 
 
 def write_vector_site(out: Path, changes: dict[str, bytes] | None = None) -> dict[str, Any]:
