@@ -3,7 +3,7 @@
 One encoding per claim, exact to the last byte (FORMATS.md section 5):
 
     magic, version | agreement digest | lab, period, epochs | head before, head after |
-    meters: name, head, signature | lab's signature of the head after | proof | lab's signature of all of it
+    meters: name, head, roots digest, signature | lab's signature of the head after | proof | lab's signature of all of it
 
 Nothing in it is trusted: the verifier derives the statement from the agreement and takes only heads from here.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["MAGIC", "MAX_PROOF", "Claim", "MeterHead", "decode_claim", "sign_claim", "sign_ledger_head", "sign_registry_head"]
 
 MAGIC = b"standstill-claim"
-VERSION = 1
+VERSION = 2
 MAX_PROOF = 16 * 2**20
 """Largest proof, bytes."""
 MAX_METERS = 4096
@@ -35,10 +35,11 @@ Head = tuple[int, ...]
 
 @dataclass(frozen=True)
 class MeterHead:
-    """A meter's ledger head for the period (8 field elements) and the meter's signature of it (64 bytes)."""
+    """A meter's ledger head for the period (8 field elements), the digest of its epoch roots (32 bytes), its signature of both."""
 
     name: str
     head: Head
+    roots_digest: bytes
     signature: bytes
 
 
@@ -86,6 +87,7 @@ class Claim:
         for meter in self.meters:
             out.name(meter.name)
             out.head(meter.head)
+            out.raw(_sized(meter.roots_digest, 32, "roots digest"))
             out.raw(_sized(meter.signature, 64, "meter signature"))
         out.raw(_sized(self.registry_signature, 64, "registry signature"))
         out.blob(self.proof)
@@ -132,7 +134,10 @@ def decode_claim(data: bytes) -> Claim:
     meters: list[MeterHead] = []
     count = read.uint(2, "the number of meters", MAX_METERS)
     for _ in range(count):
-        meter = MeterHead(read.name("a meter's name"), read.head("a meter's head"), read.raw(64, "a meter's signature"))
+        meter = MeterHead(
+            read.name("a meter's name"), read.head("a meter's head"), read.raw(32, "a meter's roots digest"),
+            read.raw(64, "a meter's signature"),
+        )  # fmt: skip
         if meters and meters[-1].name >= meter.name:
             raise read.fail(f"meter {meter.name} is not in ascending order of names")
         meters.append(meter)

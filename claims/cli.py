@@ -20,6 +20,7 @@ from claims.errors import BadSignature, ClaimRejected, ClaimsError, KeyFileError
 if TYPE_CHECKING:
     from claims.agreement import Agreement
     from claims.signatures import AgreementSignatures
+    from claims.tlog.reader import LogView
 
 __all__ = ["agreement_argument", "key_options", "load_key", "main", "out", "read_path", "signatures_path"]
 
@@ -214,6 +215,8 @@ def agreement_verify(path: Path, signatures: Path | None) -> None:
 @click.option("--signatures", type=read_path, help="The parties' signatures. [default: the agreement's name with .sigs]")
 @click.option("--previous", "-p", type=read_path, multiple=True, help="Claim for the period before; repeat, back to the first.")
 @click.option("--previous-agreement", type=read_path, help="The amended agreement, at an amendment's first period.")
+@click.option("--log", "log_source", help="The agreement's public log: a folder or an https URL.")
+@click.option("--roots", "roots_path", type=read_path, help="The roots file. [default: the claim's name with .roots]")
 @click.option("--previous-accepted", is_flag=True, help="You accepted the previous claims before: skip their proofs.")
 @click.option("--no-continuity", is_flag=True, help="Accept without the previous claim; the result is not proven.")
 @click.option("--unsigned-agreement", is_flag=True, help="Accept an agreement not signed by all; the result is not proven.")
@@ -225,11 +228,13 @@ def verify(
     signatures: Path | None,
     previous: tuple[Path, ...],
     previous_agreement: Path | None,
+    log_source: str | None,
+    roots_path: Path | None,
     as_json: bool,
     **policy: bool,
 ) -> None:
     """Verify a claim offline. Exit 0: accepted; 1: rejected, with the reason; 2: bad usage or unreadable input."""
-    from claims.files import CLAIM_LIMIT, read_bounded
+    from claims.files import CLAIM_LIMIT, ROOTS_LIMIT, read_bounded
     from claims.report import rejection
     from claims.verify import Policy, verify_claim
 
@@ -241,15 +246,30 @@ def verify(
     amended = _load_agreement(previous_agreement) if previous_agreement else None
     known = None if policy["proof_only"] else _load_signatures(agreement_path, signatures)
     try:
+        view = None if log_source is None else _open_log(log_source, terms, data)
+        roots = None if view is None else read_bounded(roots_path or claim_path.with_suffix(".roots"), ROOTS_LIMIT)
         report = verify_claim(
-            data, terms, signatures=known, previous=links, previous_agreement=amended, policy=Policy(**policy)
-        )
+            data, terms, signatures=known, previous=links, previous_agreement=amended, log=view, roots=roots,
+            policy=Policy(**policy),
+        )  # fmt: skip
     except ClaimRejected as error:
         if not as_json:
             raise
         out(json.dumps(rejection(error.check, str(error)), indent=2))
         sys.exit(1)
     out(json.dumps(report.to_json(), indent=2) if as_json else "\n".join(report.lines()))
+
+
+def _open_log(source: str, terms: Agreement, claim: bytes) -> LogView:
+    """The agreement's log, under the cosigners that count for the claim's lab."""
+    from claims.tlog.errors import LogRejected
+    from claims.tlog.reader import open_log
+    from claims.verify import log_trust, parse_claim
+
+    try:
+        return open_log(source, log_trust(terms), exclude=frozenset({parse_claim(claim).lab}))
+    except LogRejected as error:
+        raise ClaimRejected("log", str(error)) from None
 
 
 @cli.command()
@@ -310,8 +330,12 @@ def check_evidence(path: Path, agreement_path: Path) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Entry point: runs a command and turns every expected error into one line and an exit code."""
-    import claims.cli_inspect  # registers the inspector's commands
-    import claims.cli_lab  # noqa: F401  (registers the lab's commands)
+    import claims.cli_import  # each of these registers commands
+    import claims.cli_inspect
+    import claims.cli_lab
+    import claims.cli_log
+    import claims.cli_site
+    import claims.cli_status  # noqa: F401
 
     try:
         code = cli.main(argv, standalone_mode=False)

@@ -223,7 +223,7 @@ def prove(
 ) -> None:
     """Prove a closed period and write the signed claim. Nothing is written unless it verifies."""
     from claims.files import write_new
-    from claims.prove import make_claim
+    from claims.prove import make_claim, roots_of
     from claims.verify import Policy, verify_claim
     from claims.witness import WitnessRefused
 
@@ -235,12 +235,14 @@ def prove(
             raise ClaimsError(f"{target}: exists already", "choose another name with --out")
         try:
             data = make_claim(store, terms, period, key, progress=progress).claim.encode()
+            roots = roots_of(store, terms, period).encode()
         except WitnessRefused as error:
             for problem in error.problems:
                 out(f"PRIVATE: {problem}", err=True)
             raise
     report = verify_claim(data, terms, policy=Policy(unsigned_agreement=True, no_continuity=True))
     write_new(target, data)
+    write_new(target.with_suffix(".roots"), roots)
     out(f"{target}: {len(data)} bytes, verified in {report.seconds:.2f} s")
 
 

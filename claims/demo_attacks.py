@@ -94,8 +94,9 @@ class Attacker:
             from claims.keys import load_key_file
 
             key = load_key_file(self.lab.folder / f"meter-{name}.key", lambda: b"")
-        signature = sign_ledger_head(key, self.agreement.digest, self.lab.plan.name, name, self.claim.period, head)
-        meters = (MeterHead(name, head, signature), *self.claim.meters[1:])
+        roots = self.claim.meters[0].roots_digest
+        signature = sign_ledger_head(key, self.agreement.digest, self.lab.plan.name, name, self.claim.period, head, roots)
+        meters = (MeterHead(name, head, roots, signature), *self.claim.meters[1:])
         return sign_claim(dataclasses.replace(self.claim, meters=meters), self.lab.key)
 
     def two_heads(self) -> list[Equivocation]:

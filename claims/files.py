@@ -13,10 +13,12 @@ from pathlib import Path
 
 from claims.errors import UnreadableFile
 
-__all__ = ["AGREEMENT_LIMIT", "CLAIM_LIMIT", "SMALL_LIMIT", "read_bounded", "write_atomic", "write_new"]
+__all__ = ["AGREEMENT_LIMIT", "CLAIM_LIMIT", "ROOTS_LIMIT", "SMALL_LIMIT", "read_bounded", "write_atomic", "write_new"]
 
 AGREEMENT_LIMIT = 8 * 2**20
 """Largest agreement or signatures file, bytes."""
+ROOTS_LIMIT = 65 * 2**20
+"""Largest roots file, bytes: 64 MiB of roots and the names around them."""
 CLAIM_LIMIT = 18 * 2**20
 """Largest claim file, bytes: a 16 MiB proof and what goes around it."""
 SMALL_LIMIT = 64 * 2**10

@@ -137,7 +137,7 @@ def draw(
     return draws
 
 
-def _prefix(agreement_digest: bytes, lab: str, period: int, beacon_round: VerifiedRound) -> bytes:
+def _prefix(agreement_digest: bytes, lab: str, period: int, beacon_round: VerifiedRound, domain: bytes = DOMAIN) -> bytes:
     if len(agreement_digest) != 32 or len(beacon_round.randomness) != 32:
         raise InspectionError("the digest or the randomness is not 32 bytes")
     if not 0 <= period < 2**32:
@@ -145,7 +145,7 @@ def _prefix(agreement_digest: bytes, lab: str, period: int, beacon_round: Verifi
     if not is_name(lab):
         raise InspectionError("the lab is not a name")
     out = Writer()
-    out.raw(len(DOMAIN).to_bytes(2, "big") + DOMAIN)
+    out.raw(len(domain).to_bytes(2, "big") + domain)
     out.raw(agreement_digest)
     out.name(lab)
     out.uint(period, 4)

@@ -8,15 +8,19 @@ own, kept apart from the lab's: it stands in for hardware that does not exist ye
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from claims import heads
 from claims.agreement import Agreement, Meter
+from claims.commitments import SEED_BYTES, epoch_root, roots_digest
 from claims.errors import ClaimsError
-from claims.store import IDLE, LedgerSecrets, Reading, SignedHead, Store, Usage, fresh_elements
+from claims.signatures import epoch_root_message, sign_ledger_head
+from claims.store import IDLE, EpochSeal, LedgerSecrets, Reading, SignedHead, Store, Usage, fresh_elements
 
 __all__ = ["CoverageError", "SoftwareMeter", "check_coverage", "cover", "ledger_head"]
 
@@ -186,8 +190,6 @@ class SoftwareMeter:
             CoverageError: as in :func:`cover`.
             ClaimsError: the key is not the one in the agreement, or the store refuses.
         """
-        from claims.claim import sign_ledger_head
-
         meter = agreement.lab(store.lab).meter(self.name)
         if self._key.public_key().public_bytes_raw() != meter.key:
             raise ClaimsError(
@@ -200,7 +202,19 @@ class SoftwareMeter:
         check_coverage(readings, meter, agreement, period)
         blinding = LedgerSecrets(fresh_elements(), fresh_elements())
         head = ledger_head(agreement, meter, period, readings, blinding)
-        signature = sign_ledger_head(self._key, agreement.digest, store.lab, self.name, period, head)
-        signed = SignedHead(self.name, period, agreement.digest, head, signature)
-        store.seal(signed, readings, blinding)
+        seals = self._epoch_seals(agreement, meter, readings)
+        digest = roots_digest([seal.root for seal in seals])
+        signature = sign_ledger_head(self._key, agreement.digest, store.lab, self.name, period, head, digest)
+        signed = SignedHead(self.name, period, agreement.digest, head, digest, signature)
+        store.seal(signed, readings, blinding, seals)
         return signed
+
+    def _epoch_seals(self, agreement: Agreement, meter: Meter, readings: Sequence[Reading]) -> list[EpochSeal]:
+        """Commit to each epoch's readings under a fresh seed, and sign each root (claims/commitments.py)."""
+        coverage, size, seals = agreement.coverage(meter), agreement.commitment.readings, []
+        for epoch, items in groupby(readings, lambda reading: reading.epoch):
+            seed = secrets.token_bytes(SEED_BYTES)
+            root = epoch_root(list(items), epoch, coverage, seed, size)
+            message = epoch_root_message(agreement.digest, meter.lab, meter.name, epoch, root)
+            seals.append(EpochSeal(epoch, seed, root, self._key.sign(message)))
+        return seals

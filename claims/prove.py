@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from claims.agreement import Agreement
 from claims.claim import Claim, MeterHead, sign_claim
 from claims.errors import ClaimsError
+from claims.roots import Roots
 from claims.store import Store
 from claims.verify import statement_of
 from claims.witness import Assembly, WitnessRefused, assemble
@@ -16,7 +17,7 @@ from claims.witness import Assembly, WitnessRefused, assemble
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-__all__ = ["Made", "make_claim"]
+__all__ = ["Made", "make_claim", "roots_of"]
 
 Progress = Callable[[str, float], None]
 
@@ -27,6 +28,16 @@ class Made:
 
     claim: Claim
     assembly: Assembly
+
+
+def roots_of(store: Store, agreement: Agreement, period: int) -> Roots:
+    """The epoch roots that every meter of the store's lab signed for a sealed period: to publish beside the claim."""
+    first, last = agreement.period_epochs(period)
+    meters = tuple(
+        (meter.name, tuple(seal.root for seal in store.epoch_seals(period, meter.name)))
+        for meter in agreement.lab(store.lab).meters
+    )
+    return Roots(agreement.digest, store.lab, period, first, last, meters)
 
 
 def make_claim(
@@ -57,7 +68,7 @@ def make_claim(
         last_epoch=last,
         head_before=assembly.before.head,
         head_after=assembly.after.head,
-        meters=tuple(MeterHead(head.meter, head.head, head.signature) for head in assembly.signed_heads),
+        meters=tuple(MeterHead(head.meter, head.head, head.roots_digest, head.signature) for head in assembly.signed_heads),
         registry_signature=bytes(64),
         proof=b"",
         signature=bytes(64),

@@ -17,6 +17,7 @@ __all__ = [
     "RESERVED_NAMES",
     "UNATTRIBUTED",
     "Draft",
+    "EpochSeal",
     "LedgerSecrets",
     "PublishedHead",
     "Reading",
@@ -70,12 +71,23 @@ class LedgerSecrets:
 
 @dataclass(frozen=True)
 class SignedHead:
-    """A meter's signed ledger head for a period under one agreement (32-byte digest, 64-byte signature)."""
+    """A meter's signed ledger head and roots digest for a period under one agreement (32-byte digests, 64-byte signature)."""
 
     meter: str
     period: int
     agreement_digest: bytes
     head: Elements
+    roots_digest: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True)
+class EpochSeal:
+    """What a meter committed to in one epoch: the salts' 32-byte seed (private), the root, its signature of the root."""
+
+    epoch: int
+    seed: bytes = field(repr=False)
+    root: bytes
     signature: bytes
 
 

@@ -35,6 +35,7 @@ class Evidence:
         continuity: "opening head", "previous claim" or "not checked".
         oldest_previous: period of the oldest previous claim that was given.
         previous_proofs_skipped: previous proofs were taken as accepted before.
+        log: "none agreed", "not checked" or "checked".
     """
 
     unsigned_parties: tuple[str, ...]
@@ -42,6 +43,7 @@ class Evidence:
     continuity: str
     oldest_previous: int | None
     previous_proofs_skipped: bool
+    log: str = "none agreed"
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ class VerificationReport:
         out = []
         if self.evidence.continuity == "not checked":
             out.append("continuity: NOT CHECKED: the lab may have started from a registry of its own invention")
+        if self.evidence.log == "not checked":
+            out.append("log: NOT CHECKED: the readings may have been committed to only after the fact")
         if not self.evidence.signatures_checked:
             out.append("signatures: NOT CHECKED: anybody may have made these heads")
         elif self.evidence.unsigned_parties:

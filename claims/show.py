@@ -70,7 +70,7 @@ def _json_lines(data: bytes) -> list[str]:
             "evidence of equivocation (not checked here: standstill check-evidence)",
             f"agreement   {item.agreement.hex()}",
             f"signer      {who}, period {item.period}",
-            *(f"head        {head_to_hex(head)}" for head, _ in item.heads),
+            *(f"head        {head_to_hex(head)}" for head, _, _ in item.heads),
         ]
     raise MalformedFile("JSON of no kind that Standstill writes")
 

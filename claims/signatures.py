@@ -21,6 +21,7 @@ __all__ = [
     "agreement_message",
     "check_signature",
     "claim_message",
+    "epoch_root_message",
     "ledger_head_message",
     "registry_head_message",
     "sign_agreement",
@@ -29,7 +30,8 @@ __all__ = [
 ]
 
 AGREEMENT_DOMAIN = b"standstill/sign/agreement/v1"
-LEDGER_DOMAIN = b"standstill/sign/ledger-head/v1"
+LEDGER_DOMAIN = b"standstill/sign/ledger-head/v2"
+EPOCH_DOMAIN = b"standstill/sign/epoch-root/v1"
 REGISTRY_DOMAIN = b"standstill/sign/registry-head/v1"
 CLAIM_DOMAIN = b"standstill/sign/claim/v1"
 SIGNATURES_FORMAT = "standstill-agreement-signatures/1"
@@ -51,14 +53,30 @@ def agreement_message(digest: bytes) -> bytes:
     return out.data
 
 
-def ledger_head_message(agreement_digest: bytes, lab: str, meter: str, period: int, head: Head) -> bytes:
-    """What a meter signs: the head of its ledger for a period. It signs one head per period."""
+def ledger_head_message(
+    agreement_digest: bytes, lab: str, meter: str, period: int, head: Head, roots_digest: bytes
+) -> bytes:
+    """What a meter signs once per period: its ledger's head, and the digest of its epoch roots (32 bytes)."""
     out = _message(LEDGER_DOMAIN)
     out.raw(agreement_digest)
     out.name(lab)
     out.name(meter)
     out.uint(period, 4)
     out.head(head)
+    if len(roots_digest) != 32:
+        raise MalformedFile("a roots digest has 32 bytes")
+    out.raw(roots_digest)
+    return out.data
+
+
+def epoch_root_message(agreement_digest: bytes, lab: str, meter: str, epoch: int, root: bytes) -> bytes:
+    """What a meter signs for each epoch: the root over its salted readings (claims/commitments.py)."""
+    out = _message(EPOCH_DOMAIN)
+    out.raw(agreement_digest)
+    out.name(lab)
+    out.name(meter)
+    out.uint(epoch, 4)
+    out.raw(root)
     return out.data
 
 
@@ -80,10 +98,10 @@ def claim_message(body_digest: bytes) -> bytes:
 
 
 def sign_ledger_head(
-    key: Ed25519PrivateKey, agreement_digest: bytes, lab: str, meter: str, period: int, head: Head
+    key: Ed25519PrivateKey, agreement_digest: bytes, lab: str, meter: str, period: int, head: Head, roots_digest: bytes
 ) -> bytes:
     """A meter's signature, 64 bytes."""
-    return key.sign(ledger_head_message(agreement_digest, lab, meter, period, head))
+    return key.sign(ledger_head_message(agreement_digest, lab, meter, period, head, roots_digest))
 
 
 def sign_registry_head(key: Ed25519PrivateKey, agreement_digest: bytes, lab: str, period: int, head: Head) -> bytes:

@@ -18,9 +18,9 @@ from claims.decision import Decision
 from claims.entries import PublishedEntries
 from claims.errors import BadSignature, ClaimRejected, ClaimsError, UnreadableFile
 from claims.evidence import Equivocation
-from claims.files import SMALL_LIMIT
+from claims.files import ROOTS_LIMIT, SMALL_LIMIT
 from claims.life import Life, life_of, lifted_spans
-from claims.status_folder import RECORD_LIMIT, ROOTS_LIMIT, ClaimFile, Folder, SignedAgreement
+from claims.status_folder import RECORD_LIMIT, ClaimFile, Folder, SignedAgreement
 from claims.status_model import Row, State
 from claims.status_rows import Book, judge_period
 from claims.tlog.checkpoint import LogTrust

@@ -22,8 +22,6 @@ __all__ = ["ClaimFile", "Folder", "SignedAgreement", "Stored"]
 
 MAX_FILES = 20_000
 """Entries in one subfolder."""
-ROOTS_LIMIT = 65 * 2**20
-"""Largest roots file, bytes: 64 MiB of roots and the names around them."""
 RECORD_LIMIT = 4 * 2**20
 MAX_PROBLEMS = 100
 

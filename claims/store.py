@@ -31,6 +31,7 @@ from claims.records import (
     UNATTRIBUTED,
     Draft,
     Elements,
+    EpochSeal,
     LedgerSecrets,
     PublishedHead,
     Reading,
@@ -50,6 +51,7 @@ __all__ = [
     "MAX_TOTAL",
     "UNATTRIBUTED",
     "Draft",
+    "EpochSeal",
     "LedgerSecrets",
     "PublishedHead",
     "Reading",
@@ -63,7 +65,7 @@ __all__ = [
 
 APPLICATION_ID = 0x53544453
 """SQLite application_id of a store: "STDS"."""
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MAX_CHECKPOINT_NAME = 200
 
 
@@ -276,8 +278,10 @@ class Store:
         )
         return [Usage(*row) for row in rows]
 
-    def seal(self, head: SignedHead, readings: Iterable[Reading], ledger_secrets: LedgerSecrets) -> None:
-        """Store a meter's final readings, blinding values and signed head of a period, once.
+    def seal(
+        self, head: SignedHead, readings: Iterable[Reading], ledger_secrets: LedgerSecrets, seals: Iterable[EpochSeal]
+    ) -> None:
+        """Store a meter's final readings, blinding values, epoch commitments and signed head of a period, once.
 
         Sealing again with the same head and agreement changes nothing; with another one it is refused.
         """
@@ -293,9 +297,13 @@ class Store:
         with self.transaction():
             self._db.executemany("INSERT INTO readings VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
             values = (head_to_bytes(ledger_secrets.iv), head_to_bytes(ledger_secrets.trailer), head_to_bytes(head.head))
+            self._db.executemany(
+                "INSERT INTO epoch_seals VALUES (?, ?, ?, ?, ?, ?)",
+                [(head.period, head.meter, s.epoch, s.seed, s.root, s.signature) for s in seals],
+            )
             self._db.execute(
-                "INSERT INTO ledgers VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (head.period, head.meter, head.agreement_digest, *values, head.signature),
+                "INSERT INTO ledgers VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (head.period, head.meter, head.agreement_digest, *values, head.roots_digest, head.signature),
             )
 
     def readings(self, period: int, meter: str) -> list[Reading]:
@@ -310,12 +318,19 @@ class Store:
     def signed_head(self, period: int, meter: str) -> SignedHead | None:
         """The meter's signed head of a period, or None."""
         rows = self._query(
-            "SELECT agreement, head, signature FROM ledgers WHERE period = ? AND meter = ?", period, meter
+            "SELECT agreement, head, roots, signature FROM ledgers WHERE period = ? AND meter = ?", period, meter
         )
         if not rows:
             return None
-        agreement, head, signature = (bytes(value) for value in rows[0])
-        return SignedHead(meter, period, agreement, head_from_bytes(head), signature)
+        agreement, head, roots, signature = (bytes(value) for value in rows[0])
+        return SignedHead(meter, period, agreement, head_from_bytes(head), roots, signature)
+
+    def epoch_seals(self, period: int, meter: str) -> list[EpochSeal]:
+        """What a meter committed to in each epoch of a sealed period, in order."""
+        rows = self._query(
+            "SELECT epoch, seed, root, signature FROM epoch_seals WHERE period = ? AND meter = ? ORDER BY epoch", period, meter
+        )
+        return [EpochSeal(epoch, bytes(seed), bytes(root), bytes(signature)) for epoch, seed, root, signature in rows]
 
     def ledger_secrets(self, period: int, meter: str) -> LedgerSecrets:
         """Blinding values of a sealed ledger."""

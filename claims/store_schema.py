@@ -25,8 +25,12 @@ CREATE TABLE readings (
 CREATE TABLE ledgers (
     period INTEGER NOT NULL, meter TEXT NOT NULL, agreement BLOB NOT NULL CHECK (length(agreement) = 32),
     iv BLOB NOT NULL CHECK (length(iv) = 32), trailer BLOB NOT NULL CHECK (length(trailer) = 32),
-    head BLOB NOT NULL CHECK (length(head) = 32), signature BLOB NOT NULL CHECK (length(signature) = 64),
-    PRIMARY KEY (period, meter)) WITHOUT ROWID;
+    head BLOB NOT NULL CHECK (length(head) = 32), roots BLOB NOT NULL CHECK (length(roots) = 32),
+    signature BLOB NOT NULL CHECK (length(signature) = 64), PRIMARY KEY (period, meter)) WITHOUT ROWID;
+CREATE TABLE epoch_seals (
+    period INTEGER NOT NULL, meter TEXT NOT NULL, epoch INTEGER NOT NULL, seed BLOB NOT NULL CHECK (length(seed) = 32),
+    root BLOB NOT NULL CHECK (length(root) = 32), signature BLOB NOT NULL CHECK (length(signature) = 64),
+    PRIMARY KEY (meter, epoch)) WITHOUT ROWID;
 CREATE TABLE drafts (
     id INTEGER PRIMARY KEY, period INTEGER NOT NULL, tag INTEGER NOT NULL UNIQUE REFERENCES names (tag), kind INTEGER NOT NULL,
     parent1 INTEGER NOT NULL, parent2 INTEGER NOT NULL, branch INTEGER, epoch INTEGER NOT NULL,
@@ -58,7 +62,7 @@ CREATE TRIGGER readings_sealed BEFORE INSERT ON readings
 CREATE TRIGGER drafts_closed BEFORE INSERT ON drafts WHEN EXISTS (SELECT 1 FROM registry_heads WHERE period >= NEW.period)
     BEGIN SELECT RAISE(ABORT, 'the period is closed'); END;
 """
-_FROZEN = ("readings", "ledgers", "entries", "registry_heads")
+_FROZEN = ("readings", "ledgers", "epoch_seals", "entries", "registry_heads")
 
 
 def _frozen_triggers() -> str:

@@ -8,6 +8,7 @@ Checks, in this order; the first that fails is the reason for rejection (:data:`
     period      the period is one of the agreement's and of the lab's; its epochs match
     meters      the meters are exactly the agreement's, each once, in its order
     signatures  every meter signed its head; the lab signed its head after, and the whole claim
+    log         the claim, its roots file and every epoch root are those in the public log, each published once
     continuity  the head before is the opening head, or the head after of the previous period's claim
     proof       the proof shows the statement derived from the agreement
 
@@ -16,6 +17,7 @@ The standard library is enough for all but signatures, which need the package ``
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,17 +25,22 @@ from typing import TYPE_CHECKING
 
 from claims.agreement import Agreement, Lab
 from claims.claim import Claim, decode_claim
-from claims.errors import BadSignature, ClaimRejected, MalformedClaim
+from claims.commitments import lab_epoch_root, roots_digest
+from claims.errors import BadSignature, ClaimRejected, MalformedClaim, MalformedFile
 from claims.report import Evidence, VerificationReport
+from claims.roots import Roots
 from claims.signatures import AgreementSignatures, check_signature, ledger_head_message, registry_head_message
 
 if TYPE_CHECKING:
     from circuits.statement import Statement
+    from claims.entries import PublishedEntries
+    from claims.tlog.checkpoint import LogTrust
+    from claims.tlog.reader import LogView
     from zk.security import SecurityReport
 
-__all__ = ["CHECKS", "Policy", "parse_claim", "statement_of", "verify_claim"]
+__all__ = ["CHECKS", "Policy", "log_trust", "parse_claim", "statement_of", "verify_claim"]
 
-CHECKS = ("format", "agreement", "lab", "period", "meters", "signatures", "continuity", "proof")
+CHECKS = ("format", "agreement", "lab", "period", "meters", "signatures", "log", "continuity", "proof")
 
 
 @dataclass(frozen=True)
@@ -109,6 +116,8 @@ def verify_claim(
     signatures: AgreementSignatures | None = None,
     previous: Sequence[bytes] = (),
     previous_agreement: Agreement | None = None,
+    log: LogView | None = None,
+    roots: bytes | None = None,
     policy: Policy = Policy(),
 ) -> VerificationReport:
     """Verify a claim file; a return means accepted, and ``report.proven`` says whether nothing was left out.
@@ -120,6 +129,8 @@ def verify_claim(
         previous: claim files of the periods right before, oldest first, back to the lab's first period, or to a claim
             accepted before (`policy.previous_accepted`).
         previous_agreement: the agreement that this one amends, for a claim of the amendment's first period.
+        log: the agreement's log, opened and checked under :func:`log_trust` for the claim's lab.
+        roots: the roots file's bytes. Where the agreement has a log and either is missing, the claim is not proven.
         policy: what may be left out.
 
     Raises:
@@ -131,6 +142,7 @@ def verify_claim(
     missing = _check_agreement(agreement, signatures, policy)
     chain = [(claim, agreement)]
     _check_terms(claim, agreement, policy)
+    logged = _check_log(claim, data, agreement, log, roots)
     for earlier in reversed(previous):
         link = parse_claim(earlier)
         _continue_back(link, chain, previous_agreement, policy)
@@ -150,6 +162,7 @@ def verify_claim(
             continuity=continuity,
             oldest_previous=chain[-1][0].period if len(chain) > 1 else None,
             previous_proofs_skipped=policy.previous_accepted and len(chain) > 1,
+            log=logged,
         ),
         security=security,
         claim_bytes=len(data),
@@ -206,10 +219,79 @@ def _check_signatures(claim: Claim, agreement: Agreement, lab: Lab) -> None:
         message = registry_head_message(digest, lab.name, period, claim.head_after)
         check_signature(f"lab {lab.name} on its registry head", key, claim.registry_signature, message)
         for meter, signed in zip(lab.meters, claim.meters, strict=True):
-            message = ledger_head_message(digest, lab.name, meter.name, period, signed.head)
+            message = ledger_head_message(digest, lab.name, meter.name, period, signed.head, signed.roots_digest)
             check_signature(f"meter {meter.name} on its ledger head", meter.key, signed.signature, message)
     except BadSignature as error:
         raise ClaimRejected("signatures", error.what) from None
+
+
+def log_trust(agreement: Agreement) -> LogTrust:
+    """Whom a verifier trusts about the agreement's log: its key, and every party's cosigning key but the operator's.
+
+    Pass ``exclude={lab}`` when the log is opened for one lab's claim: a lab does not vouch for itself.
+
+    Raises:
+        ClaimRejected: check ``log``: the agreement names no log.
+    """
+    from claims.tlog.checkpoint import LogTrust
+
+    terms = agreement.log
+    if terms is None:
+        raise ClaimRejected("log", "the agreement names no log")
+    cosigners = {
+        party.name: party.cosign_key
+        for party in agreement.parties
+        if party.cosign_key is not None and party.name != terms.operator
+    }
+    return LogTrust(terms.origin, terms.key, cosigners, terms.cosignatures)
+
+
+def _check_log(claim: Claim, data: bytes, agreement: Agreement, log: LogView | None, roots: bytes | None) -> str:
+    """Check ``log``; one of "none agreed", "not checked", "checked"."""
+    if agreement.log is None:
+        return "none agreed"
+    if log is None or roots is None:
+        return "not checked"
+    from claims.entries import PublishedEntries
+
+    published = PublishedEntries(agreement, enumerate(log.entries))
+    if conflicts := published.conflicts_of(claim.lab, claim.period):
+        raise ClaimRejected("log", f"two different versions of {conflicts[0].first.title} are in the log")
+    entry = published.claim(claim.lab, claim.period)
+    if entry is None:
+        raise ClaimRejected("log", f"the log has no claim of lab {claim.lab} for period {claim.period}")
+    if entry[0].claim != hashlib.sha256(data).digest():
+        raise ClaimRejected("log", "the log's entry is about another claim file")
+    if entry[0].roots != hashlib.sha256(roots).digest():
+        raise ClaimRejected("log", "the log's entry is about another roots file")
+    _check_roots(claim, agreement, _parse_roots(roots), published)
+    return "checked"
+
+
+def _parse_roots(data: bytes) -> Roots:
+    try:
+        return Roots.decode(data)
+    except MalformedFile as error:
+        raise ClaimRejected("log", f"roots file: {error}") from None
+
+
+def _check_roots(claim: Claim, agreement: Agreement, roots: Roots, published: PublishedEntries) -> None:
+    """The roots file is about the claim, each meter signed its roots, and the log has every epoch's root over them."""
+    about = (roots.agreement_digest, roots.lab, roots.period, roots.first_epoch, roots.last_epoch)
+    if about != (claim.agreement_digest, claim.lab, claim.period, claim.first_epoch, claim.last_epoch):
+        raise ClaimRejected("log", "the roots file is about another claim")
+    if [name for name, _ in roots.meters] != [meter.name for meter in claim.meters]:
+        raise ClaimRejected("log", "the roots file has other meters")
+    for meter, (_, found) in zip(claim.meters, roots.meters, strict=True):
+        if roots_digest(found) != meter.roots_digest:
+            raise ClaimRejected("log", f"meter {meter.name} signed other epoch roots")
+    for epoch in range(claim.first_epoch, claim.last_epoch + 1):
+        entry = published.epoch(claim.lab, epoch)
+        if entry is None:
+            raise ClaimRejected("log", f"the log has no entry of lab {claim.lab} for epoch {epoch}")
+        at = epoch - claim.first_epoch
+        if lab_epoch_root([(name, found[at]) for name, found in roots.meters]) != entry[0].root:
+            raise ClaimRejected("log", f"the roots of epoch {epoch} are not those in the log")
 
 
 def _continue_back(

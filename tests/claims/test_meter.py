@@ -115,7 +115,7 @@ def test_a_meter_signs_one_head_that_verifies(tmp_path: Path) -> None:
     meter = SoftwareMeter("hall-a", METER_KEYS["hall-a"])
     signed = meter.seal(store, agreement, 0)
     assert meter.seal(store, agreement, 0) == signed == store.signed_head(0, "hall-a")
-    message = ledger_head_message(agreement.digest, "alpha", "hall-a", 0, signed.head)
+    message = ledger_head_message(agreement.digest, "alpha", "hall-a", 0, signed.head, signed.roots_digest)
     METER_KEYS["hall-a"].public_key().verify(signed.signature, message)
     amended = dataclasses.replace(agreement, name="amended")
     with pytest.raises(ClaimsError, match="signed another head"):

@@ -281,7 +281,7 @@ def test_two_signed_claims_with_different_heads_are_evidence(tmp_path: Path) -> 
     put(tmp_path, "evidence", "x.evidence", item.encode())
     assert row(compute(tmp_path, now=START + 1)).check == "evidence"
     (low, high) = item.heads
-    put(tmp_path, "evidence", "x.evidence", dataclasses.replace(item, heads=(low, (high[0], bytes(64)))).encode())
+    put(tmp_path, "evidence", "x.evidence", dataclasses.replace(item, heads=(low, (*high[:2], bytes(64)))).encode())
     state = compute(tmp_path, now=START + 1)
     assert state.holds == "yes" and any("no evidence" in problem for problem in state.problems)
 

@@ -14,6 +14,7 @@ import pytest
 from claims.canonical import FIELD_PRIME
 from claims.store import (
     Draft,
+    EpochSeal,
     LedgerSecrets,
     PublishedHead,
     Reading,
@@ -25,8 +26,9 @@ from claims.store import (
     fresh_elements,
 )
 
-HEAD = SignedHead("hall-a", 0, b"a" * 32, tuple(range(8)), b"s" * 64)
+HEAD = SignedHead("hall-a", 0, b"a" * 32, tuple(range(8)), b"r" * 32, b"s" * 64)
 BLINDING = LedgerSecrets(tuple(range(1000, 1008)), tuple(range(2000, 2008)))
+SEALS = [EpochSeal(0, b"e" * 32, b"o" * 32, b"t" * 64)]
 READINGS = [Reading(0, 2, 5, 9895), Reading(0, 1, 475, 0)]
 
 
@@ -61,9 +63,9 @@ def test_opening_refuses_loose_modes_other_files_and_other_versions(tmp_path: Pa
         Store.open(path)
     os.chmod(path, 0o600)
     db = sqlite3.connect(path)
-    db.execute("PRAGMA user_version = 2")
+    db.execute("PRAGMA user_version = 1")
     db.close()
-    with pytest.raises(StoreError, match="has format 2"):
+    with pytest.raises(StoreError, match="has format 1"):
         Store.open(path)
     other = tmp_path / "other.db"
     db = sqlite3.connect(other)
@@ -104,26 +106,26 @@ def test_renaming_keeps_the_tag_and_frees_the_name(store: Store) -> None:
 
 def test_sealing_stores_readings_and_secrets_once(store: Store) -> None:
     store.add_usage(0, "hall-a", [Usage(0, 2, 4500, None)])
-    store.seal(HEAD, READINGS, BLINDING)
+    store.seal(HEAD, READINGS, BLINDING, SEALS)
     assert store.readings(0, "hall-a") == READINGS
     assert store.ledger_secrets(0, "hall-a") == BLINDING
     assert store.signed_head(0, "hall-a") == HEAD
     assert store.work_by_tag(0) == {2: 9895, 1: 0}
-    store.seal(HEAD, [], BLINDING)
+    store.seal(HEAD, [], BLINDING, SEALS)
     assert store.readings(0, "hall-a") == READINGS
 
 
 def test_another_head_for_the_same_meter_and_period_is_refused(store: Store) -> None:
-    store.seal(HEAD, READINGS, BLINDING)
-    forged = SignedHead("hall-a", 0, b"a" * 32, tuple(range(1, 9)), b"s" * 64)
+    store.seal(HEAD, READINGS, BLINDING, SEALS)
+    forged = SignedHead("hall-a", 0, b"a" * 32, tuple(range(1, 9)), b"r" * 32, b"s" * 64)
     with pytest.raises(StoreError, match="signed another head"):
-        store.seal(forged, READINGS, BLINDING)
+        store.seal(forged, READINGS, BLINDING, SEALS)
     assert store.signed_head(0, "hall-a") == HEAD
-    store.seal(SignedHead("hall-a", 1, b"a" * 32, tuple(range(1, 9)), b"s" * 64), READINGS, BLINDING)
+    store.seal(SignedHead("hall-a", 1, b"a" * 32, tuple(range(1, 9)), b"r" * 32, b"s" * 64), READINGS, BLINDING, [])
 
 
 def test_late_usage_is_refused(store: Store) -> None:
-    store.seal(HEAD, READINGS, BLINDING)
+    store.seal(HEAD, READINGS, BLINDING, SEALS)
     with pytest.raises(StoreError, match="has signed period 0"):
         store.add_usage(0, "hall-a", [Usage(0, 2, 1, None)])
     assert store.usage(0, "hall-a") == []
@@ -131,7 +133,7 @@ def test_late_usage_is_refused(store: Store) -> None:
 
 @pytest.mark.parametrize("table", ["readings", "ledgers", "registry_heads", "entries"])
 def test_the_file_itself_refuses_changes_to_history(store: Store, table: str) -> None:
-    store.seal(HEAD, READINGS, BLINDING)
+    store.seal(HEAD, READINGS, BLINDING, SEALS)
     store.close_registry([entry(store.tag("x"))], PublishedHead(0, tuple(range(8)), 1, tuple(range(8))))
     db = sqlite3.connect(store.path)
     with pytest.raises(sqlite3.IntegrityError, match="never changed"):
@@ -149,7 +151,7 @@ def test_the_file_itself_refuses_changes_to_history(store: Store, table: str) ->
 def test_a_failed_change_leaves_nothing(store: Store) -> None:
     bad = [Reading(0, 2, 1, 1), Reading(0, 2, -1, 1)]
     with pytest.raises(StoreError, match="nothing was changed"):
-        store.seal(HEAD, bad, BLINDING)
+        store.seal(HEAD, bad, BLINDING, SEALS)
     assert store.readings(0, "hall-a") == [] and store.signed_head(0, "hall-a") is None
     with pytest.raises(StoreError, match="64 bits"):
         store.close_registry(
@@ -193,7 +195,7 @@ def test_drafts_need_known_parents_and_an_open_period(store: Store) -> None:
 
 
 def test_secrets_do_not_show(store: Store) -> None:
-    store.seal(HEAD, READINGS, BLINDING)
+    store.seal(HEAD, READINGS, BLINDING, SEALS)
     published = PublishedHead(0, tuple(range(8)), 0, tuple(range(3000, 3008)))
     shown = repr(BLINDING) + repr(store) + repr(published) + repr(store.signed_head(0, "hall-a"))
     assert not any(str(word) in shown for word in (*BLINDING.iv, *BLINDING.trailer, *published.trailer))

@@ -149,7 +149,7 @@ def test_a_meters_signature_serves_one_place(wrong: str) -> None:
     place: dict[str, Any] = {"digest": TERMS.digest, "lab": "alpha", "meter": "hall-1", "period": 0}
     place |= {"digest": {"digest": bytes(32)}, "lab": {"lab": "beta"}, "meter": {"meter": "hall-2"}, "period": {"period": 1}}.get(wrong, {})
     signer: Ed25519PrivateKey = world.key(12 if wrong == "key" else 11)
-    moved = sign_ledger_head(signer, place["digest"], place["lab"], place["meter"], place["period"], one.head)
+    moved = sign_ledger_head(signer, place["digest"], place["lab"], place["meter"], place["period"], one.head, one.roots_digest)
     rejected("signatures", world.claim(TERMS, meters=(replace(one, signature=moved), two)), match="meter hall-1")
 
 
@@ -158,7 +158,7 @@ def test_no_message_serves_two_purposes() -> None:
         agreement_message(bytes(32)),
         claim_message(bytes(32)),
         registry_head_message(bytes(32), "a", 0, (0,) * 8),
-        ledger_head_message(bytes(32), "a", "b", 0, (0,) * 8),
+        ledger_head_message(bytes(32), "a", "b", 0, (0,) * 8, bytes(32)),
     ]
     assert len({message[: 2 + int.from_bytes(message[:2], "big")] for message in messages}) == 4
 
@@ -235,7 +235,7 @@ def test_evidence_of_two_heads() -> None:
     (claimed,) = find_equivocations(one, fake)
     with pytest.raises(BadSignature):
         claimed.check(TERMS)
-    signature = sign_ledger_head(world.key(11), TERMS.digest, "alpha", "hall-1", 0, forged)
+    signature = sign_ledger_head(world.key(11), TERMS.digest, "alpha", "hall-1", 0, forged, world.ROOTS)
     real = replace(one, meters=(replace(one.meters[0], head=forged, signature=signature), one.meters[1]))
     (found,) = find_equivocations(real, one)
     found.check(TERMS)

@@ -23,6 +23,7 @@ def public(seed: int) -> str:
 PARTIES = {"alpha": 1, "beta": 2}
 METERS = {"hall-1": 11, "hall-2": 12}
 OPENING = tuple(range(1, 9))
+ROOTS = b"r" * 32
 
 TEXT = f"""\
 format = "standstill-agreement/2"
@@ -121,7 +122,9 @@ def claim(terms: Agreement, period: int = 0, *, before: tuple[int, ...] | None =
     first = period * terms.epochs_per_period
     heads = {name: head(1000 * period + seed) for name, seed in METERS.items()}
     meters = tuple(
-        MeterHead(name, heads[name], sign_ledger_head(key(seed), terms.digest, "alpha", name, period, heads[name]))
+        MeterHead(
+            name, heads[name], ROOTS, sign_ledger_head(key(seed), terms.digest, "alpha", name, period, heads[name], ROOTS)
+        )
         for name, seed in METERS.items()
     )
     if before is None:
