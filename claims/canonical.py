@@ -34,6 +34,7 @@ NAME_RULE = "1 to 64 of a-z 0-9 . _ - and a letter or digit first"
 
 Head = tuple[int, ...]
 
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
 MAX_NESTING = 16
 """Depth of brackets that any of our JSON formats could need, with room to spare."""
 
@@ -84,13 +85,11 @@ def from_json(data: bytes, **options: Any) -> Any:
         ValueError: anything that is not such JSON.
     """
     depth = 0
-    for byte in data:
-        if byte in b"[{":
-            depth += 1
-            if depth > MAX_NESTING:
-                raise ValueError(f"nested deeper than {MAX_NESTING}")
-        elif byte in b"]}":
-            depth -= 1
+    for bracket in _BRACKETS.finditer(data):
+        mark = bracket[0]
+        depth += 1 if mark in (b"[", b"{") else -1 if mark in (b"]", b"}") else 0
+        if depth > MAX_NESTING:
+            raise ValueError(f"nested deeper than {MAX_NESTING}")
     return json.loads(data.decode("utf-8"), **options)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from claims.canonical import from_json
 from claims.importers import read_bytes
 from claims.imports.charge import Source
 
@@ -21,7 +21,7 @@ _MAX_EXPONENT = 60
 def parse_object(text: str | bytes, source: Source) -> dict[str, Any]:
     """A JSON object with decimals kept exact. Raises ImportRefused."""
     try:
-        value = json.loads(text, parse_float=Decimal)
+        value = from_json(text.encode() if isinstance(text, str) else text, parse_float=Decimal)
     except (ValueError, RecursionError) as error:
         raise source.refuse(f"not JSON: {str(error)[:100]}") from None
     if not isinstance(value, dict):

@@ -8,11 +8,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from claims.canonical import from_json
 from claims.errors import ClaimsError
 
 __all__ = ["MAX_HEADER", "BadSafetensors", "Tensor", "TensorHasher", "parse_header"]
@@ -59,7 +59,7 @@ def parse_header(header: bytes, data_size: int) -> list[Tensor]:
     if not header.startswith(b"{"):
         raise BadSafetensors("the header does not begin with a brace")
     try:
-        table = json.loads(header.decode(), object_pairs_hook=_unique)
+        table = from_json(header, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
         raise BadSafetensors(f"the header is not JSON: {str(error)[:80]}") from None
     metadata = table.pop("__metadata__", {})

@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Sequence
 
+from claims.canonical import from_json
 from claims.imports.safetensors import Tensor
 from claims.imports.weights import Found, WeightsError, is_safetensors, opened, read_exactly, read_header
 
@@ -61,7 +61,7 @@ def _weight_map(index: Found, follow_links: bool) -> dict[str, object]:
     with opened(index, follow_links) as handle:
         data = read_exactly(handle, index.size, index)
     try:
-        table = json.loads(data.decode())
+        table = from_json(data)
     except (ValueError, RecursionError) as error:
         raise WeightsError(index.path, f"not JSON: {str(error)[:80]}") from None
     names = table.get("weight_map") if isinstance(table, dict) else None

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from claims.canonical import from_json
 from claims.files import read_bounded, write_atomic
 from claims.imports.weights import FileDigest, Found, Manifest, TensorDigest, WeightsError, opened
 
@@ -56,7 +57,7 @@ class Progress:
         if not path.exists():
             return cls(path, {})
         try:
-            table = json.loads(read_bounded(path, MAX_FILE))
+            table = from_json(read_bounded(path, MAX_FILE))
             files = table["files"]
             good = table["format"] == FORMAT and table["sum"] == hashlib.sha256(_dump(files)).hexdigest()
         except (ValueError, RecursionError, KeyError, TypeError):
@@ -123,7 +124,7 @@ def manifest_bytes(manifest: Manifest) -> bytes:
 def read_manifest(path: str | Path) -> Manifest:
     """The files of a manifest file, whose digest is recomputed. Raises WeightsError."""
     try:
-        table = json.loads(read_bounded(path, MAX_FILE))
+        table = from_json(read_bounded(path, MAX_FILE))
         files = tuple(_file_from(item) for item in table["files"])
         manifest = Manifest(files)
         good = table["format"] == MANIFEST_FORMAT and table["digest"] == manifest.digest.hex()

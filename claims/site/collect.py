@@ -5,7 +5,6 @@ Nothing else is copied: no key, no store, no opening of an inspection, no link t
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import stat
@@ -13,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from claims.canonical import from_json
 from claims.errors import ClaimsError, MalformedFile, UnreadableFile
 from claims.files import AGREEMENT_LIMIT, CLAIM_LIMIT, read_bounded
 
@@ -140,7 +140,7 @@ def read_published(folder: Path, item: Published) -> bytes:
 
 def _check_json(path: str, data: bytes, kind: str, wanted: str) -> None:
     try:
-        value = json.loads(data)
+        value = from_json(data)
     except (ValueError, RecursionError):
         raise MalformedFile(f"{path}: not JSON") from None
     if not isinstance(value, dict):

@@ -79,3 +79,15 @@ def test_deep_json_is_refused_whatever_the_recursion_limit() -> None:
     finally:
         sys.setrecursionlimit(limit)
     assert from_json(b'{"a": [1, {"b": "x"}]}') == {"a": [1, {"b": "x"}]}
+
+
+def test_brackets_in_texts_neither_count_nor_hide_nesting() -> None:
+    assert from_json(b'{"a": "[[[' + b"[" * 500 + b'", "b": "\\"]"}')["b"] == '"]'
+    limit = sys.getrecursionlimit()
+    try:
+        sys.setrecursionlimit(1_000_000)
+        for closers in (b'"' + b"]" * 200_000 + b'"', b'"\\"' + b"}" * 200_000 + b'"'):
+            with pytest.raises(ValueError, match="nested deeper"):
+                from_json(b"[" + closers + b", " + b"[" * 200_000 + b"]" * 200_000 + b"]")
+    finally:
+        sys.setrecursionlimit(limit)
