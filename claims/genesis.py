@@ -3,7 +3,7 @@
     commitment = H(u16 length || "standstill/genesis-commitment/v1" || nonce (32) || config)
     seed       = H(u16 length || "standstill/genesis/v1" || commitment (32) || u64 round || randomness (32))
 
-H is SHA-256. FORMATS-inspection.md section I10 says what an inspector can check with it, and what not.
+H is SHA-256. FORMATS-inspection.md section I9 says what an inspector can check with it, and what not.
 """
 
 from __future__ import annotations

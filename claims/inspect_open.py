@@ -34,19 +34,18 @@ from claims.commitments import (
 from claims.errors import BadSignature, ClaimRejected, ClaimsError, MalformedFile
 from claims.inspect_draw import Drawn
 from claims.records import FIRST_TAG, IDLE, KINDS, Reading
-from claims.signatures import check_signature
+from claims.signatures import check_signature, epoch_root_message
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 __all__ = [
     "OPENING_LIMIT", "CheckedOpening", "Material", "OpenedReading", "OpenedSlot", "Opening", "OpeningRejected", "SealedEpoch",
-    "SealedRegistry", "check_opening", "epoch_root_message", "make_opening",
+    "SealedRegistry", "check_opening", "make_opening",
 ]  # fmt: skip
 
 FORMAT = "standstill-opening/1"
 OPENING_DOMAIN = b"standstill/sign/opening/v1"
-EPOCH_ROOT_DOMAIN = b"standstill/sign/epoch-root/v1"
 OPENING_LIMIT = 32 * 2**20
 MAX_NAME = 200
 
@@ -176,18 +175,6 @@ def _slot(row: Any) -> OpenedSlot:
     weights, commitment = bytes.fromhex(row["weights"]), bytes.fromhex(row["genesis_commitment"])
     slot = Slot(used, *values, weights, name_digest(name) if used else NOTHING, commitment, _count(row["genesis_round"]))
     return OpenedSlot(name, SlotOpening(_count(row["index"]), slot, bytes.fromhex(row["salt"]), _path(row["path"])))
-
-
-def epoch_root_message(agreement_digest: bytes, lab: str, meter: str, epoch: int, root: bytes) -> bytes:
-    """What a meter signs for each epoch: u16 length || domain || digest || lab || meter || u32 epoch || root."""
-    out = Writer()
-    out.uint(len(EPOCH_ROOT_DOMAIN), 2)
-    out.raw(EPOCH_ROOT_DOMAIN + agreement_digest)
-    out.name(lab)
-    out.name(meter)
-    out.uint(epoch, 4)
-    out.raw(root)
-    return out.data
 
 
 # ---- making an opening -------------------------------------------------------------------------------------

@@ -39,11 +39,11 @@ from claims.inspect_open import (
     SealedEpoch,
     SealedRegistry,
     check_opening,
-    epoch_root_message,
     make_opening,
 )  # fmt: skip
 from claims.inspect_record import Record, check_record, check_record_entry, make_record, record_entry
 from claims.records import Reading
+from claims.signatures import epoch_root_message
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "drand_quicknet.json").read_text())
 ROUND = parse_round(json.dumps(next(item for item in VECTORS["valid"] if item["round"] == 1000)).encode())
