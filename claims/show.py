@@ -9,6 +9,8 @@ from claims.agreement import Agreement, Caps, Party, Rules
 from claims.agreement_file import parse_agreement
 from claims.canonical import head_to_hex
 from claims.claim import MAGIC, decode_claim
+from claims.decision import FORMAT as DECISION_FORMAT
+from claims.decision import Decision
 from claims.errors import MalformedFile
 from claims.evidence import FORMAT as EVIDENCE_FORMAT
 from claims.evidence import Equivocation
@@ -63,6 +65,8 @@ def _json_lines(data: bytes) -> list[str]:
             f"agreement   {signatures.agreement.hex()}",
             *(f"signed by   {name}" for name in signatures.signatures),
         ]
+    if DECISION_FORMAT.encode() in data:
+        return ["a decision (not checked here: standstill decision check)", *Decision.decode(data).lines()]
     if EVIDENCE_FORMAT.encode() in data:
         item = Equivocation.decode(data)
         who = f"lab {item.lab}" if item.meter is None else f"meter {item.lab}/{item.meter}"

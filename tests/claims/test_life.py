@@ -6,13 +6,17 @@ import dataclasses
 
 import pytest
 import world
+from click.testing import CliRunner
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
 from claims.agreement import Agreement, Amends
+from claims.cli_status import decision
 from claims.decision import Decision, sign_decision
 from claims.errors import BadSignature, ClaimRejected, MalformedFile
 from claims.life import life_of, lifted_spans
+from claims.show import describe
 
 TERMS = world.agreement()
 DAY = 86400
@@ -57,6 +61,21 @@ def test_a_signature_binds_every_field() -> None:
         dataclasses.replace(both, signatures=swapped).check(TERMS)
 
 
+def test_the_commands_make_sign_and_check(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "a.toml").write_text(world.TEXT)
+    terms, path, run = ["-a", str(tmp_path / "a.toml")], str(tmp_path / "d.decision"), CliRunner().invoke
+    made = run(decision, ["make", path, *terms, "--kind", "lift", "--effective", "2026-01-02T00:00:00Z", "--reason", "agreed"])
+    assert made.exit_code == 0, made.output
+    for seed in (1, 2):
+        assert isinstance(run(decision, ["check", path, *terms]).exception, ClaimRejected)
+        pem = world.key(seed).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        (tmp_path / "key").write_bytes(pem)
+        (tmp_path / "key").chmod(0o600)
+        assert run(decision, ["sign", path, *terms, "-k", str(tmp_path / "key")]).exit_code == 0
+    result = run(decision, ["check", path, *terms])
+    assert result.exit_code == 0 and "2026-01-02T00:00:00Z" in result.output
+
+
 def test_only_deciders_sign() -> None:
     assert TERMS.pause is not None
     narrow = dataclasses.replace(TERMS, pause=dataclasses.replace(TERMS.pause, deciders=("alpha",), quorum=1))
@@ -85,6 +104,13 @@ def test_files_that_are_not_canonical_are_refused(old: bytes, new: bytes) -> Non
     assert old in data
     with pytest.raises(MalformedFile):
         Decision.decode(data.replace(old, new, 1))
+
+
+def test_show_describes_a_decision(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "a.decision"
+    path.write_bytes(decided("lift", START, 1).encode())
+    lines = describe(path)
+    assert "not checked" in lines[0] and "signed by   alpha" in lines
 
 
 def test_repeated_parties_and_large_files_are_refused() -> None:

@@ -198,7 +198,7 @@ def test_a_lab_s_own_cosignatures_date_nothing(world_: Published) -> None:
     state, row = world_.at(END + 601), world_.row(END + 601)
     assert state.log_size == 5 and row.published is None and row.late and row.epochs_late == 2, "what nothing dates is late"
     assert row.state == "under inspection" and "nothing dates" in row.reason
-    assert world_.row(END + 5 * HOUR).epochs_late == 4, "entries that nobody else dates count as late once they are due"
+    assert world_.row(END + 5 * HOUR).epochs_late == 4, "entries that nobody else dates count as late once the deadline has passed"
 
 
 # ---- logs --------------------------------------------------------------------------------------------------
