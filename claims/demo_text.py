@@ -265,6 +265,7 @@ def closing(console: Console, rows: list[Row], out_dir: Path, seconds: float) ->
         _say(console, f"  - {line}")
     name = rows[0].lab.plan.name
     claims, agreement = out_dir / "claims", out_dir / "agreement.toml"
+    now = format_time(rows[-1].report.agreement.period_span(periods[-1])[1])
     commands = (
         (f"standstill verify {claims}/{name}-0.claim --agreement {agreement}", "check a claim yourself"),
         (
@@ -273,6 +274,8 @@ def closing(console: Console, rows: list[Row], out_dir: Path, seconds: float) ->
         ),
         (f"standstill show {claims}/{name}-0.claim", "see all that a claim says"),
         (f"standstill agreement check {agreement}", "read the agreement"),
+        (f"standstill status {out_dir} --now {now}", f"whether the standstill holds, as of the end of period {periods[-1]}"),
+        (f"standstill site {out_dir} --out {out_dir}-page --now {now} --serve 8000", "the same as a page, checked in your browser"),
     )
     _say(
         console,

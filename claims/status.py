@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from claims import verify
 from claims.agreement import Agreement
 from claims.decision import Decision
 from claims.entries import PublishedEntries
@@ -38,14 +39,7 @@ EVIDENCE_LIMIT = 2**25
 
 def log_trust(agreement: Agreement) -> LogTrust | None:
     """What the agreement says about its log, or None. The operator's cosignatures never count."""
-    if agreement.log is None:
-        return None
-    cosigners = {
-        party.name: party.cosign_key
-        for party in agreement.parties
-        if party.cosign_key is not None and party.name != agreement.log.operator
-    }
-    return LogTrust(agreement.log.origin, agreement.log.key, cosigners, agreement.log.cosignatures)
+    return None if agreement.log is None else verify.log_trust(agreement)
 
 
 @dataclass
@@ -270,9 +264,10 @@ def _rows(
             raise UnreadableFile(f"more than {MAX_ROWS} labs and periods", "use a shorter agreement")
         book.lifted = lifted_spans(agreement, decisions)
         for lab in agreement.labs:
+            own = book.for_lab(lab.name)
             for period in range(max(agreement.first_period, lab.since_period), begun):
                 key = (agreement.digest, lab.name, period)
-                row = judge_period(source, book, lab, period, claims.get(key, []), roots, records, found.against.get(key))
+                row = judge_period(source, own, lab, period, claims.get(key, []), roots, records, found.against.get(key))
                 rows.append(row)
     return rows
 

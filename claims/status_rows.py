@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from claims.agreement import Agreement, Lab
 from claims.claim import decode_claim
+from claims.entries import InspectionEntry, PublishedEntries
 from claims.errors import BadSignature, ClaimRejected, ClaimsError
 from claims.evidence import find_equivocations
 from claims.signatures import check_signature
 from claims.status_folder import ClaimFile, Folder, SignedAgreement, Stored, read_stored
 from claims.status_model import Row
 from claims.tlog.errors import LogError
+from claims.tlog.reader import LogView, open_log
 from claims.units import format_time
 from claims.verify import Policy, verify_claim
-
-if TYPE_CHECKING:
-    from claims.entries import InspectionEntry, PublishedEntries
-    from claims.tlog.reader import LogView
 
 __all__ = ["Book", "judge_period"]
 
@@ -55,6 +53,16 @@ class Book:
             return self.view.committed_time(index, exclude=frozenset({party, self.agreement.log.operator}))
         except LogError:
             return None
+
+    def for_lab(self, lab: str) -> Book:
+        """This book with the log as it is without that lab's own cosignatures: no lab vouches for itself."""
+        if self.view is None or self.view.signed.has_quorum(self.view.trust, {lab}):
+            return self
+        try:
+            view = open_log(self.view.source, self.view.trust, exclude={lab})
+        except LogError as error:
+            return replace(self, view=None, published=None, log_problem=f"for lab {lab}: {error.what}")
+        return replace(self, view=view, published=PublishedEntries(self.agreement, list(enumerate(view.entries))))
 
     def at(self, period: int) -> Book:
         """The book that answers for a period: this one, or the amended agreement's."""
@@ -223,7 +231,7 @@ def _verify_one(
     if book.agreement.log is not None:
         if roots_digest not in roots:
             return _unproven(book, replace(row, reason="its roots file is not here"))
-        options = {"log": book.view, "roots": read_stored(roots[roots_digest])}
+        options = {"log": book.published, "roots": read_stored(roots[roots_digest])}
     if previous is not None:
         options["previous"] = [read_stored(previous)]
         if book.before is not None and row.period == book.agreement.first_period:

@@ -116,7 +116,7 @@ def verify_claim(
     signatures: AgreementSignatures | None = None,
     previous: Sequence[bytes] = (),
     previous_agreement: Agreement | None = None,
-    log: LogView | None = None,
+    log: LogView | PublishedEntries | None = None,
     roots: bytes | None = None,
     policy: Policy = Policy(),
 ) -> VerificationReport:
@@ -129,7 +129,8 @@ def verify_claim(
         previous: claim files of the periods right before, oldest first, back to the lab's first period, or to a claim
             accepted before (`policy.previous_accepted`).
         previous_agreement: the agreement that this one amends, for a claim of the amendment's first period.
-        log: the agreement's log, opened and checked under :func:`log_trust` for the claim's lab.
+        log: the agreement's log, opened and checked under :func:`log_trust` for the claim's lab; or its entries, indexed once
+            for many claims.
         roots: the roots file's bytes. Where the agreement has a log and either is missing, the claim is not proven.
         policy: what may be left out.
 
@@ -246,7 +247,9 @@ def log_trust(agreement: Agreement) -> LogTrust:
     return LogTrust(terms.origin, terms.key, cosigners, terms.cosignatures)
 
 
-def _check_log(claim: Claim, data: bytes, agreement: Agreement, log: LogView | None, roots: bytes | None) -> str:
+def _check_log(
+    claim: Claim, data: bytes, agreement: Agreement, log: LogView | PublishedEntries | None, roots: bytes | None
+) -> str:
     """Check ``log``; one of "none agreed", "not checked", "checked"."""
     if agreement.log is None:
         return "none agreed"
@@ -254,7 +257,9 @@ def _check_log(claim: Claim, data: bytes, agreement: Agreement, log: LogView | N
         return "not checked"
     from claims.entries import PublishedEntries
 
-    published = PublishedEntries(agreement, enumerate(log.entries))
+    published = log if isinstance(log, PublishedEntries) else PublishedEntries(agreement, enumerate(log.entries))
+    if published.agreement.digest != agreement.digest:
+        raise ClaimRejected("log", "the log's entries were read under another agreement")
     if conflicts := published.conflicts_of(claim.lab, claim.period):
         raise ClaimRejected("log", f"two different versions of {conflicts[0].first.title} are in the log")
     entry = published.claim(claim.lab, claim.period)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import world
 
+from circuits.claim import claim_program, public_interactions
 from claims.agreement_file import parse_agreement
 from claims.beacon import round_after, time_of_round
+from claims.claim import Claim, MeterHead
+from claims.commitments import lab_epoch_root, roots_digest
 from claims.entries import AssentEntry, ClaimEntry, Entry, EpochEntry, InspectionEntry, encode_entry, sign_entry
-from claims.errors import ClaimRejected
 from claims.inspect_record import Record
-from claims.signatures import sign_agreement
+from claims.roots import Roots
+from claims.signatures import sign_agreement, sign_ledger_head
 from claims.status import compute, log_trust
 from claims.status_model import Row, State
 from claims.tlog.checkpoint import Checkpoint, sign_checkpoint
@@ -25,6 +28,9 @@ from claims.tlog.evidence import LogEvidence
 from claims.tlog.hashing import leaf_hash, tree_root
 from claims.tlog.memory import LogMemory
 from claims.tlog.writer import LogWriter
+from zk.errors import ProofRejected
+from zk.options import STD
+from zk.security import security_report
 
 HOUR, DAY = 3600, 86400
 REGIME = f"""[log]
@@ -60,12 +66,27 @@ assert TRUST is not None
 SEEDS = {**world.PARTIES, **PARTIES}
 
 
+METERS = ("hall-1", "hall-2")
+ROOTS = tuple(bytes([0x11 * (epoch + 1)]) * 32 for epoch in range(4))
+
+
+def claim(**changes: Any) -> Claim:
+    """Alpha's claim of period 0, whose meters signed these roots."""
+    digest = roots_digest(ROOTS)
+    meters = tuple(
+        MeterHead(
+            name, world.head(seed), digest, sign_ledger_head(world.key(seed), TERMS.digest, "alpha", name, 0, world.head(seed), digest)
+        )
+        for name, seed in world.METERS.items()
+    )
+    return world.claim(TERMS, meters=meters, **changes)
+
+
 @dataclass
 class Published:
-    """A folder with its log; ``verified``: the options of each call of ``verify_claim``."""
+    """A folder with its log. Everything is verified as it is in use, but a proof is valid when it is b"proof"."""
 
     folder: Path
-    verified: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, at: int, *entries: Entry, by: str = "delta") -> None:
         """Appends entries, cosigned at a moment."""
@@ -80,12 +101,13 @@ class Published:
     def epochs(self, late: int = 0, lab: str = "alpha", upto: int = 4, **options: Any) -> None:
         """The lab's entries of period 0, each right after its epoch."""
         for epoch in range(upto):
-            entry = EpochEntry(TERMS.digest, lab, epoch, bytes([epoch]) * 32, bytes(32))
+            entry = EpochEntry(TERMS.digest, lab, epoch, lab_epoch_root([(name, ROOTS[epoch]) for name in METERS]), bytes(32))
             self.add(START + (epoch + 1) * HOUR + 60 + late, sign_entry(world.key(SEEDS[lab]), entry), **options)
 
-    def claim(self, at: int, data: bytes | None = None, write: bool = True, roots: bytes = b"roots", **options: Any) -> bytes:
+    def claim(self, at: int, data: bytes | None = None, write: bool = True, roots: bytes | None = None, **options: Any) -> bytes:
         """A claim of period 0, logged at a moment."""
-        data = world.claim(TERMS).encode() if data is None else data
+        data = claim().encode() if data is None else data
+        roots = Roots(TERMS.digest, "alpha", 0, 0, 3, tuple((name, ROOTS) for name in METERS)).encode() if roots is None else roots
         hashes = (hashlib.sha256(data).digest(), hashlib.sha256(roots).digest())
         self.add(at, sign_entry(world.key(1), ClaimEntry(TERMS.digest, "alpha", 0, *hashes)), **options)
         (self.folder / "claims").mkdir(exist_ok=True)
@@ -113,14 +135,13 @@ def world_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Published:
     (folder / "agreement.sigs").write_bytes(signatures.encode())
     made = Published(folder)
 
-    def verify(data: bytes, agreement: Any, **options: Any) -> Any:
-        """Stands for the verifier, whose own tests are elsewhere: accepts anything with the right roots."""
-        made.verified.append(options)
-        if options["roots"] != b"roots" or options["log"] is None:
-            raise ClaimRejected("log", "roots")
-        return type("Report", (), {"proven": True, "limitations": lambda self: []})()
+    def check(statement: Any, proof: bytes, *_: object) -> Any:
+        statement.validate()
+        if proof != b"proof":
+            raise ProofRejected("query", "made up")
+        return security_report(claim_program(), statement.log_rows, STD, public_interactions(statement))
 
-    monkeypatch.setattr("claims.status_rows.verify_claim", verify)
+    monkeypatch.setattr("circuits.verify.verify_claim_proof", check)
     return made
 
 
@@ -132,7 +153,7 @@ def test_proven_in_time_and_late(world_: Published) -> None:
     world_.claim(END + 600)
     row = world_.row(END + 601)
     assert (row.state, row.late, row.published, row.epochs_published, row.epochs_late) == ("proven", False, END + 600, 4, 0)
-    assert world_.at(END + 601).holds == "yes" and world_.verified[0]["log"].size == 5
+    assert world_.at(END + 601).holds == "yes"
 
 
 def test_late_publication_is_said(world_: Published) -> None:
@@ -145,7 +166,7 @@ def test_late_publication_is_said(world_: Published) -> None:
 def test_what_is_not_in_the_log_is_not_published(world_: Published) -> None:
     world_.epochs()
     (world_.folder / "claims").mkdir()
-    (world_.folder / "claims" / "alpha-0.claim").write_bytes(world.claim(TERMS).encode())
+    (world_.folder / "claims" / "alpha-0.claim").write_bytes(claim().encode())
     row = world_.row(END + 13 * HOUR)
     assert row.state == "missing" and "not in the log" in row.reason
 
@@ -155,7 +176,7 @@ def test_what_is_not_here_is_not_published_either(world_: Published) -> None:
     world_.claim(END + 600, write=False)
     row = world_.row(END + 13 * HOUR)
     assert row.state == "missing" and "file is not here" in row.reason
-    (world_.folder / "claims" / "alpha-0.claim").write_bytes(world.claim(TERMS, proof=b"other").encode())
+    (world_.folder / "claims" / "alpha-0.claim").write_bytes(claim(proof=b"other").encode())
     assert world_.row(END + 13 * HOUR).state == "missing", "another file does not stand for the logged one"
 
 
@@ -192,13 +213,32 @@ def test_overdue_epochs_are_counted(world_: Published) -> None:
     assert row.epochs_late == 2 and "2 epoch entries" in row.reason
 
 
-def test_a_lab_s_own_cosignatures_date_nothing(world_: Published) -> None:
+def test_a_lab_s_own_cosignatures_count_for_nothing(world_: Published) -> None:
     world_.epochs(by="alpha")
     world_.claim(END + 600, by="alpha")
     state, row = world_.at(END + 601), world_.row(END + 601)
-    assert state.log_size == 5 and row.published is None and row.late and row.epochs_late == 2, "what nothing dates is late"
-    assert row.state == "under inspection" and "nothing dates" in row.reason
-    assert world_.row(END + 5 * HOUR).epochs_late == 4, "entries that nobody else dates count as late once the deadline has passed"
+    assert state.log_size == 5 and row.state == "pending" and "for lab alpha" in row.reason and state.holds == "undecided"
+    world_.epochs(by="beta", lab="alpha")
+    assert world_.row(END + 601).state == "proven", "once another party has cosigned"
+
+
+def test_what_only_the_lab_has_cosigned_is_not_published(world_: Published) -> None:
+    world_.epochs()
+    world_.claim(END + 600, by="alpha")
+    assert world_.row(END + 7 * HOUR).state == "late"
+
+
+@pytest.mark.parametrize("changes", [{"roots": b"x"}, {"data": claim(proof=b"x").encode()}, {"data": world.claim(TERMS).encode()}])
+def test_logged_claims_that_do_not_verify_are_rejected(world_: Published, changes: dict[str, bytes]) -> None:
+    world_.epochs()
+    world_.claim(END + 600, **changes)  # type: ignore[arg-type]
+    assert (world_.row(END + 601).state, world_.row(END + 601).check) == ("rejected", "proof" if b"x" in changes.get("data", b"")[-70:] else "log")
+
+
+def test_an_epoch_without_an_entry_rejects_the_claim(world_: Published) -> None:
+    world_.epochs(upto=3)
+    world_.claim(END + 600)
+    assert "epoch 3" in world_.row(END + 601).reason and world_.row(END + 601).check == "log"
 
 
 # ---- logs --------------------------------------------------------------------------------------------------
