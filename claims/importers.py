@@ -23,7 +23,7 @@ from claims.agreement import Agreement, Meter
 from claims.errors import ClaimsError, MissingDependency, UnreadableFile
 from claims.files import read_bounded
 from claims.registry import NO_WEIGHTS, note_checkpoint
-from claims.store import IDLE, Draft, Store, Usage
+from claims.store import IDLE, Draft, Genesis, Store, Usage
 
 __all__ = [
     "UNATTRIBUTED_WORDS",
@@ -46,7 +46,9 @@ MAX_WORK = 2**63 - 1
 UNATTRIBUTED_WORDS = frozenset({"", "unattributed", "unknown", "none", "n/a", "-"})
 _DECIMAL = re.compile(r"([0-9]{1,40})(?:\.([0-9]{1,40}))?(?:[eE]\+?([0-9]{1,2}))?")
 _USAGE_COLUMNS = frozenset({"meter", "epoch", "start", "stop", "checkpoint", "chips", "chip_seconds", "work_flop"})
-_CHECKPOINT_COLUMNS = frozenset({"name", "kind", "parents", "branch", "epoch", "time", "declared_flop", "weights"})
+_CHECKPOINT_COLUMNS = frozenset(
+    {"name", "kind", "parents", "branch", "epoch", "time", "declared_flop", "weights", "genesis", "genesis_round"}
+)
 
 
 class ImportRefused(ClaimsError):
@@ -444,4 +446,17 @@ def _draft_of(row: Row, agreement: Agreement) -> Draft:
     if text and re.fullmatch(r"[0-9a-f]{64}", text) is None:
         raise row.refuse("weights is not a SHA-256 in hex", "64 hex digits, or leave it empty")
     parents = tuple(parent.strip() for parent in row.get("parents").split("|") if parent.strip())
-    return Draft(name, kind, parents, branch, epoch, declared, bytes.fromhex(text) if text else NO_WEIGHTS)  # type: ignore[arg-type]
+    weights = bytes.fromhex(text) if text else NO_WEIGHTS
+    return Draft(name, kind, parents, branch, epoch, declared, weights, _genesis(row))  # type: ignore[arg-type]
+
+
+def _genesis(row: Row) -> Genesis | None:
+    commitment = row.get("genesis").lower()
+    if not commitment and not row.get("genesis_round"):
+        return None
+    if re.fullmatch(r"[0-9a-f]{64}", commitment) is None:
+        raise row.refuse("genesis is not 64 hex digits", "the commitment that `standstill genesis commit` printed")
+    number = row.integer("genesis_round", "the drand round that seeded the initial weights")
+    if not 0 < number < 2**63:
+        raise row.refuse(f"genesis_round {number} is not a drand round", "rounds are numbered from 1")
+    return Genesis(bytes.fromhex(commitment), number)

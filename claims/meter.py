@@ -1,6 +1,7 @@
 """A software meter: turns a period's usage into readings that cover every chip-second, and signs their head.
 
-    usage (exact chip-milliseconds) --cover--> readings --sponge--> ledger head --Ed25519--> signed head
+    usage (exact chip-milliseconds) --cover--> readings of an epoch --salted Merkle tree--> root --Ed25519--> epoch seal
+    readings of a period --sponge--> ledger head, and digest of the epoch roots --Ed25519--> signed head
 
 A real meter sits in the rack and signs what it measured. This one signs what it was given, with a key of its
 own, kept apart from the lab's: it stands in for hardware that does not exist yet, and says nothing about truth.
@@ -19,6 +20,7 @@ from claims import heads
 from claims.agreement import Agreement, Meter
 from claims.commitments import SEED_BYTES, epoch_root, roots_digest
 from claims.errors import ClaimsError
+from claims.registry import unfinished
 from claims.signatures import epoch_root_message, sign_ledger_head
 from claims.store import IDLE, EpochSeal, LedgerSecrets, Reading, SignedHead, Store, Usage, fresh_elements
 
@@ -40,8 +42,10 @@ class _Terms:
     peak: int | None  # None: metered
 
 
-def cover(usage: Iterable[Usage], meter: Meter, agreement: Agreement, period: int) -> list[Reading]:
-    """Readings of a meter for a period: usage rounded to whole chip-seconds, idle time filled in.
+def cover(
+    usage: Iterable[Usage], meter: Meter, agreement: Agreement, period: int, epochs: Iterable[int] | None = None
+) -> list[Reading]:
+    """Readings of a meter for a period, or some of its epochs: usage rounded to whole chip-seconds, idle time filled in.
 
     Busy time rounds up, tag by tag, as far as the epoch has room; an epoch that is busy throughout sums exactly.
     Under ``charge = "peak"`` work is chip-seconds x class peak; a reading whose work would pass 48 bits is split.
@@ -61,7 +65,7 @@ def cover(usage: Iterable[Usage], meter: Meter, agreement: Agreement, period: in
             )
         by_epoch.setdefault(item.epoch, []).append(item)
     readings: list[Reading] = []
-    for epoch in range(first, last + 1):
+    for epoch in range(first, last + 1) if epochs is None else epochs:
         readings += _cover_epoch(epoch, by_epoch.get(epoch, ()), terms)
     return readings
 
@@ -181,40 +185,89 @@ class SoftwareMeter:
     def __repr__(self) -> str:
         return f"SoftwareMeter({self.name!r})"
 
+    def seal_epoch(self, store: Store, agreement: Agreement, epoch: int) -> EpochSeal:
+        """Cover an epoch, commit to its readings under a fresh seed, sign the root, and put all of it in the store.
+
+        Usage of the epoch is refused from then on. An epoch that was sealed before under this agreement is returned as it is.
+
+        Raises:
+            CoverageError: as in :func:`cover`.
+            ClaimsError: the key is not the one in the agreement, an earlier epoch of the period is not sealed, or work
+                toward a checkpoint goes on that the period before left without an entry.
+        """
+        meter, period = self._enrolled(store, agreement), epoch // agreement.epochs_per_period
+        first, _ = agreement.period_epochs(period)
+        with store.transaction():
+            seals = store.epoch_seals(period, self.name)
+            if epoch < first + len(seals):
+                return self._known(seals[epoch - first], agreement)
+            if epoch > first + len(seals):
+                raise ClaimsError(
+                    f"meter {self.name}: epoch {first + len(seals)} is not sealed, epoch {epoch} comes later", "seal epochs in order"
+                )
+            return self._seal_epochs(store, agreement, meter, period, range(epoch, epoch + 1))[0]
+
     def seal(self, store: Store, agreement: Agreement, period: int) -> SignedHead:
-        """Cover the period, compute the head with fresh blinding values, sign it, and put all of it in the store.
+        """Seal the period's remaining epochs, compute the head with fresh blinding values, sign it, and store all of it.
 
         A period that was signed before under this agreement is returned as it is; a meter signs one head.
 
         Raises:
-            CoverageError: as in :func:`cover`.
-            ClaimsError: the key is not the one in the agreement, or the store refuses.
+            CoverageError, ClaimsError: as in :meth:`seal_epoch`; then no epoch is sealed that was not before.
         """
+        meter = self._enrolled(store, agreement)
+        known = store.signed_head(period, self.name)
+        if known is not None and known.agreement_digest == agreement.digest:
+            return known
+        first, last = agreement.period_epochs(period)
+        with store.transaction():
+            seals = [self._known(seal, agreement) for seal in store.epoch_seals(period, self.name)]
+            seals += self._seal_epochs(store, agreement, meter, period, range(first + len(seals), last + 1))
+        readings = store.readings(period, self.name)
+        check_coverage(readings, meter, agreement, period)
+        blinding = LedgerSecrets(fresh_elements(), fresh_elements())
+        head = ledger_head(agreement, meter, period, readings, blinding)
+        digest = roots_digest([seal.root for seal in seals])
+        signature = sign_ledger_head(self._key, agreement.digest, store.lab, self.name, period, head, digest)
+        signed = SignedHead(self.name, period, agreement.digest, head, digest, signature)
+        store.seal(signed, blinding)
+        return signed
+
+    def _enrolled(self, store: Store, agreement: Agreement) -> Meter:
         meter = agreement.lab(store.lab).meter(self.name)
         if self._key.public_key().public_bytes_raw() != meter.key:
             raise ClaimsError(
                 f"meter {self.name}: its key is not the one in the agreement", "use the key that was enrolled"
             )
-        known = store.signed_head(period, self.name)
-        if known is not None and known.agreement_digest == agreement.digest:
-            return known
-        readings = cover(store.usage(period, self.name), meter, agreement, period)
-        check_coverage(readings, meter, agreement, period)
-        blinding = LedgerSecrets(fresh_elements(), fresh_elements())
-        head = ledger_head(agreement, meter, period, readings, blinding)
-        seals = self._epoch_seals(agreement, meter, readings)
-        digest = roots_digest([seal.root for seal in seals])
-        signature = sign_ledger_head(self._key, agreement.digest, store.lab, self.name, period, head, digest)
-        signed = SignedHead(self.name, period, agreement.digest, head, digest, signature)
-        store.seal(signed, readings, blinding, seals)
-        return signed
+        return meter
 
-    def _epoch_seals(self, agreement: Agreement, meter: Meter, readings: Sequence[Reading]) -> list[EpochSeal]:
+    def _known(self, seal: EpochSeal, agreement: Agreement) -> EpochSeal:
+        if seal.agreement != agreement.digest:
+            raise ClaimsError(
+                f"meter {self.name} has signed epoch {seal.epoch} under another agreement",
+                "two signed roots for one meter and epoch are evidence of a breach: keep the first",
+            )
+        return seal
+
+    def _seal_epochs(
+        self, store: Store, agreement: Agreement, meter: Meter, period: int, epochs: range
+    ) -> list[EpochSeal]:
         """Commit to each epoch's readings under a fresh seed, and sign each root (claims/commitments.py)."""
+        usage = store.usage(period, self.name)
+        tags = {item.tag for item in usage if item.epoch in epochs}
+        continued = [name for name in unfinished(store, period - 1) if store.find_tag(name) in tags]
+        if continued:
+            raise ClaimsError(
+                f"meter {self.name}: work toward {continued[0]} goes on, and period {period - 1} left it without an entry",
+                "close it first: standstill lab snapshot",
+            )
+        readings = cover(usage, meter, agreement, period, epochs)
         coverage, size, seals = agreement.coverage(meter), agreement.commitment.readings, []
-        for epoch, items in groupby(readings, lambda reading: reading.epoch):
-            seed = secrets.token_bytes(SEED_BYTES)
-            root = epoch_root(list(items), epoch, coverage, seed, size)
+        for epoch, group in groupby(readings, lambda reading: reading.epoch):
+            items, seed = list(group), secrets.token_bytes(SEED_BYTES)
+            root = epoch_root(items, epoch, coverage, seed, size)
             message = epoch_root_message(agreement.digest, meter.lab, meter.name, epoch, root)
-            seals.append(EpochSeal(epoch, seed, root, self._key.sign(message)))
+            seal = EpochSeal(epoch, seed, root, self._key.sign(message), agreement.digest)
+            store.seal_epoch(period, self.name, seal, items)
+            seals.append(seal)
         return seals

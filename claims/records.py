@@ -17,7 +17,9 @@ __all__ = [
     "RESERVED_NAMES",
     "UNATTRIBUTED",
     "Draft",
+    "EpochHead",
     "EpochSeal",
+    "Genesis",
     "LedgerSecrets",
     "PublishedHead",
     "Reading",
@@ -83,12 +85,39 @@ class SignedHead:
 
 @dataclass(frozen=True)
 class EpochSeal:
-    """What a meter committed to in one epoch: the salts' 32-byte seed (private), the root, its signature of the root."""
+    """What a meter committed to in one epoch: the salts' 32-byte seed (private), the root, its signature of the root.
+
+    ``agreement``: 32-byte digest of the agreement under which it signed.
+    """
 
     epoch: int
     seed: bytes = field(repr=False)
     root: bytes
     signature: bytes
+    agreement: bytes
+
+
+@dataclass(frozen=True)
+class EpochHead:
+    """What a lab published of one epoch.
+
+    Attributes:
+        epoch, period: which; ``agreement``: 32-byte digest.
+        seed: 32-byte seed of the registry slots' salts (private).
+        registry_head: root over the registry's slots.
+        lab_root: root over the meters' epoch roots.
+        closed: how many registry entries were closed when it was published; only these show their base.
+        entry: the signed log entry, to publish.
+    """
+
+    epoch: int
+    period: int
+    agreement: bytes
+    seed: bytes = field(repr=False)
+    registry_head: bytes
+    lab_root: bytes
+    closed: int
+    entry: bytes
 
 
 @dataclass(frozen=True)
@@ -102,10 +131,18 @@ class PublishedHead:
 
 
 @dataclass(frozen=True)
+class Genesis:
+    """A new lineage's beginning: 32-byte commitment (``claims.genesis``) and the later drand round that seeded its weights."""
+
+    commitment: bytes
+    round: int
+
+
+@dataclass(frozen=True)
 class RegistryEntry:
     """One closed registry entry. Tags: 0 is NONE; kind as in ``KINDS``, by number; amounts 64 bits.
 
-    ``name``: private name of the checkpoint; ``period``: None for OPENING; ``weights``: 32-byte digest.
+    ``name``: private name of the checkpoint; ``period``: None for OPENING; ``weights``: 32-byte digest; ``genesis``: as in Draft.
     """
 
     name: str
@@ -120,6 +157,7 @@ class RegistryEntry:
     cumulative: int
     weights: bytes
     period: int | None
+    genesis: Genesis | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +173,7 @@ class Draft:
         epoch: when it was saved.
         declared: units of 10^12 FLOP (EXTERNAL).
         weights: 32-byte digest of the weights.
+        genesis: what the initial weights were seeded from, where a beacon round seeded them.
     """
 
     name: str
@@ -144,6 +183,7 @@ class Draft:
     epoch: int
     declared: int
     weights: bytes
+    genesis: Genesis | None = None
 
 
 def fresh_elements() -> Elements:

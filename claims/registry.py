@@ -12,7 +12,7 @@ Exact integers throughout; what does not fit in 64 bits is refused. circuits/REA
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from claims import heads
@@ -24,6 +24,7 @@ from claims.store import (
     MAX_TOTAL,
     UNATTRIBUTED,
     Draft,
+    Genesis,
     PublishedHead,
     RegistryEntry,
     Store,
@@ -46,6 +47,7 @@ __all__ = [
     "registry_head",
     "residue",
     "snapshot",
+    "unfinished",
     "unplaced",
 ]
 
@@ -153,7 +155,7 @@ def note_checkpoint(store: Store, agreement: Agreement, draft: Draft) -> int:
     _check_shape(draft)
     earlier = _latest_snapshot(store, draft.name)
     if earlier is not None and draft.kind in ("CHECKPOINT", "SNAPSHOT"):
-        draft = Draft(draft.name, draft.kind, (earlier,), False, draft.epoch, draft.declared, draft.weights)
+        draft = replace(draft, parents=(earlier,), branch=False)
     return store.add_draft(period, draft)
 
 
@@ -174,6 +176,10 @@ def _check_shape(draft: Draft) -> None:
         raise RegistryError(
             f"{where}: only weights from outside declare work", "its own work is the sum of its readings"
         )
+    if draft.genesis is not None and (draft.kind not in ("CHECKPOINT", "SNAPSHOT") or draft.parents):
+        raise RegistryError(
+            f"{where}: a genesis belongs to a new lineage", "give it to the CHECKPOINT or SNAPSHOT that has no parent"
+        )
 
 
 def _snapshot_name(name: str, period: int) -> str:
@@ -193,13 +199,28 @@ def unplaced(store: Store, period: int) -> list[str]:
     return sorted(store.name(tag) for tag in store.tags_in_use(period) - noted)
 
 
+def unfinished(store: Store, period: int) -> list[str]:
+    """As :func:`unplaced`; of a period that is closed, or before the first one: none."""
+    known = store.registry_heads()
+    return [] if not known or period <= known[-1].period else unplaced(store, period)
+
+
 def snapshot(
-    store: Store, agreement: Agreement, period: int, name: str, parent: str | None, branch: bool | None = None
+    store: Store,
+    agreement: Agreement,
+    period: int,
+    name: str,
+    parent: str | None,
+    branch: bool | None = None,
+    genesis: Genesis | None = None,
 ) -> str:
     """Close unfinished work toward ``name`` at the end of an open period. Returns the snapshot's name.
 
     The period's readings keep their tag, which now is the snapshot's. ``name`` stands for a new tag from here on:
     usage and the checkpoint of that name in later periods move to it, and the checkpoint's parent is the snapshot.
+
+    Args:
+        genesis: what the initial weights were seeded from, where the work has neither a parent nor an earlier snapshot.
     """
     if store.find_tag(name) not in store.tags_in_use(period):
         raise RegistryError(f"checkpoint {name} receives no readings in period {period}", "there is nothing to close")
@@ -213,7 +234,9 @@ def snapshot(
         tag = store.tag(name)
         store.rename(name, closed)
         store.move_later(tag, store.tag(name), period)
-        store.add_draft(period, Draft(closed, "SNAPSHOT", parents, branch, last, 0, NO_WEIGHTS))
+        draft = Draft(closed, "SNAPSHOT", parents, branch, last, 0, NO_WEIGHTS, genesis)
+        _check_shape(draft)
+        store.add_draft(period, draft)
     return closed
 
 
@@ -315,7 +338,7 @@ def _entry(
     _fits(cumulative, f"checkpoint {draft.name}: cumulative work")
     return RegistryEntry(
         draft.name, tag, kind, parent1, parent2, base, draft.epoch, _fits(work, f"checkpoint {draft.name}: work"),
-        _fits(draft.declared, f"checkpoint {draft.name}: declared work"), cumulative, draft.weights, period,
+        _fits(draft.declared, f"checkpoint {draft.name}: declared work"), cumulative, draft.weights, period, draft.genesis,
     )  # fmt: skip
 
 

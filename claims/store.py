@@ -1,26 +1,21 @@
 """The lab's private store: one SQLite file with readings, registry, blinding values and published heads.
 
-    usage (imported, exact milliseconds) --seal--> readings + ledger secrets + signed head     per meter and period
+    usage (imported, exact milliseconds) --seal_epoch--> readings + seed + signed root         per meter and epoch
+    readings of a period --seal--> ledger secrets + signed head                                per meter and period
+    registry + meters' roots --add_epoch_head--> seed + signed log entry                       per epoch
     drafts (checkpoints of the open period) --close--> entries + trailer + registry head       per period
 
-What is sealed or closed is never changed: triggers in the file refuse it, whoever connects. Every change is
-one transaction with full synchronisation, so a crash leaves the state before or after it. The file is 0600
-and holds everything that the proof hides; FORMATS-store.md describes it.
+What is sealed, published or closed is never changed: triggers in the file refuse it, whoever connects. The file
+holds everything that the proof hides; FORMATS-store.md describes it.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
 import secrets
-import sqlite3
-import stat
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from claims.canonical import head_from_bytes, head_to_bytes, is_name
-from claims.errors import ClaimsError
+from claims.canonical import head_from_bytes, head_to_bytes
 from claims.records import (
     FIRST_TAG,
     IDLE,
@@ -31,7 +26,9 @@ from claims.records import (
     UNATTRIBUTED,
     Draft,
     Elements,
+    EpochHead,
     EpochSeal,
+    Genesis,
     LedgerSecrets,
     PublishedHead,
     Reading,
@@ -40,7 +37,7 @@ from claims.records import (
     Usage,
     fresh_elements,
 )
-from claims.store_schema import schema_statements
+from claims.store_file import APPLICATION_ID, FORMAT_VERSION, StoreError, StoreFile
 
 __all__ = [
     "APPLICATION_ID",
@@ -51,7 +48,9 @@ __all__ = [
     "MAX_TOTAL",
     "UNATTRIBUTED",
     "Draft",
+    "EpochHead",
     "EpochSeal",
+    "Genesis",
     "LedgerSecrets",
     "PublishedHead",
     "Reading",
@@ -63,14 +62,7 @@ __all__ = [
     "fresh_elements",
 ]
 
-APPLICATION_ID = 0x53544453
-"""SQLite application_id of a store: "STDS"."""
-FORMAT_VERSION = 2
 MAX_CHECKPOINT_NAME = 200
-
-
-class StoreError(ClaimsError):
-    """The store refuses a change or cannot be opened. Nothing was changed. Never holds a secret."""
 
 
 def _u64(value: int, what: str) -> bytes:
@@ -79,127 +71,24 @@ def _u64(value: int, what: str) -> bytes:
     return value.to_bytes(8, "big")
 
 
-class Store:
+def _genesis_row(genesis: Genesis | None) -> tuple[bytes | None, int]:
+    if genesis is None:
+        return (None, 0)
+    if len(genesis.commitment) != 32 or not 0 < genesis.round < 2**63:
+        raise StoreError("a genesis is a commitment of 32 bytes and a drand round", "see `standstill genesis`")
+    return (genesis.commitment, genesis.round)
+
+
+def _genesis_of(row: Sequence[Any]) -> Genesis | None:
+    return None if row[0] is None else Genesis(bytes(row[0]), int(row[1]))
+
+
+class Store(StoreFile):
     """An open store. Use :meth:`create` or :meth:`open`, and as a context manager.
 
     Raises:
         StoreError: on every refusal; the file is then as it was before the call.
     """
-
-    def __init__(self, path: Path, connection: sqlite3.Connection, lab: str) -> None:
-        self._path, self._db, self._lab = path, connection, lab
-
-    def __repr__(self) -> str:
-        return f"Store({str(self._path)!r}, lab={self._lab!r})"
-
-    def __enter__(self) -> Store:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @property
-    def lab(self) -> str:
-        """The lab whose store this is."""
-        return self._lab
-
-    @property
-    def path(self) -> Path:
-        """The file."""
-        return self._path
-
-    @classmethod
-    def create(cls, path: str | Path, lab: str) -> Store:
-        """Make a new, empty store with a fresh registry IV. Refuses an existing file."""
-        path = Path(path)
-        if not is_name(lab):
-            raise StoreError(f"{lab!r} is not a lab name", "use a-z 0-9 . _ - and at most 64 of them")
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        except FileExistsError:
-            raise StoreError(f"{path} exists already", "open it, or choose another file") from None
-        except OSError as error:
-            raise StoreError(f"{path} cannot be made: {error.strerror}", "check the folder") from None
-        try:
-            db = cls._connect(path)
-            with db:
-                db.execute("BEGIN IMMEDIATE")
-                for statement in schema_statements():
-                    db.execute(statement)
-                db.execute("INSERT INTO meta VALUES ('lab', ?)", (lab.encode(),))
-                db.execute("INSERT INTO meta VALUES ('registry_iv', ?)", (head_to_bytes(fresh_elements()),))
-                db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                db.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
-        except sqlite3.Error as error:
-            for name in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
-                name.unlink(missing_ok=True)
-            raise StoreError(f"{path} cannot be made: {error}", "check the disk") from None
-        return cls(path, db, lab)
-
-    @classmethod
-    def open(cls, path: str | Path) -> Store:
-        """Open an existing store after checking its owner's mode, its kind, its version and its integrity."""
-        path = Path(path)
-        try:
-            mode = os.stat(path).st_mode
-        except OSError as error:
-            raise StoreError(f"{path} cannot be opened: {error.strerror}", "make one with Store.create") from None
-        if not stat.S_ISREG(mode):
-            raise StoreError(f"{path} is not a file")
-        if mode & 0o077:
-            raise StoreError(f"{path} may be read by others", f"chmod 600 {path}, and consider its secrets known")
-        try:
-            db = cls._connect(path)
-            marks = tuple(db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
-            if marks[0] != APPLICATION_ID:
-                raise StoreError(f"{path} is not a Standstill store")
-            if marks[1] != FORMAT_VERSION:
-                raise StoreError(
-                    f"{path} has format {marks[1]}, this program reads {FORMAT_VERSION}", "use the matching program"
-                )
-            if db.execute("PRAGMA quick_check").fetchone()[0] != "ok":
-                raise StoreError(f"{path} is damaged", "restore the last backup")
-            lab = bytes(db.execute("SELECT value FROM meta WHERE key = 'lab'").fetchone()[0]).decode()
-        except sqlite3.Error as error:
-            raise StoreError(f"{path} cannot be read as a store: {error}", "restore the last backup") from None
-        return cls(path, db, lab)
-
-    @staticmethod
-    def _connect(path: Path) -> sqlite3.Connection:
-        db = sqlite3.connect(path, isolation_level=None, timeout=10)
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF"):
-            db.execute(f"PRAGMA {pragma}")
-        return db
-
-    def close(self) -> None:
-        """Close the file; what was committed is on disk."""
-        self._db.close()
-
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All changes inside, or none. May be nested; the outermost one commits."""
-        if self._db.in_transaction:
-            yield
-            return
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as error:
-            raise StoreError(f"{self._path} cannot be written: {error}", "is another program using it?") from None
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._db.rollback()
-            raise StoreError(f"refused: {error}", "nothing was changed") from None
-        except BaseException:
-            self._db.rollback()
-            raise
-
-    def _query(self, text: str, *values: object) -> list[tuple[Any, ...]]:
-        try:
-            return self._db.execute(text, values).fetchall()
-        except sqlite3.Error as error:
-            raise StoreError(f"{self._path} cannot be read: {error}", "restore the last backup") from None
 
     # ---- names and tags ----------------------------------------------------------------------------------
 
@@ -245,11 +134,17 @@ class Store:
     # ---- usage and ledgers -------------------------------------------------------------------------------
 
     def add_usage(self, period: int, meter: str, usage: Iterable[Usage]) -> int:
-        """Add imported busy time of one meter; returns how many rows. Refused once the meter has signed the period."""
+        """Add imported busy time of one meter; returns how many rows. Refused for epochs that the meter has signed."""
         rows = [(period, meter, u.epoch, u.tag, u.chip_ms, u.work) for u in usage]
         if self.signed_head(period, meter) is not None:
             raise StoreError(
                 f"meter {meter} has signed period {period}", "late readings cannot be added to a signed ledger"
+            )
+        sealed = self.sealed_through(period, meter)
+        late = [row[2] for row in rows if sealed is not None and row[2] <= sealed]
+        if late:
+            raise StoreError(
+                f"meter {meter} has signed epoch {min(late)}", "late readings cannot be added to a signed epoch"
             )
         with self.transaction():
             self._db.executemany(
@@ -278,10 +173,21 @@ class Store:
         )
         return [Usage(*row) for row in rows]
 
-    def seal(
-        self, head: SignedHead, readings: Iterable[Reading], ledger_secrets: LedgerSecrets, seals: Iterable[EpochSeal]
-    ) -> None:
-        """Store a meter's final readings, blinding values, epoch commitments and signed head of a period, once.
+    def seal_epoch(self, period: int, meter: str, seal: EpochSeal, readings: Iterable[Reading]) -> None:
+        """Store a meter's final readings of an epoch with its commitment to them, once. Epochs of a period go in order."""
+        with self.transaction():
+            after = self._query(
+                "SELECT COALESCE(MAX(seq) + 1, 0) FROM readings WHERE period = ? AND meter = ?", period, meter
+            )[0][0]
+            rows = [(period, meter, after + i, r.epoch, r.tag, r.chip_seconds, r.work) for i, r in enumerate(readings)]
+            self._db.executemany("INSERT INTO readings VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            self._db.execute(
+                "INSERT INTO epoch_seals VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (period, meter, seal.epoch, seal.agreement, seal.seed, seal.root, seal.signature),
+            )
+
+    def seal(self, head: SignedHead, ledger_secrets: LedgerSecrets) -> None:
+        """Store a meter's signed head of a period, over readings sealed before, with its blinding values, once.
 
         Sealing again with the same head and agreement changes nothing; with another one it is refused.
         """
@@ -293,14 +199,8 @@ class Store:
                 f"meter {head.meter} has signed another head for period {head.period}",
                 "two signed heads for one meter and period are evidence of a breach: keep the first",
             )
-        rows = [(head.period, head.meter, i, r.epoch, r.tag, r.chip_seconds, r.work) for i, r in enumerate(readings)]
+        values = (head_to_bytes(ledger_secrets.iv), head_to_bytes(ledger_secrets.trailer), head_to_bytes(head.head))
         with self.transaction():
-            self._db.executemany("INSERT INTO readings VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
-            values = (head_to_bytes(ledger_secrets.iv), head_to_bytes(ledger_secrets.trailer), head_to_bytes(head.head))
-            self._db.executemany(
-                "INSERT INTO epoch_seals VALUES (?, ?, ?, ?, ?, ?)",
-                [(head.period, head.meter, s.epoch, s.seed, s.root, s.signature) for s in seals],
-            )
             self._db.execute(
                 "INSERT INTO ledgers VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (head.period, head.meter, head.agreement_digest, *values, head.roots_digest, head.signature),
@@ -326,11 +226,29 @@ class Store:
         return SignedHead(meter, period, agreement, head_from_bytes(head), roots, signature)
 
     def epoch_seals(self, period: int, meter: str) -> list[EpochSeal]:
-        """What a meter committed to in each epoch of a sealed period, in order."""
+        """What a meter committed to in each sealed epoch of a period, in order; the period may still be open."""
         rows = self._query(
-            "SELECT epoch, seed, root, signature FROM epoch_seals WHERE period = ? AND meter = ? ORDER BY epoch", period, meter
+            "SELECT epoch, seed, root, signature, agreement FROM epoch_seals WHERE period = ? AND meter = ? ORDER BY epoch",
+            period,
+            meter,
         )
-        return [EpochSeal(epoch, bytes(seed), bytes(root), bytes(signature)) for epoch, seed, root, signature in rows]
+        return [EpochSeal(epoch, *(bytes(value) for value in values)) for epoch, *values in rows]
+
+    def sealed_through(self, period: int, meter: str) -> int | None:
+        """The last epoch of a period that a meter has sealed, or None."""
+        rows = self._query("SELECT MAX(epoch) FROM epoch_seals WHERE period = ? AND meter = ?", period, meter)
+        return None if rows[0][0] is None else int(rows[0][0])
+
+    def epoch_readings(self, meter: str, epoch: int) -> list[Reading]:
+        """Readings of an epoch that the meter has sealed, in the order in which its root holds them."""
+        rows = self._query(
+            "SELECT r.epoch, r.tag, r.chip_seconds, r.work FROM readings r JOIN epoch_seals s "
+            "ON s.period = r.period AND s.meter = r.meter AND s.epoch = r.epoch "
+            "WHERE s.meter = ? AND s.epoch = ? ORDER BY r.seq",
+            meter,
+            epoch,
+        )
+        return [Reading(*row) for row in rows]
 
     def ledger_secrets(self, period: int, meter: str) -> LedgerSecrets:
         """Blinding values of a sealed ledger."""
@@ -370,6 +288,12 @@ class Store:
             raise StoreError(f"period {period} is closed", "note the checkpoint in the next period")
         if len(draft.weights) != 32:
             raise StoreError(f"checkpoint {draft.name}: a weights digest is 32 bytes")
+        published = self.published_through()
+        if published is not None and draft.epoch <= published:
+            raise StoreError(
+                f"checkpoint {draft.name}: the registry of epoch {draft.epoch} is published",
+                "note checkpoints before their epoch is published; a forgotten one belongs to a later epoch",
+            )
         parents = [self._parent(draft, name) for name in draft.parents] + [0, 0]
         with self.transaction():
             tag = self.tag(draft.name)
@@ -379,10 +303,10 @@ class Store:
                 raise StoreError(f"checkpoint {draft.name} is in the registry already", "a new save needs a new name")
             branch = None if draft.branch is None else int(draft.branch)
             self._db.execute(
-                "INSERT INTO drafts (period, tag, kind, parent1, parent2, branch, epoch, declared, weights) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO drafts (period, tag, kind, parent1, parent2, branch, epoch, declared, weights, genesis, genesis_round) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (period, tag, KINDS.index(draft.kind) + 1, parents[0], parents[1], branch, draft.epoch,
-                 _u64(draft.declared, f"checkpoint {draft.name}: declared work"), draft.weights),
+                 _u64(draft.declared, f"checkpoint {draft.name}: declared work"), draft.weights, *_genesis_row(draft.genesis)),
             )  # fmt: skip
         return tag
 
@@ -419,15 +343,18 @@ class Store:
     def drafts(self, period: int) -> list[Draft]:
         """Checkpoints noted for a period that is not closed, in order."""
         rows = self._query(
-            "SELECT tag, kind, parent1, parent2, branch, epoch, declared, weights FROM drafts WHERE period = ? ORDER BY id",
+            "SELECT tag, kind, parent1, parent2, branch, epoch, declared, weights, genesis, genesis_round "
+            "FROM drafts WHERE period = ? ORDER BY id",
             period,
         )
         drafts = []
-        for tag, kind, parent1, parent2, branch, epoch, declared, weights in rows:
+        for tag, kind, parent1, parent2, branch, epoch, declared, weights, *genesis in rows:
             parents = tuple(self.name(p) for p in (parent1, parent2) if p)
             flag = None if branch is None else bool(branch)
             amount = int.from_bytes(bytes(declared), "big")
-            drafts.append(Draft(self.name(tag), KINDS[kind - 1], parents, flag, epoch, amount, bytes(weights)))
+            drafts.append(
+                Draft(self.name(tag), KINDS[kind - 1], parents, flag, epoch, amount, bytes(weights), _genesis_of(genesis))
+            )
         return drafts
 
     def close_registry(self, new_entries: Iterable[RegistryEntry], published: PublishedHead) -> None:
@@ -453,8 +380,8 @@ class Store:
             for what, value in (("work", entry.work), ("declared", entry.declared), ("cumulative", entry.cumulative))
         ]
         self._db.execute(
-            "INSERT INTO entries (period, tag, kind, parent1, parent2, base, epoch, work, declared, cumulative, weights) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO entries (period, tag, kind, parent1, parent2, base, epoch, work, declared, cumulative, weights, "
+            "genesis, genesis_round) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 entry.period,
                 entry.tag,
@@ -465,22 +392,23 @@ class Store:
                 entry.epoch,
                 *amounts,
                 entry.weights,
+                *_genesis_row(entry.genesis),
             ),
         )
 
     def entries(self, count: int | None = None) -> list[RegistryEntry]:
         """Closed entries in order: all, or the first ``count``."""
         rows = self._query(
-            "SELECT tag, kind, parent1, parent2, base, epoch, work, declared, cumulative, weights, period "
-            "FROM entries ORDER BY position LIMIT ?",
+            "SELECT tag, kind, parent1, parent2, base, epoch, work, declared, cumulative, weights, period, "
+            "genesis, genesis_round FROM entries ORDER BY position LIMIT ?",
             -1 if count is None else count,
         )
         names: dict[int, str] = dict(self._query("SELECT tag, name FROM names"))
         result = []
-        for tag, kind, parent1, parent2, base, epoch, work, declared, cumulative, weights, period in rows:
+        for tag, kind, parent1, parent2, base, epoch, work, declared, cumulative, weights, period, *genesis in rows:
             amounts = (int.from_bytes(value, "big") for value in (work, declared, cumulative))
             name = names.get(tag, "unattributed work")
-            values: tuple[Any, ...] = (name, tag, kind, parent1, parent2, base, epoch, *amounts, weights, period)
+            values: tuple[Any, ...] = (name, tag, kind, parent1, parent2, base, epoch, *amounts, weights, period, _genesis_of(genesis))
             result.append(RegistryEntry(*values))
         return result
 
@@ -495,3 +423,37 @@ class Store:
     def registry_head(self, period: int) -> PublishedHead | None:
         """The registry head after a period, or None when it is not closed."""
         return next((head for head in self.registry_heads() if head.period == period), None)
+
+    # ---- published epochs --------------------------------------------------------------------------------
+
+    def add_epoch_head(self, head: EpochHead) -> None:
+        """Store what the lab publishes of an epoch, once."""
+        with self.transaction():
+            self._db.execute(
+                "INSERT INTO epoch_heads VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (head.epoch, head.period, head.agreement, head.seed, head.registry_head, head.lab_root, head.closed, head.entry),
+            )
+
+    def epoch_head(self, epoch: int) -> EpochHead | None:
+        """What the lab published of an epoch, or None."""
+        return next(iter(self._epoch_heads("epoch = ?", epoch)), None)
+
+    def epoch_heads(self, period: int) -> list[EpochHead]:
+        """What the lab published of a period's epochs, in order."""
+        return self._epoch_heads("period = ?", period)
+
+    def published_through(self) -> int | None:
+        """The last epoch that the lab has published, or None."""
+        last = self._query("SELECT MAX(epoch) FROM epoch_heads")[0][0]
+        return None if last is None else int(last)
+
+    def _epoch_heads(self, condition: str, value: int) -> list[EpochHead]:
+        rows = self._query(
+            "SELECT epoch, period, agreement, seed, registry_head, lab_root, closed, entry FROM epoch_heads "
+            f"WHERE {condition} ORDER BY epoch",
+            value,
+        )
+        return [
+            EpochHead(epoch, period, bytes(agreement), bytes(seed), bytes(head), bytes(root), closed, bytes(entry))
+            for epoch, period, agreement, seed, head, root, closed, entry in rows
+        ]

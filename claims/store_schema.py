@@ -28,18 +28,25 @@ CREATE TABLE ledgers (
     head BLOB NOT NULL CHECK (length(head) = 32), roots BLOB NOT NULL CHECK (length(roots) = 32),
     signature BLOB NOT NULL CHECK (length(signature) = 64), PRIMARY KEY (period, meter)) WITHOUT ROWID;
 CREATE TABLE epoch_seals (
-    period INTEGER NOT NULL, meter TEXT NOT NULL, epoch INTEGER NOT NULL, seed BLOB NOT NULL CHECK (length(seed) = 32),
+    period INTEGER NOT NULL, meter TEXT NOT NULL, epoch INTEGER NOT NULL,
+    agreement BLOB NOT NULL CHECK (length(agreement) = 32), seed BLOB NOT NULL CHECK (length(seed) = 32),
     root BLOB NOT NULL CHECK (length(root) = 32), signature BLOB NOT NULL CHECK (length(signature) = 64),
     PRIMARY KEY (meter, epoch)) WITHOUT ROWID;
+CREATE TABLE epoch_heads (
+    epoch INTEGER PRIMARY KEY, period INTEGER NOT NULL, agreement BLOB NOT NULL CHECK (length(agreement) = 32),
+    seed BLOB NOT NULL CHECK (length(seed) = 32), registry_head BLOB NOT NULL CHECK (length(registry_head) = 32),
+    lab_root BLOB NOT NULL CHECK (length(lab_root) = 32), closed INTEGER NOT NULL, entry BLOB NOT NULL);
 CREATE TABLE drafts (
     id INTEGER PRIMARY KEY, period INTEGER NOT NULL, tag INTEGER NOT NULL UNIQUE REFERENCES names (tag), kind INTEGER NOT NULL,
     parent1 INTEGER NOT NULL, parent2 INTEGER NOT NULL, branch INTEGER, epoch INTEGER NOT NULL,
-    declared BLOB NOT NULL CHECK (length(declared) = 8), weights BLOB NOT NULL CHECK (length(weights) = 32));
+    declared BLOB NOT NULL CHECK (length(declared) = 8), weights BLOB NOT NULL CHECK (length(weights) = 32),
+    genesis BLOB CHECK (genesis IS NULL OR length(genesis) = 32), genesis_round INTEGER NOT NULL);
 CREATE TABLE entries (
     position INTEGER PRIMARY KEY, period INTEGER, tag INTEGER NOT NULL, kind INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 6),
     parent1 INTEGER NOT NULL, parent2 INTEGER NOT NULL, base INTEGER NOT NULL, epoch INTEGER NOT NULL,
     work BLOB NOT NULL CHECK (length(work) = 8), declared BLOB NOT NULL CHECK (length(declared) = 8),
-    cumulative BLOB NOT NULL CHECK (length(cumulative) = 8), weights BLOB NOT NULL CHECK (length(weights) = 32));
+    cumulative BLOB NOT NULL CHECK (length(cumulative) = 8), weights BLOB NOT NULL CHECK (length(weights) = 32),
+    genesis BLOB CHECK (genesis IS NULL OR length(genesis) = 32), genesis_round INTEGER NOT NULL);
 CREATE UNIQUE INDEX one_entry_per_tag ON entries (tag) WHERE tag > 2;
 CREATE UNIQUE INDEX one_residue_per_period ON entries (period) WHERE kind = 6;
 CREATE TABLE registry_heads (
@@ -51,18 +58,33 @@ CREATE TRIGGER meta_update BEFORE UPDATE ON meta WHEN OLD.key IN ('lab', 'regist
     BEGIN SELECT RAISE(ABORT, 'the lab and the registry''s start are fixed'); END;
 CREATE TRIGGER meta_delete BEFORE DELETE ON meta BEGIN SELECT RAISE(ABORT, 'fixed'); END;
 CREATE TRIGGER usage_sealed BEFORE INSERT ON usage
-    WHEN EXISTS (SELECT 1 FROM ledgers WHERE period = NEW.period AND meter = NEW.meter)
-    BEGIN SELECT RAISE(ABORT, 'the meter has signed this period'); END;
+    WHEN EXISTS (SELECT 1 FROM epoch_seals WHERE meter = NEW.meter AND epoch = NEW.epoch)
+        OR EXISTS (SELECT 1 FROM ledgers WHERE period = NEW.period AND meter = NEW.meter)
+    BEGIN SELECT RAISE(ABORT, 'the meter has signed this epoch'); END;
 CREATE TRIGGER usage_update BEFORE UPDATE ON usage
-    WHEN EXISTS (SELECT 1 FROM ledgers WHERE period = OLD.period AND meter = OLD.meter)
-    BEGIN SELECT RAISE(ABORT, 'the meter has signed this period'); END;
+    WHEN EXISTS (SELECT 1 FROM epoch_seals WHERE meter = OLD.meter AND epoch IN (OLD.epoch, NEW.epoch))
+    BEGIN SELECT RAISE(ABORT, 'the meter has signed this epoch'); END;
+CREATE TRIGGER usage_delete BEFORE DELETE ON usage
+    WHEN EXISTS (SELECT 1 FROM epoch_seals WHERE meter = OLD.meter AND epoch = OLD.epoch)
+    BEGIN SELECT RAISE(ABORT, 'the meter has signed this epoch'); END;
 CREATE TRIGGER readings_sealed BEFORE INSERT ON readings
-    WHEN EXISTS (SELECT 1 FROM ledgers WHERE period = NEW.period AND meter = NEW.meter)
-    BEGIN SELECT RAISE(ABORT, 'the meter has signed this period'); END;
+    WHEN EXISTS (SELECT 1 FROM epoch_seals WHERE meter = NEW.meter AND epoch >= NEW.epoch)
+    BEGIN SELECT RAISE(ABORT, 'the meter has signed this epoch or a later one'); END;
+CREATE TRIGGER epoch_seals_order BEFORE INSERT ON epoch_seals
+    WHEN EXISTS (SELECT 1 FROM epoch_seals WHERE meter = NEW.meter AND epoch >= NEW.epoch)
+        OR EXISTS (SELECT 1 FROM ledgers WHERE period = NEW.period AND meter = NEW.meter)
+    BEGIN SELECT RAISE(ABORT, 'the meter has signed this epoch or a later one'); END;
+CREATE TRIGGER epoch_heads_order BEFORE INSERT ON epoch_heads
+    WHEN EXISTS (SELECT 1 FROM epoch_heads WHERE epoch >= NEW.epoch)
+    BEGIN SELECT RAISE(ABORT, 'this epoch or a later one is published'); END;
+CREATE TRIGGER drafts_published BEFORE INSERT ON drafts WHEN EXISTS (SELECT 1 FROM epoch_heads WHERE epoch >= NEW.epoch)
+    BEGIN SELECT RAISE(ABORT, 'the registry of this epoch is published'); END;
+CREATE TRIGGER drafts_update BEFORE UPDATE ON drafts WHEN EXISTS (SELECT 1 FROM epoch_heads WHERE epoch >= OLD.epoch)
+    BEGIN SELECT RAISE(ABORT, 'the registry of this epoch is published'); END;
 CREATE TRIGGER drafts_closed BEFORE INSERT ON drafts WHEN EXISTS (SELECT 1 FROM registry_heads WHERE period >= NEW.period)
     BEGIN SELECT RAISE(ABORT, 'the period is closed'); END;
 """
-_FROZEN = ("readings", "ledgers", "epoch_seals", "entries", "registry_heads")
+_FROZEN = ("readings", "ledgers", "epoch_seals", "epoch_heads", "entries", "registry_heads")
 
 
 def _frozen_triggers() -> str:

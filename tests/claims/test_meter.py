@@ -118,7 +118,7 @@ def test_a_meter_signs_one_head_that_verifies(tmp_path: Path) -> None:
     message = ledger_head_message(agreement.digest, "alpha", "hall-a", 0, signed.head, signed.roots_digest)
     METER_KEYS["hall-a"].public_key().verify(signed.signature, message)
     amended = dataclasses.replace(agreement, name="amended")
-    with pytest.raises(ClaimsError, match="signed another head"):
+    with pytest.raises(ClaimsError, match="under another agreement"):
         meter.seal(store, amended, 0)
 
 

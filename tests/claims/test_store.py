@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ import pytest
 from claims.canonical import FIELD_PRIME
 from claims.store import (
     Draft,
+    EpochHead,
     EpochSeal,
+    Genesis,
     LedgerSecrets,
     PublishedHead,
     Reading,
@@ -28,8 +31,14 @@ from claims.store import (
 
 HEAD = SignedHead("hall-a", 0, b"a" * 32, tuple(range(8)), b"r" * 32, b"s" * 64)
 BLINDING = LedgerSecrets(tuple(range(1000, 1008)), tuple(range(2000, 2008)))
-SEALS = [EpochSeal(0, b"e" * 32, b"o" * 32, b"t" * 64)]
+SEAL = EpochSeal(0, b"e" * 32, b"o" * 32, b"t" * 64, b"a" * 32)
 READINGS = [Reading(0, 2, 5, 9895), Reading(0, 1, 475, 0)]
+EPOCH_HEAD = EpochHead(0, 0, b"a" * 32, b"e" * 32, b"h" * 32, b"l" * 32, 0, b"entry")
+
+
+def seal_all(store: Store) -> None:
+    store.seal_epoch(0, "hall-a", SEAL, READINGS)
+    store.seal(HEAD, BLINDING)
 
 
 @pytest.fixture
@@ -106,39 +115,77 @@ def test_renaming_keeps_the_tag_and_frees_the_name(store: Store) -> None:
 
 def test_sealing_stores_readings_and_secrets_once(store: Store) -> None:
     store.add_usage(0, "hall-a", [Usage(0, 2, 4500, None)])
-    store.seal(HEAD, READINGS, BLINDING, SEALS)
+    seal_all(store)
     assert store.readings(0, "hall-a") == READINGS
     assert store.ledger_secrets(0, "hall-a") == BLINDING
     assert store.signed_head(0, "hall-a") == HEAD
     assert store.work_by_tag(0) == {2: 9895, 1: 0}
-    store.seal(HEAD, [], BLINDING, SEALS)
+    store.seal(HEAD, BLINDING)
     assert store.readings(0, "hall-a") == READINGS
 
 
 def test_another_head_for_the_same_meter_and_period_is_refused(store: Store) -> None:
-    store.seal(HEAD, READINGS, BLINDING, SEALS)
+    seal_all(store)
     forged = SignedHead("hall-a", 0, b"a" * 32, tuple(range(1, 9)), b"r" * 32, b"s" * 64)
     with pytest.raises(StoreError, match="signed another head"):
-        store.seal(forged, READINGS, BLINDING, SEALS)
+        store.seal(forged, BLINDING)
     assert store.signed_head(0, "hall-a") == HEAD
-    store.seal(SignedHead("hall-a", 1, b"a" * 32, tuple(range(1, 9)), b"r" * 32, b"s" * 64), READINGS, BLINDING, [])
+    store.seal(SignedHead("hall-a", 1, b"a" * 32, tuple(range(1, 9)), b"r" * 32, b"s" * 64), BLINDING)
 
 
 def test_late_usage_is_refused(store: Store) -> None:
-    store.seal(HEAD, READINGS, BLINDING, SEALS)
+    seal_all(store)
     with pytest.raises(StoreError, match="has signed period 0"):
         store.add_usage(0, "hall-a", [Usage(0, 2, 1, None)])
     assert store.usage(0, "hall-a") == []
 
 
-@pytest.mark.parametrize("table", ["readings", "ledgers", "registry_heads", "entries"])
+def test_a_sealed_epoch_takes_no_usage_and_no_second_seal(store: Store) -> None:
+    store.add_usage(0, "hall-a", [Usage(0, 2, 4500, None), Usage(1, 2, 4500, None)])
+    store.seal_epoch(0, "hall-a", SEAL, READINGS)
+    assert store.epoch_seals(0, "hall-a") == [SEAL] and store.epoch_readings("hall-a", 0) == READINGS
+    assert store.sealed_through(0, "hall-a") == 0 and store.epoch_readings("hall-a", 1) == []
+    with pytest.raises(StoreError, match="has signed epoch 0"):
+        store.add_usage(0, "hall-a", [Usage(1, 2, 1, None), Usage(0, 2, 1, None)])
+    store.add_usage(0, "hall-a", [Usage(1, 2, 1, None)])
+    with pytest.raises(StoreError):
+        store.seal_epoch(0, "hall-a", replace(SEAL, root=b"x" * 32), [])
+    db = sqlite3.connect(store.path)
+    for change in ("UPDATE usage SET chip_ms = 1 WHERE epoch = 0", "DELETE FROM usage WHERE epoch = 0", "UPDATE usage SET epoch = 0"):
+        with pytest.raises(sqlite3.IntegrityError, match="signed this epoch"):
+            db.execute(change)
+    with pytest.raises(sqlite3.IntegrityError, match="signed this epoch"):
+        db.execute("INSERT INTO readings VALUES (0, 'hall-a', 99, 0, 2, 1, 1)")
+    db.close()
+
+
+def test_checkpoints_of_a_published_epoch_are_refused(store: Store) -> None:
+    genesis = Genesis(b"g" * 32, 1000)
+    store.add_draft(0, Draft("a", "CHECKPOINT", (), None, 0, 0, bytes(32), genesis))
+    assert store.drafts(0)[0].genesis == genesis
+    store.add_epoch_head(EPOCH_HEAD)
+    assert store.epoch_head(0) == EPOCH_HEAD and store.epoch_heads(0) == [EPOCH_HEAD] and store.published_through() == 0
+    with pytest.raises(StoreError, match="registry of epoch 0 is published"):
+        store.add_draft(0, Draft("b", "CHECKPOINT", (), None, 0, 0, bytes(32)))
+    store.add_draft(0, Draft("b", "CHECKPOINT", (), None, 1, 0, bytes(32)))
+    with pytest.raises(StoreError, match="published"):
+        store.add_epoch_head(replace(EPOCH_HEAD, entry=b"another"))
+    db = sqlite3.connect(store.path)
+    with pytest.raises(sqlite3.IntegrityError, match="is published"):
+        db.execute("UPDATE drafts SET weights = zeroblob(32) WHERE epoch = 0")
+    db.close()
+
+
+@pytest.mark.parametrize("table", ["readings", "ledgers", "epoch_seals", "epoch_heads", "registry_heads", "entries"])
 def test_the_file_itself_refuses_changes_to_history(store: Store, table: str) -> None:
-    store.seal(HEAD, READINGS, BLINDING, SEALS)
+    seal_all(store)
+    store.add_epoch_head(EPOCH_HEAD)
     store.close_registry([entry(store.tag("x"))], PublishedHead(0, tuple(range(8)), 1, tuple(range(8))))
     db = sqlite3.connect(store.path)
     with pytest.raises(sqlite3.IntegrityError, match="never changed"):
         db.execute(f"DELETE FROM {table}")
-    column = {"readings": "work", "ledgers": "meter", "registry_heads": "entries", "entries": "epoch"}[table]
+    columns = {"readings": "work", "ledgers": "meter", "epoch_seals": "root", "epoch_heads": "entry", "registry_heads": "entries"}
+    column = columns.get(table, "epoch")
     with pytest.raises(sqlite3.IntegrityError, match="never changed"):
         db.execute(f"UPDATE {table} SET {column} = 1")
     with pytest.raises(sqlite3.IntegrityError):
@@ -151,7 +198,7 @@ def test_the_file_itself_refuses_changes_to_history(store: Store, table: str) ->
 def test_a_failed_change_leaves_nothing(store: Store) -> None:
     bad = [Reading(0, 2, 1, 1), Reading(0, 2, -1, 1)]
     with pytest.raises(StoreError, match="nothing was changed"):
-        store.seal(HEAD, bad, BLINDING, SEALS)
+        store.seal_epoch(0, "hall-a", SEAL, bad)
     assert store.readings(0, "hall-a") == [] and store.signed_head(0, "hall-a") is None
     with pytest.raises(StoreError, match="64 bits"):
         store.close_registry(
@@ -195,7 +242,7 @@ def test_drafts_need_known_parents_and_an_open_period(store: Store) -> None:
 
 
 def test_secrets_do_not_show(store: Store) -> None:
-    store.seal(HEAD, READINGS, BLINDING, SEALS)
+    seal_all(store)
     published = PublishedHead(0, tuple(range(8)), 0, tuple(range(3000, 3008)))
     shown = repr(BLINDING) + repr(store) + repr(published) + repr(store.signed_head(0, "hall-a"))
     assert not any(str(word) in shown for word in (*BLINDING.iv, *BLINDING.trailer, *published.trailer))
