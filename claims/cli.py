@@ -174,15 +174,23 @@ def agreement_digest(path: Path) -> None:
 @click.argument("path", type=read_path)
 @key_options
 @click.option("--signatures", type=read_path, help="Signatures file. [default: the agreement's name with .sigs]")
-def agreement_sign(path: Path, key_path: Path, passphrase_file: Path | None, signatures: Path | None) -> None:
+@click.option("--log-entry", type=read_path, help="New file for the same assent as an entry of the public log.")
+def agreement_sign(
+    path: Path, key_path: Path, passphrase_file: Path | None, signatures: Path | None, log_entry: Path | None
+) -> None:
     """Add a party's signature to the signatures file beside the agreement."""
-    from claims.files import write_atomic
+    from claims.entries import AssentEntry, encode_entry, sign_entry
+    from claims.files import write_atomic, write_new
+    from claims.keys import public_bytes
     from claims.signatures import sign_agreement
 
-    terms = _load_agreement(path)
+    terms, key = _load_agreement(path), load_key(key_path, passphrase_file)
     target = signatures or signatures_path(path)
     known = _load_signatures(path, target if target.exists() else None)
-    signed = sign_agreement(load_key(key_path, passphrase_file), terms, known)
+    signed = sign_agreement(key, terms, known)
+    if log_entry is not None:
+        party = next(party.name for party in terms.parties if party.key == public_bytes(key))
+        write_new(log_entry, encode_entry(sign_entry(key, AssentEntry(terms.digest, party))))
     write_atomic(target, signed.encode())
     missing = signed.missing(terms)
     out(f"{target}: signed" + (f"; still missing: {', '.join(missing)}" if missing else " by every party"))
@@ -216,6 +224,7 @@ def agreement_verify(path: Path, signatures: Path | None) -> None:
 @click.option("--previous", "-p", type=read_path, multiple=True, help="Claim for the period before; repeat, back to the first.")
 @click.option("--previous-agreement", type=read_path, help="The amended agreement, at an amendment's first period.")
 @click.option("--log", "log_source", help="The agreement's public log: a folder or an https URL.")
+@click.option("--log-memory", type=read_path, help="What you saw of the log before: a fork or rewind is rejected, and this view kept.")
 @click.option("--roots", "roots_path", type=read_path, help="The roots file. [default: the claim's name with .roots]")
 @click.option("--previous-accepted", is_flag=True, help="You accepted the previous claims before: skip their proofs.")
 @click.option("--no-continuity", is_flag=True, help="Accept without the previous claim; the result is not proven.")
@@ -229,6 +238,7 @@ def verify(
     previous: tuple[Path, ...],
     previous_agreement: Path | None,
     log_source: str | None,
+    log_memory: Path | None,
     roots_path: Path | None,
     as_json: bool,
     **policy: bool,
@@ -240,13 +250,15 @@ def verify(
 
     if previous and policy["no_continuity"]:
         raise click.UsageError("--previous and --no-continuity exclude each other")
+    if log_memory is not None and log_source is None:
+        raise click.UsageError("--log-memory needs --log")
     data = read_bounded(claim_path, CLAIM_LIMIT)
     links = [read_bounded(path, CLAIM_LIMIT) for path in previous]
     terms = _load_agreement(agreement_path)
     amended = _load_agreement(previous_agreement) if previous_agreement else None
     known = None if policy["proof_only"] else _load_signatures(agreement_path, signatures)
     try:
-        view = None if log_source is None else _open_log(log_source, terms, data)
+        view = None if log_source is None else _open_log(log_source, terms, data, log_memory)
         roots = None if view is None else read_bounded(roots_path or claim_path.with_suffix(".roots"), ROOTS_LIMIT)
         report = verify_claim(
             data, terms, signatures=known, previous=links, previous_agreement=amended, log=view, roots=roots,
@@ -260,14 +272,21 @@ def verify(
     out(json.dumps(report.to_json(), indent=2) if as_json else "\n".join(report.lines()))
 
 
-def _open_log(source: str, terms: Agreement, claim: bytes) -> LogView:
-    """The agreement's log, under the cosigners that count for the claim's lab."""
+def _open_log(source: str, terms: Agreement, claim: bytes, memory_path: Path | None) -> LogView:
+    """The agreement's log, under the cosigners that count for the claim's lab; compared with what was seen before."""
     from claims.tlog.errors import LogRejected
+    from claims.tlog.memory import LogMemory
     from claims.tlog.reader import open_log
     from claims.verify import log_trust, parse_claim
 
+    trust = log_trust(terms)
     try:
-        return open_log(source, log_trust(terms), exclude=frozenset({parse_claim(claim).lab}))
+        view = open_log(source, trust, exclude=frozenset({parse_claim(claim).lab}))
+        if memory_path is not None:
+            memory = LogMemory.load(memory_path, trust)
+            memory.check(view)
+            memory.update(view)
+        return view
     except LogRejected as error:
         raise ClaimRejected("log", str(error)) from None
 
@@ -330,7 +349,8 @@ def check_evidence(path: Path, agreement_path: Path) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Entry point: runs a command and turns every expected error into one line and an exit code."""
-    import claims.cli_import  # each of these registers commands
+    import claims.cli_epoch  # each of these registers commands
+    import claims.cli_import
     import claims.cli_inspect
     import claims.cli_lab
     import claims.cli_log

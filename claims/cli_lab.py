@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -94,12 +95,22 @@ def lab_status(store_path: Path, agreement_path: Path, period: int) -> None:
 @agreement_argument
 @period_option
 @click.option("--parent", help="Checkpoint it was started from, where it has no earlier snapshot.")
-def lab_snapshot(checkpoint: str, store_path: Path, agreement_path: Path, period: int, parent: str | None) -> None:
+@click.option("--genesis", metavar="COMMITMENT:ROUND", help="What seeded its initial weights (standstill genesis), without a parent.")
+def lab_snapshot(
+    checkpoint: str, store_path: Path, agreement_path: Path, period: int, parent: str | None, genesis: str | None
+) -> None:
     """Close unfinished work toward CHECKPOINT at the end of a period."""
     from claims.registry import snapshot
+    from claims.store import Genesis
 
+    origin = None
+    if genesis is not None:
+        found = re.fullmatch(r"([0-9a-f]{64}):([0-9]{1,18})", genesis)
+        if found is None:
+            raise click.UsageError("--genesis is 64 hex digits, a colon, and a drand round")
+        origin = Genesis(bytes.fromhex(found[1]), int(found[2]))
     with _store(store_path) as store:
-        out(f"closed as {snapshot(store, _load_agreement(agreement_path), period, checkpoint, parent)}")
+        out(f"closed as {snapshot(store, _load_agreement(agreement_path), period, checkpoint, parent, genesis=origin)}")
 
 
 @lab.command("close")
@@ -221,7 +232,11 @@ def _progress() -> Iterator[Callable[[str, float], None]]:
 def prove(
     store_path: Path, agreement_path: Path, period: int, key_path: Path, passphrase_file: Path | None, target: Path | None
 ) -> None:
-    """Prove a closed period and write the signed claim. Nothing is written unless it verifies."""
+    """Prove a closed period and write the signed claim. Nothing is written unless it verifies.
+
+    Beside it: its roots file and its entry for the public log.
+    """
+    from claims.entries import ClaimEntry, encode_entry, sign_entry
     from claims.files import write_new
     from claims.prove import make_claim, roots_of
     from claims.verify import Policy, verify_claim
@@ -241,9 +256,14 @@ def prove(
                 out(f"PRIVATE: {problem}", err=True)
             raise
     report = verify_claim(data, terms, policy=Policy(unsigned_agreement=True, no_continuity=True))
+    digests = (hashlib.sha256(data).digest(), hashlib.sha256(roots).digest())
+    entry = sign_entry(key, ClaimEntry(terms.digest, store.lab, period, *digests))
     write_new(target, data)
     write_new(target.with_suffix(".roots"), roots)
+    write_new(target.with_suffix(".entry"), encode_entry(entry))
     out(f"{target}: {len(data)} bytes, verified in {report.seconds:.2f} s")
+    if terms.log is not None:
+        out(f"publish it: standstill log append LOG {target.with_suffix('.entry')}")
 
 
 @cli.command()

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from lab_fixtures import LAB_KEY, METER_KEYS, make_lab
 
 from claims.commitments import SlotOpening, lab_epoch_root, name_digest, registry_epoch_head
 from claims.entries import EpochEntry, check_entry, decode_entry
@@ -15,7 +16,6 @@ from claims.meter import CoverageError, SoftwareMeter
 from claims.records import Draft, Genesis, Usage
 from claims.registry import close_period, note_checkpoint, snapshot
 from claims.store import StoreError
-from tests.claims.lab_fixtures import LAB_KEY, METER_KEYS, make_lab
 
 METERS = {name: SoftwareMeter(name, key) for name, key in METER_KEYS.items()}
 

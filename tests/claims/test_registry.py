@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lab_fixtures import EPOCHS, PEAK, make_lab, seal_all, seal_and_close
+from lab_fixtures import EPOCHS, METER_KEYS, PEAK, make_lab, seal_all, seal_and_close
 
 from claims.errors import ClaimsError
+from claims.meter import SoftwareMeter
 from claims.registry import (
     RESIDUE,
     Opening,
@@ -284,9 +285,9 @@ def test_a_snapshot_moves_what_was_noted_ahead_to_the_new_tag(lab) -> None:  # t
 def test_a_snapshot_after_a_later_period_was_signed_is_refused(lab) -> None:  # type: ignore[no-untyped-def]
     store, agreement = lab
     tag = store.tag("run")
-    for period in (0, 1):
-        store.add_usage(period, "hall-a", [Usage(period * EPOCHS, tag, 1_000, None)])
-        seal_all(store, agreement, period)
+    store.add_usage(1, "hall-a", [Usage(EPOCHS, tag, 1_000, None)])
+    SoftwareMeter("hall-a", METER_KEYS["hall-a"]).seal(store, agreement, 1)
+    store.add_usage(0, "hall-b", [Usage(0, tag, 1_000, None)])
     with pytest.raises(ClaimsError, match="signed readings of"):
         snapshot(store, agreement, 0, "run", None)
     assert store.find_tag("run") == tag

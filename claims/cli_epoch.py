@@ -1,0 +1,111 @@
+"""Commands for what is committed while a period runs: meters seal epochs, labs publish them. Registered on ``claims.cli.cli``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from claims.cli import _load_agreement, agreement_argument, cli, key_options, load_key, out, read_path
+from claims.cli_lab import _store, store_option
+from claims.errors import ClaimsError
+
+if TYPE_CHECKING:
+    from claims.agreement import Agreement
+    from claims.store import Store
+
+__all__ = ["epoch"]
+
+through_option = click.option(
+    "--through", type=click.IntRange(0, 2**24 - 1), metavar="EPOCH", help="The last one. [default: the last that is over]"
+)
+
+
+@cli.group()
+def epoch() -> None:
+    """Commitments in time: what meters sign and labs publish of every epoch."""
+
+
+def _through(agreement: Agreement, asked: int | None) -> int:
+    """The last epoch to treat; refuses one that is not over."""
+    over = (int(time.time()) - agreement.start) // agreement.epoch_seconds - 1
+    if over < 0 or (asked is not None and asked > over):
+        raise ClaimsError(
+            f"epoch {max(over + 1, asked or 0)} is not over",
+            "a meter signs an epoch after its end; check the clock and the agreement's start",
+        )
+    last = agreement.period_epochs(agreement.first_period + agreement.periods - 1)[1]
+    return min(over, last) if asked is None else asked
+
+
+@epoch.command("seal")
+@click.argument("name")
+@store_option
+@agreement_argument
+@key_options
+@through_option
+def epoch_seal(
+    name: str, store_path: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None, through: int | None
+) -> None:
+    """Cover meter NAME's epochs with readings, commit to them, and sign. In order; a sealed epoch takes no more usage."""
+    from claims.meter import SoftwareMeter
+
+    terms = _load_agreement(agreement_path)
+    meter, last = SoftwareMeter(name, load_key(key_path, passphrase_file)), _through(terms, through)
+    with _store(store_path) as store:
+        first = _first(terms, store.lab)
+        start = _sealed(terms, store, name, first, last) + 1
+        for number in range(start, last + 1):
+            meter.seal_epoch(store, terms, number)
+    out(f"{name}: {_span(start, last)} sealed" if start <= last else f"{name}: sealed through epoch {last} before")
+
+
+def _first(agreement: Agreement, lab: str) -> int:
+    return agreement.period_epochs(max(agreement.first_period, agreement.lab(lab).since_period))[0]
+
+
+def _sealed(agreement: Agreement, store: Store, meter: str, first: int, last: int) -> int:
+    """The last epoch of ``first`` to ``last`` that the meter has sealed; ``first - 1`` when there is none."""
+    per_period = agreement.epochs_per_period
+    sealed = (store.sealed_through(period, meter) for period in range(first // per_period, last // per_period + 1))
+    return min(last, max((number for number in sealed if number is not None), default=first - 1))
+
+
+def _span(first: int, last: int) -> str:
+    return f"epoch {first}" if first == last else f"epochs {first} to {last}"
+
+
+@epoch.command("publish")
+@store_option
+@agreement_argument
+@key_options
+@through_option
+@click.option("--out", "-o", "folder", type=read_path, default=Path(), help="Folder for LAB-epoch-N.entry. [default: this one]")
+def epoch_publish(
+    store_path: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None, through: int | None, folder: Path
+) -> None:
+    """Write the log entries of epochs that every meter has sealed: LAB-epoch-N.entry, for `standstill log append`.
+
+    An entry that was made before is written again as it was: nothing is ever published twice.
+    """
+    from claims.epochs import publish_epoch
+    from claims.files import write_atomic
+
+    terms = _load_agreement(agreement_path)
+    key, last = load_key(key_path, passphrase_file), _through(terms, through)
+    with _store(store_path) as store:
+        first, done = _first(terms, store.lab), store.published_through()
+        if through is None:
+            last = min(_sealed(terms, store, meter.name, first, last) for meter in terms.lab(store.lab).meters)
+        written = 0
+        for number in range(first, last + 1):
+            target = folder / f"{store.lab}-epoch-{number}.entry"
+            if number <= (done if done is not None else -1) and target.exists():
+                continue
+            write_atomic(target, publish_epoch(store, terms, number, key))
+            written += 1
+    out(f"{written} entries written to {folder}; publish them: standstill log append LOG {folder}/*.entry")
+
+
