@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
 from claims.agreement import (
@@ -28,12 +27,11 @@ from claims.agreement import (
     Lab,
 )
 from claims.canonical import is_name
+from claims.text import is_prose
 from claims.units import format_time
 
-__all__ = ["MAX_TEXT", "is_origin", "is_prose", "is_public_key", "validate"]
+__all__ = ["is_origin", "is_public_key", "validate"]
 
-MAX_TEXT = 4000
-"""Characters in a note or pause text."""
 _P = 2**255 - 19
 _D = -121665 * pow(121666, -1, _P) % _P
 _SMALL_ORDER_Y = frozenset({
@@ -57,14 +55,6 @@ def is_public_key(data: bytes) -> bool:
         return False
     x_squared = (y * y - 1) * pow(_D * y * y + 1, -1, _P) % _P
     return pow(x_squared, (_P - 1) // 2, _P) == 1
-
-
-def is_prose(text: str) -> bool:
-    """Whether text may stand in an agreement: NFC, no control characters but newlines, at most MAX_TEXT characters."""
-    if len(text) > MAX_TEXT:
-        return False
-    bad = any(char != "\n" and unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn") for char in text)
-    return not bad and unicodedata.normalize("NFC", text) == text
 
 
 def is_origin(text: str) -> bool:

@@ -7,10 +7,11 @@ that :func:`decode` accepts: so a verifier without a TOML parser may start from 
 from __future__ import annotations
 
 from claims import agreement as ag
-from claims.agreement_check import MAX_TEXT, validate
+from claims.agreement_check import validate
 from claims.canonical import Reader, Writer
 from claims.errors import ClaimsError, MalformedFile
 from claims.files import AGREEMENT_LIMIT
+from claims.text import MAX_PROSE
 
 __all__ = ["DOMAIN", "decode", "encode"]
 
@@ -151,7 +152,7 @@ def _flag(read: Reader, what: str) -> bool:
     return read.uint(1, what, 1) == 1
 
 
-def _text(read: Reader, what: str, characters: int = MAX_TEXT) -> str:
+def _text(read: Reader, what: str, characters: int = MAX_PROSE) -> str:
     try:
         return read.blob(what, 4 * characters).decode("utf-8")
     except UnicodeDecodeError:

@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from claims import agreement as ag
-from claims.agreement_check import MAX_TEXT, is_origin, is_prose, is_public_key, validate
+from claims.agreement_check import is_origin, is_public_key, validate
 from claims.canonical import NAME_RULE, head_from_hex, is_name
 from claims.errors import AgreementError, ClaimsError, MalformedFile
 from claims.files import AGREEMENT_LIMIT, read_bounded
+from claims.text import MAX_PROSE, is_prose
 from claims.units import cap_from_text, peak_from_text, seconds_from_text, time_from_text
 
 __all__ = ["FORMAT", "is_public_key", "load_agreement", "parse_agreement"]
@@ -159,7 +160,7 @@ def _name(text: str) -> str:
 def _prose(text: str) -> str:
     if not is_prose(text):
         raise MalformedFile(
-            f"is longer than {MAX_TEXT} characters, holds control characters, or is not NFC text",
+            f"is longer than {MAX_PROSE} characters, or holds control characters or others that nobody sees",
             hint="use plain printable text",
         )
     return text

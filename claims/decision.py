@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from claims.agreement import MAX_TIME, Agreement
-from claims.agreement_check import is_prose
 from claims.canonical import Writer, from_json, is_name, to_json
 from claims.errors import BadSignature, ClaimRejected, MalformedFile
 from claims.signatures import check_signature
+from claims.text import is_prose
 from claims.units import format_time
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from claims.text import is_key_name
 from claims.tlog.errors import LogError, LogRejected
 from claims.tlog.hashing import HASH_BYTES
 from claims.tlog.note import (
@@ -16,7 +17,6 @@ from claims.tlog.note import (
     NoteSignature,
     VerifierKey,
     from_base64,
-    is_key_name,
     key_id,
     sign_text,
     to_base64,

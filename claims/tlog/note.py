@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from claims.errors import BadSignature
 from claims.signatures import check_signature
+from claims.text import is_key_name
 from claims.tlog.errors import LogError
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COSIGNATURE", "ED25519", "NOTE_LIMIT", "SIGNATURES_LIMIT", "Note", "NoteSignature", "VerifierKey",
-    "from_base64", "is_key_name", "key_id", "sign_text", "to_base64", "verifies",
+    "from_base64", "key_id", "sign_text", "to_base64", "verifies",
 ]
 
 NOTE_LIMIT = 64 * 1024
@@ -43,12 +44,6 @@ def from_base64(text: str, what: str) -> bytes:
     if to_base64(data) != text:
         raise LogError(f"{what} is not canonical base64")
     return data
-
-
-def is_key_name(name: str) -> bool:
-    """Whether a signature line may carry this key name: no spaces, no plus, nothing unprintable, 1 to 255 bytes."""
-    good = name.isprintable() and not any(c.isspace() or c == "+" for c in name)
-    return good and 1 <= len(name.encode("utf-8", "surrogatepass")) <= 255
 
 
 def key_id(name: str, kind: int, key: bytes) -> bytes:

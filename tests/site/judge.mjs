@@ -9,6 +9,7 @@ import { fromHex, toHex } from "../../claims/site/verifier/bytes.js";
 import { securityReport } from "../../claims/site/verifier/security.js";
 import { verifyClaim, verifyProof } from "../../claims/site/verifier/index.js";
 import { verifySignature, isPublicKey } from "../../claims/site/verifier/ed25519.js";
+import { isKeyName, isProse } from "../../claims/site/verifier/text.js";
 import { Rejected } from "../../claims/site/verifier/errors.js";
 
 const bytes = (path) => new Uint8Array(readFileSync(path));
@@ -61,6 +62,19 @@ const tasks = {
   signatures: ({ cases }) => cases.map(([key, signature, message]) =>
     [isPublicKey(fromHex(key)), verifySignature(fromHex(key), fromHex(signature), fromHex(message))]),
   agreements: ({ file, edits }) => edits.map((edit) => outcome(() => decodeAgreement(edited(bytes(file), edit)).digestHex)),
+  /** Verdicts on each text, as 1 and 0; and on every code point alone, as the points where the verdict changes. */
+  text: ({ prose, names }) => {
+    const changes = (judge) => {
+      const out = [];
+      for (let code = 0, last = true; code < 0x110000; code++) {
+        const now = judge(String.fromCodePoint(code));
+        if (now !== last) out.push(code);
+        last = now;
+      }
+      return out;
+    };
+    return { prose: prose.map(isProse), names: names.map(isKeyName), proseChanges: changes(isProse), nameChanges: changes(isKeyName) };
+  },
   /** Each request holds paths; edits change the named file. */
   claims: ({ requests }) => requests.map(({ paths, previous = [], edit = null, other = {} }) => {
     const request = { ...other, previous: previous.map(bytes) };

@@ -2,6 +2,7 @@
 import { ascii, concat, equalBytes, sha256, toHex, uint } from "./bytes.js";
 import { isPublicKey } from "./ed25519.js";
 import { Reader } from "./reader.js";
+import { isProse } from "./text.js";
 import { Rejected } from "./errors.js";
 
 const DOMAIN = ascii("standstill/agreement/v2");
@@ -10,7 +11,7 @@ const MAX_BYTES = 8 * 2 ** 20;
 const MAX_TIME = 253402300799; // 9999-12-31T23:59:59Z
 const MAX_EPOCHS = 2 ** 24 - 1;
 const MAX_COVERAGE = 2 ** 48 - 1;
-const MAX_TEXT = 4000; // characters
+const MAX_PROSE = 4 * 4000; // bytes
 const MAX_LISTED = 4096;
 const MAX_PARTIES = 256;
 const MAX_ROOTS = 2 ** 21;
@@ -77,7 +78,7 @@ function readAgreement(read) {
     chips: read.list("the number of chips", MAX_LISTED, () => ({
       name: read.name("a chip's name"),
       peak: read.uint(3, "a peak"),
-      note: read.text("a chip's note", 4 * MAX_TEXT),
+      note: read.text("a chip's note", MAX_PROSE),
     })),
     labs: read.list("the number of labs", MAX_PARTIES, () => readLab(read)),
     amends: null, log: null, deadlines: null, inspection: null, pause: null,
@@ -104,8 +105,8 @@ function readAgreement(read) {
   }
   if (read.flag("pause")) {
     out.pause = {
-      trigger: read.text("the trigger", 4 * MAX_TEXT),
-      lifts: read.text("what lifts", 4 * MAX_TEXT),
+      trigger: read.text("the trigger", MAX_PROSE),
+      lifts: read.text("what lifts", MAX_PROSE),
       deciders: read.list("the deciders", MAX_PARTIES, () => read.name("a decider")),
       quorum: read.uint(2, "the quorum"),
     };
@@ -232,9 +233,7 @@ function checkRegime(agreement, parties) {
 }
 
 function prose(what, text) {
-  if ([...text].length > MAX_TEXT || text.normalize("NFC") !== text || /[^\P{C}\n]/u.test(text)) {
-    throw bad(`${what} is not plain text`);
-  }
+  if (!isProse(text)) throw bad(`${what} is not plain text`);
 }
 
 /** First period under the agreement: 0, or where the amendment takes effect. */

@@ -1,6 +1,7 @@
 /** Signed heads of the public log: C2SP signed-note, tlog-checkpoint, cosignature/v1. claims/FORMATS-log.md section 2. */
 import { concat, equalBytes, sha256 } from "./bytes.js";
 import { verifySignature } from "./ed25519.js";
+import { isKeyName } from "./text.js";
 import { Rejected } from "./errors.js";
 
 const NOTE_LIMIT = 64 * 1024;
@@ -26,7 +27,7 @@ function base64(text, what) {
 function parseLine(line) {
   const at = line.indexOf(" ", 2);
   const name = line.slice(2, at);
-  if (!line.startsWith("\u2014 ") || at < 0 || name === "" || utf8(name).length > 255 || /[\p{C}\p{Z}\s+]/u.test(name)) {
+  if (!line.startsWith("\u2014 ") || at < 0 || !isKeyName(name)) {
     throw bad("a signature line of a head is malformed");
   }
   const data = base64(line.slice(at + 1), "a signature of a head");

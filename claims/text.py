@@ -1,0 +1,43 @@
+"""Text for people inside canonical files, and names of note keys: fixed ranges of characters, the same under every Unicode version.
+
+General categories and normalization change with every version of Unicode; two verifiers with different tables disagree about one file.
+FORMATS.md lists the ranges; claims/site/verifier/text.js has them too.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["HIDDEN", "MAX_PROSE", "SPACES", "is_key_name", "is_prose"]
+
+MAX_PROSE = 4000
+"""Characters (code points) in a note, reason or pause text."""
+_NONCHARACTERS = tuple((plane << 16 | 0xFFFE, plane << 16 | 0xFFFF) for plane in range(15))
+HIDDEN = tuple(sorted((
+    (0x00, 0x1F), (0x7F, 0x9F), (0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5),
+    (0x180B, 0x180F), (0x200B, 0x200F), (0x2028, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xD800, 0xF8FF),
+    (0xFDD0, 0xFDEF), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFFB), (0x1BCA0, 0x1BCA3),
+    (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF), (0xF0000, 0x10FFFF), *_NONCHARACTERS,
+)))  # fmt: skip
+"""First and last of each range of characters that nobody sees, or that change how others are seen: controls, line and paragraph
+separators, direction marks, joiners, fillers, variation selectors, tags, surrogates, private use, noncharacters."""
+SPACES = ((0x20, 0x20), (0xA0, 0xA0), (0x1680, 0x1680), (0x2000, 0x200A), (0x202F, 0x202F), (0x205F, 0x205F), (0x3000, 0x3000))
+"""Spaces that are not hidden characters."""
+
+
+def _class(*ranges: tuple[int, int]) -> str:
+    return "[" + "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in ranges) + "]"
+
+
+_HIDDEN = re.compile(_class(*HIDDEN))
+_NO_NAME = re.compile(_class(*HIDDEN, *SPACES, (0x2B, 0x2B)))
+
+
+def is_prose(text: str) -> bool:
+    """Whether text may stand in an agreement or a decision: at most MAX_PROSE characters, none hidden but newlines."""
+    return len(text) <= MAX_PROSE and _HIDDEN.search(text.replace("\n", "")) is None
+
+
+def is_key_name(text: str) -> bool:
+    """Whether a signature line of a note may carry this key name: 1 to 255 bytes, no space, no plus, nothing hidden."""
+    return _NO_NAME.search(text) is None and 1 <= len(text.encode("utf-8")) <= 255
