@@ -12,7 +12,7 @@ from claims.units import format_time, format_work
 if TYPE_CHECKING:
     from zk.security import SecurityReport
 
-__all__ = ["NOT_SHOWN", "Evidence", "VerificationReport", "rejection"]
+__all__ = ["NOT_SHOWN", "Evidence", "VerificationReport", "rejection", "shown"]
 
 NOT_SHOWN = (
     "that no undeclared chip exists",
@@ -23,6 +23,22 @@ NOT_SHOWN = (
     "that no other party trained part of the model",
 )
 """What no claim shows: inventory, hardware and inspection are for that."""
+
+
+def shown(agreement: Agreement, lab: Lab, period: int) -> list[str]:
+    """What an accepted claim of a lab for a period shows, in words."""
+    caps, rules, count = lab.caps_at(period), agreement.rules_at(period), len(lab.meters)
+    residue = ", unattributed work since the agreement began included" if rules.charge_residue else ""
+    work = "every chip-second charged at the class peak" if rules.charge_peak else "work as the meters signed it"
+    out = [
+        f"all {count} {'meter' if count == 1 else 'meters'} accounted for every chip-second; {work}",
+        f"total compute of the period: at most {format_work(caps.total)}",
+        f"unattributed compute of the period: at most {format_work(caps.unattributed)}",
+        f"cumulative compute behind every checkpoint of the period: at most {format_work(caps.lineage)}{residue}",
+    ]
+    if caps.freeze is not None:
+        out.append(f"every checkpoint that was trained further: at most {format_work(caps.freeze)} (freeze)")
+    return out
 
 
 @dataclass(frozen=True)
@@ -92,19 +108,7 @@ class VerificationReport:
 
     def shown(self) -> list[str]:
         """What the claim shows, in words."""
-        caps, rules = self.lab.caps_at(self.period), self.agreement.rules_at(self.period)
-        count = len(self.lab.meters)
-        residue = ", unattributed work since the agreement began included" if rules.charge_residue else ""
-        work = "every chip-second charged at the class peak" if rules.charge_peak else "work as the meters signed it"
-        out = [
-            f"all {count} {'meter' if count == 1 else 'meters'} accounted for every chip-second; {work}",
-            f"total compute of the period: at most {format_work(caps.total)}",
-            f"unattributed compute of the period: at most {format_work(caps.unattributed)}",
-            f"cumulative compute behind every checkpoint of the period: at most {format_work(caps.lineage)}{residue}",
-        ]
-        if caps.freeze is not None:
-            out.append(f"every checkpoint that was trained further: at most {format_work(caps.freeze)} (freeze)")
-        return out
+        return shown(self.agreement, self.lab, self.period)
 
     def span(self) -> tuple[str, str]:
         """Begin and end of the period as RFC 3339."""

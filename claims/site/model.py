@@ -14,10 +14,10 @@ from claims.agreement import Agreement, canonical_bytes
 from claims.agreement_file import parse_agreement
 from claims.errors import ClaimRejected, ClaimsError
 from claims.files import AGREEMENT_LIMIT, read_bounded
-from claims.report import NOT_SHOWN
+from claims.report import NOT_SHOWN, shown
 from claims.site.log import LogFiles, read_log
 from claims.site.records import decisions_of, evidence_of, inspections_of
-from claims.site.terms import shown, terms_of
+from claims.site.terms import terms_of
 
 if TYPE_CHECKING:
     from claims.status_model import Row, State

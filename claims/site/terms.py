@@ -8,7 +8,7 @@ from typing import Any
 from claims.agreement import Agreement, Lab
 from claims.units import WORK_UNIT, format_work
 
-__all__ = ["shown", "terms_of"]
+__all__ = ["terms_of"]
 
 
 def terms_of(agreement: Agreement, unsigned: Collection[str]) -> dict[str, Any]:
@@ -97,19 +97,3 @@ def _pause(agreement: Agreement) -> dict[str, Any] | None:
         "deciders": list(pause.deciders),
         "quorum": pause.quorum,
     }
-
-
-def shown(agreement: Agreement, lab: Lab, period: int) -> list[str]:
-    """What an accepted claim of a lab for a period shows, in words; the same as ``VerificationReport.shown``."""
-    caps, rules, count = lab.caps_at(period), agreement.rules_at(period), len(lab.meters)
-    residue = ", unattributed work since the agreement began included" if rules.charge_residue else ""
-    work = "every chip-second charged at the class peak" if rules.charge_peak else "work as the meters signed it"
-    out = [
-        f"all {count} {'meter' if count == 1 else 'meters'} accounted for every chip-second; {work}",
-        f"total compute of the period: at most {format_work(caps.total)}",
-        f"unattributed compute of the period: at most {format_work(caps.unattributed)}",
-        f"cumulative compute behind every checkpoint of the period: at most {format_work(caps.lineage)}{residue}",
-    ]
-    if caps.freeze is not None:
-        out.append(f"every checkpoint that was trained further: at most {format_work(caps.freeze)} (freeze)")
-    return out

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,11 +14,10 @@ from claims.agreement_file import parse_agreement
 from claims.decision import Decision, sign_decision
 from claims.errors import ClaimsError
 from claims.evidence import find_equivocations
-from claims.report import VerificationReport
 from claims.signatures import sign_agreement
 from claims.site.generate import generate
 from claims.site.log import encode_bundle, read_log
-from claims.site.terms import shown, terms_of
+from claims.site.terms import terms_of
 from claims.status import compute
 from tests.site.make_claim_vectors import TARGET, bundle
 from tests.site.vector_site import vector_entries, write_log
@@ -151,13 +149,6 @@ def test_an_unusable_agreement_makes_no_page(folder, tmp_path):
     with pytest.raises(ClaimsError):
         generate(folder, tmp_path / "site", now=START)
     assert not (tmp_path / "site").exists()
-
-
-def test_sentences_are_those_of_a_report():
-    for agreement in (TERMS, parse_agreement(world.TEXT.replace("charge-every-lineage", "none"))):
-        for lab in agreement.labs:
-            stand_in: Any = SimpleNamespace(agreement=agreement, lab=lab, period=3)
-            assert shown(agreement, lab, 3) == VerificationReport.shown(stand_in)
 
 
 def test_terms_hold_plain_values_only():

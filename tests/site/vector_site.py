@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from claims.agreement import decode_agreement
-from claims.report import NOT_SHOWN
+from claims.report import NOT_SHOWN, shown
 from claims.site.generate import _write_page, _Writer
-from claims.site.terms import shown, terms_of
+from claims.site.terms import terms_of
 from claims.status import log_trust
 from claims.tlog.cosign import cosign
 from claims.tlog.memory import LogMemory
