@@ -311,7 +311,9 @@ def slot_leaves(slots: Sequence[Slot], seed: bytes, size: int) -> list[bytes]:
             "amend [commitment] checkpoints",
         )
     leaves = [slot_leaf(salt(seed, i), slot) for i, slot in enumerate(slots)]
-    return leaves + [slot_leaf(salt(seed, i), EMPTY_SLOT) for i in range(len(slots), size)]
+    filler = slot_leaf(NOTHING, EMPTY_SLOT)
+    head, tail = filler[: len(_SLOT)], filler[len(_SLOT) + 32 :]
+    return leaves + [head + salt(seed, i) + tail for i in range(len(slots), size)]
 
 
 def registry_epoch_head(slots: Sequence[Slot], seed: bytes, size: int) -> bytes:

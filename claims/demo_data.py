@@ -78,8 +78,8 @@ EIGHT_DAYS = Window(
 MONTH = Window(
     "2025-09-21T15:00:00Z",
     3600,
-    15,
-    2,
+    30,
+    1,
     (("university-of-florida", "University-of-Florida"), ("nebius", "Nebius")),
     back_days=791,
 )

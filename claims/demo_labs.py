@@ -7,6 +7,7 @@ out/private/LAB/lab.store, *.key, usage.csv, ...        what stays with a lab
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -19,14 +20,14 @@ from claims.canonical import head_to_hex
 from claims.demo_data import LabPlan, Window, chip_peaks, slug
 from claims.files import write_atomic
 from claims.importers import ImportReport, import_checkpoints, import_usage
-from claims.keys import generate_key_file, load_key_file, public_text
+from claims.keys import generate_key_file, load_key_file, public_bytes, public_text
 from claims.meter import SoftwareMeter
 from claims.registry import close_period, open_registry, opening_head, snapshot, unplaced
 from claims.signatures import AgreementSignatures, sign_agreement
 from claims.store import Store
 from claims.units import WORK_UNIT
 
-__all__ = ["CAPS", "DemoLab", "agreement_text", "enrol", "keep_books", "settle", "sign_by_all"]
+__all__ = ["CAPS", "DemoLab", "agreement_text", "enrol", "keep_books", "new_key", "settle", "sign_by_all"]
 
 CAPS = {"total": "1e24 FLOP", "unattributed": "5e22 FLOP", "lineage": "1e26 FLOP", "freeze": "5e25 FLOP"}
 LOG_ROWS = 16
@@ -43,13 +44,16 @@ class DemoLab:
     meters: list[SoftwareMeter]
     public: dict[str, str]
     """Public keys as agreements write them: the lab's under "" and each meter's under its name."""
+    cosign_key: Ed25519PrivateKey
+    """For cosignatures of a log; a key of its own."""
 
 
 def _no_passphrase() -> bytes:
     return b""
 
 
-def _new_key(path: Path) -> tuple[Ed25519PrivateKey, str]:
+def new_key(path: Path) -> tuple[Ed25519PrivateKey, str]:
+    """A key in a new file (not encrypted: the demonstration's keys protect nothing), and its public half as text."""
     public = generate_key_file(path, None)
     return load_key_file(path, _no_passphrase), public_text(public)
 
@@ -58,19 +62,23 @@ def enrol(plan: LabPlan, folder: Path) -> DemoLab:
     """Make a lab's keys, its meters' keys and its store with the opening registry; write its input files."""
     folder.mkdir(parents=True, mode=0o700)
     plan.write(folder)
-    key, public = _new_key(folder / "lab.key")
+    key, public = new_key(folder / "lab.key")
     keys = {"": public}
     meters = []
     for meter in plan.meters:
-        meter_key, keys[meter.name] = _new_key(folder / f"meter-{meter.name}.key")
+        meter_key, keys[meter.name] = new_key(folder / f"meter-{meter.name}.key")
         meters.append(SoftwareMeter(meter.name, meter_key))
     store = Store.create(folder / "lab.store", plan.name)
     open_registry(store, plan.openings)
-    return DemoLab(plan, folder, store, key, meters, keys)
+    return DemoLab(plan, folder, store, key, meters, keys, new_key(folder / "cosign.key")[0])
 
 
-def agreement_text(labs: list[DemoLab], name: str, caps: dict[str, str], window: Window) -> str:
-    """The agreement as TOML: the same caps and rules for every lab."""
+def agreement_text(labs: list[DemoLab], name: str, caps: dict[str, str], window: Window, public_log: str = "") -> str:
+    """The agreement as TOML: the same caps and rules for every lab.
+
+    Args:
+        public_log: further tables, of an agreement with a log; the labs then cosign it.
+    """
     peaks = chip_peaks()
     names = [f'"{lab.plan.name}"' for lab in labs]
     used = sorted({meter.chip for lab in labs for meter in lab.plan.meters})
@@ -88,7 +96,8 @@ def agreement_text(labs: list[DemoLab], name: str, caps: dict[str, str], window:
         note = f"dense {column}, the format with the highest throughput; Epoch AI, CC BY 4.0"
         parts.append(f'[[chip]]\nname = "{slug(chip)}"\npeak = "{rounded} TFLOP/s"\nnote = "{note}"\n')
     for lab in labs:
-        parts.append(f'[[party]]\nname = "{lab.plan.name}"\nkey = "{lab.public[""]}"\n')
+        cosigns = f'cosign_key = "{public_text(public_bytes(lab.cosign_key))}"\n' if public_log else ""
+        parts.append(f'[[party]]\nname = "{lab.plan.name}"\nkey = "{lab.public[""]}"\n{cosigns}')
     for lab in labs:
         limits = "".join(f'{key} = "{value}"\n' for key, value in caps.items())
         head = head_to_hex(opening_head(lab.store))
@@ -101,15 +110,17 @@ def agreement_text(labs: list[DemoLab], name: str, caps: dict[str, str], window:
                 f'[[meter]]\nlab = "{lab.plan.name}"\nname = "{meter.name}"\nchip = "{slug(meter.chip)}"\n'
                 f'chips = {meter.chips}\nkey = "{lab.public[meter.name]}"\n'
             )
-    return "\n".join(parts)
+    return "\n".join((*parts, public_log))
 
 
-def sign_by_all(labs: list[DemoLab], text: str, path: Path) -> tuple[Agreement, AgreementSignatures]:
+def sign_by_all(
+    labs: list[DemoLab], text: str, path: Path, others: Sequence[Ed25519PrivateKey] = ()
+) -> tuple[Agreement, AgreementSignatures]:
     """Write the agreement, have every party sign it, write the signatures beside it."""
     agreement = parse_agreement(text, path.name)
     signatures: AgreementSignatures | None = None
-    for lab in labs:
-        signatures = sign_agreement(lab.key, agreement, signatures)
+    for key in (*(lab.key for lab in labs), *others):
+        signatures = sign_agreement(key, agreement, signatures)
     if signatures is None:
         raise ValueError("an agreement has at least one lab")
     write_atomic(path, text.encode())

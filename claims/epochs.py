@@ -102,7 +102,7 @@ def publish_epoch(store: Store, agreement: Agreement, epoch: int, key: Ed25519Pr
                 "note the checkpoint, or close the work: standstill lab snapshot",
             )
         seed = secrets.token_bytes(SEED_BYTES)
-        root = lab_epoch_root(_roots(store, agreement, period, epoch))
+        root = lab_epoch_root(_roots(store, agreement, epoch))
         registry = registry_epoch_head(slots_at(store, agreement, epoch), seed, agreement.commitment.checkpoints)
         entry = encode_entry(sign_entry(key, EpochEntry(agreement.digest, store.lab, epoch, root, registry)))
         closed = len(store.entries())
@@ -110,10 +110,10 @@ def publish_epoch(store: Store, agreement: Agreement, epoch: int, key: Ed25519Pr
     return entry
 
 
-def _roots(store: Store, agreement: Agreement, period: int, epoch: int) -> list[tuple[str, bytes]]:
+def _roots(store: Store, agreement: Agreement, epoch: int) -> list[tuple[str, bytes]]:
     roots = []
     for meter in agreement.lab(store.lab).meters:
-        seal = next((item for item in store.epoch_seals(period, meter.name) if item.epoch == epoch), None)
+        seal = store.epoch_seal(meter.name, epoch)
         if seal is None or seal.agreement != agreement.digest:
             raise EpochError(f"meter {meter.name} has not sealed epoch {epoch} under this agreement", "standstill epoch seal")
         roots.append((meter.name, seal.root))

@@ -198,13 +198,13 @@ class SoftwareMeter:
         meter, period = self._enrolled(store, agreement), epoch // agreement.epochs_per_period
         first, _ = agreement.period_epochs(period)
         with store.transaction():
-            seals = store.epoch_seals(period, self.name)
-            if epoch < first + len(seals):
-                return self._known(seals[epoch - first], agreement)
-            if epoch > first + len(seals):
-                raise ClaimsError(
-                    f"meter {self.name}: epoch {first + len(seals)} is not sealed, epoch {epoch} comes later", "seal epochs in order"
-                )
+            known = store.epoch_seal(self.name, epoch)
+            if known is not None:
+                return self._known(known, agreement)
+            through = store.sealed_through(period, self.name)
+            due = first if through is None else through + 1
+            if epoch != due:
+                raise ClaimsError(f"meter {self.name}: epoch {due} is not sealed, epoch {epoch} comes later", "seal epochs in order")
             return self._seal_epochs(store, agreement, meter, period, range(epoch, epoch + 1))[0]
 
     def seal(self, store: Store, agreement: Agreement, period: int) -> SignedHead:

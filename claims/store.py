@@ -234,6 +234,13 @@ class Store(StoreFile):
         )
         return [EpochSeal(epoch, *(bytes(value) for value in values)) for epoch, *values in rows]
 
+    def epoch_seal(self, meter: str, epoch: int) -> EpochSeal | None:
+        """What a meter committed to in one epoch, or None while it is not sealed."""
+        rows = self._query(
+            "SELECT seed, root, signature, agreement FROM epoch_seals WHERE meter = ? AND epoch = ?", meter, epoch
+        )
+        return EpochSeal(epoch, *(bytes(value) for value in rows[0])) if rows else None
+
     def sealed_through(self, period: int, meter: str) -> int | None:
         """The last epoch of a period that a meter has sealed, or None."""
         rows = self._query("SELECT MAX(epoch) FROM epoch_seals WHERE period = ? AND meter = ?", period, meter)
