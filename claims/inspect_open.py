@@ -8,16 +8,14 @@ salt and audit path. FORMATS-inspection.md sections I7 and I8 give the format an
 
 from __future__ import annotations
 
-import hashlib
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from claims.agreement import Agreement, Meter
-from claims.canonical import Writer, from_json, is_name, to_json
 from claims.commitments import (
     EMPTY_SLOT,
-    NOTHING,
     CommitmentError,
     ReadingOpening,
     Slot,
@@ -26,13 +24,14 @@ from claims.commitments import (
     epoch_root,
     lab_epoch_root,
     meter_leaf,
-    name_digest,
     reading_starts,
     registry_epoch_head,
     root_from_path,
 )
-from claims.errors import BadSignature, ClaimRejected, ClaimsError, MalformedFile
+from claims.errors import BadSignature, ClaimRejected, ClaimsError
 from claims.inspect_draw import Drawn
+from claims.inspect_file import OpenedReading, OpenedSlot, Opening
+from claims.inspection import Draw
 from claims.records import FIRST_TAG, IDLE, KINDS, Reading
 from claims.signatures import check_signature, epoch_root_message
 
@@ -40,141 +39,25 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 __all__ = [
-    "OPENING_LIMIT", "CheckedOpening", "Material", "OpenedReading", "OpenedSlot", "Opening", "OpeningRejected", "SealedEpoch",
-    "SealedRegistry", "check_opening", "make_opening",
+    "CheckedOpening", "Material", "MaterialError", "OpenedReading", "OpenedSlot", "Opening", "OpeningRejected",
+    "SealedEpoch", "SealedRegistry", "check_opening", "make_opening",
 ]  # fmt: skip
 
-FORMAT = "standstill-opening/1"
-OPENING_DOMAIN = b"standstill/sign/opening/v1"
-OPENING_LIMIT = 32 * 2**20
-MAX_NAME = 200
+
+class MaterialError(ClaimsError):
+    """A lab's store is not what its meters signed and what it published: nothing is opened. Never holds a seed or a reading."""
 
 
 class OpeningRejected(ClaimRejected):
-    """An opening does not show what was drawn. ``code``: one of ``inspect_record.FAILURES``; it holds nothing opened."""
+    """An opening does not show what was drawn; the text holds nothing opened.
+
+    ``code``: one of ``inspect_record.FAILURES``, or, where nothing shows that the lab made this file for this inspection,
+    ``addressed`` or ``signature``: then it counts for nothing, and no record says that the lab failed.
+    """
 
     def __init__(self, code: str, what: str) -> None:
         self.code = code
         super().__init__("opening", what)
-
-
-@dataclass(frozen=True)
-class OpenedReading:
-    """A reading with its way to the lab's epoch root. ``signature``: the meter's, of the root that ``opening`` leads to."""
-
-    meter: str
-    opening: ReadingOpening
-    signature: bytes
-    meter_path: tuple[bytes, ...] = field(repr=False)
-
-
-@dataclass(frozen=True)
-class OpenedSlot:
-    """A slot with the private name behind its digest; the name of an empty slot is empty."""
-
-    name: str = field(repr=False)
-    opening: SlotOpening
-
-
-@dataclass(frozen=True)
-class Opening:
-    """An opening file. Readings ascend by (epoch, meter, index), slots by index; none occurs twice."""
-
-    agreement: bytes
-    lab: str
-    period: int
-    round: int
-    to: str
-    readings: tuple[OpenedReading, ...]
-    slots: tuple[OpenedSlot, ...]
-    signature: bytes = b""
-
-    def encode(self) -> bytes:
-        """Canonical JSON. Not for publication."""
-        return to_json(self._fields() | {"signature": self.signature.hex()})
-
-    def message(self) -> bytes:
-        """What the lab signs: domain and SHA-256 of the canonical JSON without its signature."""
-        out = Writer()
-        out.uint(len(OPENING_DOMAIN), 2)
-        out.raw(OPENING_DOMAIN + hashlib.sha256(to_json(self._fields())).digest())
-        return out.data
-
-    def _fields(self) -> dict[str, Any]:
-        return {
-            "format": FORMAT, "agreement": self.agreement.hex(), "lab": self.lab, "period": self.period, "round": self.round,
-            "to": self.to, "readings": [_reading_row(item) for item in self.readings], "slots": [_slot_row(s) for s in self.slots],
-        }  # fmt: skip
-
-    @staticmethod
-    def decode(data: bytes) -> Opening:
-        """Inverse of :meth:`encode`. Raises MalformedFile for anything that it would not write."""
-        if len(data) > OPENING_LIMIT:
-            raise MalformedFile(f"an opening has at most {OPENING_LIMIT} bytes")
-        try:
-            value: Any = from_json(data)
-            result = Opening(
-                bytes.fromhex(value["agreement"]), value["lab"], _count(value["period"]), _count(value["round"]), value["to"],
-                tuple(map(_reading, value["readings"])), tuple(map(_slot, value["slots"])), bytes.fromhex(value["signature"]),
-            )  # fmt: skip
-            good = is_name(result.lab) and is_name(result.to) and len(result.agreement) == 32 and len(result.signature) == 64
-            good = good and result.encode() == data
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            good = False
-        if not good:
-            raise MalformedFile("not a canonical opening file", hint="write it with `standstill inspect open`")
-        return result
-
-
-def _count(value: Any) -> int:
-    if type(value) is not int or not 0 <= value < 2**64:
-        raise ValueError("not a count")
-    return value
-
-
-def _path(value: Any) -> tuple[bytes, ...]:
-    if type(value) is not list or len(value) > 16:
-        raise ValueError("not a path")
-    return tuple(bytes.fromhex(item) for item in value)
-
-
-def _reading_row(item: OpenedReading) -> dict[str, Any]:
-    one = item.opening
-    return {
-        "meter": item.meter, "epoch": one.reading.epoch, "index": one.index, "start": one.start, "tag": one.reading.tag,
-        "chip_seconds": one.reading.chip_seconds, "work": one.reading.work, "salt": one.salt.hex(),
-        "path": [h.hex() for h in one.path], "signature": item.signature.hex(), "meter_path": [h.hex() for h in item.meter_path],
-    }  # fmt: skip
-
-
-def _reading(row: Any) -> OpenedReading:
-    if not is_name(row["meter"]):
-        raise ValueError("not a meter's name")
-    reading = Reading(*(_count(row[name]) for name in ("epoch", "tag", "chip_seconds", "work")))
-    one = ReadingOpening(_count(row["index"]), _count(row["start"]), reading, bytes.fromhex(row["salt"]), _path(row["path"]))
-    return OpenedReading(row["meter"], one, bytes.fromhex(row["signature"]), _path(row["meter_path"]))
-
-
-_NUMBERS = ("tag", "kind", "parent1", "parent2", "base", "epoch", "declared")
-
-
-def _slot_row(item: OpenedSlot) -> dict[str, Any]:
-    one, slot = item.opening, item.opening.slot
-    return {name: getattr(slot, name) for name in _NUMBERS} | {
-        "index": one.index, "used": slot.used, "weights": slot.weights.hex(), "name": item.name,
-        "genesis_commitment": slot.genesis_commitment.hex(), "genesis_round": slot.genesis_round,
-        "salt": one.salt.hex(), "path": [h.hex() for h in one.path],
-    }  # fmt: skip
-
-
-def _slot(row: Any) -> OpenedSlot:
-    name, used = row["name"], row["used"]
-    if type(used) is not bool or type(name) is not str or len(name) > MAX_NAME:
-        raise ValueError("not a slot")
-    values = [_count(row[key]) for key in _NUMBERS]
-    weights, commitment = bytes.fromhex(row["weights"]), bytes.fromhex(row["genesis_commitment"])
-    slot = Slot(used, *values, weights, name_digest(name) if used else NOTHING, commitment, _count(row["genesis_round"]))
-    return OpenedSlot(name, SlotOpening(_count(row["index"]), slot, bytes.fromhex(row["salt"]), _path(row["path"])))
 
 
 # ---- making an opening -------------------------------------------------------------------------------------
@@ -182,10 +65,11 @@ def _slot(row: Any) -> OpenedSlot:
 
 @dataclass(frozen=True)
 class SealedEpoch:
-    """A meter's sealed epoch, from the lab's store: its readings in order, seed, and the meter's signature of the root."""
+    """A meter's sealed epoch, from the lab's store: its readings in order, seed, root, and the meter's signature of the root."""
 
     readings: tuple[Reading, ...] = field(repr=False)
     seed: bytes = field(repr=False)
+    root: bytes
     signature: bytes
 
 
@@ -211,10 +95,12 @@ class Material(Protocol):
 def make_opening(agreement: Agreement, drawn: Drawn, material: Material, to: str, key: Ed25519PrivateKey) -> Opening:
     """Open exactly what was drawn, for one inspector, signed by the lab.
 
-    Every commitment is recomputed and compared with the logged one before anything is opened.
+    Before anything is opened, the tree of every drawn meter and epoch is rebuilt and compared with the root that the meter signed,
+    and what the lab published of these epochs with the log.
 
     Raises:
-        ClaimsError: the inspector or the key is not one, or the material is not what was published.
+        MaterialError: the material is not what was signed and published.
+        ClaimsError: the inspector or the key is not one.
     """
     lab = drawn.committed.lab
     agreement.party(to)
@@ -223,50 +109,70 @@ def make_opening(agreement: Agreement, drawn: Drawn, material: Material, to: str
     if key.public_key().public_bytes_raw() != agreement.party(lab).key:
         raise ClaimsError(f"this key is not lab {lab}'s", "sign with the lab's party key")
     readings = _open_readings(agreement, drawn, material)
-    last = agreement.period_epochs(drawn.committed.period)[1]
-    registry, size = material.registry(last), agreement.commitment.checkpoints
-    if registry_epoch_head(registry.slots, registry.seed, size) != drawn.committed.epochs[last].registry_head:
-        raise ClaimsError(f"the store's registry is not the one published for epoch {last}", "was it changed since?")
-    place = {slot.tag: index for index, slot in enumerate(registry.slots)}
-    tags = {item.opening.reading.tag for item in readings if item.opening.reading.tag >= FIRST_TAG}
-    if tags - place.keys():
-        raise ClaimsError(f"a drawn reading's checkpoint is not in the registry published for epoch {last}")
-    slots = []
-    for index in sorted({*drawn.slots, *(place[tag] for tag in tags)}):
-        name = registry.names[index] if index < len(registry.slots) else ""
-        slots.append(OpenedSlot(name, SlotOpening.of(registry.slots, index, registry.seed, size)))
+    slots = _open_slots(agreement, drawn, material, readings)
     period, number = drawn.committed.period, drawn.round.number
     opening = Opening(agreement.digest, lab, period, number, to, tuple(readings), tuple(slots))
     return replace(opening, signature=key.sign(opening.message()))
 
 
 def _open_readings(agreement: Agreement, drawn: Drawn, material: Material) -> list[OpenedReading]:
-    agreed, size = agreement.lab(drawn.committed.lab), agreement.commitment.readings
+    agreed = agreement.lab(drawn.committed.lab)
     opened: dict[tuple[int, str, int], OpenedReading] = {}
     for epoch in sorted({item.epoch for item in drawn.draws}):
         sealed = {meter.name: material.epoch(meter.name, epoch) for meter in agreed.meters}
-        roots = [
-            (m.name, epoch_root(sealed[m.name].readings, epoch, agreement.coverage(m), sealed[m.name].seed, size))
-            for m in agreed.meters
-        ]
+        roots = [(meter.name, sealed[meter.name].root) for meter in agreed.meters]
         if lab_epoch_root(roots) != drawn.committed.epochs[epoch].root:
-            raise ClaimsError(f"the store's readings of epoch {epoch} are not those published")
+            raise MaterialError(f"the store's roots of epoch {epoch} are not those published", "was the store changed since?")
         leaves = [meter_leaf(name, root) for name, root in roots]
-        for item in (item for item in drawn.draws if item.epoch == epoch):
-            meter, own = agreed.meter(item.meter), sealed[item.meter]
-            index = _covering(own.readings, item.offset)
-            one = ReadingOpening.of(own.readings, index, epoch, agreement.coverage(meter), own.seed, size)
-            position = agreed.meters.index(meter)
-            path = tuple(audit_path(leaves, position))
-            opened[(epoch, item.meter, index)] = OpenedReading(item.meter, one, own.signature, path)
+        for position, meter in enumerate(agreed.meters):
+            offsets = [item.offset for item in drawn.draws if (item.epoch, item.meter) == (epoch, meter.name)]
+            own, path = sealed[meter.name], tuple(audit_path(leaves, position))
+            for one in _open_epoch(agreement, meter, epoch, own, offsets):
+                opened[epoch, meter.name, one.index] = OpenedReading(meter.name, one, own.signature, path)
     return [opened[place] for place in sorted(opened)]
+
+
+def _open_epoch(agreement: Agreement, meter: Meter, epoch: int, own: SealedEpoch, offsets: list[int]) -> list[ReadingOpening]:
+    """The readings that cover the offsets, from the rebuilt tree of a meter and epoch."""
+    if not offsets:
+        return []
+    cover, size = agreement.coverage(meter), agreement.commitment.readings
+    changed = f"the store's readings of meter {meter.name}, epoch {epoch}, are not those that it signed"
+    try:
+        rebuilt = epoch_root(own.readings, epoch, cover, own.seed, size)
+    except CommitmentError as error:
+        raise MaterialError(f"{changed}: {error.what}", "was the store changed since?") from None
+    if rebuilt != own.root:
+        raise MaterialError(changed, "was the store changed since?")
+    indices = sorted({_covering(own.readings, offset) for offset in offsets})
+    return [ReadingOpening.of(own.readings, index, epoch, cover, own.seed, size) for index in indices]
+
+
+def _open_slots(agreement: Agreement, drawn: Drawn, material: Material, readings: list[OpenedReading]) -> list[OpenedSlot]:
+    last = agreement.period_epochs(drawn.committed.period)[1]
+    registry, size = material.registry(last), agreement.commitment.checkpoints
+    try:
+        rebuilt = registry_epoch_head(registry.slots, registry.seed, size)
+    except CommitmentError as error:
+        raise MaterialError(f"the store's registry cannot be that of epoch {last}: {error.what}") from None
+    if rebuilt != drawn.committed.epochs[last].registry_head:
+        raise MaterialError(f"the store's registry is not the one published for epoch {last}", "was the store changed since?")
+    place = {slot.tag: index for index, slot in enumerate(registry.slots)}
+    tags = {item.opening.reading.tag for item in readings if item.opening.reading.tag >= FIRST_TAG}
+    if tags - place.keys():
+        raise MaterialError(f"a drawn reading's checkpoint is not in the registry published for epoch {last}")
+    slots = []
+    for index in sorted({*drawn.slots, *(place[tag] for tag in tags)}):
+        name = registry.names[index] if index < len(registry.slots) else ""
+        slots.append(OpenedSlot(name, SlotOpening.of(registry.slots, index, registry.seed, size)))
+    return slots
 
 
 def _covering(readings: Sequence[Reading], offset: int) -> int:
     for index, start in enumerate(reading_starts(readings)):
         if start <= offset < start + readings[index].chip_seconds:
             return index
-    raise ClaimsError(f"no reading covers chip-second {offset}")
+    raise MaterialError(f"no reading covers chip-second {offset}")
 
 
 # ---- checking one ------------------------------------------------------------------------------------------
@@ -316,25 +222,28 @@ def _check_readings(agreement: Agreement, drawn: Drawn, opening: Opening) -> Non
     places = [(r.opening.reading.epoch, r.meter, r.opening.index) for r in opening.readings]
     if any(a >= b for a, b in zip(places, places[1:], strict=False)):
         raise OpeningRejected("selection", "the opened readings are not in order, or one occurs twice")
-    before: dict[tuple[int, str], int] = {}
+    ends: dict[tuple[int, str], int] = {}
+    spans: dict[tuple[int, str], list[tuple[int, int]]] = {}
     for item in opening.readings:
-        epoch, start, length = item.opening.reading.epoch, item.opening.start, item.opening.reading.chip_seconds
+        place, start = (item.opening.reading.epoch, item.meter), item.opening.start
         _check_reading(agreement, drawn, item)
-        if start < before.get((epoch, item.meter), 0):
+        if start < ends.get(place, 0):
             raise OpeningRejected("overlap", f"opened readings of meter {item.meter} overlap")
-        before[(epoch, item.meter)] = start + length
-    spans = [(r.opening.reading.epoch, r.meter, r.opening.start, r.opening.reading.chip_seconds) for r in opening.readings]
-    used = set()
-    for draw in drawn.draws:
-        hits = [
-            i for i, (epoch, meter, start, length) in enumerate(spans)
-            if (epoch, meter) == (draw.epoch, draw.meter) and start <= draw.offset < start + length
-        ]  # fmt: skip
-        if len(hits) != 1:
-            raise OpeningRejected("selection", "a drawn chip-second is not covered by exactly one opened reading")
-        used.update(hits)
-    if len(used) != len(spans):
+        ends[place] = start + item.opening.reading.chip_seconds
+        spans.setdefault(place, []).append((start, ends[place]))
+    used = {_drawn_span(spans, item) for item in drawn.draws}
+    if len(used) != len(opening.readings):
         raise OpeningRejected("selection", "a reading is opened that was not drawn")
+
+
+def _drawn_span(spans: dict[tuple[int, str], list[tuple[int, int]]], item: Draw) -> tuple[int, str, int]:
+    """The opened reading that covers a drawn chip-second; the spans of one meter and epoch ascend and do not overlap."""
+    place = (item.epoch, item.meter)
+    own = spans.get(place, [])
+    at = bisect_right(own, item.offset, key=lambda span: span[0]) - 1
+    if at < 0 or item.offset >= own[at][1]:
+        raise OpeningRejected("selection", "a drawn chip-second is not covered by exactly one opened reading")
+    return (*place, at)
 
 
 def _check_reading(agreement: Agreement, drawn: Drawn, item: OpenedReading) -> None:
@@ -371,7 +280,7 @@ def _check_values(agreement: Agreement, meter: Meter, period: int, one: ReadingO
 
 
 def _check_slots(agreement: Agreement, drawn: Drawn, opening: Opening) -> None:
-    last = agreement.period_epochs(drawn.committed.period)[1]
+    first, last = agreement.period_epochs(drawn.committed.period)
     head, size = drawn.committed.epochs[last].registry_head, agreement.commitment.checkpoints
     indices = [item.opening.index for item in opening.slots]
     if any(a >= b for a, b in zip(indices, indices[1:], strict=False)):
@@ -395,5 +304,8 @@ def _check_slots(agreement: Agreement, drawn: Drawn, opening: Opening) -> None:
     tags = {item.opening.reading.tag for item in opening.readings if item.opening.reading.tag >= FIRST_TAG}
     if tags - by_tag.keys():
         raise OpeningRejected("slot-missing", "the slot of a drawn reading's checkpoint is not opened")
+    worked = [item.opening.slot for item in opening.slots if item.opening.slot.tag in tags]
+    if any(KINDS[slot.kind - 1] not in ("CHECKPOINT", "SNAPSHOT") or slot.epoch < first for slot in worked):
+        raise OpeningRejected("slot-values", "a drawn reading's checkpoint is of a kind or a period that receives no work then")
     if {*drawn.slots, *(by_tag[tag] for tag in tags)} != set(indices):
         raise OpeningRejected("selection", "the opened slots are not exactly those drawn and those of drawn readings")

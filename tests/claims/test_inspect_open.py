@@ -32,15 +32,8 @@ from claims.entries import EpochEntry, check_entry, encode_entry, sign_entry
 from claims.errors import BadSignature, ClaimRejected, ClaimsError, MalformedFile, UnreadableFile
 from claims.genesis import check_genesis, genesis_commitment, genesis_seed
 from claims.inspect_draw import draw_committed, draw_slots, load_round
-from claims.inspect_open import (
-    OpenedSlot,
-    Opening,
-    OpeningRejected,
-    SealedEpoch,
-    SealedRegistry,
-    check_opening,
-    make_opening,
-)  # fmt: skip
+from claims.inspect_file import OpenedReading, OpenedSlot, Opening
+from claims.inspect_open import OpeningRejected, SealedEpoch, SealedRegistry, check_opening, make_opening
 from claims.inspect_record import Record, check_record, check_record_entry, make_record, record_entry
 from claims.records import Reading
 from claims.signatures import epoch_root_message
@@ -92,7 +85,7 @@ class World:
             seed = hashlib.sha256(b"seed%d.%d" % (number, epoch)).digest()
             root = epoch_root(readings, epoch, cover, seed, SIZES.readings)
             message = epoch_root_message(self.terms.digest, "alpha", meter.name, epoch, root)
-            self.sealed[meter.name, epoch] = SealedEpoch(readings, seed, METER_KEYS[meter.name].sign(message))
+            self.sealed[meter.name, epoch] = SealedEpoch(readings, seed, root, METER_KEYS[meter.name].sign(message))
             roots.append((meter.name, root))
         head = registry_epoch_head(self.slots.slots, self.slots.seed, SIZES.checkpoints)
         entry = EpochEntry(self.terms.digest, "alpha", epoch, lab_epoch_root(roots), head)
@@ -109,8 +102,6 @@ class World:
 
     def reading(self, meter: str, epoch: int, index: int):  # type: ignore[no-untyped-def]
         """The lab opens any leaf it likes, correctly."""
-        from claims.inspect_open import OpenedReading
-
         own, agreed = self.sealed[meter, epoch], self.terms.labs[0].meter(meter)
         one = ReadingOpening.of(own.readings, index, epoch, self.terms.coverage(agreed), own.seed, SIZES.readings)
         leaves = []
@@ -263,8 +254,6 @@ def test_a_colluding_meter_that_overlaps_two_opened_leaves_is_refused(world: Wor
     draws = tuple(d for d in world.drawn.draws if d.offset == offset and (d.meter, d.epoch) == (meter, epoch))
     drawn = replace(world.drawn, committed=committed, draws=(*draws, *draws))
     signature = METER_KEYS[meter].sign(epoch_root_message(world.terms.digest, "alpha", meter, epoch, root))
-    from claims.inspect_open import OpenedReading
-
     path = tuple(audit_path([meter_leaf(*pair) for pair in roots], world.meters.index(agreed)))
     both = tuple(
         OpenedReading(meter, ReadingOpening(i, 0, twice, salt(own.seed, i), tuple(audit_path(leaves, i))), signature, path)

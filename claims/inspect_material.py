@@ -1,0 +1,54 @@
+"""A lab's store as the material of openings: sealed readings and published registry heads, one epoch at a time.
+
+    drawn epoch --StoreMaterial.epoch--> readings, seed, root, signature --make_opening--> tree rebuilt, root compared
+    last epoch  --StoreMaterial.registry--> slots as published, names, seed --make_opening--> head rebuilt and compared
+
+Nothing is read or rebuilt before it is asked for: of a month, an opening touches the drawn epochs only. What is returned here is as
+the store has it; that it is what was signed and published is for :func:`claims.inspect_open.make_opening`, which compares
+every rebuilt root with the signed and the logged one before it opens anything.
+"""
+
+from __future__ import annotations
+
+from claims.agreement import Agreement
+from claims.epochs import slots_at
+from claims.inspect_open import MaterialError, SealedEpoch, SealedRegistry
+from claims.records import EpochSeal
+from claims.store import Store
+
+__all__ = ["StoreMaterial"]
+
+
+class StoreMaterial:
+    """The material of one lab under one agreement.
+
+    Args:
+        store: the lab's open store.
+        agreement: under which the epochs were sealed and published.
+
+    Raises:
+        ClaimRejected: the store's lab is not a lab of the agreement.
+    """
+
+    def __init__(self, store: Store, agreement: Agreement) -> None:
+        agreement.lab(store.lab)
+        self._store, self._agreement = store, agreement
+        self._seals: dict[tuple[int, str], dict[int, EpochSeal]] = {}
+
+    def epoch(self, meter: str, epoch: int) -> SealedEpoch:
+        """A meter's sealed epoch. Raises MaterialError when it is not sealed under the agreement."""
+        place = (epoch // self._agreement.epochs_per_period, meter)
+        if place not in self._seals:
+            self._seals[place] = {seal.epoch: seal for seal in self._store.epoch_seals(*place)}
+        seal = self._seals[place].get(epoch)
+        if seal is None or seal.agreement != self._agreement.digest:
+            raise MaterialError(f"the store has no epoch {epoch} that meter {meter} sealed under this agreement")
+        return SealedEpoch(tuple(self._store.epoch_readings(meter, epoch)), seal.seed, seal.root, seal.signature)
+
+    def registry(self, epoch: int) -> SealedRegistry:
+        """The registry behind the head published for an epoch. Raises MaterialError when it was not published."""
+        head = self._store.epoch_head(epoch)
+        if head is None or head.agreement != self._agreement.digest:
+            raise MaterialError(f"the store has no epoch {epoch} that was published under this agreement")
+        slots = slots_at(self._store, self._agreement, epoch)
+        return SealedRegistry(tuple(slots), tuple(self._store.name(slot.tag) for slot in slots), head.seed)
