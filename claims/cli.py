@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -301,32 +302,37 @@ def show(path: Path) -> None:
 
 
 @cli.command()
-@click.argument("claims", metavar="CLAIM_A CLAIM_B", nargs=2, type=read_path)
+@click.argument("files", metavar="FILE_A FILE_B", nargs=2, type=read_path)
 @agreement_argument
 @click.option("--out", "-o", "target", type=read_path, help="Folder for evidence files. [default: print only]")
-def evidence(claims: tuple[Path, Path], agreement_path: Path, target: Path | None) -> None:
-    """Look for two different heads signed by one key for one period; exit 1 when there are any."""
-    from claims.evidence import find_equivocations
+def evidence(files: tuple[Path, Path], agreement_path: Path, target: Path | None) -> None:
+    """Compare two claims, or two log entries: did one key sign two different things in one place? Exit 1 if so."""
+    from claims.entries import MAGIC, decode_entry
+    from claims.evidence import Evidence, TwoEntries, find_equivocations
     from claims.files import CLAIM_LIMIT, read_bounded, write_new
     from claims.verify import parse_claim
 
     terms = _load_agreement(agreement_path)
-    one, two = (parse_claim(read_bounded(path, CLAIM_LIMIT)) for path in claims)
+    one, two = (read_bounded(path, CLAIM_LIMIT) for path in files)
+    items: list[Evidence] = []
+    if one.startswith(MAGIC) and two.startswith(MAGIC):
+        if decode_entry(one).identity == decode_entry(two).identity and one != two:
+            items.append(TwoEntries.of(one, two))
+    else:
+        items += find_equivocations(parse_claim(one), parse_claim(two))
     found = 0
-    for item in find_equivocations(one, two):
-        who = f"lab {item.lab}" if item.meter is None else f"meter {item.lab}/{item.meter}"
+    for item in items:
         try:
             item.check(terms)
         except BadSignature as error:
-            out(f"{who}: two heads, but no evidence: {error.what}", err=True)
+            out(f"no evidence that {item.text}: {error.what}", err=True)
             continue
         found += 1
-        out(f"EQUIVOCATION: {who} signed two heads for period {item.period}")
+        out(f"EQUIVOCATION: {item.text}")
         if target is not None:
-            name = f"{item.lab}-{item.meter or 'registry'}-{item.period}.evidence"
-            write_new(target / name, item.encode())
+            write_new(target / f"{re.sub('[^a-z0-9._-]+', '-', item.text)}.evidence", item.encode())
     if not found:
-        out("no equivocation between these two claims")
+        out("no equivocation between these two files")
     sys.exit(1 if found else 0)
 
 
@@ -335,16 +341,15 @@ def evidence(claims: tuple[Path, Path], agreement_path: Path, target: Path | Non
 @agreement_argument
 def check_evidence(path: Path, agreement_path: Path) -> None:
     """Check an evidence file with the agreement alone; exit 0 when it is evidence."""
-    from claims.evidence import Equivocation
+    from claims.evidence import decode_evidence
     from claims.files import SMALL_LIMIT, read_bounded
 
-    item = Equivocation.decode(read_bounded(path, SMALL_LIMIT))
+    item = decode_evidence(read_bounded(path, SMALL_LIMIT))
     try:
         item.check(_load_agreement(agreement_path))
     except BadSignature as error:
         raise ClaimRejected("evidence", error.what) from None
-    who = f"lab {item.lab}" if item.meter is None else f"meter {item.lab}/{item.meter}"
-    out(f"{who} signed two heads for period {item.period}")
+    out(item.text)
 
 
 def main(argv: list[str] | None = None) -> None:

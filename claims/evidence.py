@@ -1,7 +1,10 @@
-"""Evidence of equivocation: two different heads that one key signed for the same place.
+"""Evidence of equivocation: two different things that one key signed where there may be one.
 
-A meter signs one ledger head per period, a lab one registry head per period. Two are proof of misconduct that
-anyone can check with the agreement alone, without either claim being valid.
+    Equivocation       two ledger heads of a meter, or two registry heads of a lab, for one period
+    TwoRoots           two roots of a meter for one epoch
+    TwoEntries         two log entries of one identity: an epoch, a claim, an inspection
+
+Each is proof of misconduct that anyone can check with the agreement alone, without a claim being valid or a log at hand.
 """
 
 from __future__ import annotations
@@ -10,14 +13,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from claims.agreement import Agreement
-from claims.canonical import from_json, head_from_hex, head_to_hex, to_json
+from claims.canonical import from_json, head_from_hex, head_to_hex, is_name, to_json
 from claims.claim import Claim
+from claims.entries import AssentEntry, EpochEntry, InspectionEntry, check_entry, decode_entry, unsigned_bytes
 from claims.errors import BadSignature, MalformedFile
-from claims.signatures import check_signature, ledger_head_message, registry_head_message
+from claims.signatures import check_signature, epoch_root_message, ledger_head_message, registry_head_message
 
-__all__ = ["FORMAT", "Equivocation", "find_equivocations"]
+__all__ = [
+    "ENTRIES_FORMAT", "FORMAT", "FORMATS", "ROOTS_FORMAT", "Equivocation", "Evidence", "TwoEntries", "TwoRoots", "decode_evidence",
+    "find_equivocations",
+]  # fmt: skip
 
 FORMAT = "standstill-evidence/2"
+ROOTS_FORMAT = "standstill-roots-evidence/1"
+ENTRIES_FORMAT = "standstill-entries-evidence/1"
+FORMATS = (FORMAT, ROOTS_FORMAT, ENTRIES_FORMAT)
 
 Head = tuple[int, ...]
 _Signed = tuple[Head, bytes, bytes]
@@ -33,6 +43,16 @@ class Equivocation:
     meter: str | None
     period: int
     heads: tuple[tuple[Head, bytes, bytes], tuple[Head, bytes, bytes]]
+
+    @property
+    def text(self) -> str:
+        """What it says, if it checks."""
+        who = f"lab {self.lab}" if self.meter is None else f"meter {self.lab}/{self.meter}"
+        return f"{who} signed two heads for period {self.period}"
+
+    def against(self, agreement: Agreement) -> tuple[str, int] | None:
+        """The lab and the period whose claim it spoils."""
+        return self.lab, self.period
 
     def check(self, agreement: Agreement) -> None:
         """Check both signatures.
@@ -88,6 +108,130 @@ class Equivocation:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MalformedFile):
             raise MalformedFile("not a canonical evidence file") from None
         return found
+
+
+@dataclass(frozen=True)
+class TwoRoots:
+    """Two roots that one meter signed for one epoch. ``roots``: (32-byte root, signature), ascending."""
+
+    agreement: bytes
+    lab: str
+    meter: str
+    epoch: int
+    roots: tuple[tuple[bytes, bytes], tuple[bytes, bytes]]
+
+    @property
+    def text(self) -> str:
+        """What it says, if it checks."""
+        return f"meter {self.lab}/{self.meter} signed two roots for epoch {self.epoch}"
+
+    def against(self, agreement: Agreement) -> tuple[str, int] | None:
+        """The lab and the period whose claim it spoils."""
+        return self.lab, self.epoch // agreement.epochs_per_period
+
+    def check(self, agreement: Agreement) -> None:
+        """As :meth:`Equivocation.check`."""
+        if agreement.digest != self.agreement or self.roots[0][0] == self.roots[1][0]:
+            raise BadSignature("the evidence is about another agreement, or its two roots are equal")
+        key = agreement.lab(self.lab).meter(self.meter).key
+        for root, signature in self.roots:
+            message = epoch_root_message(self.agreement, self.lab, self.meter, self.epoch, root)
+            check_signature(f"meter {self.meter}", key, signature, message)
+
+    def encode(self) -> bytes:
+        """Canonical JSON (FORMATS.md section 6)."""
+        roots = [{"root": root.hex(), "signature": signature.hex()} for root, signature in self.roots]
+        return to_json(
+            {
+                "agreement": self.agreement.hex(), "epoch": self.epoch, "format": ROOTS_FORMAT, "lab": self.lab,
+                "meter": self.meter, "roots": roots,
+            }
+        )  # fmt: skip
+
+    @staticmethod
+    def decode(data: bytes) -> TwoRoots:
+        """Inverse of :meth:`encode`. Raises MalformedFile for anything else."""
+        try:
+            value: Any = from_json(data)
+            one, two = ((bytes.fromhex(item["root"]), bytes.fromhex(item["signature"])) for item in value["roots"])
+            found = TwoRoots(bytes.fromhex(value["agreement"]), value["lab"], value["meter"], value["epoch"], (one, two))
+            good = is_name(found.lab) and is_name(found.meter) and type(found.epoch) is int and 0 <= found.epoch < 2**24
+            good = good and len(found.agreement) == 32 and all(len(root) == 32 for root, _ in found.roots)
+            good = good and found.roots[0] <= found.roots[1] and found.encode() == data
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MalformedFile):
+            good = False
+        if not good:
+            raise MalformedFile("not a canonical evidence file")
+        return found
+
+
+@dataclass(frozen=True)
+class TwoEntries:
+    """Two log entries of one identity and different content, both signed. ``entries``: their bytes, ascending."""
+
+    entries: tuple[bytes, bytes]
+
+    @staticmethod
+    def of(one: bytes, two: bytes) -> TwoEntries:
+        """The evidence that two entries are; whether they are is for :meth:`check`."""
+        return TwoEntries((one, two) if one <= two else (two, one))
+
+    @property
+    def text(self) -> str:
+        """What it says, if it checks."""
+        return f"{decode_entry(self.entries[0]).author} signed two versions of {decode_entry(self.entries[0]).title}"
+
+    def against(self, agreement: Agreement) -> tuple[str, int] | None:
+        """The lab and the period whose claim it spoils; None where another party contradicts itself."""
+        entry = decode_entry(self.entries[0])
+        if isinstance(entry, (AssentEntry, InspectionEntry)):
+            return None
+        return entry.lab, entry.epoch // agreement.epochs_per_period if isinstance(entry, EpochEntry) else entry.period
+
+    def check(self, agreement: Agreement) -> None:
+        """Check both entries against the agreement.
+
+        Raises:
+            BadSignature: a signature does not verify, or the entries do not contradict each other.
+            ClaimRejected: one is about another agreement, or does not fit it.
+            MalformedFile: one is no entry.
+        """
+        one, two = map(decode_entry, self.entries)
+        if one.identity != two.identity or unsigned_bytes(one) == unsigned_bytes(two):
+            raise BadSignature("the two entries do not contradict each other")
+        for entry in (one, two):
+            check_entry(entry, agreement)
+
+    def encode(self) -> bytes:
+        """Canonical JSON (FORMATS.md section 6)."""
+        return to_json({"entries": [entry.hex() for entry in self.entries], "format": ENTRIES_FORMAT})
+
+    @staticmethod
+    def decode(data: bytes) -> TwoEntries:
+        """Inverse of :meth:`encode`. Raises MalformedFile for anything else."""
+        try:
+            value: Any = from_json(data)
+            one, two = map(bytes.fromhex, value["entries"])
+            found = TwoEntries((one, two))
+            decode_entry(one), decode_entry(two)
+            if one > two or found.encode() != data:
+                raise ValueError
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MalformedFile):
+            raise MalformedFile("not a canonical evidence file") from None
+        return found
+
+
+Evidence = Equivocation | TwoRoots | TwoEntries
+
+
+def decode_evidence(data: bytes) -> Evidence:
+    """Evidence of any kind of this module. Raises MalformedFile for anything else."""
+    for kind in (Equivocation, TwoRoots, TwoEntries):
+        try:
+            return kind.decode(data)
+        except MalformedFile:
+            continue
+    raise MalformedFile("not a canonical evidence file")
 
 
 def find_equivocations(one: Claim, two: Claim) -> list[Equivocation]:

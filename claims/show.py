@@ -12,8 +12,8 @@ from claims.claim import MAGIC, decode_claim
 from claims.decision import FORMAT as DECISION_FORMAT
 from claims.decision import Decision
 from claims.errors import MalformedFile
-from claims.evidence import FORMAT as EVIDENCE_FORMAT
-from claims.evidence import Equivocation
+from claims.evidence import FORMATS as EVIDENCE_FORMATS
+from claims.evidence import decode_evidence
 from claims.files import CLAIM_LIMIT, read_bounded
 from claims.signatures import SIGNATURES_FORMAT, AgreementSignatures
 from claims.units import format_duration, format_time, format_work
@@ -67,15 +67,8 @@ def _json_lines(data: bytes) -> list[str]:
         ]
     if DECISION_FORMAT.encode() in data:
         return ["a decision (not checked here: standstill decision check)", *Decision.decode(data).lines()]
-    if EVIDENCE_FORMAT.encode() in data:
-        item = Equivocation.decode(data)
-        who = f"lab {item.lab}" if item.meter is None else f"meter {item.lab}/{item.meter}"
-        return [
-            "evidence of equivocation (not checked here: standstill check-evidence)",
-            f"agreement   {item.agreement.hex()}",
-            f"signer      {who}, period {item.period}",
-            *(f"head        {head_to_hex(head)}" for head, _, _ in item.heads),
-        ]
+    if any(name.encode() in data for name in EVIDENCE_FORMATS):
+        return ["evidence of equivocation (not checked here: standstill check-evidence)", f"says        {decode_evidence(data).text}"]
     raise MalformedFile("JSON of no kind that Standstill writes")
 
 

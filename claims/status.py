@@ -18,7 +18,7 @@ from claims.agreement import Agreement
 from claims.decision import Decision
 from claims.entries import PublishedEntries
 from claims.errors import BadSignature, ClaimRejected, ClaimsError, UnreadableFile
-from claims.evidence import Equivocation
+from claims.evidence import decode_evidence
 from claims.files import ROOTS_LIMIT, SMALL_LIMIT
 from claims.life import Life, life_of, lifted_spans
 from claims.status_folder import RECORD_LIMIT, ClaimFile, Folder, SignedAgreement
@@ -214,12 +214,15 @@ def _equivocation(data: bytes, book: Book, found: _Findings) -> bool:
     if len(data) > SMALL_LIMIT:
         return False
     try:
-        item = Equivocation.decode(data)
+        item = decode_evidence(data)
         item.check(book.agreement)
     except ClaimsError:
         return False
-    who = "the lab" if item.meter is None else f"meter {item.meter}"
-    found.against[(item.agreement, item.lab, item.period)] = f"evidence: {who} signed two heads"
+    spoilt = item.against(book.agreement)
+    if spoilt is None:
+        found.breaches.append(f"evidence: {item.text}")
+    else:
+        found.against[(book.agreement.digest, *spoilt)] = f"evidence: {item.text}"
     return True
 
 

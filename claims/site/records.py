@@ -97,14 +97,13 @@ def evidence_of(
 
 
 def _conviction(data: bytes, agreement: Agreement) -> str:
-    from claims.evidence import Equivocation
+    from claims.evidence import decode_evidence
     from claims.tlog.evidence import LogEvidence
 
     try:
-        item = Equivocation.decode(data)
+        item = decode_evidence(data)
         item.check(agreement)
-        who = f"Lab {item.lab}" if item.meter is None else f"Meter {item.lab}/{item.meter}"
-        return f"{who} signed two different heads for period {item.period}."
+        return f"{item.text[0].upper()}{item.text[1:]}."
     except ClaimsError:
         pass
     if agreement.log is None:

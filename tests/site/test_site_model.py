@@ -115,7 +115,7 @@ def test_evidence_and_decisions_say_what_they_are(folder, tmp_path):
         decision = sign_decision(world.key(seed), decision, TERMS)
     (folder / "decisions/a.decision").write_bytes(decision.encode())
     view, text, _ = made(folder, tmp_path, START + 25 * HOUR)
-    assert view["evidence"] and "Lab alpha signed two different heads for period 0." in [
+    assert view["evidence"] and "Lab alpha signed two heads for period 0." in [
         item["text"] for item in view["evidence"]
     ]
     assert view["decisions"][0]["text"].startswith(
