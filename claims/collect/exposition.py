@@ -1,0 +1,106 @@
+"""Prometheus text format 0.0.4, from a hostile endpoint: one malformed line, and the whole text is refused.
+
+    name{label="value",...} value [timestamp in ms]
+
+Time and memory are linear in the text, whose size the caller bounds. Comments are skipped, values are kept as text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from claims.collect.errors import PollFailed
+
+__all__ = ["MAX_LABELS", "MAX_LINE", "Line", "parse_exposition"]
+
+MAX_LINE = 16 * 1024
+MAX_LABELS = 64
+
+_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_LABEL = re.compile(r'[ \t]*([a-zA-Z_][a-zA-Z0-9_]*)[ \t]*=[ \t]*"((?:[^"\\]|\\.)*)"[ \t]*')
+_END = re.compile(r"[ \t]*(NaN|[+-]?Inf|[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?)(?:[ \t]+(-?[0-9]{1,19}))?[ \t]*")
+_SPACE = re.compile(r"[ \t]*")
+_ESCAPE = re.compile(r"\\(.)")
+_ESCAPES = {"n": "\n", "\\": "\\", '"': '"'}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One sample. ``value``: a number, ``NaN`` or ``Inf`` as text; ``timestamp``: Unix milliseconds or None."""
+
+    name: str
+    labels: dict[str, str]
+    value: str
+    timestamp: int | None
+
+
+def parse_exposition(data: bytes) -> Iterator[Line]:
+    """The samples of a text, in order.
+
+    Raises:
+        PollFailed: not UTF-8, a last line without line feed (the text was cut off), or a line that is not in the format.
+    """
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise PollFailed("the answer is not UTF-8") from None
+    if text and not text.endswith("\n"):
+        raise PollFailed("the answer is cut off")
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip(" \t") or line.lstrip(" \t").startswith("#"):
+            continue
+        sample = _parse(line) if len(line) <= MAX_LINE else None
+        if sample is None:
+            raise PollFailed(f"line {number} of the answer is malformed")
+        yield sample
+
+
+def _parse(line: str) -> Line | None:
+    at = _SPACE.match(line).end()  # type: ignore[union-attr]
+    name = _NAME.match(line, at)
+    if name is None:
+        return None
+    labels: dict[str, str] = {}
+    at = name.end()
+    brace = _SPACE.match(line, at).end()  # type: ignore[union-attr]
+    if line[brace : brace + 1] == "{":
+        after = _labels(line, brace + 1, labels)
+        if after is None:
+            return None
+        at = after
+    elif brace == at:
+        return None
+    end = _END.fullmatch(line, at)
+    if end is None:
+        return None
+    return Line(name[0], labels, end[1], None if end[2] is None else int(end[2]))
+
+
+def _labels(line: str, at: int, labels: dict[str, str]) -> int | None:
+    """Read labels from behind the opening brace into ``labels``; returns the place behind the closing one."""
+    while True:
+        space = _SPACE.match(line, at).end()  # type: ignore[union-attr]
+        if line[space : space + 1] == "}":
+            return space + 1
+        label = _LABEL.match(line, at)
+        if label is None or label[1] in labels or len(labels) >= MAX_LABELS:
+            return None
+        value = _unescaped(label[2])
+        if value is None:
+            return None
+        labels[label[1]] = value
+        at = label.end()
+        if line[at : at + 1] == ",":
+            at += 1
+        elif line[at : at + 1] != "}":
+            return None
+
+
+def _unescaped(text: str) -> str | None:
+    if "\\" not in text:
+        return text
+    if any(mark not in _ESCAPES for mark in _ESCAPE.findall(text)):
+        return None
+    return _ESCAPE.sub(lambda match: _ESCAPES[match[1]], text)

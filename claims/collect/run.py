@@ -1,0 +1,150 @@
+"""The collector's loop: poll, note it on disk, seal what is due, wait. Ends cleanly; goes on after any crash."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event
+from typing import Protocol
+
+from claims.collect.errors import CollectError
+from claims.collect.samples import Poll
+from claims.collect.seal import BEFORE, ELSE, Sealed, Sealing
+from claims.collect.spool import Spool, locked
+from claims.collect.timeline import Gap
+from claims.errors import ClaimsError
+from claims.units import format_work
+
+__all__ = ["Collector", "describe", "spool_lines"]
+
+_GAPS_SHOWN = 3
+
+
+class Source(Protocol):
+    """What is polled (:class:`claims.collect.fetch.Exporters`)."""
+
+    def poll(self) -> Poll:
+        """Ask now; never raises for what endpoints answer."""
+
+
+@dataclass
+class Collector:
+    """Polls one meter's endpoints and seals its epochs.
+
+    Args:
+        folder: of the spool.
+        interval: seconds from poll to poll.
+        say: prints one line.
+        stop: set to end after the poll that is under way.
+    """
+
+    source: Source
+    sealing: Sealing
+    folder: Path
+    interval: float
+    say: Callable[[str], None]
+    stop: Event
+
+    def run(self, *, once: bool = False, until: int | None = None, from_epoch: int | None = None) -> None:
+        """Poll until stopped, until a moment (Unix ms), until the agreement's last epoch is sealed, or once.
+
+        Raises:
+            CollectError: another collector runs, the spool cannot be used or written, or an epoch is due and refused.
+        """
+        with locked(self.folder):
+            spool = self.sealing.begin(self.folder, from_epoch)
+            self._trouble = self._refusal = ""
+            self._behind = False
+            try:
+                due = time.monotonic()
+                while not self.stop.wait(max(0.0, due - time.monotonic())):
+                    due = max(due + self.interval, time.monotonic())
+                    poll = self.source.poll()
+                    self._note(spool, poll)
+                    spool = self._seal(spool, due)
+                    if once or self.sealing.ended(spool.header.epoch) or (until is not None and poll.at >= until):
+                        break
+            finally:
+                spool.close()
+        if self._refusal:
+            raise CollectError(self._refusal, "what was seen is kept: run it again")
+
+    def _note(self, spool: Spool, poll: Poll) -> None:
+        behind = poll.at <= spool.last
+        if not behind or not self._behind:
+            spool.append(poll)
+        if behind and not self._behind:
+            self.say(f"{_clock(poll.at)} the clock is before {_clock(spool.last)}: polls count from then on")
+        self._behind = behind
+        chips = self.sealing.terms.chips
+        short = f"{len(poll.chips)} chips were shown, the meter has {chips}" if len(poll.chips) != chips else ""
+        trouble = poll.trouble or poll.step or short
+        if trouble != self._trouble:
+            self.say(f"{_clock(poll.at)} {trouble or 'all chips are shown'}")
+        self._trouble = trouble
+
+    def _seal(self, spool: Spool, due: float) -> Spool:
+        """Seal what is due, as far as there is time before the next poll."""
+        while self.sealing.due(spool):
+            try:
+                sealed, spool = self.sealing.seal_next(spool)
+            except ClaimsError as error:
+                text = f"epoch {spool.header.epoch} cannot be sealed: {error}"
+                if text != self._refusal:
+                    self.say(text)
+                self._refusal = text
+                break
+            self._refusal = ""
+            self.say(describe(sealed))
+            if time.monotonic() >= due:
+                break
+        return spool
+
+
+def describe(sealed: Sealed) -> str:
+    """One line about an epoch, for the lab's eyes only."""
+    if sealed.fate == BEFORE:
+        return f"epoch {sealed.epoch} had been sealed before the stop"
+    if sealed.fate == ELSE:
+        return f"epoch {sealed.epoch} was sealed by something else: what was seen of it is not in it"
+    busy = ", ".join(f"{name} {_seconds(ms)}" for name, ms in sorted(sealed.busy.items(), key=lambda item: -item[1]))
+    total = _seconds(sum(sealed.busy.values())) + (f" ({busy})" if busy else "")
+    text = f"epoch {sealed.epoch} sealed: busy {total}, idle {_seconds(sealed.idle)} chip-seconds"
+    if sealed.work is not None:
+        text += f", {format_work(sealed.work)}"
+    if not sealed.gaps:
+        return text + "; no gaps"
+    shown = "; ".join(_gap(why, gap) for why, gap in sealed.gaps[:_GAPS_SHOWN])
+    more = len(sealed.gaps) - _GAPS_SHOWN
+    return f"{text}; gaps {_seconds(sum(gap.chip_ms for _, gap in sealed.gaps))}: {shown}" + (f"; {more} more" if more > 0 else "")
+
+
+def spool_lines(spool: Spool) -> list[str]:
+    """What a spool holds, for the lab's eyes only."""
+    count, latest = 0, None
+    for poll in spool.polls():
+        count += 1
+        latest = poll if poll.at >= spool.last else latest
+    lines = [f"PRIVATE spool of meter {spool.header.lab}/{spool.header.meter}, epoch {spool.header.epoch}, {count} polls"]
+    if latest is not None:
+        busy = sum(seen.busy for seen in latest.chips.values())
+        lines.append(f"latest {_clock(latest.at)}: {len(latest.chips)} chips, {busy} of them busy")
+        lines += [latest.trouble] if latest.trouble else []
+    return lines
+
+
+def _gap(why: str, gap: Gap) -> str:
+    return f"{_seconds(gap.chip_ms)} from {_clock(gap.begin)} to {_clock(gap.end)}, {why}"
+
+
+def _seconds(milliseconds: int) -> str:
+    whole, rest = divmod(milliseconds, 1000)
+    return f"{whole}.{rest:03d}".rstrip("0") if rest else str(whole)
+
+
+def _clock(milliseconds: int) -> str:
+    moment = datetime.fromtimestamp(milliseconds // 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"

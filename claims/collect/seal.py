@@ -1,0 +1,199 @@
+"""From folded time to the store: an epoch's usage, the mark that it was collected, and the seal, in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from claims.agreement import Agreement, Meter
+from claims.collect.errors import CollectError
+from claims.collect.samples import FULL, Job
+from claims.collect.spool import Header, Spool
+from claims.collect.timeline import Carry, EpochUsage, Gap, Policy, fold_epoch
+from claims.importers import UNATTRIBUTED_WORDS
+from claims.imports.tables import JobMap, read_jobs
+from claims.meter import MAX_AMOUNT, SoftwareMeter
+from claims.records import RESERVED_NAMES
+from claims.store import FIRST_TAG, UNATTRIBUTED, Store, StoreError, Usage
+
+__all__ = ["BEFORE", "ELSE", "SEALED", "Sealed", "Sealing", "first_epoch"]
+
+SEALED, BEFORE, ELSE = "sealed", "before", "else"
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """What became of an epoch. Amounts are chip-milliseconds.
+
+    Attributes:
+        epoch: which one.
+        fate: ``SEALED`` now; ``BEFORE`` a crash, by this collector; or by something ``ELSE``, and nothing of the spool is in it.
+        busy: by the checkpoint's private name, "unattributed" (gaps included) among them.
+        idle: seen idle.
+        gaps: by reason, the longest first.
+        work: units of 10^12 FLOP, or None under a charge at peak.
+    """
+
+    epoch: int
+    fate: str = SEALED
+    busy: dict[str, int] = field(default_factory=dict)
+    idle: int = 0
+    gaps: tuple[tuple[str, Gap], ...] = ()
+    work: int | None = None
+
+
+def first_epoch(store: Store, agreement: Agreement, meter: str) -> int:
+    """The first epoch of the agreement that the meter has not sealed."""
+    for period in range(agreement.first_period, agreement.periods):
+        first, last = agreement.period_epochs(period)
+        sealed = store.sealed_through(period, meter)
+        if sealed is None:
+            return first
+        if sealed < last:
+            return sealed + 1
+    raise CollectError(f"meter {meter} has sealed every epoch of the agreement", "amend the agreement to go on")
+
+
+def _mark(store: Store, meter: str, epoch: int) -> bytes:
+    text = f"standstill/collected/v1\0{store.lab}\0{meter}\0{epoch}"
+    return hashlib.sha256(text.encode()).digest()
+
+
+class _Probe(Exception):
+    """Rolls a transaction back."""
+
+
+def _collected(store: Store, meter: str, epoch: int) -> bool:
+    """Whether the epoch's mark is in the store."""
+    try:
+        with store.transaction():
+            store.remember_import(_mark(store, meter, epoch), "probe")
+            raise _Probe
+    except _Probe:
+        return False
+    except StoreError:
+        return True
+
+
+@dataclass
+class Sealing:
+    """Seals a meter's epochs from its spool.
+
+    Args:
+        meter: holds the key.
+        jobs: file that maps jobs to checkpoints, read again for every epoch; None: jobs go by their own names.
+    """
+
+    store: Store
+    agreement: Agreement
+    meter: SoftwareMeter
+    policy: Policy
+    jobs: Path | None = None
+
+    @property
+    def terms(self) -> Meter:
+        """The meter as agreed."""
+        return self.agreement.lab(self.store.lab).meter(self.meter.name)
+
+    def span(self, epoch: int) -> tuple[int, int]:
+        """Begin and end of an epoch, Unix ms."""
+        begin, end = self.agreement.epoch_span(epoch)
+        return begin * 1000, end * 1000
+
+    def ended(self, epoch: int) -> bool:
+        """Whether the agreement has no such epoch any more."""
+        return epoch >= self.agreement.periods * self.agreement.epochs_per_period
+
+    def due(self, spool: Spool) -> bool:
+        """Whether the spool's polls decide its epoch."""
+        epoch = spool.header.epoch
+        return not self.ended(epoch) and spool.last >= self.span(epoch)[1] + max(self.policy.max_gap, 1)
+
+    def begin(self, folder: Path, epoch: int | None) -> Spool:
+        """Open the folder's spool, or begin one with ``epoch`` (None: the first that is not sealed)."""
+        if (folder / "spool").exists():
+            if epoch is not None:
+                raise CollectError(f"{folder} holds a spool already", "--from-epoch is for the beginning of a spool")
+            return Spool.open(folder, self.store.lab, self.meter.name)
+        unsealed = first_epoch(self.store, self.agreement, self.meter.name)
+        epoch = unsealed if epoch is None else epoch
+        if epoch < unsealed or self.ended(epoch):
+            raise CollectError(f"epoch {epoch} cannot begin a spool", f"the first that is not sealed is {unsealed}")
+        carry = Carry(max(0, self.span(epoch)[0] - self.policy.max_gap))  # a poll shortly before tells of the beginning
+        return Spool.create(folder, Header(self.store.lab, self.meter.name, epoch, carry))
+
+    def seal_next(self, spool: Spool) -> tuple[Sealed, Spool]:
+        """Seal the spool's epoch, which is due, and return the spool of the next one.
+
+        Raises:
+            ClaimsError: the store or the meter refuses; nothing was changed.
+        """
+        epoch = spool.header.epoch
+        jobs = read_jobs(self.jobs)
+
+        def resolve(job: Job, begin: int, end: int) -> list[tuple[str | None, int, int]]:
+            pieces = jobs.pieces(*job, begin, end)
+            return [(self._checkpoint(label, job, jobs), a, b) for label, a, b in pieces]
+
+        usage, carry, used = fold_epoch(
+            spool.header.carry, spool.polls(), self.span(epoch), self.terms.chips, self.policy, resolve
+        )
+        sealed = self._store(epoch, usage)
+        return sealed, spool.advance(carry, used)
+
+    def _checkpoint(self, label: str | None, job: Job, jobs: JobMap) -> str | None:
+        """The name to charge: as mapped, else the job's id or name where the store knows one of them."""
+        if label is not None:
+            return None if _reserved(label) else label
+        return next((text for text in job if not _reserved(text) and self.store.find_tag(text) is not None), None)
+
+    def _store(self, epoch: int, folded: EpochUsage) -> Sealed:
+        store, name, period = self.store, self.meter.name, epoch // self.agreement.epochs_per_period
+        through = store.sealed_through(period, name)
+        if through is not None and epoch <= through:
+            return Sealed(epoch, BEFORE if _collected(store, name, epoch) else ELSE)
+        with store.transaction():
+            if any(item.epoch == epoch for item in store.usage(period, name)):
+                raise CollectError(
+                    f"meter {name}: usage of epoch {epoch} was imported, and would be charged twice",
+                    "the collector accounts for all of a meter's time: begin its spool later with --from-epoch",
+                )
+            store.remember_import(_mark(store, name, epoch), f"collected: {name}, epoch {epoch}")
+            amounts, work = self._amounts(period, folded), None
+            usage = [Usage(epoch, tag, *values) for tag, values in sorted(amounts.items())]
+            store.add_usage(period, name, usage)
+            self.meter.seal_epoch(store, self.agreement, epoch)
+        if not self.agreement.rules_at(period).charge_peak:
+            work = sum(item.work or 0 for item in usage)
+        busy = {store.name(item.tag): item.chip_ms for item in usage}
+        gaps = sorted(folded.gaps.items(), key=lambda item: -item[1].chip_ms)
+        return Sealed(epoch, SEALED, busy, folded.idle, tuple(gaps), work)
+
+    def _amounts(self, period: int, folded: EpochUsage) -> dict[int, tuple[int, int | None]]:
+        """Chip-milliseconds and work by tag, work rounded up once for each tag."""
+        peak = self.agreement.chip(self.terms.chip).peak
+        closed = {entry.tag for entry in self.store.entries()}
+        sums: dict[int, list[int]] = {}
+        for label, amounts in folded.busy.items():
+            tag = UNATTRIBUTED if label is None else self.store.tag(label)
+            tag = UNATTRIBUTED if tag < FIRST_TAG or tag in closed else tag
+            sums[tag] = [a + b for a, b in zip(sums.get(tag, (0, 0)), amounts, strict=True)]
+        self._fit(sums, peak)
+        metered = not self.agreement.rules_at(period).charge_peak
+        scale = FULL * 1000
+        return {tag: (ms, -(-weighted * peak // scale) if metered else None) for tag, (ms, weighted) in sums.items()}
+
+    def _fit(self, sums: dict[int, list[int]], peak: int) -> None:
+        """Charge the least checkpoints as unattributed where an epoch would have more readings than are agreed."""
+        split = sum(ms for ms, _ in sums.values()) * peak // 1000 // MAX_AMOUNT  # readings of more than 48 bits of work
+        room = max(0, self.agreement.commitment.readings - 2 - 2 * split)
+        named = sorted((tag for tag in sums if tag != UNATTRIBUTED), key=lambda tag: (-sums[tag][0], tag))
+        for tag in named[room:]:
+            rest: Sequence[int] = sums.get(UNATTRIBUTED, (0, 0))
+            sums[UNATTRIBUTED] = [a + b for a, b in zip(rest, sums.pop(tag), strict=True)]
+
+
+def _reserved(text: str) -> bool:
+    return text.strip().lower() in UNATTRIBUTED_WORDS or text.strip().lower() in RESERVED_NAMES
