@@ -41,7 +41,6 @@ PHASES = {
 }
 """Phases and the share of a proof's time that lies before each, as measured at 2^18 rows."""
 
-_COLUMNS_AT_ONCE = 16
 SALT_BYTES = 16
 
 
@@ -188,14 +187,7 @@ class _Run:
         count, n, h = len(trace), self.rows, self.options.mask_coefficients
         tails = uniform_elements((count, h))
         matrix = ntt.alloc_lde(count, self.options.blowup, n)
-        buffer = np.empty((min(_COLUMNS_AT_ONCE, count), _padded(n + h)), dtype=np.uint32)
-        buffer[:, n + h :] = 0
-        for start in range(0, count, _COLUMNS_AT_ONCE):
-            end = min(start + _COLUMNS_AT_ONCE, count)
-            part = buffer[: end - start]
-            ntt.interpolate(trace[start:end], part[:, :n])
-            masked_coefficients(part, tails[start:end], n)
-            ntt.lde(part, self.log_rows, self.options.log_blowup, matrix[start:end])
+        ntt.masked_lde(trace, tails, self.options.log_blowup, masked_coefficients, matrix)
         return self._seal(matrix, tails, tree_id)
 
     def _lookups(self, trace: U32, lookup: Challenges) -> tuple[U32, Ext]:

@@ -119,6 +119,20 @@ def ir_store(b: Any, address: Any, x: Any, align: int = 4) -> None:
     b.store(x, ir_ptr(b, address, IRV16), align=align)
 
 
+def ir_stream(b: Any, address: Any, x: Any) -> None:
+    """Sixteen words to an aligned `address`, past the caches."""
+    place = b.store(x, ir_ptr(b, address, IRV16), align=64)
+    place.set_metadata("nontemporal", b.module.add_metadata([ir.Constant(I32, 1)]))
+
+
+def ir_prefetch(b: Any, address: Any, write: bool) -> None:
+    """Hint that the line at `address` is about to be read or written."""
+    place = ir_ptr(b, address, ir.IntType(8))
+    flags = [ir.Constant(I32, value) for value in (int(write), 2, 1)]  # read or write, locality, data
+    function = ir.FunctionType(ir.VoidType(), [place.type, I32, I32, I32])
+    b.call(cgutils.get_or_insert_function(b.module, function, "llvm.prefetch.p0"), [place, *flags])  # type: ignore[no-untyped-call]
+
+
 def ir_splat(b: Any, scalar: Any) -> Any:
     """One scalar in all lanes (32-bit scalar: V16, 64-bit: W8)."""
     kind = IRV16 if scalar.type == I32 else IRW8
@@ -182,6 +196,20 @@ def ir_mul(b: Any, x: Any, y: Any) -> Any:
     odd = b.add(b.mul(ir_odd(b, x), ir_odd(b, y)), b.mul(ir_odd(b, q), c64(P)))
     r = b.bitcast(b.or_(b.lshr(even, c64(32)), odd), IRV16)
     return ir_umin(b, r, b.sub(r, c32(P)))
+
+
+def ir_mul_shoup(b: Any, x: Any, factor: tuple[Any, Any], lazy: bool = False) -> Any:
+    """x * w mod p for factor (w, w' = floor(w 2^32 / p)), w in [0, p), any 32-bit x: below 2p if lazy, else below p.
+
+    The quotient floor(x w' / 2^32) is floor(x w / p) or one less, so x w - q p, of which 32 bits suffice, is below 2p. Nine
+    instructions against thirteen of the Montgomery product. Reference: V. Shoup, NTL; D. Harvey, arXiv:1205.2926.
+    """
+    w, ratio = factor
+    even = b.lshr(b.mul(ir_even(b, x), ir_even(b, ratio)), c64(32))
+    odd = b.and_(b.mul(ir_odd(b, x), ir_odd(b, ratio)), c64(_LOW << 32))
+    q = b.bitcast(b.or_(even, odd), IRV16)
+    r = b.sub(b.mul(x, w), b.mul(q, c32(P)))
+    return r if lazy else ir_umin(b, r, b.sub(r, c32(P)))
 
 
 def ir_clamp(b: Any, t: Any) -> Any:
@@ -314,6 +342,7 @@ def _vector_op(writer: Any, result: Any, *kinds: Any) -> Any:
         6: lambda t, a, b, c, d, e, f: typed,
         7: lambda t, a, b, c, d, e, f, g: typed,
         8: lambda t, a, b, c, d, e, f, g, h: typed,
+        9: lambda t, a, b, c, d, e, f, g, h, i: typed,
     }[len(kinds)]
     function.__name__ = function.__qualname__ = writer.__name__.removeprefix("ir_").strip("_")
     return intrinsic(function)
@@ -407,3 +436,4 @@ def ext_intrinsic(writer: Any, count: int) -> Any:
 
 
 dot5 = ext_intrinsic(ir_dot5, 6)
+

@@ -1,9 +1,13 @@
 """Transforms against evaluation by plain integers."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from zk.kernels import ntt
+from zk.hiding import masked_coefficients
+from zk.kernels import ntt, simd
+from zk.kernels._jit import kernel
 from zk.kernels._memory import mont_array, unmont
 
 P = 2**31 - 2**24 + 1
@@ -70,3 +74,50 @@ def test_refusals() -> None:
         ntt.lde(np.zeros((1, 130), dtype=np.uint32), 6, 1)
     with pytest.raises(TypeError):
         ntt.interpolate(np.zeros((1, 64), dtype=np.int64))
+
+
+@pytest.mark.parametrize("log_rows", [5, 9, 12])
+def test_masked_lde_is_interpolation_mask_and_extension(log_rows: int) -> None:
+    """Also in place: the values of a column may lie in the column's own part of the matrix, aligned or not."""
+    rng = np.random.default_rng(log_rows)
+    n, columns, tail = 1 << log_rows, 3, 13
+    values = rng.integers(0, P, (columns, n), dtype=np.uint32)
+    tails = rng.integers(0, P, (columns, tail), dtype=np.uint32)
+    coeffs = np.zeros((columns, n + tail), dtype=np.uint32)
+    ntt.interpolate(values, coeffs[:, :n])
+    masked_coefficients(coeffs, tails, n)
+    expected = ntt.lde(coeffs, log_rows, 2)[:, :, : n + 1]
+    for shift in (0, 3):
+        out = np.zeros(columns * 4 * (n + 16) + shift, dtype=np.uint32)[shift:].reshape(columns, 4, n + 16)
+        out[:, 3, 5 : n + 5] = values
+        ntt.masked_lde(out[:, 3, 5 : n + 5], tails, 2, masked_coefficients, out)
+        assert np.array_equal(out[:, :, : n + 1], expected)
+
+
+@kernel
+def _products(x, y, out):  # type: ignore[no-untyped-def]
+    _product(x, y, out)
+
+
+def _write_product(b: Any, x: Any, y: Any, out: Any) -> None:
+    factor = simd.ir_load(b, y), simd.ir_load(b, b.add(y, simd.i64(64)))
+    for k, lazy in enumerate((True, False)):
+        simd.ir_store(b, b.add(out, simd.i64(64 * k)), simd.ir_mul_shoup(b, simd.ir_load(b, x), factor, lazy))
+
+
+_product = simd.ext_intrinsic(_write_product, 3)
+
+
+def test_product_with_a_prepared_factor() -> None:
+    """Any 32-bit x, both ends of the factor's range: the lazy product is below 2p, the other below p."""
+    rng = np.random.default_rng(1)
+    xs = [0, 1, P - 1, P, 2 * P - 1, 2**32 - 1]
+    for _ in range(200):
+        x = np.array([*xs, *rng.integers(0, 2**32, 10)], dtype=np.uint32)
+        w = rng.choice(np.array([0, 1, 2, P - 2, P - 1, *rng.integers(0, P, 11)], dtype=np.uint32), 16)
+        y = np.array([w, [(int(v) << 32) // P for v in w]], dtype=np.uint32)
+        out = np.zeros((2, 16), dtype=np.uint32)
+        _products(x.ctypes.data, y.ctypes.data, out.ctypes.data)
+        expected = [int(a) * int(c) % P for a, c in zip(x, w, strict=True)]
+        assert [int(v) for v in out[1]] == expected
+        assert all(int(v) in (e, e + P) for v, e in zip(out[0], expected, strict=True))
