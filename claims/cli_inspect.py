@@ -1,4 +1,7 @@
-"""Commands of inspectors: which round, which chip-seconds, how many. Registered on ``claims.cli.cli``."""
+"""Commands of inspections: which round, which chip-seconds, how many. Registered on ``claims.cli.cli``.
+
+Opening, checking and recording are in ``claims.cli_opening``, geneses in ``claims.cli_genesis``; importing this registers all.
+"""
 
 from __future__ import annotations
 
@@ -10,93 +13,136 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from claims.cli import _load_agreement, agreement_argument, cli, out, read_path
+from claims.cli_genesis import round_option
+from claims.cli_lab import period_option
+from claims.cli_opening import COMMANDS, dated, drawn_by_log, lab_option, memory_option, open_view
 from claims.errors import MissingDependency
 
 if TYPE_CHECKING:
     from claims.agreement import Agreement
-    from claims.beacon import Round
+    from claims.beacon import Round, VerifiedRound
     from claims.inspection import Draw
 
 __all__ = ["inspect"]
 
-OPENINGS = (
-    "The openings themselves are made between lab and inspector: this version draws, it does not open or check readings."
+NO_LOG = (
+    "This agreement has no log and no [inspection]: the openings themselves are made between lab and inspector,"
+    " and no command here checks them."
 )
-period_option = click.option("--period", "-n", type=click.IntRange(0, 2**24 - 1), required=True, help="Period index, from 0.")
+BY_LOG = "The lab opens exactly these (standstill inspect open); the inspector checks the opening (standstill inspect check)."
 margin_option = click.option(
-    "--margin", help='Least time between the period\'s end and the round, as in "12 h". [default: 1 d]'
+    "--margin", help='Least time between the period\'s end and the round, as in "12 h"; where the agreement has none. [default: 1 d]'
 )
+log_option = click.option("--log", "log_source", help="The agreement's public log: a folder or an https URL.")
 
 
 @cli.group()
 def inspect() -> None:
-    """Draw the readings that an inspector has opened, by a drand round from after the period."""
+    """Inspections: draw by a later drand round, open what was drawn, check it, record the outcome."""
 
 
-def _margin(text: str | None) -> int:
+for command in COMMANDS:
+    inspect.add_command(command)
+
+
+def _margin(terms: Agreement, text: str | None) -> int:
     from claims.inspection import DEFAULT_MARGIN
     from claims.units import seconds_from_text
 
-    return DEFAULT_MARGIN if text is None else seconds_from_text(text)
+    if terms.inspection is None:
+        return DEFAULT_MARGIN if text is None else seconds_from_text(text)
+    if text is not None:
+        raise click.UsageError("the agreement fixes the margin: leave --margin out")
+    return terms.inspection.margin
 
 
 @inspect.command("round")
 @agreement_argument
 @period_option
 @margin_option
-def inspect_round(agreement_path: Path, period: int, margin: str | None) -> None:
-    """Say which drand round draws from a period: the first after its end and the margin."""
+@log_option
+@memory_option
+@click.option("--lab", "lab_name", help="With --log: the lab whose commitments date the round.")
+def inspect_round(
+    agreement_path: Path, period: int, margin: str | None, log_source: str | None, log_memory: Path | None, lab_name: str | None
+) -> None:
+    """Say which drand round draws from a period: the first after its end, its last commitment in the log, and the margin."""
     from claims.beacon import QUICKNET, time_of_round
+    from claims.inspect_draw import committed, eligible_round, terms_of
     from claims.inspection import first_round, period_end
     from claims.units import format_time
 
+    if (log_source is None) != (lab_name is None):
+        raise click.UsageError("--log and --lab go together")
     terms = _load_agreement(agreement_path)
-    number = first_round(terms, period, _margin(margin))
-    out(f"period {period} ends  {format_time(period_end(terms, period))}")
-    out(f"round              {number} of drand {QUICKNET.name}, due {format_time(time_of_round(number))}")
-    out(f"save it from       https://api.drand.sh/{QUICKNET.hash.hex()}/public/{number}  (any drand mirror will do)")
+    number = first_round(terms, period, _margin(terms, margin))
+    lines = [f"period {period} ends  {format_time(period_end(terms, period))}"]
+    if log_source is not None and lab_name is not None:
+        terms_of(terms)
+        view = open_view(terms, lab_name, log_source, log_memory)
+        with dated():
+            found = committed(terms, lab_name, period, view)
+        number = eligible_round(terms, found)
+        lines.append(f"committed          {format_time(found.time)}, by the clocks of the log's cosigners")
+    elif terms.inspection is not None:
+        lines.append("This is the earliest: what the lab commits to in the log later than the period's end moves it (--log, --lab).")
+    lines.append(f"round              {number} of drand {QUICKNET.name}, due {format_time(time_of_round(number))}")
+    lines.append(f"save it from       https://api.drand.sh/{QUICKNET.hash.hex()}/public/{number}  (any drand mirror will do)")
+    out("\n".join(lines))
 
 
 @inspect.command("draw")
 @agreement_argument
-@click.option("--lab", "lab_name", required=True, help="Lab of the agreement.")
+@lab_option
 @period_option
-@click.option("--round", "round_path", type=read_path, required=True, help="The round as drand's HTTP interface gives it (JSON).")
-@click.option("--count", "-c", type=click.IntRange(1, 2**20), required=True, help="Draws; see `standstill inspect plan`.")
+@round_option
+@log_option
+@memory_option
+@click.option("--count", "-c", type=click.IntRange(1, 2**20), help="Draws, where the agreement has none; see `standstill inspect plan`.")
 @margin_option
-@click.option("--committed-at", help="When the period's signed heads were published (2026-01-31T12:00:00Z); the round must be later.")
+@click.option("--committed-at", help="Without a log: when the signed heads were published (2026-01-31T12:00:00Z).")
 @click.option("--json", "as_json", is_flag=True, help="Print the draws as JSON.")
 def inspect_draw(
-    agreement_path: Path,
-    lab_name: str,
-    period: int,
-    round_path: Path,
-    count: int,
-    margin: str | None,
-    committed_at: str | None,
-    as_json: bool,
-) -> None:
-    """Draw (meter, epoch, chip-second) of a lab's period. Exit 1 when the round is not valid or too early."""
-    from claims.beacon import ROUND_LIMIT, parse_round
-    from claims.files import read_bounded
+    agreement_path: Path, lab_name: str, period: int, round_source: str, log_source: str | None, log_memory: Path | None,
+    count: int | None, margin: str | None, committed_at: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Draw (meter, epoch, chip-second) of a lab's period. Exit 1 when the round is not valid, too early, or not the one to take.
+
+    Where the agreement has [inspection], the log says which round draws and the agreement how much.
+    """
+    from claims.inspect_draw import load_round
     from claims.inspection import draw_period, first_round
     from claims.units import time_from_text
 
     terms = _load_agreement(agreement_path)
-    seconds = _margin(margin)
+    seconds = _margin(terms, margin)
+    if terms.inspection is not None:
+        if log_source is None or count is not None or committed_at is not None:
+            raise click.UsageError("the agreement fixes how to draw: give --log, and leave --count and --committed-at out")
+        drawn = drawn_by_log(terms, lab_name, period, round_source, log_source, log_memory).drawn
+        head = _header(terms, lab_name, period, drawn.round, drawn.round.number, drawn.committed.time) | {"note": BY_LOG}
+        _print(terms, head, list(drawn.draws), list(drawn.slots), as_json)
+        return
+    if log_source is not None or count is None:
+        raise click.UsageError("the agreement has no [inspection]: give --count, and leave --log out")
     committed = None if committed_at is None else time_from_text(committed_at)
-    given = parse_round(read_bounded(round_path, ROUND_LIMIT))
+    given = load_round(round_source)
     draws = draw_period(terms, lab_name, period, given, count, margin=seconds, committed_at=committed)
-    head = _header(terms, lab_name, period, given, first_round(terms, period, seconds), committed)
+    head = _header(terms, lab_name, period, given, first_round(terms, period, seconds), committed) | {"note": NO_LOG}
+    _print(terms, head, draws, None, as_json)
+
+
+def _print(terms: Agreement, head: dict[str, Any], draws: list[Draw], slots: list[int] | None, as_json: bool) -> None:
     if as_json:
         rows = [_row(terms, number, item) for number, item in enumerate(draws, 1)]
-        out(json.dumps(head | {"draws": rows}, indent=2, sort_keys=True))
-    else:
-        out("\n".join([*_head_lines(head), *_draw_lines(terms, draws), "", OPENINGS]))
+        out(json.dumps(head | {"draws": rows, "slots": slots}, indent=2, sort_keys=True))
+        return
+    places = [] if slots is None else ["", f"registry slots, from 0, in the order drawn: {', '.join(map(str, slots)) or 'none'}"]
+    out("\n".join([*_head_lines(head, by_log=slots is not None), *_draw_lines(terms, draws), *places, "", head["note"]]))
 
 
 def _header(
-    terms: Agreement, lab: str, period: int, given: Round, first: int, committed: int | None
+    terms: Agreement, lab: str, period: int, given: Round | VerifiedRound, first: int, committed: int | None
 ) -> dict[str, Any]:
     from claims.beacon import QUICKNET, time_of_round
     from claims.inspection import period_end
@@ -114,18 +160,19 @@ def _header(
         "round_time": format_time(time_of_round(given.number)),
         "randomness": given.randomness.hex(),
         "first_eligible_round": first,
-        "note": OPENINGS,
     }
 
 
-def _head_lines(head: dict[str, Any]) -> list[str]:
+def _head_lines(head: dict[str, Any], *, by_log: bool) -> list[str]:
     lines = [
         f"agreement   {head['agreement']}",
         f"lab         {head['lab']}, period {head['period']}, which ended {head['period_end']}",
         f"round       {head['round']} of drand quicknet, {head['round_time']}, signature verified",
         f"randomness  {head['randomness']}",
     ]
-    if head["committed_at"] is None:
+    if by_log:
+        lines.append(f"Committed by {head['committed_at']}, as the log's cosigners date it; this is the one round that draws.")
+    elif head["committed_at"] is None:
         lines.append(f"NOT CHECKED that the period's signed heads were published before {head['round_time']} (--committed-at).")
     else:
         lines.append(f"Published at {head['committed_at']}, as given; that it was so is for the reader to check.")
@@ -174,7 +221,7 @@ def inspect_plan(fraction: str | None, miss: str | None, plot_path: Path | None)
         out(f"all of them miss that with a probability of at most {miss}, and {draws - 1} with more.")
     else:
         out("\n".join(_plan_lines()))
-    out("This counts misreported chip-seconds that an opening shows to be false. " + OPENINGS)
+    out("This counts misreported chip-seconds that an opening shows to be false, once it is compared with the site.")
     if plot_path is not None:
         _plot(plot_path)
         out(f"{plot_path}: written")

@@ -9,21 +9,63 @@ H is SHA-256. FORMATS-inspection.md section I9 says what an inspector can check 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass, field
+from typing import Any
 
 from claims.agreement import Agreement
-from claims.beacon import VerifiedRound, time_of_round
+from claims.beacon import RoundRejected, VerifiedRound, time_of_round
+from claims.canonical import from_json, to_json
 from claims.commitments import NOTHING, Slot
-from claims.errors import ClaimRejected, ClaimsError
+from claims.errors import ClaimRejected, ClaimsError, MalformedFile
 
-__all__ = ["CONFIG_LIMIT", "GenesisError", "check_genesis", "genesis_commitment", "genesis_seed"]
+__all__ = [
+    "CONFIG_LIMIT", "GENESIS_LIMIT", "GenesisError", "GenesisFile", "check_genesis", "check_slot_genesis", "genesis_commitment",
+    "genesis_seed",
+]  # fmt: skip
 
 COMMITMENT_DOMAIN = b"standstill/genesis-commitment/v1"
 SEED_DOMAIN = b"standstill/genesis/v1"
+FORMAT = "standstill-genesis/1"
 CONFIG_LIMIT = 2**20
+"""Largest configuration, bytes."""
+GENESIS_LIMIT = 6 * CONFIG_LIMIT + 4096
+"""Largest genesis file, bytes: canonical JSON writes one byte as six at most."""
 
 
 class GenesisError(ClaimsError):
     """An argument of a genesis is out of range. Never holds a nonce."""
+
+
+@dataclass(frozen=True)
+class GenesisFile:
+    """What a lab keeps of a commitment until it shows it to an inspector. ``nonce``: 32 bytes; ``config``: UTF-8."""
+
+    nonce: bytes = field(repr=False)
+    config: bytes = field(repr=False)
+
+    @property
+    def commitment(self) -> bytes:
+        """The commitment, 32 bytes."""
+        return genesis_commitment(self.nonce, self.config)
+
+    def encode(self) -> bytes:
+        """Canonical JSON. Private until it is shown."""
+        commitment, config = self.commitment.hex(), self.config.decode("utf-8")
+        return to_json({"format": FORMAT, "commitment": commitment, "nonce": self.nonce.hex(), "config": config})
+
+    @staticmethod
+    def decode(data: bytes) -> GenesisFile:
+        """Inverse of :meth:`encode`. Raises MalformedFile for anything that it would not write."""
+        good = len(data) <= GENESIS_LIMIT
+        try:
+            value: Any = from_json(data) if good else None
+            result = GenesisFile(bytes.fromhex(value["nonce"]), value["config"].encode("utf-8"))
+            good = result.encode() == data
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, GenesisError):
+            good = False
+        if not good:
+            raise MalformedFile("not a canonical genesis file", hint="write it with `standstill genesis commit`")
+        return result
 
 
 def genesis_commitment(nonce: bytes, config: bytes) -> bytes:
@@ -52,6 +94,24 @@ def genesis_seed(commitment: bytes, beacon_round: VerifiedRound) -> bytes:
     ).digest()
 
 
+def check_slot_genesis(agreement: Agreement, slot: Slot) -> None:
+    """Check what a slot says of its genesis, if anything: complete, and seeded before the checkpoint's epoch ended.
+
+    Raises:
+        ClaimRejected: check ``genesis``.
+    """
+    if slot.genesis_commitment == NOTHING and slot.genesis_round == 0:
+        return
+    if slot.genesis_commitment == NOTHING:
+        raise ClaimRejected("genesis", "a slot names a genesis round and no commitment")
+    try:
+        due = time_of_round(slot.genesis_round)
+    except RoundRejected:
+        raise ClaimRejected("genesis", "a slot's genesis names no drand round") from None
+    if due >= agreement.epoch_span(slot.epoch)[1]:
+        raise ClaimRejected("genesis", "the checkpoint's epoch ended before its genesis round was due")
+
+
 def check_genesis(
     agreement: Agreement, slot: Slot, beacon_round: VerifiedRound, nonce: bytes | None = None, config: bytes | None = None
 ) -> bytes:
@@ -67,8 +127,7 @@ def check_genesis(
         raise ClaimRejected("genesis", "the slot has no genesis")
     if slot.genesis_round != beacon_round.number:
         raise ClaimRejected("genesis", f"the slot's genesis is of another round than {beacon_round.number}")
-    if time_of_round(beacon_round.number) >= agreement.epoch_span(slot.epoch)[1]:
-        raise ClaimRejected("genesis", "the checkpoint's epoch ended before its genesis round was due")
+    check_slot_genesis(agreement, slot)
     if (nonce is None) != (config is None):
         raise GenesisError("a commitment opens with both a nonce and a configuration")
     if nonce is not None and config is not None and genesis_commitment(nonce, config) != slot.genesis_commitment:

@@ -19,9 +19,9 @@ __all__ = ["OPENING_LIMIT", "OpenedReading", "OpenedSlot", "Opening", "opening_l
 
 FORMAT = "standstill-opening/1"
 OPENING_DOMAIN = b"standstill/sign/opening/v1"
-OPENING_LIMIT = 32 * 2**20
+OPENING_LIMIT = 64 * 2**20
 """Largest opening file of any draw, bytes; :func:`opening_limit` says how large one may be."""
-_HEAD_BYTES, _READING_BYTES, _SLOT_BYTES = 4096, 4096, 8192
+_HEAD_BYTES, _READING_BYTES, _SLOT_BYTES = 4096, 3072, 5120
 MAX_NAME = 200
 
 

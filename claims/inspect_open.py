@@ -29,6 +29,7 @@ from claims.commitments import (
     root_from_path,
 )
 from claims.errors import BadSignature, ClaimRejected, ClaimsError
+from claims.genesis import check_slot_genesis
 from claims.inspect_draw import Drawn
 from claims.inspect_file import OpenedReading, OpenedSlot, Opening
 from claims.inspection import Draw
@@ -300,6 +301,10 @@ def _check_slots(agreement: Agreement, drawn: Drawn, opening: Opening) -> None:
             continue
         if slot.tag < FIRST_TAG or not 1 <= slot.kind < len(KINDS) or slot.epoch > last or slot.tag in by_tag:
             raise OpeningRejected("slot-values", "an opened slot has no possible tag, kind or epoch, or two have one tag")
+        try:
+            check_slot_genesis(agreement, slot)
+        except ClaimRejected as error:
+            raise OpeningRejected("genesis", error.what) from None
         by_tag[slot.tag] = item.opening.index
     tags = {item.opening.reading.tag for item in opening.readings if item.opening.reading.tag >= FIRST_TAG}
     if tags - by_tag.keys():

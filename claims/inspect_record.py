@@ -29,9 +29,6 @@ RECORD_LIMIT = 64 * 2**10
 OUTCOMES = ("passed", "failed", "refused")
 """An outcome's number in a log entry is its position here plus 1."""
 FAILURES = {
-    "addressed": "the opening is for another inspector, lab, period, round or agreement",
-    "malformed": "the file is not an opening",
-    "signature": "the lab's signature of the opening does not verify",
     "selection": "the opening does not open exactly what was drawn",
     "overlap": "opened readings overlap",
     "reading-path": "a reading does not lead to the logged root",
@@ -43,7 +40,7 @@ FAILURES = {
     "genesis": "a run's genesis does not check",
     "site": "what was found on site is not what was opened",
 }
-"""The only words that a record can say about a failure."""
+"""The only words that a record can say about a failure: each is of an opening that the lab signed, for this inspection."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +113,10 @@ def _sensible(record: Record) -> bool:
 
 
 def opening_deadline(agreement: Agreement, number: int) -> int:
-    """Unix seconds until which the lab may open what a round drew; without [deadlines] the round's own time."""
-    return time_of_round(number) + (agreement.deadlines.opening if agreement.deadlines is not None else 0)
+    """Unix seconds until which the lab may open what a round drew. Raises ClaimRejected where no deadline is agreed."""
+    if agreement.deadlines is None:
+        raise ClaimRejected("inspection", "the agreement has no [deadlines]: no opening is overdue, and none can be refused")
+    return time_of_round(number) + agreement.deadlines.opening
 
 
 def make_record(
@@ -130,13 +129,14 @@ def make_record(
         now: Unix seconds, needed for a refusal: only after :func:`opening_deadline`.
 
     Raises:
-        ClaimsError: the author inspects itself, the key is not the author's, or the deadline has not passed.
+        ClaimsError: the author inspects itself, or the key is not the author's.
+        ClaimRejected: check ``inspection``: a refusal before the deadline, or where none is agreed.
     """
     if key.public_key().public_bytes_raw() != agreement.party(author).key:
         raise ClaimsError(f"this key is not party {author}'s")
     if opening is None and (now is None or now <= opening_deadline(agreement, drawn.round.number)):
         by = format_time(opening_deadline(agreement, drawn.round.number))
-        raise ClaimsError(f"the lab may open until {by}", "a refusal can be recorded after that")
+        raise ClaimRejected("inspection", f"the lab may open until {by}: a refusal can be recorded after that")
     outcome = "refused" if opening is None else "failed" if failures else "passed"
     digest = None if opening is None else hashlib.sha256(opening).digest()
     record = Record(

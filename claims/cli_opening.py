@@ -1,0 +1,236 @@
+"""Commands that open what was drawn, check it and record the outcome; ``claims.cli_inspect`` puts them into its group."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from claims.cli import _load_agreement, agreement_argument, key_options, load_key, out, read_path
+from claims.cli_genesis import load_genesis, load_verified, round_option
+from claims.cli_lab import _store, period_option, store_option
+from claims.errors import ClaimRejected, ClaimsError, UnreadableFile
+
+if TYPE_CHECKING:
+    from claims.agreement import Agreement
+    from claims.inspect_draw import Drawn
+    from claims.inspect_open import CheckedOpening
+    from claims.tlog.reader import LogView
+
+__all__ = ["COMMANDS", "Inspection", "dated", "drawn_by_log", "lab_option", "memory_option", "open_view"]
+
+lab_option = click.option("--lab", "lab_name", required=True, help="Lab of the agreement.")
+log_option = click.option("--log", "log_source", required=True, help="The agreement's public log: a folder or an https URL.")
+memory_option = click.option("--log-memory", type=read_path, help="What you saw of the log before: a fork or rewind is rejected.")
+inspector_option = click.option("--inspector", required=True, help="The party that inspects.")
+folder_option = click.option("--out", "-o", "folder", type=read_path, default=Path(), help="Folder for the record. [default: this one]")
+
+
+def _options(*options: Callable[..., Any]) -> Callable[..., Any]:
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+DRAW_OPTIONS = (agreement_argument, period_option, round_option, log_option, memory_option)
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A draw, recomputed from agreement, log and round; and the log it came from."""
+
+    terms: Agreement
+    drawn: Drawn
+    view: LogView
+
+
+def open_view(terms: Agreement, lab: str, log_source: str, log_memory: Path | None) -> LogView:
+    """The agreement's log, verified, without the lab's own cosignatures; compared with what was seen before."""
+    from claims.cli_log import _open, _rejecting
+    from claims.verify import log_trust
+
+    with _rejecting():
+        return _open(log_source, log_trust(terms), (lab,), log_memory)
+
+
+@contextmanager
+def dated() -> Iterator[None]:
+    """Turn a log that dates no commitment into exit code 1."""
+    from claims.tlog.errors import LogError
+
+    try:
+        yield
+    except LogError as error:
+        raise ClaimRejected("log", str(error)) from None
+
+
+def drawn_by_log(
+    terms: Agreement, lab: str, period: int, round_source: str, log_source: str, log_memory: Path | None
+) -> Inspection:
+    """Recompute a draw. Raises ClaimRejected when the log does not show the commitments, or the round is not the eligible one."""
+    from claims.inspect_draw import draw_committed, load_round, terms_of
+
+    terms_of(terms)
+    given = load_round(round_source)
+    view = open_view(terms, lab, log_source, log_memory)
+    with dated():
+        return Inspection(terms, draw_committed(terms, lab, period, given, view), view)
+
+
+# ---- lab -------------------------------------------------------------------------------------------------
+
+
+@click.command("open")
+@store_option
+@_options(*DRAW_OPTIONS)
+@click.option("--to", required=True, help="The inspector: a party that is not this lab.")
+@key_options
+@click.option("--out", "-o", "target", type=read_path, help="New file, mode 0600. [default: LAB-PERIOD-INSPECTOR.opening]")
+def inspect_open(
+    store_path: Path, agreement_path: Path, period: int, round_source: str, log_source: str, log_memory: Path | None, to: str,
+    key_path: Path, passphrase_file: Path | None, target: Path | None,
+) -> None:  # fmt: skip
+    """For the lab: open exactly what the round drew, to one inspector. The file is private and never published."""
+    from claims.files import write_new
+    from claims.inspect_material import StoreMaterial
+    from claims.inspect_open import make_opening
+
+    terms = _load_agreement(agreement_path)
+    key = load_key(key_path, passphrase_file)
+    with _store(store_path) as store:
+        lab = store.lab
+        drawn = drawn_by_log(terms, lab, period, round_source, log_source, log_memory).drawn
+        opening = make_opening(terms, drawn, StoreMaterial(store, terms), to, key)
+    target, data = target or Path(f"{lab}-{period}-{to}.opening"), opening.encode()
+    write_new(target, data, 0o600)
+    out(f"{target}: {len(opening.readings)} readings and {len(opening.slots)} slots, {len(data)} bytes")
+    out(f"Only for {to}: send it so that nobody else can read it, and never publish it.{_by(terms, drawn)}")
+
+
+def _by(terms: Agreement, drawn: Drawn) -> str:
+    from claims.inspect_record import opening_deadline
+    from claims.units import format_time
+
+    return "" if terms.deadlines is None else f" It is due by {format_time(opening_deadline(terms, drawn.round.number))}."
+
+
+# ---- inspector -------------------------------------------------------------------------------------------
+
+
+@click.command("check")
+@click.argument("opening_path", metavar="OPENING", type=read_path)
+@_options(lab_option, *DRAW_OPTIONS, inspector_option)
+@click.option("--genesis", "shown", type=(read_path, str), multiple=True, metavar="FILE ROUND", help="A genesis the lab shows; repeat.")
+@click.option("--finding", type=click.Choice(["agrees", "differs", "genesis"]), help="What the site showed: it is recorded.")
+@click.option("--key", "-k", "key_path", type=read_path, help="The inspector's private key file: write the record.")
+@click.option("--passphrase-file", type=read_path, help="First line: the key's passphrase.")
+@folder_option
+def inspect_check(
+    opening_path: Path, lab_name: str, agreement_path: Path, period: int, round_source: str, log_source: str,
+    log_memory: Path | None, inspector: str, shown: tuple[tuple[Path, str], ...], finding: str | None, key_path: Path | None,
+    passphrase_file: Path | None, folder: Path,
+) -> None:  # fmt: skip
+    """For the inspector: check an opening against log and agreement, print what to compare on site, record the outcome.
+
+    Without --finding nothing is recorded yet. An opening that the lab signed and that does not show what was drawn is recorded
+    as failed at once, where --key is given. A file that the lab did not sign for this inspection counts for nothing.
+    """
+    from claims.files import read_bounded
+    from claims.inspect_file import Opening, opening_limit
+    from claims.inspect_open import OpeningRejected, check_opening
+    from claims.inspect_record import FAILURES
+    from claims.inspect_report import site_lines
+
+    if finding is not None and key_path is None:
+        raise click.UsageError("--finding is recorded: it needs --key")
+    terms = _load_agreement(agreement_path)
+    key = None if key_path is None else load_key(key_path, passphrase_file)
+    inspection = drawn_by_log(terms, lab_name, period, round_source, log_source, log_memory)
+    data = read_bounded(opening_path, opening_limit(inspection.drawn))
+    try:
+        checked = check_opening(terms, inspection.drawn, Opening.decode(data), inspector)
+    except OpeningRejected as error:
+        if error.code not in FAILURES:
+            out("Nothing shows that the lab made this file for this inspection: nothing is recorded. Ask for another.", err=True)
+        elif key is not None:
+            _record(inspection, inspector, key, data, (error.code,), folder)
+        raise
+    out("\n".join(site_lines(terms, checked, _seeds(terms, checked, shown))))
+    out()
+    if finding is None:
+        out("Nothing is recorded yet: compare, then run this again with --key and --finding.")
+    else:
+        failures = {"agrees": (), "differs": ("site",), "genesis": ("genesis",)}[finding]
+        _record(inspection, inspector, key, data, failures, folder)
+
+
+def _seeds(terms: Agreement, checked: CheckedOpening, shown: tuple[tuple[Path, str], ...]) -> dict[bytes, bytes]:
+    """Seeds of the geneses that the lab shows, by commitment."""
+    from claims.genesis import check_genesis
+
+    seeds = {}
+    for path, source in shown:
+        made = load_genesis(path)
+        slot = next((s.opening.slot for s in checked.opening.slots if s.opening.slot.genesis_commitment == made.commitment), None)
+        if slot is None:
+            raise ClaimRejected("genesis", f"{path}: no opened slot has its commitment; if the lab has no other, --finding genesis")
+        seeds[made.commitment] = check_genesis(terms, slot, load_verified(source), made.nonce, made.config)
+    return seeds
+
+
+@click.command("refuse")
+@_options(lab_option, *DRAW_OPTIONS, inspector_option)
+@key_options
+@folder_option
+def inspect_refuse(
+    lab_name: str, agreement_path: Path, period: int, round_source: str, log_source: str, log_memory: Path | None, inspector: str,
+    key_path: Path, passphrase_file: Path | None, folder: Path,
+) -> None:  # fmt: skip
+    """For the inspector: record that no opening came by the deadline."""
+    terms = _load_agreement(agreement_path)
+    key = load_key(key_path, passphrase_file)
+    _record(drawn_by_log(terms, lab_name, period, round_source, log_source, log_memory), inspector, key, None, (), folder)
+
+
+def _record(
+    inspection: Inspection, inspector: str, key: Any, opening: bytes | None, failures: tuple[str, ...], folder: Path
+) -> None:
+    """Write record and log entry. Refuses where the log holds another record of this inspection by this inspector."""
+    from claims.entries import PublishedEntries, encode_entry
+    from claims.inspect_record import make_record, record_entry
+
+    terms, drawn = inspection.terms, inspection.drawn
+    record = make_record(terms, drawn, inspector, key, opening, failures, now=int(time.time()))
+    entry = record_entry(record, key)
+    published = PublishedEntries(terms, enumerate(inspection.view.entries))
+    for other, index in published.inspections(record.lab, record.period):
+        if (other.author, other.round) == (inspector, record.round) and other.record != entry.record:
+            raise ClaimsError(f"log entry {index} is another record of this inspection by {inspector}", "two contradict: keep the first")
+    stem = f"{inspector}-{record.lab}-{record.period}"
+    _write_once(folder / f"{stem}.record", record.encode())
+    _write_once(folder / f"{stem}.entry", encode_entry(entry))
+    out(f"{record.outcome}: {folder / stem}.record and .entry written; publish them: standstill log append LOG {folder / stem}.entry")
+
+
+def _write_once(path: Path, data: bytes) -> None:
+    """Write a new file; the same file again changes nothing."""
+    from claims.files import read_bounded, write_new
+
+    try:
+        same = read_bounded(path, len(data)) == data
+    except UnreadableFile:
+        same = False
+    if not same:
+        write_new(path, data, 0o644)
+
+
+COMMANDS = (inspect_open, inspect_check, inspect_refuse)
+"""The commands of this module, for the group ``standstill inspect``."""
