@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["HIDDEN", "MAX_PROSE", "SPACES", "is_key_name", "is_prose"]
+__all__ = ["HIDDEN", "MAX_PROSE", "SPACES", "is_key_name", "is_prose", "replace_hidden"]
 
 MAX_PROSE = 4000
 """Characters (code points) in a note, reason or pause text."""
@@ -36,6 +36,11 @@ _NO_NAME = re.compile(_class(*HIDDEN, *SPACES, (0x2B, 0x2B)))
 def is_prose(text: str) -> bool:
     """Whether text may stand in an agreement or a decision: at most MAX_PROSE characters, none hidden but newlines."""
     return len(text) <= MAX_PROSE and _HIDDEN.search(text.replace("\n", "")) is None
+
+
+def replace_hidden(text: str, mark: str) -> str:
+    """The text with ``mark`` in place of every hidden character."""
+    return _HIDDEN.sub(mark, text)
 
 
 def is_key_name(text: str) -> bool:

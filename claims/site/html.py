@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 from claims.errors import MalformedFile
+from claims.text import replace_hidden
 
 __all__ = ["Html", "clean", "fill", "h", "join"]
 
@@ -27,8 +28,8 @@ class Html:
 
 
 def clean(text: str) -> str:
-    """Replace what no reader can see (control, bidirectional and other format characters) by U+FFFD."""
-    return "".join(c if c.isprintable() else ("\ufffd" if c != "\n" else " ") for c in text)
+    """Replace what no reader can see (the hidden characters of FORMATS.md) by U+FFFD, newlines and tabs by spaces."""
+    return replace_hidden(text.replace("\n", " ").replace("\t", " "), "\ufffd")
 
 
 def join(children: Iterable[object]) -> Html:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from claims.site.html import Html, fill, h, join
+from claims.site.meaning import claim_meaning, not_shown, state_meaning
 from claims.site.render_detail import (
     agreement_section,
     downloads_section,
@@ -89,6 +90,7 @@ def _hero(view: View) -> Html:
         h("p", {"class": "hedge", "id": "hedge", "hidden": True}, "Your browser contradicts what the publisher says:"),
         h("div", {"class": "verdict"}, icon(mark), h("h1", {"id": "headline"}, headline)),
         h("ul", {"class": "why"}, why) if why else None,
+        state_meaning(view),
         _tally(view),
         h("p", {"class": "life"}, view["life"]["text"]) if view["life"]["text"] else None,
         _panel(view),
@@ -140,6 +142,7 @@ def _panel(view: View) -> Html:
                 "progress",
                 {"id": "progress", "max": max(claims, 1), "value": 0, "hidden": True, "aria-label": "Claims checked"},
             ),
+            h("span", {"id": "done", "class": "done", "aria-hidden": "true", "hidden": True}),
         ),
         h("p", {"id": "live", "class": "live", "role": "status", "aria-live": "polite"}),
         h(
@@ -257,21 +260,15 @@ def _claims_section(view: View) -> Html:
     intro = h(
         "p",
         {},
-        "A claim is one file. It shows, without showing anything else, that all of a lab\u2019s computing in a period stayed under the "
-        "agreed limits: no jobs, no models, no totals.",
+        "A claim is one file, made by a lab once a period has ended: a mathematical proof about readings that meters on its chips have "
+        "signed. Anyone can check it, and learns nothing else from it.",
     )
-    not_shown = h(
-        "details",
-        {"class": "legend"},
-        h("summary", {}, "What no claim shows"),
-        h("ul", {"class": "minus"}, [h("li", {}, line) for line in view["not_shown"]]),
-        h("p", {"class": "note"}, "Inventory, hardware and inspection are for that."),
-    )
+    meaning = claim_meaning(view)
     rows = [row for row in view["claims"] if _listed(row)]
     rows.sort(key=lambda row: (-row["period"], row["lab"]))
     if not rows:
-        return join([intro, not_shown, h("p", {"class": "empty"}, "No claim is due yet.")])
-    return join([intro, not_shown, [_claim(row, view) for row in rows]])
+        return join([intro, meaning, h("p", {"class": "empty"}, "No claim is due yet.")])
+    return join([intro, meaning, [_claim(row, view) for row in rows]])
 
 
 def _claim(row: View, view: View) -> Html:
@@ -322,7 +319,7 @@ def _claim(row: View, view: View) -> Html:
             h("h4", {}, title),
             h("ul", {"class": "plus"}, [h("li", {}, amounts(line)) for line in row["shows"]]),
             h("h4", {}, "It does not show"),
-            h("ul", {"class": "minus"}, [h("li", {}, line) for line in view["not_shown"]]),
+            h("ul", {"class": "minus"}, [h("li", {}, line) for line in not_shown(view)]),
         ]
     return h(
         "article",

@@ -38,7 +38,7 @@ def timeline(view: dict[str, Any], rows: list[dict[str, Any]]) -> Html:
     if begin <= now <= end:
         anchor = "end" if (now - begin) * 2 > end - begin else "start"
         parts.append(h("line", {"class": "now", "x1": at(now), "x2": at(now), "y1": 14, "y2": height}))
-        parts.append(h("text", {"class": "now-label", "x": at(now), "y": 10, "text-anchor": anchor}, "as computed"))
+        parts.append(h("text", {"class": "now-label", "x": at(now), "y": 10, "text-anchor": anchor}, "date of this page"))
     for number, lab in enumerate(labs):
         top = _HEAD + _LANE * number
         parts.append(_lane(lab, [row for row in rows if row["lab"] == lab], at, top))
@@ -72,12 +72,14 @@ def timeline(view: dict[str, Any], rows: list[dict[str, Any]]) -> Html:
         )
         for kind, words in keys
     ]
-    return h("figure", {}, svg, h("figcaption", {}, h("ul", {"class": "keys"}, key), _ongoing(view)))
+    reading = "A bar is a period, its icon and word the state of the lab\u2019s claim for it. Claims come after a period has ended."
+    caption = [h("ul", {"class": "keys"}, key), h("p", {"class": "note"}, reading, _ongoing(view))]
+    return h("figure", {}, svg, h("figcaption", {}, caption))
 
 
 def _ongoing(view: dict[str, Any]) -> Html | None:
     coming = [row["due"] for row in view["claims"] if row["due"] is not None and row["due"] > view["computed_at"]]
-    return h("p", {"class": "note"}, "Next deadline for claims: ", moment(min(coming)), ".") if coming else None
+    return join([" Next deadline for claims: ", moment(min(coming)), "."]) if coming else None
 
 
 def _axis(rows: list[dict[str, Any]], at: Any, height: int) -> Html:

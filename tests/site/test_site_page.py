@@ -215,3 +215,27 @@ def test_words():
         '<sup>23</sup></span><span class="unseen">4.5e23</span> FLOP &lt;b&gt;'
     )
     assert str(amounts("c0ffee1e5x")) == "c0ffee1e5x"
+
+
+def test_the_meaning_of_the_state_and_of_a_claim_is_on_the_page():
+    from claims.report import NOT_SHOWN
+    from claims.site.meaning import GLOSS
+
+    assert set(GLOSS) == set(NOT_SHOWN), "every sentence has plain words, and none has words that nothing says"
+    told = set()
+    for answer in ("yes", "no", "undecided"):
+        view = sample(answer, nasty=False)
+        view["not_shown"] = [*NOT_SHOWN, "that something new is so"]
+        text = "".join(read(page(TEMPLATE, view)).text)
+        for line in (*GLOSS.values(), "that something new is so", "The next claims are due on 15 Feb 2026", "none left out"):
+            assert line in text
+        assert "freeze level was trained" not in text
+        told.add(text.split("What a claim shows, and what it does not")[0].rsplit("\n", 1)[-1])
+        view["agreement"]["labs"][0]["caps"][0]["freeze"] = "1e25 FLOP"
+        assert "freeze level was trained" in "".join(read(page(TEMPLATE, view)).text)
+    assert len(told) == 3
+
+
+def test_hidden_characters_of_a_text_are_shown_as_such():
+    assert clean("a\u202eb\u200bc\x1bd\ue000e") == "a\ufffdb\ufffdc\ufffdd\ufffde"
+    assert clean("a\nb\tc\u00a0d\u3000e") == "a b c\u00a0d\u3000e"

@@ -119,12 +119,13 @@ class Page {
   }
 
   async verifyAll() {
-    const [button, stop, bar, live] = ["verify-all", "stop", "progress", "live"].map(byId);
+    const [button, stop, bar, count, live] = ["verify-all", "stop", "progress", "done", "live"].map(byId);
     this.stopped = false;
     this.checker.forget();
     button.disabled = true;
-    stop.hidden = bar.hidden = false;
+    stop.hidden = bar.hidden = count.hidden = false;
     bar.value = 0;
+    count.textContent = `0 of ${this.claims.length}`;
     live.textContent = `Checking ${plural(this.claims.length, "claim")} \u2026`;
     let done = 0;
     const results = await Promise.all(this.claims.map(async (row) => {
@@ -133,11 +134,12 @@ class Page {
       if (!this.stopped) this.show(name, result);
       done += 1;
       bar.value = done;
+      count.textContent = `${done} of ${this.claims.length}`;
       return [row, result];
     }));
     const focused = document.activeElement === stop;
     button.disabled = false;
-    stop.hidden = bar.hidden = true;
+    stop.hidden = bar.hidden = count.hidden = true;
     if (focused) button.focus();
     if (this.stopped) {
       live.textContent = "Stopped. Nothing is confirmed.";
@@ -177,7 +179,7 @@ class Page {
       moment(this.site.computed_at),
       "; inspections, evidence and decisions in it were not checked here.",
     );
-    byId("live").replaceChildren(el("span", "", `Done: ${tally}; nothing contradicts the publisher\u2019s account.`), ...remarks.map((line) => el("p", "", line)));
+    byId("live").replaceChildren(el("span", "", "Done. Nothing contradicts the publisher\u2019s account."), ...remarks.map((line) => el("p", "", line)));
   }
 
   // ---- files that the visitor brings ----

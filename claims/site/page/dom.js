@@ -1,10 +1,12 @@
 /** Building elements. Text only ever becomes a text node: no string of a file is parsed as markup. */
 
+import { isHidden } from "./verifier/text.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
-/** Replace control, bidirectional and other invisible characters, as the rest of the page does. */
+/** Replace hidden characters by U+FFFD, newlines and tabs by spaces, as the rest of the page does. */
 export function clean(text) {
-  return String(text).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => (c === "\n" || c === "\t" ? " " : "\ufffd"));
+  return Array.from(String(text).replace(/[\n\t]/g, " "), (char) => (isHidden(char) ? "\ufffd" : char)).join("");
 }
 
 /** An element with a class and children; children are nodes, text, or null. */

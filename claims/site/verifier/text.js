@@ -15,7 +15,8 @@ const within = (ranges) => (char) => {
   const code = char.codePointAt(0);
   return ranges.some(([first, last]) => code >= first && code <= last);
 };
-const isHidden = within(HIDDEN);
+/** Whether nobody sees a character, or it changes how others are seen. */
+export const isHidden = within(HIDDEN);
 const isNoName = within([...HIDDEN, ...SPACES, PLUS]);
 
 /** Whether text may stand in an agreement: at most 4000 characters, none hidden but newlines. */
