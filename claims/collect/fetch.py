@@ -105,6 +105,8 @@ def _exchange(connection: http.client.HTTPConnection, target: str, limit: int, l
         raise PollFailed(f"the endpoint answers {response.status}")
     if (response.getheader("Content-Encoding") or "identity").lower() != "identity":
         raise PollFailed("the answer is compressed, which was not asked for")
+    if response.length is None and not response.chunked:
+        raise PollFailed("the answer has no length, so that a cut would not show")
     data = bytearray()
     while not late.is_set():
         chunk = response.read(min(_CHUNK, limit + 1 - len(data)))

@@ -89,12 +89,13 @@ def render(gpus: list[Gpu], style: str = "new") -> bytes:
 
 @dataclass
 class Exporter:
-    """Serves ``gpus`` on ``url``. ``mode``: ok, status, redirect, hang, drip, short, gzip, or bytes to answer with."""
+    """Serves ``gpus`` on ``url``. ``mode``: ok, status, redirect, hang, drip, short, gzip, endless, unending, or bytes to answer with."""
 
     gpus: list[Gpu] = field(default_factory=list)
     style: str = "new"
     mode: str | bytes = "ok"
     asked: int = 0
+    live: bool = False  # energy counters run by themselves
 
     def __enter__(self) -> Exporter:
         exporter = self
@@ -127,6 +128,9 @@ class Exporter:
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         mode = self.mode
+        if self.live:
+            for gpu in self.gpus:
+                gpu.energy = int(time.monotonic() * 70_000)
         body = mode if isinstance(mode, bytes) else render(self.gpus, self.style)
         if mode == "hang":
             self.released.wait(20)
@@ -143,8 +147,9 @@ class Exporter:
         handler.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
         if mode == "gzip":
             handler.send_header("Content-Encoding", "gzip")
-        if mode != "endless":
-            handler.send_header("Content-Length", str(len(body) + (10 if mode == "short" else 0)))
+        length = 2**40 if mode == "endless" else len(body) + (10 if mode == "short" else 0)
+        if mode != "unending":
+            handler.send_header("Content-Length", str(length))
         handler.end_headers()
         try:
             if mode == "drip":

@@ -11,12 +11,12 @@ from lab_fixtures import EPOCH, METER_KEYS, START, make_lab
 
 from claims.collect.fetch import Endpoint, Exporters
 from claims.collect.run import Collector
-from claims.collect.samples import Labels, Poll
+from claims.collect.samples import Labels
 from claims.collect.seal import Sealing
 from claims.collect.timeline import Policy
 from claims.meter import SoftwareMeter
 from claims.registry import Opening
-from claims.store import Store, Usage
+from claims.store import Usage
 
 METER, CHIPS = "hall-b", 2
 COVERAGE_MS = CHIPS * EPOCH * 1000
@@ -71,12 +71,3 @@ def steadily(rig: Rig, exporter: Exporter, seconds: int, every: int = 10) -> Non
         rig.wait(every)
         exporter.tick(every)
         rig.run()
-
-
-def polled(source: Poll) -> object:
-    """A source that answers with one poll."""
-    return type("Fixed", (), {"poll": lambda self: source})()
-
-
-def store_of(path: Path) -> Store:
-    return Store.open(path)

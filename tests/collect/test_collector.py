@@ -161,7 +161,8 @@ def test_other_labels_can_name_jobs(tmp_path: Path) -> None:
     assert busy(rig) == {"gpu-node-01": COVERAGE_MS}
 
 
-MODES = ["status", "redirect", "hang", "drip", "short", "gzip", "endless", b"", b"\xff\n", b"DCGM_FI_DEV_GPU_UTIL{gpu=\n", b"#\n"]
+BODIES = [b"", b"\xff\n", b"DCGM_FI_DEV_GPU_UTIL{gpu=\n", b"#\n"]
+MODES = ["status", "redirect", "hang", "drip", "short", "gzip", "endless", "unending", *BODIES]
 
 
 @pytest.mark.parametrize("mode", MODES)
