@@ -1,6 +1,6 @@
-"""The demonstration: a standstill between four labs on published data, from agreement to verified claims.
+"""The demonstration: a standstill between four labs on published data, from agreement to verified claims; then a month in public.
 
-``standstill demo`` and ``make demo`` run it. Everything goes through the same code as real use: files are imported,
+``standstill demo`` and ``make demo`` run both acts. Everything goes through the same code as real use: files are imported,
 meters sign, registries close, claims are proven, and each is verified from its bytes alone.
 """
 
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from claims import demo_month_text as month_text
 from claims import demo_text as text
 from claims.agreement import Agreement
 from claims.claim import Claim
@@ -30,7 +31,11 @@ from claims.witness import PeriodFigures, WitnessRefused, assemble
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["DemoFailed", "DemoResult", "run_demo"]
+    from claims.demo_month import Month
+    from claims.demo_month_cheats import Caught, Lie
+    from claims.status_model import State
+
+__all__ = ["DemoFailed", "DemoResult", "MonthResult", "run_demo", "run_month"]
 
 STRICTER = {**CAPS, "lineage": "1e25 FLOP", "freeze": "1e25 FLOP"}
 """What-if: the EU AI Act's threshold (Art. 51(2)) as the cap on every lineage."""
@@ -64,6 +69,16 @@ class DemoResult:
     refusal: tuple[str, ...] = ()
     evidence: int = 0
     seconds: float = 0.0
+
+
+@dataclass
+class MonthResult:
+    """What the second act left: the month, what stopped which cheat, the lie, and the state of both publication folders."""
+
+    month: Month
+    caught: list[Caught]
+    lie: Lie
+    states: list[tuple[str, Path, State]]
 
 
 def run_demo(out_dir: str | Path, console: Console) -> DemoResult:
@@ -188,3 +203,56 @@ def _cheats(console: Console, labs: list[DemoLab], result: DemoResult) -> None:
     if result.evidence != 1:
         raise DemoFailed("two signed heads of one meter were not recognised as evidence")
     text.cheats(console, cheat.plan.title, result.rejected)
+
+
+def run_month(out_dir: str | Path, console: Console) -> MonthResult:
+    """Run the second act: a month with a log, countersigned, inspected; every way to cheat in it; two states and their pages.
+
+    Args:
+        out_dir: a folder; gets ``month/``, ``page/``, ``caught/``, ``caught-page/``, ``evidence/`` and ``private/month/``.
+        console: where the story is told.
+
+    Raises:
+        ClaimsError: a folder is in use, or (DemoFailed and NotCaught) something did not come out as it must.
+    """
+    from claims.demo_month import hold_month
+    from claims.demo_month_cheats import CHEAT, LIAR, caught, tell_a_lie
+
+    out_dir = Path(out_dir)
+    if (out_dir / "month").exists():
+        raise ClaimsError(f"{out_dir / 'month'} exists already", "name a folder that does not exist yet")
+    (out_dir / "evidence").mkdir(parents=True, exist_ok=True)
+    _compile(console)
+    with text.progress(console) as bar:
+        task = bar.add_task("A month of epochs", total=1.0)
+        month = hold_month(out_dir, lambda what, share: bar.update(
+            task, completed=share, description=f"A month in public: {text.PHASE_WORDS.get(what, what)}"
+        ))  # fmt: skip
+    try:
+        month_text.opening(console, month)
+        month_text.outcome(console, month)
+        titles = {lab.plan.name: lab.plan.title for lab in month.labs}
+        found = caught(month, out_dir / "evidence")
+        month_text.cheats(console, titles[CHEAT], found)
+        with text.progress(console) as bar:
+            task = bar.add_task(f"The month again, with {titles[LIAR]}'s meters bribed", total=1.0)
+            lie = tell_a_lie(month, out_dir / "caught", lambda share: bar.update(task, completed=share))
+    finally:
+        for lab in month.labs:
+            lab.store.close()
+    month_text.lie(console, titles[LIAR], lie)
+    states = [_state("the month as it was", month), _state("with the lie, and a lab that did not open", lie.month)]
+    if [state.holds for _, _, state in states] != ["yes", "no"]:
+        raise DemoFailed("the state of the month is not what it must be")
+    month_text.closing(console, out_dir, states)
+    return MonthResult(month, found, lie, states)
+
+
+def _state(what: str, month: Month) -> tuple[str, Path, State]:
+    """The state recomputed from the published files, and its page."""
+    from claims.site.generate import generate
+    from claims.status import compute
+
+    page = month.folder.parent / ("page" if month.folder.name == "month" else f"{month.folder.name}-page")
+    generate(month.folder, page, now=month.now)
+    return what, month.folder, compute(month.folder, now=month.now)

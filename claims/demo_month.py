@@ -10,7 +10,7 @@ out/month is the publication folder that rivals mirror; out/private/month/LAB st
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,14 +20,14 @@ from claims.agreement import Agreement
 from claims.claim import Claim
 from claims.demo_data import DATA, MONTH, lab_plans
 from claims.demo_labs import CAPS, DemoLab, agreement_text, enrol, keep_books, new_key, sign_by_all
-from claims.entries import AssentEntry, ClaimEntry, Entry, encode_entry, sign_entry
+from claims.entries import AssentEntry, ClaimEntry, encode_entry, sign_entry
 from claims.epochs import publish_epoch
 from claims.errors import ClaimsError
 from claims.files import write_new
 from claims.inspect_draw import Drawn, draw_committed, load_round
 from claims.inspect_material import StoreMaterial
 from claims.inspect_open import CheckedOpening, Opening, check_opening, make_opening
-from claims.inspect_record import make_record, record_entry
+from claims.inspect_record import Record, make_record, record_entry
 from claims.prove import make_claim, roots_of
 from claims.registry import close_period, snapshot, unplaced
 from claims.report import VerificationReport
@@ -38,12 +38,20 @@ from claims.tlog.reader import LogView, open_log
 from claims.tlog.writer import LogWriter
 from claims.verify import log_trust, verify_claim
 
-__all__ = ["DAY", "OPERATOR", "ROUND", "Month", "MonthLab", "hold_month"]
+__all__ = [
+    "DAY", "LIAR", "OPERATOR", "PERIOD", "ROUND", "Month", "MonthLab", "claim_entry", "hold_month", "live_month", "open_to", "prove",
+    "publish_claims", "write_record",
+]  # fmt: skip
+
+Progress = Callable[[str, float], None]
 
 OPERATOR = "log-operator"
 ORIGIN = "example.org/standstill-month"
 ROUND = DATA / "drand" / "round-1000.json"
 DAY = 86_400
+PERIOD = 0
+LIAR = "ai2"
+"""Of this lab's store a copy is kept from before the month, so that the month can be told again with false books."""
 SEEN_AFTER = 3_561
 """Seconds after a day's end at which the first lab cosigns; so the public round 1000 is the one that the month draws."""
 _TERMS = """[[party]]
@@ -61,7 +69,7 @@ readings = 64
 checkpoints = 1024
 
 [deadlines]
-epoch = "2 d"
+epoch = "7 d"
 claim = "1 d"
 grace = "6 d"
 opening = "3 d"
@@ -79,15 +87,23 @@ class MonthLab:
 
     lab: DemoLab
     claim: Claim
-    report: VerificationReport
+    roots: bytes
+    report: VerificationReport | None = None
     inspector: str = ""
     checked: CheckedOpening | None = None
-    opening_bytes: int = 0
+    opening: bytes = b""
 
 
 @dataclass
 class Month:
-    """The month as it was held. ``folder``: what everybody mirrors; ``now``: Unix seconds of the last thing that happened."""
+    """A month as it was held.
+
+    Attributes:
+        folder: what everybody mirrors. ``private``: what the parties keep, cosigners' memories among it.
+        rows: in the order of ``labs``.
+        entries, heads: the log's size, and how many heads it published.
+        now: Unix seconds of the last thing that happened.
+    """
 
     folder: Path
     private: Path
@@ -97,7 +113,6 @@ class Month:
     log_key: Ed25519PrivateKey
     operator_key: Ed25519PrivateKey
     rows: list[MonthLab] = field(default_factory=list)
-    drawn: dict[str, Drawn] = field(default_factory=dict)
     entries: int = 0
     heads: int = 0
     now: int = 0
@@ -107,23 +122,44 @@ class Month:
         """The log's folder."""
         return self.folder / "log"
 
+    @property
+    def end(self) -> int:
+        """Unix seconds of the month's end."""
+        return self.agreement.period_span(PERIOD)[1]
+
     def view(self, lab: str) -> LogView:
         """The log as a verifier of this lab's claims reads it."""
         return open_log(str(self.log), log_trust(self.agreement), exclude={lab})
 
-    def publish(self, entries: list[Entry] | list[bytes], at: int) -> None:
+    def row(self, lab: str) -> MonthLab:
+        """A lab's month."""
+        return next(row for row in self.rows if row.lab.plan.name == lab)
+
+    def memory(self, lab: DemoLab) -> LogMemory:
+        """What a cosigner has seen of the log."""
+        return LogMemory.load(self.private / f"{lab.plan.name}.memory", log_trust(self.agreement))
+
+    def open_log_folder(self) -> None:
+        """An empty log, and the parties' assents as its first entries."""
+        for name in ("claims", "inspections", "rounds", "evidence"):
+            (self.folder / name).mkdir(parents=True)
+        with LogWriter.create(self.log, ORIGIN, self.log_key):
+            pass
+        keys = {lab.plan.name: lab.key for lab in self.labs} | {OPERATOR: self.operator_key}
+        assents = [encode_entry(sign_entry(key, AssentEntry(self.agreement.digest, name))) for name, key in sorted(keys.items())]
+        self.publish(assents, self.agreement.start - DAY)
+
+    def publish(self, entries: Sequence[bytes], at: int) -> None:
         """The operator appends; every lab checks that the log only grew, and cosigns, one second after another."""
-        data = [item if isinstance(item, bytes) else encode_entry(item) for item in entries]
         with LogWriter.open(self.log, self.log_key) as writer:
-            writer.append(data)
+            writer.append(entries)
             self.entries = writer.size
         for number, lab in enumerate(self.labs):
-            memory = LogMemory.load(lab.folder / "log.memory", log_trust(self.agreement))
-            cosign(self.log, lab.cosign_key, lab.plan.name, memory, now=at + number)
+            cosign(self.log, lab.cosign_key, lab.plan.name, self.memory(lab), now=at + number)
         self.heads, self.now = self.heads + 1, at + len(self.labs) - 1
 
 
-def hold_month(out_dir: Path, progress: Callable[[str, float], None]) -> Month:
+def hold_month(out_dir: Path, progress: Progress) -> Month:
     """Hold the month from agreement to inspection.
 
     Args:
@@ -134,17 +170,19 @@ def hold_month(out_dir: Path, progress: Callable[[str, float], None]) -> Month:
         ClaimsError: something did not come out as it must.
     """
     folder, private = out_dir / "month", out_dir / "private" / "month"
-    for name in ("claims", "inspections", "rounds"):
-        (folder / name).mkdir(parents=True)
+    folder.mkdir()
     labs = [enrol(plan, private / plan.name) for plan in lab_plans(MONTH)]
     month = _agree(labs, folder, private)
-    _run(month, progress)
+    for lab in labs:
+        if lab.plan.name == LIAR:
+            lab.store.backup(private / f"{LIAR}-before.store")
+        keep_books(lab, month.agreement)
+    month.open_log_folder()
+    live_month(month, lambda share: progress("30 days of epochs", share / 2))
     for number, lab in enumerate(labs):
-        _claim(month, lab, lambda phase, share, n=number: progress(phase, 0.5 + (n + share) / (2 * len(labs))))  # type: ignore[misc]
-    end = month.agreement.period_span(0)[1]
-    month.publish([_claim_entry(month, row) for row in month.rows], end + 3 * 3600)
-    _verify(month)
-    _inspect(month)
+        prove(month, lab, lambda phase, share, n=number: progress(phase, 0.5 + (n + share) / (2 * len(labs))))  # type: ignore[misc]
+    publish_claims(month)
+    inspect_all(month)
     progress("inspected", 1.0)
     return month
 
@@ -156,27 +194,19 @@ def _agree(labs: list[DemoLab], folder: Path, private: Path) -> Month:
     terms = _TERMS.format(operator=OPERATOR, key=public, origin=ORIGIN, log_key=log_public)
     text = agreement_text(labs, "demonstration-month", CAPS, MONTH, terms)
     agreement, signatures = sign_by_all(labs, text, folder / "agreement.toml", [operator_key])
-    month = Month(folder, private, labs, agreement, signatures, log_key, operator_key)
-    with LogWriter.create(month.log, ORIGIN, log_key):
-        pass
-    keys = {lab.plan.name: lab.key for lab in labs} | {OPERATOR: operator_key}
-    assents: list[Entry] = [sign_entry(key, AssentEntry(agreement.digest, name)) for name, key in sorted(keys.items())]
-    month.publish(assents, agreement.start - DAY)
-    return month
+    return Month(folder, private, labs, agreement, signatures, log_key, operator_key)
 
 
-def _run(month: Month, progress: Callable[[str, float], None]) -> None:
+def live_month(month: Month, progress: Callable[[float], None]) -> None:
     """Thirty days: meters seal every epoch, labs publish it, the log grows once a day under everybody's eyes."""
     agreement = month.agreement
-    for lab in month.labs:
-        keep_books(lab, agreement)
-    first, last = agreement.period_epochs(0)
+    first, last = agreement.period_epochs(PERIOD)
     per_day = DAY // agreement.epoch_seconds
     for begin in range(first, last + 1, per_day):
         epochs = range(begin, min(begin + per_day, last + 1))
         entries = [entry for lab in month.labs for entry in _day(lab, agreement, epochs, ends=epochs[-1] == last)]
         month.publish(entries, agreement.epoch_span(epochs[-1])[1] + SEEN_AFTER)
-        progress("a month of epochs", (epochs[-1] + 1 - first) / (2 * (last + 1 - first)))
+        progress((epochs[-1] + 1 - first) / (last + 1 - first))
 
 
 def _day(lab: DemoLab, agreement: Agreement, epochs: range, *, ends: bool) -> list[bytes]:
@@ -184,57 +214,68 @@ def _day(lab: DemoLab, agreement: Agreement, epochs: range, *, ends: bool) -> li
         for epoch in epochs:
             for meter in lab.meters:
                 meter.seal_epoch(lab.store, agreement, epoch)
-        if ends:
-            for name in unplaced(lab.store, 0):
-                snapshot(lab.store, agreement, 0, name, lab.plan.parents[name])
+        if ends and lab.store.registry_head(PERIOD) is None:
+            for name in unplaced(lab.store, PERIOD):
+                snapshot(lab.store, agreement, PERIOD, name, lab.plan.parents[name])
         return [publish_epoch(lab.store, agreement, epoch, lab.key) for epoch in epochs]
 
 
-def _claim(month: Month, lab: DemoLab, progress: Callable[[str, float], None]) -> None:
+def prove(month: Month, lab: DemoLab, progress: Progress) -> None:
+    """Sign the ledgers, close the registry, prove; write claim and roots."""
     for meter in lab.meters:
-        meter.seal(lab.store, month.agreement, 0)
-    close_period(lab.store, month.agreement, 0)
-    claim = make_claim(lab.store, month.agreement, 0, lab.key, progress=progress).claim
-    write_new(month.folder / "claims" / f"{lab.plan.name}-0.claim", claim.encode(), 0o644)
-    roots = roots_of(lab.store, month.agreement, 0).encode()
-    write_new(month.folder / "claims" / f"{lab.plan.name}-0.roots", roots, 0o644)
-    report = verify_claim(claim.encode(), month.agreement, signatures=month.signatures)
-    month.rows.append(MonthLab(lab, claim, report))
+        meter.seal(lab.store, month.agreement, PERIOD)
+    close_period(lab.store, month.agreement, PERIOD)
+    claim = make_claim(lab.store, month.agreement, PERIOD, lab.key, progress=progress).claim
+    month.rows.append(MonthLab(lab, claim, roots_of(lab.store, month.agreement, PERIOD).encode()))
 
 
-def _claim_entry(month: Month, row: MonthLab) -> ClaimEntry:
-    name = row.lab.plan.name
-    claim, roots = ((month.folder / "claims" / f"{name}-0.{kind}").read_bytes() for kind in ("claim", "roots"))
+def claim_entry(agreement: Agreement, lab: DemoLab, claim: bytes, roots: bytes, period: int = PERIOD) -> bytes:
+    """The lab's log entry about a claim file and its roots file."""
     digests = hashlib.sha256(claim).digest(), hashlib.sha256(roots).digest()
-    return sign_entry(row.lab.key, ClaimEntry(month.agreement.digest, name, 0, *digests))
+    return encode_entry(sign_entry(lab.key, ClaimEntry(agreement.digest, lab.plan.name, period, *digests)))
 
 
-def _verify(month: Month) -> None:
-    """As a stranger would: from the published files and the log alone."""
+def publish_claims(month: Month) -> None:
+    """Claims go into the folder and the log; then each is verified as a stranger would, from published files alone."""
+    for row in month.rows:
+        place = month.folder / "claims" / f"{row.lab.plan.name}-{PERIOD}.claim"
+        write_new(place, row.claim.encode(), 0o644)
+        write_new(place.with_suffix(".roots"), row.roots, 0o644)
+    entries = [claim_entry(month.agreement, row.lab, row.claim.encode(), row.roots) for row in month.rows]
+    month.publish(entries, month.end + 3 * 3600)
     for row in month.rows:
         name = row.lab.plan.name
-        claim, roots = ((month.folder / "claims" / f"{name}-0.{kind}").read_bytes() for kind in ("claim", "roots"))
-        view = month.view(name)
-        row.report = verify_claim(claim, month.agreement, signatures=month.signatures, log=view, roots=roots)
+        row.report = verify_claim(
+            row.claim.encode(), month.agreement, signatures=month.signatures, log=month.view(name), roots=row.roots
+        )
         if not row.report.proven:
             raise ClaimsError(f"the claim of {name} was accepted but not proven: {row.report.limitations()}")
 
 
-def _inspect(month: Month) -> None:
-    """The round that was drawn after the last commitment chooses; each lab opens to the next one, which keeps a record."""
+def inspect_all(month: Month) -> None:
+    """The round drawn after the last commitment chooses; each lab opens to the next one, which keeps a public record."""
     write_new(month.folder / "rounds" / ROUND.name, ROUND.read_bytes(), 0o644)
-    entries: list[Entry] = []
+    entries = []
     for number, row in enumerate(month.rows):
-        name, inspector = row.lab.plan.name, month.labs[(number + 1) % len(month.labs)]
-        drawn = draw_committed(month.agreement, name, 0, load_round(str(ROUND)), month.view(name))
-        row.inspector, month.drawn[name] = inspector.plan.name, drawn
-        opening = make_opening(
-            month.agreement, drawn, StoreMaterial(row.lab.store, month.agreement), row.inspector, row.lab.key
-        ).encode()
-        write_new(inspector.folder / f"{name}-0.opening", opening)
-        row.opening_bytes = len(opening)
-        row.checked = check_opening(month.agreement, drawn, Opening.decode(opening), row.inspector)
-        record = make_record(month.agreement, drawn, row.inspector, inspector.key, opening)
-        write_new(month.folder / "inspections" / f"{row.inspector}-{name}-0.record", record.encode(), 0o644)
-        entries.append(record_entry(record, inspector.key))
-    month.publish(entries, month.agreement.period_span(0)[1] + 2 * DAY)
+        inspector = month.labs[(number + 1) % len(month.labs)]
+        row.inspector = inspector.plan.name
+        drawn = open_to(month, row)
+        record = make_record(month.agreement, drawn, row.inspector, inspector.key, row.opening)
+        entries.append(write_record(month, record, inspector))
+    month.publish(entries, month.end + 2 * DAY)
+
+
+def open_to(month: Month, row: MonthLab) -> Drawn:
+    """Draw, open to ``row.inspector``, and check the opening against the log."""
+    name, agreement = row.lab.plan.name, month.agreement
+    drawn = draw_committed(agreement, name, PERIOD, load_round(str(ROUND)), month.view(name))
+    material = StoreMaterial(row.lab.store, agreement)
+    row.opening = make_opening(agreement, drawn, material, row.inspector, row.lab.key).encode()
+    row.checked = check_opening(agreement, drawn, Opening.decode(row.opening), row.inspector)
+    return drawn
+
+
+def write_record(month: Month, record: Record, inspector: DemoLab) -> bytes:
+    """Put a record into the folder; returns its log entry."""
+    write_new(month.folder / "inspections" / f"{record.author}-{record.lab}-{PERIOD}.record", record.encode(), 0o644)
+    return encode_entry(record_entry(record, inspector.key))

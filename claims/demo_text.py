@@ -62,11 +62,11 @@ def flop(units: int) -> str:
     return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}" if units else "0"
 
 
-def _say(console: Console, message: str) -> None:
+def say(console: Console, message: str) -> None:
     console.print(message, highlight=False)
 
 
-def _table(title: str, *columns: str, right: Sequence[str] = ()) -> Table:
+def table_of(title: str, *columns: str, right: Sequence[str] = ()) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(
@@ -93,21 +93,21 @@ def progress(console: Console) -> Progress:
 def opening(console: Console, labs: list[DemoLab], agreement: Agreement) -> None:
     """What this is, who takes part, what was agreed, what is real and what is assumed."""
     caps = agreement.labs[0].caps
-    _say(
+    say(
         console,
         "\n[bold]Standstill: a limit on computing that rivals can check without seeing each other's work[/bold]\n\n"
         f"{len(labs)} labs agree to stay under the same limits. Each then shows, in a file that anyone can check offline, "
         "that [bold]all[/bold] of its computing stayed under them. The file says nothing else: no jobs, no models, no totals. "
         "Computing is counted in FLOP (single calculations); 1e24 means a 1 with 24 zeros.\n",
     )
-    table = _table("Who takes part", "lab", "meter", "chips", "kind of chip", "runs", right=("chips", "runs"))
+    table = table_of("Who takes part", "lab", "meter", "chips", "kind of chip", "runs", right=("chips", "runs"))
     for lab in labs:
         for i, meter in enumerate(lab.plan.meters):
             table.add_row(lab.plan.title if i == 0 else "", meter.name, f"{meter.chips:,}", meter.chip, str(meter.runs))
     console.print(table)
     begin = format_time(agreement.start)[:10]
     length = format_duration(agreement.epoch_seconds * agreement.epochs_per_period)
-    _say(
+    say(
         console,
         f"[bold]What they agreed[/bold] (the whole text: agreement.toml, signed by all {len(labs)})\n"
         f"  Periods of {length} from {begin} on; books are kept in steps of {format_duration(agreement.epoch_seconds)}.\n"
@@ -117,16 +117,16 @@ def opening(console: Console, labs: list[DemoLab], agreement: Agreement) -> None
         f"  behind a model that is trained on:   at most {flop(caps.freeze or 0)} FLOP (the freeze)\n",
     )
     _what_is_real(console, labs)
-    _say(console, "[bold]Assumed[/bold]:")
+    say(console, "[bold]Assumed[/bold]:")
     for line in ASSUMED:
         console.print(Padding(f"- {line}", (0, 0, 0, 2)), highlight=False)
-    _say(console, "")
+    say(console, "")
 
 
 def _what_is_real(console: Console, labs: list[DemoLab]) -> None:
     *submitters, olmo = (lab.plan for lab in labs)
     runs, outside = sum(plan.runs for plan in submitters), sum(plan.outside for plan in submitters)
-    _say(
+    say(
         console,
         f"[bold]Real[/bold]: {runs} training runs that these submitters published (MLPerf Training v5.1), at their true times "
         f"({outside} more lie outside these days and are left out); the chips' published peak speeds; {olmo.runs} published "
@@ -140,14 +140,14 @@ def period_heading(console: Console, agreement: Agreement, period: int) -> None:
     first, last = agreement.period_epochs(period)
     begin = format_time(agreement.start + first * agreement.epoch_seconds)
     end = format_time(agreement.start + (last + 1) * agreement.epoch_seconds)
-    _say(
+    say(
         console, f"[bold]Period {period}[/bold]: {begin} to {end}. Every lab closes its books, proves, and is verified."
     )
 
 
-def public_table(console: Console, rows: list[Row]) -> None:
+def publictable_of(console: Console, rows: list[Row]) -> None:
     """What the world sees."""
-    table = _table(
+    table = table_of(
         "\nWhat everybody sees", "lab", "period", "result", "follows", "size", "made in", "checked in",
         right=("size", "made in", "checked in"),
     )  # fmt: skip
@@ -159,7 +159,7 @@ def public_table(console: Console, rows: list[Row]) -> None:
         table.add_row(row.lab.plan.title, str(row.report.period), result, origin, size, *times)
     console.print(table)
     security = rows[0].report.security
-    _say(
+    say(
         console,
         "Proven: all of the lab's computing in the period, and the past behind each model, is within the limits. "
         "Nothing in these files depends on how much a lab used: they look alike for the busy and the idle. By proven bounds "
@@ -168,10 +168,10 @@ def public_table(console: Console, rows: list[Row]) -> None:
     )
 
 
-def private_table(console: Console, rows: list[Row]) -> None:
+def privatetable_of(console: Console, rows: list[Row]) -> None:
     """What only each lab sees."""
     right = ("readings", "in all", "of limit", "unbooked", "one model")
-    table = _table(
+    table = table_of(
         "What only the lab itself sees, in FLOP (shown because this is a demonstration)", "lab", "period", "readings",
         "in all", "of limit", "unbooked", "one model", right=right,
     )  # fmt: skip
@@ -185,13 +185,13 @@ def private_table(console: Console, rows: list[Row]) -> None:
 
 def what_claims_show(console: Console, labs: list[DemoLab], snapshots: list[tuple[str, str]]) -> None:
     """The six rules, in words, and where this data puts them to the test."""
-    table = _table("\nWhat each claim proves, all at once", "", "rule", "in words")
+    table = table_of("\nWhat each claim proves, all at once", "", "rule", "in words")
     for number, (rule, words) in enumerate(RULES, 1):
         table.add_row(f"R{number}", rule, words)
     console.print(table)
     olmo = labs[-1].plan.title
     names = " and ".join(sorted({lab for lab, _ in snapshots} - {olmo}))
-    _say(console, "[bold]Where the data put these rules to the test[/bold]")
+    say(console, "[bold]Where the data put these rules to the test[/bold]")
     for line in (
         f"At midnight of 7 October runs were under way at {names} (and, on the assumed clock, OLMo's): the work so far"
         " was closed by a snapshot, and the rest continued from it in the next period. Nothing falls between two periods.",
@@ -202,7 +202,7 @@ def what_claims_show(console: Console, labs: list[DemoLab], snapshots: list[tupl
         "Time that was booked to no checkpoint is added to every lineage of that lab, so leaving work unbooked lowers no tally.",
     ):
         console.print(Padding(f"- {escape(line)}", (0, 0, 0, 2)), highlight=False)
-    _say(console, "")
+    say(console, "")
 
 
 def _merge_line(lab: DemoLab) -> str:
@@ -217,7 +217,7 @@ def _merge_line(lab: DemoLab) -> str:
 
 def over_the_cap(console: Console, title: str, cap: str, problems: Sequence[str]) -> None:
     """What a lab's own prover says under a stricter agreement."""
-    _say(
+    say(
         console,
         f"[bold]What if the limit behind one model were {cap}[/bold] (the EU AI Act's line), with the very same readings?",
     )
@@ -237,11 +237,11 @@ def over_the_cap(console: Console, title: str, cap: str, problems: Sequence[str]
 def cheats(console: Console, title: str, rejected: list[tuple[str, str, str]]) -> None:
     """Every attempt, and the verifier's answer."""
     heading = f"\nWhat if a lab cheats? {len(rejected)} attempts on {title}'s books (as an example), with the lab's true key in hand"
-    table = _table(heading, "attempt", "", "because")
+    table = table_of(heading, "attempt", "", "because")
     for attempt, check, _ in rejected:
         table.add_row(attempt, "[red]rejected[/red]", CHECK_WORDS.get(check, check))
     console.print(table)
-    _say(
+    say(
         console,
         "The bribed meter had signed its true books before. Two signatures over different books for one period are proof "
         "of the breach, and anyone can check them with the agreement alone.\n",
@@ -259,10 +259,10 @@ def closing(console: Console, rows: list[Row], out_dir: Path, seconds: float) ->
         else "[bold red]The standstill does not hold[/bold red]"
     )
     span = f"{periods[0]} and {periods[-1]}"
-    _say(console, f"{state}: all {len(labs)} labs proven for periods {span}. ({seconds:.0f} s in all)\n")
-    _say(console, "[bold]What no claim shows[/bold], and inventory, hardware and inspection must:")
+    say(console, f"{state}: all {len(labs)} labs proven for periods {span}. ({seconds:.0f} s in all)\n")
+    say(console, "[bold]What no claim shows[/bold], and inventory, hardware and inspection must:")
     for line in NOT_SHOWN:
-        _say(console, f"  - {line}")
+        say(console, f"  - {line}")
     name = rows[0].lab.plan.name
     claims, agreement = out_dir / "claims", out_dir / "agreement.toml"
     now = format_time(rows[-1].report.agreement.period_span(periods[-1])[1])
@@ -277,11 +277,11 @@ def closing(console: Console, rows: list[Row], out_dir: Path, seconds: float) ->
         (f"standstill status {out_dir} --now {now}", f"whether the standstill holds, as of the end of period {periods[-1]}"),
         (f"standstill site {out_dir} --out {out_dir}-page --now {now} --serve 8000", "the same as a page, checked in your browser"),
     )
-    _say(
+    say(
         console,
         f"\n[bold]Files[/bold]\n  {escape(str(out_dir))}\n    agreement.toml, agreement.sigs, claims/   for everybody",
     )
-    _say(console, "    private/                                  each lab's keys and books: not to be shared")
-    _say(console, "\n[bold]Try next[/bold]")
+    say(console, "    private/                                  each lab's keys and books: not to be shared")
+    say(console, "\n[bold]Try next[/bold]")
     for command, why in commands:
         console.print(f"  # {why}\n  {command}", highlight=False, markup=False, soft_wrap=True)

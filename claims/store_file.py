@@ -125,6 +125,18 @@ class StoreFile:
         """Close the file; what was committed is on disk."""
         self._db.close()
 
+    def backup(self, target: str | Path) -> None:
+        """Copy what is committed into a new file of mode 0600, which is a store like this one."""
+        try:
+            os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            copy = self._connect(Path(target))
+            try:
+                self._db.backup(copy)
+            finally:
+                copy.close()
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"{target} cannot be made: {error}", "name a file that does not exist yet") from None
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """All changes inside, or none. May be nested; the outermost one commits."""
