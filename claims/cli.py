@@ -359,6 +359,7 @@ def main(argv: list[str] | None = None) -> None:
     import claims.cli_inspect
     import claims.cli_lab
     import claims.cli_log
+    import claims.cli_meter
     import claims.cli_site
     import claims.cli_status  # noqa: F401
 
