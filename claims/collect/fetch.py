@@ -179,15 +179,14 @@ class Exporters:
         """One answer per endpoint. A thread that is stuck (in a name server, a handshake) is left alone and not joined."""
         found: dict[int, Answer] = {}
         begin = time.monotonic()
+        self._stuck = {number: thread for number, thread in self._stuck.items() if thread.is_alive()}
         for number, endpoint in enumerate(self.endpoints):
             if number not in self._stuck:
                 thread = threading.Thread(target=self._ask, args=(found, number, endpoint, now), daemon=True)
                 self._stuck[number] = thread
                 thread.start()
-        for number, thread in list(self._stuck.items()):
+        for thread in self._stuck.values():
             thread.join(max(0.0, begin + self.timeout + _GRACE - time.monotonic()))
-            if not thread.is_alive():
-                del self._stuck[number]
         late = ({}, f"no answer within {self.timeout:g} s")
         return [found.get(number, late) for number in range(len(self.endpoints))]
 

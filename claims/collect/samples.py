@@ -34,7 +34,7 @@ _ACTIVE = _TENSOR | {
     "dcgm_gpu_utilization",
 }
 _ENERGY = frozenset({"dcgm_fi_dev_total_energy_consumption", "dcgm_total_energy_consumption"})
-_NUMBER = re.compile(r"\+?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?")
+_NUMBER = re.compile(r"\+?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?")
 _OLD = {"namespace": "pod_namespace", "pod": "pod_name", "container": "container_name"}
 
 Job = tuple[str, str]

@@ -1,0 +1,94 @@
+"""The text format: what exporters write, and what a hostile one may write."""
+
+from __future__ import annotations
+
+import time
+from fractions import Fraction
+
+import pytest
+from fake_exporter import Gpu, render
+from hypothesis import given
+from hypothesis import strategies as st
+
+from claims.collect.errors import PollFailed
+from claims.collect.exposition import MAX_LABELS, MAX_LINE, Line, parse_exposition
+
+
+def one(text: str) -> Line:
+    (line,) = parse_exposition(text.encode() + b"\n")
+    return line
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("up 1", Line("up", {}, "1", None)),
+        ("up{} 1", Line("up", {}, "1", None)),
+        ('a_b:c{x="1",y="2"} 1.5e-3 1767225600000', Line("a_b:c", {"x": "1", "y": "2"}, "1.5e-3", 1767225600000)),
+        ('a{x="1",} +Inf', Line("a", {"x": "1"}, "+Inf", None)),
+        ('a{ x = "1" , y="2" }  NaN  -5', Line("a", {"x": "1", "y": "2"}, "NaN", -5)),
+        ('a {x="}"}\t.5', Line("a", {"x": "}"}, ".5", None)),
+        ('a{x="q\\"b\\\\s\\nn"}7', Line("a", {"x": 'q"b\\s\nn'}, "7", None)),
+        ('a{x="\u00e9, \U0001f600"} 1', Line("a", {"x": "\u00e9, \U0001f600"}, "1", None)),
+    ],
+)
+def test_lines_of_the_format(text: str, expected: Line) -> None:
+    assert one(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "up", "up ", "1up 1", "up1.5x 1", "up 1 2 3", "up 1 2.5", "up one", "up 0x10", "up 1_000", "up --1", "up 1e99999", "up{",
+        'up{x="1" 1', 'up{x="1"', 'up{x=1} 1', 'up{x="1"y="2"} 1', 'up{x="1",,y="2"} 1', 'up{,} 1', 'up{x="1",x="2"} 1',
+        'up{x="\\t"} 1', 'up{x="\\"} 1', 'up{1x="1"} 1', '{x="1"} 1', "up 1\r", "up\x001", 'up{x="1"} 1 ' + "9" * 20,
+        "up " + "1" * MAX_LINE, "up{" + ",".join(f'l{n}="1"' for n in range(MAX_LABELS + 1)) + "} 1", "up\u00a01", "up \uff11",
+    ],
+)  # fmt: skip
+def test_anything_else_refuses_the_whole_text(text: str) -> None:
+    with pytest.raises(PollFailed, match="line 2 of the answer is malformed"):
+        list(parse_exposition(b"good 1\n" + text.encode() + b"\nmore 2\n"))
+
+
+def test_comments_and_empty_lines_are_skipped() -> None:
+    assert list(parse_exposition(b"# HELP x y\n\n  \n#\n# anything { \n")) == []
+
+
+def test_a_text_that_was_cut_off_or_is_not_utf_8_is_refused() -> None:
+    whole = render([Gpu("GPU-1"), Gpu("GPU-2")])
+    assert len(list(parse_exposition(whole))) == 14
+    for end in range(1, len(whole)):
+        if whole[end - 1 : end] != b"\n":
+            with pytest.raises(PollFailed):
+                list(parse_exposition(whole[:end]))
+    with pytest.raises(PollFailed, match="not UTF-8"):
+        list(parse_exposition(b"up 1\xff\n"))
+
+
+label = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+
+
+@given(st.dictionaries(st.from_regex(r"\A[a-z_]{1,8}\Z"), label, max_size=4), st.integers(0, 10**9), st.integers(0, 9))
+def test_what_an_exporter_escapes_is_read_back(labels: dict[str, str], whole: int, part: int) -> None:
+    quoted = {k: v.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") for k, v in labels.items()}
+    text = "m{" + ",".join(f'{k}="{v}"' for k, v in quoted.items()) + f"}} {whole}.{part}\n"
+    lines = list(parse_exposition(text.encode()))
+    assert lines == [Line("m", labels, f"{whole}.{part}", None)] and Fraction(lines[0].value) >= whole
+
+
+@given(st.binary(max_size=200) | st.text(alphabet='ab{}",=\\ \n#1.e+-N', max_size=60).map(str.encode))
+def test_no_bytes_do_more_than_fail_the_poll(data: bytes) -> None:
+    try:
+        list(parse_exposition(data))
+    except PollFailed:
+        pass
+
+
+@pytest.mark.parametrize("piece", ['a="', "} ", '\\"', " ", "{", ',a="x"', "\\", "} 1 "])
+def test_no_line_takes_long(piece: str) -> None:
+    line = 'up{x="' + piece * ((MAX_LINE - 10) // len(piece))
+    begin = time.process_time()
+    for ending in ("", '"', '"}', '"} x'):
+        with pytest.raises(PollFailed):
+            list(parse_exposition((line + ending + "\n").encode()))
+    assert time.process_time() - begin < 0.5
