@@ -97,10 +97,10 @@ def make_opening(agreement: Agreement, drawn: Drawn, material: Material, to: str
     """Open exactly what was drawn, for one inspector, signed by the lab.
 
     Before anything is opened, the tree of every drawn meter and epoch is rebuilt and compared with the root that the meter signed,
-    and what the lab published of these epochs with the log.
+    and what the lab published of these epochs with the log. What is returned passes :func:`check_opening`.
 
     Raises:
-        MaterialError: the material is not what was signed and published.
+        MaterialError: the material is not what was signed and published, or an inspector would reject it.
         ClaimsError: the inspector or the key is not one.
     """
     lab = drawn.committed.lab
@@ -113,7 +113,12 @@ def make_opening(agreement: Agreement, drawn: Drawn, material: Material, to: str
     slots = _open_slots(agreement, drawn, material, readings)
     period, number = drawn.committed.period, drawn.round.number
     opening = Opening(agreement.digest, lab, period, number, to, tuple(readings), tuple(slots))
-    return replace(opening, signature=key.sign(opening.message()))
+    opening = replace(opening, signature=key.sign(opening.message()))
+    try:
+        check_opening(agreement, drawn, opening, to)
+    except OpeningRejected as error:
+        raise MaterialError(f"an inspector would reject this opening: {error.what}") from None
+    return opening
 
 
 def _open_readings(agreement: Agreement, drawn: Drawn, material: Material) -> list[OpenedReading]:

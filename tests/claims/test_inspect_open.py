@@ -375,6 +375,8 @@ def test_records(world: World) -> None:
             Record.decode(bad.encode())
     with pytest.raises(ClaimsError, match="may open until"):
         make_record(world.terms, world.drawn, "beta", BETA, None, now=late - 1)
+    with pytest.raises(ClaimRejected, match="no opening is overdue"):
+        make_record(replace(world.terms, deadlines=None), world.drawn, "beta", BETA, None, now=late)
     for author, key, failures in (("alpha", LAB_KEY, ()), ("beta", GAMMA, ()), ("beta", BETA, ("gossip",))):
         with pytest.raises(ClaimsError):
             make_record(world.terms, world.drawn, author, key, data, failures)
