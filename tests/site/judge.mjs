@@ -86,6 +86,12 @@ const tasks = {
     }
     return verifyClaim(request);
   }),
+  /** Each request holds bytes in base64, by name; `previous` is a list. */
+  cases: ({ requests }) => requests.map(({ files, previous, allow, previousAccepted }) => {
+    const request = { allow, previousAccepted, previous: previous.map((text) => Uint8Array.from(Buffer.from(text, "base64"))) };
+    for (const [name, text] of Object.entries(files)) request[name] = text === null ? null : Uint8Array.from(Buffer.from(text, "base64"));
+    return verifyClaim(request);
+  }),
   time: ({ program, proof, logRows, statements, rounds }) => {
     const parsed = program ? decodeProgram(bytes(program)) : claimProgram();
     const data = bytes(proof);

@@ -80,8 +80,8 @@ function decodeBundle(data) {
 function believed({ heads, entries }, agreement, lab) {
   const { log } = agreement;
   const cosigners = agreement.parties
-    .filter((party) => party.cosignKey && party.name !== log.operator && party.name !== lab.name)
-    .map((party) => ({ name: party.name, key: party.cosignKey }));
+    .filter((party) => party.cosignKey && party.name !== log.operator)
+    .map((party) => ({ name: party.name, key: party.cosignKey, counts: party.name !== lab.name }));
   const trust = { origin: log.origin, key: log.key, cosigners };
   const opened = [];
   let failure = bad("the log shows no head");

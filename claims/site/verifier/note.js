@@ -42,9 +42,9 @@ const linesOf = (lines, name, type, key) => {
 };
 
 /**
- * A head that the log signed. trust: {origin, key, cosigners: [{name, key}]}.
+ * A head that the log signed. trust: {origin, key, cosigners: [{name, key, counts}]}.
  *
- * Returns {size, root, cosigned: number of cosigners whose lines verify}. Rejected("log") for anything malformed, of
+ * Returns {size, root, cosigned: number of cosigners that count and cosigned}. Rejected("log") for anything malformed, of
  * another log, or with a line of a known key that does not verify.
  */
 export function openHead(data, trust) {
@@ -70,12 +70,12 @@ export function openHead(data, trust) {
     throw bad(`the head of size ${head.size} is not signed by the log`);
   }
   let cosigned = 0;
-  for (const { name, key } of trust.cosigners) {
+  for (const { name, key, counts } of trust.cosigners) {
     const found = linesOf(lines, name, TYPE_COSIGNATURE, key);
     if (found.some((line) => !cosignatureVerifies(key, line.data, text))) {
       throw bad(`a cosignature of ${name} on the head of size ${head.size} does not verify`);
     }
-    if (found.length > 0) cosigned++;
+    if (counts && found.length > 0) cosigned++;
   }
   return { size: head.size, root: head.root, cosigned };
 }

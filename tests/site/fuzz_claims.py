@@ -1,0 +1,430 @@
+"""Random claims with everything that belongs to them, signed with keys of fixed seeds and then spoilt: for both verifiers.
+
+A case is spoilt before it is signed as well as after, so that what is wrong lies as deep as each check. The proof is a stub: a
+case in which nothing is wrong is rejected by the check `proof`, the last one, and by no other.
+"""
+
+from __future__ import annotations
+
+import base64
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from claims.agreement import Agreement, Amends, Caps, Rules, canonical_bytes, decode_agreement
+from tests.claims.lab_fixtures import LAB_KEY, METER_KEYS
+from tests.site.make_claim_vectors import (
+    ALPHA_COSIGNS,
+    BETA,
+    BETA_COSIGNS,
+    GAMMA,
+    GAMMA_COSIGNS,
+    ORIGIN,
+    TARGET,
+    bundle,
+    domain,
+    entry,
+    head,
+    mth,
+    name,
+    sha,
+    u32,
+)
+
+PARTIES = {"alpha": LAB_KEY, "beta": BETA, "gamma": GAMMA}
+COSIGNERS = {"alpha": ALPHA_COSIGNS, "beta": BETA_COSIGNS, "gamma": GAMMA_COSIGNS}
+STRANGER = Ed25519PrivateKey.from_private_bytes(b"\x63" * 32)
+EPOCHS = 4
+P = 2**31 - 2**24 + 1
+
+
+@dataclass
+class ClaimDraft:
+    """What a claim file says, before it is written and signed."""
+
+    agreement: bytes
+    lab: str
+    period: int
+    first: int
+    last: int
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    meters: list[dict[str, Any]]
+    keys: dict[str, Ed25519PrivateKey] = field(default_factory=dict)
+    proof: bytes = b"stub"
+    tail: bytes = b""
+
+    def write(self) -> bytes:
+        """The file."""
+        lab_key = self.keys.get("lab", LAB_KEY)
+        out = b"standstill-claim" + b"\0\2" + self.agreement + name(self.lab) + u32(self.period, self.first, self.last)
+        out += u32(*self.before, *self.after) + len(self.meters).to_bytes(2, "big")
+        for meter in self.meters:
+            signed = self.agreement + name(self.lab) + name(meter["name"]) + u32(self.period, *meter["head"]) + meter["roots"]
+            key = self.keys.get(meter["name"], METER_KEYS.get(meter["name"], STRANGER))
+            out += name(meter["name"]) + u32(*meter["head"]) + meter["roots"]
+            out += key.sign(domain("standstill/sign/ledger-head/v2") + signed)
+        registry = self.agreement + name(self.lab) + u32(self.period, *self.after)
+        out += self.keys.get("registry", lab_key).sign(domain("standstill/sign/registry-head/v1") + registry)
+        out += u32(len(self.proof)) + self.proof
+        return out + lab_key.sign(domain("standstill/sign/claim/v1") + sha(out)) + self.tail
+
+
+@dataclass
+class Case:
+    """A claim, and all that a verifier is given with it. Fields hold what the mutations change, in this order."""
+
+    agreement: Agreement
+    amended: Agreement | None
+    claims: list[ClaimDraft]
+    roots: dict[str, dict[int, bytes]]
+    rng: random.Random
+    signed_by: dict[str, Ed25519PrivateKey]
+    entry_edits: list[Callable[[list[bytes]], None]] = field(default_factory=list)
+    head_edits: list[Callable[[list[bytes], list[bytes]], None]] = field(default_factory=list)
+    cosigners: dict[str, Ed25519PrivateKey] = field(default_factory=lambda: {"alpha": ALPHA_COSIGNS, "beta": BETA_COSIGNS})
+    file_edits: list[tuple[str, Callable[[bytes], bytes]]] = field(default_factory=list)
+    dropped: set[str] = field(default_factory=set)
+    policy: dict[str, bool] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+
+    def files(self) -> dict[str, Any]:
+        """What is handed to a verifier: bytes by name, `previous` a list, `heads` and `entries` of the log lists."""
+        claim = self.claims[-1].write()
+        roots = self.write_roots()
+        entries = self.entries(claim, roots)
+        for change in self.entry_edits:
+            change(entries)
+        heads = [head(entries, 1_800_000_000, self.cosigners)]
+        for spoil in self.head_edits:
+            spoil(heads, entries)
+        out: dict[str, Any] = {
+            "claim": claim, "agreement": canonical_bytes(self.agreement), "signatures": self.signatures(), "roots": roots,
+            "previous": [draft.write() for draft in self.claims[:-1]], "heads": heads, "entries": entries,
+            "previousAgreement": None if self.amended is None else canonical_bytes(self.amended),
+        }  # fmt: skip
+        for which, change_file in self.file_edits:
+            out[which] = change_file(out[which])
+        for which in self.dropped & out.keys():
+            out[which] = [] if which in ("previous", "heads", "entries") else None
+        out["log"] = None if "log" in self.dropped else bundle(out["heads"], out["entries"])
+        return out
+
+    def signatures(self) -> bytes:
+        """agreement.sigs by those of `signed_by`."""
+        message = domain("standstill/sign/agreement/v1") + self.agreement.digest
+        row = '    {{\n      "party": "{}",\n      "signature": "{}"\n    }}'
+        rows = ",\n".join(row.format(who, key.sign(message).hex()) for who, key in sorted(self.signed_by.items()))
+        listed = f"[\n{rows}\n  ]" if rows else "[]"
+        first = f'{{\n  "agreement": "{self.agreement.digest.hex()}",\n  "format": "standstill-agreement-signatures/1",\n'
+        return (first + f'  "signatures": {listed}\n}}\n').encode()
+
+    def write_roots(self) -> bytes:
+        """The roots file."""
+        draft = self.claims[-1]
+        out = b"standstill-roots" + b"\0\1" + draft.agreement + name("alpha") + u32(draft.period, draft.first, draft.last)
+        out += len(self.roots).to_bytes(2, "big")
+        for meter, found in self.roots.items():
+            out += name(meter) + b"".join(found[epoch] for epoch in sorted(found))
+        return out
+
+    def entries(self, claim: bytes, roots: bytes) -> list[bytes]:
+        """What the lab published."""
+        digest, period = self.agreement.digest, self.claims[-1].period
+        out, first = [], min(period, 2**24) * EPOCHS
+        for epoch in range(first, first + EPOCHS):
+            leaves = [domain("standstill/epoch-meter/v1") + name(m) + self.roots[m][epoch] for m in self.roots if epoch in self.roots[m]]
+            out.append(entry(digest, 1, name("alpha") + u32(epoch) + mth(leaves) + sha(b"registry"), LAB_KEY))
+        return [*out, entry(digest, 2, name("alpha") + u32(period) + sha(claim) + sha(roots), LAB_KEY)]
+
+
+def eight(rng: random.Random) -> tuple[int, ...]:
+    """A head."""
+    return tuple(rng.randrange(P) for _ in range(8))
+
+
+def honest(rng: random.Random) -> Case:
+    """A case in which nothing is wrong but the proof."""
+    base = decode_agreement((TARGET / "agreement.bin").read_bytes())
+    lab = base.labs[0]
+    opening, period = eight(rng), rng.randrange(2)
+    since = rng.randrange(period + 1)
+    frozen = rng.choice([None, 0, 2**63])
+    later = tuple((n, Caps(rng.randrange(2**64), rng.randrange(2**64), 2**63, frozen)) for n in (1, 2) if rng.random() < 0.3)
+    agreement = replace(
+        base, labs=(replace(lab, opening_head=opening, since_period=since, caps_from=later),),
+        rules_from=((1, Rules(rng.random() < 0.5, rng.random() < 0.5)),) if rng.random() < 0.3 else (),
+    )  # fmt: skip
+    amended = None
+    if period == 1 and since == 0 and rng.random() < 0.4:
+        amended, agreement = agreement, replace(agreement, amends=Amends(agreement.digest, 1))
+    claims, before = [], opening
+    for number in range(since, period + 1):
+        terms = amended if amended is not None and number == 0 else agreement
+        roots = {m.name: {e: rng.randbytes(32) for e in range(number * EPOCHS, (number + 1) * EPOCHS)} for m in lab.meters}
+        meters = [{"name": m, "head": eight(rng), "roots": mth(list(found.values()))} for m, found in roots.items()]
+        draft = ClaimDraft(terms.digest, "alpha", number, number * EPOCHS, number * EPOCHS + EPOCHS - 1, before, eight(rng), meters)
+        claims.append(draft)
+        before = draft.after
+    return Case(agreement, amended, claims, roots, rng, dict(PARTIES))
+
+
+# ---- mutations: each takes a case and spoils it, or changes what should not matter ---------------------------
+
+MUTATIONS: list[Callable[[Case], None]] = []
+
+
+def mutation(function: Callable[[Case], None]) -> Callable[[Case], None]:
+    """Registers a mutation."""
+    MUTATIONS.append(function)
+    return function
+
+
+def _any_claim(case: Case) -> ClaimDraft:
+    return case.rng.choice(case.claims) if case.rng.random() < 0.4 else case.claims[-1]
+
+
+@mutation
+def number_of_a_claim(case: Case) -> None:
+    """Period or epochs are others, also out of range."""
+    which = case.rng.choice(["period", "first", "last"])
+    draft = _any_claim(case)
+    value = getattr(draft, which)
+    setattr(draft, which, case.rng.choice([min(value + 1, 2**32 - 1), max(0, value - 1), 2, 3, 2**24 - 1, 2**24, 2**32 - 1]))
+
+
+@mutation
+def head_of_a_claim(case: Case) -> None:
+    """A head is another, or not of field elements."""
+    draft, word = _any_claim(case), case.rng.choice([P, P - 1, 0, 2**32 - 1])
+    which = case.rng.choice(["before", "after"])
+    words = list(getattr(draft, which))
+    words[case.rng.randrange(8)] = word
+    setattr(draft, which, tuple(words))
+
+
+@mutation
+def meters_of_a_claim(case: Case) -> None:
+    """Meters are left out, doubled, renamed, exchanged or added."""
+    draft = _any_claim(case)
+    meters, kind = draft.meters, case.rng.randrange(7)
+    if len(meters) < 2:
+        return
+    if kind == 0:
+        meters.pop(case.rng.randrange(len(meters)))
+    elif kind == 1:
+        meters.append(dict(meters[-1]))
+    elif kind == 2:
+        meters.reverse()
+    elif kind == 3:
+        case.rng.choice(meters)["name"] = case.rng.choice(["hall-c", "Hall-a", "", "a" * 64, "a" * 65, "hall-a\n", "-x"])
+    elif kind == 4:
+        meters[0]["head"], meters[1]["head"] = meters[1]["head"], meters[0]["head"]
+    elif kind == 5:
+        case.rng.choice(meters)["roots"] = case.rng.randbytes(32)
+    else:
+        meters.clear()
+
+
+@mutation
+def names_and_digest_of_a_claim(case: Case) -> None:
+    """Another lab or agreement."""
+    draft = _any_claim(case)
+    if case.rng.random() < 0.5:
+        draft.lab = case.rng.choice(["beta", "alphA", "alpha2", "", "nobody"])
+    else:
+        draft.agreement = case.rng.randbytes(32)
+
+
+@mutation
+def a_strangers_signature(case: Case) -> None:
+    """One of the signatures in a claim is by another key."""
+    who = case.rng.choice(["lab", "registry", "hall-a", "hall-b"])
+    _any_claim(case).keys[who] = case.rng.choice([STRANGER, LAB_KEY, METER_KEYS["hall-b"]])
+
+
+@mutation
+def another_proof(case: Case) -> None:
+    """Stubs of other lengths, and one that begins well."""
+    case.claims[-1].proof = case.rng.choice([b"", b"SSPF", b"SSPF\0\1", b"SSPF\0\1" + case.rng.randbytes(5000), b"SSPF\0\2" + bytes(80)])
+
+
+@mutation
+def bytes_of_a_file(case: Case) -> None:
+    """One bit, one cut, or more at the end."""
+    which = case.rng.choice(["claim", "agreement", "signatures", "roots"])
+    seed, kind = case.rng.random(), case.rng.randrange(4)
+
+    def change(data: bytes) -> bytes:
+        at = int(seed * len(data))
+        flipped = data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :]
+        return [flipped, flipped, data[:at], data + b"\0"][kind]
+
+    case.file_edits.append((which, change))
+
+
+@mutation
+def who_signs_the_agreement(case: Case) -> None:
+    """A party is missing, or another key signs."""
+    who = case.rng.choice(list(PARTIES))
+    if case.rng.random() < 0.5:
+        del case.signed_by[who]
+    else:
+        case.signed_by[case.rng.choice([who, "delta"])] = STRANGER
+
+
+@mutation
+def json_of_the_signatures(case: Case) -> None:
+    """Other spellings of the same JSON, and more of it."""
+    old, new = case.rng.choice([
+        (b"\n}\n", b"\n}"), (b"\n}\n", b"\n}\n\n"), (b"{\n", b"{\n  \"a\": 1,\n"), (b"  \"format\"", b"\t\"format\""),
+        (b"alpha", b"\\u0061lpha"), (b"\"", b"'"), (b"{\n  \"agreement\": \"", b"{\n  \"agreement\": \"A"),
+        (b"signatures/1", b"signatures/2"), (b"{", b"\xef\xbb\xbf{"), (b"[", b"[" * 60), (b"[", b"[" * 20000), (b"\"beta\"", b"\"alpha\""),
+        (b"\"beta\"", b"null"), (b"\"party\"", b"\"__proto__\""), (b"\"signatures\": [", b"\"signatures\": {"),
+        (b"\"party\": \"beta\"", b"\"party\": \"beta\", \"party\": \"beta\""), (b"\"signature\": \"", b"\"signature\": \"00"),
+    ])  # fmt: skip
+    case.file_edits.append(("signatures", lambda data: data.replace(old, new, 1)))
+
+
+@mutation
+def left_out(case: Case) -> None:
+    """A file is not given, and perhaps need not be."""
+    case.dropped.add(case.rng.choice(["signatures", "roots", "log", "previous", "previousAgreement", "heads", "entries"]))
+    if case.rng.random() < 0.6:
+        case.policy[case.rng.choice(["unsigned_agreement", "no_continuity", "previous_accepted"])] = True
+
+
+@mutation
+def policies(case: Case) -> None:
+    """What the caller lets pass."""
+    for which in ("unsigned_agreement", "no_continuity", "previous_accepted"):
+        if case.rng.random() < 0.5:
+            case.policy[which] = True
+
+
+@mutation
+def order_of_previous_claims(case: Case) -> None:
+    """One too many, or the claim itself again."""
+    extra = case.rng.choice(case.claims)
+    case.claims.insert(case.rng.randrange(len(case.claims)), replace(extra))
+
+
+@mutation
+def another_amended_agreement(case: Case) -> None:
+    """Not the one that was amended."""
+    case.amended = replace(case.amended or case.agreement, name=case.rng.choice(["other", "test"]))
+
+
+@mutation
+def roots_of_the_file(case: Case) -> None:
+    """Meters or roots of the roots file are others than those that were signed and logged."""
+    kind = case.rng.randrange(4)
+    meter = case.rng.choice(list(case.roots))
+    if kind == 0:
+        case.roots[meter][case.rng.choice(list(case.roots[meter]))] = case.rng.randbytes(32)
+    elif kind == 1:
+        case.roots = dict(reversed(case.roots.items()))
+    elif kind == 2:
+        case.roots["hall-c"] = case.roots.pop(meter)
+    else:
+        case.roots[meter].popitem()
+
+
+@mutation
+def entries_of_the_log(case: Case) -> None:
+    """Left out, doubled, contradicted, by others, or in no known format."""
+    rng, digest = case.rng, case.agreement.digest
+    period = case.claims[-1].period
+    epoch = rng.choice([period * EPOCHS, period * EPOCHS + 3, 0, 9, 2**24 - 1, 2**24])
+    kind, key = rng.choice([1, 1, 2, 2, 3, 9]), rng.choice([LAB_KEY, LAB_KEY, BETA, STRANGER])
+    lab = rng.choice(["alpha", "alpha", "alpha", "beta", "Alpha"])
+    number = epoch if kind == 1 else rng.choice([period, period + 1, 2**24])
+    made = entry(rng.choice([digest, digest, digest, bytes(32)]), kind, name(lab) + u32(number) + rng.randbytes(64), key)
+    junk = rng.choice([b"", b"standstill-log", made[:-1], made + b"\0", b"x" * 4096, made.replace(b"\0\1", b"\0\2", 1)])
+    at, choice = rng.random(), rng.randrange(6)
+
+    def change(entries: list[bytes]) -> None:
+        place = int(at * len(entries))
+        if choice < 3 and not entries:
+            return
+        if choice == 0:
+            entries.pop(place)
+        elif choice == 1:
+            entries.append(entries[place])
+        elif choice == 2:
+            resigned = entries[place][:-64] + STRANGER.sign(b"x")
+            entries.insert(place, resigned)
+        else:
+            entries.insert(place, junk if choice == 3 else made)
+
+    case.entry_edits.append(change)
+
+
+@mutation
+def cosigners_of_the_head(case: Case) -> None:
+    """Who cosigns, with which key, under which names."""
+    case.cosigners = {who: key for who, key in COSIGNERS.items() if case.rng.random() < 0.5}
+    if case.rng.random() < 0.4:
+        case.cosigners[case.rng.choice(["alpha", "beta", "delta"])] = case.rng.choice([STRANGER, BETA_COSIGNS, ALPHA_COSIGNS])
+
+
+@mutation
+def older_heads(case: Case) -> None:
+    """Stored heads besides the newest: with quorum or without, of a fork, of another size."""
+    at, forked, bare = case.rng.random(), case.rng.random() < 0.3, case.rng.random() < 0.5
+
+    def change(heads: list[bytes], entries: list[bytes]) -> None:
+        size = int(at * (len(entries) + 1))
+        part = [*entries[:size], b"x"][-size:] if forked and size else entries[:size]
+        heads.append(head(part, 1_700_000_000, {} if bare else {"beta": BETA_COSIGNS}))
+
+    case.head_edits.append(change)
+
+
+def _line(who: str, kind: int, key: Ed25519PrivateKey, data: bytes) -> bytes:
+    public = key.public_key().public_bytes_raw()
+    packed = base64.b64encode(sha(who.encode(), b"\n", bytes([kind]), public)[:4] + data)
+    return f"\u2014 {who} ".encode() + packed + b"\n"
+
+
+@mutation
+def lines_of_the_head(case: Case) -> None:
+    """Lines that do not verify under a known name and key; unknown ones; names and spellings of every sort."""
+    rng = case.rng
+    known = rng.choice([("alpha", ALPHA_COSIGNS), ("beta", BETA_COSIGNS), ("gamma", GAMMA_COSIGNS)])
+    dash = "\u2014 "
+    texts = [
+        "nobody AAAA", "nobody AAAAAAA=", "nobody AAAAAAB=", "nobody AAAA AAA=", "nobody AAAAAAA=\r", "a+b AAAAAAA=", " AAAAAAA=",
+        "a\u00a0b AAAAAAA=", "\U0001fae9 AAAAAAA=", "\u0378 AAAAAAA=", "a\u200bb AAAAAAA=", "a\u2028b AAAAAAA=", f"{'x' * 256} AAAAAAA=",
+    ]  # fmt: skip
+    lines = [(dash + text + "\n").encode() for text in texts]
+    lines += [b"- nobody AAAAAAA=\n", b"\xe2\x80\x94 \xff AAAAAAA=\n", b"\n", lines[1] * 126, lines[1] * 125]
+    lines += [_line(known[0], 4, known[1], data) for data in (bytes(72), b"\xff" * 72, bytes(71))]
+    lines += [_line(known[0], 1, known[1], bytes(64)), _line("delta", 4, STRANGER, bytes(72)), _line("delta", 9, STRANGER, b"")]
+    line, which = rng.choice(lines), rng.random()
+    case.head_edits.append(lambda heads, _: heads.__setitem__(int(which * len(heads)), heads[int(which * len(heads))] + line))
+
+
+@mutation
+def text_of_the_head(case: Case) -> None:
+    """The head's own lines, signed by the log or not."""
+    old, new = case.rng.choice([
+        (ORIGIN.encode(), b"log.example/other"), (b"\n\n", b"\nextension\n\n"), (b"\n\n", b"\n\n\n"), (b"\n", b"\r\n"),
+        (b"\n\n", b"\n\x1f\n\n"),
+        (b"\n5\n", b"\n05\n"), (b"\n5\n", b"\n4\n"), (b"\n5\n", b"\n9223372036854775808\n"), (b"=\n", b"\n"), (b"\n\xe2", b"\n \xe2"),
+    ])  # fmt: skip
+    case.head_edits.append(lambda heads, _: heads.__setitem__(0, heads[0].replace(old, new, 1)))
+
+
+def make(seed: int) -> Case:
+    """Case number `seed`: up to three mutations of an honest one."""
+    rng = random.Random(seed)
+    case = honest(rng)
+    for _ in range(rng.choice([0, 1, 1, 1, 1, 1, 1, 2, 2, 3])):
+        change = rng.choice(MUTATIONS)
+        case.names.append(change.__name__)
+        change(case)
+    return case

@@ -1,0 +1,154 @@
+"""Both verifiers on random claims: one verdict, and one name of the check that fails.
+
+The seeds are fixed. Each case is made by tests/site/fuzz_claims.py, or is an edit of a golden file.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from claims.agreement import decode_agreement
+from claims.entries import PublishedEntries
+from claims.errors import ClaimRejected, ClaimsError
+from claims.signatures import AgreementSignatures
+from claims.tlog.checkpoint import SignedCheckpoint
+from claims.tlog.errors import LogError
+from claims.tlog.hashing import Frontier, leaf_hash
+from claims.tlog.reader import LogView, open_log
+from claims.tlog.tiles import TILE_WIDTH, encode_bundle, entries_path
+from claims.verify import CHECKS, Policy, log_trust, parse_claim, verify_claim
+from tests.site.fuzz_claims import MUTATIONS, make
+
+HERE = Path(__file__).parent
+FAST, SLOW = [*range(60), 1797], range(1000, 1900)
+"""1797: a line of the lab itself under the head that does not verify."""
+
+pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+
+
+class Place:
+    """A log that shows one head and these entries: a source for `open_log`."""
+
+    def __init__(self, head: bytes, entries: list[bytes], size: int) -> None:
+        self.files = {"checkpoint": head}
+        for at in range(0, size, TILE_WIDTH):
+            part = entries[at : min(at + TILE_WIDTH, size)]
+            self.files[entries_path(at // TILE_WIDTH, len(part))] = encode_bundle(part)
+
+    def read(self, path: str, limit: int) -> bytes | None:
+        """A file."""
+        data = self.files.get(path)
+        if data is not None and len(data) > limit:
+            raise LogError("too long")
+        return data
+
+    def sizes(self) -> list[int]:
+        """No older heads."""
+        return []
+
+
+def believed(files: dict[str, Any], agreement: Any, lab: str) -> LogView:
+    """The largest view that one of the heads gives; LogError where there is none, or two histories."""
+    trust, entries = log_trust(agreement), files["entries"]
+    frontier, roots = Frontier(), []
+    for item in entries:
+        roots.append(frontier.root())
+        frontier.append(leaf_hash(item))
+    roots.append(frontier.root())
+    views = []
+    for data in files["heads"]:
+        try:
+            shown = SignedCheckpoint.open(data, trust).head
+        except LogError:
+            continue
+        if shown.size < len(roots) and roots[shown.size] != shown.root:
+            raise LogError("two histories")
+        try:
+            views.append(open_log(Place(data, entries, min(shown.size, len(entries))), trust, exclude={lab}))
+        except LogError:
+            continue
+    if not views:
+        raise LogError("no head counts")
+    return max(views, key=lambda view: view.size)
+
+
+def python(files: dict[str, Any], policy: dict[str, bool]) -> str:
+    """The failed check, or "proven" or "accepted"."""
+    try:
+        claim = parse_claim(files["claim"])
+        try:
+            agreement = decode_agreement(files["agreement"])
+            signatures = None if files["signatures"] is None else AgreementSignatures.decode(files["signatures"])
+        except ClaimsError:
+            return "agreement"
+        amended = None if files["previousAgreement"] is None else decode_agreement(files["previousAgreement"])
+        log: LogView | PublishedEntries | None = None
+        if agreement.log is not None and files["log"] is not None and files["roots"] is not None:
+            try:
+                log = believed(files, agreement, claim.lab)
+            except LogError:
+                log = PublishedEntries(agreement, [])  # no entry: rejected where the log's turn comes
+        report = verify_claim(
+            files["claim"], agreement, signatures=signatures, previous=files["previous"], previous_agreement=amended, log=log,
+            roots=files["roots"], policy=Policy(**policy),
+        )  # fmt: skip
+        return "proven" if report.proven else "accepted"
+    except ClaimRejected as error:
+        return error.check
+
+
+def encoded(data: bytes | None) -> str | None:
+    return None if data is None else base64.b64encode(data).decode()
+
+
+def javascript(cases: list[tuple[dict[str, Any], dict[str, bool]]]) -> list[str]:
+    """The same of the JavaScript verifier."""
+    requests = []
+    for files, policy in cases:
+        given = {which: encoded(files[which]) for which in ("claim", "agreement", "signatures", "roots", "log", "previousAgreement")}
+        allow = {"unsignedAgreement": policy.get("unsigned_agreement", False), "noContinuity": policy.get("no_continuity", False)}
+        requests.append({
+            "files": given, "previous": [encoded(data) for data in files["previous"]], "allow": allow,
+            "previousAccepted": policy.get("previous_accepted", False),
+        })  # fmt: skip
+    text = json.dumps({"task": "cases", "requests": requests})
+    done = subprocess.run(["node", str(HERE / "judge.mjs")], input=text, capture_output=True, text=True, timeout=560)
+    assert done.returncode == 0, done.stderr[-3000:]
+    answers = json.loads(done.stdout)
+    return ["proven" if a["proven"] else "accepted" if a["accepted"] else a["check"] for a in answers]
+
+
+def compare(seeds: Sequence[int]) -> tuple[Counter[str], Counter[str]]:
+    """How often each check failed, and each mutation was used; fails where the verifiers differ."""
+    cases = [make(seed) for seed in seeds]
+    files = [case.files() for case in cases]
+    expected = [python(item, case.policy) for item, case in zip(files, cases, strict=True)]
+    found = javascript([(item, case.policy) for item, case in zip(files, cases, strict=True)])
+    differ = [
+        (seed, case.names, case.policy, case.dropped, f"python {one}", f"javascript {other}")
+        for seed, case, one, other in zip(seeds, cases, expected, found, strict=True)
+        if one != other
+    ]
+    assert not differ, differ[:12]
+    return Counter(expected), Counter(name for case in cases for name in case.names)
+
+
+def test_random_claims_are_judged_alike() -> None:
+    checks, _ = compare(FAST)
+    assert checks["proof"] >= 5 and not checks["proven"] and not checks["accepted"]
+
+
+@pytest.mark.slow
+def test_hundreds_of_random_claims_are_judged_alike() -> None:
+    checks, names = compare(SLOW)
+    assert set(checks) == set(CHECKS), "a check is never the one that fails"
+    assert min(checks.values()) >= 5 and set(names) == {change.__name__ for change in MUTATIONS}
