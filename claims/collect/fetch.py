@@ -153,7 +153,7 @@ class Exporters:
     need_counter: bool = True
     wall: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
-    _stuck: dict[int, threading.Thread] = field(default_factory=dict, init=False)
+    _threads: dict[int, threading.Thread] = field(default_factory=dict, init=False)
     _before: tuple[int, int] | None = field(default=None, init=False)
 
     def poll(self) -> Poll:
@@ -179,15 +179,15 @@ class Exporters:
         """One answer per endpoint. A thread that is stuck (in a name server, a handshake) is left alone and not joined."""
         found: dict[int, Answer] = {}
         begin = time.monotonic()
-        self._stuck = {number: thread for number, thread in self._stuck.items() if thread.is_alive()}
+        self._threads = {number: thread for number, thread in self._threads.items() if thread.is_alive()}
         for number, endpoint in enumerate(self.endpoints):
-            if number not in self._stuck:
+            if number not in self._threads:
                 thread = threading.Thread(target=self._ask, args=(found, number, endpoint, now), daemon=True)
-                self._stuck[number] = thread
+                self._threads[number] = thread
                 thread.start()
-        for thread in self._stuck.values():
+        for thread in self._threads.values():
             thread.join(max(0.0, begin + self.timeout + _GRACE - time.monotonic()))
-        late = ({}, f"no answer within {self.timeout:g} s")
+        late: Answer = ({}, f"no answer within {self.timeout:g} s")
         return [found.get(number, late) for number in range(len(self.endpoints))]
 
     def _ask(self, found: dict[int, Answer], number: int, endpoint: Endpoint, now: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
@@ -21,6 +21,8 @@ from claims.units import format_work
 __all__ = ["Collector", "describe", "spool_lines"]
 
 _GAPS_SHOWN = 3
+_RETRY = 30.0
+"""Seconds from a refusal to the next try."""
 
 
 class Source(Protocol):
@@ -57,7 +59,7 @@ class Collector:
         with locked(self.folder):
             spool = self.sealing.begin(self.folder, from_epoch)
             self._trouble = self._refusal = ""
-            self._behind = False
+            self._behind, self._retry = False, 0.0
             try:
                 due = time.monotonic()
                 while not self.stop.wait(max(0.0, due - time.monotonic())):
@@ -73,29 +75,30 @@ class Collector:
             raise CollectError(self._refusal, "what was seen is kept: run it again")
 
     def _note(self, spool: Spool, poll: Poll) -> None:
-        behind = poll.at <= spool.last
+        chips, behind = self.sealing.terms.chips, poll.at <= spool.last
+        wrong = f"{len(poll.chips)} chips were shown, the meter has {chips}" if len(poll.chips) != chips else ""
+        if len(poll.chips) > chips:
+            poll = replace(poll, chips={}, trouble=wrong)
         if not behind or not self._behind:
             spool.append(poll)
         if behind and not self._behind:
             self.say(f"{_clock(poll.at)} the clock is before {_clock(spool.last)}: polls count from then on")
         self._behind = behind
-        chips = self.sealing.terms.chips
-        short = f"{len(poll.chips)} chips were shown, the meter has {chips}" if len(poll.chips) != chips else ""
-        trouble = poll.trouble or poll.step or short
+        trouble = poll.trouble or poll.step or wrong
         if trouble != self._trouble:
             self.say(f"{_clock(poll.at)} {trouble or 'all chips are shown'}")
         self._trouble = trouble
 
     def _seal(self, spool: Spool, due: float) -> Spool:
         """Seal what is due, as far as there is time before the next poll."""
-        while self.sealing.due(spool):
+        while time.monotonic() >= self._retry and self.sealing.due(spool):
             try:
                 sealed, spool = self.sealing.seal_next(spool)
             except ClaimsError as error:
                 text = f"epoch {spool.header.epoch} cannot be sealed: {error}"
                 if text != self._refusal:
                     self.say(text)
-                self._refusal = text
+                self._refusal, self._retry = text, time.monotonic() + _RETRY
                 break
             self._refusal = ""
             self.say(describe(sealed))

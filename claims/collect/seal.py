@@ -9,7 +9,7 @@ from pathlib import Path
 
 from claims.agreement import Agreement, Meter
 from claims.collect.errors import CollectError
-from claims.collect.samples import FULL, Job
+from claims.collect.samples import FULL, MAX_CHIPS, Job
 from claims.collect.spool import Header, Spool
 from claims.collect.timeline import Carry, EpochUsage, Gap, Policy, fold_epoch
 from claims.importers import UNATTRIBUTED_WORDS
@@ -113,6 +113,8 @@ class Sealing:
 
     def begin(self, folder: Path, epoch: int | None) -> Spool:
         """Open the folder's spool, or begin one with ``epoch`` (None: the first that is not sealed)."""
+        if self.terms.chips > MAX_CHIPS:
+            raise CollectError(f"meter {self.terms.name} has more than {MAX_CHIPS} chips", "give halls meters of their own")
         if (folder / "spool").exists():
             if epoch is not None:
                 raise CollectError(f"{folder} holds a spool already", "--from-epoch is for the beginning of a spool")
