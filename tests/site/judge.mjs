@@ -86,6 +86,7 @@ const tasks = {
     }
     return verifyClaim(request);
   }),
+  agreementBytes: ({ cases }) => cases.map((text) => outcome(() => decodeAgreement(Uint8Array.from(Buffer.from(text, "base64"))).digestHex)),
   /** Each request holds bytes in base64, by name; `previous` is a list. */
   cases: ({ requests }) => requests.map(({ files, previous, allow, previousAccepted }) => {
     const request = { allow, previousAccepted, previous: previous.map((text) => Uint8Array.from(Buffer.from(text, "base64"))) };

@@ -26,6 +26,7 @@ from claims.tlog.hashing import Frontier, leaf_hash
 from claims.tlog.reader import LogView, open_log
 from claims.tlog.tiles import TILE_WIDTH, encode_bundle, entries_path
 from claims.verify import CHECKS, Policy, log_trust, parse_claim, verify_claim
+from tests.site import fuzz_agreements
 from tests.site.fuzz_claims import MUTATIONS, make
 
 HERE = Path(__file__).parent
@@ -120,11 +121,15 @@ def javascript(cases: list[tuple[dict[str, Any], dict[str, bool]]]) -> list[str]
             "files": given, "previous": [encoded(data) for data in files["previous"]], "allow": allow,
             "previousAccepted": policy.get("previous_accepted", False),
         })  # fmt: skip
-    text = json.dumps({"task": "cases", "requests": requests})
-    done = subprocess.run(["node", str(HERE / "judge.mjs")], input=text, capture_output=True, text=True, timeout=560)
-    assert done.returncode == 0, done.stderr[-3000:]
-    answers = json.loads(done.stdout)
+    answers = ask({"task": "cases", "requests": requests})
     return ["proven" if a["proven"] else "accepted" if a["accepted"] else a["check"] for a in answers]
+
+
+def ask(request: dict[str, Any]) -> Any:
+    """What judge.mjs answers."""
+    done = subprocess.run(["node", str(HERE / "judge.mjs")], input=json.dumps(request), capture_output=True, text=True, timeout=560)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout)
 
 
 def compare(seeds: Sequence[int]) -> tuple[Counter[str], Counter[str]]:
@@ -152,3 +157,32 @@ def test_hundreds_of_random_claims_are_judged_alike() -> None:
     checks, names = compare(SLOW)
     assert set(checks) == set(CHECKS), "a check is never the one that fails"
     assert min(checks.values()) >= 5 and set(names) == {change.__name__ for change in MUTATIONS}
+
+
+def compare_agreements(seeds: Sequence[int]) -> Counter[bool]:
+    """How many agreements were valid, and how many were not; fails where the verifiers differ."""
+    cases = [fuzz_agreements.make(seed) for seed in seeds]
+    answers = ask({"task": "agreementBytes", "cases": [encoded(data) for data in cases]})
+    counts: Counter[bool] = Counter()
+    differ = []
+    for seed, data, answer in zip(seeds, cases, answers, strict=True):
+        try:
+            expected, why = decode_agreement(data).digest.hex(), "valid"
+        except ClaimsError as error:
+            expected, why = "agreement", error.what
+        counts[why == "valid"] += 1
+        if answer.get("ok", answer.get("check")) != expected:
+            differ.append((seed, f"python: {why}", answer))
+    assert not differ, differ[:12]
+    return counts
+
+
+def test_agreements_at_their_bounds_are_judged_alike() -> None:
+    counts = compare_agreements(range(150))
+    assert min(counts[True], counts[False]) >= 15
+
+
+@pytest.mark.slow
+def test_thousands_of_agreements_at_their_bounds_are_judged_alike() -> None:
+    counts = compare_agreements(range(1000, 4000))
+    assert min(counts[True], counts[False]) >= 300

@@ -1,0 +1,91 @@
+"""Canonical bytes of agreements whose values are at, and beyond, the bounds of FORMATS.md section 1: for both verifiers."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+from claims.agreement import (
+    Agreement,
+    Amends,
+    Caps,
+    Deadlines,
+    InspectionTerms,
+    LogTerms,
+    Pause,
+    Rules,
+    decode_agreement,
+)
+from claims.agreement_codec import encode
+from claims.errors import MalformedFile
+from tests.site.make_claim_vectors import TARGET
+
+MAX_TIME = 253402300799
+NUMBERS = [0, 1, 2, 3, 4, 15, 16, 17, 22, 23, 63, 64, 255, 256, 4095, 4096, 4097, 65535, 65536, 65537, 2**20, 2**21, 2**24 - 1, 2**24]
+NUMBERS += [2**32 - 1, 2**32, 2**48 - 1, 2**53 - 1, 2**53, 2**53 + 1, 2**63, 2**64 - 1, MAX_TIME - 1, MAX_TIME, MAX_TIME + 1]
+TEXTS = [
+    "alpha", "beta", "gamma", "hall-a", "hall-b", "h100", "a", "z" * 64, "z" * 65, "", "A", "a b", "a+b", "-", "0", "a\n", "\u00e9",
+    "x" * 128, "x" * 129, "two\nlines", "tab\t", "bell\x07", "\u202e", "\u00ad", "\ufeff", "\ue000", "\U0001f600", "\U0001fae9",
+    "\u0378", "~!", "*,-", "e\u0301",
+    "x" * 4000, "x" * 4001, "\U0001f600" * 4000, "\u00e9" * 4001, "log.example/one",
+]  # fmt: skip
+KEYS = [bytes([first]) + bytes(31) for first in range(5)]
+KEYS += [b"\xff" * 32, bytes(31) + b"\x80", b"\xec" + b"\xff" * 30 + b"\x7f", b"\xed" + b"\xff" * 30 + b"\x7f"]
+OPTIONAL: dict[str, Any] = {
+    "cosign_key": b"\x09" + bytes(31), "freeze": 5, "amends": Amends(b"d" * 32, 1), "pause": Pause("t", "l", ("alpha",), 1),
+    "log": LogTerms("log.example/x", "gamma", b"\x04" + bytes(31), 1), "deadlines": Deadlines(1, 2, 0, 3, None), "sign_by": 1_700_000_000,
+    "inspection": InspectionTerms(4, 0, 600),
+}  # fmt: skip
+"""What stands in the place of None."""
+
+
+def rich() -> Agreement:
+    """A valid agreement with every optional part."""
+    base = decode_agreement((TARGET / "agreement.bin").read_bytes())
+    caps = Caps(10**15, 10**14, 10**16, 10**15)
+    lab = replace(base.labs[0], caps=caps, caps_from=((1, caps), (2, replace(caps, freeze=None))))
+    return replace(
+        base, labs=(lab,), rules_from=((1, Rules(False, True)), (2, Rules(True, False))), amends=Amends(b"d" * 32, 1),
+        deadlines=Deadlines(60, 600, 0, 60, base.start), inspection=InspectionTerms(8, 2, 60),
+        pause=Pause("one asks", "all agree", ("alpha", "beta"), 2),
+    )  # fmt: skip
+
+
+def _spoilt(value: Any, name: str, rng: random.Random) -> Any:
+    """The value with one of its parts, however deep, replaced."""
+    if value is None:
+        return OPTIONAL.get(name)
+    if name in OPTIONAL and rng.random() < 0.15:
+        return None
+    if is_dataclass(value):
+        which = rng.choice(fields(value)).name
+        return replace(value, **{which: _spoilt(getattr(value, which), which, rng)})  # type: ignore[type-var]
+    if isinstance(value, tuple) and value and not isinstance(value[0], int) and rng.random() < 0.35:
+        parts = list(value)
+        at = rng.randrange(len(parts))
+        return tuple(rng.choice([parts[:at] + parts[at + 1 :], [*parts, parts[at]], parts[::-1], parts[:at] + parts[at:] * 2]))
+    if isinstance(value, tuple):
+        at = rng.randrange(len(value)) if value else 0
+        return tuple(_spoilt(part, name, rng) if i == at else part for i, part in enumerate(value))
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return rng.choice([value + 1, max(0, value - 1), rng.choice(NUMBERS), rng.choice(NUMBERS)])
+    if isinstance(value, str):
+        return rng.choice([*TEXTS, value + "x"])
+    return rng.choice([*KEYS, rng.randbytes(32), value])
+
+
+def make(seed: int) -> bytes:
+    """Case number `seed`: bytes that an encoder without rules makes of one to three replacements; perhaps valid."""
+    rng = random.Random(seed)
+    base = rich() if rng.random() < 0.8 else decode_agreement((TARGET / "agreement.bin").read_bytes())
+    while True:
+        changed = base
+        for _ in range(rng.choice([1, 1, 2, 3])):
+            changed = _spoilt(changed, "", rng)
+        try:
+            return encode(changed)
+        except MalformedFile:  # a value that no encoding has
+            continue
