@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LAYERS = ("zk", "circuits", "claims")
-VERIFIER_MODULES = ("zk.verifier", "zk.poseidon2", "circuits.claim", "circuits.statement")
+VERIFIER_MODULES = ("zk.verifier", "zk.poseidon2", "circuits.claim", "circuits.opening", "circuits.statement")
 
 
 def sources(package: str) -> list[Path]:
