@@ -160,7 +160,7 @@ class Sealing:
             if any(item.epoch == epoch for item in store.usage(period, name)):
                 raise CollectError(
                     f"meter {name}: usage of epoch {epoch} was imported, and would be charged twice",
-                    "the collector accounts for all of a meter's time: begin its spool later with --from-epoch",
+                    "the collector accounts for all of a meter's time: seal this epoch as imported, with standstill epoch seal",
                 )
             store.remember_import(_mark(store, name, epoch), f"collected: {name}, epoch {epoch}")
             amounts, work = self._amounts(period, folded), None

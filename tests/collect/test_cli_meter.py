@@ -113,7 +113,7 @@ def running(world: World, *more: object) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_it_runs_seals_and_ends_cleanly_on_a_signal(world: World, number: signal.Signals) -> None:
     jobs = world.folder / "jobs.csv"
     jobs.write_text("job,checkpoint\nllm,llm/7\n")
