@@ -9,15 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from circuits import gadgets
+from circuits import gadgets, opening
 from circuits.claim import MESSAGE_LENGTH, claim_program, public_interactions, public_vector
+from circuits.opening import opening_program
 from circuits.statement import MeterTerms, Statement
 from zk.field import P
 from zk.options import STD
 from zk.security import SecurityReport, security_report
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "circuits" / "README.md").read_text()
+README, OPENING = (ROOT / "circuits" / "README.md").read_text().split("\n## 10. ")
 PROTOCOL = (ROOT / "zk" / "PROTOCOL.md").read_text()
 SECTION_9 = README[README.index("\n## 9.") :]
 FILE = ROOT / "tests" / "vectors" / "claim_std.program"
@@ -44,6 +45,18 @@ def test_the_published_sizes_are_those_of_the_program() -> None:
     assert re.search(rf"{len(program.next_columns)} columns\s+read in the next row", SECTION_9)
     assert program.groups[-1] == (len(program.interactions) - 1, -1)
     assert program.interactions[-1] == (1, MESSAGE_LENGTH)
+
+
+def test_the_program_that_opens_registries_is_the_published_one() -> None:
+    program = opening_program()
+    assert re.findall(r"\b[0-9a-f]{64}\b", OPENING) == [program.digest().hex()]
+    assert f"{program.n_columns} columns, {program.n_constraints} constraints" in OPENING
+    rows = re.findall(r"^\| ([1-6]) \| (HD|ER|E[0-3])", OPENING, re.M)
+    assert {row: int(number) for number, row in rows} == {
+        "HD": opening.HEADER, "ER": opening.HEAD, "E0": opening.OPEN_E0, "E1": opening.OPEN_E1, "E2": opening.OPEN_E2,
+        "E3": opening.OPEN_E3,
+    }  # fmt: skip
+    assert f"messages of {opening.MESSAGE_LENGTH} elements" in OPENING
 
 
 def test_bus_numbers() -> None:
