@@ -428,3 +428,52 @@ def make(seed: int) -> Case:
         case.names.append(change.__name__)
         change(case)
     return case
+
+
+# ---- claims that hold, under logs and policies that may not ----------------------------------------------------
+
+
+@dataclass
+class Stored(ClaimDraft):
+    """A claim file of the vectors, as it is."""
+
+    file: str = ""
+
+    def write(self) -> bytes:
+        """Its bytes."""
+        return (TARGET / self.file).read_bytes()
+
+
+@dataclass
+class Golden(Case):
+    """The second claim of the vectors, with the first, their log and the rest."""
+
+    def write_roots(self) -> bytes:
+        """Of the second claim."""
+        return (TARGET / "alpha-1.roots").read_bytes()
+
+    def entries(self, claim: bytes, roots: bytes) -> list[bytes]:
+        """As they are."""
+        data = (TARGET / "log.bundle").read_bytes()
+        at, out = len(b"standstill-log-bundle") + 4, []
+        for _ in range(int.from_bytes(data[at - 2 : at], "big")):
+            at += 4 + int.from_bytes(data[at : at + 4], "big")
+        count, at = int.from_bytes(data[at : at + 4], "big"), at + 4
+        for _ in range(count):
+            size = int.from_bytes(data[at : at + 2], "big")
+            out.append(data[at + 2 : at + 2 + size])
+            at += 2 + size
+        return out
+
+
+def make_golden(seed: int) -> Case:
+    """Case number `seed`: the golden claims with up to two mutations of what surrounds them."""
+    rng = random.Random(seed)
+    agreement = decode_agreement((TARGET / "agreement.bin").read_bytes())
+    drafts = [Stored(agreement.digest, "alpha", n, n * EPOCHS, n * EPOCHS + 3, (), (), [], file=f"alpha-{n}.claim") for n in (0, 1)]
+    case = Golden(agreement, None, list(drafts), {}, rng, dict(PARTIES))
+    around = [entries_of_the_log, cosigners_of_the_head, older_heads, lines_of_the_head, text_of_the_head, left_out, policies]
+    for change in rng.sample(around, rng.choice([1, 1, 2])):
+        case.names.append(change.__name__)
+        change(case)
+    return case

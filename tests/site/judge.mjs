@@ -86,6 +86,15 @@ const tasks = {
     }
     return verifyClaim(request);
   }),
+  /** Each case holds program and proof in base64, and [publics, interactions, log_rows, options]. */
+  whole: ({ cases }) => {
+    const programs = new Map();
+    return cases.map(({ program, proof, statement: [publics, interactions, logRows, options] }) => outcome(() => {
+      if (!programs.has(program)) programs.set(program, decodeProgram(Uint8Array.from(Buffer.from(program, "base64"))));
+      const data = Uint8Array.from(Buffer.from(proof, "base64"));
+      return verifyProof(programs.get(program), publics, interactions, logRows, data, { options, floor: 0 }).security.unique.bits;
+    }));
+  },
   agreementBytes: ({ cases }) => cases.map((text) => outcome(() => decodeAgreement(Uint8Array.from(Buffer.from(text, "base64"))).digestHex)),
   /** Each request holds bytes in base64, by name; `previous` is a list. */
   cases: ({ requests }) => requests.map(({ files, previous, allow, previousAccepted }) => {

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shutil
 import subprocess
+import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ from claims.tlog.reader import LogView, open_log
 from claims.tlog.tiles import TILE_WIDTH, encode_bundle, entries_path
 from claims.verify import CHECKS, Policy, log_trust, parse_claim, verify_claim
 from tests.site import fuzz_agreements
-from tests.site.fuzz_claims import MUTATIONS, make
+from tests.site.fuzz_claims import MUTATIONS, Case, make, make_golden
 
 HERE = Path(__file__).parent
 FAST, SLOW = [*range(60), 1797], range(1000, 1900)
@@ -132,7 +134,7 @@ def ask(request: dict[str, Any]) -> Any:
     return json.loads(done.stdout)
 
 
-def compare(seeds: Sequence[int]) -> tuple[Counter[str], Counter[str]]:
+def compare(seeds: Sequence[int], make: Callable[[int], Case] = make) -> tuple[Counter[str], Counter[str]]:
     """How often each check failed, and each mutation was used; fails where the verifiers differ."""
     cases = [make(seed) for seed in seeds]
     files = [case.files() for case in cases]
@@ -157,6 +159,13 @@ def test_hundreds_of_random_claims_are_judged_alike() -> None:
     checks, names = compare(SLOW)
     assert set(checks) == set(CHECKS), "a check is never the one that fails"
     assert min(checks.values()) >= 5 and set(names) == {change.__name__ for change in MUTATIONS}
+
+
+@pytest.mark.slow
+def test_claims_that_hold_are_judged_alike_under_whatever_log() -> None:
+    """With real proofs: what is accepted by one is accepted by the other, and proven by both or by none."""
+    outcomes, _ = compare(range(40), make_golden)
+    assert min(outcomes["proven"], outcomes["accepted"], outcomes["log"]) >= 1
 
 
 def compare_agreements(seeds: Sequence[int]) -> Counter[bool]:
@@ -186,3 +195,17 @@ def test_agreements_at_their_bounds_are_judged_alike() -> None:
 def test_thousands_of_agreements_at_their_bounds_are_judged_alike() -> None:
     counts = compare_agreements(range(1000, 4000))
     assert min(counts[True], counts[False]) >= 300
+
+
+@pytest.mark.slow
+def test_lying_provers_are_judged_alike() -> None:
+    """Every forged proof of tests/tampering, false statements and damaged bytes, before the JavaScript verifier."""
+    folder = HERE.parent / "tampering"
+    command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "tests.site.third_judge", "-m", "not slow"]
+    command += [str(folder / name) for name in ("test_false_statements.py", "test_fiat_shamir.py", "test_bytes.py")]
+    done = subprocess.run(
+        [*command, "-k", "not every_byte_flipped and not every_length"], cwd=HERE.parents[1], capture_output=True, text=True, timeout=560
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    told = re.search(r"third judge: (\d+) proofs, (\d+) outcomes, 0 differ", done.stdout)
+    assert told is not None and int(told[1]) >= 500 and int(told[2]) >= 14, done.stdout[-2000:]
