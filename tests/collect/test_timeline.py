@@ -142,3 +142,31 @@ def test_a_meter_that_got_more_or_fewer_chips_keeps_those_it_knows() -> None:
     assert (more.idle, more.busy) == (80, {None: [40, 40 * FULL]})
     fewer, _, _ = fold_epoch(carry, [Poll(p.at, {"c": IDLE}) for p in polls[used:]], (1200, 1240), 1, Policy(GAP), by_id)
     assert fewer.total() == 40 and fewer.idle >= 30
+
+
+def counted(*counters: int | None) -> EpochUsage:
+    """An idle chip with these counters, every 40 ms from 1000 on."""
+    polls = [Poll(1000 + 40 * n, {"c": Seen(0, False, None, counter)}) for n, counter in enumerate(counters)]
+    polls += [Poll(1000 + 40 * n, {"c": Seen(0, False, None, 100 + n)}) for n in range(len(counters), 9)]
+    return fold_all(polls, 1, 1)[0]
+
+
+def test_a_counter_that_appears_vanishes_or_falls_leaves_a_gap() -> None:
+    assert counted(1, 2, 3).idle == LENGTH
+    assert counted(1, None, None, 4).gaps.keys() == {"the energy counter appeared or vanished"}
+    assert counted(1, None, None, 4).idle == LENGTH - 2 * 40
+    assert counted(50, 49, 48).gaps.keys() == {"the energy counter was reset"}
+    assert counted(50, 49, 48).idle == LENGTH - 2 * 40
+
+
+def test_a_counter_that_stands_still_is_no_observation() -> None:
+    assert counted(1, 1, 2).gaps.keys() == {"no poll, or none with news, for longer than --max-gap"}
+    assert counted(1, 1, 1, 1, 2).idle == LENGTH - 4 * 40
+    assert counted(None, None, None).idle == LENGTH - 40  # without counters nothing can stand still; one appears at the end
+
+
+def test_more_chips_than_slots_break_all_of_them() -> None:
+    polls = [Poll(at, {"c": IDLE}) for at in range(990, 1300, 10)]
+    polls[5] = Poll(polls[5].at, {"c": IDLE, "d": IDLE})
+    (usage,) = fold_all(polls, 1, 1)
+    assert (usage.idle, usage.gaps.keys()) == (LENGTH - 20, {"2 chips were shown, the meter has 1"})
