@@ -13,6 +13,10 @@ self.onmessage = (event) => {
     self.postMessage({ id, result: { schedule: schedule(AGREEMENT, request.schedule.until) } });
     return;
   }
+  if (request.amendsOf) {
+    self.postMessage({ id, result: { amends: null } });
+    return;
+  }
   const verdict = String.fromCharCode(...request.claim.slice(-4));
   const broken = request.previous.length && !request.previousAccepted;
   const answers = {

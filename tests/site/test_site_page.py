@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 import claims.site
+from claims.agreement import Amends, canonical_bytes, decode_agreement
 from claims.errors import MalformedFile
 from claims.site.html import Html, clean, fill, h, join
 from claims.site.render import page
 from claims.site.words import STATES, amounts, day, duration, size, span
-from tests.site.sample_view import DAY, NASTY, START, sample
+from tests.site.make_claim_vectors import TARGET
+from tests.site.sample_view import DAY, NASTY, START, sample, write_sample
 
 ASSETS = Path(claims.site.__file__).parent / "page"
 TEMPLATE = (ASSETS / "index.html").read_text()
@@ -234,6 +239,60 @@ def test_the_meaning_of_the_state_and_of_a_claim_is_on_the_page():
         view["agreement"]["labs"][0]["caps"][0]["freeze"] = "1e25 FLOP"
         assert "freeze level was trained" in "".join(read(page(TEMPLATE, view)).text)
     assert len(told) == 3
+
+
+FOLLOW = """
+import { readFileSync } from "node:fs";
+import { describe, hex } from "./material.js";
+import { decodeAgreement } from "./verifier/agreement.js";
+const bytes = async (path) => new Uint8Array(readFileSync(path));
+const amendsOf = async (data) => {
+  const { amends } = decodeAgreement(data);
+  return amends && { digest: hex(amends.digest), fromPeriod: amends.fromPeriod };
+};
+const out = [];
+for (const site of JSON.parse(readFileSync("sites.json", "utf8"))) {
+  const material = await describe(site, bytes, amendsOf);
+  const name = (agreement) => agreement && decodeAgreement(agreement).name;
+  out.push([null, 0, 1, 2].map((period) => {
+    try {
+      return [name(material.forPeriod(period).agreement), period ? name(material.forPrevious(period)) : null];
+    } catch (error) {
+      return error.message;
+    }
+  }));
+}
+console.log(JSON.stringify(out));
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+def test_the_agreement_of_a_period_follows_from_the_amendments(tmp_path):
+    """Not from what site.json says of a claim; an agreement that is missing is missed only where it was in force."""
+    write_sample(tmp_path / "site", "yes")
+    first = decode_agreement((TARGET / "agreement.bin").read_bytes())
+    agreements = [replace(first, name="first")]
+    for period, name in ((1, "second"), (2, "third")):
+        agreements.append(replace(agreements[-1], name=name, amends=Amends(agreements[-1].digest, period)))
+    for agreement in agreements:
+        (tmp_path / "site" / agreement.name).write_bytes(canonical_bytes(agreement))
+    (tmp_path / "site" / "package.json").write_text('{"type": "module"}')
+    (tmp_path / "site" / "follow.js").write_text(FOLLOW)
+
+    def listed(*names):
+        digests = {agreement.name: agreement.digest.hex() for agreement in agreements}
+        items = [{"digest": digests[name], "binary": name, "signatures": None} for name in names]
+        return {"agreements": items, "agreement": {"digest": items[0]["digest"]}, "log": None}
+
+    sites = [listed("third", "first", "second"), listed("third", "first"), listed("second", "third", "first"), listed("first", "second")]
+    (tmp_path / "site" / "sites.json").write_text(json.dumps(sites))
+    done = subprocess.run(["node", "follow.js"], cwd=tmp_path / "site", capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    whole, gap, older, oldest = json.loads(done.stdout)
+    assert whole == [["third", None], ["first", None], ["second", "first"], ["third", "second"]]
+    assert gap[0] == ["third", None] and all("not published here" in str(item) for item in gap[1:])
+    assert older == [["second", None], ["first", None], ["second", "first"], ["second", None]]
+    assert oldest == [["first", None]] * 4
 
 
 def test_hidden_characters_of_a_text_are_shown_as_such():

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
-from claims.agreement import decode_agreement
+from claims.agreement import canonical_bytes, decode_agreement
+from claims.claim import decode_claim, sign_claim
+from claims.site import serve
 from claims.site.log import read_log
+from tests.claims.lab_fixtures import LAB_KEY
 from tests.site.browser import drive, needs_browser, served
 from tests.site.vector_site import VECTORS, write_log, write_vector_site
 
@@ -78,3 +87,76 @@ def test_claims_that_a_visitor_brings(tmp_path):
         assert found["style"] == f"finding {style}", (name, found)
         for word in words:
             assert word in found["text"], (name, found)
+
+
+# ---- a publisher who lies in site.json, beside an honest program -----------------------------------------------
+
+
+def lie(folder: Any, change: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """The page of the vectors with another site.json; what the browser sees after checking all."""
+    write_vector_site(folder)
+    view = json.loads((folder / "site.json").read_text())
+    change(view)
+    (folder / "site.json").write_text(json.dumps(view))
+    with served(folder) as url:
+        return drive("verify", url)
+
+
+def contradicted(seen: dict[str, Any], words: str) -> None:
+    assert seen["hedge"] and words in seen["alarm"] and "confirmed" not in seen["panel"], (seen["alarm"], seen["cells"])
+
+
+def test_a_claim_shown_for_another_period(tmp_path):
+    def change(view):
+        view["claims"][1] |= {"claim": "files/claims/alpha-0.claim", "roots": "files/claims/alpha-0.roots", "continues": False}
+
+    contradicted(lie(tmp_path / "site", change), "lab alpha's for period 0")
+
+
+def test_claims_under_an_agreement_of_the_publishers_own(tmp_path):
+    """The page shows one agreement; its rows name another one, which is no predecessor of it."""
+    data = (VECTORS / "agreement.bin").read_bytes()
+    agreement = decode_agreement(data)
+    lab = agreement.labs[0]
+    stricter = canonical_bytes(replace(agreement, labs=(replace(lab, caps=replace(lab.caps, total=1)),)))
+    (tmp_path / "keep").write_bytes(data)
+
+    def change(view):
+        digest = hashlib.sha256(stricter).hexdigest()
+        (tmp_path / "site" / "agreement-1.bin").write_bytes(data)
+        (tmp_path / "site" / "agreement.bin").write_bytes(stricter)
+        view["agreement"]["digest"] = digest
+        own = {"digest": digest, "binary": "agreement.bin", "signatures": None}
+        view["agreements"] = [own, view["agreements"][0] | {"binary": "agreement-1.bin"}]
+
+    contradicted(lie(tmp_path / "site", change), "alpha, period 0")
+
+
+def test_a_previous_claim_that_changes_between_two_requests(tmp_path, monkeypatch):
+    """Checked as one file, continued from as another: signed by the lab, with a proof that shows nothing."""
+    good = decode_claim((VECTORS / "alpha-0.claim").read_bytes())
+    other = sign_claim(replace(good, proof=good.proof[:-1] + b"\0"), LAB_KEY).encode()
+    write_vector_site(tmp_path / "site")
+    times = []
+    send = serve._Handler.send_head
+
+    def send_head(self):
+        if self.path.startswith("/files/claims/alpha-0.claim"):
+            times.append(1)
+            if len(times) == 2:
+                (tmp_path / "site/files/claims/alpha-0.claim").write_bytes(other)
+        return send(self)
+
+    monkeypatch.setattr(serve._Handler, "send_head", send_head)
+    with served(tmp_path / "site") as url:
+        seen = drive("verify", url)
+    assert len(times) == 2
+    contradicted(seen, "alpha, period 1")
+
+
+def test_proven_without_a_claim(tmp_path):
+    contradicted(lie(tmp_path / "site", lambda view: view["claims"][1].update(claim=None)), "no claim is published")
+
+
+def test_a_standstill_that_holds_with_a_missing_claim(tmp_path):
+    contradicted(lie(tmp_path / "site", lambda view: view["claims"][1].update(claim=None, state="missing")), "alpha, period 1")

@@ -2,7 +2,7 @@
 
 import { Checker } from "./checker.js";
 import { byId, clean, el, icon, moment, plural } from "./dom.js";
-import { contradiction, finding, grade, remark, short } from "./findings.js";
+import { contradiction, finding, grade, inconsistencies, remark, short } from "./findings.js";
 import { compareSchedule } from "./schedule.js";
 
 const FILES_AT_ONCE = 8;
@@ -25,6 +25,7 @@ class Page {
     this.claims = site.claims.filter((row) => row.claim);
     this.stopped = false;
     this.contradictions = new Map();
+    this.inconsistent = inconsistencies(site);
     this.unlisted = [];
     this.overdue = [];
   }
@@ -75,9 +76,14 @@ class Page {
     return life.counts || (holds.answer === "yes" && !life.replaced);
   }
 
+  /** What speaks against the publisher's account. */
+  against() {
+    return [...this.inconsistent, ...this.unlisted, ...this.contradictions.values()];
+  }
+
   /** Everything that speaks against the page, loudest first. */
   alarms() {
-    const lines = [...this.unlisted, ...this.contradictions.values()];
+    const lines = this.against();
     const doubted = lines.length > 0;
     byId("hedge").hidden = !doubted;
     byId("state").classList.toggle("doubted", doubted);
@@ -166,7 +172,7 @@ class Page {
     this.alarms();
     const good = results.filter(([, result]) => grade(result) === "ok").length;
     const tally = `${good} of ${plural(results.length, "claim")} ${good === 1 ? "holds" : "hold"}`;
-    if (this.contradictions.size || this.unlisted.length) {
+    if (this.against().length) {
       byId("live").textContent = `Checked in this browser: ${tally}. The publisher\u2019s account does not agree with what your browser found.`;
       return;
     }

@@ -1,7 +1,8 @@
 /**
  * Checking claims in this browser: fetches the files of the page, and hands them to workers that run the verifier.
  *
- * Of the publisher's computation only the names of files are used. A lab's claims are checked in order, so that each rests
+ * Of the publisher's computation only the names of files are used: which agreement a claim falls under, and which lab and period it
+ * is about, is read from the files themselves. A lab's claims are checked in order, so that each rests
  * on the one before, which this browser has just checked itself.
  */
 
@@ -132,7 +133,12 @@ export class Checker {
   /** Agreement, signatures and log, fetched once; a failure is kept for the rest of a run only. */
   material() {
     if (!this.shared) {
-      this.shared = describe(this.site, fetchBytes);
+      const amendsOf = async (agreement) => {
+        const answer = await this.pool.run({ amendsOf: agreement });
+        if (answer.unread) throw new Error(answer.unread);
+        return answer.amends;
+      };
+      this.shared = describe(this.site, fetchBytes, amendsOf);
       this.shared.catch(() => { this.shared = null; });
     }
     return this.shared;
@@ -142,7 +148,7 @@ export class Checker {
   async calendar(until) {
     try {
       const material = await this.material();
-      const answer = await this.pool.run({ schedule: { agreement: material.forRow(null).agreement, until } });
+      const answer = await this.pool.run({ schedule: { agreement: material.agreement, until } });
       return Array.isArray(answer.schedule) ? answer.schedule : null;
     } catch {
       return null;
@@ -192,16 +198,23 @@ export class Checker {
   async judge(claim, row) {
     const began = performance.now();
     const material = await this.material();
-    const request = { claim, ...material.forRow(row), previous: [], previousAccepted: false };
+    const about = peek(claim);
+    if (row && about && (about.lab !== row.lab || about.period !== row.period)) {
+      const reason = `the file published here is lab ${about.lab}'s for period ${about.period}`;
+      return { accepted: false, proven: false, check: "period", reason };
+    }
+    const request = { claim, ...material.forPeriod(about && about.period), previous: [], previousAccepted: false };
     if (row) {
       if (row.roots) request.roots = await fetchBytes(row.roots, ROOTS_LIMIT).catch(() => null);
       const before = row.continues ? this.rows.get(`${row.lab}-${row.period - 1}`) : undefined;
       if (before && before.claim) {
         const earlier = await this.verify(`${before.lab}-${before.period}`);
         if (earlier.unread) return { unread: `the claim before it: ${earlier.unread}` };
-        request.previous = [await fetchBytes(before.claim, CLAIM_LIMIT)];
+        const link = await fetchBytes(before.claim, CLAIM_LIMIT);
+        if (digestOf(link) !== earlier.sha256) return { unread: "the claim before it is another file now than the one checked here" };
+        request.previous = [link];
         request.previousAccepted = earlier.accepted && earlier.unbroken;
-        request.previousAgreement = material.forPrevious(before, row);
+        request.previousAgreement = material.forPrevious(row.period);
       }
     }
     const result = await this.pool.run(request);

@@ -15,6 +15,10 @@ const CHECKS = {
   proof: "The proof does not hold.",
 };
 
+/** States that rest on a claim which holds; those of all claims of a standstill that holds. */
+const GOOD = ["proven", "under inspection"];
+const SETTLED = ["proven", "pending", "lifted"];
+
 /** "ok", "part" or "bad", or "none" where nothing could be checked. */
 export function grade(result) {
   if (!result || result.unread) return "none";
@@ -76,12 +80,24 @@ function details(result) {
 /** Where the publisher's row and the browser's result contradict each other: a sentence, or "". */
 export function contradiction(row, result) {
   const name = `${row.lab}, period ${row.period}`;
-  const good = row.state === "proven" || row.state === "under inspection";
+  const good = GOOD.includes(row.state);
   const kind = grade(result);
   if (good && kind === "bad") return `${name}: the publisher says \u201c${row.state}\u201d, but the claim fails here (${result.check}: ${result.reason}).`;
   if (good && kind === "none") return `${name}: the publisher says \u201c${row.state}\u201d, but the claim cannot be checked here (${result.unread}).`;
   if (good && kind === "part") return `${name}: the publisher says \u201c${row.state}\u201d, but this browser could not check everything (${result.limitations.join("; ")}).`;
   return "";
+}
+
+/** What the publisher's account says against itself, before anything is checked: sentences. */
+export function inconsistencies(site) {
+  const out = [];
+  for (const row of site.claims) {
+    const name = `${row.lab}, period ${row.period}`;
+    const said = `the publisher says \u201c${row.state}\u201d`;
+    if (!row.claim && GOOD.includes(row.state)) out.push(`${name}: ${said}, but no claim is published.`);
+    if (site.holds.answer === "yes" && !SETTLED.includes(row.state)) out.push(`${name}: ${said}, and yet that the standstill holds.`);
+  }
+  return out;
 }
 
 /** Where the browser accepts what the publisher rejects: not a contradiction, for the publisher knows more files. */

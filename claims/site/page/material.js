@@ -9,11 +9,13 @@ export const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStar
 export const digestOf = (bytes) => hex(sha256(bytes));
 
 /**
- * Fetch it all. `site`: the parsed site.json; `fetchBytes`: (path, limit) -> bytes.
+ * Fetch it all. `site`: the parsed site.json; `fetchBytes`: (path, limit) -> bytes; `amendsOf`: bytes of an agreement ->
+ * {digest, fromPeriod} of what it amends, or null.
  *
- * An agreement is taken under the digest of its own bytes, computed here, not under the one that the page states.
+ * An agreement is taken under the digest of its own bytes, computed here, not under the one that the page states. Which one is
+ * in force in a period follows from the present one and those that it says it amends, not from what the page says of a claim.
  */
-export async function describe(site, fetchBytes) {
+export async function describe(site, fetchBytes, amendsOf) {
   const agreements = new Map();
   let current = "";
   for (const item of site.agreements) {
@@ -21,14 +23,30 @@ export async function describe(site, fetchBytes) {
     const signatures = item.signatures ? await fetchBytes(item.signatures, AGREEMENT_LIMIT) : null;
     const digest = digestOf(agreement);
     current = current || digest;
-    agreements.set(digest, { agreement, signatures, stated: item.digest });
+    agreements.set(digest, { agreement, signatures });
   }
   if (current !== site.agreement.digest) throw new Error("the agreement published here does not have the digest that this page states");
   const log = site.log && site.log.bundle ? await fetchBytes(site.log.bundle, LOG_LIMIT) : null;
-  const terms = (row) => agreements.get(row ? row.agreement : current) || agreements.get(current);
+  const chain = [];
+  for (let digest = current; agreements.has(digest) && chain.length < agreements.size;) {
+    const amends = await amendsOf(agreements.get(digest).agreement);
+    chain.push({ ...agreements.get(digest), from: amends ? amends.fromPeriod : 0 });
+    digest = amends ? amends.digest : "";
+  }
+  const terms = (period) => {
+    const found = chain.find((item) => item.from <= period);
+    if (!found) throw new Error(`the agreement that was in force in period ${period} is not published here`);
+    return found;
+  };
   return {
     digest: current,
-    forRow: (row) => ({ agreement: terms(row).agreement, signatures: terms(row).signatures, log, roots: null }),
-    forPrevious: (before, row) => (before.agreement === row.agreement ? null : terms(before).agreement),
+    agreement: chain[0].agreement,
+    /** What a claim for a period is checked against; of no known period: the present agreement. */
+    forPeriod: (period) => {
+      const { agreement, signatures } = period === null ? chain[0] : terms(period);
+      return { agreement, signatures, log, roots: null };
+    },
+    /** The agreement of the period before, where that is another one, else null. */
+    forPrevious: (period) => (terms(period - 1) === terms(period) ? null : terms(period - 1).agreement),
   };
 }
