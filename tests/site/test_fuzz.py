@@ -35,6 +35,8 @@ HERE = Path(__file__).parent
 FAST, SLOW = [*range(60), 1797], range(1000, 1900)
 """1797: a line of the lab itself under the head that does not verify."""
 
+Verdict = tuple[str, list[Any] | None]
+
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 
 
@@ -84,15 +86,15 @@ def believed(files: dict[str, Any], agreement: Any, lab: str) -> LogView:
     return max(views, key=lambda view: view.size)
 
 
-def python(files: dict[str, Any], policy: dict[str, bool]) -> str:
-    """The failed check, or "proven" or "accepted"."""
+def python(files: dict[str, Any], policy: dict[str, bool]) -> Verdict:
+    """The failed check, or "proven" or "accepted"; and what is said of a claim that is accepted."""
     try:
         claim = parse_claim(files["claim"])
         try:
             agreement = decode_agreement(files["agreement"])
             signatures = None if files["signatures"] is None else AgreementSignatures.decode(files["signatures"])
         except ClaimsError:
-            return "agreement"
+            return "agreement", None
         amended = None if files["previousAgreement"] is None else decode_agreement(files["previousAgreement"])
         log: LogView | PublishedEntries | None = None
         if agreement.log is not None and files["log"] is not None and files["roots"] is not None:
@@ -104,16 +106,19 @@ def python(files: dict[str, Any], policy: dict[str, bool]) -> str:
             files["claim"], agreement, signatures=signatures, previous=files["previous"], previous_agreement=amended, log=log,
             roots=files["roots"], policy=Policy(**policy),
         )  # fmt: skip
-        return "proven" if report.proven else "accepted"
+        bits = report.security
+        said = [report.lab.name, report.period, report.limitations(), report.shown(), report.continuity_text(), report.evidence.log]
+        said += [report.agreement.digest.hex(), round(bits.unique_decoding.bits, 1), round(bits.johnson.bits, 1)]
+        return "proven" if report.proven else "accepted", said
     except ClaimRejected as error:
-        return error.check
+        return error.check, None
 
 
 def encoded(data: bytes | None) -> str | None:
     return None if data is None else base64.b64encode(data).decode()
 
 
-def javascript(cases: list[tuple[dict[str, Any], dict[str, bool]]]) -> list[str]:
+def javascript(cases: list[tuple[dict[str, Any], dict[str, bool]]]) -> list[Verdict]:
     """The same of the JavaScript verifier."""
     requests = []
     for files, policy in cases:
@@ -124,7 +129,15 @@ def javascript(cases: list[tuple[dict[str, Any], dict[str, bool]]]) -> list[str]
             "previousAccepted": policy.get("previous_accepted", False),
         })  # fmt: skip
     answers = ask({"task": "cases", "requests": requests})
-    return ["proven" if a["proven"] else "accepted" if a["accepted"] else a["check"] for a in answers]
+    return [_verdict(answer) for answer in answers]
+
+
+def _verdict(answer: dict[str, Any]) -> Verdict:
+    if not answer["accepted"]:
+        return answer["check"], None
+    said = [answer[field] for field in ("lab", "period", "limitations", "shows", "continuity", "log")]
+    said += [answer["agreement"]["digest"], answer["bits"]["unique"], answer["bits"]["johnson"]]
+    return "proven" if answer["proven"] else "accepted", said
 
 
 def ask(request: dict[str, Any]) -> Any:
@@ -146,7 +159,7 @@ def compare(seeds: Sequence[int], make: Callable[[int], Case] = make) -> tuple[C
         if one != other
     ]
     assert not differ, differ[:12]
-    return Counter(expected), Counter(name for case in cases for name in case.names)
+    return Counter(outcome for outcome, _ in expected), Counter(name for case in cases for name in case.names)
 
 
 def test_random_claims_are_judged_alike() -> None:

@@ -28,9 +28,9 @@ const CLAIM = 2;
 
 const bad = (what) => new Rejected("log", what);
 
-/** "not agreed" (the agreement has no log), "not checked" (none given), or "checked"; Rejected("log") otherwise. */
+/** "none agreed" (the agreement has no log), "not checked" (none given), or "checked"; Rejected("log") otherwise. */
 export function checkLog(claim, agreement, lab, log, roots) {
-  if (!agreement.log) return "not agreed";
+  if (!agreement.log) return "none agreed";
   if (!log || !roots) return "not checked";
   const given = log instanceof Uint8Array ? decodeBundle(log) : asGiven(log);
   const entries = believed(given, agreement, lab);

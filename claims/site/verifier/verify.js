@@ -219,7 +219,7 @@ function report(chain, { unsigned, logged, continuity, security, previousAccepte
   const limitations = [];
   if (continuity === "not checked") limitations.push("continuity: NOT CHECKED: the lab may have started from a registry of its own invention");
   if (unsigned.length > 0) limitations.push(`agreement: NOT SIGNED by ${unsigned.join(", ")}`);
-  if (logged === "not checked") limitations.push("log: NOT CHECKED: whether what is claimed is what was published, epoch by epoch");
+  if (logged === "not checked") limitations.push("log: NOT CHECKED: the readings may have been committed to only after the fact");
   return {
     accepted: true,
     proven: limitations.length === 0,
