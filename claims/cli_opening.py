@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,9 @@ from claims.errors import ClaimRejected, ClaimsError, UnreadableFile
 if TYPE_CHECKING:
     from claims.agreement import Agreement
     from claims.inspect_draw import Drawn
+    from claims.inspect_file import Opening
     from claims.inspect_open import CheckedOpening
+    from claims.records import Elements
     from claims.tlog.reader import LogView
 
 __all__ = ["COMMANDS", "Inspection", "dated", "drawn_by_log", "lab_option", "memory_option", "open_view"]
@@ -129,14 +132,15 @@ def _by(terms: Agreement, drawn: Drawn) -> str:
 @click.argument("opening_path", metavar="OPENING", type=read_path)
 @_options(lab_option, *DRAW_OPTIONS, inspector_option)
 @click.option("--genesis", "shown", type=(read_path, str), multiple=True, metavar="FILE ROUND", help="A genesis the lab shows; repeat.")
+@click.option("--claim", "claim_path", type=read_path, help="The lab's claim of the period; needed once the log has one.")
 @click.option("--finding", type=click.Choice(["agrees", "differs", "genesis"]), help="What the site showed: it is recorded.")
 @click.option("--key", "-k", "key_path", type=read_path, help="The inspector's private key file: write the record.")
 @click.option("--passphrase-file", type=read_path, help="First line: the key's passphrase.")
 @folder_option
 def inspect_check(
     opening_path: Path, lab_name: str, agreement_path: Path, period: int, round_source: str, log_source: str,
-    log_memory: Path | None, inspector: str, shown: tuple[tuple[Path, str], ...], finding: str | None, key_path: Path | None,
-    passphrase_file: Path | None, folder: Path,
+    log_memory: Path | None, inspector: str, shown: tuple[tuple[Path, str], ...], claim_path: Path | None, finding: str | None,
+    key_path: Path | None, passphrase_file: Path | None, folder: Path,
 ) -> None:  # fmt: skip
     """For the inspector: check an opening against log and agreement, print what to compare on site, record the outcome.
 
@@ -157,11 +161,12 @@ def inspect_check(
     data = read_bounded(opening_path, opening_limit(inspection.drawn))
     try:
         checked = check_opening(terms, inspection.drawn, Opening.decode(data), inspector)
+        _check_claim(inspection, checked.opening, claim_path, folder)
     except OpeningRejected as error:
         if error.code not in FAILURES:
             out("Nothing shows that the lab made this file for this inspection: nothing is recorded. Ask for another.", err=True)
         elif key is not None:
-            _record(inspection, inspector, key, data, (error.code,), folder)
+            _record(inspection, inspector, key, data, (error.code,), None, folder)
         raise
     out("\n".join(site_lines(terms, checked, _seeds(terms, checked, shown))))
     out()
@@ -169,7 +174,38 @@ def inspect_check(
         out("Nothing is recorded yet: compare, then run this again with --key and --finding.")
     else:
         failures = {"agrees": (), "differs": ("site",), "genesis": ("genesis",)}[finding]
-        _record(inspection, inspector, key, data, failures, folder)
+        _record(inspection, inspector, key, data, failures, checked.opening.binding.head, folder)
+
+
+def _check_claim(inspection: Inspection, opening: Opening, path: Path | None, folder: Path) -> None:
+    """Compare the opening with the claim that the log names; two registry heads under one signature become an evidence file."""
+    from claims.claim import decode_claim
+    from claims.entries import PublishedEntries
+    from claims.evidence import Equivocation
+    from claims.files import CLAIM_LIMIT, read_bounded, write_new
+    from claims.inspect_open import OpeningRejected, check_claim_head
+
+    terms = inspection.terms
+    logged = PublishedEntries(terms, enumerate(inspection.view.entries)).claim(opening.lab, opening.period)
+    if path is None:
+        if logged is not None:
+            raise ClaimsError("the log has the lab's claim of this period", "give its file with --claim: it must be of the same registry")
+        out("The lab has not published its claim of this period: when it has, check again with --claim.")
+        return
+    data = read_bounded(path, CLAIM_LIMIT)
+    if logged is None or logged[0].claim != hashlib.sha256(data).digest():
+        raise ClaimsError(f"{path} is not the claim that the log names", "get the published file")
+    claim = decode_claim(data)
+    try:
+        check_claim_head(opening, claim)
+    except OpeningRejected:
+        heads = sorted(((opening.binding.head, b"", opening.binding.signature), (claim.head_after, b"", claim.registry_signature)))
+        item = Equivocation(terms.digest, opening.lab, None, opening.period, (heads[0], heads[1]))
+        item.check(terms)
+        place = folder / f"{opening.lab}-registry-{opening.period}.evidence"
+        write_new(place, item.encode(), 0o644)
+        out(f"{item.text}: {place} shows it to anyone", err=True)
+        raise
 
 
 def _seeds(terms: Agreement, checked: CheckedOpening, shown: tuple[tuple[Path, str], ...]) -> dict[bytes, bytes]:
@@ -197,18 +233,19 @@ def inspect_refuse(
     """For the inspector: record that no opening came by the deadline."""
     terms = _load_agreement(agreement_path)
     key = load_key(key_path, passphrase_file)
-    _record(drawn_by_log(terms, lab_name, period, round_source, log_source, log_memory), inspector, key, None, (), folder)
+    _record(drawn_by_log(terms, lab_name, period, round_source, log_source, log_memory), inspector, key, None, (), None, folder)
 
 
 def _record(
-    inspection: Inspection, inspector: str, key: Any, opening: bytes | None, failures: tuple[str, ...], folder: Path
-) -> None:
+    inspection: Inspection, inspector: str, key: Any, opening: bytes | None, failures: tuple[str, ...], head: Elements | None,
+    folder: Path,
+) -> None:  # fmt: skip
     """Write record and log entry. Refuses where the log holds another record of this inspection by this inspector."""
     from claims.entries import PublishedEntries, encode_entry
     from claims.inspect_record import make_record, record_entry
 
     terms, drawn = inspection.terms, inspection.drawn
-    record = make_record(terms, drawn, inspector, key, opening, failures, now=int(time.time()))
+    record = make_record(terms, drawn, inspector, key, opening, failures, head=head, now=int(time.time()))
     entry = record_entry(record, key)
     published = PublishedEntries(terms, enumerate(inspection.view.entries))
     for other, index in published.inspections(record.lab, record.period):

@@ -25,6 +25,7 @@ from claims.demo_month import (
     Month,
     MonthLab,
     claim_entry,
+    head_of,
     live_month,
     open_to,
     prove,
@@ -305,7 +306,7 @@ def _inspected(true: Month, month: Month) -> Lie:
             if name == LIAR:
                 shown = dataclasses.replace(_on_site(true, row, agreement), month=month)
                 failures = ("site",) if shown.exposed else ()
-            record = make_record(agreement, drawn, row.inspector, inspector.key, row.opening, failures)
+            record = make_record(agreement, drawn, row.inspector, inspector.key, row.opening, failures, head=head_of(row))
         entries.append(write_record(month, record, inspector))
     month.publish(entries, due + DAY)
     return shown

@@ -1,4 +1,4 @@
-"""Opening files (``standstill-opening/1``): canonical JSON, signed by the lab, for one inspector; private.
+"""Opening files (``standstill-opening/2``): canonical JSON, signed by the lab, for one inspector; private.
 
 FORMATS-inspection.md section I7 gives the format. Making one and checking one is in ``claims.inspect_open``.
 """
@@ -9,19 +9,20 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from claims.canonical import Writer, from_json, is_name, to_json
+from claims.canonical import Writer, from_json, head_from_hex, head_to_hex, is_name, to_json
 from claims.commitments import NOTHING, ReadingOpening, Slot, SlotOpening, name_digest
 from claims.errors import MalformedFile
 from claims.inspect_draw import Drawn
+from claims.inspect_registry import MAX_BINDING, Binding
 from claims.records import Reading
 
 __all__ = ["OPENING_LIMIT", "OpenedReading", "OpenedSlot", "Opening", "opening_limit"]
 
-FORMAT = "standstill-opening/1"
+FORMAT = "standstill-opening/2"
 OPENING_DOMAIN = b"standstill/sign/opening/v1"
 OPENING_LIMIT = 64 * 2**20
 """Largest opening file of any draw, bytes; :func:`opening_limit` says how large one may be."""
-_HEAD_BYTES, _READING_BYTES, _SLOT_BYTES = 4096, 3072, 5120
+_HEAD_BYTES, _READING_BYTES, _SLOT_BYTES = 4096 + 2 * MAX_BINDING, 3072, 5120
 MAX_NAME = 200
 
 
@@ -45,7 +46,10 @@ class OpenedSlot:
 
 @dataclass(frozen=True)
 class Opening:
-    """An opening file. Readings ascend by (epoch, meter, index), slots by index; none occurs twice."""
+    """An opening file. Readings ascend by (epoch, meter, index), slots by index; none occurs twice.
+
+    ``binding``: what ties the slots to the claim.
+    """
 
     agreement: bytes
     lab: str
@@ -54,6 +58,7 @@ class Opening:
     to: str
     readings: tuple[OpenedReading, ...]
     slots: tuple[OpenedSlot, ...]
+    binding: Binding
     signature: bytes = b""
 
     def encode(self) -> bytes:
@@ -71,6 +76,8 @@ class Opening:
         return {
             "format": FORMAT, "agreement": self.agreement.hex(), "lab": self.lab, "period": self.period, "round": self.round,
             "to": self.to, "readings": [_reading_row(item) for item in self.readings], "slots": [_slot_row(s) for s in self.slots],
+            "registry_head": head_to_hex(self.binding.head), "registry_signature": self.binding.signature.hex(),
+            "registry_proof": self.binding.proof.hex(),
         }  # fmt: skip
 
     @staticmethod
@@ -80,13 +87,16 @@ class Opening:
             raise MalformedFile(f"an opening has at most {OPENING_LIMIT} bytes")
         try:
             value: Any = from_json(data)
+            binding = Binding(
+                head_from_hex(value["registry_head"]), bytes.fromhex(value["registry_signature"]), bytes.fromhex(value["registry_proof"])
+            )
             result = Opening(
                 bytes.fromhex(value["agreement"]), value["lab"], _count(value["period"]), _count(value["round"]), value["to"],
-                tuple(map(_reading, value["readings"])), tuple(map(_slot, value["slots"])), bytes.fromhex(value["signature"]),
+                tuple(map(_reading, value["readings"])), tuple(map(_slot, value["slots"])), binding, bytes.fromhex(value["signature"]),
             )  # fmt: skip
             good = is_name(result.lab) and is_name(result.to) and len(result.agreement) == 32 and len(result.signature) == 64
-            good = good and result.encode() == data
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            good = good and len(binding.signature) == 64 and len(binding.proof) <= MAX_BINDING and result.encode() == data
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MalformedFile):
             good = False
         if not good:
             raise MalformedFile("not a canonical opening file", hint="write it with `standstill inspect open`")

@@ -13,6 +13,7 @@ from __future__ import annotations
 from claims.agreement import Agreement
 from claims.epochs import slots_at
 from claims.inspect_open import MaterialError, SealedEpoch, SealedRegistry
+from claims.inspect_registry import ClosedRegistry
 from claims.records import EpochSeal
 from claims.store import Store
 
@@ -52,3 +53,11 @@ class StoreMaterial:
             raise MaterialError(f"the store has no epoch {epoch} that was published under this agreement")
         slots = slots_at(self._store, self._agreement, epoch)
         return SealedRegistry(tuple(slots), tuple(self._store.name(slot.tag) for slot in slots), head.seed)
+
+    def closed(self, period: int) -> ClosedRegistry:
+        """The registry as it was closed at a period's end. Raises MaterialError while it is open."""
+        published = self._store.registry_head(period)
+        if published is None:
+            raise MaterialError(f"the registry of period {period} is not closed", "close it first: standstill lab close")
+        entries = tuple(self._store.entries(published.entries))
+        return ClosedRegistry(published.head, self._store.registry_iv(), published.trailer, entries)

@@ -3,7 +3,8 @@
     store --StoreMaterial--> make_opening --signed JSON, 0600--> inspector --check_opening--> Checked
 
 An opening holds exactly the drawn readings, the registry slots of their checkpoints, and the drawn slots, each with its own
-salt and audit path. FORMATS-inspection.md sections I7 and I8 give the format and say what it reveals.
+salt and audit path, and a proof that those slots are entries of the registry behind the lab's claim
+(claims/inspect_registry.py). FORMATS-inspection.md sections I7 and I8 give the format and say what it reveals.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from claims.agreement import Agreement, Meter
+from claims.claim import Claim
 from claims.commitments import (
     EMPTY_SLOT,
     CommitmentError,
@@ -32,16 +34,18 @@ from claims.errors import BadSignature, ClaimRejected, ClaimsError
 from claims.genesis import check_slot_genesis
 from claims.inspect_draw import Drawn
 from claims.inspect_file import OpenedReading, OpenedSlot, Opening
+from claims.inspect_registry import ClosedRegistry, bind, check_binding, check_head_signature
 from claims.inspection import Draw
 from claims.records import FIRST_TAG, IDLE, KINDS, Reading
 from claims.signatures import check_signature, epoch_root_message
+from zk.errors import WitnessError, ZkError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 __all__ = [
     "CheckedOpening", "Material", "MaterialError", "OpenedReading", "OpenedSlot", "Opening", "OpeningRejected",
-    "SealedEpoch", "SealedRegistry", "check_opening", "make_opening",
+    "SealedEpoch", "SealedRegistry", "check_claim_head", "check_opening", "make_opening",
 ]  # fmt: skip
 
 
@@ -92,6 +96,9 @@ class Material(Protocol):
     def registry(self, epoch: int) -> SealedRegistry:
         """The registry behind the head published for an epoch."""
 
+    def closed(self, period: int) -> ClosedRegistry:
+        """The registry as it was closed at a period's end: the one behind the claim's head."""
+
 
 def make_opening(agreement: Agreement, drawn: Drawn, material: Material, to: str, key: Ed25519PrivateKey) -> Opening:
     """Open exactly what was drawn, for one inspector, signed by the lab.
@@ -112,7 +119,11 @@ def make_opening(agreement: Agreement, drawn: Drawn, material: Material, to: str
     readings = _open_readings(agreement, drawn, material)
     slots = _open_slots(agreement, drawn, material, readings)
     period, number = drawn.committed.period, drawn.round.number
-    opening = Opening(agreement.digest, lab, period, number, to, tuple(readings), tuple(slots))
+    try:
+        binding = bind(agreement, lab, period, material.closed(period), [item.opening.slot for item in slots], key)
+    except WitnessError as error:
+        raise MaterialError(f"the store's closed registry is not that of its head, or not the one published: {error}") from None
+    opening = Opening(agreement.digest, lab, period, number, to, tuple(readings), tuple(slots), binding)
     opening = replace(opening, signature=key.sign(opening.message()))
     try:
         check_opening(agreement, drawn, opening, to)
@@ -219,6 +230,7 @@ def check_opening(agreement: Agreement, drawn: Drawn, opening: Opening, inspecto
         raise OpeningRejected("signature", error.what) from None
     _check_readings(agreement, drawn, opening)
     _check_slots(agreement, drawn, opening)
+    _check_registry(agreement, opening)
     return CheckedOpening(opening, drawn)
 
 
@@ -319,3 +331,27 @@ def _check_slots(agreement: Agreement, drawn: Drawn, opening: Opening) -> None:
         raise OpeningRejected("slot-values", "a drawn reading's checkpoint is of a kind or a period that receives no work then")
     if {*drawn.slots, *(by_tag[tag] for tag in tags)} != set(indices):
         raise OpeningRejected("selection", "the opened slots are not exactly those drawn and those of drawn readings")
+
+
+def _check_registry(agreement: Agreement, opening: Opening) -> None:
+    """The opened slots are entries of the registry whose head the lab signs, here and in its claim."""
+    lab, period, binding = opening.lab, opening.period, opening.binding
+    try:
+        check_head_signature(agreement, lab, period, binding)
+        check_binding(agreement, lab, period, binding, [item.opening.slot for item in opening.slots])
+    except BadSignature as error:
+        raise OpeningRejected("registry-head", error.what) from None
+    except ZkError as error:
+        raise OpeningRejected("registry-proof", f"the opened slots are not shown to be the claim's registry entries: {error}") from None
+
+
+def check_claim_head(opening: Opening, claim: Claim) -> None:
+    """Check that a lab's claim, verified elsewhere, is about the registry that was opened.
+
+    Raises:
+        OpeningRejected: it has another head: the lab signed two (:func:`claims.evidence.find_equivocations`).
+    """
+    if (claim.agreement_digest, claim.lab, claim.period) != (opening.agreement, opening.lab, opening.period):
+        raise ClaimsError("the claim is of another agreement, lab or period", "give the claim of the inspected period")
+    if claim.head_after != opening.binding.head:
+        raise OpeningRejected("registry-head", "the lab's claim has another registry head than its opening")

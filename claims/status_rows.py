@@ -276,10 +276,11 @@ def _inspections(source: Folder, book: Book, lab: Lab, row: Row, records: dict[b
     if book.now < drawn:
         return row
     opening = None if agreement.deadlines is None else drawn + agreement.deadlines.opening
+    head = decode_claim(read_stored(book.verified[(lab.name, row.period)])).head_after
     row = replace(row, opening_due=opening)
     counted: list[tuple[str, int, str]] = []
     for item, index in book.published.inspections(lab.name, row.period):
-        outcome = _outcome(source, book, item, index, number, committed, opening, records)
+        outcome = _outcome(source, book, item, index, number, committed, opening, records, head)
         if outcome is not None:
             counted.append((item.author, item.round, outcome))
     row = replace(row, inspections=tuple(sorted(counted)))
@@ -297,7 +298,7 @@ def _inspections(source: Folder, book: Book, lab: Lab, row: Row, records: dict[b
 
 def _outcome(
     source: Folder, book: Book, item: InspectionEntry, index: int, number: int, committed: int, opening: int | None,
-    records: dict[bytes, Stored],
+    records: dict[bytes, Stored], head: tuple[int, ...],
 ) -> str | None:
     """The outcome of a logged inspection, if it counts; else None and a note."""
     from claims.inspect_record import Record, check_record, check_record_entry
@@ -325,5 +326,8 @@ def _outcome(
     terms = book.agreement.inspection
     if terms is not None and (record.draws, record.slots, record.committed) != (terms.draws, terms.slots, committed):
         source.note(f"{where}: not what was to be drawn: other draws, slots or moment of commitment")
+        return None
+    if outcome == "passed" and record.head != head:
+        source.note(f"{where}: of another registry than the claim's")
         return None
     return outcome

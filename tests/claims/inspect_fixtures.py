@@ -183,4 +183,7 @@ def build(path: Path) -> Folder:
     run("log", "init", "log", "--origin", "example.org/log", "-k", "log.key")
     folder.append(*(f"alpha-epoch-{epoch}.entry" for epoch in range(EPOCHS)))
     folder.cosign(START + EPOCHS * EPOCH + 1)
+    for name in METERS:
+        run("meter", "close", name, *store, "-n", 0, "-k", f"{name}.key")
+    run("lab", "close", *store, "-n", 0)
     return folder

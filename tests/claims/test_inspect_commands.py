@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -14,8 +15,9 @@ from pathlib import Path
 import pytest
 from inspect_fixtures import CHECK, DRAW, DUE, EPOCHS, METERS, OPEN, REFUSE, START, Folder, build
 
+from claims.claim import Claim, MeterHead, sign_claim
 from claims.commitments import SlotOpening, leaf_hash, meter_leaf, reading_leaf, reading_starts, salt
-from claims.entries import EpochEntry, InspectionEntry, decode_entry, encode_entry, sign_entry
+from claims.entries import ClaimEntry, EpochEntry, InspectionEntry, decode_entry, encode_entry, sign_entry
 from claims.inspect_file import OpenedReading, OpenedSlot, Opening
 from claims.inspect_material import StoreMaterial
 from claims.inspect_open import _open_epoch
@@ -296,7 +298,11 @@ ALTERED = {
     "signatures": "UPDATE epoch_seals SET signature = randomblob(64)",
     "agreement": "UPDATE epoch_seals SET agreement = randomblob(32)",
     "no seals": "DELETE FROM epoch_seals",
-    "weights": "UPDATE drafts SET weights = randomblob(32)",
+    "iv of the registry": "UPDATE meta SET value = zeroblob(32) WHERE key = 'registry_iv'",
+    "cumulative": "UPDATE entries SET cumulative = zeroblob(8) WHERE tag > 2",
+    "trailer": "UPDATE registry_heads SET trailer = zeroblob(32)",
+    "not closed": "DELETE FROM registry_heads WHERE period = 0",
+    "weights": "UPDATE entries SET weights = randomblob(32)",
     "names": "UPDATE names SET name = name || '!'",
     "seed of the registry": "UPDATE epoch_heads SET seed = randomblob(32)",
     "no heads": "DELETE FROM epoch_heads",
@@ -311,9 +317,39 @@ def test_a_store_that_was_altered_after_publication_opens_nothing(folder: Folder
         assert database.execute(ALTERED[what]).rowcount > 0
     database.close()
     text = folder.run(*OPEN, "--out", "altered.opening", code=2)
-    assert any(words in text for words in ("the store", "would reject this opening"))
+    assert any(words in text for words in ("the store", "would reject this opening", "is not closed"))
     assert not (folder.path / "altered.opening").exists()
     assert "run-1" not in text and "secret-run" not in text
+
+
+def test_the_claim_is_of_the_registry_that_was_opened(folder: Folder) -> None:
+    store = ("-s", "alpha.store", "-a", "agreement.toml")
+    assert "has not published its claim" in folder.run(*CHECK)
+    folder.run("prove", *store, "-n", 0, "-k", "alpha.key")
+    assert "is not the claim that the log names" in folder.run(*CHECK, "--claim", "alpha-0.claim", code=2)
+    folder.append("alpha-0.entry")
+    folder.cosign(DUE + 10)
+    assert "give its file with --claim" in folder.run(*CHECK, "--finding", "agrees", "-k", "beta.key", code=2)
+    assert no_record(folder)
+    folder.run(*CHECK, "--claim", "alpha-0.claim", "--finding", "agrees", "-k", "beta.key")
+    record = Record.decode((folder.path / "beta-alpha-0.record").read_bytes())
+    assert record.outcome == "passed" and record.head == folder.opening().binding.head
+
+
+def test_a_claim_of_another_registry_convicts_the_lab(folder: Folder) -> None:
+    """The lab shows inspectors its true list, and claims about another one."""
+    key, terms = folder.key("alpha"), folder.terms
+    empty = tuple(MeterHead(meter.name, tuple(range(8)), bytes(32), bytes(64)) for meter in terms.lab("alpha").meters)
+    head = tuple(range(1, 9))
+    other = sign_claim(Claim(terms.digest, "alpha", 0, 0, EPOCHS - 1, head, head, empty, bytes(64), b"proof", bytes(64)), key)
+    (folder.path / "other.claim").write_bytes(other.encode())
+    entry = ClaimEntry(terms.digest, "alpha", 0, hashlib.sha256(other.encode()).digest(), bytes(32))
+    (folder.path / "other.entry").write_bytes(encode_entry(sign_entry(key, entry)))
+    folder.append("other.entry")
+    folder.cosign(DUE + 10)
+    text = folder.run(*CHECK, "--claim", "other.claim", "-k", "beta.key", code=1)
+    assert "signed two heads for period 0" in text and failures(folder) == ("registry-head",)
+    folder.run("check-evidence", "alpha-registry-0.evidence", "-a", "agreement.toml")
 
 
 # ---- what an inspector would try ---------------------------------------------------------------------------

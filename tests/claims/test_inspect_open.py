@@ -12,8 +12,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from lab_fixtures import EPOCHS, LAB_KEY, METER_KEYS, PEAK, make_agreement, public
 
+from circuits.chain import registry_head
+from circuits.statement import registry_header
 from claims.agreement import Commitment, Deadlines, InspectionTerms, LogTerms, Party
 from claims.beacon import RoundRejected, parse_round, time_of_round, verify_round
+from claims.claim import Claim
 from claims.commitments import (
     EMPTY_SLOT,
     ReadingOpening,
@@ -33,10 +36,20 @@ from claims.errors import BadSignature, ClaimRejected, ClaimsError, MalformedFil
 from claims.genesis import check_genesis, genesis_commitment, genesis_seed
 from claims.inspect_draw import draw_committed, draw_slots, load_round
 from claims.inspect_file import OpenedReading, OpenedSlot, Opening
-from claims.inspect_open import OpeningRejected, SealedEpoch, SealedRegistry, check_opening, make_opening
+from claims.inspect_open import (
+    MaterialError,
+    OpeningRejected,
+    SealedEpoch,
+    SealedRegistry,
+    check_claim_head,
+    check_opening,
+    make_opening,
+)
 from claims.inspect_record import Record, check_record, check_record_entry, make_record, record_entry
-from claims.records import Reading
-from claims.signatures import epoch_root_message
+from claims.inspect_registry import ClosedRegistry, bind
+from claims.records import Reading, RegistryEntry
+from claims.registry import circuit_entry
+from claims.signatures import epoch_root_message, sign_registry_head
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "drand_quicknet.json").read_text())
 ROUND = parse_round(json.dumps(next(item for item in VECTORS["valid"] if item["round"] == 1000)).encode())
@@ -58,6 +71,16 @@ class FakeLog:
         return self.time - (len(self.entries) - 1 - index)
 
 
+def closed_registry(slots: tuple[Slot, ...]) -> ClosedRegistry:
+    """The registry as a lab closes it: these checkpoints behind the period's RESIDUE, with work that an opening does not show."""
+    entries = [RegistryEntry("unattributed work", 2, 6, 0, 0, 0, 0, 0, 0, 0, bytes(32), 0)]
+    for i, s in enumerate(slots):
+        entries.append(RegistryEntry(f"c{i}", s.tag, s.kind, s.parent1, s.parent2, 0, s.epoch, 77, s.declared, 88, s.weights, 0))
+    iv, trailer = tuple(range(100, 108)), tuple(range(200, 208))
+    head = registry_head(iv, registry_header("alpha"), [circuit_entry(entry) for entry in entries], trailer)
+    return ClosedRegistry(head, iv, trailer, tuple(entries))
+
+
 class World:
     def __init__(self) -> None:
         parties = (Party("alpha", public(LAB_KEY)), Party("beta", public(BETA)), Party("gamma", public(GAMMA)))
@@ -73,6 +96,8 @@ class World:
             Slot(True, TAG, 3, 5, 0, 0, 3, 0, b"w" * 32, name_digest("run-1"), genesis_commitment(bytes(32), b"lr=1"), 900),
         )
         self.slots = SealedRegistry(slots, ("other", "run-1"), b"R" * 32)
+        self.closing = closed_registry(slots)
+        self._made: Opening | None = None
         entries = [self._publish(epoch) for epoch in range(EPOCHS)]
         self.log = FakeLog(entries, START + 4 * 60 + 1)
         self.drawn = draw_committed(self.terms, "alpha", 0, ROUND, self.log)
@@ -98,8 +123,13 @@ class World:
     def registry(self, epoch: int) -> SealedRegistry:
         return self.slots
 
+    def closed(self, period: int) -> ClosedRegistry:
+        return self.closing
+
     def make(self) -> Opening:
-        return make_opening(self.terms, self.drawn, self, "beta", LAB_KEY)
+        if self._made is None:
+            self._made = make_opening(self.terms, self.drawn, self, "beta", LAB_KEY)
+        return self._made
 
     def reading(self, meter: str, epoch: int, index: int):  # type: ignore[no-untyped-def]
         """The lab opens any leaf it likes, correctly."""
@@ -325,6 +355,67 @@ def test_malformed_openings(world: World, old: bytes, new: bytes) -> None:
         Opening.decode(data.replace(old, new, 1))
 
 
+# ---- the registry behind the claim -------------------------------------------------------------------------
+
+
+def test_a_lab_with_two_lists_opens_neither(world: World) -> None:
+    """A true list for inspectors, another in the claim: the run starts from scratch there."""
+    honest = world.closing
+    changed = [replace(e, parent1=0) if e.tag == TAG else e for e in honest.entries]
+    head = registry_head(honest.iv, registry_header("alpha"), [circuit_entry(e) for e in changed], honest.trailer)
+    other = ClosedRegistry(head, honest.iv, honest.trailer, tuple(changed))
+    liar = World()
+    liar.closing = other
+    with pytest.raises(MaterialError, match="closed registry is not that of its head"):
+        liar.make()
+    opening = world.make()
+    slots = [item.opening.slot for item in opening.slots]
+    shown = [replace(slot, parent1=0) if slot.tag == TAG else slot for slot in slots]
+    forged = bind(world.terms, "alpha", 0, other, shown, LAB_KEY)
+    refused(world, resign(replace(opening, binding=forged)), "registry-proof")
+    grafted = replace(opening.binding, head=head, signature=forged.signature)
+    refused(world, resign(replace(opening, binding=grafted)), "registry-proof")
+
+
+def test_the_proof_is_of_exactly_the_opened_slots(world: World) -> None:
+    opening = world.make()
+    for slots in ([], [item.opening.slot for item in opening.slots][:1]):
+        short = bind(world.terms, "alpha", 0, world.closing, slots, LAB_KEY)
+        if [s for s in slots if s.used] != [item.opening.slot for item in opening.slots if item.opening.slot.used]:
+            refused(world, resign(replace(opening, binding=short)), "registry-proof")
+    for proof in (b"", b"x", opening.binding.proof[:-1], bytes(len(opening.binding.proof))):
+        refused(world, resign(replace(opening, binding=replace(opening.binding, proof=proof))), "registry-proof")
+
+
+def test_the_head_is_signed_as_in_a_claim_and_is_the_claims(world: World) -> None:
+    opening = world.make()
+    for key, period in ((BETA, 0), (LAB_KEY, 1)):
+        signature = sign_registry_head(key, world.terms.digest, "alpha", period, opening.binding.head)
+        refused(world, resign(replace(opening, binding=replace(opening.binding, signature=signature))), "registry-head")
+    claim = Claim(
+        world.terms.digest, "alpha", 0, 0, EPOCHS - 1, tuple(range(8)), opening.binding.head, (), opening.binding.signature, b"", bytes(64)
+    )
+    check_claim_head(opening, claim)
+    with pytest.raises(OpeningRejected) as caught:
+        check_claim_head(opening, replace(claim, head_after=tuple(range(8))))
+    assert caught.value.code == "registry-head"
+    for change in ({"period": 1}, {"lab": "beta"}, {"agreement_digest": bytes(32)}):
+        with pytest.raises(ClaimsError, match="of another agreement, lab or period"):
+            check_claim_head(opening, replace(claim, **change))  # type: ignore[arg-type]
+
+
+def test_the_proof_shows_nothing_of_other_entries(world: World) -> None:
+    """Work and cumulative of every entry, and whatever is not opened, are in no field of the file."""
+    opening = world.make()
+    fields = json.loads(opening.encode())
+    del fields["registry_proof"]
+    text = json.dumps(fields)
+    assert all(name not in text for name in ("cumulative", "trailer", '"iv"'))
+    again = make_opening(world.terms, world.drawn, world, "beta", LAB_KEY)
+    assert again.binding.proof != opening.binding.proof and again.binding.head == opening.binding.head
+    assert "proof=" not in repr(opening) and "iv=" not in repr(world.closing)
+
+
 # ---- rounds, slots, records, genesis -----------------------------------------------------------------------
 
 
@@ -352,7 +443,7 @@ def test_slots_are_a_draw_of_their_own(world: World) -> None:
 
 def test_records(world: World) -> None:
     data = world.make().encode()
-    passed = make_record(world.terms, world.drawn, "beta", BETA, data)
+    passed = make_record(world.terms, world.drawn, "beta", BETA, data, head=world.make().binding.head)
     failed = make_record(world.terms, world.drawn, "beta", BETA, data, ("site", "overlap"))
     late = time_of_round(1000) + 601
     refusal = make_record(world.terms, world.drawn, "beta", BETA, None, now=late)
@@ -377,6 +468,8 @@ def test_records(world: World) -> None:
         make_record(world.terms, world.drawn, "beta", BETA, None, now=late - 1)
     with pytest.raises(ClaimRejected, match="no opening is overdue"):
         make_record(replace(world.terms, deadlines=None), world.drawn, "beta", BETA, None, now=late)
+    with pytest.raises(ClaimsError, match="a pass without a registry head"):
+        make_record(world.terms, world.drawn, "beta", BETA, data)
     for author, key, failures in (("alpha", LAB_KEY, ()), ("beta", GAMMA, ()), ("beta", BETA, ("gossip",))):
         with pytest.raises(ClaimsError):
             make_record(world.terms, world.drawn, author, key, data, failures)
