@@ -202,6 +202,4 @@ class Exporters:
         if before is None:
             return ""
         wall, passed = now - before[0], steady - before[1]
-        if wall <= 0:
-            return "the clock went back"
         return "the clock was set" if abs(wall - passed) > _STEP_MS + passed // _STEP_SHARE else ""

@@ -15,7 +15,6 @@ from claims.collect.timeline import Carry, EpochUsage, Gap, Policy, fold_epoch
 from claims.importers import UNATTRIBUTED_WORDS
 from claims.imports.tables import JobMap, read_jobs
 from claims.meter import MAX_AMOUNT, SoftwareMeter
-from claims.records import RESERVED_NAMES
 from claims.store import FIRST_TAG, UNATTRIBUTED, Store, StoreError, Usage
 
 __all__ = ["BEFORE", "ELSE", "SEALED", "Sealed", "Sealing", "first_epoch"]
@@ -148,8 +147,8 @@ class Sealing:
     def _checkpoint(self, label: str | None, job: Job, jobs: JobMap) -> str | None:
         """The name to charge: as mapped, else the job's id or name where the store knows one of them."""
         if label is not None:
-            return None if _reserved(label) else label
-        return next((text for text in job if not _reserved(text) and self.store.find_tag(text) is not None), None)
+            return None if label.lower() in UNATTRIBUTED_WORDS else label
+        return next((text for text in job if self.store.find_tag(text) is not None), None)
 
     def _store(self, epoch: int, folded: EpochUsage) -> Sealed:
         store, name, period = self.store, self.meter.name, epoch // self.agreement.epochs_per_period
@@ -180,7 +179,7 @@ class Sealing:
         sums: dict[int, list[int]] = {}
         for label, amounts in folded.busy.items():
             tag = UNATTRIBUTED if label is None else self.store.tag(label)
-            tag = UNATTRIBUTED if tag < FIRST_TAG or tag in closed else tag
+            tag = UNATTRIBUTED if tag < FIRST_TAG or tag in closed else tag  # no label can make a busy chip idle
             sums[tag] = [a + b for a, b in zip(sums.get(tag, (0, 0)), amounts, strict=True)]
         self._fit(sums, peak)
         metered = not self.agreement.rules_at(period).charge_peak
@@ -195,7 +194,3 @@ class Sealing:
         for tag in named[room:]:
             rest: Sequence[int] = sums.get(UNATTRIBUTED, (0, 0))
             sums[UNATTRIBUTED] = [a + b for a, b in zip(rest, sums.pop(tag), strict=True)]
-
-
-def _reserved(text: str) -> bool:
-    return text.strip().lower() in UNATTRIBUTED_WORDS or text.strip().lower() in RESERVED_NAMES

@@ -89,7 +89,10 @@ def render(gpus: list[Gpu], style: str = "new") -> bytes:
 
 @dataclass
 class Exporter:
-    """Serves ``gpus`` on ``url``. ``mode``: ok, status, redirect, hang, drip, short, gzip, endless, unending, or bytes to answer with."""
+    """Serves ``gpus`` on ``url``.
+
+    ``mode``: ok, status, redirect, 404, 204, hang, drip, short, gzip, endless, unending, or bytes to answer with.
+    """
 
     gpus: list[Gpu] = field(default_factory=list)
     style: str = "new"
@@ -138,12 +141,9 @@ class Exporter:
         if mode == "status":
             handler.send_error(503)
             return
+        handler.send_response({"redirect": 302, "404": 404, "204": 204}.get(str(mode), 200))
         if mode == "redirect":
-            handler.send_response(302)
-            handler.send_header("Location", "http://127.0.0.1:1/metrics")
-            handler.end_headers()
-            return
-        handler.send_response(200)
+            handler.send_header("Location", f"{self.url}?again")
         handler.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
         if mode == "gzip":
             handler.send_header("Content-Encoding", "gzip")

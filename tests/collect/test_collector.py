@@ -139,6 +139,18 @@ def test_the_time_in_which_a_job_changed_is_unattributed(tmp_path: Path) -> None
     assert busy(rig) == {"a": 40_000, "unattributed": 20_000, "b": 60_000}
 
 
+def test_a_job_that_is_mapped_to_no_checkpoint_is_unattributed(tmp_path: Path) -> None:
+    jobs = tmp_path / "jobs.csv"
+    jobs.write_text("job,checkpoint\na,N/A\nb,unattributed\n")
+    rig = Rig(tmp_path, jobs=jobs)
+    rig.store.tag("a")
+    with Exporter([Gpu(PAIR[0], jobs=("a",)), Gpu(PAIR[1], jobs=("b",))]) as exporter:
+        rig.watch([exporter])
+        rig.run()
+        steadily(rig, exporter, 90)
+    assert busy(rig) == {"unattributed": COVERAGE_MS} and rig.store.find_tag("N/A") is None
+
+
 @pytest.mark.parametrize("style", ["new", "old"])
 def test_pods_go_by_the_job_map_with_its_times(tmp_path: Path, style: str) -> None:
     jobs = tmp_path / "jobs.csv"
@@ -162,7 +174,7 @@ def test_other_labels_can_name_jobs(tmp_path: Path) -> None:
 
 
 BODIES = [b"", b"\xff\n", b"DCGM_FI_DEV_GPU_UTIL{gpu=\n", b"#\n"]
-MODES = ["status", "redirect", "hang", "drip", "short", "gzip", "endless", "unending", *BODIES]
+MODES = ["status", "redirect", "404", "204", "hang", "drip", "short", "gzip", "endless", "unending", *BODIES]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -420,20 +432,19 @@ def test_an_epoch_with_more_checkpoints_than_readings_keeps_the_largest(tmp_path
 
     rig = Rig(tmp_path)
     rig.sealing.agreement = dataclasses.replace(rig.agreement, commitment=Commitment(readings=4))
-    names = ["a", "a", "b", "c", "c", "c"]
-    for name in set(names):
+    for name in "abcd":
         rig.store.tag(name)
     with Exporter(pair()) as exporter:
         rig.watch([exporter])
-        rig.run()
-        for name in names:
+        for seconds, name in ((0, "a"), (5, "a"), (10, "b"), (15, "c"), (65, "d")):
             for gpu in exporter.gpus:
                 gpu.jobs = (name,)
-            steadily(rig, exporter, 10)
-        steadily(rig, exporter, 40)
-    # idle before the first counts to it: a 20 s, b none, c 20 s; the two changes 20 s
-    assert sum(busy(rig).values()) == COVERAGE_MS and set(busy(rig)) == {"a", "c", "unattributed"}
-    assert len(rig.store.epoch_readings(METER, 0)) <= 4
+            if not seconds:
+                rig.run()
+            steadily(rig, exporter, seconds, every=5)
+    # a 5 s, b 5 s, c 10 s, d 25 s, and three changes of jobs of 5 s each
+    assert busy(rig) == {"c": 20_000, "d": 50_000, "unattributed": 2 * (15 + 5 + 5) * 1000}
+    assert len(rig.store.epoch_readings(METER, 0)) == 3
 
 
 def test_usage_that_was_imported_is_not_charged_twice_and_polling_goes_on(tmp_path: Path) -> None:

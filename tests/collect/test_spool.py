@@ -191,3 +191,21 @@ def test_a_full_disk_is_said_and_leaves_whole_lines(folder: Path, monkeypatch: p
     monkeypatch.undo()
     assert (folder / "spool").read_bytes().endswith(b"\n") and list(spool.polls()) == POLLS
     spool.close()
+
+
+def test_a_poll_is_on_disk_before_the_next(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool, calls = written(folder), []
+
+    class Watched:
+        def __getattr__(self, name: str) -> object:
+            def call(*arguments: object) -> object:
+                calls.append(name)
+                return getattr(os, name)(*arguments)
+
+            return call
+
+    monkeypatch.setattr(module, "os", Watched())
+    spool.append(Poll(1040))
+    monkeypatch.undo()
+    assert calls[-2:] == ["write", "fsync"]
+    spool.close()
