@@ -258,10 +258,12 @@ def _plot(path: Path) -> None:
     fractions = [Fraction(round(10 ** (9 - i / 12)), 10**9) for i in range(4, 37)]
     with matplotlib.rc_context({"svg.hashsalt": "standstill"}):
         figure, axes = pyplot.subplots(figsize=(7, 4.5))
-        for miss in TABLE_MISSES:
+        for miss in reversed(TABLE_MISSES):
             draws = [plan(fraction, miss) for fraction in fractions]
             axes.plot([float(100 * fraction) for fraction in fractions], draws, label=f"missed with at most {_percent(miss)}")
         axes.set(xscale="log", yscale="log", xlabel="misreported chip-seconds, % of the period's", ylabel="draws")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.grid(True, which="both", alpha=0.3)
         axes.legend()
         figure.tight_layout()
