@@ -41,6 +41,7 @@ class Collector:
         interval: seconds from poll to poll.
         say: prints one line.
         stop: set to end after the poll that is under way.
+        wall: the clock, seconds; for tests.
     """
 
     source: Source
@@ -49,6 +50,7 @@ class Collector:
     interval: float
     say: Callable[[str], None]
     stop: Event
+    wall: Callable[[], float] = time.time
 
     def run(self, *, once: bool = False, until: int | None = None, from_epoch: int | None = None) -> None:
         """Poll until stopped, until a moment (Unix ms), until the agreement's last epoch is sealed, or once.
@@ -57,7 +59,7 @@ class Collector:
             CollectError: another collector runs, the spool cannot be used or written, or an epoch is due and refused.
         """
         with locked(self.folder):
-            spool = self.sealing.begin(self.folder, from_epoch)
+            spool = self.sealing.begin(self.folder, from_epoch, int(self.wall() * 1000))
             self._trouble = self._refusal = ""
             self._behind, self._retry = False, 0.0
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from claims.collect.samples import FULL, MAX_CHIPS, Job
 from claims.collect.spool import Header, Spool
 from claims.collect.timeline import Carry, EpochUsage, Gap, Policy, fold_epoch
 from claims.importers import UNATTRIBUTED_WORDS
-from claims.imports.tables import JobMap, read_jobs
+from claims.imports.tables import read_jobs
 from claims.meter import MAX_AMOUNT, SoftwareMeter
 from claims.store import FIRST_TAG, UNATTRIBUTED, Store, StoreError, Usage
 
@@ -110,20 +111,41 @@ class Sealing:
         epoch = spool.header.epoch
         return not self.ended(epoch) and spool.last >= self.span(epoch)[1] + max(self.policy.max_gap, 1)
 
-    def begin(self, folder: Path, epoch: int | None) -> Spool:
-        """Open the folder's spool, or begin one with ``epoch`` (None: the first that is not sealed)."""
+    def begin(self, folder: Path, epoch: int | None, now: int) -> Spool:
+        """Open the folder's spool, or begin one with ``epoch`` (None: the first that is not sealed, if it has not ended).
+
+        Raises:
+            CollectError: naming what would be charged in full, or twice.
+        """
         if self.terms.chips > MAX_CHIPS:
             raise CollectError(f"meter {self.terms.name} has more than {MAX_CHIPS} chips", "give halls meters of their own")
         if (folder / "spool").exists():
             if epoch is not None:
                 raise CollectError(f"{folder} holds a spool already", "--from-epoch is for the beginning of a spool")
             return Spool.open(folder, self.store.lab, self.meter.name)
-        unsealed = first_epoch(self.store, self.agreement, self.meter.name)
+        epoch = self._first(epoch, now)
+        carry = Carry(max(0, self.span(epoch)[0] - self.policy.max_gap))  # a poll shortly before tells of the beginning
+        return Spool.create(folder, Header(self.store.lab, self.meter.name, epoch, carry))
+
+    def _first(self, epoch: int | None, now: int) -> int:
+        name = self.meter.name
+        unsealed = first_epoch(self.store, self.agreement, name)
+        if epoch is None and self.span(unsealed)[1] <= now:
+            raise CollectError(
+                f"meter {name}: epoch {unsealed} has ended and is not sealed",
+                f"seal what was imported (standstill epoch seal), or charge it in full with --from-epoch {unsealed}",
+            )
         epoch = unsealed if epoch is None else epoch
         if epoch < unsealed or self.ended(epoch):
             raise CollectError(f"epoch {epoch} cannot begin a spool", f"the first that is not sealed is {unsealed}")
-        carry = Carry(max(0, self.span(epoch)[0] - self.policy.max_gap))  # a poll shortly before tells of the beginning
-        return Spool.create(folder, Header(self.store.lab, self.meter.name, epoch, carry))
+        for period in range(epoch // self.agreement.epochs_per_period, self.agreement.periods):
+            taken = [item.epoch for item in self.store.usage(period, name) if item.epoch >= epoch]
+            if taken:
+                raise CollectError(
+                    f"meter {name}: usage of epoch {taken[0]} was imported, and would be charged twice",
+                    "begin after the imported epochs with --from-epoch",
+                )
+        return epoch
 
     def seal_next(self, spool: Spool) -> tuple[Sealed, Spool]:
         """Seal the spool's epoch, which is due, and return the spool of the next one.
@@ -134,9 +156,10 @@ class Sealing:
         epoch = spool.header.epoch
         jobs = read_jobs(self.jobs)
 
+        @functools.lru_cache(maxsize=4096)
         def resolve(job: Job, begin: int, end: int) -> list[tuple[str | None, int, int]]:
             pieces = jobs.pieces(*job, begin, end)
-            return [(self._checkpoint(label, job, jobs), a, b) for label, a, b in pieces]
+            return [(self._checkpoint(label, job), a, b) for label, a, b in pieces]
 
         usage, carry, used = fold_epoch(
             spool.header.carry, spool.polls(), self.span(epoch), self.terms.chips, self.policy, resolve
@@ -144,7 +167,7 @@ class Sealing:
         sealed = self._store(epoch, usage)
         return sealed, spool.advance(carry, used)
 
-    def _checkpoint(self, label: str | None, job: Job, jobs: JobMap) -> str | None:
+    def _checkpoint(self, label: str | None, job: Job) -> str | None:
         """The name to charge: as mapped, else the job's id or name where the store knows one of them."""
         if label is not None:
             return None if label.lower() in UNATTRIBUTED_WORDS else label

@@ -36,7 +36,8 @@ def collect(folder: Path, address: str, interval: float, max_gap: float) -> None
     with Store.open(folder / "alpha.store") as store:
         sealing = Sealing(store, agreement, SoftwareMeter(METER, METER_KEYS[METER]), Policy(age))
         source = Exporters([Endpoint.of(address)], Labels(), 1.0, age)
-        Collector(source, sealing, folder / "spool", interval, say, Event()).run()
+        first = None if (folder / "spool" / "spool").exists() else 0
+        Collector(source, sealing, folder / "spool", interval, say, Event()).run(from_epoch=first)
 
 
 def main() -> None:

@@ -46,7 +46,8 @@ class Rig:
         )  # fmt: skip
 
     def collector(self) -> Collector:
-        return Collector(self.source, self.sealing, self.folder, 10.0, self.said.append, Event())  # type: ignore[arg-type]
+        wall = lambda: self.now  # noqa: E731
+        return Collector(self.source, self.sealing, self.folder, 10.0, self.said.append, Event(), wall)  # type: ignore[arg-type]
 
     def run(self, **options: object) -> None:
         self.collector().run(once=True, **options)  # type: ignore[arg-type]

@@ -117,7 +117,7 @@ def running(world: World, *more: object) -> subprocess.Popen[str]:
 def test_it_runs_seals_and_ends_cleanly_on_a_signal(world: World, number: signal.Signals) -> None:
     jobs = world.folder / "jobs.csv"
     jobs.write_text("job,checkpoint\nllm,llm/7\n")
-    process = running(world, "--jobs", jobs)
+    process = running(world, "--jobs", jobs, "--from-epoch", 0)
     time.sleep(max(0.0, world.start + 3.4 - time.time()))
     process.send_signal(number)
     said, problems = process.communicate(timeout=10)
@@ -131,7 +131,7 @@ def test_it_runs_seals_and_ends_cleanly_on_a_signal(world: World, number: signal
 
 def test_once_and_until_and_a_gap_that_is_named(world: World) -> None:
     time.sleep(max(0.0, world.start - time.time()))
-    done = standstill(*world.arguments("--once"))
+    done = standstill(*world.arguments("--once", "--from-epoch", 0))
     assert (done.returncode, done.stderr) == (0, "")
     done = standstill(*world.arguments("--once"))
     assert done.returncode == 0
@@ -146,7 +146,7 @@ def test_once_and_until_and_a_gap_that_is_named(world: World) -> None:
 
 
 def test_two_collectors_of_one_meter_exclude_each_other(world: World) -> None:
-    process = running(world)
+    process = running(world, "--from-epoch", 0)
     deadline = time.monotonic() + 20
     while not (world.folder / "spool" / "spool").exists() and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -449,10 +449,10 @@ def test_an_epoch_with_more_checkpoints_than_readings_keeps_the_largest(tmp_path
 
 def test_usage_that_was_imported_is_not_charged_twice_and_polling_goes_on(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
-    rig.store.add_usage(0, METER, [Usage(0, 2, 1000, None)])
     with Exporter(pair()) as exporter:
         rig.watch([exporter])
         rig.run()
+        rig.store.add_usage(0, METER, [Usage(0, 2, 1000, None)])
         steadily(rig, exporter, 80)
         with pytest.raises(CollectError, match="usage of epoch 0 was imported"):
             steadily(rig, exporter, 10)
@@ -489,6 +489,21 @@ def test_a_spool_begins_where_the_meter_stands_or_later(tmp_path: Path) -> None:
         assert busy(rig, 1) == {}
         with pytest.raises(CollectError, match="holds a spool already"):
             rig.run(from_epoch=2)
+
+
+def test_a_new_spool_charges_neither_the_past_nor_what_was_imported_unasked(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.store.add_usage(1, METER, [Usage(5, 2, 1000, None)])
+    with Exporter(pair()) as exporter:
+        rig.watch([exporter])
+        rig.wait(EPOCH + 1)
+        with pytest.raises(CollectError, match="epoch 0 has ended and is not sealed; .* --from-epoch 0"):
+            rig.run()
+        with pytest.raises(CollectError, match="usage of epoch 5 was imported"):
+            rig.run(from_epoch=0)
+        assert not (rig.folder / "spool").exists()
+        rig.run(from_epoch=6)
+        assert rig.said[0].endswith("polls count from then on")
 
 
 def test_the_agreement_ends_and_so_does_the_collector(tmp_path: Path) -> None:
