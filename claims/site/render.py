@@ -17,8 +17,9 @@ from claims.site.render_detail import (
     log_section,
     trust_section,
 )
+from claims.site.table import BROKEN, RECENT, is_listed, periods_of, table_section
 from claims.site.timeline import timeline
-from claims.site.words import STATES, amounts, date, duration, icon, moment, plural, span
+from claims.site.words import STATES, amounts, duration, icon, moment, plural, span
 
 __all__ = ["HOLDS", "page"]
 
@@ -30,14 +31,13 @@ HOLDS: dict[str, tuple[str, str]] = {
     "undecided": ("Not decided yet.", "pending"),
 }
 """Answer -> headline and icon."""
-_MANY_PERIODS = 36
 
 
 def page(template: str, view: View) -> str:
     """The whole page."""
     sections = [
         ("state", "State", _hero(view)),
-        ("parties", "Parties and periods", _table_section(view)),
+        ("parties", "Parties and periods", table_section(view)),
         ("timeline", "Timeline", _timeline_section(view)),
         ("claims", "Claims", _claims_section(view)),
         ("check", "Check a file", _check_section(view)),
@@ -160,100 +160,15 @@ def _panel(view: View) -> Html:
     )
 
 
-# ---- the table ----------------------------------------------------------------------------------------------
-
-
-def _periods(view: View) -> list[View]:
-    """One entry for each period that the view shows, ascending, at most the newest ones."""
-    seen: dict[int, View] = {}
-    for row in view["claims"]:
-        seen.setdefault(row["period"], row)
-    return [seen[period] for period in sorted(seen)][-_MANY_PERIODS:]
-
-
-def _table_section(view: View) -> Html:
-    periods = _periods(view)
-    labs = [lab["name"] for lab in view["agreement"]["labs"]]
-    rows = {(row["lab"], row["period"]): row for row in view["claims"]}
-    head = [h("th", {"scope": "col", "role": "columnheader"}, "Party")]
-    for period in periods:
-        title = h("span", {"class": "period"}, f"Period {period['period']}")
-        when = h("span", {"class": "when"}, span(period["begin"], period["end"]))
-        head.append(h("th", {"scope": "col", "role": "columnheader"}, title, when))
-    body = []
-    for lab in labs:
-        cells = [h("th", {"scope": "row", "role": "rowheader"}, lab)]
-        cells += [_cell(rows.get((lab, period["period"])), period) for period in periods]
-        body.append(h("tr", {"role": "row"}, cells))
-    table = h(
-        "table",
-        {"class": "states", "role": "table"},
-        h("caption", {"class": "unseen"}, "State of the claim of each party for each period"),
-        h("thead", {"role": "rowgroup"}, h("tr", {"role": "row"}, head)),
-        h("tbody", {"role": "rowgroup"}, body),
-    )
-    total = view["agreement"]["periods"]
-    left = total - (periods[-1]["period"] + 1 if periods else 0)
-    return join(
-        [
-            h(
-                "div",
-                {"class": "scroll", "role": "region", "aria-label": "Table of parties and periods", "tabindex": "0"},
-                table,
-            ),
-            h("p", {"class": "note"}, f"{plural(left, 'later period')} of {total} not shown.") if left > 0 else None,
-            _legend(),
-        ]
-    )
-
-
-def _cell(row: View | None, period: View) -> Html:
-    label = h("span", {"class": "cell-period"}, f"Period {period['period']}, {span(period['begin'], period['end'])}")
-    if row is None:
-        return h("td", {"class": "cell none", "role": "cell"}, label, h("span", {"class": "word"}, "No claim agreed"))
-    state = row["state"]
-    name, listed = f"{row['lab']}-{row['period']}", _listed(row)
-    word = [icon(state), h("span", {"class": "word"}, STATES[state][0])]
-    lines = [
-        label,
-        h("a" if listed else "span", {"class": "state", "href": f"#claim-{name}" if listed else None}, word),
-        h("span", {"class": "when"}, _when(row)),
-    ]
-    if row["claim"]:
-        lines.append(h("span", {"class": "here", "data-here": name}))
-    return h("td", {"class": f"cell state-{state.replace(' ', '-')}", "role": "cell", "data-cell": name}, lines)
-
-
-def _listed(row: View) -> bool:
-    """Whether a claim has an entry of its own below the table."""
-    return row["claim"] is not None or row["state"] != "pending"
-
-
-def _when(row: View) -> list[object]:
-    if row["published"] is not None:
-        return ["published late, " if row["late"] else "published ", date(row["published"])]
-    if row["due"] is None or row["claim"] is not None:
-        return []
-    return ["was due " if row["state"] == "missing" else "due ", date(row["due"])]
-
-
-def _legend() -> Html:
-    entries = [
-        h("div", {"class": f"state-{state.replace(' ', '-')}"}, h("dt", {}, icon(state), word), h("dd", {}, meaning))
-        for state, (word, meaning) in STATES.items()
-    ]
-    return h("details", {"class": "legend"}, h("summary", {}, "What the words mean"), h("dl", {}, entries))
+# ---- timeline and claims ------------------------------------------------------------------------------------
 
 
 def _timeline_section(view: View) -> Html:
-    periods = _periods(view)
+    periods = periods_of(view)
     if not periods:
         return h("p", {}, "No period has begun.")
     shown = {period["period"] for period in periods}
     return timeline(view, [row for row in view["claims"] if row["period"] in shown])
-
-
-# ---- claims -------------------------------------------------------------------------------------------------
 
 
 def _claims_section(view: View) -> Html:
@@ -264,11 +179,23 @@ def _claims_section(view: View) -> Html:
         "signed. Anyone can check it, and learns nothing else from it.",
     )
     meaning = claim_meaning(view)
-    rows = [row for row in view["claims"] if _listed(row)]
+    rows = [row for row in view["claims"] if is_listed(row)]
     rows.sort(key=lambda row: (-row["period"], row["lab"]))
     if not rows:
         return join([intro, meaning, h("p", {"class": "empty"}, "No claim is due yet.")])
-    return join([intro, meaning, [_claim(row, view) for row in rows]])
+    recent = {period["period"] for period in periods_of(view)[-RECENT:]}
+    older = [row for row in rows if row["period"] not in recent]
+    shown = [_claim(row, view) for row in rows if row["period"] in recent]
+    return join([intro, meaning, shown, _older(older, view) if older else None])
+
+
+def _older(rows: list[View], view: View) -> Html:
+    return h(
+        "details",
+        {"class": "legend older", "open": any(row["state"] in BROKEN for row in rows)},
+        h("summary", {}, f"Earlier periods: {plural(len(rows), 'claim')}"),
+        [_claim(row, view) for row in rows],
+    )
 
 
 def _claim(row: View, view: View) -> Html:

@@ -10,6 +10,8 @@ from claims.site.words import STATES, day, icon, moment
 __all__ = ["timeline"]
 
 _LANE, _HEAD, _BAR = 58, 36, 22
+WORDS, ICONS = 6, 24
+"""Periods up to which a bar has room for its word, and for its icon; every bar has a title, and the table has both."""
 
 
 def timeline(view: dict[str, Any], rows: list[dict[str, Any]]) -> Html:
@@ -32,6 +34,7 @@ def timeline(view: dict[str, Any], rows: list[dict[str, Any]]) -> Html:
         part = (min(max(time, begin), end) - begin) * 10000 // (end - begin)
         return f"{part // 100}.{part % 100:02d}%"
 
+    many = len({row["period"] for row in rows})
     labs = [lab["name"] for lab in view["agreement"]["labs"] if any(row["lab"] == lab["name"] for row in rows)]
     height = _HEAD + _LANE * len(labs) + 8
     parts: list[object] = [_axis(rows, at, height)]
@@ -53,7 +56,7 @@ def timeline(view: dict[str, Any], rows: list[dict[str, Any]]) -> Html:
     svg = h(
         "svg",
         {
-            "class": "timeline",
+            "class": "timeline" + (" dense" if many > WORDS else "") + (" denser" if many > ICONS else ""),
             "role": "img",
             "aria-label": "Timeline of periods and claims",
             "height": height,

@@ -298,3 +298,22 @@ def test_the_agreement_of_a_period_follows_from_the_amendments(tmp_path):
 def test_hidden_characters_of_a_text_are_shown_as_such():
     assert clean("a\u202eb\u200bc\x1bd\ue000e") == "a\ufffdb\ufffdc\ufffdd\ufffde"
     assert clean("a\nb\tc\u00a0d\u3000e") == "a b c\u00a0d\u3000e"
+
+
+def test_many_periods_are_folded_unless_something_is_wrong_in_them():
+    def view(count, states=()):
+        out = sample("yes", nasty=False)
+        base = out["claims"][0]
+        for row in [{**base, "period": period, "state": dict(states).get(period, "proven")} for period in range(count)]:
+            for name in ("begin", "end", "due"):
+                row[name] = base[name] + row["period"] * 14 * DAY
+            out["claims"].append(row)
+        out["claims"] = out["claims"][-count:]
+        return page(TEMPLATE, out)
+
+    few, many, wrong = view(4), view(9), view(9, {2: "missing"}.items())
+    assert "Earlier" not in few and many.count("Earlier periods: 0 to 4") == 1 and "Earlier periods: 5 claims" in many
+    assert many.count('<details class="legend older">') == 2 and wrong.count('<details class="legend older" open>') == 2
+    for period in range(9):
+        assert many.count(f'data-cell="aurora-{period}"') == 1 and many.count(f'id="claim-aurora-{period}"') == 1
+    assert 'class="timeline"' in few and 'class="timeline dense"' in many and 'class="timeline dense denser"' in view(30)

@@ -53,6 +53,7 @@ class Page {
     const target = location.hash.startsWith("#claim-") ? byId(decodeURIComponent(location.hash.slice(1))) : null;
     const details = target && target.querySelector("details");
     if (details) {
+      for (let node = target.parentElement; node; node = node.parentElement) if (node.tagName === "DETAILS") node.open = true;
       details.open = true;
       details.querySelector("summary").focus();
     }
