@@ -36,6 +36,7 @@ from circuits.witness import (
     to_montgomery,
 )
 from zk.kernels.poseidon2 import fill_trace
+from zk.prover import alloc_trace
 
 Bools = npt.NDArray[np.bool_]
 ONE = to_montgomery(np.array([1], dtype=np.uint64))[0]
@@ -48,7 +49,7 @@ class Table:
 
     def __init__(self, statement: Statement, layout: Layout) -> None:
         self.layout = layout
-        self.words = np.zeros((N_COLUMNS, 1 << statement.log_rows), dtype=np.uint32)
+        self.words = alloc_trace(N_COLUMNS, statement.log_rows)
         self.bytes = np.zeros((N_BYTES, layout.used), dtype=np.uint8)
 
     def column(self, name: str, i: int = 0) -> U32:

@@ -1,7 +1,7 @@
-"""Opening entries of a registry against its head: statement, constraints, public messages, verification.
+"""Opening readings and entries against a claim's heads: statement, constraints, public messages, verification.
 
-A claim's `head_after` commits to the whole registry; this shows some of its entries and hides the rest. README.md section
-10 is the specification. Standard library only; `circuits.open_entries` has the prover.
+The heads of a claim commit to whole ledgers and to the registry; this shows some readings and entries and hides the rest.
+README.md section 10 is the specification. Standard library only; `circuits.open_records` has the prover.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ from functools import cache
 from circuits.permutation import permutation
 from circuits.statement import (
     FIRST_TAG,
+    IDLE,
     MAX_LOG_ROWS,
+    MAX_METERS,
     MIN_LOG_ROWS,
     RATE,
+    REGISTRY_CHAIN,
     RESIDUE,
     START,
     Elements,
@@ -28,16 +31,24 @@ from zk.options import STD, Options
 from zk.security import SecurityReport
 from zk.verifier import verify
 
-KINDS = ("iv", "hd", "e0", "e1", "e2", "e3", "e4", "er")
+KINDS = ("iv", "hd", "rd", "el", "e0", "e1", "e2", "e3", "e4", "er")
 ENTRY_ROWS = ("e0", "e1", "e2", "e3", "e4")
 COLUMNS = Columns(
-    {"in": 16, "full_a": 64, "partial": 36, "full_b": 64, **dict.fromkeys(KINDS, 1), "tag": 1, "open": 1}
-)
-HEADER, HEAD, OPEN_E0, OPEN_E1, OPEN_E2, OPEN_E3 = range(1, 7)
+    {
+        "in": 16, "full_a": 64, "partial": 36, "full_b": 64, **dict.fromkeys(KINDS, 1),
+        "chain": 1, "key": 1, "first": 1, "open": 1,
+    }
+)  # fmt: skip
+HEADER, HEAD_LEDGER, HEAD_REGISTRY, OPEN_READING, OPEN_E0, OPEN_E1, OPEN_E2, OPEN_E3 = range(1, 9)
 MESSAGE_LENGTH = 10
 MAX_OPENED = 1 << 16
 
 PublicInteraction = tuple[int, list[int]]
+
+
+def _elements(what: str, value: object) -> None:
+    if type(value) is not tuple or len(value) != RATE or any(type(e) is not int or not 0 <= e < P for e in value):
+        raise StatementError(f"{what}: a tuple of {RATE} field elements is expected")
 
 
 @dataclass(frozen=True)
@@ -70,49 +81,79 @@ class OpenedEntry:
 
 
 @dataclass(frozen=True)
+class OpenedReading:
+    """A reading that is shown: of meter `chain` (1..M), the `index`-th of its epoch from 0 on, in the ledger's order."""
+
+    chain: int
+    epoch: int
+    index: int
+    tag: int
+    chip_seconds: int
+    work: int
+
+    def validate(self, meters: int) -> None:
+        """Checks every range. Raises StatementError naming the field."""
+        for what, value, least, most in (
+            ("chain", self.chain, 1, meters),
+            ("epoch", self.epoch, 0, (1 << 24) - 1),
+            ("index", self.index, 0, (1 << MAX_LOG_ROWS) - 1),
+            ("tag", self.tag, IDLE, (1 << 24) - 1),
+            ("chip_seconds", self.chip_seconds, 0, (1 << 48) - 1),
+            ("work", self.work, 0, (1 << 48) - 1),
+        ):
+            if type(value) is not int or not least <= value <= most:
+                raise StatementError(f"opened reading: {what}: {value!r} is not in [{least}, {most}]")
+
+
+@dataclass(frozen=True)
 class OpeningStatement:
     """What an opening says (section 10).
 
     Attributes:
-        log_rows: table height is 2^log_rows, 16..22, from public values alone (`opening_log_rows`).
+        log_rows: table height is 2^log_rows, 16..22: the claim's.
+        meters: (header, head) of each meter in the order of the agreement, as in the claim; 8 elements each.
         registry_header: 8 elements, `circuits.statement.registry_header` of the lab.
-        head: 8 elements, a registry head that a claim has.
-        entries: those shown, tags ascending; may be empty.
+        registry_head: 8 elements, the claim's head after the period.
+        readings: those shown, ascending by (chain, epoch, index), distinct; may be empty.
+        entries: those shown, tags ascending, distinct; may be empty.
     """
 
     log_rows: int
+    meters: tuple[tuple[Elements, Elements], ...]
     registry_header: Elements
-    head: Elements
+    registry_head: Elements
+    readings: tuple[OpenedReading, ...]
     entries: tuple[OpenedEntry, ...]
 
     def validate(self) -> None:
         """Checks types, ranges and order. Raises StatementError naming the field."""
         if type(self.log_rows) is not int or not MIN_LOG_ROWS <= self.log_rows <= MAX_LOG_ROWS:
             raise StatementError(f"log_rows: {self.log_rows!r} is not in {MIN_LOG_ROWS}..{MAX_LOG_ROWS}")
-        for what, value in (("registry_header", self.registry_header), ("head", self.head)):
-            if type(value) is not tuple or len(value) != RATE or any(type(e) is not int or not 0 <= e < P for e in value):
-                raise StatementError(f"{what}: a tuple of {RATE} field elements is expected")
-        if type(self.entries) is not tuple or len(self.entries) > MAX_OPENED:
-            raise StatementError(f"entries: a tuple of at most {MAX_OPENED} is expected")
+        if type(self.meters) is not tuple or not 0 < len(self.meters) < MAX_METERS:
+            raise StatementError(f"meters: a tuple of 1 to {MAX_METERS - 1} is expected")
+        for i, meter in enumerate(self.meters, 1):
+            if type(meter) is not tuple or len(meter) != 2:
+                raise StatementError(f"meter {i}: a header and a head are expected")
+            _elements(f"meter {i}: header", meter[0])
+            _elements(f"meter {i}: head", meter[1])
+        if len({header for header, _ in self.meters}) != len(self.meters):
+            raise StatementError("meters: two meters have one header")
+        _elements("registry_header", self.registry_header)
+        _elements("registry_head", self.registry_head)
+        self._validate_opened()
+
+    def _validate_opened(self) -> None:
+        for what, kind, items in (("readings", OpenedReading, self.readings), ("entries", OpenedEntry, self.entries)):
+            if type(items) is not tuple or len(items) > MAX_OPENED or any(type(item) is not kind for item in items):
+                raise StatementError(f"{what}: a tuple of at most {MAX_OPENED} is expected")
+        for reading in self.readings:
+            reading.validate(len(self.meters))
         for entry in self.entries:
-            if type(entry) is not OpenedEntry:
-                raise StatementError("entries: OpenedEntry expected")
             entry.validate()
+        places = [(reading.chain, reading.epoch, reading.index) for reading in self.readings]
         tags = [entry.tag for entry in self.entries]
-        if any(one >= two for one, two in zip(tags, tags[1:], strict=False)):
-            raise StatementError("entries: tags ascend and are distinct")
-
-
-def opening_log_rows(most_entries: int) -> int:
-    """The height for registries of up to `most_entries` entries, RESIDUE ones included; 16 at least.
-
-    Raises:
-        StatementError: they do not fit in 2^22 rows.
-    """
-    height = max(MIN_LOG_ROWS, (5 * most_entries + 2).bit_length())
-    if most_entries < 0 or height > MAX_LOG_ROWS:
-        raise StatementError(f"a registry of {most_entries} entries does not fit in 2^{MAX_LOG_ROWS} rows")
-    return height
+        if places != sorted(set(places)) or tags != sorted(set(tags)):
+            raise StatementError("what is opened ascends and is distinct")
 
 
 @cache
@@ -126,7 +167,7 @@ def opening_constraints(b: Builder) -> None:
     permutation(b)
     _order_of_rows(b, b.row, b.next)
     _sponge(b, b.row, b.next)
-    _tag_and_open(b, b.row, b.next)
+    _keys(b, b.row, b.next)
     _bus(b, b.row)
 
 
@@ -143,8 +184,12 @@ def _order_of_rows(b: Builder, row: Row, nxt: Row) -> None:
     b.assert_equal("iv_then_hd", nxt.one("hd"), row.one("iv"))
     for this, then in zip(ENTRY_ROWS, ENTRY_ROWS[1:], strict=False):
         b.assert_equal(f"{this}_then_{then}", nxt.one(then), row.one(this))
-    b.assert_zero("after_hd_or_e4", (row.one("hd") + row.one("e4")) * (nxt.one("e0") + nxt.one("er") - 1))
-    b.assert_zero("after_er_or_padding", (row.one("er") + 1 - used) * (_used(b, nxt) - nxt.one("iv")))
+    b.assert_zero("after_hd", row.one("hd") * (nxt.one("rd") + nxt.one("e0") + nxt.one("er") - 1))
+    b.assert_zero("after_rd", row.one("rd") * (nxt.one("rd") + nxt.one("el") - 1))
+    b.assert_zero("after_e4", row.one("e4") * (nxt.one("e0") + nxt.one("er") - 1))
+    ended = row.one("el") + row.one("er") + 1 - used
+    b.assert_zero("after_end_or_padding", ended * (_used(b, nxt) - nxt.one("iv")))
+    b.assert_zero("chain_stays", (_used(b, nxt) - nxt.one("iv")) * (nxt.one("chain") - row.one("chain")))
 
 
 def _sponge(b: Builder, row: Row, nxt: Row) -> None:
@@ -156,50 +201,59 @@ def _sponge(b: Builder, row: Row, nxt: Row) -> None:
         b.assert_zero(f"capacity_link_{i}", linked * (nxt.one("in", RATE + i) - row.one("full_b", 56 + i)))
 
 
-def _tag_and_open(b: Builder, row: Row, nxt: Row) -> None:
-    bit, goes_on = row.one("open"), b.sum(row.one(kind) for kind in ENTRY_ROWS[:-1])
+def _keys(b: Builder, row: Row, nxt: Row) -> None:
+    """`key`: an entry's tag, and a reading's index in its epoch. `open`: whether an entry, or a reading, is shown."""
+    bit, first, key, goes_on = row.one("open"), nxt.one("first"), nxt.one("key"), b.sum(row.one(e) for e in ENTRY_ROWS[:-1])
     b.assert_zero("open_is_a_bit", bit * bit - bit)
     b.assert_zero("open_stays", goes_on * (nxt.one("open") - bit))
-    b.assert_zero("tag_is_the_entry's", row.one("e0") * (row.one("tag") - row.one("in", 0)))
-    b.assert_zero("tag_stays", goes_on * (nxt.one("tag") - row.one("tag")))
+    b.assert_zero("key_is_the_tag", row.one("e0") * (row.one("key") - row.one("in", 0)))
+    b.assert_zero("key_stays", goes_on * (key - row.one("key")))
+    b.assert_zero("first_is_a_bit", row.one("first") * row.one("first") - row.one("first"))
+    b.assert_zero("first_of_the_ledger", row.one("hd") * nxt.one("rd") * (first - 1))
+    b.assert_zero("first_of_an_epoch", row.one("rd") * nxt.one("rd") * (nxt.one("in", 0) - row.one("in", 0) - first))
+    b.assert_zero("index_starts", nxt.one("rd") * first * key)
+    b.assert_zero("index_counts", nxt.one("rd") * (1 - first) * (key - row.one("key") - 1))
+
+
+_SHOWN_E0 = (1, 2, 4, 5, 6, 7)  # kind, parent1, epoch, weights limbs; not lane 3, the base
+_SHOWN: dict[str, tuple[int, ...]] = {"e0": _SHOWN_E0, "e1": tuple(range(8)), "e2": (3,), "e3": (0, 1, 2)}
+"""Lanes of an entry's rows that are shown."""
 
 
 def _bus(b: Builder, row: Row) -> None:
-    """At most one message a row; lanes by kind of row, zeros at the end."""
-    hd, er, e0, e1, e2, e3 = (row.one(kind) for kind in ("hd", "er", "e0", "e1", "e2", "e3"))
-    lane = row.many("in")
-    out = row.many("full_b")[48:]
-    opened = row.one("open") * (e0 + e1 + e2 + e3)
-    bus = hd * HEADER + er * HEAD + e0 * OPEN_E0 + e1 * OPEN_E1 + e2 * OPEN_E2 + e3 * OPEN_E3
-    shown0 = (1, 2, 4, 5, 6, 7)  # kind, parent1, epoch, weights limbs; not lane 3, the base
-    message = [bus]
-    for i in range(MESSAGE_LENGTH - 1):
-        parts = []
-        if i < RATE:
-            parts.append(hd * lane[i] + er * out[i])
+    """At most one message a row: number, chain or key, then lanes by kind of row, zeros at the end."""
+    lane, out = row.many("in"), row.many("full_b")[48:]
+    hd, rd, heads = row.one("hd"), row.one("rd"), row.one("el") + row.one("er")
+    shown = b.sum(row.one(kind) for kind in _SHOWN)
+    bus = hd * HEADER + row.one("el") * HEAD_LEDGER + row.one("er") * HEAD_REGISTRY + rd * OPEN_READING
+    for number, kind in enumerate(_SHOWN, OPEN_E0):
+        bus = bus + row.one(kind) * number
+    message = [bus, (hd + heads + rd) * row.one("chain") + shown * row.one("key")]
+    for i in range(RATE):
+        parts = [hd * lane[i], heads * out[i]]
         if i == 0:
-            parts.append((e0 + e1 + e2 + e3) * row.one("tag"))
-        else:
-            if i <= len(shown0):
-                parts.append(e0 * lane[shown0[i - 1]])
-            if i <= RATE:
-                parts.append(e1 * lane[i - 1])
-            if i == 1:
-                parts.append(e2 * lane[3])
-            if i <= 3:
-                parts.append(e3 * lane[i - 1])
+            parts.append(rd * row.one("key"))
+        elif i <= 6:
+            parts.append(rd * lane[i - 1])
+        parts += [row.one(kind) * lane[lanes[i]] for kind, lanes in _SHOWN.items() if i < len(lanes)]
         message.append(b.sum(parts))
-    b.interact("chain", hd + er + opened, message)
+    b.interact("chain", hd + heads + row.one("open") * (shown + rd), message)
 
 
 def public_messages(statement: OpeningStatement) -> list[PublicInteraction]:
-    """The fractions that the verifier adds: (multiplicity -1 mod p, message) for the header, the head, and four an entry.
+    """The fractions that the verifier adds: (multiplicity -1 mod p, message), each header, head and opened record once.
 
     Raises:
         StatementError: a field is out of range.
     """
     statement.validate()
-    terms: list[tuple[int, ...]] = [(HEADER, *statement.registry_header), (HEAD, *statement.head)]
+    terms: list[tuple[int, ...]] = []
+    for chain, (header, head) in enumerate(statement.meters, 1):
+        terms += [(HEADER, chain, *header), (HEAD_LEDGER, chain, *head)]
+    terms.append((HEADER, REGISTRY_CHAIN, *statement.registry_header))
+    terms.append((HEAD_REGISTRY, REGISTRY_CHAIN, *statement.registry_head))
+    for r in statement.readings:
+        terms.append((OPEN_READING, r.chain, r.index, r.epoch, r.tag, *limbs(r.chip_seconds, 2), *limbs(r.work, 2)))
     for entry in statement.entries:
         d = digest_limbs(entry.weights_digest)
         terms += [

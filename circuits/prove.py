@@ -25,4 +25,4 @@ def prove_claim(
     """
     trace = build_trace(statement, witness)
     publics, terms = public_vector(statement), public_interactions(statement)
-    return prove(claim_program(), publics, terms, trace, statement.log_rows, options, progress)
+    return prove(claim_program(), publics, terms, trace, statement.log_rows, options, progress, consume=True)

@@ -51,10 +51,10 @@ def test_the_program_that_opens_registries_is_the_published_one() -> None:
     program = opening_program()
     assert re.findall(r"\b[0-9a-f]{64}\b", OPENING) == [program.digest().hex()]
     assert f"{program.n_columns} columns, {program.n_constraints} constraints" in OPENING
-    rows = re.findall(r"^\| ([1-6]) \| (HD|ER|E[0-3])", OPENING, re.M)
+    rows = re.findall(r"^\| ([1-8]) \| (HD|EL|ER|RD|E[0-3])", OPENING, re.M)
     assert {row: int(number) for number, row in rows} == {
-        "HD": opening.HEADER, "ER": opening.HEAD, "E0": opening.OPEN_E0, "E1": opening.OPEN_E1, "E2": opening.OPEN_E2,
-        "E3": opening.OPEN_E3,
+        "HD": opening.HEADER, "EL": opening.HEAD_LEDGER, "ER": opening.HEAD_REGISTRY, "RD": opening.OPEN_READING,
+        "E0": opening.OPEN_E0, "E1": opening.OPEN_E1, "E2": opening.OPEN_E2, "E3": opening.OPEN_E3,
     }  # fmt: skip
     assert f"messages of {opening.MESSAGE_LENGTH} elements" in OPENING
 
