@@ -54,9 +54,9 @@ class Endpoint:
         target = (parts.path if parts.path not in ("", "/") else "/metrics") + (f"?{parts.query}" if parts.query else "")
         return cls(parts.scheme, host, port, target)
 
-    def __str__(self) -> str:
+    def __str__(self) -> str:  # without the query, which may hold a password
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}" + ("" if self.port is None else f":{self.port}") + self.target
+        return f"{self.scheme}://{host}" + ("" if self.port is None else f":{self.port}") + self.target.partition("?")[0]
 
     def connect(self, timeout: float) -> http.client.HTTPConnection:
         """A connection that is not open yet."""

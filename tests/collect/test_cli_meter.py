@@ -188,7 +188,8 @@ def test_another_key_and_another_meter_are_refused(world: World) -> None:
 
 def test_addresses() -> None:
     assert str(Endpoint.of("http://n1:9400")) == "http://n1:9400/metrics"
-    assert str(Endpoint.of("https://[::1]:9400/m?x=1")) == "https://[::1]:9400/m?x=1"
+    secret = Endpoint.of("https://[::1]:9400/m?x=1")
+    assert (str(secret), secret.target) == ("https://[::1]:9400/m", "/m?x=1")
     for text in ("", "n1:9400", "http://", "http://a b/", "http://x/#f", "http://x\n/", "file:///etc/passwd", "http://\u00e9/"):
         with pytest.raises(CollectError, match="not a web address"):
             Endpoint.of(text)
