@@ -15,14 +15,13 @@ import click
 from claims.cli import _load_agreement, agreement_argument, key_options, load_key, out, read_path
 from claims.cli_genesis import load_genesis, load_verified, round_option
 from claims.cli_lab import _store, period_option, store_option
-from claims.errors import ClaimRejected, ClaimsError, UnreadableFile
+from claims.errors import BadSignature, ClaimRejected, ClaimsError, UnreadableFile
 
 if TYPE_CHECKING:
     from claims.agreement import Agreement
     from claims.inspect_draw import Drawn
     from claims.inspect_file import Opening
     from claims.inspect_open import CheckedOpening
-    from claims.records import Elements
     from claims.tlog.reader import LogView
 
 __all__ = ["COMMANDS", "Inspection", "dated", "drawn_by_log", "lab_option", "memory_option", "open_view"]
@@ -158,7 +157,7 @@ def inspect_check(
     terms = _load_agreement(agreement_path)
     key = None if key_path is None else load_key(key_path, passphrase_file)
     inspection = drawn_by_log(terms, lab_name, period, round_source, log_source, log_memory)
-    data = read_bounded(opening_path, opening_limit(inspection.drawn))
+    data = read_bounded(opening_path, opening_limit(inspection.drawn, len(terms.lab(lab_name).meters)))
     try:
         checked = check_opening(terms, inspection.drawn, Opening.decode(data), inspector)
         _check_claim(inspection, checked.opening, claim_path, folder)
@@ -174,22 +173,21 @@ def inspect_check(
         out("Nothing is recorded yet: compare, then run this again with --key and --finding.")
     else:
         failures = {"agrees": (), "differs": ("site",), "genesis": ("genesis",)}[finding]
-        _record(inspection, inspector, key, data, failures, checked.opening.binding.head, folder)
+        _record(inspection, inspector, key, data, failures, checked.opening.binding.digest, folder)
 
 
 def _check_claim(inspection: Inspection, opening: Opening, path: Path | None, folder: Path) -> None:
-    """Compare the opening with the claim that the log names; two registry heads under one signature become an evidence file."""
+    """Compare the opening with the claim that the log names; two heads under one key become evidence files."""
     from claims.claim import decode_claim
     from claims.entries import PublishedEntries
-    from claims.evidence import Equivocation
     from claims.files import CLAIM_LIMIT, read_bounded, write_new
-    from claims.inspect_open import OpeningRejected, check_claim_head
+    from claims.inspect_open import OpeningRejected, check_claim_heads, equivocations
 
     terms = inspection.terms
     logged = PublishedEntries(terms, enumerate(inspection.view.entries)).claim(opening.lab, opening.period)
     if path is None:
         if logged is not None:
-            raise ClaimsError("the log has the lab's claim of this period", "give its file with --claim: it must be of the same registry")
+            raise ClaimsError("the log has the lab's claim of this period", "give its file with --claim: it must have the same heads")
         out("The lab has not published its claim of this period: when it has, check again with --claim.")
         return
     data = read_bounded(path, CLAIM_LIMIT)
@@ -197,14 +195,16 @@ def _check_claim(inspection: Inspection, opening: Opening, path: Path | None, fo
         raise ClaimsError(f"{path} is not the claim that the log names", "get the published file")
     claim = decode_claim(data)
     try:
-        check_claim_head(opening, claim)
+        check_claim_heads(opening, claim)
     except OpeningRejected:
-        heads = sorted(((opening.binding.head, b"", opening.binding.signature), (claim.head_after, b"", claim.registry_signature)))
-        item = Equivocation(terms.digest, opening.lab, None, opening.period, (heads[0], heads[1]))
-        item.check(terms)
-        place = folder / f"{opening.lab}-registry-{opening.period}.evidence"
-        write_new(place, item.encode(), 0o644)
-        out(f"{item.text}: {place} shows it to anyone", err=True)
+        for item in equivocations(opening, claim):
+            try:
+                item.check(terms)
+            except BadSignature:
+                continue
+            place = folder / f"{opening.lab}-{item.meter or 'registry'}-{opening.period}.evidence"
+            write_new(place, item.encode(), 0o644)
+            out(f"{item.text}: {place} shows it to anyone", err=True)
         raise
 
 
@@ -237,7 +237,7 @@ def inspect_refuse(
 
 
 def _record(
-    inspection: Inspection, inspector: str, key: Any, opening: bytes | None, failures: tuple[str, ...], head: Elements | None,
+    inspection: Inspection, inspector: str, key: Any, opening: bytes | None, failures: tuple[str, ...], heads: bytes | None,
     folder: Path,
 ) -> None:  # fmt: skip
     """Write record and log entry. Refuses where the log holds another record of this inspection by this inspector."""
@@ -245,7 +245,7 @@ def _record(
     from claims.inspect_record import make_record, record_entry
 
     terms, drawn = inspection.terms, inspection.drawn
-    record = make_record(terms, drawn, inspector, key, opening, failures, head=head, now=int(time.time()))
+    record = make_record(terms, drawn, inspector, key, opening, failures, heads=heads, now=int(time.time()))
     entry = record_entry(record, key)
     published = PublishedEntries(terms, enumerate(inspection.view.entries))
     for other, index in published.inspections(record.lab, record.period):

@@ -26,10 +26,9 @@ from claims.errors import ClaimsError
 from claims.files import write_new
 from claims.inspect_draw import Drawn, draw_committed, load_round
 from claims.inspect_material import StoreMaterial
-from claims.inspect_open import CheckedOpening, Opening, check_claim_head, check_opening, make_opening
+from claims.inspect_open import CheckedOpening, Opening, check_claim_heads, check_opening, make_opening
 from claims.inspect_record import Record, make_record, record_entry
 from claims.prove import make_claim, roots_of
-from claims.records import Elements
 from claims.registry import close_period, snapshot, unplaced
 from claims.report import VerificationReport
 from claims.signatures import AgreementSignatures
@@ -40,7 +39,7 @@ from claims.tlog.writer import LogWriter
 from claims.verify import log_trust, verify_claim
 
 __all__ = [
-    "DAY", "LIAR", "OPERATOR", "PERIOD", "ROUND", "Month", "MonthLab", "claim_entry", "head_of", "hold_month", "live_month",
+    "DAY", "LIAR", "OPERATOR", "PERIOD", "ROUND", "Month", "MonthLab", "claim_entry", "heads_of", "hold_month", "live_month",
     "open_to", "prove", "publish_claims", "write_record",
 ]  # fmt: skip
 
@@ -261,7 +260,7 @@ def inspect_all(month: Month) -> None:
         inspector = month.labs[(number + 1) % len(month.labs)]
         row.inspector = inspector.plan.name
         drawn = open_to(month, row)
-        record = make_record(month.agreement, drawn, row.inspector, inspector.key, row.opening, head=head_of(row))
+        record = make_record(month.agreement, drawn, row.inspector, inspector.key, row.opening, heads=heads_of(row))
         entries.append(write_record(month, record, inspector))
     month.publish(entries, month.end + 2 * DAY)
 
@@ -273,13 +272,13 @@ def open_to(month: Month, row: MonthLab) -> Drawn:
     material = StoreMaterial(row.lab.store, agreement)
     row.opening = make_opening(agreement, drawn, material, row.inspector, row.lab.key).encode()
     row.checked = check_opening(agreement, drawn, Opening.decode(row.opening), row.inspector)
-    check_claim_head(row.checked.opening, row.claim)
+    check_claim_heads(row.checked.opening, row.claim)
     return drawn
 
 
-def head_of(row: MonthLab) -> Elements | None:
-    """The registry head that a lab's opening is about."""
-    return None if row.checked is None else row.checked.opening.binding.head
+def heads_of(row: MonthLab) -> bytes | None:
+    """Digest of the heads that a lab's opening is about."""
+    return None if row.checked is None else row.checked.opening.binding.digest
 
 
 def write_record(month: Month, record: Record, inspector: DemoLab) -> bytes:

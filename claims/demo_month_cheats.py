@@ -25,7 +25,7 @@ from claims.demo_month import (
     Month,
     MonthLab,
     claim_entry,
-    head_of,
+    heads_of,
     live_month,
     open_to,
     prove,
@@ -306,7 +306,7 @@ def _inspected(true: Month, month: Month) -> Lie:
             if name == LIAR:
                 shown = dataclasses.replace(_on_site(true, row, agreement), month=month)
                 failures = ("site",) if shown.exposed else ()
-            record = make_record(agreement, drawn, row.inspector, inspector.key, row.opening, failures, head=head_of(row))
+            record = make_record(agreement, drawn, row.inspector, inspector.key, row.opening, failures, heads=heads_of(row))
         entries.append(write_record(month, record, inspector))
     month.publish(entries, due + DAY)
     return shown

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from claims.canonical import Writer, from_json, head_from_hex, head_to_hex, is_name, to_json
+from claims.claim import MeterHead
 from claims.commitments import NOTHING, ReadingOpening, Slot, SlotOpening, name_digest
 from claims.errors import MalformedFile
+from claims.inspect_binding import MAX_BINDING, Binding
 from claims.inspect_draw import Drawn
-from claims.inspect_registry import MAX_BINDING, Binding
 from claims.records import Reading
 
 __all__ = ["OPENING_LIMIT", "OpenedReading", "OpenedSlot", "Opening", "opening_limit"]
@@ -22,7 +23,7 @@ FORMAT = "standstill-opening/2"
 OPENING_DOMAIN = b"standstill/sign/opening/v1"
 OPENING_LIMIT = 64 * 2**20
 """Largest opening file of any draw, bytes; :func:`opening_limit` says how large one may be."""
-_HEAD_BYTES, _READING_BYTES, _SLOT_BYTES = 4096 + 2 * MAX_BINDING, 3072, 5120
+_HEAD_BYTES, _METER_BYTES, _READING_BYTES, _SLOT_BYTES = 4096 + 2 * MAX_BINDING, 512, 3072, 5120
 MAX_NAME = 200
 
 
@@ -48,7 +49,7 @@ class OpenedSlot:
 class Opening:
     """An opening file. Readings ascend by (epoch, meter, index), slots by index; none occurs twice.
 
-    ``binding``: what ties the slots to the claim.
+    ``binding``: what ties it to the claim.
     """
 
     agreement: bytes
@@ -76,8 +77,8 @@ class Opening:
         return {
             "format": FORMAT, "agreement": self.agreement.hex(), "lab": self.lab, "period": self.period, "round": self.round,
             "to": self.to, "readings": [_reading_row(item) for item in self.readings], "slots": [_slot_row(s) for s in self.slots],
-            "registry_head": head_to_hex(self.binding.head), "registry_signature": self.binding.signature.hex(),
-            "registry_proof": self.binding.proof.hex(),
+            "meters": [_meter_row(head) for head in self.binding.meters], "registry_head": head_to_hex(self.binding.head),
+            "registry_signature": self.binding.signature.hex(), "proof": self.binding.proof.hex(),
         }  # fmt: skip
 
     @staticmethod
@@ -88,8 +89,9 @@ class Opening:
         try:
             value: Any = from_json(data)
             binding = Binding(
-                head_from_hex(value["registry_head"]), bytes.fromhex(value["registry_signature"]), bytes.fromhex(value["registry_proof"])
-            )
+                tuple(map(_meter, value["meters"])), head_from_hex(value["registry_head"]),
+                bytes.fromhex(value["registry_signature"]), bytes.fromhex(value["proof"]),
+            )  # fmt: skip
             result = Opening(
                 bytes.fromhex(value["agreement"]), value["lab"], _count(value["period"]), _count(value["round"]), value["to"],
                 tuple(map(_reading, value["readings"])), tuple(map(_slot, value["slots"])), binding, bytes.fromhex(value["signature"]),
@@ -113,6 +115,19 @@ def _path(value: Any) -> tuple[bytes, ...]:
     if type(value) is not list or len(value) > 16:
         raise ValueError("not a path")
     return tuple(bytes.fromhex(item) for item in value)
+
+
+def _meter_row(head: MeterHead) -> dict[str, Any]:
+    return {
+        "meter": head.name, "head": head_to_hex(head.head), "roots": head.roots_digest.hex(), "signature": head.signature.hex(),
+    }  # fmt: skip
+
+
+def _meter(row: Any) -> MeterHead:
+    roots, signature = bytes.fromhex(row["roots"]), bytes.fromhex(row["signature"])
+    if not is_name(row["meter"]) or len(roots) != 32 or len(signature) != 64:
+        raise ValueError("not a meter's head")
+    return MeterHead(row["meter"], head_from_hex(row["head"]), roots, signature)
 
 
 def _reading_row(item: OpenedReading) -> dict[str, Any]:
@@ -154,6 +169,7 @@ def _slot(row: Any) -> OpenedSlot:
     return OpenedSlot(name, SlotOpening(_count(row["index"]), slot, bytes.fromhex(row["salt"]), _path(row["path"])))
 
 
-def opening_limit(drawn: Drawn) -> int:
-    """Bytes that an opening of this draw has at most."""
-    return min(OPENING_LIMIT, _HEAD_BYTES + len(drawn.draws) * (_READING_BYTES + _SLOT_BYTES) + len(drawn.slots) * _SLOT_BYTES)
+def opening_limit(drawn: Drawn, meters: int) -> int:
+    """Bytes that an opening of this draw has at most, of a lab with so many meters."""
+    size = _HEAD_BYTES + meters * _METER_BYTES
+    return min(OPENING_LIMIT, size + len(drawn.draws) * (_READING_BYTES + _SLOT_BYTES) + len(drawn.slots) * _SLOT_BYTES)

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from claims.agreement import Agreement
 from claims.epochs import slots_at
+from claims.inspect_binding import Behind
 from claims.inspect_open import MaterialError, SealedEpoch, SealedRegistry
-from claims.inspect_registry import ClosedRegistry
 from claims.records import EpochSeal
 from claims.store import Store
 
@@ -54,10 +54,13 @@ class StoreMaterial:
         slots = slots_at(self._store, self._agreement, epoch)
         return SealedRegistry(tuple(slots), tuple(self._store.name(slot.tag) for slot in slots), head.seed)
 
-    def closed(self, period: int) -> ClosedRegistry:
-        """The registry as it was closed at a period's end. Raises MaterialError while it is open."""
-        published = self._store.registry_head(period)
-        if published is None:
-            raise MaterialError(f"the registry of period {period} is not closed", "close it first: standstill lab close")
-        entries = tuple(self._store.entries(published.entries))
-        return ClosedRegistry(published.head, self._store.registry_iv(), published.trailer, entries)
+    def behind(self, period: int) -> Behind:
+        """Ledgers and registry as closed at a period's end. Raises MaterialError while they are open."""
+        store, agreed = self._store, self._agreement.lab(self._store.lab)
+        published = store.registry_head(period)
+        heads = [head for meter in agreed.meters if (head := store.signed_head(period, meter.name)) is not None]
+        if published is None or len(heads) != len(agreed.meters):
+            raise MaterialError(f"period {period} is not closed", "close it first: standstill meter close, lab close")
+        ledgers = tuple((store.readings(period, meter.name), store.ledger_secrets(period, meter.name)) for meter in agreed.meters)
+        entries = tuple(store.entries(published.entries))
+        return Behind(tuple(heads), ledgers, published.head, store.registry_iv(), published.trailer, entries)

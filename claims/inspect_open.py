@@ -3,8 +3,8 @@
     store --StoreMaterial--> make_opening --signed JSON, 0600--> inspector --check_opening--> Checked
 
 An opening holds exactly the drawn readings, the registry slots of their checkpoints, and the drawn slots, each with its own
-salt and audit path, and a proof that those slots are entries of the registry behind the lab's claim
-(claims/inspect_registry.py). FORMATS-inspection.md sections I7 and I8 give the format and say what it reveals.
+salt and audit path, and a proof that all of this is what stands behind the heads of the lab's claim
+(claims/inspect_binding.py). FORMATS-inspection.md sections I7 and I8 give the format and say what it reveals.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ from claims.commitments import (
     root_from_path,
 )
 from claims.errors import BadSignature, ClaimRejected, ClaimsError
+from claims.evidence import Equivocation, find_equivocations
 from claims.genesis import check_slot_genesis
+from claims.inspect_binding import Behind, bind, check_binding, check_heads, heads_digest
 from claims.inspect_draw import Drawn
 from claims.inspect_file import OpenedReading, OpenedSlot, Opening
-from claims.inspect_registry import ClosedRegistry, bind, check_binding, check_head_signature
 from claims.inspection import Draw
 from claims.records import FIRST_TAG, IDLE, KINDS, Reading
 from claims.signatures import check_signature, epoch_root_message
@@ -45,7 +46,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CheckedOpening", "Material", "MaterialError", "OpenedReading", "OpenedSlot", "Opening", "OpeningRejected",
-    "SealedEpoch", "SealedRegistry", "check_claim_head", "check_opening", "make_opening",
+    "SealedEpoch", "SealedRegistry", "check_claim_heads", "check_opening",
+    "equivocations", "make_opening",
 ]  # fmt: skip
 
 
@@ -96,8 +98,8 @@ class Material(Protocol):
     def registry(self, epoch: int) -> SealedRegistry:
         """The registry behind the head published for an epoch."""
 
-    def closed(self, period: int) -> ClosedRegistry:
-        """The registry as it was closed at a period's end: the one behind the claim's head."""
+    def behind(self, period: int) -> Behind:
+        """Ledgers and registry as they were closed at a period's end: what stands behind the claim's heads."""
 
 
 def make_opening(agreement: Agreement, drawn: Drawn, material: Material, to: str, key: Ed25519PrivateKey) -> Opening:
@@ -119,10 +121,11 @@ def make_opening(agreement: Agreement, drawn: Drawn, material: Material, to: str
     readings = _open_readings(agreement, drawn, material)
     slots = _open_slots(agreement, drawn, material, readings)
     period, number = drawn.committed.period, drawn.round.number
+    shown = [(item.meter, item.opening.index, item.opening.reading) for item in readings]
     try:
-        binding = bind(agreement, lab, period, material.closed(period), [item.opening.slot for item in slots], key)
+        binding = bind(agreement, lab, period, material.behind(period), shown, [item.opening.slot for item in slots], key)
     except WitnessError as error:
-        raise MaterialError(f"the store's closed registry is not that of its head, or not the one published: {error}") from None
+        raise MaterialError(f"the store's closed period is not that of its heads, or not what was published: {error}") from None
     opening = Opening(agreement.digest, lab, period, number, to, tuple(readings), tuple(slots), binding)
     opening = replace(opening, signature=key.sign(opening.message()))
     try:
@@ -230,7 +233,7 @@ def check_opening(agreement: Agreement, drawn: Drawn, opening: Opening, inspecto
         raise OpeningRejected("signature", error.what) from None
     _check_readings(agreement, drawn, opening)
     _check_slots(agreement, drawn, opening)
-    _check_registry(agreement, opening)
+    _check_binding(agreement, opening)
     return CheckedOpening(opening, drawn)
 
 
@@ -333,25 +336,36 @@ def _check_slots(agreement: Agreement, drawn: Drawn, opening: Opening) -> None:
         raise OpeningRejected("selection", "the opened slots are not exactly those drawn and those of drawn readings")
 
 
-def _check_registry(agreement: Agreement, opening: Opening) -> None:
-    """The opened slots are entries of the registry whose head the lab signs, here and in its claim."""
+def _check_binding(agreement: Agreement, opening: Opening) -> None:
+    """What is opened stands behind heads that meters and lab signed, here as in the claim."""
     lab, period, binding = opening.lab, opening.period, opening.binding
+    if [one.name for one in binding.meters] != [meter.name for meter in agreement.lab(lab).meters]:
+        raise OpeningRejected("heads", "the heads are not those of the agreed meters, in their order")
+    shown = [(item.meter, item.opening.index, item.opening.reading) for item in opening.readings]
     try:
-        check_head_signature(agreement, lab, period, binding)
-        check_binding(agreement, lab, period, binding, [item.opening.slot for item in opening.slots])
+        check_heads(agreement, lab, period, binding)
+        check_binding(agreement, lab, period, binding, shown, [item.opening.slot for item in opening.slots])
     except BadSignature as error:
-        raise OpeningRejected("registry-head", error.what) from None
+        raise OpeningRejected("heads", error.what) from None
     except ZkError as error:
-        raise OpeningRejected("registry-proof", f"the opened slots are not shown to be the claim's registry entries: {error}") from None
+        raise OpeningRejected("proof", f"what is opened is not shown to stand behind the heads: {error}") from None
 
 
-def check_claim_head(opening: Opening, claim: Claim) -> None:
-    """Check that a lab's claim, verified elsewhere, is about the registry that was opened.
+def check_claim_heads(opening: Opening, claim: Claim) -> None:
+    """Check that a lab's claim, verified elsewhere, has the heads that the opening is about.
 
     Raises:
-        OpeningRejected: it has another head: the lab signed two (:func:`claims.evidence.find_equivocations`).
+        OpeningRejected: it has others: someone signed two (:func:`equivocations` has the evidence).
+        ClaimsError: the claim is of another agreement, lab or period.
     """
     if (claim.agreement_digest, claim.lab, claim.period) != (opening.agreement, opening.lab, opening.period):
         raise ClaimsError("the claim is of another agreement, lab or period", "give the claim of the inspected period")
-    if claim.head_after != opening.binding.head:
-        raise OpeningRejected("registry-head", "the lab's claim has another registry head than its opening")
+    if heads_digest(claim.meters, claim.head_after) != opening.binding.digest:
+        raise OpeningRejected("heads", "the lab's claim has other heads than its opening")
+
+
+def equivocations(opening: Opening, claim: Claim) -> list[Equivocation]:
+    """Heads of an opening and of the claim for the same period that one key signed and that differ; not checked yet."""
+    binding = opening.binding
+    as_claim = replace(claim, meters=binding.meters, head_after=binding.head, registry_signature=binding.signature)
+    return find_equivocations(as_claim, claim)

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from claims.agreement import Agreement
 from claims.beacon import time_of_round
-from claims.canonical import Writer, from_json, head_from_hex, head_to_hex, is_name, to_json
+from claims.canonical import Writer, from_json, is_name, to_json
 from claims.entries import InspectionEntry, sign_entry
 from claims.errors import ClaimRejected, ClaimsError, MalformedFile
 from claims.inspect_draw import Drawn
-from claims.records import Elements
 from claims.signatures import check_signature
 from claims.units import format_time
 
@@ -38,8 +37,8 @@ FAILURES = {
     "slot-path": "a slot does not lead to the logged registry head",
     "slot-values": "a slot has values that cannot be",
     "slot-missing": "the slot of a drawn reading's checkpoint is not opened",
-    "registry-head": "the lab's claim is about another registry, or the opened one's head is not signed",
-    "registry-proof": "the opened slots are not shown to be entries of the claim's registry",
+    "heads": "the opening is about other heads than the lab's claim, or about heads that were not signed",
+    "proof": "what was opened is not shown to stand behind the heads",
     "genesis": "a run's genesis does not check",
     "site": "what was found on site is not what was opened",
 }
@@ -53,7 +52,7 @@ class Record:
     Attributes:
         failures: keys of FAILURES, sorted.
         opening: SHA-256 of the opening file, or None where none came.
-        head: the registry head that the opening is about, 8 elements, as public as the claim's; None where nothing was accepted.
+        heads: digest of the claim's heads that the opening is about; None where nothing was accepted.
     """
 
     agreement: bytes
@@ -67,7 +66,7 @@ class Record:
     slots: int
     failures: tuple[str, ...]
     opening: bytes | None
-    head: Elements | None
+    heads: bytes | None
     signature: bytes = b""
 
     def _fields(self) -> dict[str, Any]:
@@ -75,7 +74,7 @@ class Record:
             "format": FORMAT, "agreement": self.agreement.hex(), "author": self.author, "lab": self.lab, "period": self.period,
             "round": self.round, "outcome": self.outcome, "committed": self.committed, "draws": self.draws, "slots": self.slots,
             "failures": list(self.failures), "opening": None if self.opening is None else self.opening.hex(),
-            "registry_head": None if self.head is None else head_to_hex(self.head),
+            "heads": None if self.heads is None else self.heads.hex(),
         }  # fmt: skip
 
     def encode(self) -> bytes:
@@ -95,17 +94,17 @@ class Record:
         good = len(data) <= RECORD_LIMIT
         try:
             value: Any = from_json(data) if good else None
-            opening, head = value["opening"], value["registry_head"]
+            opening, heads = value["opening"], value["heads"]
             result = Record(
                 bytes.fromhex(value["agreement"]), value["author"], value["lab"], value["period"], value["round"],
                 value["outcome"], value["committed"], value["draws"], value["slots"], tuple(value["failures"]),
-                None if opening is None else bytes.fromhex(opening), None if head is None else head_from_hex(head),
+                None if opening is None else bytes.fromhex(opening), None if heads is None else bytes.fromhex(heads),
                 bytes.fromhex(value["signature"]),
             )  # fmt: skip
             numbers = (result.period, result.round, result.committed, result.draws, result.slots)
             good = all(type(n) is int and 0 <= n < 2**64 for n in numbers) and result.period < 2**32 and _sensible(result)
             good = good and len(result.signature) == 64 and result.encode() == data
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MalformedFile):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             good = False
         if not good:
             raise MalformedFile("not a canonical inspection record", hint="write it with `standstill inspect check` or `refuse`")
@@ -114,12 +113,12 @@ class Record:
 
 def _sensible(record: Record) -> bool:
     names = is_name(record.author) and is_name(record.lab) and record.author != record.lab
-    sizes = len(record.agreement) == 32 and (record.opening is None or len(record.opening) == 32)
+    sizes = len(record.agreement) == 32 and all(part is None or len(part) == 32 for part in (record.opening, record.heads))
     known = list(record.failures) == sorted(set(record.failures) & FAILURES.keys())
     fits = {
-        "passed": not record.failures and record.opening is not None and record.head is not None,
+        "passed": not record.failures and record.opening is not None and record.heads is not None,
         "failed": bool(record.failures) and record.opening is not None,
-        "refused": not record.failures and record.opening is None and record.head is None,
+        "refused": not record.failures and record.opening is None and record.heads is None,
     }
     return names and sizes and known and fits.get(record.outcome, False)
 
@@ -133,12 +132,12 @@ def opening_deadline(agreement: Agreement, number: int) -> int:
 
 def make_record(
     agreement: Agreement, drawn: Drawn, author: str, key: Ed25519PrivateKey, opening: bytes | None,
-    failures: tuple[str, ...] = (), *, head: Elements | None = None, now: int | None = None,
+    failures: tuple[str, ...] = (), *, heads: bytes | None = None, now: int | None = None,
 ) -> Record:  # fmt: skip
     """A signed record: passed without failures, failed with some, refused where ``opening`` (the file's bytes) is None.
 
     Args:
-        head: the opening's registry head; needed for a pass.
+        heads: digest of the opening's heads (`opening.binding.digest`); needed for a pass.
         now: Unix seconds, needed for a refusal: only after :func:`opening_deadline`.
 
     Raises:
@@ -154,10 +153,10 @@ def make_record(
     digest = None if opening is None else hashlib.sha256(opening).digest()
     record = Record(
         agreement.digest, author, drawn.committed.lab, drawn.committed.period, drawn.round.number, outcome,
-        drawn.committed.time, len(drawn.draws), len(drawn.slots), tuple(sorted(set(failures))), digest, head,
+        drawn.committed.time, len(drawn.draws), len(drawn.slots), tuple(sorted(set(failures))), digest, heads,
     )  # fmt: skip
     if not _sensible(record):
-        raise ClaimsError("no such record: unknown failures, a lab that inspects itself, or a pass without a registry head")
+        raise ClaimsError("no such record: unknown failures, a lab that inspects itself, or a pass without heads")
     return replace(record, signature=key.sign(record.message()))
 
 

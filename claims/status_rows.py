@@ -11,6 +11,7 @@ from claims.claim import decode_claim
 from claims.entries import InspectionEntry, PublishedEntries
 from claims.errors import BadSignature, ClaimRejected, ClaimsError
 from claims.evidence import find_equivocations
+from claims.inspect_binding import heads_digest
 from claims.signatures import check_signature
 from claims.status_folder import ClaimFile, Folder, SignedAgreement, Stored, read_stored
 from claims.status_model import Row
@@ -276,11 +277,12 @@ def _inspections(source: Folder, book: Book, lab: Lab, row: Row, records: dict[b
     if book.now < drawn:
         return row
     opening = None if agreement.deadlines is None else drawn + agreement.deadlines.opening
-    head = decode_claim(read_stored(book.verified[(lab.name, row.period)])).head_after
+    claim = decode_claim(read_stored(book.verified[(lab.name, row.period)]))
+    heads = heads_digest(claim.meters, claim.head_after)
     row = replace(row, opening_due=opening)
     counted: list[tuple[str, int, str]] = []
     for item, index in book.published.inspections(lab.name, row.period):
-        outcome = _outcome(source, book, item, index, number, committed, opening, records, head)
+        outcome = _outcome(source, book, item, index, number, committed, opening, records, heads)
         if outcome is not None:
             counted.append((item.author, item.round, outcome))
     row = replace(row, inspections=tuple(sorted(counted)))
@@ -298,7 +300,7 @@ def _inspections(source: Folder, book: Book, lab: Lab, row: Row, records: dict[b
 
 def _outcome(
     source: Folder, book: Book, item: InspectionEntry, index: int, number: int, committed: int, opening: int | None,
-    records: dict[bytes, Stored], head: tuple[int, ...],
+    records: dict[bytes, Stored], heads: bytes,
 ) -> str | None:
     """The outcome of a logged inspection, if it counts; else None and a note."""
     from claims.inspect_record import Record, check_record, check_record_entry
@@ -327,7 +329,7 @@ def _outcome(
     if terms is not None and (record.draws, record.slots, record.committed) != (terms.draws, terms.slots, committed):
         source.note(f"{where}: not what was to be drawn: other draws, slots or moment of commitment")
         return None
-    if outcome == "passed" and record.head != head:
-        source.note(f"{where}: of another registry than the claim's")
+    if outcome == "passed" and record.heads != heads:
+        source.note(f"{where}: about other heads than the claim")
         return None
     return outcome

@@ -333,7 +333,7 @@ def test_the_claim_is_of_the_registry_that_was_opened(folder: Folder) -> None:
     assert no_record(folder)
     folder.run(*CHECK, "--claim", "alpha-0.claim", "--finding", "agrees", "-k", "beta.key")
     record = Record.decode((folder.path / "beta-alpha-0.record").read_bytes())
-    assert record.outcome == "passed" and record.head == folder.opening().binding.head
+    assert record.outcome == "passed" and record.heads == folder.opening().binding.digest
 
 
 def test_a_claim_of_another_registry_convicts_the_lab(folder: Folder) -> None:
@@ -348,7 +348,7 @@ def test_a_claim_of_another_registry_convicts_the_lab(folder: Folder) -> None:
     folder.append("other.entry")
     folder.cosign(DUE + 10)
     text = folder.run(*CHECK, "--claim", "other.claim", "-k", "beta.key", code=1)
-    assert "signed two heads for period 0" in text and failures(folder) == ("registry-head",)
+    assert "signed two heads for period 0" in text and failures(folder) == ("heads",)
     folder.run("check-evidence", "alpha-registry-0.evidence", "-a", "agreement.toml")
 
 

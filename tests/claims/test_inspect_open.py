@@ -14,7 +14,7 @@ from lab_fixtures import EPOCHS, LAB_KEY, METER_KEYS, PEAK, make_agreement, publ
 
 from circuits.chain import registry_head
 from circuits.statement import registry_header
-from claims.agreement import Commitment, Deadlines, InspectionTerms, LogTerms, Party
+from claims.agreement import Agreement, Commitment, Deadlines, InspectionTerms, LogTerms, Party
 from claims.beacon import RoundRejected, parse_round, time_of_round, verify_round
 from claims.claim import Claim
 from claims.commitments import (
@@ -30,10 +30,12 @@ from claims.commitments import (
     name_digest,
     reading_leaf,
     registry_epoch_head,
+    roots_digest,
 )  # fmt: skip
 from claims.entries import EpochEntry, check_entry, encode_entry, sign_entry
 from claims.errors import BadSignature, ClaimRejected, ClaimsError, MalformedFile, UnreadableFile
 from claims.genesis import check_genesis, genesis_commitment, genesis_seed
+from claims.inspect_binding import Behind, bind, check_heads
 from claims.inspect_draw import draw_committed, draw_slots, load_round
 from claims.inspect_file import OpenedReading, OpenedSlot, Opening
 from claims.inspect_open import (
@@ -41,15 +43,16 @@ from claims.inspect_open import (
     OpeningRejected,
     SealedEpoch,
     SealedRegistry,
-    check_claim_head,
+    check_claim_heads,
     check_opening,
+    equivocations,
     make_opening,
 )
 from claims.inspect_record import Record, check_record, check_record_entry, make_record, record_entry
-from claims.inspect_registry import ClosedRegistry, bind
-from claims.records import Reading, RegistryEntry
+from claims.meter import ledger_head
+from claims.records import LedgerSecrets, Reading, RegistryEntry, SignedHead
 from claims.registry import circuit_entry
-from claims.signatures import epoch_root_message, sign_registry_head
+from claims.signatures import epoch_root_message, sign_ledger_head, sign_registry_head
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "drand_quicknet.json").read_text())
 ROUND = parse_round(json.dumps(next(item for item in VECTORS["valid"] if item["round"] == 1000)).encode())
@@ -71,14 +74,28 @@ class FakeLog:
         return self.time - (len(self.entries) - 1 - index)
 
 
-def closed_registry(slots: tuple[Slot, ...]) -> ClosedRegistry:
-    """The registry as a lab closes it: these checkpoints behind the period's RESIDUE, with work that an opening does not show."""
+def behind(terms: Agreement, sealed: dict[tuple[str, int], SealedEpoch], slots: tuple[Slot, ...]) -> Behind:
+    """A period as a lab closes it: these readings, and these checkpoints behind a RESIDUE, with work that no opening shows."""
     entries = [RegistryEntry("unattributed work", 2, 6, 0, 0, 0, 0, 0, 0, 0, bytes(32), 0)]
     for i, s in enumerate(slots):
         entries.append(RegistryEntry(f"c{i}", s.tag, s.kind, s.parent1, s.parent2, 0, s.epoch, 77, s.declared, 88, s.weights, 0))
-    iv, trailer = tuple(range(100, 108)), tuple(range(200, 208))
-    head = registry_head(iv, registry_header("alpha"), [circuit_entry(entry) for entry in entries], trailer)
-    return ClosedRegistry(head, iv, trailer, tuple(entries))
+    heads, ledgers = [], []
+    for number, meter in enumerate(terms.labs[0].meters):
+        epochs = sorted(epoch for name, epoch in sealed if name == meter.name)
+        readings = [reading for epoch in epochs for reading in sealed[meter.name, epoch].readings]
+        blinding = LedgerSecrets(tuple(range(number, number + 8)), tuple(range(50, 58)))
+        head = ledger_head(terms, meter, 0, readings, blinding)
+        roots = roots_digest([sealed[meter.name, epoch].root for epoch in epochs])
+        signature = sign_ledger_head(METER_KEYS[meter.name], terms.digest, "alpha", meter.name, 0, head, roots)
+        heads.append(SignedHead(meter.name, 0, terms.digest, head, roots, signature))
+        ledgers.append((readings, blinding))
+    return of_entries(Behind(tuple(heads), tuple(ledgers), (0,) * 8, tuple(range(100, 108)), tuple(range(200, 208)), tuple(entries)))
+
+
+def of_entries(closed: Behind) -> Behind:
+    """With the registry head of its entries."""
+    entries = [circuit_entry(entry) for entry in closed.entries]
+    return replace(closed, head=registry_head(closed.iv, registry_header("alpha"), entries, closed.trailer))
 
 
 class World:
@@ -96,9 +113,9 @@ class World:
             Slot(True, TAG, 3, 5, 0, 0, 3, 0, b"w" * 32, name_digest("run-1"), genesis_commitment(bytes(32), b"lr=1"), 900),
         )
         self.slots = SealedRegistry(slots, ("other", "run-1"), b"R" * 32)
-        self.closing = closed_registry(slots)
         self._made: Opening | None = None
         entries = [self._publish(epoch) for epoch in range(EPOCHS)]
+        self.closing = behind(self.terms, self.sealed, slots)
         self.log = FakeLog(entries, START + 4 * 60 + 1)
         self.drawn = draw_committed(self.terms, "alpha", 0, ROUND, self.log)
 
@@ -123,7 +140,7 @@ class World:
     def registry(self, epoch: int) -> SealedRegistry:
         return self.slots
 
-    def closed(self, period: int) -> ClosedRegistry:
+    def behind(self, period: int) -> Behind:
         return self.closing
 
     def make(self) -> Opening:
@@ -297,7 +314,9 @@ def test_a_colluding_meter_that_overlaps_two_opened_leaves_is_refused(world: Wor
     with pytest.raises(OpeningRejected) as caught:
         check_opening(world.terms, drawn, resign(replace(opening, readings=both)), "beta")
     assert caught.value.code == "overlap"
-    check_opening(world.terms, drawn, resign(replace(opening, readings=both[:1])), "beta")  # one of them alone cannot be told
+    with pytest.raises(OpeningRejected) as caught:  # one of them alone: it is not the ledger's reading at that index
+        check_opening(world.terms, drawn, resign(replace(opening, readings=both[:1])), "beta")
+    assert caught.value.code == "proof"
 
 
 # ---- what is hidden ----------------------------------------------------------------------------------------
@@ -355,64 +374,102 @@ def test_malformed_openings(world: World, old: bytes, new: bytes) -> None:
         Opening.decode(data.replace(old, new, 1))
 
 
-# ---- the registry behind the claim -------------------------------------------------------------------------
+# ---- what stands behind the claim --------------------------------------------------------------------------
+
+
+def shown(opening: Opening) -> tuple[list[tuple[str, int, Reading]], list[Slot]]:
+    """What an opening's proof is about."""
+    return [(r.meter, r.opening.index, r.opening.reading) for r in opening.readings], [s.opening.slot for s in opening.slots]
 
 
 def test_a_lab_with_two_lists_opens_neither(world: World) -> None:
     """A true list for inspectors, another in the claim: the run starts from scratch there."""
-    honest = world.closing
-    changed = [replace(e, parent1=0) if e.tag == TAG else e for e in honest.entries]
-    head = registry_head(honest.iv, registry_header("alpha"), [circuit_entry(e) for e in changed], honest.trailer)
-    other = ClosedRegistry(head, honest.iv, honest.trailer, tuple(changed))
+    changed = tuple(replace(e, parent1=0) if e.tag == TAG else e for e in world.closing.entries)
     liar = World()
-    liar.closing = other
-    with pytest.raises(MaterialError, match="closed registry is not that of its head"):
+    liar.closing = of_entries(replace(world.closing, entries=changed))
+    with pytest.raises(MaterialError, match="closed period is not that of its heads"):
         liar.make()
     opening = world.make()
-    slots = [item.opening.slot for item in opening.slots]
-    shown = [replace(slot, parent1=0) if slot.tag == TAG else slot for slot in slots]
-    forged = bind(world.terms, "alpha", 0, other, shown, LAB_KEY)
-    refused(world, resign(replace(opening, binding=forged)), "registry-proof")
-    grafted = replace(opening.binding, head=head, signature=forged.signature)
-    refused(world, resign(replace(opening, binding=grafted)), "registry-proof")
+    readings, slots = shown(opening)
+    lied = [replace(slot, parent1=0) if slot.tag == TAG else slot for slot in slots]
+    forged = bind(world.terms, "alpha", 0, liar.closing, readings, lied, LAB_KEY)
+    refused(world, resign(replace(opening, binding=forged)), "proof")
+    grafted = replace(opening.binding, head=liar.closing.head, signature=forged.signature)
+    refused(world, resign(replace(opening, binding=grafted)), "proof")
 
 
-def test_the_proof_is_of_exactly_the_opened_slots(world: World) -> None:
+def test_a_meter_with_two_ledgers_opens_neither(world: World) -> None:
+    """True epoch roots for inspectors, a ledger head over idle time in the claim; the bribed meter signs both."""
     opening = world.make()
-    for slots in ([], [item.opening.slot for item in opening.slots][:1]):
-        short = bind(world.terms, "alpha", 0, world.closing, slots, LAB_KEY)
-        if [s for s in slots if s.used] != [item.opening.slot for item in opening.slots if item.opening.slot.used]:
-            refused(world, resign(replace(opening, binding=short)), "registry-proof")
+    target = opening.readings[0]
+    epoch, index = target.opening.reading.epoch, target.opening.index
+    liar = World()
+    own = liar.sealed[target.meter, epoch]
+    idle = tuple(replace(r, tag=1, work=0) if i == index else r for i, r in enumerate(own.readings))
+    liar.closing = behind(liar.terms, {**liar.sealed, (target.meter, epoch): replace(own, readings=idle)}, liar.slots.slots)
+    with pytest.raises(MaterialError, match="closed period is not that of its heads"):
+        liar.make()
+    readings, slots = shown(opening)
+    lied = [(m, i, replace(r, tag=1, work=0) if (m, i, r.epoch) == (target.meter, index, epoch) else r) for m, i, r in readings]
+    forged = bind(liar.terms, "alpha", 0, liar.closing, lied, slots, LAB_KEY)
+    refused(world, resign(replace(opening, binding=forged)), "proof")
+    check_heads(world.terms, "alpha", 0, forged)
+
+
+def test_a_reading_moved_to_another_place_is_not_the_one_drawn(world: World) -> None:
+    """The ledger has the reading, but at another index: so it stands for other chip-seconds."""
+    opening = world.make()
+    target = opening.readings[0]
+    epoch = target.opening.reading.epoch
+    liar = World()
+    own = liar.sealed[target.meter, epoch]
+    turned = (*own.readings[1:], own.readings[0])
+    liar.closing = behind(liar.terms, {**liar.sealed, (target.meter, epoch): replace(own, readings=turned)}, liar.slots.slots)
+    with pytest.raises(MaterialError, match="closed period is not that of its heads"):
+        liar.make()
+
+
+def test_the_proof_is_of_exactly_what_is_opened(world: World) -> None:
+    opening = world.make()
+    readings, slots = shown(opening)
+    for some, others in ((readings[1:], slots), (readings, [])):
+        short = bind(world.terms, "alpha", 0, world.closing, some, others, LAB_KEY)
+        refused(world, resign(replace(opening, binding=short)), "proof")
     for proof in (b"", b"x", opening.binding.proof[:-1], bytes(len(opening.binding.proof))):
-        refused(world, resign(replace(opening, binding=replace(opening.binding, proof=proof))), "registry-proof")
+        refused(world, resign(replace(opening, binding=replace(opening.binding, proof=proof))), "proof")
 
 
-def test_the_head_is_signed_as_in_a_claim_and_is_the_claims(world: World) -> None:
-    opening = world.make()
+def test_heads_are_signed_as_in_a_claim_and_are_the_claims(world: World) -> None:
+    opening, terms = world.make(), world.terms
+    one = opening.binding
     for key, period in ((BETA, 0), (LAB_KEY, 1)):
-        signature = sign_registry_head(key, world.terms.digest, "alpha", period, opening.binding.head)
-        refused(world, resign(replace(opening, binding=replace(opening.binding, signature=signature))), "registry-head")
-    claim = Claim(
-        world.terms.digest, "alpha", 0, 0, EPOCHS - 1, tuple(range(8)), opening.binding.head, (), opening.binding.signature, b"", bytes(64)
-    )
-    check_claim_head(opening, claim)
-    with pytest.raises(OpeningRejected) as caught:
-        check_claim_head(opening, replace(claim, head_after=tuple(range(8))))
-    assert caught.value.code == "registry-head"
+        signature = sign_registry_head(key, terms.digest, "alpha", period, one.head)
+        refused(world, resign(replace(opening, binding=replace(one, signature=signature))), "heads")
+    forged = replace(one.meters[0], signature=LAB_KEY.sign(b"x"))
+    for meters in ((forged, *one.meters[1:]), one.meters[1:], one.meters[::-1], (*one.meters, one.meters[0]), ()):
+        refused(world, resign(replace(opening, binding=replace(one, meters=meters))), "heads")
+    claim = Claim(terms.digest, "alpha", 0, 0, EPOCHS - 1, (0,) * 8, one.head, one.meters, one.signature, b"", bytes(64))
+    check_claim_heads(opening, claim)
+    assert equivocations(opening, claim) == []
+    other = replace(one.meters[0], head=tuple(range(8)))
+    for changed in (replace(claim, head_after=tuple(range(8))), replace(claim, meters=(other, *claim.meters[1:]))):
+        with pytest.raises(OpeningRejected) as caught:
+            check_claim_heads(opening, changed)
+        assert caught.value.code == "heads" and len(equivocations(opening, changed)) == 1
     for change in ({"period": 1}, {"lab": "beta"}, {"agreement_digest": bytes(32)}):
         with pytest.raises(ClaimsError, match="of another agreement, lab or period"):
-            check_claim_head(opening, replace(claim, **change))  # type: ignore[arg-type]
+            check_claim_heads(opening, replace(claim, **change))  # type: ignore[arg-type]
 
 
-def test_the_proof_shows_nothing_of_other_entries(world: World) -> None:
-    """Work and cumulative of every entry, and whatever is not opened, are in no field of the file."""
+def test_the_proof_shows_nothing_else(world: World) -> None:
+    """Work and cumulative of every entry, blinding values, and whatever is not opened, are in no field of the file."""
     opening = world.make()
     fields = json.loads(opening.encode())
-    del fields["registry_proof"]
+    del fields["proof"]
     text = json.dumps(fields)
     assert all(name not in text for name in ("cumulative", "trailer", '"iv"'))
     again = make_opening(world.terms, world.drawn, world, "beta", LAB_KEY)
-    assert again.binding.proof != opening.binding.proof and again.binding.head == opening.binding.head
+    assert again.binding.proof != opening.binding.proof and again.binding.digest == opening.binding.digest
     assert "proof=" not in repr(opening) and "iv=" not in repr(world.closing)
 
 
@@ -443,7 +500,7 @@ def test_slots_are_a_draw_of_their_own(world: World) -> None:
 
 def test_records(world: World) -> None:
     data = world.make().encode()
-    passed = make_record(world.terms, world.drawn, "beta", BETA, data, head=world.make().binding.head)
+    passed = make_record(world.terms, world.drawn, "beta", BETA, data, heads=world.make().binding.digest)
     failed = make_record(world.terms, world.drawn, "beta", BETA, data, ("site", "overlap"))
     late = time_of_round(1000) + 601
     refusal = make_record(world.terms, world.drawn, "beta", BETA, None, now=late)
@@ -468,7 +525,7 @@ def test_records(world: World) -> None:
         make_record(world.terms, world.drawn, "beta", BETA, None, now=late - 1)
     with pytest.raises(ClaimRejected, match="no opening is overdue"):
         make_record(replace(world.terms, deadlines=None), world.drawn, "beta", BETA, None, now=late)
-    with pytest.raises(ClaimsError, match="a pass without a registry head"):
+    with pytest.raises(ClaimsError, match="a pass without heads"):
         make_record(world.terms, world.drawn, "beta", BETA, data)
     for author, key, failures in (("alpha", LAB_KEY, ()), ("beta", GAMMA, ()), ("beta", BETA, ("gossip",))):
         with pytest.raises(ClaimsError):

@@ -19,8 +19,10 @@ from cryptography.x509.oid import NameOID
 from inspect_fixtures import ROUNDS
 
 from claims.beacon import MalformedRound, VerifiedRound, verify_round
+from claims.claim import MeterHead
 from claims.commitments import ReadingOpening, Slot, SlotOpening, name_digest
 from claims.errors import UnreadableFile
+from claims.inspect_binding import MAX_BINDING, Binding
 from claims.inspect_draw import Committed, Drawn, load_round
 from claims.inspect_file import OPENING_LIMIT, OpenedReading, OpenedSlot, Opening, opening_limit
 from claims.inspection import Draw
@@ -129,10 +131,12 @@ def test_the_largest_possible_opening_fits_its_limit() -> None:
             b"\xff" * 32, path,
         ),
     )  # fmt: skip
+    head = (2**31 - 2**24,) * 8
+    binding = Binding((MeterHead("m" * 64, head, b"\xff" * 32, b"\xff" * 64),) * 2, head, b"\xff" * 64, b"\xff" * MAX_BINDING)
     for draws, slots in ((1, 1), (64, 16), (4096, 4096)):
-        opening = Opening(bytes(32), "l" * 64, 2**24, 2**40, "t" * 64, (reading,) * draws, (slot,) * (draws + slots), bytes(64))
+        opening = Opening(bytes(32), "l" * 64, 2**24, 2**40, "t" * 64, (reading,) * draws, (slot,) * (draws + slots), binding, bytes(64))
         drawn = Drawn(Committed("l", 0, 0, {}), VerifiedRound(1, bytes(32)), (Draw("m", 0, 0),) * draws, (0,) * slots)
-        assert len(opening.encode()) <= opening_limit(drawn) <= OPENING_LIMIT or draws == 4096
+        assert len(opening.encode()) <= opening_limit(drawn, 2) <= OPENING_LIMIT or draws == 4096
     usual = OpenedSlot("a-run-with-a-name", slot.opening)
-    opening = Opening(bytes(32), "l" * 64, 2**24, 2**40, "t" * 64, (reading,) * 4096, (usual,) * 8192, bytes(64))
+    opening = Opening(bytes(32), "l" * 64, 2**24, 2**40, "t" * 64, (reading,) * 4096, (usual,) * 8192, binding, bytes(64))
     assert len(opening.encode()) <= OPENING_LIMIT

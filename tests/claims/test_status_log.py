@@ -17,6 +17,7 @@ from claims.beacon import round_after, time_of_round
 from claims.claim import Claim, MeterHead
 from claims.commitments import lab_epoch_root, roots_digest
 from claims.entries import AssentEntry, ClaimEntry, Entry, EpochEntry, InspectionEntry, encode_entry, sign_entry
+from claims.inspect_binding import heads_digest
 from claims.inspect_record import Record
 from claims.roots import Roots
 from claims.signatures import sign_agreement, sign_ledger_head
@@ -314,11 +315,11 @@ def record(world_: Published, at: int, outcome: str, author: str = "beta", *, ke
     """An inspector's record and its log entry."""
     number = changes.pop("round", ROUND)
     failures = ("site",) if outcome == "failed" else ()
-    head = None if outcome == "refused" else claim().head_after
-    fields = {"committed": END + 60, "draws": 8, "slots": 4, "head": head} | changes
+    heads = None if outcome == "refused" else heads_digest(claim().meters, claim().head_after)
+    fields = {"committed": END + 60, "draws": 8, "slots": 4, "heads": heads} | changes
     made = Record(
         TERMS.digest, author, "alpha", 0, number, outcome, fields["committed"], fields["draws"], fields["slots"], failures,
-        None if outcome == "refused" else bytes(32), fields["head"], bytes(64),
+        None if outcome == "refused" else bytes(32), fields["heads"], bytes(64),
     )  # fmt: skip
     key = world.key(SEEDS[author])
     made = Record(*[getattr(made, name) for name in list(Record.__dataclass_fields__)[:-1]], key.sign(made.message()))
@@ -396,8 +397,8 @@ def test_an_unlogged_record_says_nothing(proven: Published) -> None:
 def test_a_pass_about_another_registry_than_the_claims_does_not_count(world_: Published) -> None:
     world_.epochs()
     world_.claim(END + HOUR)
-    record(world_, DRAWN + 60, "passed", head=world.head(7))
+    record(world_, DRAWN + 60, "passed", heads=bytes(32))
     state = world_.at(DRAWN + 120)
     row = next(row for row in state.rows if (row.lab, row.period) == ("alpha", 0))
     assert row.state == "under inspection"
-    assert any("of another registry than the claim's" in problem for problem in state.problems)
+    assert any("about other heads than the claim" in problem for problem in state.problems)
