@@ -17,34 +17,38 @@ from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 from numpy.typing import NDArray
 
 from zk.field import P
+from zk.kernels._memory import aligned
 
 U32 = NDArray[np.uint32]
 _MASK31 = np.uint32(0x7FFFFFFF)
-_REJECT_MARGIN = 1.02  # p / 2^31 = 0.9922, so 2 % more words suffice but for a vanishing chance; the loop covers it
+_ZEROS = bytes(1 << 18)  # what is encrypted, a part of the key stream at a time
 
 
-def random_bytes(count: int) -> bytes:
-    """`count` uniform bytes from a fresh key."""
+def random_words(count: int) -> U32:
+    """`count` uniform 32-bit words from a fresh key, on a cache line."""
+    words = aligned(count)
     encryptor = Cipher(ChaCha20(secrets.token_bytes(32), bytes(16)), mode=None).encryptor()
-    return encryptor.update(bytes(count))
+    place = words.data.cast("B")
+    for start in range(0, len(place), len(_ZEROS)):
+        part = place[start : start + len(_ZEROS)]
+        encryptor.update_into(_ZEROS[: len(part)], part)
+    return words
 
 
 def uniform_elements(shape: tuple[int, ...]) -> U32:
-    """Independent uniform field elements, uint32 of the given shape, by rejection of words >= p."""
-    count = int(np.prod(shape))
-    parts: list[U32] = []
-    missing = count
-    while missing > 0:
-        raw = np.frombuffer(random_bytes(4 * int(missing * _REJECT_MARGIN + 16)), dtype=np.uint32) & _MASK31
-        accepted = raw[raw < np.uint32(P)][:missing]
-        parts.append(accepted)
-        missing -= len(accepted)
-    return np.concatenate(parts).reshape(shape) if parts else np.empty(shape, dtype=np.uint32)
+    """Independent uniform field elements, uint32 of the given shape: words of 31 bits, drawn again where >= p."""
+    words = random_words(int(np.prod(shape)))
+    words &= _MASK31
+    refused = np.flatnonzero(words >= np.uint32(P))
+    while len(refused):
+        words[refused] = random_words(len(refused)) & _MASK31
+        refused = refused[words[refused] >= np.uint32(P)]
+    return words.reshape(shape)
 
 
 def leaf_salts(n_leaves: int, salt_bytes: int) -> U32:
     """One fresh salt per leaf: uint32 (salt_bytes / 4, n_leaves), the salt of leaf k being the words of column k, big-endian."""
-    return np.frombuffer(random_bytes(n_leaves * salt_bytes), dtype=np.uint32).reshape(salt_bytes // 4, n_leaves)
+    return random_words(n_leaves * salt_bytes // 4).reshape(salt_bytes // 4, n_leaves)
 
 
 def masked_coefficients(coefficients: U32, tails: U32, n: int) -> None:

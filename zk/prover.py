@@ -4,7 +4,8 @@ Matrices are uint32 in Montgomery form, column-major: an LDE is (columns, cosets
 degree < N + t is kept as its LDE and its *tail*, the t coefficients from X^N on: with them, values on coset 0 alone
 determine it (f = g + (X^N - c) tail, where g of degree < N has f's values on the coset x^N = c).
 
-Memory: the three LDE matrices, 4 B N bytes a column, are most of it; nothing else of that size lives as long.
+Memory: the three LDE matrices, 4 B N bytes a column, are most of it; nothing else of that size lives as long. Fresh pages
+cost as much as the arithmetic on them, so a trace that the caller gives away makes room for the smaller two.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from zk.evaluation import Challenges, PublicInteraction, ext_dot, powers, public
 from zk.field import DEGREE, GENERATOR, Ext, P, embed, ext_pow, ext_scale, ext_sub, inverse, root_of_unity
 from zk.hiding import U32, leaf_salts, masked_coefficients, uniform_elements
 from zk.kernels import deep, field, hashing, ntt, vm
+from zk.kernels._memory import PAD, address, aligned, aligned_zeros
 from zk.kernels.quotient import COSETS, quotient_coefficients
 from zk.merkle import AUX, FRI, MAIN, QUOTIENT, opening_nodes
 from zk.options import STD, Options
@@ -54,6 +56,15 @@ class _Committed:
     salts: U32
 
 
+class _Columns:
+    """Committed columns one by one: all values on coset 0, and tails by matrix."""
+
+    def __init__(self, *parts: tuple[_Committed, Sequence[int]]) -> None:
+        self.values = [committed.matrix[c, 0] for committed, chosen in parts for c in chosen]
+        self.tails = [committed.tails[list(chosen)] for committed, chosen in parts]
+        self.width = max(tails.shape[1] for tails in self.tails)
+
+
 def prove(
     program: Program,
     publics: Sequence[int],
@@ -62,6 +73,7 @@ def prove(
     log_rows: int,
     options: Options = STD,
     progress: Progress | None = None,
+    consume: bool = False,
 ) -> bytes:
     """Proves that `trace` satisfies `program`. The proof verifies with `zk.verifier.verify` on the same arguments.
 
@@ -73,6 +85,7 @@ def prove(
         log_rows: k.
         options: proof options; every one but STD is for tests.
         progress: called at the start of each phase.
+        consume: the prover may overwrite all memory from the trace's first word to its last.
 
     Returns:
         The proof's bytes, PROTOCOL.md section 8. Two calls never return the same.
@@ -86,7 +99,13 @@ def prove(
         raise OptionsError(f"the hashing kernels take salts of {SALT_BYTES} bytes, not {options.salt_bytes}")
     if trace.shape != (program.n_columns, 1 << log_rows) or trace.dtype != np.uint32:
         raise WitnessError(f"the trace is {trace.shape} {trace.dtype}, not {(program.n_columns, 1 << log_rows)} uint32")
-    return _Run(program, publics, public_interactions, options, log_rows, progress).prove(trace)
+    return _Run(program, publics, public_interactions, options, log_rows, progress).prove(trace, consume)
+
+
+def alloc_trace(columns: int, log_rows: int) -> U32:
+    """A trace of zeros, (columns, 2^log_rows) uint32: rows on cache lines, and not a power of two apart, which thrashes caches."""
+    rows = 1 << log_rows
+    return aligned_zeros(columns * (rows + PAD)).reshape(columns, rows + PAD)[:, :rows]
 
 
 class _Run:
@@ -111,8 +130,9 @@ class _Run:
         self.progress = progress or (lambda phase, share: None)
         self.ops, self.consts = _kernel_program(program, publics)
         self.transcript = Transcript()
+        self.spare: U32 = np.empty(0, dtype=np.uint32)
 
-    def prove(self, trace: U32) -> bytes:
+    def prove(self, trace: U32, consume: bool) -> bytes:
         """Steps 0 to 7."""
         t, grinding = self.transcript, self.options.round_grinding
         self._absorb_statement()  # 0
@@ -125,6 +145,9 @@ class _Run:
 
         self._phase("lookups")
         aux_trace, offset = self._lookups(trace, lookup)  # 2
+        if consume and trace.strides[0] >= 4 * self.rows:
+            words = (len(trace) - 1) * trace.strides[0] // 4 + self.rows
+            self.spare = np.lib.stride_tricks.as_strided(trace, (words,), (4,))
         aux = self._commit(aux_trace, AUX)
         del aux_trace
         t.absorb("aux root", aux.tree.root)
@@ -182,11 +205,19 @@ class _Run:
         salts = leaf_salts(self.rows << self.options.log_blowup, self.options.salt_bytes)
         return _Committed(matrix, tails, hashing.merkle_commit(matrix, self.rows, tree_id, salts), salts)
 
+    def _alloc_lde(self, columns: int) -> U32:
+        """Room for an extended matrix, in the trace's memory while that lasts."""
+        shape = columns, self.options.blowup, self.rows + PAD
+        words, skip = columns * shape[1] * shape[2], -address(self.spare) % 64 // 4
+        if skip + words > len(self.spare):
+            return ntt.alloc_lde(columns, self.options.blowup, self.rows)
+        room, self.spare = self.spare[skip : skip + words], self.spare[skip + words :]
+        return room.reshape(shape)
+
     def _commit(self, trace: U32, tree_id: int) -> _Committed:
         """Masks, extends and commits trace columns (C, N)."""
-        count, n, h = len(trace), self.rows, self.options.mask_coefficients
-        tails = uniform_elements((count, h))
-        matrix = ntt.alloc_lde(count, self.options.blowup, n)
+        tails = uniform_elements((len(trace), self.options.mask_coefficients))
+        matrix = self._alloc_lde(len(trace))
         ntt.masked_lde(trace, tails, self.options.log_blowup, masked_coefficients, matrix)
         return self._seal(matrix, tails, tree_id)
 
@@ -222,7 +253,7 @@ class _Run:
         split, bound = o.chunk(self.log_rows), o.degree_bound(self.log_rows)
         if q[:, 2 * split :].any():
             raise WitnessError("a constraint does not hold on the trace")
-        chunks = np.zeros((CHUNK_COLUMNS + DEGREE, bound), dtype=np.uint32)
+        chunks = aligned_zeros((CHUNK_COLUMNS + DEGREE) * _padded(bound)).reshape(-1, _padded(bound))[:, :bound]
         chunks[:DEGREE, :split] = q[:, :split]
         chunks[DEGREE:CHUNK_COLUMNS, :split] = q[:, split : 2 * split]
         blinding = uniform_elements((DEGREE, o.blinding_coefficients))
@@ -232,7 +263,7 @@ class _Run:
         difference = low - blinding
         np.minimum(difference, difference + np.uint32(P), out=low)
         chunks[CHUNK_COLUMNS:] = uniform_elements((DEGREE, bound))  # the FRI mask
-        matrix = ntt.lde(chunks, self.log_rows, o.log_blowup)
+        matrix = ntt.lde(chunks, self.log_rows, o.log_blowup, self._alloc_lde(len(chunks)))
         return self._seal(matrix, chunks[:, n:].copy(), QUOTIENT)
 
     def _out_of_domain(self, zeta: Ext, main: _Committed, aux: _Committed, quotient: _Committed) -> tuple[Ext, ...]:
@@ -241,85 +272,63 @@ class _Run:
         coset = pow(GENERATOR, n, P)
         inverses = deep.inverse_differences(zeta, self.log_rows, self.options.log_blowup, [0])[:, 0]
         points = field.powers(GENERATOR, root_of_unity(self.log_rows), n)
-        weights = field.ext_mul(np.ascontiguousarray(inverses), _embed_row(points))  # x / (x - zeta)
+        weights = field.scale(inverses, points)  # x / (x - zeta)
         vanishing = ext_sub(ext_pow(zeta, n), embed(coset))
         scale = ext_scale(vanishing, P - inverse(n * coset % P))
-        following = ext_scale(zeta, root_of_unity(self.log_rows))
 
-        def at(matrix: U32, tails: U32, point: Ext, shift: int) -> list[Ext]:
-            low = _from_mont_ext(deep.dot_rows(matrix[:, 0], weights, shift))
-            high = _from_mont_ext(deep.dot_rows(tails, field.ext_powers(point, tails.shape[1])))
+        def at(point: Ext, columns: _Columns, shift: int) -> list[Ext]:
+            low = _from_mont_ext(deep.dot_rows(columns.values, weights, shift))
+            powers = field.ext_powers(point, columns.width)
+            high = [v for t in columns.tails for v in _from_mont_ext(deep.dot_rows(t, powers[:, : t.shape[1]]))]
             return [ext_dot((a, b), (scale, vanishing)) for a, b in zip(low, high, strict=True)]
 
-        next_columns = list(self.program.next_columns)
-        return (
-            *at(main.matrix, main.tails, zeta, 0),
-            *at(aux.matrix, aux.tails, zeta, 0),
-            *at(quotient.matrix[:CHUNK_COLUMNS], quotient.tails[:CHUNK_COLUMNS], zeta, 0),
-            *(self._next_values(main, next_columns, at, following)),
-            *at(aux.matrix[-DEGREE:], aux.tails[-DEGREE:], following, 1),
-        )
+        opened = self._opened(zeta, main, aux, quotient)
+        return tuple(value for shift, (point, columns) in enumerate(opened) for value in at(point, columns, shift))
 
-    @staticmethod
-    def _next_values(
-        main: _Committed, columns: list[int], at: Callable[[U32, U32, Ext, int], list[Ext]], point: Ext
-    ) -> list[Ext]:
-        """Values of main columns in the next row, run by run of neighbouring columns so that no matrix is copied."""
-        values: list[Ext] = []
-        for start, end in _runs(columns):
-            values += at(main.matrix[start:end], main.tails[start:end], point, 1)
-        return values
+    def _opened(
+        self, zeta: Ext, main: _Committed, aux: _Committed, quotient: _Committed
+    ) -> tuple[tuple[Ext, _Columns], tuple[Ext, _Columns]]:
+        """The columns opened at zeta and at w zeta, in the order of the out-of-domain values."""
+        last = len(aux.matrix)
+        here = _Columns((main, range(len(main.matrix))), (aux, range(last)), (quotient, range(CHUNK_COLUMNS)))
+        following = _Columns((main, self.program.next_columns), (aux, range(last - DEGREE, last)))
+        return (zeta, here), (ext_scale(zeta, root_of_unity(self.log_rows)), following)
 
     def _deep(
         self, zeta: Ext, values: Sequence[Ext], coefficients: Sequence[Ext], main: _Committed, aux: _Committed,
         quotient: _Committed,
     ) -> U32:  # fmt: skip
         """F on the LDE domain, (5, B, N): the two combinations from coset 0 and the tails, extended, then divided."""
-        n, o = self.rows, self.options
-        counts = self.shape.counts
-        here = sum(counts[:3])
-        next_columns = list(self.program.next_columns)
-        terms_here = [
-            (main.matrix, main.tails, counts[0]),
-            (aux.matrix, aux.tails, counts[1]),
-            (quotient.matrix[:CHUNK_COLUMNS], quotient.tails[:CHUNK_COLUMNS], counts[2]),
-        ]
-        terms_next = [(main.matrix[a:b], main.tails[a:b], b - a) for a, b in _runs(next_columns)]
-        terms_next.append((aux.matrix[-DEGREE:], aux.tails[-DEGREE:], DEGREE))
-        result = np.ascontiguousarray(quotient.matrix[CHUNK_COLUMNS:, :, :n])  # the FRI mask
-        following = ext_scale(zeta, root_of_unity(self.log_rows))
-        for point, terms, a, b in ((zeta, terms_here, 0, here), (following, terms_next, here, len(values))):
-            total = ext_dot(coefficients[a:b], values[a:b])
-            combined = self._combination(terms, coefficients[a:b])
+        n, o, first = self.rows, self.options, 0
+        result = aligned(DEGREE * o.blowup * n).reshape(DEGREE, o.blowup, n)
+        result[:] = quotient.matrix[CHUNK_COLUMNS:, :, :n]  # the FRI mask
+        numerator = ntt.alloc_lde(DEGREE, o.blowup, n)
+        for point, columns in self._opened(zeta, main, aux, quotient):
+            last = first + len(columns.values)
+            total = ext_dot(coefficients[first:last], values[first:last])
+            combined = self._combination(columns, coefficients[first:last])
             combined[:, 0] = _sub(combined[:, 0], field.to_mont(np.array(total, dtype=np.uint32)))
-            numerator = ntt.lde(combined, self.log_rows, o.log_blowup)
-            for j in range(o.blowup):  # by cosets: small buffers are reused, large ones are fresh pages each time
-                inverses = deep.inverse_differences(point, self.log_rows, o.log_blowup, [j])[:, 0]
-                quotients = field.ext_mul(np.ascontiguousarray(numerator[:, j, :n]), np.ascontiguousarray(inverses))
-                result[:, j] = _add(result[:, j], quotients)
+            ntt.lde(combined, self.log_rows, o.log_blowup, numerator)
+            deep.add_quotients(numerator, point, self.log_rows, o.log_blowup, result)
+            first = last
         return result
 
-    def _combination(self, terms: Sequence[tuple[U32, U32, int]], coefficients: Sequence[Ext]) -> U32:
-        """Coefficients (5, N + t) of sum coefficient x column over the committed columns of `terms`."""
-        n = self.rows
-        longest = max(tails.shape[1] for _, tails, _ in terms)
-        low = np.zeros((DEGREE, n), dtype=np.uint32)
-        high = np.zeros((DEGREE, longest), dtype=np.uint32)
+    def _combination(self, columns: _Columns, coefficients: Sequence[Ext]) -> U32:
+        """Coefficients (5, N + t) of sum coefficient x column."""
+        n, t = self.rows, columns.width
+        result = aligned_zeros(DEGREE * _padded(n + t)).reshape(DEGREE, -1)
+        low, high = result[:, :n], result[:, n : n + t]
+        deep.linear_combination(columns.values, coefficients, n, low)
         start = 0
-        for matrix, tails, count in terms:
-            part = coefficients[start : start + count]
-            deep.linear_combination(matrix[:, 0], part, n, low)
-            width = tails.shape[1]
-            high[:, :width] = _add(high[:, :width], deep.linear_combination(tails, part, width))
-            start += count
-        result = np.zeros((DEGREE, _padded(n + longest)), dtype=np.uint32)
-        shift = inverse(GENERATOR)
+        for tails in columns.tails:
+            part = high[:, : tails.shape[1]]
+            deep.linear_combination(tails, coefficients[start : start + len(tails)], tails.shape[1], part)
+            start += len(tails)
         ntt.interpolate(low, low)
-        scaled = field.ext_mul(low, _embed_row(field.powers(1, shift, n)))  # coefficients of g
-        coset = field.to_mont(np.array([[pow(GENERATOR, n, P)], [0], [0], [0], [0]], dtype=np.uint32))
-        scaled[:, :longest] = _sub(scaled[:, :longest], field.ext_mul(high, coset))
-        result[:, :n] = scaled
-        result[:, n : n + longest] = high
+        field.scale(low, field.powers(1, inverse(GENERATOR), n), low)  # coefficients of g
+        coset = field.to_mont(np.array([pow(GENERATOR, n, P)], dtype=np.uint32))
+        padded = result[:, n:]
+        result[:, : padded.shape[1]] = _sub(result[:, : padded.shape[1]], field.scale(padded, coset))
         return result
 
     def _fri(self, layer: U32) -> tuple[list[hashing.Tree], list[U32], list[int], tuple[Ext, ...]]:
@@ -340,7 +349,7 @@ class _Run:
         natural = np.ascontiguousarray(layer.transpose(0, 2, 1)).reshape(DEGREE, blowup * n)  # j + B i
         coefficients = ntt.interpolate(natural)
         shift = inverse(pow(GENERATOR, 1 << ARITY_BITS * self.shape.folds, P))
-        scaled = field.ext_mul(coefficients, _embed_row(field.powers(1, shift, blowup * n)))
+        scaled = field.scale(coefficients, field.powers(1, shift, blowup * n))
         if scaled[:, self.shape.final_length :].any():
             raise WitnessError("internal error: the final polynomial has too high a degree; nothing was proven")
         return tuple(_from_mont_ext(scaled[:, : self.shape.final_length].T))
@@ -397,35 +406,18 @@ def _coset_selectors(log_rows: int, log_blowup: int) -> U32:
     n = 1 << log_rows
     w, step = root_of_unity(log_rows), root_of_unity(log_rows + log_blowup)
     last = inverse(w)
-    selectors = np.empty((3, COSETS, n), dtype=np.uint32)
+    selectors = aligned(3 * COSETS * n).reshape(3, COSETS, n)
     for j in range(COSETS):
         shift = GENERATOR * pow(step, j, P) % P
-        factor = (pow(shift, n, P) - 1) * inverse(n) % P
+        vanishing = (pow(shift, n, P) - 1) * inverse(n) % P
         points = field.powers(shift, w, n)
-        for row, (root, scale) in enumerate(((1, factor), (last, factor * last % P))):
-            differences = _sub(points, field.to_mont(np.full(n, root, dtype=np.uint32)))
-            inverses = field.batch_inverse(differences)
-            selectors[row, j] = field.ext_mul(_embed_row(inverses), _constant_column(scale))[0]
+        for row, (root, scale) in enumerate(((1, vanishing), (last, vanishing * last % P))):
+            differences = _sub(points, field.to_mont(np.array([root], dtype=np.uint32)))
+            factor = field.to_mont(np.array([scale], dtype=np.uint32))
+            field.scale(field.batch_inverse(differences)[None], factor, selectors[row, j : j + 1])
             if row:
                 selectors[2, j] = differences
     return selectors
-
-
-def _constant_column(value: int) -> U32:
-    return field.to_mont(np.array([[value], [0], [0], [0], [0]], dtype=np.uint32))
-
-
-def _embed_row(row: U32) -> U32:
-    """Base values (n,) as extension values (5, n)."""
-    result = np.zeros((DEGREE, len(row)), dtype=np.uint32)
-    result[0] = row
-    return result
-
-
-def _add(a: U32, b: U32) -> U32:
-    s: U32 = a + b
-    result: U32 = np.minimum(s, s - np.uint32(P))
-    return result
 
 
 def _sub(a: U32, b: U32) -> U32:
@@ -443,13 +435,3 @@ def _padded(length: int) -> int:
     """Row length of a coefficient buffer: a multiple of sixteen words."""
     return -(-length // 16) * 16
 
-
-def _runs(columns: Sequence[int]) -> list[tuple[int, int]]:
-    """Maximal ranges [a, b) of neighbouring columns in an ascending list."""
-    runs: list[tuple[int, int]] = []
-    for c in columns:
-        if runs and runs[-1][1] == c:
-            runs[-1] = (runs[-1][0], c + 1)
-        else:
-            runs.append((c, c + 1))
-    return runs

@@ -12,11 +12,11 @@ from tests import toy
 from tests.reference import verifier as second
 from zk.errors import OptionsError, WitnessError
 from zk.field import P
-from zk.hiding import leaf_salts, masked_coefficients, random_bytes, uniform_elements
+from zk.hiding import leaf_salts, masked_coefficients, random_words, uniform_elements
 from zk.kernels.field import to_mont
 from zk.options import STD
 from zk.proof import parse_head, proof_shape
-from zk.prover import PHASES, _runs, prove
+from zk.prover import PHASES, alloc_trace, prove
 from zk.verifier import verify
 
 SIZES = [8, 9, 10, 11, 12]
@@ -109,7 +109,7 @@ def test_masking_adds_a_multiple_of_the_vanishing_polynomial():
 
 
 def test_randomness_is_fresh_and_uniform():
-    assert random_bytes(32) != random_bytes(32)
+    assert bytes(random_words(8)) != bytes(random_words(8))
     assert len({bytes(leaf_salts(64, 16)[:, k]) for k in range(64)}) == 64
     x = uniform_elements((100_000,)).astype(np.float64)
     assert x.max() < P
@@ -119,6 +119,18 @@ def test_randomness_is_fresh_and_uniform():
     assert not (uniform_elements((1000,)) == uniform_elements((1000,))).all()
 
 
-def test_runs():
-    assert _runs([]) == []
-    assert _runs([0, 1, 2, 5, 7, 8]) == [(0, 3), (5, 6), (7, 9)]
+def test_a_consumed_trace_makes_room():
+    """The proof is as good, wherever the trace lies; without `consume` the trace is left alone."""
+    for make in (toy.sums, toy.counter):
+        instance = make(log_rows=9)
+        values = to_mont(np.array(instance.trace, dtype=np.uint32))
+        room = alloc_trace(len(values), 9)
+        assert room.shape == values.shape and not room.any() and room.ctypes.data % 64 == 0
+        room[:] = values
+        wide = np.zeros((40 * len(values), 512), dtype=np.uint32)  # room for every other matrix
+        wide[:: 40] = values
+        for trace, consume in ((room, False), (room, True), (values.copy(), True), (wide[::40], True)):
+            arguments = (*instance.statement()[:3], trace, instance.log_rows, instance.options)
+            accept(instance, prove(*arguments, consume=consume))
+            if not consume:
+                assert np.array_equal(trace, values)

@@ -1,5 +1,6 @@
 """Array plumbing shared by the kernels: aligned scratch, addresses, validation."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,18 @@ def aligned(words: int) -> U32:
     raw = np.empty(words + 16, dtype=np.uint32)
     skip = (-raw.ctypes.data % 64) // 4
     return raw[skip : skip + words]
+
+
+def aligned_zeros(words: int) -> U32:
+    """The same, zero; the system gives the pages when they are first written to."""
+    raw = np.zeros(words + 16, dtype=np.uint32)
+    skip = (-raw.ctypes.data % 64) // 4
+    return raw[skip : skip + words]
+
+
+def addresses(rows: Sequence[U32]) -> npt.NDArray[np.int64]:
+    """Addresses of the first words of contiguous rows, for a kernel. The caller keeps the rows alive."""
+    return np.array([address(row) for row in rows], dtype=np.int64)
 
 
 _scratch: dict[tuple[str, int], U32] = {}

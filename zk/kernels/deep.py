@@ -14,20 +14,31 @@ from numba.core import cgutils
 
 from zk.kernels import simd as S
 from zk.kernels._jit import kernel, parallel_for
-from zk.kernels._memory import U32, address, check, log2, mont, root_of_unity, scratch
+from zk.kernels._memory import (
+    U32,
+    address,
+    addresses,
+    aligned,
+    aligned_zeros,
+    check,
+    log2,
+    mont,
+    root_of_unity,
+    scratch,
+)
 from zk.kernels.field import ext_batch, ext_product, powers
 from zk.kernels.ntt import SHIFT
-from zk.kernels.simd import P, R, add, dot5, load, load_word, mul, splat, store, sub
+from zk.kernels.simd import P, R, add, dot5_of, load, load_long, load_word, mul, splat, store, sub
 from zk.kernels.vm import _wide_table
 
 
 @kernel
-def _combine(src, step, table, count, out, out_step, vectors):  # type: ignore[no-untyped-def]
+def _combine(columns, offset, table, count, out, out_step, vectors):  # type: ignore[no-untyped-def]
     """Sixteen columns at a time, each read onwards over the whole piece: more would defeat the hardware's prefetching."""
     for first in range(0, count, 16):
         some = min(16, count - first)
         for v in range(vectors):
-            dot5(src + first * step + v * 64, step, table + first * 40, some, out + v * 64, out_step)
+            dot5_of(columns + first * 8, offset + v * 64, table + first * 40, some, out + v * 64, out_step)
 
 
 def _write_inner(b: Any, column: Any, weights: Any, step: Any, vectors: Any, out: Any) -> None:
@@ -54,9 +65,9 @@ _inner = S.ext_intrinsic(_write_inner, 5)
 
 
 @kernel
-def _dot_rows(columns, step, count, weights, weight_step, vectors, out):  # type: ignore[no-untyped-def]
+def _dot_rows(columns, offset, count, weights, weight_step, vectors, out):  # type: ignore[no-untyped-def]
     for c in range(count):
-        _inner(columns + c * step, weights, weight_step, vectors, out + c * 320)
+        _inner(load_long(columns + c * 8) + offset, weights, weight_step, vectors, out + c * 320)
 
 
 @kernel
@@ -67,6 +78,16 @@ def _differences(x, zeta, out, step, vectors):  # type: ignore[no-untyped-def]
         store(out + v * 64, sub(load(x + v * 64), first))
         for k in range(1, 5):
             store(out + k * step + v * 64, splat(load_word(zeta + k * 4)))
+
+
+@kernel
+def _add_products(x, x_step, y, y_step, out, out_step, vectors, held):  # type: ignore[no-untyped-def]
+    """out += x y, extension values. held: five vectors."""
+    for v in range(vectors):
+        ext_product(x + v * 64, x_step, y + v * 64, y_step, held, 64)
+        for k in range(5):
+            place = out + k * out_step + v * 64
+            store(place, add(load(place), load(held + k * 64)))
 
 
 def _write_spread(b: Any, src: Any, step: Any, dst: Any) -> None:
@@ -112,41 +133,45 @@ def _words(values: Any) -> U32:
     return np.array([mont(int(v) % P) for v in values], dtype=np.uint32)
 
 
-def linear_combination(cols: U32, coefs: Any, rows: int, out: U32 | None = None) -> U32:
+def _rows(columns: U32 | Sequence[U32], length: int) -> list[U32]:
+    """The columns as separate contiguous arrays of at least `length` words."""
+    rows = [check(column, (None,), "columns") for column in columns]
+    if any(len(row) < length for row in rows):
+        raise ValueError(f"columns of at least {length} rows expected")
+    return rows
+
+
+def linear_combination(cols: U32 | Sequence[U32], coefs: Any, rows: int, out: U32 | None = None) -> U32:
     """sum_c coefs[c] * cols[c] at every row.
 
     Arguments:
-        cols: (C, >= N), one coset of a matrix, e.g. lde[:, j].
+        cols: C columns of at least N words, one coset of a matrix (lde[:, j]) or any list of columns.
         coefs: (C, 5) canonical extension coefficients.
         rows: N.
         out: (5, N) that the sum is added to, or None for a new array.
     """
-    check(cols, (None, None), "cols")
+    held = _rows(cols, rows)
     table = _wide_table(coefs)
-    count = cols.shape[0]
-    if np.asarray(coefs).size != 5 * count or cols.shape[1] < rows:
-        raise ValueError("one coefficient per column and N rows expected")
+    if np.asarray(coefs).size != 5 * len(held):
+        raise ValueError("one coefficient per column expected")
     whole = -(-rows // 16) * 16
     if whole != rows:
-        held = np.zeros((count, whole), dtype=np.uint32)
-        held[:, :rows] = cols[:, :rows]
-        cols = held
+        held = [np.append(row[:rows], np.zeros(whole - rows, dtype=np.uint32)) for row in held]
     direct = out is not None and whole == rows
-    target = np.zeros((5, whole), dtype=np.uint32)
+    target = out if out is not None and direct else aligned_zeros(5 * whole).reshape(5, whole)
     if out is not None:
         check(out, (5, rows), "out")
-        if direct:
-            target = out
-        else:
+        if not direct:
             target[:, :rows] = out
+    places = addresses(held)
 
     def run(begin: int, end: int, thread: int) -> None:
         _combine(
-            address(cols) + begin * 64, cols.strides[0], address(table), count, address(target) + begin * 64,
-            target.strides[0], end - begin,
+            address(places), begin * 64, address(table), len(held), address(target) + begin * 64, target.strides[0],
+            end - begin,
         )  # fmt: skip
 
-    if count:
+    if held:
         parallel_for(run, whole // 16, 128)
     if out is None or direct:
         return target[:, :rows]
@@ -154,39 +179,66 @@ def linear_combination(cols: U32, coefs: Any, rows: int, out: U32 | None = None)
     return out
 
 
-def dot_rows(cols: U32, weights: U32, shift: int = 0) -> U32:
-    """(C, 5) Montgomery: sum_i weights[:, i] * cols[c, i + shift].
+def dot_rows(cols: U32 | Sequence[U32], weights: U32, shift: int = 0) -> U32:
+    """(C, 5) Montgomery: sum_i weights[:, i] * cols[c][i + shift].
 
-    cols: (C, >= n + shift); weights: (5, n) Montgomery. With weights = field.ext_powers(zeta, L) and cols the coefficients,
-    this evaluates polynomials at zeta; with barycentric weights and rows of an extension, shift = 1 gives the next row
-    (cell N of a coset repeats cell 0).
+    cols: C columns of at least n + shift words, as for `linear_combination`; weights: (5, n) Montgomery. With weights =
+    field.ext_powers(zeta, L) and cols the coefficients, this evaluates polynomials at zeta; with barycentric weights and rows
+    of an extension, shift = 1 gives the next row (cell N of a coset repeats cell 0).
     """
-    check(cols, (None, None), "cols")
     check(weights, (5, None), "weights")
-    n, count = weights.shape[1], cols.shape[0]
-    if shift < 0 or cols.shape[1] < n + shift:
-        raise ValueError("fewer rows than weights")
-    pieces = [(k, min(k + 16384, n // 32 * 32)) for k in range(0, n // 32 * 32, 16384)]
+    n = weights.shape[1]
+    if shift < 0:
+        raise ValueError("shift is negative")
+    held = _rows(cols, n + shift)
+    count, done = len(held), n // 32 * 32
+    pieces = [(k, min(k + 16384, done)) for k in range(0, done, 16384)]
     out = np.zeros((len(pieces) + 1, count, 5, 16), dtype=np.uint32)
+    places = addresses(held)
 
     def run(begin: int, end: int, thread: int) -> None:
         for k in range(begin, end):
             first, last = pieces[k]
             _dot_rows(
-                address(cols) + 4 * (first + shift), cols.strides[0], count, address(weights) + 4 * first,
-                weights.strides[0], (last - first) // 16, address(out[k]),
+                address(places), 4 * (first + shift), count, address(weights) + 4 * first, weights.strides[0],
+                (last - first) // 16, address(out[k]),
             )  # fmt: skip
 
     parallel_for(run, len(pieces), 1)
-    done = n // 32 * 32
     if done < n:
-        rest = np.zeros((count, 32), dtype=np.uint32)
-        tail = np.zeros((5, 32), dtype=np.uint32)
-        rest[:, : n - done] = cols[:, done + shift : n + shift]
+        rest, tail = np.zeros((count, 32), dtype=np.uint32), np.zeros((5, 32), dtype=np.uint32)
+        for row, column in zip(rest, held, strict=True):
+            row[: n - done] = column[done + shift : n + shift]
         tail[:, : n - done] = weights[:, done:]
-        _dot_rows(address(rest), 128, count, address(tail), 128, 2, address(out[-1]))
+        few = addresses(list(rest))
+        _dot_rows(address(few), 0, count, address(tail), 128, 2, address(out[-1]))
     result: U32 = (out.sum(axis=(0, 3), dtype=np.uint64) % np.uint64(P)).astype(np.uint32)
     return result
+
+
+class _Differences:
+    """Inverses of x - zeta for the points x of cosets of D, a block of rows at a time."""
+
+    BLOCK = 8192
+
+    def __init__(self, zeta: Any, log_rows: int, log_blowup: int, cosets: Sequence[int]) -> None:
+        self.whole = -(-(1 << log_rows) // 16) * 16
+        self.blocks = -(-self.whole // self.BLOCK)
+        step = root_of_unity(log_rows + log_blowup)
+        self.points = [powers(SHIFT * pow(step, j, P) % P, root_of_unity(log_rows), self.whole) for j in cosets]
+        self.words = _words([zeta[0], *(-int(v) for v in zeta[1:])])
+
+    def place(self, index: int) -> tuple[int, int, int]:
+        """Block `index` of all cosets': coset, first row, vectors."""
+        coset, block = divmod(index, self.blocks)
+        first = block * self.BLOCK
+        return coset, first, min(self.BLOCK, self.whole - first) // 16
+
+    def write(self, index: int, place: int, step: int, thread: int) -> None:
+        """The inverses of one block to five rows at `place`."""
+        coset, first, vectors = self.place(index)
+        _differences(address(self.points[coset]) + 4 * first, address(self.words), place, step, vectors)
+        ext_batch(place, step, place, step, vectors, scratch("inverse", thread, 66 * 80))
 
 
 def inverse_differences(zeta: Any, log_rows: int, log_blowup: int, cosets: Sequence[int] | None = None) -> U32:
@@ -194,26 +246,46 @@ def inverse_differences(zeta: Any, log_rows: int, log_blowup: int, cosets: Seque
 
     zeta: five canonical integers, outside F. cosets: numbers in [0, B), None for all.
     """
-    n = 1 << log_rows
     chosen = range(1 << log_blowup) if cosets is None else cosets
-    whole = -(-n // 16) * 16
-    out = np.empty((5, len(chosen), whole), dtype=np.uint32)
-    step = root_of_unity(log_rows + log_blowup)
-    points = [powers(SHIFT * pow(step, j, P) % P, root_of_unity(log_rows), whole) for j in chosen]
-    words = _words([zeta[0], *(-int(v) for v in zeta[1:])])
-    blocks = -(-whole // 8192)
+    inverses = _Differences(zeta, log_rows, log_blowup, chosen)
+    out = aligned(5 * len(chosen) * inverses.whole).reshape(5, len(chosen), inverses.whole)
 
     def run(begin: int, end: int, thread: int) -> None:
         for index in range(begin, end):
-            coset, block = divmod(index, blocks)
-            first = block * 8192
-            vectors = min(8192, whole - first) // 16
-            place = address(out) + coset * out.strides[1] + 4 * first
-            _differences(address(points[coset]) + 4 * first, address(words), place, out.strides[0], vectors)
-            ext_batch(place, out.strides[0], place, out.strides[0], vectors, scratch("inverse", thread, 66 * 80))
+            coset, first, _ = inverses.place(index)
+            inverses.write(index, address(out) + coset * out.strides[1] + 4 * first, out.strides[0], thread)
 
-    parallel_for(run, len(chosen) * blocks, 1)
-    return out[:, :, :n]
+    parallel_for(run, len(chosen) * inverses.blocks, 1)
+    return out[:, :, : 1 << log_rows]
+
+
+def add_quotients(numerator: U32, zeta: Any, log_rows: int, log_blowup: int, out: U32) -> None:
+    """out += numerator / (x - zeta) on D.
+
+    Arguments:
+        numerator: (5, B, >= N) Montgomery, N >= 16.
+        zeta: five canonical integers, outside F.
+        out: (5, B, N) Montgomery.
+    """
+    n, cosets = 1 << log_rows, 1 << log_blowup
+    check(out, (5, cosets, n), "out")
+    check(numerator, (5, cosets, None), "numerator")
+    if numerator.shape[2] < n or n < 16:
+        raise ValueError("numerator: N values a coset expected, at least 16")
+    inverses = _Differences(zeta, log_rows, log_blowup, range(cosets))
+    step = 4 * inverses.BLOCK
+
+    def run(begin: int, end: int, thread: int) -> None:
+        for index in range(begin, end):
+            coset, first, vectors = inverses.place(index)
+            block = scratch("quotients", thread, 5 * inverses.BLOCK + 80)
+            inverses.write(index, block, step, thread)
+            _add_products(
+                address(numerator) + coset * numerator.strides[1] + 4 * first, numerator.strides[0], block, step,
+                address(out) + coset * out.strides[1] + 4 * first, out.strides[0], vectors, block + 5 * step,
+            )  # fmt: skip
+
+    parallel_for(run, cosets * inverses.blocks, 1)
 
 
 def fold8(layer: U32, beta: Any, shift: int) -> U32:
@@ -234,7 +306,7 @@ def fold8(layer: U32, beta: Any, shift: int) -> U32:
         held = np.zeros((5, cosets, 8, 16), dtype=np.uint32)
         held[..., :rows] = layer.reshape(5, cosets, 8, rows)
         layer, fibre_step = held.reshape(5, cosets, 128), 64
-    out = np.empty((5, cosets, width), dtype=np.uint32)
+    out = aligned(5 * cosets * width).reshape(5, cosets, width)
     w, w_n = root_of_unity(log_n + log_cosets), root_of_unity(log_n)
     inverse = [powers(pow(shift * pow(w, j, P), -1, P), pow(w_n, -1, P), width) for j in range(cosets)]
     words = _words(beta)

@@ -16,7 +16,7 @@ from numba.core import cgutils
 
 from zk.kernels import simd as S
 from zk.kernels._jit import kernel, parallel_for
-from zk.kernels._memory import U32, address, check, mont, mont_array, scratch
+from zk.kernels._memory import U32, address, aligned, check, mont, mont_array, scratch
 from zk.kernels.simd import P, R, load, mul, reduce, splat, store
 
 EXTENSION_DEGREE = 5
@@ -177,6 +177,12 @@ def _ext_mul_rows(x, x_step, y, y_step, out, out_step, vectors):  # type: ignore
 
 
 @kernel
+def _mul_rows(x, y, y_inc, out, vectors):  # type: ignore[no-untyped-def]
+    for v in range(vectors):
+        store(out + v * 64, mul(load(x + v * 64), load(y + v * y_inc)))
+
+
+@kernel
 def _geometric(out, first, ratio, vectors):  # type: ignore[no-untyped-def]
     """out = first vector, then each vector times ratio."""
     x, r = load(first), splat(ratio)
@@ -200,7 +206,9 @@ _GRAIN = 4096  # vectors per piece
 def _padded(a: U32, fill: int) -> U32:
     """Copy of a (rows, n) array, contiguous, n rounded up to a multiple of 16 with `fill`."""
     n = a.shape[-1]
-    held = np.full((*a.shape[:-1], -(-n // 16) * 16), fill, dtype=np.uint32)
+    shape = (*a.shape[:-1], -(-n // 16) * 16)
+    held = aligned(int(np.prod(shape))).reshape(shape)
+    held[..., n:] = fill
     held[..., :n] = a
     return held
 
@@ -275,21 +283,50 @@ def ext_mul(a: U32, b: U32) -> U32:
     check(b, (5, None), "b")
     if b.shape[1] not in (1, n):
         raise ValueError("lengths differ")
-    x, y = _padded(a, 0), _padded(np.broadcast_to(b, (5, n)), 0)
+    whole = b.shape[1] == n and n % 16 == 0
+    x, y = (a, b) if whole else (_padded(a, 0), _padded(np.broadcast_to(b, (5, n)), 0))
+    out = aligned(5 * x.shape[1]).reshape(5, -1)
 
     def run(begin: int, end: int, thread: int) -> None:
         off = begin * 64
-        place = address(x) + off
-        _ext_mul_rows(place, x.strides[0], address(y) + off, y.strides[0], place, x.strides[0], end - begin)
+        _ext_mul_rows(
+            address(x) + off, x.strides[0], address(y) + off, y.strides[0], address(out) + off, out.strides[0], end - begin
+        )
 
     parallel_for(run, x.shape[1] // 16, 1024)
-    return x[:, :n]
+    return out[:, :n]
+
+
+def scale(rows: U32, factors: U32, out: U32 | None = None) -> U32:
+    """Products of (k, n) Montgomery rows and (n,) factors, or (1,) for all. out may be `rows`."""
+    check(rows, (None, None), "rows")
+    count, n = rows.shape
+    check(factors, (None,), "factors")
+    if len(factors) not in (1, n):
+        raise ValueError("one factor or as many as cells expected")
+    if n % 16:
+        products = scale(_padded(rows, 0), factors if len(factors) == 1 else _padded(factors, 0))[:, :n]
+        if out is None:
+            return products
+        out[...] = products
+        return out
+    held = np.repeat(factors, 16) if len(factors) == 1 else factors
+    increment = 0 if len(factors) == 1 else 64
+    target = aligned(count * n).reshape(count, n) if out is None else check(out, (count, n), "out")
+
+    def run(begin: int, end: int, thread: int) -> None:
+        for k in range(count):
+            at = address(held) + begin * increment
+            _mul_rows(address(rows[k]) + begin * 64, at, increment, address(target[k]) + begin * 64, end - begin)
+
+    parallel_for(run, n // 16, 1024)
+    return target
 
 
 def powers(start: int, ratio: int, n: int) -> U32:
     """(n,) Montgomery array start * ratio^k; start and ratio canonical."""
     vectors = -(-n // 16)
-    out = np.empty(vectors * 16, dtype=np.uint32)
+    out = aligned(vectors * 16)
     lanes = [start * pow(ratio, k, P) % P for k in range(16)]
     step = pow(ratio, 16, P)
 
@@ -305,7 +342,7 @@ def powers(start: int, ratio: int, n: int) -> U32:
 def ext_powers(ratio: Any, n: int, start: Any = (1, 0, 0, 0, 0)) -> U32:
     """(5, n) Montgomery array start * ratio^k; ratio and start are five canonical integers."""
     vectors = -(-n // 16)
-    out = np.empty((5, vectors * 16), dtype=np.uint32)
+    out = aligned(5 * vectors * 16).reshape(5, -1)
     lanes = [[int(v) % P for v in start]]
     for _ in range(15):
         lanes.append(ext_mul_int(lanes[-1], ratio))

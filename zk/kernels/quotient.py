@@ -8,10 +8,8 @@ Slow twin: tests/zk/kernels/test_quotient.py (Lagrange interpolation over plain 
 
 from typing import Any
 
-import numpy as np
-
 from zk.kernels._jit import kernel, parallel_for
-from zk.kernels._memory import U32, address, check, mont_array, root_of_unity
+from zk.kernels._memory import U32, address, aligned, check, mont_array, root_of_unity
 from zk.kernels.ntt import SHIFT, interpolate
 from zk.kernels.simd import LANES, P, add, load, mul, store
 
@@ -62,7 +60,7 @@ def quotient_coefficients(values: U32, log_rows: int, log_blowup: int) -> U32:
     count = values.shape[0]
     flat = values.reshape(count * COSETS, n)
     interpolate(flat, flat)
-    out = np.empty_like(values)
+    out = aligned(values.size).reshape(values.shape)
     step = root_of_unity(log_rows + log_blowup)
     shifts = [SHIFT * pow(step, j, P) % P for j in range(COSETS)]
     inverses = [pow(s, -1, P) for s in shifts]

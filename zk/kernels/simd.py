@@ -288,8 +288,8 @@ def ir_store_ext(b: Any, base: Any, step: Any, x: list[Any]) -> None:
         ir_store(b, b.add(base, b.mul(step, i64(k))), v)
 
 
-def ir_dot5(b: Any, src: Any, step: Any, table: Any, count: Any, out: Any, out_step: Any) -> None:
-    """out[k] += sum_c table[c][k] * vector at src + c * step, k < 5. table: count x 5 Montgomery words as 64-bit integers.
+def _write_dot5(b: Any, source: Any, table: Any, count: Any, out: Any, out_step: Any) -> None:
+    """out[k] += sum_c table[c][k] * vector at source(c), k < 5. table: count x 5 Montgomery words as 64-bit integers.
 
     Sums stay below p 2^32 before each pair of products (below p^2 each, 2 p^2 < p 2^32), and are clamped after it.
     """
@@ -298,12 +298,12 @@ def ir_dot5(b: Any, src: Any, step: Any, table: Any, count: Any, out: Any, out_s
         b.store(c64(0), cell)
 
     def accumulate(totals: list[Any], index: Any) -> list[Any]:
-        wide = ir_wide(b, ir_load(b, b.add(src, b.mul(index, step))))
+        wide = ir_wide(b, ir_load(b, source(index)))
         place = b.add(table, b.mul(index, i64(40)))
         new = []
         for k in range(5):
-            factor = ir_splat(b, b.load(ir_ptr(b, b.add(place, i64(8 * k)), I64), align=8))
-            new += [b.add(totals[2 * k + h], b.mul(wide[h], b.and_(factor, c64(_LOW)))) for h in (0, 1)]
+            factor = ir_even(b, ir_load_splat(b, b.add(place, i64(8 * k))))
+            new += [b.add(totals[2 * k + h], b.mul(wide[h], factor)) for h in (0, 1)]
         return new
 
     def keep(totals: list[Any]) -> None:
@@ -320,6 +320,20 @@ def ir_dot5(b: Any, src: Any, step: Any, table: Any, count: Any, out: Any, out_s
     for k in range(5):
         place = b.add(out, b.mul(out_step, i64(k)))
         ir_store(b, place, ir_add(b, ir_load(b, place), ir_reduce(b, b.load(cells[2 * k]), b.load(cells[2 * k + 1]))))
+
+
+def ir_dot5(b: Any, src: Any, step: Any, table: Any, count: Any, out: Any, out_step: Any) -> None:
+    """out[k] += sum_c table[c][k] * vector at src + c * step, k < 5."""
+    _write_dot5(b, lambda c: b.add(src, b.mul(c, step)), table, count, out, out_step)
+
+
+def ir_dot5_of(b: Any, addresses: Any, offset: Any, table: Any, count: Any, out: Any, out_step: Any) -> None:
+    """out[k] += sum_c table[c][k] * vector at addresses[c] + offset, k < 5."""
+
+    def source(c: Any) -> Any:
+        return b.add(b.load(ir_ptr(b, b.add(addresses, b.shl(c, i64(3))), I64), align=8), offset)
+
+    _write_dot5(b, source, table, count, out, out_step)
 
 
 # ---------------------------------------------------------------- intrinsics for numba code
@@ -436,4 +450,5 @@ def ext_intrinsic(writer: Any, count: int) -> Any:
 
 
 dot5 = ext_intrinsic(ir_dot5, 6)
+dot5_of = ext_intrinsic(ir_dot5_of, 6)
 

@@ -28,7 +28,7 @@ import numpy.typing as npt
 
 from zk.kernels import simd as S
 from zk.kernels._jit import kernel, parallel_for
-from zk.kernels._memory import U32, address, check, log2, mont, root_of_unity, scratch, unmont
+from zk.kernels._memory import U32, address, aligned, check, log2, mont, root_of_unity, scratch, unmont
 from zk.kernels.field import ext_mul_int, ext_product, ext_reciprocal
 from zk.kernels.ntt import SHIFT
 from zk.kernels.simd import P, add, dot5, load, load_long, load_word, mul, splat, store, sub
@@ -352,6 +352,10 @@ class _Run:
         return scratch("vm", thread, self.work_words), scratch("vm extra", thread, self.extra_words)
 
 
+def _empty(*shape: int) -> U32:
+    return aligned(int(np.prod(shape))).reshape(shape)
+
+
 def _widen(array: U32, rows: int) -> U32:
     """The array itself, or a copy wide enough for whole vectors and the repeated cell when there are few rows."""
     need = -(-rows // 16) * 16 + 1
@@ -406,7 +410,7 @@ def fractions(
     whole, blocks = _blocks(rows)
     count = len(run.groups)
     direct = out is not None and rows % 16 == 0
-    target = check(out, (count, 5, None), "out") if out is not None and direct else np.empty((count, 5, whole), np.uint32)
+    target = check(out, (count, 5, None), "out") if out is not None and direct else _empty(count, 5, whole)
     if target.shape[2] < rows or target.strides[0] != 5 * target.strides[1]:
         raise ValueError("out: rows of one (5 G, width) matrix expected")
 
@@ -434,7 +438,7 @@ def accumulate(h: U32, offset: Any) -> U32:
     if n % 16 or h.strides[0] != 5 * h.strides[1]:
         h = _widen(h, n)[:, :, :-1]
     whole = h.shape[2]
-    sums, out = np.empty((5, whole), dtype=np.uint32), np.empty((5, whole), dtype=np.uint32)
+    sums, out = _empty(5, whole), _empty(5, whole)
     words = np.array([mont(int(v) % P) for v in offset], dtype=np.uint32)
 
     def run(begin: int, end: int, thread: int) -> None:
@@ -512,7 +516,7 @@ def quotient(
     points = [SHIFT * pow(root_of_unity(log_rows + log_blowup), j, P) for j in range(cosets)]
     scales = [mont(pow(pow(x, rows, P) - 1, -1, P)) for x in points]
     whole, blocks = _blocks(rows)
-    out = np.empty((5, cosets, whole), dtype=np.uint32)
+    out = _empty(5, cosets, whole)
 
     def piece(begin: int, end: int, thread: int) -> None:
         work, extra = run.areas(thread)

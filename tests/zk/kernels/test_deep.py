@@ -99,3 +99,32 @@ def test_fold8(log_rows: int) -> None:
 def test_fold8_uses_its_shift() -> None:
     layer = mont_array(np.arange(5 * 2 * 64).reshape(5, 2, 64))
     assert not np.array_equal(deep.fold8(layer, ZETA, 3), deep.fold8(layer, ZETA, 9))
+
+
+@pytest.mark.parametrize("log_rows", [4, 9, 14])
+def test_add_quotients(log_rows: int) -> None:
+    rng = np.random.default_rng(log_rows)
+    n = 1 << log_rows
+    numerator = mont_array(rng.integers(0, P, (5, 4, n + 16)))
+    start = mont_array(rng.integers(0, P, (5, 4, n)))
+    out = start.copy()
+    deep.add_quotients(numerator, ZETA, log_rows, 2, out)
+    inverses = from_mont(deep.inverse_differences(ZETA, log_rows, 2))
+    tops, before, after = (from_mont(np.ascontiguousarray(x[:, :, :n])) for x in (numerator, start, out))
+    for j, i in ((0, 0), (3, n - 1), *((int(rng.integers(4)), int(rng.integers(n))) for _ in range(20))):
+        product = mul([int(v) for v in tops[:, j, i]], [int(v) for v in inverses[:, j, i]])
+        assert [(int(b) + c) % P for b, c in zip(before[:, j, i], product, strict=True)] == [int(v) for v in after[:, j, i]]
+
+
+def test_columns_may_come_from_anywhere() -> None:
+    """Rows of several matrices, in any order, give what one matrix of them gives."""
+    rng = np.random.default_rng(5)
+    first, second = mont_array(rng.integers(0, P, (3, 100))), mont_array(rng.integers(0, P, (4, 64)))
+    chosen = [second[3], first[0], second[1], first[2]]
+    coefs = rng.integers(0, P, (4, 5))
+    joined = np.array([row[:64] for row in chosen])
+    assert np.array_equal(deep.linear_combination(chosen, coefs, 64), deep.linear_combination(joined, coefs, 64))
+    weights = mont_array(rng.integers(0, P, (5, 50)))
+    assert np.array_equal(deep.dot_rows(chosen, weights, 3), deep.dot_rows(joined, weights, 3))
+    with pytest.raises(ValueError):
+        deep.dot_rows(chosen, weights, 15)

@@ -92,3 +92,17 @@ def test_powers() -> None:
     ext = field.from_mont(field.ext_powers(ratio, 20000, (7, 0, 0, 0, 2)))
     for k in (0, 1, 16, 333, 16384, 19999):
         assert [int(v) for v in ext[:, k]] == field.ext_mul_int(field.ext_pow_int(ratio, k), (7, 0, 0, 0, 2))
+
+
+@pytest.mark.parametrize("n", [5, 48])
+def test_scale(n: int) -> None:
+    rng = np.random.default_rng(n)
+    rows, factors = rng.integers(0, P, (3, n)), rng.integers(0, P, n)
+    given = mont_array(rows)
+    each = field.from_mont(field.scale(given, mont_array(factors)))
+    one = field.from_mont(field.scale(given, mont_array(factors[:1]), given))
+    for k in range(3):
+        assert [int(v) for v in each[k]] == [int(a) * int(b) % P for a, b in zip(rows[k], factors, strict=True)]
+        assert [int(v) for v in one[k]] == [int(a) * int(factors[0]) % P for a in rows[k]]
+    with pytest.raises(ValueError):
+        field.scale(given, mont_array(factors[:3]))
