@@ -16,6 +16,7 @@ import stat
 import threading
 import time
 import zlib
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -169,10 +170,14 @@ class HttpSource:
                 raise LogError(f"{self.address}: the host is too slow")
             begin = time.monotonic()
             late = threading.Event()
-            timer = threading.Timer(min(self._deadline, self._budget), _cut, (self._connection, late))
+            sockets: list[socket.socket] = []
+            timer = threading.Timer(min(self._deadline, self._budget), _cut, (sockets, late))
             timer.daemon = True
             timer.start()
             try:
+                if self._connection.sock is None:
+                    self._connection.connect()
+                sockets.append(self._connection.sock)  # the connection forgets it when an answer ends with the connection
                 result = self._exchange(self._connection, url, limit)
                 if late.is_set():
                     raise LogError(f"{url}: took too long")
@@ -236,9 +241,9 @@ def _gunzip(data: bytes, limit: int, url: str) -> bytes:
     return result
 
 
-def _cut(connection: http.client.HTTPConnection, late: threading.Event) -> None:
+def _cut(sockets: Sequence[socket.socket], late: threading.Event) -> None:
     """End a request that drips: the reader's next network step fails."""
     late.set()
-    if connection.sock is not None:
+    for item in sockets:
         with suppress(OSError):
-            connection.sock.shutdown(socket.SHUT_RDWR)
+            item.shutdown(socket.SHUT_RDWR)

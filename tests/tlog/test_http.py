@@ -164,12 +164,13 @@ def test_absent_gzip_and_kept_connections(serve: Callable[..., str]) -> None:
     assert source.read("c", 100) == b"packed"
 
 
-@pytest.mark.parametrize("where", ["headers", "body"])
+@pytest.mark.parametrize("where", ["headers", "body", "closing body"])
 def test_a_host_that_drips_is_cut_off(serve: Callable[..., str], where: str) -> None:
     def reply(handler: BaseHTTPRequestHandler) -> None:
         handler.close_connection = True
-        if where == "body":
-            handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        if where != "headers":
+            kind = b"HTTP/1.1" if where == "body" else b"HTTP/1.0"
+            handler.wfile.write(kind + b" 200 OK\r\nContent-Length: 1000\r\nConnection: close\r\n\r\n")
         try:
             for _ in range(100):
                 handler.wfile.write(b"X-A: b\r\n" if where == "headers" else b"x")
