@@ -33,6 +33,17 @@ export function icon(state) {
   return svg;
 }
 
+/** Text as nodes, every amount such as `4.5e23 FLOP` set as 4.5 x 10 to the 23; a screen reader hears `4.5e23`. */
+export function amounts(text) {
+  return text.split(/(\d+(?:\.\d+)?e\d{1,2})(?= FLOP)/).map((part, i) => {
+    if (i % 2 === 0) return part;
+    const [digits, power] = part.split("e");
+    const shown = el("span", "amount", digits === "1" ? "10" : `${digits}\u202f\u00d7\u202f10`, el("sup", "", power));
+    shown.setAttribute("aria-hidden", "true");
+    return [shown, el("span", "unseen", part)];
+  }).flat();
+}
+
 export const byId = (id) => document.getElementById(id);
 
 /** `24 Nov 2026, 04:20 UTC`, of Unix seconds. */

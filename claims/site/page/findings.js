@@ -1,6 +1,6 @@
 /** What the browser found about a claim, as elements; and whether that agrees with what the publisher says. */
 
-import { el, icon, plural } from "./dom.js";
+import { amounts, el, icon, plural } from "./dom.js";
 
 /** Names of checks (claims/verify.py) in plain words. */
 const CHECKS = {
@@ -36,7 +36,7 @@ export function short(result) {
   }
 }
 
-const list = (items) => el("ul", "", items.map((item) => el("li", "", item)));
+const list = (items) => el("ul", "", items.map((item) => el("li", "", amounts(item))));
 
 /** The finding in full. `title` names the file or claim; may be empty. */
 export function finding(result, title = "") {
@@ -68,7 +68,9 @@ function details(result) {
   const add = (key, value) => facts.append(el("dt", "", key), el("dd", "", value));
   if (result.continuity) add("Continuity", result.continuity);
   if (result.bits) {
-    add("Soundness", `at least ${result.bits.unique} bits assuming unique decoding only, ${result.bits.johnson} bits in the Johnson regime`);
+    const { unique, johnson } = result.bits;
+    const steps = ["to forge it would take some 2", el("sup", "", Math.floor(unique)), " computations of a hash"];
+    add("Soundness", [...steps, ` (${unique} bits by unique decoding alone; by Johnson\u2019s bound ${johnson})`]);
   }
   if (result.bytes) add("Size", plural(result.bytes, "byte"));
   if (result.sha256) add("SHA-256", el("code", "digest", result.sha256));
