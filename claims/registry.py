@@ -155,6 +155,11 @@ def note_checkpoint(store: Store, agreement: Agreement, draft: Draft) -> int:
     _check_shape(draft)
     earlier = _latest_snapshot(store, draft.name)
     if earlier is not None and draft.kind in ("CHECKPOINT", "SNAPSHOT"):
+        if draft.genesis is not None:
+            raise RegistryError(
+                f"checkpoint {draft.name}: its genesis belongs to {earlier}, where its lineage begins",
+                "give it when that is made (lab snapshot --genesis), or note the checkpoint before",
+            )
         draft = replace(draft, parents=(earlier,), branch=False)
     return store.add_draft(period, draft)
 
@@ -220,7 +225,8 @@ def snapshot(
     usage and the checkpoint of that name in later periods move to it, and the checkpoint's parent is the snapshot.
 
     Args:
-        genesis: what the initial weights were seeded from, where the work has neither a parent nor an earlier snapshot.
+        genesis: what the initial weights were seeded from, where the work has neither a parent nor an earlier snapshot;
+            that of a checkpoint noted for a later period moves here by itself.
     """
     if store.find_tag(name) not in store.tags_in_use(period):
         raise RegistryError(f"checkpoint {name} receives no readings in period {period}", "there is nothing to close")
@@ -232,6 +238,7 @@ def snapshot(
     last = agreement.period_epochs(period)[1]
     with store.transaction():
         tag = store.tag(name)
+        genesis = genesis or store.draft_genesis(tag)
         store.rename(name, closed)
         store.move_later(tag, store.tag(name), period)
         draft = Draft(closed, "SNAPSHOT", parents, branch, last, 0, NO_WEIGHTS, genesis)

@@ -330,7 +330,8 @@ class Store(StoreFile):
     def move_later(self, old_tag: int, new_tag: int, period: int) -> None:
         """Move a checkpoint's usage and draft of periods after ``period`` from one tag to another.
 
-        The moved draft gets the old tag as its one parent; drafts that named the old tag as parent name the new one.
+        The moved draft gets the old tag as its one parent, and leaves its genesis to it; drafts that named the old tag as parent
+        name the new one.
         """
         if self._query("SELECT 1 FROM readings WHERE tag = ? AND period > ? LIMIT 1", old_tag, period):
             raise StoreError(
@@ -343,9 +344,14 @@ class Store(StoreFile):
                 )
             self._db.execute("UPDATE usage SET tag = ? WHERE tag = ? AND period > ?", (new_tag, old_tag, period))
             self._db.execute(
-                "UPDATE drafts SET tag = ?, parent1 = ?, branch = 0 WHERE tag = ? AND period > ?",
+                "UPDATE drafts SET tag = ?, parent1 = ?, branch = 0, genesis = NULL, genesis_round = 0 WHERE tag = ? AND period > ?",
                 (new_tag, old_tag, old_tag, period),
             )
+
+    def draft_genesis(self, tag: int) -> Genesis | None:
+        """The genesis of a checkpoint that is noted and not yet in a closed registry, or None."""
+        rows = self._query("SELECT genesis, genesis_round FROM drafts WHERE tag = ?", tag)
+        return _genesis_of(rows[0]) if rows else None
 
     def drafts(self, period: int) -> list[Draft]:
         """Checkpoints noted for a period that is not closed, in order."""

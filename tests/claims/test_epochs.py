@@ -149,6 +149,24 @@ def test_a_genesis_needs_a_lineage_without_parents(tmp_path: Path) -> None:
         note_checkpoint(store, agreement, Draft("x", "CHECKPOINT", (), None, 0, 0, bytes(32), Genesis(b"g", 7)))
 
 
+def test_a_genesis_moves_to_the_snapshot_with_which_its_lineage_begins(tmp_path: Path) -> None:
+    store, agreement = make_lab(tmp_path)
+    _, last = agreement.period_epochs(0)
+    genesis = Genesis(b"g" * 32, 7)
+    store.add_usage(0, "hall-a", [Usage(last, store.tag("run"), 5000, None)])
+    note_checkpoint(store, agreement, Draft("run", "CHECKPOINT", (), None, last + 1, 0, bytes(32), genesis))
+    snapshot(store, agreement, 0, "run", None)
+    assert store.drafts(0)[0].genesis == genesis and store.drafts(1)[0].genesis is None
+    assert store.drafts(1)[0].parents == ("run @period-0",)
+    store.add_usage(0, "hall-a", [Usage(last, store.tag("other"), 5000, None)])
+    snapshot(store, agreement, 0, "other", None)
+    METERS["hall-a"].seal(store, agreement, 0)
+    METERS["hall-b"].seal(store, agreement, 0)
+    close_period(store, agreement, 0)
+    with pytest.raises(ClaimsError, match="its genesis belongs to other @period-0"):
+        note_checkpoint(store, agreement, Draft("other", "CHECKPOINT", (), None, last + 1, 0, bytes(32), genesis))
+
+
 def test_other_keys_and_other_agreements_are_refused(tmp_path: Path) -> None:
     store, agreement = make_lab(tmp_path)
     seal_all(store, agreement, 0)
