@@ -6,6 +6,9 @@ can build false traces with the same code. README.md section 3 has the columns.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import numpy.typing as npt
 
@@ -58,13 +61,16 @@ class Table:
         return column
 
 
-def fill_trace_columns(statement: Statement, witness: ClaimWitness, layout: Layout, inputs: U32) -> U32:
-    """All columns: (n_columns, 2^log_rows) uint32, Montgomery."""
+def fill_trace_columns(statement: Statement, witness: ClaimWitness, layout: Layout, inputs: Callable[[], U32]) -> U32:
+    """All columns: (n_columns, 2^log_rows) uint32, Montgomery. `inputs` runs in a thread of its own beside the other columns,
+    most of which numpy fills on one core; what it raises is raised here."""
     table = Table(statement, layout)
-    fill_permutation(table, inputs)
-    fill_ledgers(table, statement, witness)
-    fill_registry(table, statement, witness)
-    fill_bytes(table)
+    with ThreadPoolExecutor(1) as pool:
+        hashed = pool.submit(inputs)
+        fill_ledgers(table, statement, witness)
+        fill_registry(table, statement, witness)
+        fill_bytes(table)
+        fill_permutation(table, hashed.result())
     return table.words
 
 

@@ -244,19 +244,25 @@ def build_trace(statement: Statement, witness: ClaimWitness) -> U32:
         StatementError: the statement is out of range.
         WitnessError: the records do not satisfy the statement; the subclass and its message say which and where.
     """
+    from circuits.fill import fill_trace_columns
     from circuits.relation import check_witness
 
     statement.validate()
     check_witness(statement, witness)
     layout = layout_of(witness)
     headers = [meter.header for meter in statement.meters]
-    inputs, outputs = sponge_inputs(blocks_of(witness, layout, headers, statement.registry_header), layout)
-    check_heads(statement, read_heads(layout, inputs, outputs))
-    return fill(statement, witness, layout, inputs)
+
+    def inputs() -> U32:
+        blocks = blocks_of(witness, layout, headers, statement.registry_header)
+        states, outputs = sponge_inputs(blocks, layout)
+        check_heads(statement, read_heads(layout, states, outputs))
+        return states
+
+    return fill_trace_columns(statement, witness, layout, inputs)
 
 
 def fill(statement: Statement, witness: ClaimWitness, layout: Layout, inputs: U32) -> U32:
     """The trace, without any check: what the constraints say about it is theirs to say."""
     from circuits.fill import fill_trace_columns
 
-    return fill_trace_columns(statement, witness, layout, inputs)
+    return fill_trace_columns(statement, witness, layout, lambda: inputs)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from zk.kernels import deep, field, hashing, ntt, poseidon2, vm
+from zk.kernels._memory import THREADS
 
 
 def run_all() -> None:
@@ -22,7 +23,8 @@ def run_all() -> None:
     hashing.grind(bytes(32), 1)
     poseidon2.fill_trace(np.ones((16, 16), dtype=np.uint32))
     capacity = np.zeros(8, dtype=np.uint32)
-    poseidon2.sponge_chains(np.ones((8, 2), dtype=np.uint32), np.zeros(1, np.int64), np.full(1, 2), capacity)
+    for chains in (1, 4 * THREADS):
+        poseidon2.sponge_chains(np.ones((8, chains), dtype=np.uint32), np.arange(chains), np.full(chains, 1), capacity)
     ops = np.array([[vm.MSG, 0, vm.operand(vm.COL, 0), 0], [vm.NUM, 0, vm.operand(vm.COL, 0), 0]], dtype=np.int32)
     challenges = vm.Challenges((0, 1, 0, 0, 0), [[1, 0, 0, 0, 0]])
     trace = np.ones((1, 1, 32), dtype=np.uint32)
@@ -33,5 +35,6 @@ def run_all() -> None:
     vm.quotient(ops, capacity, trace, wide, selectors, 16, 1, challenges, [(0, -1)], coefs, (0,) * 5, 1)
     deep.linear_combination(ones, np.ones((2, 5), dtype=np.int64), 16)
     deep.dot_rows(ones, ext)
-    deep.inverse_differences((0, 1, 0, 0, 0), 4, 1, [0])
+    deep.add_quotients(np.ones((5, 2, 16), dtype=np.uint32), (0, 1, 0, 0, 0), 4, 1, np.ones((5, 2, 16), dtype=np.uint32))
+    field.scale(ones, ones[0])
     deep.fold8(np.ones((5, 1, 128), dtype=np.uint32), (0, 1, 0, 0, 0), 3)

@@ -15,8 +15,8 @@ from numba.core import cgutils
 from zk import poseidon2 as slow
 from zk.kernels import simd as S
 from zk.kernels._jit import kernel, parallel_for
-from zk.kernels._memory import U32, address, check, mont, mont_array, scratch
-from zk.kernels.simd import load, load_byte, load_word, store, store_word
+from zk.kernels._memory import THREADS, U32, address, check, mont, mont_array, scratch
+from zk.kernels.simd import load, load_byte, load_long, load_word, store, store_word
 
 _HALVES = {3: 1, 9: 8, 10: 3, 11: 24}  # lane -> k where D = 2^-k
 _NEGATIVE_HALVES = {6: 1, 12: 8, 13: 3, 14: 4, 15: 24}  # D = -2^-k
@@ -141,70 +141,108 @@ def _ir_external_one(b: Any, x: Any) -> Any:
     return S.ir_add(b, y, S.ir_add(b, half, _ir_turn(b, half, 8, 16)))
 
 
-def _write_one(b: Any, state: Any, full: Any, partial: Any, count: Any, diagonal: Any) -> None:
-    """One permutation of sixteen consecutive words, in place. diagonal: D with lane 0 zeroed.
+def _first(b: Any, x: Any) -> Any:
+    return b.zext(S.ir_lane(b, x, 0), S.I64)
 
-    In the partial rounds lane 0 is a scalar c; the other lanes' sum S is kept one round ahead, as sum(D v) + 15 (c + S), so that
-    only the cube is on the critical path. D[0] = -2, so the next lane 0 is S - c.
+
+def _lane_sum(b: Any, x: Any) -> Any:
+    for by in (8, 4, 2, 1):
+        x = S.ir_add(b, x, _ir_turn(b, x, by, 16))
+    return _first(b, x)
+
+
+def _single(states: int) -> Any:
+    """Intrinsic (state, full, partial, count, diagonal): `states` permutations, each of sixteen consecutive words, in place.
+
+    One permutation waits for its own results most of the time; several independent ones, step by step, fill that time.
+    diagonal: D with lane 0 zeroed. In the partial rounds lane 0 is a scalar c; the other lanes' sum S is kept one round ahead,
+    as sum(D v) + 15 (c + S), so that only the cube is on the critical path. D[0] = -2, so the next lane 0 is S - c.
     """
-    cell = S.ir_variable(b, S.IRV16)
-    b.store(_ir_external_one(b, S.ir_load(b, state)), cell)
 
-    def full_rounds(base: Any) -> None:
-        with cgutils.for_range(b, S.i64(4)) as loop:
-            v = S.ir_add(b, b.load(cell), S.ir_load(b, b.add(base, b.shl(loop.index, S.i64(6)))))
-            b.store(_ir_external_one(b, S.ir_mul(b, S.ir_mul(b, v, v), v)), cell)
+    def write(b: Any, state: Any, full: Any, partial: Any, count: Any, diagonal: Any) -> None:
+        cells = [S.ir_variable(b, S.IRV16) for _ in range(states)]
+        heads, rests = ([S.ir_variable(b, S.I64) for _ in range(states)] for _ in range(2))
+        for k, cell in enumerate(cells):
+            b.store(_ir_external_one(b, S.ir_load(b, _at(b, state, k))), cell)
 
-    def first(x: Any) -> Any:
-        return b.zext(S.ir_lane(b, x, 0), S.I64)
+        def full_rounds(base: Any) -> None:
+            with cgutils.for_range(b, S.i64(4)) as loop:
+                constants = S.ir_load(b, b.add(base, b.shl(loop.index, S.i64(6))))
+                for cell in cells:
+                    v = S.ir_add(b, b.load(cell), constants)
+                    b.store(_ir_external_one(b, S.ir_mul(b, S.ir_mul(b, v, v), v)), cell)
 
-    def lane_sum(x: Any) -> Any:
-        for by in (8, 4, 2, 1):
-            x = S.ir_add(b, x, _ir_turn(b, x, by, 16))
-        return first(x)
+        full_rounds(full)
+        d = S.ir_load(b, diagonal)
+        zero = S.ir_shuffle(b, S.c32(0), S.c32(_LOW_MASK), [0] + [16 + k for k in range(1, 16)])
+        for cell, head, rest in zip(cells, heads, rests, strict=True):
+            start = b.load(cell)
+            others = b.and_(start, zero)
+            b.store(_first(b, start), head)
+            b.store(_lane_sum(b, others), rest)
+            b.store(others, cell)
+        with cgutils.for_range(b, count) as loop:
+            constant = b.zext(b.load(S.ir_ptr(b, b.add(partial, b.shl(loop.index, S.i64(2))), S.I32)), S.I64)
+            for cell, head, rest in zip(cells, heads, rests, strict=True):
+                v, s = b.load(cell), b.load(rest)
+                c = S._scalar_add(b, b.load(head), constant)
+                c = S._scalar_mul(b, S._scalar_mul(b, c, c), c)
+                total = S._scalar_add(b, c, s)
+                product = S.ir_mul(b, v, d)
+                b.store(S._scalar_add(b, s, b.sub(S.i64(S.P), c)), head)
+                b.store(S._scalar_add(b, _lane_sum(b, product), S._scalar_mul(b, total, S.i64(mont(15)))), rest)
+                b.store(b.and_(S.ir_add(b, product, S.ir_splat(b, b.trunc(total, S.I32))), zero), cell)
+        for cell, head in zip(cells, heads, strict=True):
+            b.store(S.ir_set_lane(b, b.load(cell), 0, b.trunc(b.load(head), S.I32)), cell)
+        full_rounds(b.add(full, S.i64(256)))
+        for k, cell in enumerate(cells):
+            S.ir_store(b, _at(b, state, k), b.load(cell))
 
-    full_rounds(full)
-    d = S.ir_load(b, diagonal)
-    zero = S.ir_shuffle(b, S.c32(0), S.c32(_LOW_MASK), [0] + [16 + k for k in range(1, 16)])
-    head, rest = S.ir_variable(b, S.I64), S.ir_variable(b, S.I64)
-    start = b.load(cell)
-    others = b.and_(start, zero)
-    b.store(first(start), head)
-    b.store(lane_sum(others), rest)
-    b.store(others, cell)
-    with cgutils.for_range(b, count) as loop:
-        v, s, c = b.load(cell), b.load(rest), b.load(head)
-        constant = b.zext(b.load(S.ir_ptr(b, b.add(partial, b.shl(loop.index, S.i64(2))), S.I32)), S.I64)
-        c = S._scalar_add(b, c, constant)
-        c = S._scalar_mul(b, S._scalar_mul(b, c, c), c)
-        total = S._scalar_add(b, c, s)
-        product = S.ir_mul(b, v, d)
-        b.store(S._scalar_add(b, s, b.sub(S.i64(S.P), c)), head)
-        b.store(S._scalar_add(b, lane_sum(product), S._scalar_mul(b, total, S.i64(mont(15)))), rest)
-        b.store(b.and_(S.ir_add(b, product, S.ir_splat(b, b.trunc(total, S.I32))), zero), cell)
-    joined = S.ir_set_lane(b, b.load(cell), 0, b.trunc(b.load(head), S.I32))
-    b.store(joined, cell)
-    full_rounds(b.add(full, S.i64(256)))
-    S.ir_store(b, state, b.load(cell))
+    return S.ext_intrinsic(write, 5)
 
 
 _LOW_MASK = 0xFFFFFFFF
-_one = S.ext_intrinsic(_write_one, 5)
+_ABREAST = 4
+_one, _four = _single(1), _single(_ABREAST)
+
+
+@kernel
+def _absorb(messages, message_step, row, capacity, inputs, input_step, state):  # type: ignore[no-untyped-def]
+    """The permutation's input of one row, to `state` and to the row of `inputs`."""
+    for k in range(8):
+        store_word(state + k * 4, load_word(messages + k * message_step + row * 4))
+        store_word(state + 32 + k * 4, load_word(capacity + k * 4))
+    for k in range(16):
+        store_word(inputs + k * input_step + row * 4, load_word(state + k * 4))
+
+
+@kernel
+def _keep(branch, row, state, capacity):  # type: ignore[no-untyped-def]
+    """The capacity for the row after `row`."""
+    if load_byte(branch + row) == 0:
+        for k in range(8):
+            store_word(capacity + k * 4, load_word(state + 32 + k * 4))
 
 
 @kernel
 def _chain(messages, message_step, first, length, capacity, branch, inputs, input_step, state, full, partial, count, diagonal):  # type: ignore[no-untyped-def]
     """One chain of rows first .. first + length - 1; the last output is left in state. capacity: 8 words, overwritten."""
     for row in range(first, first + length):
-        for k in range(8):
-            store_word(state + k * 4, load_word(messages + k * message_step + row * 4))
-            store_word(state + 32 + k * 4, load_word(capacity + k * 4))
-        for k in range(16):
-            store_word(inputs + k * input_step + row * 4, load_word(state + k * 4))
+        _absorb(messages, message_step, row, capacity, inputs, input_step, state)
         _one(state, full, partial, count, diagonal)
-        if load_byte(branch + row) == 0:
-            for k in range(8):
-                store_word(capacity + k * 4, load_word(state + 32 + k * 4))
+        _keep(branch, row, state, capacity)
+
+
+@kernel
+def _four_chains(messages, message_step, starts, length, capacity, branch, inputs, input_step, state, full, partial, count, diagonal):  # type: ignore[no-untyped-def]
+    """The first `length` rows of four chains in step. starts: four first rows; capacity, state: four of them, one after another."""
+    for k in range(length):
+        for c in range(4):
+            row = load_long(starts + c * 8) + k
+            _absorb(messages, message_step, row, capacity + c * 32, inputs, input_step, state + c * 64)
+        _four(state, full, partial, count, diagonal)
+        for c in range(4):
+            _keep(branch, load_long(starts + c * 8) + k, state + c * 64, capacity + c * 32)
 
 
 @lru_cache(maxsize=4)
@@ -299,18 +337,29 @@ def sponge_chains(
     if flags.shape != (n,):
         raise ValueError("branch: one flag per row expected")
     first = np.asarray(initial_capacity, dtype=np.uint32).reshape(8, -1)
-    capacities = np.ascontiguousarray(np.broadcast_to(first, (8, chains)).T)
+    longest_first = np.argsort(-lengths, kind="stable")
+    starts, lengths = np.ascontiguousarray(starts[longest_first]), lengths[longest_first]
+    capacities = np.ascontiguousarray(np.broadcast_to(first, (8, chains)).T[longest_first])
     inputs = np.zeros((16, n), dtype=np.uint32)
     heads = np.zeros((chains, 16), dtype=np.uint32)
     full, partial, diagonal = _constants(partial_rounds)
 
-    def run(begin: int, end: int, thread: int) -> None:
-        for c in range(begin, end):
-            _chain(
-                address(messages), messages.strides[0], int(starts[c]), int(lengths[c]), address(capacities) + 32 * c,
-                address(flags), address(inputs), inputs.strides[0], address(heads) + 64 * c, address(full),
-                address(partial), partial_rounds, address(diagonal),
-            )  # fmt: skip
+    def call(kernel: Any, start: int, length: int, c: int) -> None:
+        kernel(
+            address(messages), messages.strides[0], start, length, address(capacities) + 32 * c, address(flags),
+            address(inputs), inputs.strides[0], address(heads) + 64 * c, address(full), address(partial), partial_rounds,
+            address(diagonal),
+        )  # fmt: skip
 
-    parallel_for(run, chains, 1 if chains < 64 else 16)
-    return inputs, np.ascontiguousarray(heads.T)
+    def run(begin: int, end: int, thread: int) -> None:
+        common = int(lengths[end - 1]) if end - begin == _ABREAST else 0
+        if common:
+            call(_four_chains, address(starts) + 8 * begin, common, begin)
+        for c in range(begin, end):
+            if lengths[c] > common:
+                call(_chain, int(starts[c]) + common, int(lengths[c]) - common, c)
+
+    parallel_for(run, chains, _ABREAST if chains >= _ABREAST * THREADS else 1)
+    found = np.empty((16, chains), dtype=np.uint32)
+    found[:, longest_first] = heads.T
+    return inputs, found
