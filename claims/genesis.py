@@ -108,6 +108,8 @@ def check_slot_genesis(agreement: Agreement, slot: Slot) -> None:
         due = time_of_round(slot.genesis_round)
     except RoundRejected:
         raise ClaimRejected("genesis", "a slot's genesis names no drand round") from None
+    if slot.parent1 or slot.parent2:
+        raise ClaimRejected("genesis", "a slot with a parent names a genesis: a lineage begins but once")
     if due >= agreement.epoch_span(slot.epoch)[1]:
         raise ClaimRejected("genesis", "the checkpoint's epoch ended before its genesis round was due")
 

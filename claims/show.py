@@ -7,15 +7,26 @@ from pathlib import Path
 
 from claims.agreement import Agreement, Caps, Party, Rules
 from claims.agreement_file import parse_agreement
-from claims.canonical import head_to_hex
+from claims.canonical import from_json, head_to_hex
 from claims.claim import MAGIC, decode_claim
 from claims.decision import FORMAT as DECISION_FORMAT
 from claims.decision import Decision
+from claims.entries import MAGIC as ENTRY_MAGIC
+from claims.entries import decode_entry
 from claims.errors import MalformedFile
 from claims.evidence import FORMATS as EVIDENCE_FORMATS
 from claims.evidence import decode_evidence
 from claims.files import CLAIM_LIMIT, read_bounded
+from claims.genesis import FORMAT as GENESIS_FORMAT
+from claims.genesis import GenesisFile
+from claims.inspect_file import FORMAT as OPENING_FORMAT
+from claims.inspect_file import Opening
+from claims.inspect_record import FAILURES, Record
+from claims.inspect_record import FORMAT as RECORD_FORMAT
+from claims.roots import MAGIC as ROOTS_MAGIC
+from claims.roots import Roots
 from claims.signatures import SIGNATURES_FORMAT, AgreementSignatures
+from claims.tlog.evidence import FORMAT as LOG_EVIDENCE_FORMAT
 from claims.units import format_duration, format_time, format_work
 
 __all__ = ["AGREEMENT_TEMPLATE", "agreement_lines", "describe"]
@@ -36,6 +47,12 @@ def describe(path: str | os.PathLike[str]) -> list[str]:
     data = read_bounded(path, CLAIM_LIMIT)
     if data.startswith(MAGIC):
         return _claim_lines(data)
+    if data.startswith(ENTRY_MAGIC):
+        return _entry_lines(data)
+    if data.startswith(ROOTS_MAGIC):
+        roots = Roots.decode(data)
+        what = f"lab {roots.lab}, period {roots.period}, epochs {roots.first_epoch} to {roots.last_epoch}"
+        return ["the epoch roots behind a claim (not checked here: standstill verify --log)", what]
     if data.startswith(_PEM):
         encrypted = b"ENCRYPTED" in data[:64]
         return [f"a key file (PEM), {'encrypted' if encrypted else 'NOT encrypted'}: not to be shared"]
@@ -46,7 +63,8 @@ def describe(path: str | os.PathLike[str]) -> list[str]:
             return ["an agreement", *agreement_lines(parse_agreement(data.decode("utf-8"), str(path)))]
         except UnicodeDecodeError:
             raise MalformedFile(f"{path}: not UTF-8 text") from None
-    raise MalformedFile(f"{path}: not a file that Standstill knows", hint="agreement, .sigs, .claim, .evidence, key or store")
+    kinds = "agreement, .sigs, .claim, .roots, .entry, .record, .opening, .evidence, .decision, key or store"
+    raise MalformedFile(f"{path}: not a file that Standstill knows", hint=kinds)
 
 
 def _first_bytes(path: str | os.PathLike[str], count: int) -> bytes:
@@ -58,18 +76,50 @@ def _first_bytes(path: str | os.PathLike[str], count: int) -> bytes:
 
 
 def _json_lines(data: bytes) -> list[str]:
-    if SIGNATURES_FORMAT.encode() in data:
+    try:
+        value = from_json(data)
+        name = value.get("format") if type(value) is dict else None
+    except (ValueError, RecursionError):
+        name = None
+    if name == SIGNATURES_FORMAT:
         signatures = AgreementSignatures.decode(data)
         return [
             "signatures of an agreement (not checked here: standstill agreement verify)",
             f"agreement   {signatures.agreement.hex()}",
-            *(f"signed by   {name}" for name in signatures.signatures),
+            *(f"signed by   {party}" for party in signatures.signatures),
         ]
-    if DECISION_FORMAT.encode() in data:
+    if name == DECISION_FORMAT:
         return ["a decision (not checked here: standstill decision check)", *Decision.decode(data).lines()]
-    if any(name.encode() in data for name in EVIDENCE_FORMATS):
+    if name in EVIDENCE_FORMATS:
         return ["evidence of equivocation (not checked here: standstill check-evidence)", f"says        {decode_evidence(data).text}"]
+    if name == RECORD_FORMAT:
+        record = Record.decode(data)
+        return [
+            "an inspection record (not checked here: standstill status)",
+            f"by          {record.author}: lab {record.lab}, period {record.period}, drand round {record.round}",
+            f"outcome     {record.outcome}" + "".join(f"; {FAILURES[code]}" for code in record.failures),
+        ]
+    if name == OPENING_FORMAT:
+        opening = Opening.decode(data)
+        return [
+            "PRIVATE: an opening for one inspector, never to be published (not checked here: standstill inspect check)",
+            f"from        lab {opening.lab}, period {opening.period}, drand round {opening.round}, to {opening.to}",
+            f"holds       {len(opening.readings)} readings, {len(opening.slots)} registry slots",
+        ]
+    if name == GENESIS_FORMAT:
+        return ["PRIVATE: what a genesis commitment hides (standstill genesis)", f"commitment  {GenesisFile.decode(data).commitment.hex()}"]
+    if name == LOG_EVIDENCE_FORMAT:
+        return ["evidence that a log signed two histories (not checked here: standstill log check-evidence)"]
     raise MalformedFile("JSON of no kind that Standstill writes")
+
+
+def _entry_lines(data: bytes) -> list[str]:
+    entry = decode_entry(data)
+    return [
+        "an entry for the public log (not checked here: standstill log append --agreement)",
+        f"agreement   {entry.agreement.hex()}",
+        f"says        {entry.title}, signed by {entry.author}",
+    ]
 
 
 def _claim_lines(data: bytes) -> list[str]:

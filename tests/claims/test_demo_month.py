@@ -19,6 +19,7 @@ from claims.entries import ClaimEntry, EpochEntry, InspectionEntry, decode_entry
 from claims.errors import ClaimsError
 from claims.evidence import decode_evidence
 from claims.records import IDLE
+from claims.show import describe
 from claims.store import Store
 
 
@@ -91,6 +92,18 @@ def test_the_printed_commands_work(shown: tuple[MonthResult, str]) -> None:
         if "--serve" not in command:
             run(folder, *shlex.split(command)[1:])
     assert json.loads((folder / "page" / "site.json").read_text()) and (folder / "caught-page" / "index.html").exists()
+
+
+def test_every_file_explains_itself(shown: tuple[MonthResult, str], tmp_path: Path) -> None:
+    month = shown[0].month
+    (tmp_path / "x.opening").write_bytes(month.rows[0].opening)
+    (tmp_path / "x.entry").write_bytes(month.view("ai2").entries[-1])
+    evidence = [item.evidence for item in shown[0].caught if item.evidence]
+    files = [*tmp_path.iterdir(), *month.folder.glob("*/*.record"), *month.folder.glob("claims/*"), *evidence]
+    lines = {path: describe(path) for path in files}
+    assert "PRIVATE" in lines[tmp_path / "x.opening"][0] and "inspection" in lines[tmp_path / "x.entry"][2]
+    assert len(files) == 2 + 3 + 6 + 2 and all(len(text) >= 1 for text in lines.values())
+    assert not any("olmo" in line or "llama" in line for text in lines.values() for line in text)
 
 
 def test_what_is_published_holds_no_name_key_or_opening(shown: tuple[MonthResult, str]) -> None:

@@ -110,7 +110,7 @@ class World:
         self.sealed: dict[tuple[str, int], SealedEpoch] = {}
         slots = (
             Slot(True, 5, 3, 0, 0, 0, 0, 0, b"o" * 32, name_digest("other")),
-            Slot(True, TAG, 3, 5, 0, 0, 3, 0, b"w" * 32, name_digest("run-1"), genesis_commitment(bytes(32), b"lr=1"), 900),
+            Slot(True, TAG, 3, 0, 0, 0, 3, 0, b"w" * 32, name_digest("run-1"), genesis_commitment(bytes(32), b"lr=1"), 900),
         )
         self.slots = SealedRegistry(slots, ("other", "run-1"), b"R" * 32)
         self._made: Opening | None = None
@@ -252,7 +252,7 @@ def test_every_manipulation_of_a_slot_is_refused(world: World) -> None:
         return resign(replace(opening, slots=tuple(slots)))
 
     true = opening.slots[at].opening.slot
-    for change in ({"tag": 5}, {"weights": bytes(32)}, {"parent1": 0}, {"genesis_round": 901}, {"epoch": 2}, {"kind": 4}):
+    for change in ({"tag": 5}, {"weights": bytes(32)}, {"parent1": 5}, {"genesis_round": 901}, {"epoch": 2}, {"kind": 4}):
         refused(world, swap(at, slot=replace(true, **change)), "slot-path")  # type: ignore[arg-type]
     refused(world, swap(at, slot=EMPTY_SLOT), "slot-path")
     refused(world, swap(at, salt=bytes(32)), "slot-path")
@@ -383,15 +383,15 @@ def shown(opening: Opening) -> tuple[list[tuple[str, int, Reading]], list[Slot]]
 
 
 def test_a_lab_with_two_lists_opens_neither(world: World) -> None:
-    """A true list for inspectors, another in the claim: the run starts from scratch there."""
-    changed = tuple(replace(e, parent1=0) if e.tag == TAG else e for e in world.closing.entries)
+    """One list for inspectors, another in the claim."""
+    changed = tuple(replace(e, parent1=5) if e.tag == TAG else e for e in world.closing.entries)
     liar = World()
     liar.closing = of_entries(replace(world.closing, entries=changed))
     with pytest.raises(MaterialError, match="closed period is not that of its heads"):
         liar.make()
     opening = world.make()
     readings, slots = shown(opening)
-    lied = [replace(slot, parent1=0) if slot.tag == TAG else slot for slot in slots]
+    lied = [replace(slot, parent1=5) if slot.tag == TAG else slot for slot in slots]
     forged = bind(world.terms, "alpha", 0, liar.closing, readings, lied, LAB_KEY)
     refused(world, resign(replace(opening, binding=forged)), "proof")
     grafted = replace(opening.binding, head=liar.closing.head, signature=forged.signature)
