@@ -37,7 +37,7 @@ REG, COL, NEXT, CONST, SEL = range(5)
 ADD, SUB, MUL, ASSERT, MSG, NUM = range(6)
 INDEX_BITS = 24
 _QUEUE = 16
-BLOCK = 256
+BLOCK = 512
 """Rows per block."""
 
 
