@@ -2,6 +2,8 @@
 
     prove LOG_ROWS REPEAT FOLDER    a warm-up proof, then REPEAT measured ones; leaves statement.json and proof.bin
     first LOG_ROWS FOLDER           imports, kernels, one proof: what a user waits for in a new process
+    rates                           what the machine can do, bench/rates.py
+    guard LOG_ROWS ROUNDS           work of each phase as ratios to a fixed one, bench/guard.py
     verify FOLDER                   the verifier, on what the others left; loads the standard library alone
 """
 
@@ -87,6 +89,16 @@ def first(log_rows: int, folder: Path) -> dict[str, Any]:
     }
 
 
+def rates() -> dict[str, Any]:
+    """The machine's rates. An exception where the kernel of products is wrong."""
+    from bench import rates
+
+    if not rates.check():
+        raise RuntimeError("the kernel of products computes something else")
+    measured = rates.measure()
+    return {**asdict(measured), "sha": measured.sha, "threads": rates.THREADS}
+
+
 def verify(folder: Path) -> dict[str, Any]:
     """One verification, the program's construction included; imports apart. A rejection is an exception."""
     start = time.perf_counter()
@@ -126,6 +138,12 @@ def main(role: str, *arguments: str) -> None:
         result = prove(int(arguments[0]), int(arguments[1]), Path(arguments[2]))
     elif role == "first":
         result = first(int(arguments[0]), Path(arguments[1]))
+    elif role == "rates":
+        result = rates()
+    elif role == "guard":
+        from bench.guard import measure
+
+        result = measure(int(arguments[0]), int(arguments[1]))
     elif role == "verify":
         result = verify(Path(arguments[0]))
     else:

@@ -52,8 +52,10 @@ def child(*arguments: str, environment: Mapping[str, str] | None = None) -> Reco
     return {**result, "process_seconds": seconds}
 
 
-def proof(log_rows: int, repeat: int = 3) -> tuple[Record, Record]:
+def proof(log_rows: int, repeat: int = 3, environment: Mapping[str, str] | None = None) -> tuple[Record, Record]:
     """Whole proofs at 2^log_rows rows, each kind of figure a median over `repeat`, and every sample behind it.
+
+    `environment` is added to the prover's.
 
     Returns:
         (record with KEYS, phases, machine and commit; samples).
@@ -63,7 +65,7 @@ def proof(log_rows: int, repeat: int = 3) -> tuple[Record, Record]:
     """
     where = machine.describe()
     with tempfile.TemporaryDirectory(prefix="standstill-bench-") as name:
-        made = child("prove", str(log_rows), str(repeat), name)
+        made = child("prove", str(log_rows), str(repeat), name, environment=environment)
         checks = [child("verify", name) for _ in range(repeat)]
     runs = made["runs"]
     record = {
