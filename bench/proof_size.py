@@ -1,0 +1,115 @@
+"""What would make proofs smaller, at the bits that `std` promises: figures for bench/proof-size.md, no protocol change.
+
+    python -m bench.proof_size
+
+Each row varies the parameters, takes the fewest queries with at least 100 bits by unique decoding and 128 in the Johnson
+regime at every height allowed (zk/security.py, on the claim's own program), and counts the bytes of a proof at 2^18 rows: the
+format of PROTOCOL.md section 8 with pruned multi-openings, averaged over random query positions.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+from unittest.mock import patch
+
+import zk.security
+from circuits.claim import claim_program
+from zk.field import DEGREE
+from zk.merkle import opening_nodes
+from zk.options import STD, Options
+from zk.proof import proof_shape
+
+LOG_ROWS, HEIGHTS, SAMPLES = 18, (16, 18, 20, 22), 10
+UNIQUE_BAR, JOHNSON_BAR = 100.0, 128.0
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Parameters of one row. columns, chunks: main columns and quotient chunks, None for the claim's and two."""
+
+    name: str
+    log_blowup: int = 2
+    log_arity: int = 3
+    query_grinding: int = 20
+    columns: int | None = None
+    chunks: int = 2
+    cap: int = 0
+
+
+VARIANTS = (
+    Variant("query grinding 24", query_grinding=24),
+    Variant("query grinding 28", query_grinding=28),
+    Variant("Merkle caps of 64 nodes", cap=6),
+    Variant("FRI arity 16", log_arity=4),
+    Variant("blow-up 8", log_blowup=3),
+    Variant("blow-up 16", log_blowup=4),
+    Variant("blow-up 8, degree 9", log_blowup=3, columns=163, chunks=8),
+    Variant("blow-up 16, degree 9", log_blowup=4, columns=163, chunks=8),
+    Variant("the same, arity 16, grinding 24", log_blowup=4, log_arity=4, query_grinding=24, columns=163, chunks=8),
+)
+
+
+def bits(options: Options, log_rows: int, arity: int) -> tuple[float, float]:
+    """(unique decoding, Johnson) of the claim at one height; constraints of degree 9 cost zeta two bits, which it has."""
+    with patch.object(zk.security, "ARITY", 1 << arity), patch.object(zk.security, "ARITY_BITS", arity):
+        report = zk.security.security_report(claim_program(), log_rows, options)
+    return report.unique_decoding.bits, report.johnson.bits
+
+
+def fewest_queries(v: Variant) -> Options:
+    """The options of a variant with the fewest queries that meet both bars at every height with an LDE domain."""
+    options = replace(STD, log_blowup=v.log_blowup, log_arity=v.log_arity, query_grinding=v.query_grinding)
+    heights = [k for k in HEIGHTS if k + v.log_blowup <= 24]
+    for queries in range(20, 200):
+        options = replace(options, queries=queries)
+        found = [bits(options, k, v.log_arity) for k in heights]
+        if all(u >= UNIQUE_BAR and j >= JOHNSON_BAR for u, j in found):
+            return options
+    raise ValueError(f"{v.name}: no number of queries is enough")
+
+
+def tree_bytes(indices: Sequence[int], depth: int, leaf: int, cap: int) -> int:
+    """Leaves and siblings of one multi-opening; with a cap its 2^cap nodes, less the root that the head has anyway."""
+    siblings = sum(1 for level, _ in opening_nodes(indices, depth) if level < depth - cap)
+    return len(indices) * leaf + 32 * (siblings + ((1 << cap) - 1 if cap else 0))
+
+
+def proof_bytes(v: Variant, options: Options) -> dict[str, float]:
+    """Mean bytes by part: head, leaves of the three matrices, their paths, FRI."""
+    program, salt = claim_program(), STD.salt_bytes
+    main = v.columns or program.n_columns
+    widths = [main, DEGREE * program.n_aux, DEGREE * v.chunks + DEGREE]
+    shape = proof_shape(program, replace(STD, queries=options.queries), LOG_ROWS)
+    folds = options.folds(LOG_ROWS)
+    values = shape.values - program.n_columns + main + DEGREE * (v.chunks - 2)
+    head = shape.head_bytes + 20 * (values - shape.values + options.final_length(LOG_ROWS) - shape.final_length)
+    rng, depth, parts = random.Random(1), LOG_ROWS + v.log_blowup, []
+    for _ in range(SAMPLES):
+        indices = sorted({rng.randrange(1 << depth) for _ in range(options.queries)})
+        leaves = len(indices) * sum(4 * width + salt for width in widths)
+        paths = 3 * tree_bytes(indices, depth, 0, v.cap)
+        fri, points = 0, [(i >> LOG_ROWS, i & (1 << LOG_ROWS) - 1) for i in indices]
+        for r in range(folds):
+            low = LOG_ROWS - v.log_arity * (r + 1)
+            points = sorted({(coset, row & (1 << low) - 1) for coset, row in points})
+            numbers = [coset << low | row for coset, row in points]
+            fri += tree_bytes(numbers, low + v.log_blowup, 20 << v.log_arity, min(v.cap, low))
+        parts.append((head, leaves, paths, fri))
+    return dict(zip(("head", "leaves", "paths", "fri"), map(fmean, zip(*parts, strict=True)), strict=True))
+
+
+def main() -> None:
+    """Prints the table."""
+    print("| variant | queries | bits at 2^18 | head | leaves | paths | FRI | KiB |\n|---|---|---|---|---|---|---|---|")
+    for v, options in [(Variant("`std` as it is"), STD), *((v, fewest_queries(v)) for v in VARIANTS)]:
+        unique, johnson = bits(options, LOG_ROWS, v.log_arity)
+        parts = proof_bytes(v, options)
+        kib = " | ".join(f"{part / 1024:.0f}" for part in (*parts.values(), sum(parts.values())))
+        print(f"| {v.name} | {options.queries} | {unique:.1f} / {johnson:.1f} | {kib} |")
+
+
+if __name__ == "__main__":
+    main()
