@@ -2,13 +2,14 @@
 # make test-all  the slow ones too
 # make demo      a whole standstill between four labs on published data, on this machine
 # make bench     benchmarks
+# make bench-check  fails when a phase of the prover got slower than recorded
 
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.standstill-dev
 
-.PHONY: setup lint types test test-all demo bench clean
+.PHONY: setup lint types test test-all demo bench bench-check clean
 
 setup: $(STAMP)
 
@@ -35,6 +36,9 @@ demo: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m bench
+
+bench-check: $(STAMP)
+	$(BIN)/python -m bench check
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

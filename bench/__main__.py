@@ -11,7 +11,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from bench import machine, measure, report
+from bench import commands, machine, measure, report
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 FIRST, LAST = 16, 21
@@ -171,6 +171,8 @@ def _write(path: Path, record: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
+
+commands.add_to(main, console, _finish)
 
 if __name__ == "__main__":
     main(prog_name="python -m bench")

@@ -115,6 +115,13 @@ def measure(log_rows: int = LOG_ROWS, rounds: int = ROUNDS) -> Record:
     return {"log_rows": log_rows, "rounds": rounds, "reference_seconds": median(beside), "ratios": _joined(ratios)}
 
 
+def in_child() -> Record:
+    """`measure` in a new process on one thread. Raises measure.BenchmarkError."""
+    from bench.measure import child
+
+    return child("guard", str(LOG_ROWS), str(ROUNDS), environment={"STANDSTILL_THREADS": "1"})
+
+
 def _grinding(grind: Callable[[bytes, int], int], number: int) -> float:
     """CPU seconds of 2^20 hashes: several nonces are sought, as the hashes that each takes are known from it."""
     begin, hashes = time.process_time(), 0

@@ -1,0 +1,201 @@
+"""Further commands of `python -m bench`: roofline, scaling, ledgers, check. README.md in this folder says how to read the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from bench import guard, machine, measure
+
+Record = dict[str, Any]
+Finish = Callable[[Path | None, Record], None]
+json_option = click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
+plot_option = click.option("--plot", type=click.Path(path_type=Path), help="Write PLOT.png and PLOT.svg.")
+repeat_option = click.option("--repeat", type=click.IntRange(1, 100), default=3, show_default=True, help="Samples behind a median.")
+rows_option = click.option("--log-rows", type=click.IntRange(16, 22), default=18, show_default=True, help="Binary logarithm of the rows.")
+
+
+def add_to(main: click.Group, console: Console, finish: Finish) -> None:
+    """Adds the commands. ``finish`` adds machine and commit to a record and writes it."""
+
+    @main.command()
+    @rows_option
+    @repeat_option
+    @json_option
+    @plot_option
+    def roofline(log_rows: int, repeat: int, json_path: Path | None, plot: Path | None) -> None:
+        """What bounds each phase: bytes and operations against this machine's measured rates."""
+        from bench import plots
+        from bench.roofline import Shapes, table
+        from circuits.claim import claim_program
+
+        before = _checked(lambda: measure.child("rates"))
+        record, _ = _checked(lambda: measure.proof(log_rows, repeat))
+        after = _checked(lambda: measure.child("rates"))
+        rates = {name: max(before[name], after[name]) for name in ("bandwidth", "products", "vector_sha", "library_sha", "sha", "threads")}
+        lines = table(Shapes(claim_program(), log_rows), record["phases"], rates)
+        _roofline_table(console, log_rows, rates, lines)
+        result = _whole({"log_rows": log_rows, "rates": rates, "phases": lines})
+        _plot(console, plots.roofline, result, plot)
+        finish(json_path, result)
+
+    @main.command()
+    @click.option("--first", type=click.IntRange(16, 22), default=16, show_default=True, help="Smallest height, 2^FIRST rows.")
+    @click.option("--last", type=click.IntRange(16, 22), default=22, show_default=True, help="Largest height.")
+    @click.option("--thread-log-rows", type=click.IntRange(16, 22), default=18, show_default=True, help="Height for the threads.")
+    @click.option("--threads", default="1,2", show_default=True, help="Numbers of threads, with commas; empty for none.")
+    @click.option("--budget", type=click.IntRange(1), default=900, show_default=True, help="Seconds for all heights together.")
+    @click.option("--cold/--no-cold", default=True, show_default=True, help="Also a first proof without compiled kernels.")
+    @repeat_option
+    @json_option
+    @plot_option
+    def scaling(
+        first: int, last: int, thread_log_rows: int, threads: str, budget: int, cold: bool, repeat: int,
+        json_path: Path | None, plot: Path | None,
+    ) -> None:  # fmt: skip
+        """Time and memory against rows, threads, and cold start. Heights that do not fit are skipped, with the reason."""
+        from bench import plots, report
+        from bench import scaling as measured
+
+        if first > last:
+            raise click.UsageError("--first is above --last")
+        try:
+            counts = [int(part) for part in threads.split(",") if part]
+        except ValueError:
+            raise click.UsageError("--threads takes numbers with commas between them") from None
+        if any(count < 1 for count in counts):
+            raise click.UsageError("--threads takes numbers from 1")
+        results, skipped = measured.heights(first, last, repeat, budget, lambda text: console.print(text, style="dim"))
+        if not results:
+            raise click.ClickException(f"no height could be measured: {skipped[0]['reason']}")
+        report.proofs(console, results)
+        scaled = _checked(lambda: measured.threads(thread_log_rows, repeat, counts))
+        result: Record = {"results": results, "skipped": skipped, "threads": scaled, "thread_log_rows": thread_log_rows}
+        if counts:
+            _thread_table(console, thread_log_rows, scaled)
+        if cold:
+            result["cold"] = _checked(lambda: measure.cold(16))
+            report.cold(console, result["cold"])
+        result = _whole(result)
+        _plot(console, plots.scaling, result, plot)
+        finish(json_path, result)
+
+    @main.command()
+    @click.option("--only", type=click.IntRange(1), help="So many labs instead of all.")
+    @repeat_option
+    @json_option
+    @plot_option
+    def ledgers(only: int | None, repeat: int, json_path: Path | None, plot: Path | None) -> None:
+        """Real ledgers: MLPerf submitters and OLMo as labs of one agreement, each claim proven and verified."""
+        from bench import plots
+        from bench.ledgers import measure as measured
+
+        labs = measured(repeat, lambda text: console.print(text, style="dim"), only)
+        _ledger_table(console, labs)
+        result = _whole({"labs": labs})
+        _plot(console, plots.ledgers, result, plot)
+        finish(json_path, result)
+
+    @main.command()
+    @click.option("--record", "keep", is_flag=True, help="Append what is measured to bench/history.json: later runs compare with it.")
+    @json_option
+    def check(keep: bool, json_path: Path | None) -> None:
+        """Fails when a phase of the prover got slower than in bench/history.json (make bench-check)."""
+        try:
+            history = guard.load()
+        except (OSError, ValueError) as error:
+            raise click.ClickException(str(error)) from error
+        found = guard.baseline(history, machine.describe()["cpu"])
+        if found is None and not keep:
+            raise click.ClickException("bench/history.json has no record: python -m bench check --record makes the first")
+        measurements: list[Record] = []
+        problems: list[str] = []
+        for _ in range(guard.ATTEMPTS):
+            measurements.append(_checked(guard.in_child))
+            problems = guard.slower(guard.lowest(measurements), *found) if found else []
+            if not problems and not keep:
+                break
+        ratios = guard.lowest(measurements)
+        _check_table(console, ratios, found[0]["ratios"] if found else {})
+        if keep:
+            guard.record(ratios, min(m["reference_seconds"] for m in measurements))
+            console.print("recorded in bench/history.json", style="dim")
+        finish(json_path, {"measurements": measurements, "problems": problems})
+        if problems and not keep:
+            raise click.ClickException("slower than recorded\n  " + "\n  ".join(problems))
+
+
+def _checked(action: Callable[[], Any]) -> Any:
+    try:
+        return action()
+    except measure.BenchmarkError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _whole(record: Record) -> Record:
+    return {"machine": machine.describe(), "commit": machine.commit(), **record}
+
+
+def _plot(console: Console, draw: Callable[[Record, Path], list[Path]], record: Record, target: Path | None) -> None:
+    if target is None:
+        return
+    try:
+        written = draw(record, target)
+    except ImportError as error:
+        raise click.ClickException(f"plots need matplotlib: pip install -e '.[bench]' ({error})") from error
+    console.print(f"plot: {', '.join(str(path) for path in written)}", style="dim", highlight=False)
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for k, name in enumerate(columns):
+        table.add_column(name, justify="left" if k == 0 else "right")
+    return table
+
+
+def _roofline_table(console: Console, log_rows: int, rates: Record, lines: list[Record]) -> None:
+    title = (
+        f"2^{log_rows} rows; copies {rates['bandwidth'] / 1e9:.0f} GB/s, {rates['products'] / 1e9:.1f} thousand million products/s, "
+        f"SHA-256 {rates['vector_sha'] / 1e6:.0f} (vectors), {rates['library_sha'] / 1e6:.0f} (library) million blocks/s"
+    )
+    names = ("phase", "MB", "multipl. 10^6", "blocks 10^6", "memory ms", "products ms", "SHA ms", "bound", "measured ms", "share")
+    table = _table(title, *names)
+    for x in lines:
+        table.add_row(
+            x["phase"], f"{x['bytes'] / 1e6:,.0f}", f"{x['multiplications'] / 1e6:,.0f}", f"{x['compressions'] / 1e6:.2f}",
+            f"{x['memory_seconds'] * 1e3:.1f}", f"{x['product_seconds'] * 1e3:.1f}", f"{x['hash_seconds'] * 1e3:.1f}",
+            x["bound"], f"{x['seconds'] * 1e3:.1f}", f"{x['share']:.0%}",
+        )  # fmt: skip
+    console.print(table)
+
+
+def _thread_table(console: Console, log_rows: int, records: list[Record]) -> None:
+    table = _table(f"Threads, 2^{log_rows} rows", "threads", "prove", "times as fast", *records[0]["phases"])
+    for r in records:
+        factor = records[0]["prove_seconds"] / r["prove_seconds"]
+        table.add_row(str(r["threads"]), f"{r['prove_seconds']:.2f} s", f"{factor:.2f}", *(f"{x:.3f}" for x in r["phases"].values()))
+    console.print(table)
+
+
+def _ledger_table(console: Console, labs: list[Record]) -> None:
+    table = _table("Real ledgers", "lab", "meters", "runs", "outside", "readings", "rows used", "books", "prove", "verify", "claim")
+    for x in labs:
+        table.add_row(
+            x["lab"], str(x["meters"]), str(x["runs"]), str(x["outside"]), f"{x['readings']:,}", f"{x['rows_used']:,}",
+            f"{x['books_seconds']:.1f} s", f"{x['prove_seconds']:.2f} s", f"{x['verify_seconds'] * 1e3:.0f} ms",
+            f"{x['claim_bytes'] / 1024:.0f} KiB",
+        )  # fmt: skip
+    console.print(table)
+
+
+def _check_table(console: Console, ratios: Record, before: Record) -> None:
+    table = _table("CPU time as a ratio to the reference", "phase", "now", "recorded", "change")
+    for name, ratio in ratios.items():
+        old = before.get(name)
+        table.add_row(name, f"{ratio:.2f}", f"{old:.2f}" if old else "", f"{ratio / old - 1:+.0%}" if old else "")
+    console.print(table)
