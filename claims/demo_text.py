@@ -145,7 +145,7 @@ def period_heading(console: Console, agreement: Agreement, period: int) -> None:
     )
 
 
-def publictable_of(console: Console, rows: list[Row]) -> None:
+def public_table(console: Console, rows: list[Row]) -> None:
     """What the world sees."""
     table = table_of(
         "\nWhat everybody sees", "lab", "period", "result", "follows", "size", "made in", "checked in",
@@ -168,7 +168,7 @@ def publictable_of(console: Console, rows: list[Row]) -> None:
     )
 
 
-def privatetable_of(console: Console, rows: list[Row]) -> None:
+def private_table(console: Console, rows: list[Row]) -> None:
     """What only each lab sees."""
     right = ("readings", "in all", "of limit", "unbooked", "one model")
     table = table_of(
