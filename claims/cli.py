@@ -223,7 +223,7 @@ def agreement_verify(path: Path, signatures: Path | None) -> None:
 @agreement_argument
 @click.option("--signatures", type=read_path, help="The parties' signatures. [default: the agreement's name with .sigs]")
 @click.option("--previous", "-p", type=read_path, multiple=True, help="Claim for the period before; repeat, back to the first.")
-@click.option("--previous-agreement", type=read_path, help="The amended agreement, at an amendment's first period.")
+@click.option("--previous-agreement", type=read_path, multiple=True, help="An amended agreement that held for earlier periods; repeat.")
 @click.option("--log", "log_source", help="The agreement's public log: a folder or an https URL.")
 @click.option("--log-memory", type=read_path, help="What you saw of the log before: a fork or rewind is rejected, and this view kept.")
 @click.option("--roots", "roots_path", type=read_path, help="The roots file. [default: the claim's name with .roots]")
@@ -237,7 +237,7 @@ def verify(
     agreement_path: Path,
     signatures: Path | None,
     previous: tuple[Path, ...],
-    previous_agreement: Path | None,
+    previous_agreement: tuple[Path, ...],
     log_source: str | None,
     log_memory: Path | None,
     roots_path: Path | None,
@@ -256,13 +256,13 @@ def verify(
     data = read_bounded(claim_path, CLAIM_LIMIT)
     links = [read_bounded(path, CLAIM_LIMIT) for path in previous]
     terms = _load_agreement(agreement_path)
-    amended = _load_agreement(previous_agreement) if previous_agreement else None
+    amended = [_load_agreement(path) for path in previous_agreement]
     known = None if policy["proof_only"] else _load_signatures(agreement_path, signatures)
     try:
         view = None if log_source is None else _open_log(log_source, terms, data, log_memory)
         roots = None if view is None else read_bounded(roots_path or claim_path.with_suffix(".roots"), ROOTS_LIMIT)
         report = verify_claim(
-            data, terms, signatures=known, previous=links, previous_agreement=amended, log=view, roots=roots,
+            data, terms, signatures=known, previous=links, previous_agreements=amended, log=view, roots=roots,
             policy=Policy(**policy),
         )  # fmt: skip
     except ClaimRejected as error:

@@ -236,7 +236,7 @@ def _verify_one(
     if previous is not None:
         options["previous"] = [read_stored(previous)]
         if book.before is not None and row.period == book.agreement.first_period:
-            options["previous_agreement"] = book.before.agreement
+            options["previous_agreements"] = [book.before.agreement]
     policy = Policy(previous_accepted=previous is not None)
     try:
         report = verify_claim(

@@ -115,7 +115,7 @@ def verify_claim(
     *,
     signatures: AgreementSignatures | None = None,
     previous: Sequence[bytes] = (),
-    previous_agreement: Agreement | None = None,
+    previous_agreements: Sequence[Agreement] = (),
     log: LogView | PublishedEntries | None = None,
     roots: bytes | None = None,
     policy: Policy = Policy(),
@@ -128,7 +128,7 @@ def verify_claim(
         signatures: the parties' signatures of it.
         previous: claim files of the periods right before, oldest first, back to the lab's first period, or to a claim
             accepted before (`policy.previous_accepted`).
-        previous_agreement: the agreement that this one amends, for a claim of the amendment's first period.
+        previous_agreements: the agreements that this one amends, one after another, as far back as ``previous`` goes; in any order.
         log: the agreement's log, opened and checked under :func:`log_trust` for the claim's lab; or its entries, indexed once
             for many claims.
         roots: the roots file's bytes. Where the agreement has a log and either is missing, the claim is not proven.
@@ -146,7 +146,7 @@ def verify_claim(
     logged = _check_log(claim, data, agreement, log, roots)
     for earlier in reversed(previous):
         link = parse_claim(earlier)
-        _continue_back(link, chain, previous_agreement, policy)
+        _continue_back(link, chain, previous_agreements, policy)
     continuity = _check_continuity(chain, policy)
     if not policy.previous_accepted:
         for link, terms in reversed(chain[1:]):
@@ -300,7 +300,7 @@ def _check_roots(claim: Claim, agreement: Agreement, roots: Roots, published: Pu
 
 
 def _continue_back(
-    link: Claim, chain: list[tuple[Claim, Agreement]], predecessor: Agreement | None, policy: Policy
+    link: Claim, chain: list[tuple[Claim, Agreement]], amended: Sequence[Agreement], policy: Policy
 ) -> None:
     """Check that ``link`` is the claim right before the oldest one in ``chain``, and append it."""
     claim, agreement = chain[-1]
@@ -309,7 +309,7 @@ def _continue_back(
         what = f"is lab {link.lab}'s for period {link.period}; the one before is {claim.lab}'s for period {claim.period - 1}"
         raise ClaimRejected("continuity", f"a previous claim {what}")
     if claim.period == agreement.first_period:
-        agreement = _predecessor(agreement, predecessor)
+        agreement = _predecessor(agreement, amended)
     try:
         _check_terms(link, agreement, policy)
     except ClaimRejected as error:
@@ -319,10 +319,11 @@ def _continue_back(
     chain.append((link, agreement))
 
 
-def _predecessor(agreement: Agreement, given: Agreement | None) -> Agreement:
+def _predecessor(agreement: Agreement, amended: Sequence[Agreement]) -> Agreement:
     if agreement.amends is None:
         raise ClaimRejected("continuity", "there is no period before the agreement's first")
-    if given is None or given.digest != agreement.amends.digest:
+    given = next((item for item in amended if item.digest == agreement.amends.digest), None)
+    if given is None:
         raise ClaimRejected("continuity", f"the amended agreement {agreement.amends.digest.hex()} is needed and was not given")
     calendar = (agreement.start, agreement.epoch_seconds, agreement.epochs_per_period)
     if (given.start, given.epoch_seconds, given.epochs_per_period) != calendar:

@@ -202,15 +202,21 @@ def test_amendments_continue_the_amended_agreement() -> None:
     amends = f'[amends]\ndigest = "{TERMS.digest.hex()}"\nfrom_period = 1\n\n[pause]'
     later = parse_agreement(world.TEXT.replace("[pause]", amends).replace("1e23", "2e23"))
     first, second = world.claim(TERMS), world.claim(later, 1)
-    assert verify(second, first, terms=later, previous_agreement=TERMS).proven
+    assert verify(second, first, terms=later, previous_agreements=[TERMS]).proven
     rejected("continuity", second, first, terms=later, match="was not given")
-    rejected("continuity", second, first, terms=later, previous_agreement=later)
+    rejected("continuity", second, first, terms=later, previous_agreements=[later])
     rejected("continuity", second, terms=later, match="NOT CHECKED")
     rejected("period", world.claim(later, 0), terms=later)
+    again = amends.replace(TERMS.digest.hex(), later.digest.hex()).replace("from_period = 1", "from_period = 2")
+    last = parse_agreement(world.TEXT.replace("[pause]", again).replace("1e23", "3e23"))
+    third = world.claim(last, 2)
+    for chain in ([TERMS, later], [later, TERMS]):
+        assert verify(third, first, second, terms=last, previous_agreements=chain).proven
+    rejected("continuity", third, first, second, terms=last, previous_agreements=[later], match="was not given")
     joined = parse_agreement(world.TEXT.replace("[pause]", amends).replace("log_rows = 16", "log_rows = 16\nsince_period = 1"))
     assert verify(world.claim(joined, 1, before=world.OPENING), terms=joined).proven
     shifted = parse_agreement(world.TEXT.replace("[pause]", amends).replace("00:00:00Z", "00:00:01Z"))
-    rejected("continuity", world.claim(shifted, 1), first, terms=shifted, previous_agreement=TERMS, match="calendar")
+    rejected("continuity", world.claim(shifted, 1), first, terms=shifted, previous_agreements=[TERMS], match="calendar")
 
 
 def test_proof_only_checks_no_signature_and_says_so() -> None:

@@ -95,7 +95,7 @@ def python(files: dict[str, Any], policy: dict[str, bool]) -> Verdict:
             signatures = None if files["signatures"] is None else AgreementSignatures.decode(files["signatures"])
         except ClaimsError:
             return "agreement", None
-        amended = None if files["previousAgreement"] is None else decode_agreement(files["previousAgreement"])
+        amended = [] if files["previousAgreement"] is None else [decode_agreement(files["previousAgreement"])]
         log: LogView | PublishedEntries | None = None
         if agreement.log is not None and files["log"] is not None and files["roots"] is not None:
             try:
@@ -103,7 +103,7 @@ def python(files: dict[str, Any], policy: dict[str, bool]) -> Verdict:
             except LogError:
                 log = PublishedEntries(agreement, [])  # no entry: rejected where the log's turn comes
         report = verify_claim(
-            files["claim"], agreement, signatures=signatures, previous=files["previous"], previous_agreement=amended, log=log,
+            files["claim"], agreement, signatures=signatures, previous=files["previous"], previous_agreements=amended, log=log,
             roots=files["roots"], policy=Policy(**policy),
         )  # fmt: skip
         bits = report.security
