@@ -27,8 +27,8 @@ from bench import machine
 
 Record = dict[str, Any]
 HISTORY = Path(__file__).with_name("history.json")
-THRESHOLD = 0.25
-"""Share by which a phase may be above its record: above what ten quiet and loaded runs of one commit differ by (README.md)."""
+THRESHOLD = 0.15
+"""Share by which a phase may be above its record: twice what runs of one commit differ by on a loaded machine (README.md)."""
 OTHER_PROCESSOR = 1.0
 """The same where the record is of another processor: only gross losses show."""
 SMALL = 0.02
