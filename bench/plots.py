@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 Record = dict[str, Any]
@@ -78,6 +79,8 @@ def scaling(record: Record, target: Path) -> list[Path]:
     rows = [r["rows"] for r in results]
     figure, (times, memory, speed) = pyplot.subplots(1, 3, figsize=(15, 4.8), constrained_layout=True)
     _against_rows(times, rows, [r["prove_seconds"] for r in results], "prove", "black")
+    used = [median(run["cpu_seconds"] for run in r["samples"]["prove"]) for r in results]
+    times.plot(rows, used, ".-", color="tab:red", label="prove, time of all threads")
     times.plot(rows, [r["verify_seconds"] for r in results], "s--", color="darkgreen", label="verify")
     times.set_ylabel("seconds")
     times.set_title("Time")

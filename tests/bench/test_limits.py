@@ -118,9 +118,12 @@ def test_plots_are_written(tmp_path: Path) -> None:
     phases = {name: float(1 + k) for k, name in enumerate(("witness", *PHASES))}
     lines = roofline.table(SHAPES, phases, RATES)
     records = [
-        {"rows": 1 << k, "prove_seconds": 2.0**k, "verify_seconds": 0.1, "peak_rss_mb": 2.0**k, "threads": k - 15, "phases": phases}
+        {
+            "rows": 1 << k, "prove_seconds": 2.0**k, "verify_seconds": 0.1, "peak_rss_mb": 2.0**k, "threads": k - 15, "phases": phases,
+            "samples": {"prove": [{"cpu_seconds": 2.0**k}]},
+        }
         for k in (16, 17)
-    ]
+    ]  # fmt: skip
     lab = {"lab": "a", "rows": 9, "rows_used": 5, "prove_seconds": 1.0, "verify_seconds": 0.1, "claim_bytes": 9}
     for draw, record in (
         (plots.roofline, {"log_rows": 18, "phases": lines}),
