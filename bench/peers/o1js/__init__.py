@@ -15,7 +15,7 @@ from bench.peers.model import Job, NotRun, Peer, Plan, Properties, Step
 __all__ = ["CHUNK", "PEERS"]
 
 FOLDER = Path(__file__).parent
-CHUNK, MAX_READINGS = 1024, 1 << 14
+CHUNK, MAX_READINGS = 2048, 1 << 14
 MACHINES = {"x86_64": "linux-x64", "aarch64": "linux-arm64"}
 TAMPERED = ("byte", "most", "end", "sum")
 

@@ -3,7 +3,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { Cache, Field, Gadgets, Poseidon, Provable, SelfProof, Struct, ZkProgram, initializeBindings, setBackend, verify } from "o1js";
 
-const CHUNK = 1024;
+const CHUNK = 2048;
 const START = Field(7);
 
 const now = () => performance.now() / 1000;
