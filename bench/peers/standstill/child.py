@@ -1,0 +1,61 @@
+"""`python -m bench.peers.standstill.child prove INSTANCE | verify [proof|most]`, in the job's folder."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+PROOF, STATEMENT = Path("proof.bin"), Path("statement.json")
+
+
+def prove_step(instance: Path) -> dict[str, Any]:
+    """One proof. Kernels are loaded first; the statement, which everyone knows, is not part of the time."""
+    import numpy as np
+
+    from bench import chain_sum
+    from zk.kernels import _jit
+
+    _jit.warm_up()
+    record = json.loads(instance.read_text(encoding="utf-8"))
+    readings = chain_sum.Readings(
+        np.array(record["values"], dtype=np.uint64), np.ascontiguousarray(np.array(record["nonces"], dtype=np.uint64).T)
+    )
+    statement = chain_sum.statement_of(readings, most=int(record["most"]))
+    chain_sum.program()
+    start = time.perf_counter()
+    chain_sum.trace_of(statement, readings)
+    trace = time.perf_counter() - start
+    start = time.perf_counter()
+    proof = chain_sum.prove_chain(statement, readings)
+    seconds = time.perf_counter() - start
+    PROOF.write_bytes(proof)
+    fields = {"readings": statement.readings, "start": statement.start, "end": statement.end, "most": statement.most}
+    STATEMENT.write_text(json.dumps(fields), encoding="utf-8")
+    return {"seconds": seconds, "proof_bytes": len(proof), "phases": {"witness": trace, "rest": seconds - trace}}
+
+
+def verify_step(tamper: str) -> dict[str, Any]:
+    """The pure-Python verifier on what `prove` left, after the tampering that is asked for."""
+    from bench import chain_sum
+    from zk.errors import ZkError
+
+    fields, proof = json.loads(STATEMENT.read_text(encoding="utf-8")), bytearray(PROOF.read_bytes())
+    if tamper == "proof":
+        proof[len(proof) // 2] ^= 1
+    most = fields["most"] - (tamper == "most")
+    statement = chain_sum.Statement(fields["readings"], tuple(fields["start"]), tuple(fields["end"]), most)
+    start = time.perf_counter()
+    try:
+        report = chain_sum.verify_chain(statement, bytes(proof))
+    except ZkError as error:
+        return {"accepted": False, "reason": str(error), "seconds": time.perf_counter() - start}
+    seconds = time.perf_counter() - start
+    return {"accepted": True, "seconds": seconds, "security_bits": round(report.johnson.bits, 1)}
+
+
+if __name__ == "__main__":
+    result = prove_step(Path(sys.argv[2])) if sys.argv[1] == "prove" else verify_step("".join(sys.argv[2:3]))
+    print(json.dumps(result))
