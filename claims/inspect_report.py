@@ -95,7 +95,7 @@ def _slot_lines(
 
 def _parent(names: Mapping[int, OpenedSlot], tag: int) -> str:
     if tag not in names:
-        return f"tag {tag}, which was not drawn"
+        return f"tag {tag}, which was not drawn: have the lab show which checkpoint it is, and that it has a slot"
     parent = names[tag]
     weights = parent.opening.slot.weights
     digest = f", weights {weights.hex()}" if weights != NOTHING else ""

@@ -283,7 +283,9 @@ def _inspections(source: Folder, book: Book, lab: Lab, row: Row, records: dict[b
     counted: list[tuple[str, int, str]] = []
     for item, index in book.published.inspections(lab.name, row.period):
         outcome = _outcome(source, book, item, index, number, committed, opening, records, heads)
-        if outcome is not None:
+        if outcome == "passed" and any(conflict.first == item for conflict in book.published.conflicts):
+            source.note(f"log entry {index}: {item.author} signed another version of {item.title}: its pass does not count")
+        elif outcome is not None:
             counted.append((item.author, item.round, outcome))
     row = replace(row, inspections=tuple(sorted(counted)))
     for who, _, outcome in row.inspections:
