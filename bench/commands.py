@@ -24,6 +24,42 @@ def add_to(main: click.Group, console: Console, finish: Finish) -> None:
     """Adds the commands. ``finish`` adds machine and commit to a record and writes it."""
 
     @main.command()
+    @click.option("--scratch", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for peers and their work.")
+    @click.option("--sizes", default="64,1024,4096", show_default=True, help="Readings N, with commas.")
+    @click.option("--peers", "names", help="Names, with commas. [default: all]")
+    @click.option("--install", "fetch", is_flag=True, help="First install what is missing, each peer from its ordinary registry.")
+    @click.option("--limit", type=click.IntRange(1), default=300, show_default=True, help="Seconds for one step of a peer.")
+    @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for peers.json and plots.")
+    @repeat_option
+    def peers(scratch: Path, sizes: str, names: str | None, fetch: bool, limit: int, out: Path | None, repeat: int) -> None:
+        """S(N) in other proof systems, interleaved in one run: time, memory, proof size, and whether wrong proofs are rejected."""
+        from bench.peers import report as peer_report
+        from bench.peers import run
+
+        known = {peer.name: peer for peer in run.catalogue()}
+        wanted = list(known) if names is None else names.split(",")
+        if unknown := [name for name in wanted if name not in known]:
+            raise click.UsageError(f"no such peer: {', '.join(unknown)}; known: {', '.join(known)}")
+        if not all(text.isdigit() and 0 < int(text) < 1 << 22 for text in sizes.split(",")):
+            raise click.UsageError(f"--sizes {sizes!r} is not a list of numbers of readings")
+        chosen, scratch = [known[name] for name in wanted], scratch.resolve()
+        scratch.mkdir(parents=True, exist_ok=True)
+        for peer in chosen if fetch else ():
+            if (problem := run.install(peer, scratch)) is not None:
+                console.print(f"{peer.title}: {problem}", highlight=False, markup=False)
+        limits = run.Limits(limit, limit)
+        result = run.run(
+            chosen, scratch, [int(text) for text in sizes.split(",")], repeat, limits,
+            say=lambda text: console.print(text, highlight=False, markup=False),
+        )  # fmt: skip
+        records = peer_report.figures(result)
+        peer_report.show(console, records, chosen)
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            peer_report.plots(records, chosen, out)
+            finish(out / "peers.json", result)
+
+    @main.command()
     @rows_option
     @repeat_option
     @json_option

@@ -172,4 +172,5 @@ def _slot(row: Any) -> OpenedSlot:
 def opening_limit(drawn: Drawn, meters: int) -> int:
     """Bytes that an opening of this draw has at most, of a lab with so many meters."""
     size = _HEAD_BYTES + meters * _METER_BYTES
-    return min(OPENING_LIMIT, size + len(drawn.draws) * (_READING_BYTES + _SLOT_BYTES) + len(drawn.slots) * _SLOT_BYTES)
+    slots = 3 * (len(drawn.draws) + len(drawn.slots))  # each with its two parents
+    return min(OPENING_LIMIT, size + len(drawn.draws) * _READING_BYTES + slots * _SLOT_BYTES)

@@ -10,7 +10,7 @@ salt and audit path, and a proof that all of this is what stands behind the head
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -181,11 +181,20 @@ def _open_slots(agreement: Agreement, drawn: Drawn, material: Material, readings
     tags = {item.opening.reading.tag for item in readings if item.opening.reading.tag >= FIRST_TAG}
     if tags - place.keys():
         raise MaterialError(f"a drawn reading's checkpoint is not in the registry published for epoch {last}")
+    primary = {*drawn.slots, *(place[tag] for tag in tags)}
+    parents = _parents(registry.slots[index] for index in primary if index < len(registry.slots))
+    if parents - place.keys():
+        raise MaterialError(f"the parent of a checkpoint to be opened is not in the registry published for epoch {last}")
     slots = []
-    for index in sorted({*drawn.slots, *(place[tag] for tag in tags)}):
+    for index in sorted({*primary, *(place[tag] for tag in parents)}):
         name = registry.names[index] if index < len(registry.slots) else ""
         slots.append(OpenedSlot(name, SlotOpening.of(registry.slots, index, registry.seed, size)))
     return slots
+
+
+def _parents(slots: Iterable[Slot]) -> set[int]:
+    """Tags of the parents of slots. They are opened too: a parent that no draw could meet would be whatever the lab likes."""
+    return {tag for slot in slots for tag in (slot.parent1, slot.parent2) if tag}
 
 
 def _covering(readings: Sequence[Reading], offset: int) -> int:
@@ -238,7 +247,7 @@ def check_opening(agreement: Agreement, drawn: Drawn, opening: Opening, inspecto
 
 
 def _check_readings(agreement: Agreement, drawn: Drawn, opening: Opening) -> None:
-    if len(opening.readings) > len(drawn.draws) or len(opening.slots) > len(drawn.slots) + len(drawn.draws):
+    if len(opening.readings) > len(drawn.draws) or len(opening.slots) > 3 * (len(drawn.slots) + len(drawn.draws)):
         raise OpeningRejected("selection", "more is opened than was drawn")
     places = [(r.opening.reading.epoch, r.meter, r.opening.index) for r in opening.readings]
     if any(a >= b for a, b in zip(places, places[1:], strict=False)):
@@ -332,8 +341,12 @@ def _check_slots(agreement: Agreement, drawn: Drawn, opening: Opening) -> None:
     worked = [item.opening.slot for item in opening.slots if item.opening.slot.tag in tags]
     if any(KINDS[slot.kind - 1] not in ("CHECKPOINT", "SNAPSHOT") or slot.epoch < first for slot in worked):
         raise OpeningRejected("slot-values", "a drawn reading's checkpoint is of a kind or a period that receives no work then")
-    if {*drawn.slots, *(by_tag[tag] for tag in tags)} != set(indices):
-        raise OpeningRejected("selection", "the opened slots are not exactly those drawn and those of drawn readings")
+    primary = {*drawn.slots, *(by_tag[tag] for tag in tags)}
+    parents = _parents(item.opening.slot for item in opening.slots if item.opening.index in primary)
+    if parents - by_tag.keys():
+        raise OpeningRejected("slot-missing", "the slot of an opened checkpoint's parent is not opened")
+    if {*primary, *(by_tag[tag] for tag in parents)} != set(indices):
+        raise OpeningRejected("selection", "the opened slots are not exactly those drawn, those of drawn readings, and their parents")
 
 
 def _check_binding(agreement: Agreement, opening: Opening) -> None:

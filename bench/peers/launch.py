@@ -1,8 +1,8 @@
 """Starts one child process and takes its resource use: `python -I -S launch.py RESULT TIMEOUT ARGV...`.
 
 A process of its own, standard library only and small: on Linux the peak memory of a child starts at that of the process that
-started it, and the benchmark's own is larger than many a verifier. RESULT gets a JSON object: `wall` and `cpu` (user and system, all threads
-and waited-for descendants) in seconds, `rss_mb` (10^6 bytes, of the largest process), `code`, `timed_out`.
+started it, and the benchmark's own is larger than many a verifier. RESULT gets a JSON object: `wall` and `cpu` (user and system,
+all threads and waited-for descendants) in seconds, `rss_mb` (10^6 bytes, of the largest process), `code`, `timed_out`.
 """
 
 from __future__ import annotations

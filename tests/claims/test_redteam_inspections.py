@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+import pytest
 import test_inspect_open as base
 import test_status_log as log
 from test_inspect_open import world  # noqa: F401
@@ -13,9 +14,8 @@ from test_status_log import proven, world_  # noqa: F401
 from claims.errors import ClaimsError
 from claims.evidence import decode_evidence
 from claims.inspect_file import Opening
-from claims.inspect_open import check_opening
+from claims.inspect_open import MaterialError, OpeningRejected, check_opening
 from claims.inspect_record import Record
-from claims.inspect_report import site_lines
 from claims.records import RegistryEntry
 
 HIDDEN = 4242
@@ -35,11 +35,17 @@ def _hidden_parent() -> base.World:
     return lab
 
 
-def test_a_parent_without_a_slot_is_pointed_out_to_the_inspector() -> None:
-    """No proof excludes it (FORMATS-inspection.md section I7): the report asks for the parent's slot."""
+def test_a_parent_without_a_slot_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parents of what is drawn are opened too: neither an honest program opens without them, nor does a check accept."""
     lab = _hidden_parent()
-    checked = check_opening(lab.terms, lab.drawn, lab.make(), "beta")
-    assert any(f"tag {HIDDEN}, which was not drawn: have the lab show" in line for line in site_lines(lab.terms, checked))
+    with pytest.raises(MaterialError, match="parent of a checkpoint"):
+        lab.make()
+    with monkeypatch.context() as dishonest:
+        dishonest.setattr("claims.inspect_open._parents", lambda slots: set())
+        opening = lab.make()
+    with pytest.raises(OpeningRejected) as caught:
+        check_opening(lab.terms, lab.drawn, opening, "beta")
+    assert caught.value.code == "slot-missing"
 
 
 def test_a_pass_that_its_inspector_contradicts_does_not_count(proven: log.Published) -> None:  # noqa: F811
