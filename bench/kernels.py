@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from zk.kernels import _jit, deep, field, hashing, ntt, poseidon2, vm
-from zk.kernels.vm import ADD, ASSERT, COL, CONST, MSG, MUL, NEXT, NUM, REG, SUB, operand
+from zk.kernels.opcodes import ADD, ASSERT, COL, CONST, MSG, MUL, NEXT, NUM, REG, SUB, operand
 
 Row = tuple[str, float, str]
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from zk.kernels import deep, field, hashing, ntt, poseidon2, vm
 from zk.kernels._memory import THREADS
+from zk.kernels.opcodes import COL, MSG, NUM, operand
 
 
 def run_all() -> None:
@@ -25,7 +26,7 @@ def run_all() -> None:
     capacity = np.zeros(8, dtype=np.uint32)
     for chains in (1, 4 * THREADS):
         poseidon2.sponge_chains(np.ones((8, chains), dtype=np.uint32), np.arange(chains), np.full(chains, 1), capacity)
-    ops = np.array([[vm.MSG, 0, vm.operand(vm.COL, 0), 0], [vm.NUM, 0, vm.operand(vm.COL, 0), 0]], dtype=np.int32)
+    ops = np.array([[MSG, 0, operand(COL, 0), 0], [NUM, 0, operand(COL, 0), 0]], dtype=np.int32)
     challenges = vm.Challenges((0, 1, 0, 0, 0), [[1, 0, 0, 0, 0]])
     trace = np.ones((1, 1, 32), dtype=np.uint32)
     vm.accumulate(vm.fractions(ops, capacity, trace, 16, challenges, [(0, -1)]), (0,) * 5)

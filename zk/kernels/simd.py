@@ -362,6 +362,10 @@ def _vector_op(writer: Any, result: Any, *kinds: Any) -> Any:
     return intrinsic(function)
 
 
+def _mul_shoup(b: Any, x: Any, w: Any, ratio: Any) -> Any:
+    return ir_mul_shoup(b, x, (w, ratio))
+
+
 def _load_word(b: Any, address: Any) -> Any:
     return b.zext(b.load(ir_ptr(b, address, I32), align=4), I64)
 
@@ -398,6 +402,7 @@ load_splat_wide = _vector_op(ir_load_splat_wide, W8, types.int64)
 add = _vector_op(ir_add, V16, V16, V16)
 sub = _vector_op(ir_sub, V16, V16, V16)
 mul = _vector_op(ir_mul, V16, V16, V16)
+mul_shoup = _vector_op(_mul_shoup, V16, V16, V16, V16)
 even = _vector_op(ir_even, W8, V16)
 odd = _vector_op(ir_odd, W8, V16)
 reduce = _vector_op(ir_reduce, V16, W8, W8)

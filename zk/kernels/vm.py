@@ -1,6 +1,7 @@
 """Constraint interpreter: one compiled kernel runs any AIR's program, over blocks of rows that stay in cache.
 
-A program is an int32 array (n_ops, 4) of [opcode, dst, a, b] over virtual registers. An operand is kind << 24 | index:
+A program is an int32 array (n_ops, 4) of [opcode, dst, a, b] over virtual registers; what runs is the fused form of it (fuse.py). An
+operand is kind << 24 | index:
 
     REG 0   virtual register          COL 1   main column, this row        NEXT 2   main column, next row of the coset
     CONST 3 entry of the constants    SEL 4   selector: 0 first row, 1 last row, 2 transition
@@ -11,7 +12,7 @@ A program is an int32 array (n_ops, 4) of [opcode, dst, a, b] over virtual regis
     NUM 5                  num[dst] += gamma[b] * a             (num starts at 0)
 
 fp and num are extension values per row. Sums of products with constants (ASSERT, MSG, NUM) are queued and added sixteen at a
-time with one reduction each.
+time with one reduction each. The constraint of a pair (i, j) with column h is (h fp_i - num_i) fp_j - num_j fp_i.
 
 A LogUp group is a pair (i, j) of interactions or a single (i, -1); it stands for the fraction h = num_i/fp_i + num_j/fp_j. Every
 group but the last has an extension column h in the auxiliary trace; the last extension column is the accumulator:
@@ -21,6 +22,7 @@ Slow twin: tests/zk/kernels/test_vm.py.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -28,22 +30,33 @@ import numpy.typing as npt
 
 from zk.kernels import simd as S
 from zk.kernels._jit import kernel, parallel_for
-from zk.kernels._memory import U32, address, aligned, check, log2, mont, root_of_unity, scratch, unmont
+from zk.kernels._memory import R_INVERSE, U32, address, aligned, check, log2, mont, root_of_unity, scratch, unmont
 from zk.kernels.field import ext_mul_int, ext_product, ext_reciprocal
+from zk.kernels.fuse import fuse
 from zk.kernels.ntt import SHIFT
-from zk.kernels.simd import P, add, dot5, load, load_long, load_word, mul, splat, store, sub
+from zk.kernels.opcodes import (
+    ADD,
+    ADD3,
+    ADD4,
+    ASSERT,
+    CONST,
+    CUBE,
+    DIFF,
+    INDEX_BITS,
+    MADD,
+    MSG,
+    MUL,
+    NEXT,
+    NUM,
+    REG,
+    SEL,
+    SUB,
+)
+from zk.kernels.simd import P, add, dot5, load, load_long, load_word, mul, mul_shoup, splat, store, sub
 
-REG, COL, NEXT, CONST, SEL = range(5)
-ADD, SUB, MUL, ASSERT, MSG, NUM = range(6)
-INDEX_BITS = 24
 _QUEUE = 16
 BLOCK = 512
 """Rows per block."""
-
-
-def operand(kind: int, index: int) -> int:
-    """Encode an operand."""
-    return kind << INDEX_BITS | index
 
 
 @kernel
@@ -59,6 +72,11 @@ def _push(queue, table, count, constant, src, step, size, vectors):  # type: ign
     """Queue entry `count`: a value per row and its constant (five 64-bit words)."""
     for v in range(vectors):
         store(queue + count * size + v * 64, load(src + v * step))
+    _keep(table, count, constant)
+
+
+@kernel
+def _keep(table, count, constant):  # type: ignore[no-untyped-def]
     for k in range(5):
         S.store_long(table + count * 40 + k * 8, load_long(constant + k * 8))
 
@@ -70,7 +88,7 @@ def _interpret(p, bases, work, vectors):  # type: ignore[no-untyped-def]
     coefs, beta, gamma, alpha, interactions = (
         load_long(p + 32), load_long(p + 40), load_long(p + 48), load_long(p + 56), load_long(p + 64),
     )  # fmt: skip
-    size = load_long(p + 72)
+    size, factors = load_long(p + 72), load_long(p + 144)
     regs, acc = work, work + load_long(p + 80)
     fp = acc + 5 * size
     num = fp + interactions * 5 * size
@@ -88,59 +106,85 @@ def _interpret(p, bases, work, vectors):  # type: ignore[no-untyped-def]
                 store(fp + (i * 5 + k) * size + v * 64, start)
                 store(num + (i * 5 + k) * size + v * 64, zero)
     held, held2, target = 0, 0, fp
-    for place in range(ops, ops + n_ops * 16, 16):
+    for place in range(ops, ops + n_ops * 24, 24):
         code, a, b = load_word(place), load_word(place + 8), load_word(place + 12)
         kind = (a >> 24) * 8
         x = load_long(bases + kind) + (a & 0xFFFFFF) * load_long(steps + kind)
         xi = load_long(incs + kind)
-        if code <= 2:
-            kind = (b >> 24) * 8
-            y = load_long(bases + kind) + (b & 0xFFFFFF) * load_long(steps + kind)
-            yi = load_long(incs + kind)
-            out = regs + load_word(place + 4) * size
-            if code == 0:
-                for v in range(vectors):
-                    store(out + v * 64, add(load(x + v * xi), load(y + v * yi)))
-            elif code == 1:
-                for v in range(vectors):
-                    store(out + v * 64, sub(load(x + v * xi), load(y + v * yi)))
-            else:
-                for v in range(vectors):
-                    store(out + v * 64, mul(load(x + v * xi), load(y + v * yi)))
-        elif code == 3:
+        if code == ASSERT:
             if held == _QUEUE:
                 _flush(queue, table, held, acc, size, vectors)
                 held = 0
             _push(queue, table, held, coefs + b * 40, x, xi, size, vectors)
             held += 1
-        else:
+            continue
+        if code == MSG or code == NUM:
             constant, goal = beta + b * 40, fp + load_word(place + 4) * 5 * size
-            if code == 5:
+            if code == NUM:
                 constant, goal = gamma + b * 40, num + load_word(place + 4) * 5 * size
             if held2 == _QUEUE or goal != target:
                 _flush(queue2, table2, held2, target, size, vectors)
                 held2, target = 0, goal
             _push(queue2, table2, held2, constant, x, xi, size, vectors)
             held2 += 1
+            continue
+        out = regs + load_word(place + 4) * size
+        c = load_word(place + 16)
+        kind = (c >> 24) * 8
+        z = load_long(bases + kind) + (c & 0xFFFFFF) * load_long(steps + kind)
+        zi = load_long(incs + kind)
+        if code == MADD:
+            w, ratio = splat(load_word(factors + b * 8)), splat(load_word(factors + b * 8 + 4))
+            for v in range(vectors):
+                store(out + v * 64, add(load(z + v * zi), mul_shoup(load(x + v * xi), w, ratio)))
+            continue
+        kind = (b >> 24) * 8
+        y = load_long(bases + kind) + (b & 0xFFFFFF) * load_long(steps + kind)
+        yi = load_long(incs + kind)
+        if code == ADD:
+            for v in range(vectors):
+                store(out + v * 64, add(load(x + v * xi), load(y + v * yi)))
+        elif code == SUB:
+            for v in range(vectors):
+                store(out + v * 64, sub(load(x + v * xi), load(y + v * yi)))
+        elif code == MUL:
+            for v in range(vectors):
+                store(out + v * 64, mul(load(x + v * xi), load(y + v * yi)))
+        elif code == CUBE:
+            constant = load(y)
+            for v in range(vectors):
+                t = add(load(x + v * xi), constant)
+                store(out + v * 64, mul(mul(t, t), t))
+        elif code == ADD3:
+            for v in range(vectors):
+                store(out + v * 64, add(add(load(x + v * xi), load(y + v * yi)), load(z + v * zi)))
+        elif code == ADD4:
+            d = load_word(place + 20)
+            kind = (d >> 24) * 8
+            t = load_long(bases + kind) + (d & 0xFFFFFF) * load_long(steps + kind)
+            ti = load_long(incs + kind)
+            for v in range(vectors):
+                store(out + v * 64, add(add(load(x + v * xi), load(y + v * yi)), add(load(z + v * zi), load(t + v * ti))))
+        elif code == DIFF:
+            if held == _QUEUE:
+                _flush(queue, table, held, acc, size, vectors)
+                held = 0
+            for v in range(vectors):
+                store(queue + held * size + v * 64, sub(load(x + v * xi), load(y + v * yi)))
+            _keep(table, held, coefs + load_word(place + 4) * 40)
+            held += 1
     _flush(queue, table, held, acc, size, vectors)
     _flush(queue2, table2, held2, target, size, vectors)
 
 
 @kernel
-def _group(fp, num, i, j, size, v, denominator, numerator, held):  # type: ignore[no-untyped-def]
-    """denominator = fp_i fp_j and numerator = num_i fp_j + num_j fp_i of sixteen rows (step 64); single: fp_i, num_i."""
-    fi, ni = fp + i * 5 * size + v * 64, num + i * 5 * size + v * 64
-    if j < 0:
+def _weighted(num, fp, unit, size, out):  # type: ignore[no-untyped-def]
+    """out = num fp of sixteen rows (rows of num and fp `size` bytes apart, of out 64). unit: num is one."""
+    if unit:
         for k in range(5):
-            store(denominator + k * 64, load(fi + k * size))
-            store(numerator + k * 64, load(ni + k * size))
+            store(out + k * 64, load(fp + k * size))
     else:
-        fj, nj = fp + j * 5 * size + v * 64, num + j * 5 * size + v * 64
-        ext_product(fi, size, fj, size, denominator, 64)
-        ext_product(ni, size, fj, size, numerator, 64)
-        ext_product(nj, size, fi, size, held, 64)
-        for k in range(5):
-            store(numerator + k * 64, add(load(numerator + k * 64), load(held + k * 64)))
+        ext_product(num, size, fp, size, out, 64)
 
 
 @kernel
@@ -168,8 +212,19 @@ def _fractions(p, work, extra, row, vectors, out, out_step):  # type: ignore[no-
     for v in range(vectors):
         for g in range(count):
             place = area + g * 960
-            i, j = load_long(groups + g * 16), load_long(groups + g * 16 + 8)
-            _group(fp, num, i, j, size, v, place, place + 320, held)
+            i, j, units = load_long(groups + g * 24), load_long(groups + g * 24 + 8), load_long(groups + g * 24 + 16)
+            fi, ni = fp + i * 5 * size + v * 64, num + i * 5 * size + v * 64
+            if j < 0:
+                for k in range(5):
+                    store(place + k * 64, load(fi + k * size))
+                    store(place + 320 + k * 64, load(ni + k * size))
+            else:
+                fj, nj = fp + j * 5 * size + v * 64, num + j * 5 * size + v * 64
+                ext_product(fi, size, fj, size, place, 64)
+                _weighted(ni, fj, units & 1, size, place + 320)
+                _weighted(nj, fi, units & 2, size, held)
+                for k in range(5):
+                    store(place + 320 + k * 64, add(load(place + 320 + k * 64), load(held + k * 64)))
             if g == 0:
                 for k in range(5):
                     store(place + 640 + k * 64, load(place + k * 64))
@@ -192,24 +247,23 @@ def _fractions(p, work, extra, row, vectors, out, out_step):  # type: ignore[no-
 
 @kernel
 def _quotient(p, work, extra, coset, row, vectors, aux, aux_step, offset, table, scale, out, out_step):  # type: ignore[no-untyped-def]
-    """Quotient of one block. extra: bases, four extension vectors, one per group. aux, out: of this block's first row."""
+    """Quotient of one block. extra: bases, three extension vectors, one per group. aux, out: of this block's first row."""
     _set_bases(p, extra, work, coset, row)
     _interpret(p, extra, work, vectors)
     size, interactions, groups, count = load_long(p + 72), load_long(p + 64), load_long(p + 128), load_long(p + 136)
     acc = work + load_long(p + 80)
     fp = acc + 5 * size
     num = fp + interactions * 5 * size
-    denominator = extra + 64
-    numerator, held, last = denominator + 320, denominator + 640, denominator + 960
-    values = denominator + 1280
+    first, second, last = extra + 64, extra + 384, extra + 704
+    values = extra + 1024
     factor = splat(scale)
     for v in range(vectors):
         for g in range(count):
-            i, j = load_long(groups + g * 16), load_long(groups + g * 16 + 8)
-            _group(fp, num, i, j, size, v, denominator, numerator, held)
+            i, j, units = load_long(groups + g * 24), load_long(groups + g * 24 + 8), load_long(groups + g * 24 + 16)
+            fi, ni, value = fp + i * 5 * size + v * 64, num + i * 5 * size + v * 64, values + g * 320
             column = aux + g * 5 * aux_step + v * 64
             if g < count - 1:
-                ext_product(column, aux_step, denominator, 64, held, 64)
+                ext_product(column, aux_step, fi, size, first, 64)
             else:
                 for k in range(5):
                     here = column + k * aux_step
@@ -217,9 +271,15 @@ def _quotient(p, work, extra, coset, row, vectors, aux, aux_step, offset, table,
                     for f in range(count - 1):
                         u = sub(u, load(aux + (f * 5 + k) * aux_step + v * 64))
                     store(last + k * 64, u)
-                ext_product(last, 64, denominator, 64, held, 64)
+                ext_product(last, 64, fi, size, first, 64)
             for k in range(5):
-                store(values + (g * 5 + k) * 64, sub(load(held + k * 64), load(numerator + k * 64)))
+                store(value + k * 64, sub(load(first + k * 64), load(ni + k * size)))  # h fp_i - num_i
+            if j >= 0:
+                fj, nj = fp + j * 5 * size + v * 64, num + j * 5 * size + v * 64
+                ext_product(value, 64, fj, size, first, 64)
+                _weighted(nj, fi, units & 2, size, second)
+                for k in range(5):
+                    store(value + k * 64, sub(load(first + k * 64), load(second + k * 64)))
         dot5(values, 64, table, count * 5, acc + v * 64, size)
         for k in range(5):
             store(out + k * out_step + v * 64, mul(load(acc + k * size + v * 64), factor))
@@ -284,8 +344,32 @@ def interactions_only(ops: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     return np.ascontiguousarray(ops[kept[::-1]])
 
 
-def _validate_program(ops: Any, columns: int, constants: int, interactions: int, sizes: dict[int, int]) -> int:
-    """Bounds of every operand, once, by numpy. Returns the number of registers."""
+def _factors(consts: U32) -> U32:
+    """Montgomery constants as factors of prepared products (simd.ir_mul_shoup): pairs of a canonical value w and floor(w 2^32 / p)."""
+    w = consts.astype(np.uint64) * np.uint64(R_INVERSE) % np.uint64(P)
+    pairs = np.stack([w, (w << np.uint64(32)) // np.uint64(P)], axis=1)
+    return np.ascontiguousarray(pairs.astype(np.uint32))
+
+
+def _units(ops: npt.NDArray[np.int32], consts: U32, gamma: npt.NDArray[np.uint64], interactions: int) -> npt.NDArray[np.int64]:
+    """1 for each interaction whose numerator is the constant one, so that products with it are none; else 0."""
+    numerators = ops[ops[:, 0] == NUM]
+    plain = (gamma == np.array([mont(1), 0, 0, 0, 0], dtype=np.uint64)).all(axis=1)
+    units = np.zeros(max(interactions, 1), dtype=np.int64)
+    for i in range(interactions):
+        mine = numerators[numerators[:, 1] == i]
+        if len(mine) == 1 and mine[0, 2] >> INDEX_BITS == CONST:
+            units[i] = plain[mine[0, 3]] and consts[mine[0, 2] & ((1 << INDEX_BITS) - 1)] == mont(1)
+    return units
+
+
+@lru_cache(maxsize=8)
+def _fused(program: bytes) -> tuple[npt.NDArray[np.int32], int]:
+    return fuse(np.frombuffer(program, dtype=np.int32).reshape(-1, 4))
+
+
+def _validate_program(ops: Any, columns: int, constants: int, interactions: int, sizes: dict[int, int]) -> None:
+    """Bounds of every operand, once, by numpy."""
     if not isinstance(ops, np.ndarray) or ops.dtype != np.int32 or ops.ndim != 2 or ops.shape[1] != 4:
         raise TypeError("ops: expected an int32 array (n, 4)")
     code, dst, a, b = (ops[:, k].astype(np.int64) for k in range(4))
@@ -305,7 +389,6 @@ def _validate_program(ops: Any, columns: int, constants: int, interactions: int,
             raise ValueError("ops: coefficient out of range")
     if np.any(dst[code >= MSG] >= interactions):
         raise ValueError("ops: interaction out of range")
-    return registers
 
 
 class _Run:
@@ -322,7 +405,11 @@ class _Run:
         consts = np.asarray(consts, dtype=np.uint32).reshape(-1)
         tables = [_wide_table(coefs), _wide_table(challenges.beta), _wide_table(challenges.gamma)]
         sizes = {ASSERT: len(tables[0]), MSG: len(tables[1]), NUM: len(tables[2])}
-        registers = _validate_program(ops, main.shape[0], len(consts), interactions, sizes)
+        _validate_program(ops, main.shape[0], len(consts), interactions, sizes)
+        program, registers = _fused(ops.tobytes())
+        unit = _units(ops, consts, tables[2], interactions)
+        units = np.where(self.groups >= 0, unit[self.groups], 0) @ (1, 2)
+        table = np.ascontiguousarray(np.column_stack([self.groups, units]).astype(np.int64))
         if selectors is None:
             if np.any((ops[:, 2:] >> INDEX_BITS) == SEL):
                 raise ValueError("the program uses selectors, but there are none")
@@ -333,14 +420,14 @@ class _Run:
         spread = np.ascontiguousarray(np.repeat(consts.reshape(-1, 1), 16, axis=1))
         steps = np.array([size, main.strides[0], main.strides[0], 64, self.selectors.strides[0]], dtype=np.int64)
         incs = np.array([64, 64, 64, 0, 64], dtype=np.int64)
-        program = np.ascontiguousarray(ops)
-        self.kept = [program, *tables, np.ascontiguousarray(alpha), spread, steps, incs]
+        factors = _factors(consts)
+        self.kept = [program, *tables, np.ascontiguousarray(alpha), spread, steps, incs, factors, table]
         self.parameters = np.array(
             [
                 address(program), len(program), address(steps), address(incs), address(tables[0]), address(tables[1]),
                 address(tables[2]), address(self.kept[4]), interactions, size, max(registers, 1) * size,
                 address(main), main.strides[1], address(spread), address(self.selectors), self.selectors.strides[1],
-                address(self.groups), len(self.groups),
+                address(table), len(table), address(factors),
             ],
             dtype=np.int64,
         )  # fmt: skip

@@ -9,7 +9,7 @@ from zk.kernels import vm
 from zk.kernels._memory import mont_array
 from zk.kernels.field import ext_mul_int as mul
 from zk.kernels.field import ext_pow_int, from_mont
-from zk.kernels.vm import ADD, ASSERT, COL, CONST, MSG, NEXT, NUM, REG, SUB, operand
+from zk.kernels.opcodes import ADD, ASSERT, COL, CONST, MSG, NEXT, NUM, REG, SUB, operand
 
 P = 2**31 - 2**24 + 1
 ORDER = P**5
