@@ -9,7 +9,7 @@ from claims.agreement import MAX_TIME, Agreement
 from claims.decision import Decision
 from claims.units import format_time
 
-__all__ = ["STATES", "Life", "life_of", "lifted_spans"]
+__all__ = ["STATES", "Life", "keeps_calendar", "life_of", "lifted_spans"]
 
 STATES = ("draft", "signed", "in force", "amended", "lifted", "expired")
 _END = MAX_TIME + 1
@@ -79,11 +79,14 @@ def life_of(
     return Life("in force", f"since {format_time(begin)}, until {format_time(end)}")
 
 
+def keeps_calendar(one: Agreement, other: Agreement) -> bool:
+    """Whether two agreements have one start, epoch and period, so that a period's number means the same in both."""
+    calendars = {(item.start, item.epoch_seconds, item.epochs_per_period) for item in (one, other)}
+    return len(calendars) == 1
+
+
 def _took_over(agreement: Agreement, successor: Agreement, now: int) -> bool:
     """Whether an amendment of this agreement keeps its calendar and its first period has begun."""
     if successor.amends is None or successor.amends.digest != agreement.digest:
         return False
-    calendar = (agreement.start, agreement.epoch_seconds, agreement.epochs_per_period)
-    if (successor.start, successor.epoch_seconds, successor.epochs_per_period) != calendar:
-        return False
-    return now >= successor.epoch_span(successor.first_period * successor.epochs_per_period)[0]
+    return keeps_calendar(agreement, successor) and now >= successor.epoch_span(successor.first_period * successor.epochs_per_period)[0]

@@ -20,7 +20,7 @@ from claims.entries import PublishedEntries
 from claims.errors import BadSignature, ClaimRejected, ClaimsError, UnreadableFile
 from claims.evidence import decode_evidence
 from claims.files import ROOTS_LIMIT, SMALL_LIMIT
-from claims.life import Life, life_of, lifted_spans
+from claims.life import Life, keeps_calendar, life_of, lifted_spans
 from claims.status_folder import RECORD_LIMIT, ClaimFile, Folder, SignedAgreement
 from claims.status_model import Row, State
 from claims.status_rows import Book, judge_period
@@ -44,9 +44,16 @@ def log_trust(agreement: Agreement) -> LogTrust | None:
 
 @dataclass
 class _Findings:
-    """What concerns no single period. ``against``: (agreement, lab, period) to the reason why the claim is rejected."""
+    """What concerns no single period.
+
+    Attributes:
+        breaches: by others than a lab in a period.
+        gaps: why periods before the agreement cannot be judged.
+        against: (agreement, lab, period) to the reason why the claim is rejected.
+    """
 
     breaches: list[str] = field(default_factory=list)
+    gaps: list[str] = field(default_factory=list)
     against: dict[tuple[bytes, str, int], str] = field(default_factory=dict)
 
 
@@ -82,7 +89,7 @@ def compute(
     if life.successor is not None:
         handover = others[life.successor].agreement.first_period
         rows = [row for row in rows if row.agreement != current.agreement.digest or row.period < handover]
-    holds, why = _holds(life, rows, found.breaches)
+    holds, why = _holds(life, rows, found)
     return State(
         agreement=current.agreement, now=now, life=life, holds=holds, why=tuple(why), rows=tuple(rows),
         log_size=None if book.view is None else book.view.size, log_problem=book.log_problem,
@@ -101,9 +108,7 @@ def _books(
     chain = [current]
     while (amends := chain[0].agreement.amends) is not None and amends.digest in others:
         chain.insert(0, others[amends.digest])
-    first = chain[0].agreement.amends
-    if first is not None:
-        source.note(f"agreements/: the amended agreement {first.digest.hex()} is not here")
+    found.gaps += _gaps(chain)
     books: list[Book] = []
     for item in chain:
         book = Book(item, books[-1] if books else None, now)
@@ -111,6 +116,23 @@ def _books(
         _open_log(source, book, memory if last else None, found)
         books.append(book)
     return books
+
+
+def _gaps(chain: Sequence[SignedAgreement]) -> list[str]:
+    """What keeps the periods before the present agreement from being judged: what is hidden there would be forgiven."""
+    first, gaps = chain[0].agreement.amends, []
+    if first is not None:
+        gaps.append(f"the amended agreement {first.digest.hex()} is not here: nothing before period {first.from_period} is judged")
+    for item, after in zip(chain, chain[1:], strict=False):
+        old, new = item.agreement, after.agreement
+        name, begin = f"the amended agreement {old.digest.hex()}", new.first_period
+        if item.unsigned:
+            gaps.append(f"{name} is not signed by {', '.join(item.unsigned)}: nothing before period {begin} is judged")
+        elif not keeps_calendar(old, new):
+            gaps.append(f"{name} has another calendar (start, epoch or period): its periods are not those of the present one")
+        elif old.periods < begin:
+            gaps.append(f"{name} ends before period {old.periods}, the present one begins with period {begin}")
+    return gaps
 
 
 def _open_log(source: Folder, book: Book, memory: str | os.PathLike[str] | None, found: _Findings) -> None:
@@ -258,7 +280,6 @@ def _rows(
     for book, after in zip(books, [*books[1:], None], strict=True):
         agreement = book.agreement
         if book.signed.unsigned:
-            source.note(f"agreement {agreement.digest.hex()}: not signed by {', '.join(book.signed.unsigned)}")
             continue
         until = agreement.periods if after is None else min(agreement.periods, after.agreement.first_period)
         length = agreement.epoch_seconds * agreement.epochs_per_period
@@ -275,18 +296,18 @@ def _rows(
     return rows
 
 
-def _holds(life: Life, rows: Sequence[Row], breaches: Sequence[str]) -> tuple[str, list[str]]:
+def _holds(life: Life, rows: Sequence[Row], found: _Findings) -> tuple[str, list[str]]:
     """yes, no or undecided; and why."""
     broken = [row for row in rows if row.state in ("missing", "rejected")]
-    why = [*breaches, *(f"lab {row.lab}, period {row.period}: {row.state}: {row.reason}" for row in broken)]
+    why = [*found.breaches, *(row.sentence() for row in broken)]
     if why:
         return "no", why
-    if life.state in ("draft", "signed", "lifted"):
+    if life.state in ("draft", "signed", "lifted", "amended"):
         return "undecided", [f"the agreement is {life.state}: {life.reason}"]
     waiting = [row for row in rows if row.state in ("late", "under inspection") or (row.state == "pending" and row.owed)]
-    if waiting:
-        return "undecided", [f"lab {row.lab}, period {row.period}: {row.state}: {row.reason}" for row in waiting]
+    if waiting or found.gaps:
+        return "undecided", [*found.gaps, *(row.sentence() for row in waiting)]
     proven = sum(row.state == "proven" for row in rows)
     if not proven:
         return "undecided", ["no claim is due yet"]
-    return "yes", [f"every claim that is due is proven: {proven}"]
+    return "yes", [f"{proven} {'claim is' if proven == 1 else 'claims are'} proven, and no other is due"]

@@ -56,6 +56,10 @@ class Row:
     inspections: tuple[tuple[str, int, str], ...] = ()
     opening_due: int | None = None
 
+    def sentence(self) -> str:
+        """The state and the reason, for a list of what stands in the way."""
+        return f"the claim of {self.lab} for period {self.period} is {self.state}: {self.reason}"
+
     def to_json(self) -> dict[str, Any]:
         """JSON values."""
         return {
@@ -102,6 +106,11 @@ class State:
     breaches: tuple[str, ...]
     problems: tuple[str, ...]
 
+    @property
+    def held(self) -> bool:
+        """Every claim is proven, and the agreement has expired: it binds nobody any more."""
+        return self.holds == "yes" and self.life.state == "expired"
+
     def to_json(self) -> dict[str, Any]:
         """JSON values."""
         life = self.life
@@ -126,6 +135,8 @@ class State:
     def lines(self) -> list[str]:
         """Plain text, the answer first."""
         answer = {"yes": "THE STANDSTILL HOLDS", "no": "THE STANDSTILL DOES NOT HOLD", "undecided": "UNDECIDED"}[self.holds]
+        if self.held:
+            answer = "THE STANDSTILL HELD TO ITS END; the agreement has expired"
         out = [
             f"{answer} at {format_time(self.now)}",
             *(f"  {line}" for line in self.why),

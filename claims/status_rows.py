@@ -25,6 +25,7 @@ __all__ = ["Book", "judge_period"]
 MAX_CANDIDATES = 8
 """Signed claim files of one lab and period that are tried, where no log says which one was published."""
 OUTCOMES = {1: "passed", 2: "failed", 3: "refused"}
+FINDINGS = {"failed": "its inspection failed", "refused": "it did not open what was drawn"}
 
 
 @dataclass
@@ -65,6 +66,13 @@ class Book:
             return replace(self, view=None, published=None, log_problem=f"for lab {lab}: {error.what}")
         return replace(self, view=view, published=PublishedEntries(self.agreement, list(enumerate(view.entries))))
 
+    def is_lifted(self, period: int) -> bool:
+        """Whether the pause was lifted at some moment of a period."""
+        if not self.agreement.first_period <= period < self.agreement.periods:
+            return False
+        begin, end = self.agreement.period_span(period)
+        return any(since < end and begin < until for since, until in self.lifted)
+
     def at(self, period: int) -> Book:
         """The book that answers for a period: this one, or the amended agreement's."""
         return self.before.at(period) if self.before is not None and period < self.agreement.first_period else self
@@ -77,13 +85,20 @@ def judge_period(
     """The row of a lab and a period that has begun."""
     row = _calendar(book, lab, period)
     row = _epochs(book, lab, row)
-    if any(since < row.end and row.begin < until for since, until in book.lifted):
-        return replace(row, state="lifted", reason="the pause was lifted in this period", owed=False)
-    row, chosen = _published(source, book, lab, row, files)
-    if row.state != "rejected":
-        row = _unproven(book, row) if chosen is None else _verify(source, book, lab, row, chosen, roots)
-        if row.state == "proven":
-            row = _inspections(source, book, lab, row, records)
+    lifted = book.is_lifted(period)
+    if book.now < row.end:
+        early = "; a claim is here already, and counts once the period has ended" if files else ""
+        row = _unproven(book, row)
+        row = replace(row, reason=row.reason + early)
+    else:
+        row, chosen = _published(source, book, lab, row, files)
+        if row.state != "rejected":
+            row = _unproven(book, row) if chosen is None else _verify(source, book, lab, row, chosen, roots)
+            if row.state == "proven" and not lifted:
+                row = _inspections(source, book, lab, row, records)
+    if lifted:
+        made = "; the claim that was made all the same is proven" if row.state == "proven" else ""
+        return replace(row, state="lifted", reason=f"the pause was lifted in this period{made}", check=None, owed=False)
     if evidence is not None:
         row = replace(row, state="rejected", reason=evidence, check="evidence")
     return row
@@ -213,6 +228,8 @@ def _verify(
         if key in earlier.waiting:
             return replace(_unproven(book, replace(row, reason=f"its claim waits for that of period {row.period - 1}")))
         reason = f"NOT CHECKED: there is no accepted claim for period {row.period - 1}"
+        if earlier.is_lifted(row.period - 1):
+            reason += ", in which the pause was lifted: an amendment must give a new opening head"
         return replace(row, state="rejected", check="continuity", reason=f"continuity: {reason}")
     last = row
     for stored, roots_digest in chosen:
@@ -290,7 +307,7 @@ def _inspections(source: Folder, book: Book, lab: Lab, row: Row, records: dict[b
     row = replace(row, inspections=tuple(sorted(counted)))
     for who, _, outcome in row.inspections:
         if outcome != "passed":
-            return replace(row, state="rejected", check="inspection", reason=f"inspection by {who}: {outcome}")
+            return replace(row, state="rejected", check="inspection", reason=f"{who} recorded that {FINDINGS[outcome]}")
     if row.inspections:
         return replace(row, reason=f"{row.reason}; inspected by {', '.join(who for who, _, _ in row.inspections)}")
     if opening is not None and book.now > opening:

@@ -93,7 +93,7 @@ def seen(folder: Path, now: int, period: int = 0) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("hours", "without", "with_claim"),
     [
-        (1, ("pending", "undecided"), ("proven", "yes")), (30, ("pending", "undecided"), ("proven", "yes")),
+        (1, ("pending", "undecided"), ("pending", "undecided")), (24, ("pending", "undecided"), ("proven", "yes")), (30, ("pending", "undecided"), ("proven", "yes")),
         (30.1, ("late", "undecided"), ("proven", "yes")), (36, ("late", "undecided"), ("proven", "yes")),
         (36.1, ("missing", "no"), ("proven", "yes")),
     ],
@@ -117,8 +117,9 @@ def test_a_chain_of_periods(tmp_path: Path) -> None:
     publish(tmp_path)
     for period in range(2):
         claim(tmp_path, period)
-    state = compute(tmp_path, now=START + 2 * DAY - 1)
-    assert [row.state for row in state.rows] == ["proven", "proven"] and state.holds == "yes"
+    state = compute(tmp_path, now=START + 2 * DAY)
+    assert [row.state for row in state.rows] == ["proven", "proven", "pending", "pending"] and state.holds == "yes"
+    assert state.why == ("2 claims are proven, and no other is due",)
     state = compute(tmp_path, now=START + 2 * DAY + 7 * HOUR)
     assert row(state, 2).state == "pending" and row(state, 2, "beta").state == "pending"
 
@@ -126,11 +127,10 @@ def test_a_chain_of_periods(tmp_path: Path) -> None:
 def test_a_claim_after_a_missing_or_rejected_one_is_rejected(tmp_path: Path) -> None:
     publish(tmp_path)
     claim(tmp_path, 1)
-    state = compute(tmp_path, now=START + DAY + 20 * HOUR)
+    state = compute(tmp_path, now=START + 2 * DAY)
     assert row(state, 0).state == "missing" and row(state, 1).check == "continuity" and state.holds == "no"
-    assert compute(tmp_path, now=START + DAY + 8 * HOUR).rows[1].state == "pending", "the earlier one may still come"
     claim(tmp_path, 0, proof=b"bad")
-    state = compute(tmp_path, now=START + DAY + 20 * HOUR)
+    state = compute(tmp_path, now=START + 2 * DAY)
     assert row(state, 0).check == "proof" and row(state, 1).check == "continuity"
 
 
@@ -138,9 +138,9 @@ def test_a_broken_chain_is_named(tmp_path: Path) -> None:
     publish(tmp_path)
     claim(tmp_path, 0)
     claim(tmp_path, 1, before=world.head(7))
-    state = compute(tmp_path, now=START + DAY)
+    state = compute(tmp_path, now=START + 2 * DAY)
     assert (row(state, 1).state, row(state, 1).check) == ("rejected", "continuity")
-    assert "lab alpha, period 1" in state.why[0] and state.holds == "no"
+    assert "the claim of alpha for period 1 is rejected: " in state.why[0] and state.holds == "no"
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_broken_chain_is_named(tmp_path: Path) -> None:
 def test_rejected_claims_say_why(tmp_path: Path, changes: dict[str, Any], check: str) -> None:
     publish(tmp_path)
     claim(tmp_path, **changes)
-    state = compute(tmp_path, now=START + 1)
+    state = compute(tmp_path, now=START + DAY)
     assert (row(state).state, row(state).check, state.holds) == ("rejected", check, "no")
 
 
@@ -168,6 +168,22 @@ def test_before_the_beginning_and_after_the_end(tmp_path: Path) -> None:
     assert (state.life.state, state.holds, state.rows) == ("signed", "undecided", ())
     state = compute(tmp_path, now=START + 100 * DAY)
     assert state.life.state == "expired" and state.holds == "no" and len(state.rows) == 12 + 10
+
+
+def alone(text: str) -> str:
+    """The agreement with alpha as its only lab."""
+    text = text[: text.index('[[lab]]\nname = "beta"')] + text[text.index("[[meter]]") :]
+    return text[: text.rindex("[[meter]]")]
+
+
+def test_an_expired_agreement_held_and_holds_no_more(tmp_path: Path) -> None:
+    text = alone(TEXT.replace("periods = 12", "periods = 1"))
+    terms = parse_agreement(text)
+    publish(tmp_path, text)
+    claim(tmp_path, 0, terms)
+    state = compute(tmp_path, now=START + DAY)
+    assert (state.life.state, state.holds, state.held) == ("expired", "yes", True)
+    assert state.lines()[0].startswith("THE STANDSTILL HELD TO ITS END; the agreement has expired")
 
 
 # ---- decisions and amendments ------------------------------------------------------------------------------
@@ -190,6 +206,23 @@ def test_a_lifted_pause_owes_nothing_until_it_is_triggered(tmp_path: Path) -> No
     assert state.life.state == "in force" and [row.state for row in state.rows] == ["lifted", "pending"]
 
 
+def test_after_a_lifted_period_the_chain_of_claims_goes_on(tmp_path: Path) -> None:
+    """Nothing is owed for it, but a claim that was made all the same is what the next one continues from."""
+    publish(tmp_path)
+    decide(tmp_path, "a", "lift", START + 5 * HOUR, 1, 2)
+    decide(tmp_path, "b", "trigger", START + 20 * HOUR, 1, 2)
+    claim(tmp_path, 1)
+    state = compute(tmp_path, now=START + 2 * DAY)
+    assert row(state, 1).check == "continuity" and "new opening head" in row(state, 1).reason and state.holds == "no"
+    claim(tmp_path, 0)
+    state = compute(tmp_path, now=START + 2 * DAY)
+    assert [row.state for row in state.rows[:2]] == ["lifted", "proven"] and state.holds == "yes"
+    assert "made all the same is proven" in row(state, 0).reason
+    claim(tmp_path, 0, proof=b"bad")
+    state = compute(tmp_path, now=START + 2 * DAY)
+    assert (row(state, 0).state, row(state, 0).check, row(state, 1).check) == ("lifted", None, "continuity")
+
+
 def test_too_few_deciders_decide_nothing(tmp_path: Path) -> None:
     publish(tmp_path)
     decide(tmp_path, "a", "lift", START, 1)
@@ -210,12 +243,53 @@ def test_an_amendment_takes_over_and_its_claims_continue(tmp_path: Path) -> None
     publish(tmp_path, TEXT, "agreements/first")
     claim(tmp_path, 0)
     claim(tmp_path, 1, later)
-    state = compute(tmp_path, now=START + 2 * DAY - 1)
-    assert [(row.agreement, row.state) for row in state.rows] == [(TERMS.digest, "proven"), (later.digest, "proven")]
+    state = compute(tmp_path, now=START + 2 * DAY)
+    assert [(row.agreement, row.state) for row in state.rows[:2]] == [(TERMS.digest, "proven"), (later.digest, "proven")]
     assert state.holds == "yes" and state.life.state == "in force"
     shutil.rmtree(tmp_path / "agreements")
-    state = compute(tmp_path, now=START + 2 * DAY - 1)
-    assert row(state, 1).check == "continuity" and any(TERMS.digest.hex() in problem for problem in state.problems)
+    state = compute(tmp_path, now=START + 2 * DAY)
+    assert row(state, 1).check == "continuity" and state.holds == "no"
+
+
+def fresh(period: int = 1, name: str = "digest") -> str:
+    """An amendment in which alpha starts over with a new opening head: no claim of it needs one from before."""
+    text = amended(period).replace("log_rows = 16", f"log_rows = 16\nsince_period = {period}")
+    return text if name == "digest" else text.replace(TERMS.digest.hex(), name)
+
+
+def test_who_hides_the_amended_agreement_hides_what_was_missing_under_it(tmp_path: Path) -> None:
+    """Alpha made no claim for period 0; its publisher leaves the agreement of that period out, or its signatures."""
+    later, now = parse_agreement(fresh()), START + 2 * DAY
+    publish(tmp_path, fresh())
+    claim(tmp_path, 1, later, before=later.lab("alpha").opening_head)
+    publish(tmp_path, TEXT, "agreements/first")
+    assert compute(tmp_path, now=now).holds == "no"
+    os.unlink(tmp_path / "agreements" / "first.sigs")
+    state = compute(tmp_path, now=now)
+    assert row(state, 1).state == "proven" and state.holds == "undecided" and "not signed by alpha, beta" in state.why[0]
+    shutil.rmtree(tmp_path / "agreements")
+    state = compute(tmp_path, now=now)
+    assert row(state, 1).state == "proven" and state.holds == "undecided"
+    assert f"the amended agreement {TERMS.digest.hex()} is not here" in state.why[0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [('epoch = "1 h"', 'epoch = "2 h"', "another calendar"), ("periods = 12", "periods = 2", "ends before period 2")],
+)
+def test_an_amendment_that_leaves_time_unjudged_does_not_hold(tmp_path: Path, old: str, new: str, why: str) -> None:
+    before = alone(TEXT.replace(old, new))
+    first = parse_agreement(before)
+    text = alone(fresh(3, first.digest.hex()))
+    later = parse_agreement(text)
+    publish(tmp_path, text)
+    publish(tmp_path, before, "agreements/first")
+    for period, terms in ((0, first), (1, first), (3, later)):
+        start = {"before": terms.lab("alpha").opening_head} if period == 3 else {}
+        claim(tmp_path, period, terms, **start)
+    state = compute(tmp_path, now=START + 4 * DAY)
+    assert [row.state for row in state.rows if row.begin < START + 4 * DAY] == ["proven"] * 3
+    assert state.holds == "undecided" and why in state.why[0]
 
 
 def test_the_amended_agreement_says_who_replaced_it(tmp_path: Path) -> None:
@@ -223,7 +297,8 @@ def test_the_amended_agreement_says_who_replaced_it(tmp_path: Path) -> None:
     publish(tmp_path, amended(), "agreements/second")
     claim(tmp_path, 0)
     state = compute(tmp_path, now=START + 5 * DAY)
-    assert state.life.state == "amended" and [row.period for row in state.rows] == [0] and state.holds == "yes"
+    assert state.life.state == "amended" and [row.period for row in state.rows] == [0]
+    assert state.holds == "undecided" and parse_agreement(amended()).digest.hex() in state.why[0], "what holds now is another's matter"
     publish(tmp_path, amended(), "agreements/second", seeds=(1,))
     assert compute(tmp_path, now=START + 5 * DAY).life.state == "in force", "one party cannot amend alone"
 
@@ -233,10 +308,10 @@ def test_two_amendments_of_one_agreement_are_a_breach(tmp_path: Path) -> None:
     claim(tmp_path, 0)
     publish(tmp_path, amended(), "agreements/one")
     publish(tmp_path, amended(2), "agreements/two")
-    state = compute(tmp_path, now=START + 1)
+    state = compute(tmp_path, now=START + DAY)
     assert state.holds == "no" and "alpha, beta signed 2 amendments" in state.breaches[0]
     publish(tmp_path, amended(2), "agreements/two", seeds=(2,))
-    assert compute(tmp_path, now=START + 1).breaches == ()
+    assert compute(tmp_path, now=START + DAY).breaches == ()
 
 
 def test_other_agreements_of_the_same_parties_are_no_breach(tmp_path: Path) -> None:
@@ -244,7 +319,7 @@ def test_other_agreements_of_the_same_parties_are_no_breach(tmp_path: Path) -> N
     publish(tmp_path, TEXT.replace("two-labs", "other"), "agreements/other")
     claim(tmp_path, 0)
     put(tmp_path, "claims", "other.claim", world.claim(parse_agreement(TEXT.replace("two-labs", "other"))).encode())
-    state = compute(tmp_path, now=START + 1)
+    state = compute(tmp_path, now=START + DAY)
     assert state.holds == "yes" and any("about agreement" in problem for problem in state.problems)
 
 
@@ -257,7 +332,7 @@ def test_files_that_the_lab_did_not_sign_harm_nobody(tmp_path: Path) -> None:
     for number in range(20):
         forged = dataclasses.replace(good, proof=b"%d" % number)
         put(tmp_path, "claims", f"0-{number}.claim", forged.encode())
-    state = compute(tmp_path, now=START + 1)
+    state = compute(tmp_path, now=START + DAY)
     assert (row(state).state, state.holds) == ("proven", "yes") and any("does not verify" in text for text in state.problems)
 
 
@@ -265,24 +340,24 @@ def test_names_do_not_matter(tmp_path: Path) -> None:
     publish(tmp_path)
     claim(tmp_path, 0, name="beta-7.claim")
     claim(tmp_path, 1, name="alpha-0.claim")
-    state = compute(tmp_path, now=START + DAY)
-    assert [row.state for row in state.rows] == ["proven", "proven"] and len(state.problems) == 2
+    state = compute(tmp_path, now=START + 2 * DAY)
+    assert [row.state for row in state.rows[:2]] == ["proven", "proven"] and len(state.problems) == 2
 
 
 def test_two_signed_claims_with_different_heads_are_evidence(tmp_path: Path) -> None:
     publish(tmp_path)
     one = claim(tmp_path)
     two = claim(tmp_path, name="again.claim", head_after=world.head(5))
-    state = compute(tmp_path, now=START + 1)
+    state = compute(tmp_path, now=START + DAY)
     assert (row(state).state, row(state).check, state.holds) == ("rejected", "evidence", "no")
     os.unlink(tmp_path / "claims" / "again.claim")
-    assert compute(tmp_path, now=START + 1).holds == "yes"
+    assert compute(tmp_path, now=START + DAY).holds == "yes"
     item = find_equivocations(one, two)[0]
     put(tmp_path, "evidence", "x.evidence", item.encode())
-    assert row(compute(tmp_path, now=START + 1)).check == "evidence"
+    assert row(compute(tmp_path, now=START + DAY)).check == "evidence"
     (low, high) = item.heads
     put(tmp_path, "evidence", "x.evidence", dataclasses.replace(item, heads=(low, (*high[:2], bytes(64)))).encode())
-    state = compute(tmp_path, now=START + 1)
+    state = compute(tmp_path, now=START + DAY)
     assert state.holds == "yes" and any("no evidence" in problem for problem in state.problems)
 
 
@@ -310,16 +385,16 @@ def test_huge_files_and_crowds_are_bounded(tmp_path: Path, monkeypatch: pytest.M
     claim(tmp_path)
     with open(tmp_path / "claims" / "huge.claim", "wb") as file:
         file.truncate(2**40)
-    state = compute(tmp_path, now=START + 1)
+    state = compute(tmp_path, now=START + DAY)
     assert state.holds == "yes" and any("larger than" in problem for problem in state.problems)
     os.unlink(tmp_path / "claims" / "huge.claim")
     for number in range(3000):
         put(tmp_path, "claims", f"{number}.claim", b"standstill-claim" + number.to_bytes(4, "big"))
-    state = compute(tmp_path, now=START + 1)
+    state = compute(tmp_path, now=START + DAY)
     assert state.holds == "yes" and len(state.problems) == status_folder.MAX_PROBLEMS + 1
     monkeypatch.setattr(status_folder, "MAX_FILES", 2000)
     with pytest.raises(UnreadableFile, match="more than 2000"):
-        compute(tmp_path, now=START + 1)
+        compute(tmp_path, now=START + DAY)
 
 
 def test_a_missing_or_broken_agreement_is_unreadable(tmp_path: Path) -> None:
@@ -341,7 +416,7 @@ def test_a_file_that_changes_while_it_is_read_is_noticed(tmp_path: Path, monkeyp
         return found
 
     monkeypatch.setattr(status_folder.Folder, "claims", swap)
-    assert any("changed while" in problem for problem in compute(tmp_path, now=START + 1).problems)
+    assert any("changed while" in problem for problem in compute(tmp_path, now=START + DAY).problems)
 
 
 # ---- the command -------------------------------------------------------------------------------------------
@@ -350,7 +425,7 @@ def test_a_file_that_changes_while_it_is_read_is_noticed(tmp_path: Path, monkeyp
 def test_the_command_exits_by_the_answer(tmp_path: Path) -> None:
     publish(tmp_path)
     run = CliRunner().invoke
-    assert run(status_command, [str(tmp_path), "--now", str(START + 1)]).exit_code == 3
+    assert run(status_command, [str(tmp_path), "--now", str(START + DAY)]).exit_code == 3
     assert run(status_command, [str(tmp_path), "--now", "2026-01-03T00:00:00Z"]).exit_code == 1
     claim(tmp_path)
     result = run(status_command, [str(tmp_path), "--now", str(START + DAY), "--json"])
@@ -370,5 +445,5 @@ def test_candidates_without_a_log_are_bounded(tmp_path: Path) -> None:
     publish(tmp_path)
     for number in range(status_rows.MAX_CANDIDATES + 3):
         claim(tmp_path, name=f"{number}.claim", proof=b"%d" % number)
-    state = compute(tmp_path, now=START + 1)
+    state = compute(tmp_path, now=START + DAY)
     assert row(state).check == "proof" and any("more than 8" in problem for problem in state.problems)

@@ -196,7 +196,7 @@ def test_two_claim_entries_reject_the_period(world_: Published) -> None:
     assert world_.row(END + 701).state == "proven", "beta cannot speak for alpha"
     world_.add(END + 800, sign_entry(world.key(1), other))
     state = world_.at(END + 801)
-    assert world_.row(END + 801).check == "log" and state.holds == "no" and "lab alpha, period 0" in state.why[0]
+    assert world_.row(END + 801).check == "log" and state.holds == "no" and "the claim of alpha for period 0" in state.why[0]
 
 
 def test_two_epoch_entries_reject_the_period(world_: Published) -> None:

@@ -91,7 +91,7 @@ def write_vector_site(out: Path, changes: dict[str, bytes] | None = None) -> dic
         "version": "0.1.0",
         "computed_at": agreement.period_span(1)[1] + 3600,
         "life": {"word": "In force", "text": "", "counts": True, "replaced": False},
-        "holds": {"answer": "yes", "why": ["Every claim that is due is proven: 2."]},
+        "holds": {"answer": "yes", "why": ["2 claims are proven, and no other is due"]},
         "claims": rows,
         "not_shown": list(NOT_SHOWN),
         "inspections": [],
