@@ -342,12 +342,21 @@ def evidence(files: tuple[Path, Path], agreement_path: Path, target: Path | None
 def check_evidence(path: Path, agreement_path: Path) -> None:
     """Check an evidence file with the agreement alone; exit 0 when it is evidence."""
     from claims.evidence import decode_evidence
-    from claims.files import SMALL_LIMIT, read_bounded
+    from claims.files import read_bounded
+    from claims.tlog.errors import LogRejected
+    from claims.tlog.evidence import EVIDENCE_LIMIT, LogEvidence, is_log_evidence
 
-    item = decode_evidence(read_bounded(path, SMALL_LIMIT))
+    data, terms = read_bounded(path, EVIDENCE_LIMIT), _load_agreement(agreement_path)
     try:
-        item.check(_load_agreement(agreement_path))
-    except BadSignature as error:
+        if is_log_evidence(data):
+            if terms.log is None:
+                raise ClaimRejected("evidence", "the agreement names no log")
+            smaller, larger = LogEvidence.decode(data).check(terms.log.origin, terms.log.key)
+            out(f"the log, run by {terms.log.operator}, signed two histories: heads of size {smaller} and {larger}")
+            return
+        item = decode_evidence(data)
+        item.check(terms)
+    except (BadSignature, LogRejected) as error:
         raise ClaimRejected("evidence", error.what) from None
     out(item.text)
 

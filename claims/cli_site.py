@@ -11,6 +11,9 @@ from claims.cli import cli, out, read_path
 
 __all__ = ["site"]
 
+MANY = 3
+"""Files of one folder that are left out, each on its own line."""
+
 
 @cli.command()
 @click.argument("folder", type=read_path)
@@ -40,10 +43,24 @@ def _generate(folder: Path, target: Path, now: str | None) -> None:
     from claims.units import time_from_text
 
     report = generate(folder, target, now=int(time.time()) if now is None else time_from_text(now))
-    for path, reason in report.left_out:
-        out(f"left out: {path}: {reason}", err=True)
+    for line in _left_out(report.left_out):
+        out(f"left out: {line}", err=True)
     words = {"yes": "holds", "no": "does not hold", "undecided": "not decided yet"}[report.answer]
     out(f"{target}: {report.files} files, {report.bytes} bytes; the standstill: {words}")
+
+
+def _left_out(found: tuple[tuple[str, str], ...]) -> list[str]:
+    """A line for each file; one for all that a folder holds for the same reason, where they are many."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for path, reason in found:
+        groups.setdefault((path.partition("/")[0], reason), []).append(path)
+    lines: list[str] = []
+    for (top, reason), paths in groups.items():
+        if len(paths) > MANY:
+            lines.append(f"{top}/, {len(paths)} files: {reason}")
+        else:
+            lines += [f"{path}: {reason}" for path in paths]
+    return lines
 
 
 def _serve(folder: Path, port: int) -> None:

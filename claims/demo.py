@@ -128,6 +128,8 @@ def _compile(console: Console) -> None:
         "Preparing the prover (compiled once on each machine; the first time takes up to a minute or two) ..."
     ):
         seconds = warm_up()
+    if seconds < 1:
+        return
     console.print(f"The prover is ready ({seconds:.0f} s of compiling, kept for the next time).\n", highlight=False)
 
 
@@ -209,7 +211,7 @@ def run_month(out_dir: str | Path, console: Console) -> MonthResult:
     """Run the second act: a month with a log, countersigned, inspected; every way to cheat in it; two states and their pages.
 
     Args:
-        out_dir: a folder; gets ``month/``, ``page/``, ``caught/``, ``caught-page/``, ``evidence/`` and ``private/month/``.
+        out_dir: a folder; gets ``month/``, ``page/``, ``caught/``, ``caught-page/``, ``month-evidence/`` and ``private/month/``.
         console: where the story is told.
 
     Raises:
@@ -221,7 +223,7 @@ def run_month(out_dir: str | Path, console: Console) -> MonthResult:
     out_dir = Path(out_dir)
     if (out_dir / "month").exists():
         raise ClaimsError(f"{out_dir / 'month'} exists already", "name a folder that does not exist yet")
-    (out_dir / "evidence").mkdir(parents=True, exist_ok=True)
+    (out_dir / "month-evidence").mkdir(parents=True, exist_ok=True)
     _compile(console)
     with text.progress(console) as bar:
         task = bar.add_task("A month of epochs", total=1.0)
@@ -232,7 +234,7 @@ def run_month(out_dir: str | Path, console: Console) -> MonthResult:
         month_text.opening(console, month)
         month_text.outcome(console, month)
         titles = {lab.plan.name: lab.plan.title for lab in month.labs}
-        found = caught(month, out_dir / "evidence")
+        found = caught(month, out_dir / "month-evidence")
         month_text.cheats(console, titles[CHEAT], found)
         with text.progress(console) as bar:
             task = bar.add_task(f"The month again, with {titles[LIAR]}'s meters bribed", total=1.0)

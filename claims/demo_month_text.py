@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from claims.demo_month import OPERATOR, PERIOD, ROUND, Month
 from claims.demo_month_cheats import HIDDEN, Caught, Lie
-from claims.demo_text import say, table_of
+from claims.demo_text import say, table_of, try_next
 from claims.inspection import parse_probability, plan
 from claims.status_model import State
 from claims.units import format_time
@@ -50,20 +50,24 @@ def opening(console: Console, month: Month) -> None:
 def outcome(console: Console, month: Month) -> None:
     """The month as everybody can check it."""
     table = table_of(
-        "What everybody can check", "lab", "hours published", "claim", "opened to", "opened", "size", right=("hours published", "size")
-    )
+        "What everybody can check", "lab", "hours", "claim", "opened to", "readings", "places", "size",
+        right=("hours", "readings", "places", "size"),
+    )  # fmt: skip
     first, last = month.agreement.period_epochs(PERIOD)
+    titles = {lab.plan.name: lab.plan.title for lab in month.labs}
     for row in month.rows:
         checked = row.checked
-        opened = "" if checked is None else f"{len(checked.opening.readings)} readings, {len(checked.opening.slots)} places"
+        readings, places = ("", "") if checked is None else (len(checked.opening.readings), len(checked.opening.slots))
         result = "[green]proven[/green]" if row.report is not None and row.report.proven else "[red]not proven[/red]"
         table.add_row(
-            row.lab.plan.title, f"{last - first + 1} of {last - first + 1}", result, row.inspector, opened,
+            row.lab.plan.title, f"{last - first + 1} of {last - first + 1}", result, titles[row.inspector], str(readings), str(places),
             f"{len(row.opening) / 1024:.0f} KiB",
         )  # fmt: skip
     console.print(table)
     say(
         console,
+        "Hours: commitments in the log, of the month's. Readings and places: what the round drew, opened to that rival, and the places of "
+        "the checkpoints that those readings name and of their parents; size: of the opening, proof included. "
         f"The log holds {month.entries:,} entries under {month.heads} countersigned heads. What is drawn depends on the beacon's "
         "round alone, which came a day after the last commitment was countersigned; anyone can repeat the draw. "
         "Only the inspector sees an opening, and it is of no use to guess the rest from: every reading is salted.\n",
@@ -96,7 +100,7 @@ def lie(console: Console, title: str, told: Lie) -> None:
         f"Of the {told.drawn} chip-seconds that the beacon picks, {told.exposed} lie in hours that were opened as more idle than they "
         "were: an inspector who reads the power meters of those racks for those hours finds them at work, and says so on record.",
     )
-    rows = ", ".join(f"{float(share):.0%}: {plan(parse_probability(share), parse_probability('0.01'))}" for share in SHARES)
+    rows = ", ".join(f"{plan(parse_probability(share), parse_probability('0.01'))} for {100 * float(share):.0f} %" for share in SHARES)
     say(console, f"Draws that catch such a lie with 99 % certainty, by the share that it hides: {rows} (standstill inspect plan).\n")
 
 
@@ -110,9 +114,8 @@ def closing(console: Console, out_dir: Path, states: Sequence[tuple[str, Path, S
         say(console, f"{words} ({what}; {escape(folder.name)}/, as of {format_time(state.now)})")
         for line in state.why:
             say(console, f"  - {escape(line)}")
-    say(console, "\n[bold]Try next[/bold]")
     first, folder, state = states[0]
-    now = format_time(state.now)
+    now, proof = format_time(state.now), out_dir / "month-evidence"
     commands = (
         (f"standstill site {out_dir}/page --serve 8000", "the month's page: your browser checks every claim itself"),
         (f"standstill site {states[1][1]}-page --serve 8001", "the page of the month with the lie and the refusal"),
@@ -127,7 +130,9 @@ def closing(console: Console, out_dir: Path, states: Sequence[tuple[str, Path, S
             f"      --round {folder}/rounds/{ROUND.name}",
             "repeat the draw",
         ),
-        (f"standstill check-evidence {out_dir}/evidence/nebius-two-entries.evidence --agreement {folder}/agreement.toml", "evidence"),
+        *(
+            (f"standstill check-evidence {proof}/{name}.evidence --agreement {folder}/agreement.toml", why)
+            for name, why in (("nebius-two-entries", "that Nebius published one epoch twice"), ("log-fork", "that the log forked"))
+        ),
     )
-    for command, why in commands:
-        console.print(f"  # {why}\n  {command}", highlight=False, markup=False, soft_wrap=True)
+    try_next(console, commands)

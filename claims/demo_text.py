@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -113,7 +115,7 @@ def opening(console: Console, labs: list[DemoLab], agreement: Agreement) -> None
         f"  Periods of {length} from {begin} on; books are kept in steps of {format_duration(agreement.epoch_seconds)}.\n"
         f"  Each lab, in each period:            at most {flop(caps.total)} FLOP in all\n"
         f"  of which booked to no checkpoint:    at most {flop(caps.unattributed)} FLOP\n"
-        f"  behind any one model, ever:          at most {flop(caps.lineage)} FLOP (the line drawn by California's SB 53)\n"
+        f"  behind any one model, ever:          at most {flop(caps.lineage)} FLOP (California's SB 53)\n"
         f"  behind a model that is trained on:   at most {flop(caps.freeze or 0)} FLOP (the freeze)\n",
     )
     _what_is_real(console, labs)
@@ -282,6 +284,13 @@ def closing(console: Console, rows: list[Row], out_dir: Path, seconds: float) ->
         f"\n[bold]Files[/bold]\n  {escape(str(out_dir))}\n    agreement.toml, agreement.sigs, claims/   for everybody",
     )
     say(console, "    private/                                  each lab's keys and books: not to be shared")
+    try_next(console, commands)
+
+
+def try_next(console: Console, commands: Sequence[tuple[str, str]]) -> None:
+    """Commands to copy, each under what it is for; where `standstill` is not on the path, how it gets there comes first."""
     say(console, "\n[bold]Try next[/bold]")
+    if shutil.which("standstill") is None:
+        commands = [(f". {Path(sys.prefix, 'bin', 'activate')}", "first, in this shell: makes `standstill` known"), *commands]
     for command, why in commands:
         console.print(f"  # {why}\n  {command}", highlight=False, markup=False, soft_wrap=True)

@@ -109,7 +109,7 @@ def _json_lines(data: bytes) -> list[str]:
     if name == GENESIS_FORMAT:
         return ["PRIVATE: what a genesis commitment hides (standstill genesis)", f"commitment  {GenesisFile.decode(data).commitment.hex()}"]
     if name == LOG_EVIDENCE_FORMAT:
-        return ["evidence that a log signed two histories (not checked here: standstill log check-evidence)"]
+        return ["evidence that a log signed two histories (not checked here: standstill check-evidence)"]
     raise MalformedFile("JSON of no kind that Standstill writes")
 
 

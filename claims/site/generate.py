@@ -42,6 +42,7 @@ _ASSETS = (
             "dom.js",
             "findings.js",
             "material.js",
+            "decisions.js",
             "schedule.js",
             "worker.js",
         ),

@@ -65,7 +65,7 @@ def _shows(terms: View) -> list[str]:
         "that all its computing of the period was within its limit",
         "that the part which it attributes to no model was within a limit of its own",
         "that no model has more computing behind it than agreed, the models that it grew from included"
-        + (", and everything unattributed on top" if terms["charge_residue"] else ""),
+        + (", and everything unattributed on top" if all(rules["charge_residue"] for rules in terms["rules"]) else ""),
     ]
     if any(entry["freeze"] for entry in caps):
         lines.append("that no model above the freeze level was trained any further")

@@ -146,6 +146,7 @@ def _life(state: State) -> dict[str, Any]:
         "text": "" if life.state == "in force" else life.reason,
         "counts": life.state in ("in force", "expired"),
         "replaced": life.successor is not None,
+        "expired": life.state == "expired",
     }
 
 

@@ -33,6 +33,13 @@ HOLDS: dict[str, tuple[str, str]] = {
 """Answer -> headline and icon."""
 
 
+def headline_of(view: View) -> tuple[str, str]:
+    """Headline and icon. What is over cannot hold: it held."""
+    if view["life"]["expired"] and view["holds"]["answer"] == "yes":
+        return "The standstill held to its end.", "proven"
+    return HOLDS[view["holds"]["answer"]]
+
+
 def page(template: str, view: View) -> str:
     """The whole page."""
     sections = [
@@ -49,7 +56,7 @@ def page(template: str, view: View) -> str:
     ]
     links = [h("li", {}, h("a", {"href": f"#{key}"}, title)) for key, title, _ in sections]
     body = [sections[0][2], *(_section(key, title, content) for key, title, content in sections[1:])]
-    headline = HOLDS[view["holds"]["answer"]][0]
+    headline, _ = headline_of(view)
     slots = {
         "title": join([f"{headline.rstrip('.')}: {view['agreement']['name']}"]),
         "nav": h("ul", {}, links),
@@ -70,7 +77,7 @@ def _section(key: str, title: str, content: Html) -> Html:
 
 def _hero(view: View) -> Html:
     answer = view["holds"]["answer"]
-    headline, mark = HOLDS[answer]
+    headline, mark = headline_of(view)
     terms = view["agreement"]
     why = [h("li", {}, line) for line in view["holds"]["why"]]
     return h(
@@ -240,8 +247,9 @@ def _claim(row: View, view: View) -> Html:
             h("div", {"class": "result", "data-result": name, "role": "status"}),
         ]
     if row["shows"]:
-        holds = state in ("proven", "under inspection")
-        title = "It shows" if holds else "It would show, if it held"
+        contested = row["check"] in ("inspection", "evidence")
+        holds = state in ("proven", "under inspection", "lifted")
+        title = "It shows" if holds else "On paper it shows" if contested else "It would show, if it held"
         body += [
             h("h4", {}, title),
             h("ul", {"class": "plus"}, [h("li", {}, amounts(line)) for line in row["shows"]]),

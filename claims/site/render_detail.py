@@ -105,16 +105,17 @@ def agreement_section(view: View) -> Html:
             "In force",
             f"{day(terms['start'])} to {day(terms['end'])}, {plural(terms['periods'], 'period')} of {duration(terms['period_seconds'])}",
         ),
-        (
-            "Work is charged",
-            "every chip-second at the chip\u2019s highest published throughput"
-            if terms["charge_peak"]
-            else "as the meters sign it",
-        ),
-        ("Unattributed work", "counts toward every lineage" if terms["charge_residue"] else "has its own cap only"),
+        *_rules(terms["rules"]),
     ]
+    if terms["sign_by"] is not None:
+        facts.append(("To be signed by", moment(terms["sign_by"])))
     if terms["deadlines"]:
         facts += [(name, duration(seconds)) for name, seconds in terms["deadlines"]]
+    if terms["inspection"]:
+        drawn = terms["inspection"]
+        places = f" and {plural(drawn['slots'], 'place')} of the list of checkpoints" if drawn["slots"] else ""
+        after = f", at least {duration(drawn['margin'])} after the last commitment" if drawn["margin"] else ""
+        facts.append(("An inspection draws", f"{plural(drawn['draws'], 'chip-second')}{places}{after}"))
     if terms["amends"]:
         facts.append(
             (
@@ -137,6 +138,18 @@ def agreement_section(view: View) -> Html:
             _meters(terms),
         ]
     )
+
+
+def _rules(changes: list[View]) -> list[tuple[str, object]]:
+    """How work is counted, for each stretch of periods in which it is counted in one way."""
+    out: list[tuple[str, object]] = []
+    for rules in changes:
+        since = "" if rules["from_period"] is None else f", from period {rules['from_period']} on"
+        charged = "every chip-second at the chip\u2019s highest published throughput"
+        out.append((f"Work is charged{since}", charged if rules["charge_peak"] else "as the meters sign it"))
+        residue = "counts toward every lineage" if rules["charge_residue"] else "has its own cap only"
+        out.append((f"Unattributed work{since}", residue))
+    return out
 
 
 def _caps(terms: View) -> Html:
@@ -356,10 +369,10 @@ def trust_section(view: View) -> Html:
                 h(
                     "li",
                     {},
-                    h("strong", {}, "Inspection records, evidence and decisions"),
+                    h("strong", {}, "Inspection records and evidence"),
                     " on this page are as the publisher computed them; ",
                     h("code", {}, "standstill status"),
-                    " recomputes them from the files.",
+                    " recomputes them from the files. What a publisher leaves out, only another copy of the folder shows.",
                 ),
             )
         ]

@@ -62,9 +62,12 @@ def _table(view: View, periods: list[View], caption: str) -> Html:
         when = h("span", {"class": "when"}, span(period["begin"], period["end"]))
         head.append(h("th", {"scope": "col", "role": "columnheader"}, title, when))
     body = []
-    for lab in view["agreement"]["labs"]:
-        cells = [h("th", {"scope": "row", "role": "rowheader"}, lab["name"])]
-        cells += [_cell(rows.get((lab["name"], period["period"])), period) for period in periods]
+    labs = [lab["name"] for lab in view["agreement"]["labs"]]
+    shown = {period["period"] for period in periods}
+    labs += sorted({row["lab"] for row in view["claims"] if row["period"] in shown} - set(labs))
+    for lab in labs:
+        cells = [h("th", {"scope": "row", "role": "rowheader"}, lab)]
+        cells += [_cell(rows.get((lab, period["period"])), period) for period in periods]
         body.append(h("tr", {"role": "row"}, cells))
     table = h(
         "table",

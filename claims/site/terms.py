@@ -18,7 +18,7 @@ def terms_of(agreement: Agreement, unsigned: Collection[str]) -> dict[str, Any]:
         agreement: a valid agreement.
         unsigned: names of parties that have not signed it.
     """
-    rules, log = agreement.rules_at(agreement.periods - 1), agreement.log
+    log = agreement.log
     period = agreement.epoch_seconds * agreement.epochs_per_period
     labs = {lab.name for lab in agreement.labs}
     amends = agreement.amends
@@ -30,10 +30,14 @@ def terms_of(agreement: Agreement, unsigned: Collection[str]) -> dict[str, Any]:
         "epoch_seconds": agreement.epoch_seconds,
         "period_seconds": period,
         "periods": agreement.periods,
-        "charge_peak": rules.charge_peak,
-        "charge_residue": rules.charge_residue,
+        "rules": [
+            {"from_period": first, "charge_peak": rules.charge_peak, "charge_residue": rules.charge_residue}
+            for first, rules in [(None, agreement.rules), *agreement.rules_from]
+        ],
         "amends": None if amends is None else {"digest": amends.digest.hex(), "from_period": amends.from_period},
         "deadlines": _deadlines(agreement),
+        "sign_by": None if agreement.deadlines is None else agreement.deadlines.sign_by,
+        "inspection": _inspection(agreement),
         "pause": _pause(agreement),
         "parties": [
             {
@@ -85,6 +89,11 @@ def _deadlines(agreement: Agreement) -> list[list[Any]] | None:
     if agreement.inspection is not None:
         out.append(["What was drawn is opened within", deadlines.opening])
     return out
+
+
+def _inspection(agreement: Agreement) -> dict[str, Any] | None:
+    terms = agreement.inspection
+    return None if terms is None else {"draws": terms.draws, "slots": terms.slots, "margin": terms.margin}
 
 
 def _pause(agreement: Agreement) -> dict[str, Any] | None:

@@ -16,11 +16,16 @@ from claims.tlog.errors import LogError, LogRejected
 from claims.tlog.hashing import HASH_BYTES
 from claims.tlog.proof import prefix_proof, prefix_roots
 
-__all__ = ["EVIDENCE_LIMIT", "FORMAT", "LogEvidence"]
+__all__ = ["EVIDENCE_LIMIT", "FORMAT", "LogEvidence", "is_log_evidence"]
 
 FORMAT = "standstill-log-evidence/1"
 EVIDENCE_LIMIT = 512 * 1024
 """Bytes of the largest evidence file that is read."""
+
+
+def is_log_evidence(data: bytes) -> bool:
+    """Whether bytes name this format; what they hold is for :meth:`LogEvidence.decode`."""
+    return FORMAT.encode() in data
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,8 @@ def seen(folder: Path, now: int, period: int = 0) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("hours", "without", "with_claim"),
     [
-        (1, ("pending", "undecided"), ("pending", "undecided")), (24, ("pending", "undecided"), ("proven", "yes")), (30, ("pending", "undecided"), ("proven", "yes")),
+        (1, ("pending", "undecided"), ("pending", "undecided")), (24, ("pending", "undecided"), ("proven", "yes")),
+        (30, ("pending", "undecided"), ("proven", "yes")),
         (30.1, ("late", "undecided"), ("proven", "yes")), (36, ("late", "undecided"), ("proven", "yes")),
         (36.1, ("missing", "no"), ("proven", "yes")),
     ],

@@ -73,7 +73,7 @@ def sample(answer: str = "no", nasty: bool = True) -> dict[str, Any]:
         "format": "standstill-site/1",
         "version": "0.1.0",
         "computed_at": START + 31 * DAY + 15000,
-        "life": {"word": "In force", "text": "", "counts": True, "replaced": False},
+        "life": {"word": "In force", "text": "", "counts": True, "replaced": False, "expired": False},
         "holds": {"answer": answer, "why": why[answer]},
         "not_shown": NOT_SHOWN,
         "claims": [_row(lab, period, state) for (lab, period), state in states.items()],
@@ -128,8 +128,12 @@ def sample(answer: str = "no", nasty: bool = True) -> dict[str, Any]:
             "epoch_seconds": 3600,
             "period_seconds": 14 * DAY,
             "periods": 26,
-            "charge_peak": True,
-            "charge_residue": True,
+            "rules": [
+                {"from_period": None, "charge_peak": True, "charge_residue": True},
+                {"from_period": 13, "charge_peak": True, "charge_residue": False},
+            ],
+            "sign_by": START - DAY,
+            "inspection": {"draws": 64, "slots": 16, "margin": DAY},
             "amends": None,
             "deadlines": [["Claims are due", 3 * DAY], ["Time of grace", 2 * DAY]],
             "pause": {

@@ -9,8 +9,8 @@ const AGREEMENT = {
 
 self.onmessage = (event) => {
   const { id, request } = event.data;
-  if (request.schedule) {
-    self.postMessage({ id, result: { schedule: schedule(AGREEMENT, request.schedule.until) } });
+  if (request.calendar) {
+    self.postMessage({ id, result: { schedule: schedule(AGREEMENT, request.calendar.until) } });
     return;
   }
   if (request.amendsOf) {

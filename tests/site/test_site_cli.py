@@ -42,6 +42,17 @@ def test_makes_a_page(folder, tmp_path, capsys):
     assert '"computed_at": 1769904000' in (tmp_path / "site/site.json").read_text()
 
 
+def test_many_files_of_one_folder_are_one_line(folder, tmp_path, capsys):
+    for name in ("private/a/lab.key", "private/a/lab.store", "private/b/lab.key", "private/c", "page/index.html", "page/x"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("x")
+    _, _, err = run(capsys, "site", folder, "--out", tmp_path / "site", "--now", "2026-02-01T00:00:00Z")
+    lines = [line for line in err.splitlines() if line.startswith("left out: p")]
+    assert [line.partition(": no")[0] for line in lines] == [
+        "left out: page/index.html", "left out: page/x", "left out: private/, 4 files",
+    ]  # fmt: skip
+
+
 def test_usage(folder, tmp_path, capsys):
     for arguments in ((folder,), (folder, "--out", folder / "x"), (folder, "--serve", "0"), (folder, "--serve", "70000")):
         code, _, err = run(capsys, "site", *arguments)

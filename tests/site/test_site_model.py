@@ -103,6 +103,19 @@ def test_rejections_name_check_and_reason(folder, tmp_path):
     assert row["claim"] == "files/claims/alpha-0.claim" and report.answer == "no" and "does not hold" in text
 
 
+def test_rules_that_change_are_shown_with_their_periods(folder, tmp_path):
+    """Not those of one period for all: the counting rules, like the caps, may differ from period to period."""
+    change = "[[rules_from]]\nfrom_period = 3\ncharge = \"metered\"\nresidue = \"none\"\n\n[pause]"
+    (folder / "agreement.toml").write_text(TEXT.replace("[pause]", change, 1))
+    view, text, _ = made(folder, tmp_path, START)
+    assert view["agreement"]["rules"] == [
+        {"from_period": None, "charge_peak": True, "charge_residue": True},
+        {"from_period": 3, "charge_peak": False, "charge_residue": False},
+    ]
+    for words in ("Work is charged<", "Work is charged, from period 3 on", "as the meters sign it", "has its own cap only"):
+        assert words in text
+
+
 def test_evidence_and_decisions_say_what_they_are(folder, tmp_path):
     one, two = put(folder, "alpha-0.claim"), world.claim(TERMS, 0, head_after=tuple(range(20, 28)))
     (folder / "evidence").mkdir()

@@ -165,6 +165,29 @@ def test_headline(answer, words):
     assert "As computed by the publisher" in text
 
 
+def test_what_is_over_held_and_does_not_hold():
+    view = sample("yes")
+    view["life"]["expired"] = True
+    assert '<h1 id="headline">The standstill held to its end.</h1>' in page(TEMPLATE, view)
+    view["holds"]["answer"] = "no"
+    assert "The standstill does not hold." in page(TEMPLATE, view)
+
+
+def test_a_claim_that_only_an_inspection_speaks_against_shows_what_it_shows_on_paper():
+    view = sample("no", nasty=False)
+    row = next(row for row in view["claims"] if row["state"] == "rejected")
+    assert "It would show, if it held" in page(TEMPLATE, view)
+    row["check"] = "inspection"
+    text = page(TEMPLATE, view)
+    assert "On paper it shows" in text and "It would show, if it held" not in text
+
+
+def test_labs_of_an_amended_agreement_stay_in_the_table():
+    view = sample("no", nasty=False)
+    view["agreement"]["labs"] = [lab for lab in view["agreement"]["labs"] if lab["name"] != "draco"]
+    assert 'data-cell="draco-0"' in page(TEMPLATE, view)
+
+
 def test_a_page_with_no_period_no_log_no_pause():
     view = sample("undecided")
     view["claims"], view["inspections"], view["log"] = [], [], None

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from claims.agreement import canonical_bytes, decode_agreement
+from claims.agreement import Amends, canonical_bytes, decode_agreement
 from claims.claim import decode_claim, sign_claim
 from claims.site import serve
 from claims.site.log import read_log
@@ -152,6 +152,26 @@ def test_a_previous_claim_that_changes_between_two_requests(tmp_path, monkeypatc
         seen = drive("verify", url)
     assert len(times) == 2
     contradicted(seen, "alpha, period 1")
+
+
+def test_a_due_claim_that_is_left_out_where_no_deadline_is_agreed(tmp_path):
+    contradicted(lie(tmp_path / "site", lambda view: view["claims"].pop()), "due and not there")
+
+
+def test_a_period_said_to_be_lifted(tmp_path):
+    contradicted(lie(tmp_path / "site", lambda view: view["claims"][1].update(claim=None, state="lifted")), "no decision that counts")
+
+
+def test_an_amended_agreement_that_is_hidden(tmp_path):
+    """What was missing under it would be forgotten: each lab starts over in the amendment's first period."""
+    first = decode_agreement((VECTORS / "agreement.bin").read_bytes())
+    later = replace(first, amends=Amends(bytes(32), 1), labs=(replace(first.labs[0], since_period=1),))
+
+    def change(view):
+        (tmp_path / "site" / "agreement.bin").write_bytes(canonical_bytes(later))
+        view["agreement"]["digest"] = later.digest.hex()
+
+    contradicted(lie(tmp_path / "site", change), "amended by this one")
 
 
 def test_proven_without_a_claim(tmp_path):

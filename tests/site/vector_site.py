@@ -89,8 +89,8 @@ def write_vector_site(out: Path, changes: dict[str, bytes] | None = None) -> dic
     view = {
         "format": "standstill-site/1",
         "version": "0.1.0",
-        "computed_at": agreement.period_span(1)[1] + 3600,
-        "life": {"word": "In force", "text": "", "counts": True, "replaced": False},
+        "computed_at": agreement.period_span(1)[1] + 60,
+        "life": {"word": "In force", "text": "", "counts": True, "replaced": False, "expired": False},
         "holds": {"answer": "yes", "why": ["2 claims are proven, and no other is due"]},
         "claims": rows,
         "not_shown": list(NOT_SHOWN),

@@ -62,19 +62,22 @@ class Page {
   /** By the agreement and the visitor's clock: claims that are missing, whatever the publisher says. */
   async lookAtCalendar() {
     const now = Date.now() / 1000;
-    const wanted = (await this.checker.calendar(now)) || this.site.claims.filter((row) => row.missing_after !== null)
-      .map((row) => ({ lab: row.lab, period: row.period, missingAfter: row.missing_after }));
+    const found = await this.checker.calendar(now);
+    const wanted = found ? found.wanted : this.site.claims.filter((row) => row.missing_after !== null)
+      .map((row) => ({ lab: row.lab, period: row.period, end: row.end, due: row.due, missingAfter: row.missing_after, lifted: row.state === "lifted" }));
     const { wrong, stale } = this.bound() ? compareSchedule(wanted, this.site, now) : { wrong: [], stale: [] };
     const say = ({ lab, period, since }) => `${lab}, period ${period}: since ${moment(since)}`;
-    this.unlisted = wrong.map((item) => `${say(item)}, the agreement counts this claim as missing; the publisher does not say so.`);
+    this.unlisted = wrong.map((item) => `${say(item)}: ${item.why}.`);
+    if (found && found.absent && this.site.holds.answer === "yes") {
+      this.unlisted.push(`The agreement amended by this one, ${found.absent}, is not published here: nobody can tell whether it was kept.`);
+    }
     this.overdue = stale.map(say);
     this.alarms();
   }
 
   /** Whether claims can be missing: the agreement is in force, or the publisher says that it holds. */
   bound() {
-    const { life, holds } = this.site;
-    return life.counts || (holds.answer === "yes" && !life.replaced);
+    return this.site.life.counts || this.site.holds.answer === "yes";
   }
 
   /** What speaks against the publisher's account. */
@@ -103,7 +106,7 @@ class Page {
     for (const node of document.querySelectorAll("[data-here]")) {
       if (node.dataset.here !== name) continue;
       node.className = `here ${grade(result)}`;
-      node.textContent = short(result);
+      node.textContent = short(result, this.checker.rows.get(name));
     }
     for (const node of document.querySelectorAll("[data-result]")) {
       if (node.dataset.result === name) node.replaceChildren(finding(result));
@@ -173,18 +176,18 @@ class Page {
     this.alarms();
     const good = results.filter(([, result]) => grade(result) === "ok").length;
     const tally = `${good} of ${plural(results.length, "claim")} ${good === 1 ? "holds" : "hold"}`;
+    const remarks = results.map(([row, result]) => remark(row, result)).filter(Boolean);
     if (this.against().length) {
       byId("live").textContent = `Checked in this browser: ${tally}. The publisher\u2019s account does not agree with what your browser found.`;
       return;
     }
     byId("panel").classList.add("confirmed");
-    const remarks = results.map(([row, result]) => remark(row, result)).filter(Boolean);
     byId("provenance").replaceChildren(
       el("strong", "", "Checked in this browser"),
-      `, ${moment(Math.floor(Date.now() / 1000))}: ${tally}, as the publisher says. `,
+      `, ${moment(Math.floor(Date.now() / 1000))}: ${tally}${remarks.length ? "; what the publisher rejects besides is named below" : ", as the publisher says"}. `,
       "The state was computed by the publisher ",
       moment(this.site.computed_at),
-      "; inspections, evidence and decisions in it were not checked here.",
+      "; inspections and evidence in it were not checked here.",
     );
     byId("live").replaceChildren(el("span", "", "Done. Nothing contradicts the publisher\u2019s account."), ...remarks.map((line) => el("p", "", line)));
   }

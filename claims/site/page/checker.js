@@ -10,6 +10,8 @@ import { describe, digestOf } from "./material.js";
 
 const CLAIM_LIMIT = 18 * 2 ** 20;
 const ROOTS_LIMIT = 65 * 2 ** 20;
+const DECISION_LIMIT = 2 ** 20;
+const DECISIONS = 64;
 
 /** Fetch a file of this page, of at most `limit` bytes. Throws an Error with a readable message. */
 export async function fetchBytes(path, limit) {
@@ -144,12 +146,17 @@ export class Checker {
     return this.shared;
   }
 
-  /** The claims that the agreement wants by a time (schedule.js), or null when that cannot be told. Never throws. */
+  /**
+   * {wanted, absent}: the claims that the agreement and those that it amends want by a time (schedule.js), and the digest of an
+   * amended agreement that is not here, or ""; null when that cannot be told. Never throws.
+   */
   async calendar(until) {
     try {
-      const material = await this.material();
-      const answer = await this.pool.run({ schedule: { agreement: material.agreement, until } });
-      return Array.isArray(answer.schedule) ? answer.schedule : null;
+      const { chain, absent } = await this.material();
+      const paths = this.site.decisions.slice(0, DECISIONS).map((item) => fetchBytes(item.path, DECISION_LIMIT).catch(() => null));
+      const decisions = (await Promise.all(paths)).filter(Boolean);
+      const answer = await this.pool.run({ calendar: { chain, decisions, until } });
+      return Array.isArray(answer.schedule) ? { wanted: answer.schedule, absent } : null;
     } catch {
       return null;
     }

@@ -26,10 +26,10 @@ export function grade(result) {
   return result.proven ? "ok" : "part";
 }
 
-/** One line for a cell of the table. */
-export function short(result) {
+/** One line for a cell of the table. `row`: what the publisher says. */
+export function short(result, row) {
   switch (grade(result)) {
-    case "ok": return "checked here: holds";
+    case "ok": return remark(row, result) ? "checked here: the claim itself holds" : "checked here: holds";
     case "part": return "checked here: holds in part";
     case "bad": return `checked here: fails (${result.check})`;
     default: return "could not be checked here";
@@ -93,19 +93,24 @@ export function contradiction(row, result) {
 /** What the publisher's account says against itself, before anything is checked: sentences. */
 export function inconsistencies(site) {
   const out = [];
+  const seen = new Set();
   for (const row of site.claims) {
     const name = `${row.lab}, period ${row.period}`;
     const said = `the publisher says \u201c${row.state}\u201d`;
     if (!row.claim && GOOD.includes(row.state)) out.push(`${name}: ${said}, but no claim is published.`);
     if (site.holds.answer === "yes" && !SETTLED.includes(row.state)) out.push(`${name}: ${said}, and yet that the standstill holds.`);
+    if (seen.has(name)) out.push(`${name}: the publisher lists it twice.`);
+    seen.add(name);
   }
+  if (site.holds.answer === "yes" && !site.claims.some((row) => row.state === "proven")) out.push("The publisher says that the standstill holds, and lists no proven claim.");
+  if (site.holds.answer === "yes" && site.life.replaced) out.push("The publisher says that the standstill holds, and that another agreement has replaced this one.");
   return out;
 }
 
 /** Where the browser accepts what the publisher rejects: not a contradiction, for the publisher knows more files. */
 export function remark(row, result) {
-  if (row.state === "rejected" && grade(result) === "ok") {
-    return `${row.lab}, period ${row.period}: the claim itself holds here; the publisher rejects it for another reason: ${row.reason}`;
+  if (row && row.state === "rejected" && grade(result) === "ok") {
+    return `${row.lab}, period ${row.period}: the claim itself holds here. The publisher rejects it for what the claim does not show: ${row.reason}.`;
   }
   return "";
 }

@@ -28,10 +28,12 @@ export async function describe(site, fetchBytes, amendsOf) {
   if (current !== site.agreement.digest) throw new Error("the agreement published here does not have the digest that this page states");
   const log = site.log && site.log.bundle ? await fetchBytes(site.log.bundle, LOG_LIMIT) : null;
   const chain = [];
+  let amended = "";
   for (let digest = current; agreements.has(digest) && chain.length < agreements.size;) {
     const amends = await amendsOf(agreements.get(digest).agreement);
     chain.push({ ...agreements.get(digest), from: amends ? amends.fromPeriod : 0 });
     digest = amends ? amends.digest : "";
+    amended = digest;
   }
   const terms = (period) => {
     const found = chain.find((item) => item.from <= period);
@@ -40,7 +42,10 @@ export async function describe(site, fetchBytes, amendsOf) {
   };
   return {
     digest: current,
-    agreement: chain[0].agreement,
+    /** Canonical bytes of the present agreement and of those that it amends, newest first. */
+    chain: chain.map((item) => item.agreement),
+    /** Digest of the agreement that the oldest of them amends, which is not published here, or "". */
+    absent: amended,
     /** What a claim for a period is checked against; of no known period: the present agreement. */
     forPeriod: (period) => {
       const { agreement, signatures } = period === null ? chain[0] : terms(period);

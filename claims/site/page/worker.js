@@ -1,6 +1,7 @@
 /** The worker in which a claim is checked: one request at a time, one answer for each. */
 
 import { hex } from "./material.js";
+import { liftedSpans, readDecision } from "./decisions.js";
 import { schedule } from "./schedule.js";
 import { decodeAgreement } from "./verifier/agreement.js";
 import { verifyClaim } from "./verifier/index.js";
@@ -9,7 +10,7 @@ self.onmessage = async (event) => {
   const { id, request } = event.data;
   let result;
   try {
-    if (request.schedule) result = { schedule: schedule(decodeAgreement(request.schedule.agreement), request.schedule.until) };
+    if (request.calendar) result = { schedule: calendar(request.calendar) };
     else if (request.amendsOf) result = { amends: amendment(decodeAgreement(request.amendsOf)) };
     else result = plain(await verifyClaim(request));
   } catch (error) {
@@ -17,6 +18,18 @@ self.onmessage = async (event) => {
   }
   self.postMessage({ id, result });
 };
+
+/** What all agreements of a chain, newest first, want by a time; `decisions`: bytes of files. */
+function calendar({ chain, decisions, until }) {
+  let before = Infinity;
+  return chain.flatMap((bytes) => {
+    const agreement = decodeAgreement(bytes);
+    const spans = liftedSpans(decisions.map((data) => readDecision(data, agreement)).filter(Boolean));
+    const wanted = schedule(agreement, until, { before, spans });
+    before = agreement.amends ? agreement.amends.fromPeriod : 0;
+    return wanted;
+  });
+}
 
 const amendment = ({ amends }) => amends && { digest: hex(amends.digest), fromPeriod: amends.fromPeriod };
 
