@@ -35,6 +35,7 @@ __all__ = [
     "Slot",
     "SlotOpening",
     "audit_path",
+    "audit_paths",
     "epoch_root",
     "lab_epoch_root",
     "leaf_hash",
@@ -100,20 +101,30 @@ def merkle_root(leaves: Iterable[bytes]) -> bytes:
     return level[0]
 
 
-def audit_path(leaves: Sequence[bytes], index: int) -> list[bytes]:
-    """The hashes that lead from leaf ``index`` to the root, the lowest first (RFC 6962 section 2.1.1).
+def audit_paths(leaves: Sequence[bytes], indices: Iterable[int]) -> dict[int, tuple[bytes, ...]]:
+    """For each leaf of ``indices`` the hashes that lead from it to the root, the lowest first (RFC 6962 section 2.1.1).
+
+    The tree is hashed once, however many leaves are asked for.
 
     Raises:
         CommitmentError: there is no such leaf.
     """
-    if not 0 <= index < len(leaves):
-        raise CommitmentError(f"leaf {index} is not one of {len(leaves)}")
-    level, path = [leaf_hash(data) for data in leaves], []
+    paths: dict[int, list[bytes]] = {index: [] for index in indices}
+    if any(not 0 <= index < len(leaves) for index in paths):
+        raise CommitmentError(f"a leaf is not one of {len(leaves)}")
+    level, height = [leaf_hash(data) for data in leaves], 0
     while len(level) > 1:
-        if index ^ 1 < len(level):
-            path.append(level[index ^ 1])
-        level, index = _up(level), index >> 1
-    return path
+        for index, path in paths.items():
+            sibling = (index >> height) ^ 1
+            if sibling < len(level):
+                path.append(level[sibling])
+        level, height = _up(level), height + 1
+    return {index: tuple(path) for index, path in paths.items()}
+
+
+def audit_path(leaves: Sequence[bytes], index: int) -> list[bytes]:
+    """The path of one leaf, as :func:`audit_paths` gives it. Raises CommitmentError: there is no such leaf."""
+    return list(audit_paths(leaves, (index,))[index])
 
 
 def root_from_path(leaf_data: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:
@@ -337,10 +348,18 @@ class ReadingOpening:
     @staticmethod
     def of(readings: Sequence[Reading], index: int, epoch: int, coverage: int, seed: bytes, size: int) -> ReadingOpening:
         """Open leaf ``index``, one of the readings, of a meter and epoch."""
-        if not 0 <= index < len(readings):
-            raise CommitmentError(f"epoch {epoch} has no reading {index}")
-        path = audit_path(reading_leaves(readings, epoch, coverage, seed, size), index)
-        return ReadingOpening(index, reading_starts(readings)[index], readings[index], salt(seed, index), tuple(path))
+        return ReadingOpening.several(readings, (index,), epoch, coverage, seed, size)[0]
+
+    @staticmethod
+    def several(
+        readings: Sequence[Reading], indices: Sequence[int], epoch: int, coverage: int, seed: bytes, size: int
+    ) -> list[ReadingOpening]:
+        """Open several leaves of one meter and epoch: the tree is hashed once."""
+        if any(not 0 <= index < len(readings) for index in indices):
+            raise CommitmentError(f"epoch {epoch} has {len(readings)} readings, and another one is to be opened")
+        paths = audit_paths(reading_leaves(readings, epoch, coverage, seed, size), indices)
+        starts = reading_starts(readings)
+        return [ReadingOpening(i, starts[i], readings[i], salt(seed, i), paths[i]) for i in indices]
 
     def root(self, size: int) -> bytes:
         """The epoch root that this opening leads to. ``size`` comes from the agreement."""
@@ -359,8 +378,13 @@ class SlotOpening:
     @staticmethod
     def of(slots: Sequence[Slot], index: int, seed: bytes, size: int) -> SlotOpening:
         """Open leaf ``index``, used or empty, of a registry epoch head."""
-        path = audit_path(slot_leaves(slots, seed, size), index)
-        return SlotOpening(index, slots[index] if index < len(slots) else EMPTY_SLOT, salt(seed, index), tuple(path))
+        return SlotOpening.several(slots, (index,), seed, size)[0]
+
+    @staticmethod
+    def several(slots: Sequence[Slot], indices: Sequence[int], seed: bytes, size: int) -> list[SlotOpening]:
+        """Open several leaves, used or empty, of one registry epoch head: the tree is hashed once."""
+        paths = audit_paths(slot_leaves(slots, seed, size), indices)
+        return [SlotOpening(i, slots[i] if i < len(slots) else EMPTY_SLOT, salt(seed, i), paths[i]) for i in indices]
 
     def root(self, size: int) -> bytes:
         """The registry epoch head that this opening leads to. ``size`` comes from the agreement."""

@@ -17,13 +17,15 @@ from claims.inspect_binding import MAX_BINDING, Binding
 from claims.inspect_draw import Drawn
 from claims.records import Reading
 
-__all__ = ["OPENING_LIMIT", "OpenedReading", "OpenedSlot", "Opening", "opening_limit"]
+__all__ = ["OPENING_LIMIT", "SLOTS_EACH", "OpenedReading", "OpenedSlot", "Opening", "opening_limit"]
 
 FORMAT = "standstill-opening/2"
 OPENING_DOMAIN = b"standstill/sign/opening/v1"
-OPENING_LIMIT = 64 * 2**20
+OPENING_LIMIT = 128 * 2**20
 """Largest opening file of any draw, bytes; :func:`opening_limit` says how large one may be."""
-_HEAD_BYTES, _METER_BYTES, _READING_BYTES, _SLOT_BYTES = 4096 + 2 * MAX_BINDING, 512, 3072, 5120
+SLOTS_EACH = 3
+"""Slots that are opened for a drawn reading or slot, at most: its checkpoint's, and those of the checkpoint's two parents."""
+_HEAD_BYTES, _METER_BYTES, _READING_BYTES, _SLOT_BYTES = 4096 + 2 * MAX_BINDING, 512, 3072, 4608
 MAX_NAME = 200
 
 
@@ -172,5 +174,5 @@ def _slot(row: Any) -> OpenedSlot:
 def opening_limit(drawn: Drawn, meters: int) -> int:
     """Bytes that an opening of this draw has at most, of a lab with so many meters."""
     size = _HEAD_BYTES + meters * _METER_BYTES
-    slots = 3 * (len(drawn.draws) + len(drawn.slots))  # each with its two parents
+    slots = SLOTS_EACH * (len(drawn.draws) + len(drawn.slots))
     return min(OPENING_LIMIT, size + len(drawn.draws) * _READING_BYTES + slots * _SLOT_BYTES)

@@ -2,9 +2,9 @@
 
     store --StoreMaterial--> make_opening --signed JSON, 0600--> inspector --check_opening--> Checked
 
-An opening holds exactly the drawn readings, the registry slots of their checkpoints, and the drawn slots, each with its own
-salt and audit path, and a proof that all of this is what stands behind the heads of the lab's claim
-(claims/inspect_binding.py). FORMATS-inspection.md sections I7 and I8 give the format and say what it reveals.
+An opening holds exactly the drawn readings, the registry slots of their checkpoints, the drawn slots, and the slots of the
+parents of all these, each with its own salt and audit path, and a proof that all of this is what stands behind the heads of
+the lab's claim (claims/inspect_binding.py). FORMATS-inspection.md sections I7 and I8 give the format and say what it reveals.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from claims.evidence import Equivocation, find_equivocations
 from claims.genesis import check_slot_genesis
 from claims.inspect_binding import Behind, bind, check_binding, check_heads, heads_digest
 from claims.inspect_draw import Drawn
-from claims.inspect_file import OpenedReading, OpenedSlot, Opening
+from claims.inspect_file import SLOTS_EACH, OpenedReading, OpenedSlot, Opening
 from claims.inspection import Draw
 from claims.records import FIRST_TAG, IDLE, KINDS, Reading
 from claims.signatures import check_signature, epoch_root_message
@@ -165,7 +165,7 @@ def _open_epoch(agreement: Agreement, meter: Meter, epoch: int, own: SealedEpoch
     if rebuilt != own.root:
         raise MaterialError(changed, "was the store changed since?")
     indices = sorted({_covering(own.readings, offset) for offset in offsets})
-    return [ReadingOpening.of(own.readings, index, epoch, cover, own.seed, size) for index in indices]
+    return ReadingOpening.several(own.readings, indices, epoch, cover, own.seed, size)
 
 
 def _open_slots(agreement: Agreement, drawn: Drawn, material: Material, readings: list[OpenedReading]) -> list[OpenedSlot]:
@@ -185,11 +185,9 @@ def _open_slots(agreement: Agreement, drawn: Drawn, material: Material, readings
     parents = _parents(registry.slots[index] for index in primary if index < len(registry.slots))
     if parents - place.keys():
         raise MaterialError(f"the parent of a checkpoint to be opened is not in the registry published for epoch {last}")
-    slots = []
-    for index in sorted({*primary, *(place[tag] for tag in parents)}):
-        name = registry.names[index] if index < len(registry.slots) else ""
-        slots.append(OpenedSlot(name, SlotOpening.of(registry.slots, index, registry.seed, size)))
-    return slots
+    indices = sorted({*primary, *(place[tag] for tag in parents)})
+    names = dict(enumerate(registry.names))
+    return [OpenedSlot(names.get(one.index, ""), one) for one in SlotOpening.several(registry.slots, indices, registry.seed, size)]
 
 
 def _parents(slots: Iterable[Slot]) -> set[int]:
@@ -247,7 +245,7 @@ def check_opening(agreement: Agreement, drawn: Drawn, opening: Opening, inspecto
 
 
 def _check_readings(agreement: Agreement, drawn: Drawn, opening: Opening) -> None:
-    if len(opening.readings) > len(drawn.draws) or len(opening.slots) > 3 * (len(drawn.slots) + len(drawn.draws)):
+    if len(opening.readings) > len(drawn.draws) or len(opening.slots) > SLOTS_EACH * (len(drawn.slots) + len(drawn.draws)):
         raise OpeningRejected("selection", "more is opened than was drawn")
     places = [(r.opening.reading.epoch, r.meter, r.opening.index) for r in opening.readings]
     if any(a >= b for a, b in zip(places, places[1:], strict=False)):

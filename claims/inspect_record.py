@@ -36,7 +36,7 @@ FAILURES = {
     "meter-signature": "a meter's signature of its epoch root does not verify",
     "slot-path": "a slot does not lead to the logged registry head",
     "slot-values": "a slot has values that cannot be",
-    "slot-missing": "the slot of a drawn reading's checkpoint is not opened",
+    "slot-missing": "the slot of a drawn reading's checkpoint, or of a parent, is not opened",
     "heads": "the opening is about other heads than the lab's claim, or about heads that were not signed",
     "proof": "what was opened is not shown to stand behind the heads",
     "genesis": "a run's genesis does not check",

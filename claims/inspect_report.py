@@ -34,9 +34,18 @@ def site_lines(agreement: Agreement, checked: CheckedOpening, seeds: Mapping[byt
     ]
     late = [_too_early(agreement, checked, item) for item in opening.readings]
     lines += [line for line in late if line]
+    names = {slot.opening.slot.tag: slot for slot in opening.slots if slot.opening.slot.used}
     for slot in opening.slots:
-        lines += ["", *_slot_lines(agreement, opening.slots, slot, seeds or {})]
+        lines += ["", *_slot_lines(agreement, names, slot, seeds or {}, _why(checked, slot))]
     return lines
+
+
+def _why(checked: CheckedOpening, item: OpenedSlot) -> str:
+    """Why a slot was opened."""
+    if item.opening.index in checked.drawn.slots:
+        return "drawn"
+    tags = {reading.opening.reading.tag for reading in checked.opening.readings}
+    return "of a drawn reading" if item.opening.slot.tag in tags else "a parent"
 
 
 def _reading_row(agreement: Agreement, checked: CheckedOpening, item: OpenedReading) -> tuple[str, ...]:
@@ -75,16 +84,15 @@ def _too_early(agreement: Agreement, checked: CheckedOpening, item: OpenedReadin
 
 
 def _slot_lines(
-    agreement: Agreement, slots: tuple[OpenedSlot, ...], item: OpenedSlot, seeds: Mapping[bytes, bytes]
+    agreement: Agreement, names: Mapping[int, OpenedSlot], item: OpenedSlot, seeds: Mapping[bytes, bytes], why: str
 ) -> list[str]:
     slot = item.opening.slot
     if not slot.used:
-        return [f"slot {item.opening.index:<6} empty"]
-    names = {other.opening.slot.tag: other for other in slots if other.opening.slot.used}
+        return [f"slot {item.opening.index:<6} empty ({why})"]
     kind, (begin, end) = KINDS[slot.kind - 1], epoch_times(agreement, slot.epoch)
     when = "before the agreement" if kind == "OPENING" else f"saved from {begin} to {end}"
     lines = [
-        f"slot {item.opening.index:<6} {item.name}: {kind}, {when}",
+        f"slot {item.opening.index:<6} {item.name}: {kind}, {when} ({why})",
         f"  weights   {slot.weights.hex() if slot.weights != NOTHING else 'no digest: the weights were not kept'}",
         f"  parent    {', '.join(_parent(names, tag) for tag in (slot.parent1, slot.parent2) if tag) or 'none'}",
     ]
@@ -95,7 +103,7 @@ def _slot_lines(
 
 def _parent(names: Mapping[int, OpenedSlot], tag: int) -> str:
     if tag not in names:
-        return f"tag {tag}, which was not drawn: have the lab show which checkpoint it is, and that it has a slot"
+        return f"tag {tag}, which was not opened: have the lab show which checkpoint it is, and that it has a slot"
     parent = names[tag]
     weights = parent.opening.slot.weights
     digest = f", weights {weights.hex()}" if weights != NOTHING else ""

@@ -7,6 +7,7 @@ import json
 import ssl
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
@@ -18,13 +19,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from inspect_fixtures import ROUNDS
 
+from claims.agreement import MAX_METERS
 from claims.beacon import MalformedRound, VerifiedRound, verify_round
 from claims.claim import MeterHead
 from claims.commitments import ReadingOpening, Slot, SlotOpening, name_digest
 from claims.errors import UnreadableFile
 from claims.inspect_binding import MAX_BINDING, Binding
 from claims.inspect_draw import Committed, Drawn, load_round
-from claims.inspect_file import OPENING_LIMIT, OpenedReading, OpenedSlot, Opening, opening_limit
+from claims.inspect_file import OPENING_LIMIT, SLOTS_EACH, OpenedReading, OpenedSlot, Opening, opening_limit
 from claims.inspection import Draw
 from claims.records import Reading
 
@@ -134,9 +136,9 @@ def test_the_largest_possible_opening_fits_its_limit() -> None:
     head = (2**31 - 2**24,) * 8
     binding = Binding((MeterHead("m" * 64, head, b"\xff" * 32, b"\xff" * 64),) * 2, head, b"\xff" * 64, b"\xff" * MAX_BINDING)
     for draws, slots in ((1, 1), (64, 16), (4096, 4096)):
-        opening = Opening(bytes(32), "l" * 64, 2**24, 2**40, "t" * 64, (reading,) * draws, (slot,) * (draws + slots), binding, bytes(64))
+        opened = (slot,) * (SLOTS_EACH * (draws + slots))
+        opening = Opening(bytes(32), "l" * 64, 2**24, 2**40, "t" * 64, (reading,) * draws, opened, binding, bytes(64))
         drawn = Drawn(Committed("l", 0, 0, {}), VerifiedRound(1, bytes(32)), (Draw("m", 0, 0),) * draws, (0,) * slots)
-        assert len(opening.encode()) <= opening_limit(drawn, 2) <= OPENING_LIMIT or draws == 4096
-    usual = OpenedSlot("a-run-with-a-name", slot.opening)
-    opening = Opening(bytes(32), "l" * 64, 2**24, 2**40, "t" * 64, (reading,) * 4096, (usual,) * 8192, binding, bytes(64))
-    assert len(opening.encode()) <= OPENING_LIMIT
+        assert len(opening.encode()) <= opening_limit(drawn, 2) <= opening_limit(drawn, MAX_METERS) <= OPENING_LIMIT
+    head_only = replace(opening, readings=(), slots=(), binding=replace(binding, meters=binding.meters[:1] * MAX_METERS))
+    assert len(head_only.encode()) <= opening_limit(replace(drawn, draws=(), slots=()), MAX_METERS)

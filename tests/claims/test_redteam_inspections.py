@@ -16,6 +16,7 @@ from claims.evidence import decode_evidence
 from claims.inspect_file import Opening
 from claims.inspect_open import MaterialError, OpeningRejected, check_opening
 from claims.inspect_record import Record
+from claims.inspect_report import site_lines
 from claims.records import RegistryEntry
 
 HIDDEN = 4242
@@ -46,6 +47,55 @@ def test_a_parent_without_a_slot_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(OpeningRejected) as caught:
         check_opening(lab.terms, lab.drawn, opening, "beta")
     assert caught.value.code == "slot-missing"
+
+
+def _lineage() -> base.World:
+    """Three checkpoints, each from the one before; only the last received work, and no place of the three is drawn."""
+    lab = base.World()
+    free = [place for place in range(16) if place not in lab.drawn.slots][:3]
+    slots = [base.EMPTY_SLOT] * (free[-1] + 1)
+    for place in range(free[-1]):  # others before and between them, all without parents
+        slots[place] = base.Slot(True, 1000 + place, 3, 0, 0, 0, 0, 0, b"o" * 32, base.name_digest(f"other-{place}"))
+    tags, names = (11, 12, base.TAG), {}
+    for place, tag, parent in zip(free, tags, (0, 11, 12), strict=True):
+        slots[place] = base.Slot(True, tag, 3, parent, 0, 0, 3, 0, bytes([tag % 256]) * 32, base.name_digest(f"run-{tag}"))
+        names[place] = f"run-{tag}"
+    named = tuple(names.get(place, f"other-{place}") for place in range(len(slots)))
+    lab.slots = replace(lab.slots, slots=tuple(slots), names=named)
+    entries = [lab._publish(epoch) for epoch in range(base.EPOCHS)]
+    lab.closing = base.behind(lab.terms, lab.sealed, lab.slots.slots)
+    lab.log = base.FakeLog(entries, lab.log.time)
+    lab.drawn = base.draw_committed(lab.terms, "alpha", 0, base.ROUND, lab.log)
+    assert not set(free) & set(lab.drawn.slots)
+    return lab
+
+
+def _with_slots(lab: base.World, opening: Opening, indices: list[int]) -> Opening:
+    """The opening with these slots and a proof for them, signed."""
+    opened = base.SlotOpening.several(lab.slots.slots, indices, lab.slots.seed, 16)
+    slots = tuple(base.OpenedSlot(lab.slots.names[one.index] if one.slot.used else "", one) for one in opened)
+    readings, _ = base.shown(opening)
+    binding = base.bind(lab.terms, "alpha", 0, lab.closing, readings, [one.slot for one in opened], base.LAB_KEY)
+    return base.resign(replace(opening, slots=slots, binding=binding))
+
+
+def test_parents_are_opened_and_their_parents_are_not() -> None:
+    lab = _lineage()
+    opening = lab.make()
+    tags = {item.opening.slot.tag: item.opening.index for item in opening.slots}
+    assert base.TAG in tags and 12 in tags and 11 not in tags
+    text = opening.encode().decode()
+    assert "run-12" in text and "run-11" not in text and (b"\x0b" * 32).hex() not in text
+    lines = "\n".join(site_lines(lab.terms, check_opening(lab.terms, lab.drawn, opening, "beta")))
+    assert f"run-12 (slot {tags[12]}, weights {'0c' * 32})" in lines and "(a parent)" in lines and "(of a drawn reading)" in lines
+    assert "tag 11, which was not opened: have the lab show" in lines
+    grandparent = next(i for i, slot in enumerate(lab.slots.slots) if slot.tag == 11)
+    for indices, code in (
+        (sorted({*tags.values()} - {tags[12]}), "slot-missing"), (sorted({*tags.values(), grandparent}), "selection"),
+    ):  # fmt: skip
+        with pytest.raises(OpeningRejected) as caught:
+            check_opening(lab.terms, lab.drawn, _with_slots(lab, opening, indices), "beta")
+        assert caught.value.code == code
 
 
 def test_a_pass_that_its_inspector_contradicts_does_not_count(proven: log.Published) -> None:  # noqa: F811
