@@ -66,16 +66,17 @@ def _margin(terms: Agreement, text: str | None) -> int:
 def inspect_round(
     agreement_path: Path, period: int, margin: str | None, log_source: str | None, log_memory: Path | None, lab_name: str | None
 ) -> None:
-    """Say which drand round draws from a period: the first after its end, its last commitment in the log, and the margin."""
-    from claims.beacon import QUICKNET, time_of_round
+    """Say which drand round draws from a period: the first after all of it is committed to in the log, and the margin."""
+    from claims.beacon import QUICKNET, round_after, time_of_round
     from claims.inspect_draw import committed, eligible_round, terms_of
-    from claims.inspection import first_round, period_end
+    from claims.inspection import first_round, period_end, settled
     from claims.units import format_time
 
     if (log_source is None) != (lab_name is None):
         raise click.UsageError("--log and --lab go together")
     terms = _load_agreement(agreement_path)
-    number = first_round(terms, period, _margin(terms, margin))
+    seconds = _margin(terms, margin)
+    number = first_round(terms, period, seconds)
     lines = [f"period {period} ends  {format_time(period_end(terms, period))}"]
     if log_source is not None and lab_name is not None:
         terms_of(terms)
@@ -85,7 +86,9 @@ def inspect_round(
         number = eligible_round(terms, found)
         lines.append(f"committed          {format_time(found.time)}, by the clocks of the log's cosigners")
     elif terms.inspection is not None:
-        lines.append("This is the earliest: what the lab commits to in the log later than the period's end moves it (--log, --lab).")
+        number = round_after(settled(terms, period, 0) + seconds)
+        when = "the period's end" if terms.deadlines is None else f"{format_time(settled(terms, period, 0))}, when all of it is due"
+        lines.append(f"This is the round unless the lab's commitments come into the log after {when} (--log, --lab).")
     lines.append(f"round              {number} of drand {QUICKNET.name}, due {format_time(time_of_round(number))}")
     lines.append(f"save it from       https://api.drand.sh/{QUICKNET.hash.hex()}/public/{number}  (any drand mirror will do)")
     out("\n".join(lines))

@@ -39,8 +39,8 @@ from claims.tlog.writer import LogWriter
 from claims.verify import log_trust, verify_claim
 
 __all__ = [
-    "DAY", "LIAR", "OPERATOR", "PERIOD", "ROUND", "Month", "MonthLab", "claim_entry", "heads_of", "hold_month", "live_month",
-    "open_to", "prove", "publish_claims", "write_record",
+    "DAY", "LIAR", "OPERATOR", "PERIOD", "ROUND", "Month", "MonthLab", "claim_entry", "go_on", "heads_of", "hold_month",
+    "live_month", "open_to", "prove", "publish_claims", "write_record",
 ]  # fmt: skip
 
 Progress = Callable[[str, float], None]
@@ -52,8 +52,9 @@ DAY = 86_400
 PERIOD = 0
 LIAR = "ai2"
 """Of this lab's store a copy is kept from before the month, so that the month can be told again with false books."""
-SEEN_AFTER = 3_561
-"""Seconds after a day's end at which the first lab cosigns; so the public round 1000 is the one that the month draws."""
+SEEN_AFTER = 3_000
+"""Seconds after a day's end at which the first lab cosigns: the first hour's entry is due 600 s later. The public round 1000
+is the one that draws: the first due after the last entry's deadline (a day after the month) and the margin."""
 _TERMS = """[[party]]
 name = "{operator}"
 key = "{key}"
@@ -69,7 +70,7 @@ readings = 64
 checkpoints = 1024
 
 [deadlines]
-epoch = "7 d"
+epoch = "1 d"
 claim = "1 d"
 grace = "6 d"
 opening = "3 d"
@@ -77,7 +78,7 @@ opening = "3 d"
 [inspection]
 draws = 64
 slots = 16
-margin = "1 d"
+margin = "3561 s"
 """
 
 
@@ -209,6 +210,15 @@ def live_month(month: Month, progress: Callable[[float], None]) -> None:
         progress((epochs[-1] + 1 - first) / (last + 1 - first))
 
 
+def go_on(month: Month, days: int) -> None:
+    """The first days of the next period, idle, so that nobody falls behind while the month is inspected."""
+    begin, per_day = month.agreement.period_epochs(PERIOD)[1] + 1, DAY // month.agreement.epoch_seconds
+    for day in range(days):
+        epochs = range(begin + day * per_day, begin + (day + 1) * per_day)
+        entries = [entry for lab in month.labs for entry in _day(lab, month.agreement, epochs, ends=False)]
+        month.publish(entries, month.agreement.epoch_span(epochs[-1])[1] + SEEN_AFTER)
+
+
 def _day(lab: DemoLab, agreement: Agreement, epochs: range, *, ends: bool) -> list[bytes]:
     with lab.store.transaction():
         for epoch in epochs:
@@ -262,6 +272,7 @@ def inspect_all(month: Month) -> None:
         drawn = open_to(month, row)
         record = make_record(month.agreement, drawn, row.inspector, inspector.key, row.opening, heads=heads_of(row))
         entries.append(write_record(month, record, inspector))
+    go_on(month, 1)
     month.publish(entries, month.end + 2 * DAY)
 
 

@@ -25,6 +25,7 @@ from claims.demo_month import (
     Month,
     MonthLab,
     claim_entry,
+    go_on,
     heads_of,
     live_month,
     open_to,
@@ -308,6 +309,7 @@ def _inspected(true: Month, month: Month) -> Lie:
                 failures = ("site",) if shown.exposed else ()
             record = make_record(agreement, drawn, row.inspector, inspector.key, row.opening, failures, heads=heads_of(row))
         entries.append(write_record(month, record, inspector))
+    go_on(month, (due - month.end) // DAY)
     month.publish(entries, due + DAY)
     return shown
 

@@ -36,7 +36,8 @@ def opening(console: Console, month: Month) -> None:
         "A proof shows that the books add up. That the books were not written afterwards, and are about the real racks, takes more: "
         f"every hour each meter commits to its readings, each lab publishes one line of 32 bytes about them in a log that {OPERATOR} "
         "keeps and all the others countersign, and when the month is over, public randomness that nobody could know before "
-        f"picks what an inspector gets to see: {draws} chip-seconds and {slots} places of the checkpoint list, and nothing else. "
+        f"picks what an inspector gets to see: {draws} chip-seconds and {slots} places of the checkpoint list, with the parents "
+        "of those checkpoints, and nothing else. "
         f"A lab that does not open them within {days} days is on record as refusing.\n",
     )
     say(
@@ -69,7 +70,7 @@ def outcome(console: Console, month: Month) -> None:
         "Hours: commitments in the log, of the month's. Readings and places: what the round drew, opened to that rival, and the places of "
         "the checkpoints that those readings name and of their parents; size: of the opening, proof included. "
         f"The log holds {month.entries:,} entries under {month.heads} countersigned heads. What is drawn depends on the beacon's "
-        "round alone, which came a day after the last commitment was countersigned; anyone can repeat the draw. "
+        "round alone, the first one an hour after the last commitment was due, as the agreement says; anyone can repeat the draw. "
         "Only the inspector sees an opening, and it is of no use to guess the rest from: every reading is salted.\n",
     )
 

@@ -21,7 +21,7 @@ from claims.beacon import ROUND_LIMIT, Round, RoundRejected, VerifiedRound, pars
 from claims.entries import EpochEntry, PublishedEntries
 from claims.errors import ClaimRejected, UnreadableFile
 from claims.files import read_bounded
-from claims.inspection import MAX_DRAWS, Draw, InspectionError, _prefix, _uniform, draw, period_end
+from claims.inspection import MAX_DRAWS, Draw, InspectionError, _prefix, _uniform, draw, settled
 
 __all__ = ["SLOT_DOMAIN", "Committed", "Drawn", "LogSource", "committed", "draw_committed", "draw_slots", "eligible_round", "load_round"]
 
@@ -93,8 +93,8 @@ def committed(agreement: Agreement, lab: str, period: int, view: LogSource) -> C
 
 
 def eligible_round(agreement: Agreement, commitments: Committed) -> int:
-    """The one round that draws: the first due strictly after max(period's end, T) + margin."""
-    return round_after(max(period_end(agreement, commitments.period), commitments.time) + terms_of(agreement).margin)
+    """The one round that draws: the first due strictly after :func:`claims.inspection.settled` plus the margin."""
+    return round_after(settled(agreement, commitments.period, commitments.time) + terms_of(agreement).margin)
 
 
 def draw_slots(agreement_digest: bytes, lab: str, period: int, size: int, beacon_round: VerifiedRound, count: int) -> list[int]:
@@ -117,7 +117,7 @@ def draw_committed(agreement: Agreement, lab: str, period: int, beacon_round: Ro
     """
     terms = terms_of(agreement)
     commitments = committed(agreement, lab, period, view)
-    due = max(period_end(agreement, period), commitments.time) + terms.margin
+    due = settled(agreement, period, commitments.time) + terms.margin
     eligible = eligible_round(agreement, commitments)
     if beacon_round.number > eligible:
         raise RoundRejected(f"round {beacon_round.number} is not the eligible one, {eligible}: no choice among rounds")

@@ -61,6 +61,7 @@ __all__ = [
     "parse_probability",
     "period_end",
     "plan",
+    "settled",
 ]
 
 DOMAIN = b"standstill/inspection/v1"
@@ -179,6 +180,16 @@ def period_end(agreement: Agreement, period: int) -> int:
     """Unix seconds at which a period's last epoch ends. Raises ClaimRejected (check ``period``) out of range."""
     _, last = agreement.period_epochs(period)
     return agreement.start + (last + 1) * agreement.epoch_seconds
+
+
+def settled(agreement: Agreement, period: int, dated: int) -> int:
+    """Unix seconds at which all commitments of a period count as made, from which the margin to the round runs.
+
+    With deadlines that is when the last epoch's entry is due, unless ``dated``, the date of the last entry in the log, is later: a
+    log's host can move dates later by hiding heads, and so choose among rounds that it has seen. In time, dates decide nothing.
+    """
+    due = 0 if agreement.deadlines is None else agreement.deadlines.epoch
+    return max(period_end(agreement, period) + due, dated)
 
 
 def first_round(agreement: Agreement, period: int, margin: int = DEFAULT_MARGIN) -> int:

@@ -273,6 +273,7 @@ def _verify_one(
 def _inspections(source: Folder, book: Book, lab: Lab, row: Row, records: dict[bytes, Stored]) -> Row:
     """Of a proven claim: whether its draw is due, and what eligible inspectors recorded of it."""
     from claims.beacon import RoundRejected, round_after, time_of_round
+    from claims.inspection import settled
 
     terms, agreement = book.agreement.inspection, book.agreement
     if terms is None or book.published is None:
@@ -285,21 +286,15 @@ def _inspections(source: Folder, book: Book, lab: Lab, row: Row, records: dict[b
         if moment is None:
             return replace(row, state="under inspection", reason=f"nothing dates the entry of epoch {epoch}: no round can be drawn")
         moments.append(moment)
-    committed = max(moments)
     try:
-        number = round_after(max(row.end, committed) + terms.margin)
+        number = round_after(settled(agreement, row.period, max(moments)) + terms.margin)
     except RoundRejected:
         return row
-    drawn = time_of_round(number)
-    if book.now < drawn:
-        return row
-    opening = None if agreement.deadlines is None else drawn + agreement.deadlines.opening
     claim = decode_claim(read_stored(book.verified[(lab.name, row.period)]))
     heads = heads_digest(claim.meters, claim.head_after)
-    row = replace(row, opening_due=opening)
     counted: list[tuple[str, int, str]] = []
     for item, index in book.published.inspections(lab.name, row.period):
-        outcome = _outcome(source, book, item, index, number, committed, opening, records, heads)
+        outcome = _outcome(source, book, item, index, number, records, heads)
         if outcome == "passed" and any(conflict.first == item for conflict in book.published.conflicts):
             source.note(f"log entry {index}: {item.author} signed another version of {item.title}: its pass does not count")
         elif outcome is not None:
@@ -308,6 +303,11 @@ def _inspections(source: Folder, book: Book, lab: Lab, row: Row, records: dict[b
     for who, _, outcome in row.inspections:
         if outcome != "passed":
             return replace(row, state="rejected", check="inspection", reason=f"{who} recorded that {FINDINGS[outcome]}")
+    drawn = time_of_round(number)
+    if book.now < drawn:
+        return row
+    opening = None if agreement.deadlines is None else drawn + agreement.deadlines.opening
+    row = replace(row, opening_due=opening)
     if row.inspections:
         return replace(row, reason=f"{row.reason}; inspected by {', '.join(who for who, _, _ in row.inspections)}")
     if opening is not None and book.now > opening:
@@ -318,20 +318,25 @@ def _inspections(source: Folder, book: Book, lab: Lab, row: Row, records: dict[b
 
 
 def _outcome(
-    source: Folder, book: Book, item: InspectionEntry, index: int, number: int, committed: int, opening: int | None,
-    records: dict[bytes, Stored], heads: bytes,
+    source: Folder, book: Book, item: InspectionEntry, index: int, number: int, records: dict[bytes, Stored], heads: bytes
 ) -> str | None:
-    """The outcome of a logged inspection, if it counts; else None and a note."""
+    """The outcome of a logged inspection, if it counts; else None and a note.
+
+    A failure or refusal of an earlier possible round counts too: a log's host that hides heads moves dates, and with them the
+    round, later, and would else undo it.
+    """
+    from claims.beacon import round_after, time_of_round
     from claims.inspect_record import Record, check_record, check_record_entry
+    from claims.inspection import settled
 
     where = f"log entry {index}: {item.author}'s inspection of lab {item.lab}, period {item.period}"
-    if item.round != number:
+    outcome, terms, deadlines = OUTCOMES[item.outcome], book.agreement.inspection, book.agreement.deadlines
+    if item.round > number or (item.round < number and outcome == "passed") or terms is None:
         source.note(f"{where}: of round {item.round}, and {number} is the one to draw from")
         return None
-    outcome = OUTCOMES[item.outcome]
     if outcome == "refused":
         moment = book.committed(index, item.lab)
-        if opening is None or moment is None or moment <= opening:
+        if deadlines is None or moment is None or moment <= time_of_round(item.round) + deadlines.opening:
             source.note(f"{where}: refused before the opening was due")
             return None
     if item.record not in records:
@@ -344,9 +349,9 @@ def _outcome(
     except ClaimsError as error:
         source.note(f"{where}: {error.what}")
         return None
-    terms = book.agreement.inspection
-    if terms is not None and (record.draws, record.slots, record.committed) != (terms.draws, terms.slots, committed):
-        source.note(f"{where}: not what was to be drawn: other draws, slots or moment of commitment")
+    drawn = (record.draws, record.slots, record.round)
+    if drawn != (terms.draws, terms.slots, round_after(settled(book.agreement, item.period, record.committed) + terms.margin)):
+        source.note(f"{where}: not what was to be drawn: other draws, slots or round")
         return None
     if outcome == "passed" and record.heads != heads:
         source.note(f"{where}: about other heads than the claim")

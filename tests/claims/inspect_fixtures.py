@@ -29,7 +29,7 @@ from claims.verify import log_trust
 ROUNDS = json.loads((Path(__file__).parents[1] / "vectors" / "drand_quicknet.json").read_text())["valid"]
 EPOCH, EPOCHS, DUE = 60, 3, time_of_round(1000)
 START = DUE - EPOCHS * EPOCH - 61
-"""The period ends 61 s before round 1000; the cosigner dates its last entry 1 s later, and the margin is 59 s."""
+"""The period ends 61 s before round 1000; the cosigner dates its last entry 1 s later, when it is due; the margin is 59 s."""
 METERS = {"hall-1": 8, "hall-2": 4}
 PARTIES = ("alpha", "beta", "delta", "operator")
 
@@ -51,7 +51,7 @@ cosignatures = 1
 readings = 8
 checkpoints = 16
 [deadlines]
-epoch = "1 h"
+epoch = "1 s"
 claim = "1 d"
 grace = "1 d"
 opening = "2 h"

@@ -104,7 +104,7 @@ class World:
         log = LogTerms("log.example/x", "gamma", public(LOG), 1)
         self.terms = replace(
             make_agreement(), start=START, parties=parties, log=log, commitment=SIZES, inspection=InspectionTerms(6, 3, 59),
-            deadlines=Deadlines(60, 60, 60, 600),
+            deadlines=Deadlines(1, 60, 60, 600),
         )
         self.meters = self.terms.labs[0].meters
         self.sealed: dict[tuple[str, int], SealedEpoch] = {}
@@ -423,7 +423,9 @@ def test_a_reading_moved_to_another_place_is_not_the_one_drawn(world: World) -> 
     epoch = target.opening.reading.epoch
     liar = World()
     own = liar.sealed[target.meter, epoch]
-    turned = (*own.readings[1:], own.readings[0])
+    index = target.opening.index
+    turns = ((*own.readings[1:], own.readings[0]), (own.readings[-1], *own.readings[:-1]))
+    turned = next(turn for turn in turns if turn[index] != own.readings[index])
     liar.closing = behind(liar.terms, {**liar.sealed, (target.meter, epoch): replace(own, readings=turned)}, liar.slots.slots)
     with pytest.raises(MaterialError, match="closed period is not that of its heads"):
         liar.make()

@@ -17,6 +17,7 @@ from claims.inspect_file import Opening
 from claims.inspect_open import MaterialError, OpeningRejected, check_opening
 from claims.inspect_record import Record
 from claims.inspect_report import site_lines
+from claims.inspection import period_end
 from claims.records import RegistryEntry
 
 HIDDEN = 4242
@@ -112,6 +113,41 @@ def test_a_failure_is_not_undone_by_a_later_pass_of_the_same_inspector(proven: l
     log.record(proven, log.DRAWN + 10, "failed")
     log.record(proven, log.DRAWN + 30, "passed")
     assert proven.row(log.DRAWN + 40).check == "inspection"
+
+
+def _hide_heads(published: log.Published) -> None:
+    """What a lying host does: only the newest head is left to date entries."""
+    for path in (published.folder / "log" / "checkpoints").iterdir():
+        path.unlink()
+
+
+@pytest.mark.parametrize("outcome", ["failed", "refused"])
+def test_a_host_that_hides_heads_does_not_undo_a_failure(proven: log.Published, outcome: str) -> None:  # noqa: F811
+    """The entries are dated later then, and another round is the eligible one: what was recorded of the first counts."""
+    moment = log.DRAWN + 3 * log.HOUR + 10
+    log.record(proven, moment, outcome)
+    assert proven.row(moment + 10).check == "inspection"
+    _hide_heads(proven)
+    row = proven.row(moment + 10)
+    assert (row.state, row.check, row.inspections) == ("rejected", "inspection", (("beta", log.ROUND, outcome),))
+
+
+def test_a_host_that_hides_heads_in_time_chooses_no_round(world: base.World) -> None:  # noqa: F811
+    """Whatever a date says up to the deadline of the last entry, the agreement alone says which round draws."""
+    deadline = period_end(world.terms, 0) + world.terms.deadlines.epoch  # type: ignore[union-attr]
+    for time in (deadline - 1000, deadline - 1, deadline):
+        view = base.FakeLog(world.log.entries, time)
+        assert base.draw_committed(world.terms, "alpha", 0, base.ROUND, view).draws == world.drawn.draws
+    with pytest.raises(base.RoundRejected):
+        base.draw_committed(world.terms, "alpha", 0, base.ROUND, base.FakeLog(world.log.entries, deadline + 3))
+
+
+def test_an_earlier_round_accuses_only_if_it_could_have_been_drawn(proven: log.Published) -> None:  # noqa: F811
+    """Nobody makes up a round before the entries were due, or one that its own date does not give."""
+    for changes in ({"round": log.ROUND - 1}, {"round": log.ROUND - 1, "committed": log.END}, {"committed": log.END + 5 * log.HOUR}):
+        log.record(proven, log.DRAWN + 10, "failed", **changes)
+        row = proven.row(log.DRAWN + 20)
+        assert (row.state, row.inspections) == ("under inspection", ())
 
 
 def test_hostile_values_give_typed_errors_only(world: base.World) -> None:  # noqa: F811

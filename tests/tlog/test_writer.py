@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -129,6 +130,12 @@ def check_survivor(folder: Path, promised: int, before: dict[int, tuple[str, byt
     return size
 
 
+@pytest.fixture
+def no_sync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a disk is simulated, what it loses is too: the real one need not sync."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
 BATCHES = (1, 2, 252, 3, 1, 300, 5)
 ITEMS = logs.entries(0, 2000)
 
@@ -170,6 +177,7 @@ def stop_everywhere(tmp_path: Path, steps: range, kinds: tuple[type[StoppingDisk
             assert set(before) <= set(open_log(folder, logs.trust()).history())
 
 
+@pytest.mark.usefixtures("no_sync")
 def test_stopping_at_some_steps(tmp_path: Path) -> None:
     total = total_steps(tmp_path)
     assert total > 250
@@ -180,6 +188,7 @@ def test_stopping_at_some_steps(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_sync")
 def test_stopping_at_every_step(tmp_path: Path) -> None:
     total = total_steps(tmp_path)
     stop_everywhere(tmp_path / "kept", range(1, total + 1), (StoppingDisk,), losing=False)
@@ -187,6 +196,7 @@ def test_stopping_at_every_step(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stride", [(3, 11), pytest.param((1, 1), marks=pytest.mark.slow)])
+@pytest.mark.usefixtures("no_sync")
 def test_stopping_in_one_append_and_again_while_mending(tmp_path: Path, stride: tuple[int, int]) -> None:
     """Across a tile's end, at each step (or each of a stride) of the append and then of the mending after it."""
     start = logs.make(tmp_path / "start", 255)
@@ -202,6 +212,28 @@ def test_stopping_in_one_append_and_again_while_mending(tmp_path: Path, stride: 
             mended = not stopped(second, again, None)
             assert check_survivor(second, 255, heads(folder), ITEMS) in (255, 257)
     assert number > 30
+
+
+@pytest.mark.usefixtures("no_sync")
+@pytest.mark.parametrize("losing", [False, True])
+@pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.slow)])
+def test_stopping_at_every_byte_of_an_append(tmp_path: Path, losing: bool, stride: int) -> None:
+    """Every byte that an append writes is a step of its own: stopped before each (of a stride), nothing is lost, nothing forks."""
+    start, number, finished, sizes = logs.make(tmp_path / "start", 2), 1 - stride, False, set()
+    while not finished:
+        number += stride
+        folder = logs.copy(start, tmp_path / str(number))
+        with LogWriter.open(folder, logs.LOG) as writer:
+            writer._disk = SyncedFiles(folder, number, losing)
+            writer._disk.chunk = 1
+            try:
+                writer.append(ITEMS[2:3])
+                finished = True
+            except Stop:
+                pass
+        sizes.add(check_survivor(folder, 3 if finished else 2, heads(folder), ITEMS))
+        shutil.rmtree(folder)
+    assert number > 600 and sizes == {2, 3}
 
 
 def stopped(folder: Path, number: int, action: Callable[[LogWriter], object] | None) -> bool:
