@@ -114,7 +114,8 @@ def agreement_section(view: View) -> Html:
     if terms["inspection"]:
         drawn = terms["inspection"]
         places = f" and {plural(drawn['slots'], 'place')} of the list of checkpoints" if drawn["slots"] else ""
-        after = f", at least {duration(drawn['margin'])} after the last commitment" if drawn["margin"] else ""
+        due = "is due in the log" if terms["deadlines"] else "is in the log"
+        after = f", at least {duration(drawn['margin'])} after the last commitment {due}" if drawn["margin"] else ""
         facts.append(("An inspection draws", f"{plural(drawn['draws'], 'chip-second')}{places}{after}"))
     if terms["amends"]:
         facts.append(
