@@ -35,7 +35,7 @@ from zk.air import Builder, Columns, Program, compile_air
 from zk.field import P
 from zk.kernels.poseidon2 import fill_trace, sponge_chains
 from zk.options import STD, Options
-from zk.prover import prove
+from zk.prover import Progress, alloc_trace, prove
 from zk.security import SecurityReport
 from zk.verifier import verify
 
@@ -172,7 +172,7 @@ def statement_of(readings: Readings, start: Elements = tuple(range(1, 9)), most:
 def trace_of(statement: Statement, readings: Readings) -> U32:
     """The table, (199, 2^log_rows) Montgomery. Values that no constraint allows are written as they come."""
     rows, count = 1 << statement.log_rows, len(readings.values)
-    table = np.zeros((len(COLUMNS), rows), dtype=np.uint32)
+    table = alloc_trace(len(COLUMNS), statement.log_rows)
     inputs, _ = _inputs(readings, statement.start)
     fill_trace(inputs, table[:180])
     table[:180, count:] = fill_trace(np.zeros((16, 16), dtype=np.uint32))[:, :1]
@@ -212,10 +212,10 @@ def trace_of(statement: Statement, readings: Readings) -> U32:
     return table
 
 
-def prove_chain(statement: Statement, readings: Readings, options: Options = STD) -> bytes:
+def prove_chain(statement: Statement, readings: Readings, options: Options = STD, progress: Progress | None = None) -> bytes:
     """A zero-knowledge proof of S(N). Raises zk.errors.WitnessError where the readings do not satisfy it."""
-    terms = public_terms(statement)
-    return prove(program(), statement.start, terms, trace_of(statement, readings), statement.log_rows, options)
+    terms, trace = public_terms(statement), trace_of(statement, readings)
+    return prove(program(), statement.start, terms, trace, statement.log_rows, options, progress, consume=True)
 
 
 def verify_chain(statement: Statement, proof: bytes, options: Options = STD) -> SecurityReport:

@@ -1,7 +1,8 @@
-"""Further commands of `python -m bench`: roofline, scaling, ledgers, check. README.md in this folder says how to read the figures."""
+"""Further commands of `python -m bench`: peers, roofline, scaling, ledgers, check. README.md says how to read the figures."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,35 +30,48 @@ def add_to(main: click.Group, console: Console, finish: Finish) -> None:
     @click.option("--peers", "names", help="Names, with commas. [default: all]")
     @click.option("--install", "fetch", is_flag=True, help="First install what is missing, each peer from its ordinary registry.")
     @click.option("--limit", type=click.IntRange(1), default=300, show_default=True, help="Seconds for one step of a peer.")
-    @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for peers.json and plots.")
+    @click.option("--setup-limit", type=click.IntRange(1), default=600, show_default=True, help="Seconds for a set-up.")
+    @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for peers.json, peers.md and plots.")
     @repeat_option
-    def peers(scratch: Path, sizes: str, names: str | None, fetch: bool, limit: int, out: Path | None, repeat: int) -> None:
+    def peers(
+        scratch: Path, sizes: str, names: str | None, fetch: bool, limit: int, setup_limit: int, out: Path | None, repeat: int,
+    ) -> None:  # fmt: skip
         """S(N) in other proof systems, interleaved in one run: time, memory, proof size, and whether wrong proofs are rejected."""
         from bench.peers import report as peer_report
         from bench.peers import run
 
         known = {peer.name: peer for peer in run.catalogue()}
-        wanted = list(known) if names is None else names.split(",")
+        wanted = list(dict.fromkeys(known if names is None else names.split(",")))
         if unknown := [name for name in wanted if name not in known]:
             raise click.UsageError(f"no such peer: {', '.join(unknown)}; known: {', '.join(known)}")
-        if not all(text.isdigit() and 0 < int(text) < 1 << 22 for text in sizes.split(",")):
+        if not all(text.isdecimal() and 0 < int(text) < 1 << 22 for text in sizes.split(",")):
             raise click.UsageError(f"--sizes {sizes!r} is not a list of numbers of readings")
         chosen, scratch = [known[name] for name in wanted], scratch.resolve()
         scratch.mkdir(parents=True, exist_ok=True)
-        for peer in chosen if fetch else ():
-            if (problem := run.install(peer, scratch)) is not None:
-                console.print(f"{peer.title}: {problem}", highlight=False, markup=False)
-        limits = run.Limits(limit, limit)
-        result = run.run(
-            chosen, scratch, [int(text) for text in sizes.split(",")], repeat, limits,
-            say=lambda text: console.print(text, highlight=False, markup=False),
-        )  # fmt: skip
-        records = peer_report.figures(result)
-        peer_report.show(console, records, chosen)
+
+        def say(text: str) -> None:
+            console.print(text, style="dim", highlight=False, markup=False)
+
+        def keep(result: Record) -> None:
+            result["figures"] = peer_report.figures(result)
+            if out is not None:
+                (out / "peers.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
-            peer_report.plots(records, chosen, out)
-            finish(out / "peers.json", result)
+        for peer in chosen if fetch else ():
+            say(f"{peer.name}: installing")
+            if (problem := run.install(peer, scratch)) is not None:
+                say(f"{peer.name}: {problem}")
+        numbers, limits = [int(text) for text in sizes.split(",")], run.Limits(setup_limit, limit)
+        result = run.run(chosen, scratch, numbers, repeat, limits, say=say, keep=keep)
+        peer_report.show(console, result["figures"], chosen)
+        if out is not None:
+            (out / "peers.md").write_text(peer_report.markdown(result, result["figures"], chosen), encoding="utf-8")
+            _plot(console, lambda record, folder: peer_report.plots(record, record["figures"], chosen, folder), result, out)
+        finish(out / "peers.json" if out else None, result)
+        if any(record["status"] == "unsound" for record in result["results"]):
+            raise click.ClickException("a verifier was wrong: see UNSOUND above")
 
     @main.command()
     @rows_option

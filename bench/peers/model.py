@@ -14,7 +14,7 @@ A step's last line of output may be a JSON object. What is understood of it:
     seconds             of the step itself inside the process: without its start, imports, compilation of the prover
     phases              {name: seconds} of a prove step, a finer account
     proof_bytes         of a prove step, where the file is not the proof as one would send it (JSON, say)
-    security_bits, assumption       where they depend on the size
+    security_bits, list_bits        proven bits where they depend on the size: unique decoding, and the better proven regime
     accepted            of a verify or tampered step, true or false
 
 The verdict of a verification is `accepted`; without it, exit code 0 accepts and `Plan.rejection_code` rejects. Any other
@@ -30,6 +30,7 @@ from __future__ import annotations
 import json
 import random
 import shlex
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,7 +55,7 @@ class Properties:
         zero_knowledge: whether the proof hides the readings, as run here.
         trusted_setup: "none", or what must be trusted ("per circuit", "universal").
         post_quantum: whether it rests on hash functions or lattices alone.
-        security_bits: of soundness as run here; None where each size has its own, then the prove or verify step gives it.
+        security_bits: of soundness as run here; None where each size has its own, then the prove or verify step gives them.
         assumption: under which the bits hold, in a few words.
         notes: what a reader must know to compare fairly, a sentence each.
     """
@@ -76,9 +77,9 @@ class Job:
     folder: Path
     instance: Path
 
-    def of(self, peer: str) -> Path:
-        """The folder of another peer at this size."""
-        return self.folder.parent.parent / peer / self.folder.name
+    def shared(self, family: str) -> Path:
+        """A folder for this size that all peers of a family know; whoever comes first makes it."""
+        return self.folder.parent.parent / family / self.folder.name
 
 
 @dataclass(frozen=True)
@@ -110,16 +111,17 @@ class Peer:
 
     Fields:
         name: short, unique, [a-z0-9-]; the name of its folder.
-        title: as tables show it.
+        title: as reports name it, short enough for a table.
         versions: package to pinned version.
         system: proof system, field or curve, arithmetisation.
         hash: its own ZK hash in S(N).
         properties: see there.
-        install: one command for its ordinary registry, run in its home; "{home}" stands for that folder. () where there is nothing to do.
+        install: one command for its ordinary registry, run in its home; "{home}" stands for that folder, "{python}" for this Python. ()
+            where there is nothing to do.
         unavailable: (home) -> why it cannot run, None if it can. Looks only at files: no network, no long work.
         plan: (job) -> its steps. Writes what they need to read into the job's folder. Raises NotRun.
         home: peers with the same home share an installation; "" for the peer's name.
-        needs: name of a peer whose set-up and witness it reads (`Job.of`), and which therefore runs first at every size; or "".
+        sources: folder of our program for it; where that changes, it must be installed again.
     """
 
     name: str
@@ -132,7 +134,7 @@ class Peer:
     unavailable: Callable[[Path], str | None]
     plan: Callable[[Job], Plan]
     home: str = ""
-    needs: str = ""
+    sources: Path | None = None
 
     def home_in(self, scratch: Path) -> Path:
         """Where it is installed, given the user's scratch folder."""
@@ -140,12 +142,13 @@ class Peer:
 
     def install_in(self, scratch: Path) -> tuple[str, ...]:
         """The installation command for this scratch folder."""
-        return tuple(part.replace("{home}", str(self.home_in(scratch))) for part in self.install)
+        home = str(self.home_in(scratch))
+        return tuple(part.replace("{home}", home).replace("{python}", sys.executable) for part in self.install)
 
     @property
     def install_command(self) -> str:
-        """The installation command as documented, with {home}."""
-        return shlex.join(self.install).replace("'{home}'", "{home}")
+        """The installation command as documented, with {home} and {python}."""
+        return shlex.join(self.install).replace("'{home}'", "{home}").replace("'{python}'", "{python}")
 
 
 def nonce(lanes: Sequence[int]) -> int:

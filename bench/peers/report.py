@@ -1,8 +1,9 @@
-"""What `python -m bench peers` shows: first where a peer is ahead, then a table for each size, ratios to Standstill, plots."""
+"""What `python -m bench peers` shows and writes: first where others are ahead, then a table for each size, ratios to Standstill, plots."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,146 +12,267 @@ from rich.table import Table
 
 from bench.peers.model import Peer
 
-__all__ = ["OWN", "ahead", "figures", "plots", "show"]
+__all__ = ["OWN", "ahead", "figures", "markdown", "plots", "show"]
 
 OWN = "standstill"
+SAME_BITS = 1.0
 Record = dict[str, Any]
+COLUMNS = (
+    "system", "set-up s", "witness s", "prove s", "CPU s", "memory MB", "verify ms", "proof bytes", "readings/s", "of ours", "bits", "ZK",
+)  # fmt: skip
+GIVES = ("system", "proof system", "hash", "bits", "zero knowledge", "trusted set-up", "post-quantum", "assumption")
+LEGEND = (
+    "prove: in the process, without its start; CPU and memory: of the whole process that proves, start included. readings/s: witness and "
+    "proof. bits: proven, or of the assumption; for hash-based systems unique decoding / best proven regime. Medians; memory: the largest."
+)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A figure of which less is better. ``key``: in a flat record; ``words``: who has less; ``unit`` and ``scale`` to show it."""
+
+    key: str
+    words: str
+    unit: str
+    scale: float = 1.0
+
+
 MEASURES = (
-    ("proof_bytes", "a smaller proof"),
-    ("verify_seconds", "a faster verifier"),
-    ("prove_seconds", "a faster prover"),
-    ("rss_mb", "less memory"),
+    Measure("proof_bytes", "smaller proofs", "bytes"),
+    Measure("verify_seconds", "faster to verify", "ms", 1000),
+    Measure("prove_seconds", "faster to prove", "s"),
+    Measure("rss_mb", "less memory", "MB"),
 )
 
 
 def figures(result: Record) -> list[Record]:
-    """One flat record for each peer and size of what `run.run` returned: medians, seconds in the process where it told them."""
+    """One flat record for each peer and size of what `run.run` returned: medians, seconds in the process where it told them.
+
+    `of_ours`: readings per second over Standstill's at that size in the same run, None where Standstill was not run.
+    """
     flat = []
     for record in result["results"]:
         one: Record = {"peer": record["peer"], "size": record["size"], "trouble": record.get("reason", "")}
         if record["status"] == "unsound":
-            one["trouble"] = one["trouble"].upper()
+            one["trouble"] = f"UNSOUND: {one['trouble']}"
         if record["status"] == "run":
-            prove, verify, witness = record["prove"], record["verify"], record.get("witness")
+            prove, verify, witness, setup = (record.get(step) for step in ("prove", "verify", "witness", "setup"))
             one |= {
-                "setup_seconds": record["setup"]["wall"] if "setup" in record else None,
-                "witness_seconds": None if witness is None else witness.get("seconds", witness["wall"]),
-                "prove_seconds": prove.get("seconds", prove["wall"]), "prove_wall": prove["wall"], "prove_cpu": prove["cpu"],
-                "rss_mb": prove["rss_mb"], "verify_seconds": verify.get("seconds", verify["wall"]),
-                "proof_bytes": record["proof_bytes"], "readings_per_second": record["readings_per_second"],
-                "security_bits": record["security_bits"], "tampered": record["tampered"],
+                "setup_seconds": _seconds(setup), "witness_seconds": _seconds(witness), "prove_seconds": _seconds(prove),
+                "prove_wall": prove["wall"], "prove_cpu": prove["cpu"], "rss_mb": prove["rss_mb"], "verify_seconds": _seconds(verify),
+                "verify_wall": verify["wall"], "proof_bytes": record["proof_bytes"], "readings_per_second": record["readings_per_second"],
+                "security_bits": record["security_bits"], "list_bits": record["list_bits"], "tampered": sorted(record["tampered"]),
+                "samples": len(prove["samples"]),
             }  # fmt: skip
         flat.append(one)
+    own = {one["size"]: one["readings_per_second"] for one in flat if one["peer"] == OWN and "prove_seconds" in one}
+    for one in flat:
+        if "prove_seconds" in one:
+            one["of_ours"] = one["readings_per_second"] / own[one["size"]] if one["size"] in own else None
     return flat
+
+
+def _seconds(step: Record | None) -> float | None:
+    return None if step is None else float(step.get("seconds", step["wall"]))
 
 
 def _measured(records: Sequence[Record], size: int) -> dict[str, Record]:
     return {record["peer"]: record for record in records if record["size"] == size and "prove_seconds" in record}
 
 
-def ahead(records: Sequence[Record], size: int) -> list[str]:
-    """Where a peer is ahead of Standstill at a size, a line for each measure, the furthest ahead first."""
-    measured = _measured(records, size)
-    own, lines = measured.get(OWN), []
+def _alike(peer: Peer, record: Record, own: Record) -> bool:
+    """Whether it gives what Standstill gives: hiding, no set-up to trust, post-quantum, proven bits no more than SAME_BITS below."""
+    gives = peer.properties
+    enough = record["security_bits"] is not None and record["security_bits"] >= own["security_bits"] - SAME_BITS
+    return gives.zero_knowledge and gives.trusted_setup == "none" and gives.post_quantum and enough
+
+
+def ahead(records: Sequence[Record], size: int, peers: Sequence[Peer]) -> list[str]:
+    """Where others are ahead of Standstill at a size, a line for each measure: how many, the furthest, the furthest that is alike."""
+    known, measured = {peer.name: peer for peer in peers}, _measured(records, size)
+    own, lines = measured.pop(OWN, None), []
     if own is None:
         return []
-    for key, words in MEASURES:
-        wins = sorted((record[key] / own[key], peer) for peer, record in measured.items() if peer != OWN and record[key] < own[key])
-        if wins:
-            lines.append(f"{words}: " + ", ".join(f"{peer} ({1 / max(ratio, 1e-9):.3g} times)" for ratio, peer in wins))
+    for m in MEASURES:
+        wins = sorted((record[m.key], name) for name, record in measured.items() if record[m.key] < own[m.key])
+        alike = [win for win in wins if _alike(known[win[1]], measured[win[1]], own)]
+        if not wins:
+            continue
+
+        def told(win: tuple[float, str], m: Measure = m, own: Record = own) -> str:
+            return f"{known[win[1]].title} ({_three(win[0] * m.scale)} {m.unit}, {_three(own[m.key] / max(win[0], 1e-9))} times)"
+
+        line = f"{m.words}: {len(wins)} of {len(measured)}; ours {_three(own[m.key] * m.scale)} {m.unit}; furthest {told(wins[0])}"
+        lines.append(line + (f"; of those that give the same {told(alike[0])}" if alike else "; none of those that give the same"))
     return lines
 
 
 def show(console: Console, records: Sequence[Record], peers: Sequence[Peer]) -> None:
     """Tables and remarks."""
-    titles = {peer.name: peer for peer in peers}
     for size in sorted({record["size"] for record in records}):
         console.print(f"\n[bold]S({size:,})[/bold]")
-        lines = ahead(records, size)
-        console.print("Ahead of Standstill: " + ("; ".join(lines) if lines else "nobody, in proof size, verifying, proving or memory"))
-        console.print(_table(records, size, titles))
-        for record in records:
-            if record["size"] == size and record["trouble"]:
-                console.print(f"  {titles[record['peer']].title}: {record['trouble']}", highlight=False, markup=False)
-    console.print(_properties(peers, {record["peer"] for record in records if "prove_seconds" in record}))
+        lines = ahead(records, size, peers)
+        if lines:
+            console.print("Ahead of Standstill:", highlight=False)
+            for line in lines:
+                console.print(f"  {line}", highlight=False, markup=False)
+        table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
+        for k, column in enumerate(COLUMNS):
+            table.add_column(column, justify="right" if 0 < k < len(COLUMNS) - 1 else "left", no_wrap=True)
+        for row in _rows(records, size, peers):
+            table.add_row(*row)
+        console.print(table)
+        for remark in _remarks(records, size, peers):
+            console.print(f"  {remark}", highlight=False, markup=False)
+    console.print(f"\n{LEGEND}", style="dim", highlight=False, markup=False)
+    table = Table(title="\nWhat each proof gives", title_justify="left", box=None, header_style="bold", pad_edge=False)
+    for column in (name for name in GIVES if name not in ("proof system", "hash", "bits")):
+        table.add_column(column, overflow="fold", no_wrap=column == "system")
+    for row in _given(peers, records):
+        table.add_row(row[0], *row[4:])
+    console.print(table)
 
 
-def _table(records: Sequence[Record], size: int, titles: dict[str, Peer]) -> Table:
-    columns = (
-        "system", "set-up s", "witness s", "prove s", "process s", "CPU s", "verify ms", "memory MB", "proof bytes", "readings/s",
-        "of ours", "bits", "wrong ones",
-    )  # fmt: skip
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in columns:
-        table.add_column(column, justify="left" if column == "system" else "right")
-    measured = _measured(records, size)
-    own = measured.get(OWN)
-    for name, record in sorted(measured.items(), key=lambda item: -item[1]["readings_per_second"]):
-        ratio = "" if own is None else f"{record['readings_per_second'] / own['readings_per_second']:.3g}"
-        table.add_row(
-            titles[name].title, _number(record["setup_seconds"]), _number(record["witness_seconds"]),
-            _number(record["prove_seconds"]), _number(record["prove_wall"]), _number(record["prove_cpu"]),
-            f"{1000 * record['verify_seconds']:.0f}", f"{record['rss_mb']:.0f}", f"{record['proof_bytes']:,}",
-            f"{record['readings_per_second']:,.0f}", ratio,
-            _bits(record["security_bits"]), f"{len(record['tampered'])} rejected",
-        )  # fmt: skip
-    return table
+def markdown(result: Record, records: Sequence[Record], peers: Sequence[Peer]) -> str:
+    """The same as a Markdown document, with versions and notes."""
+    where = result["machine"]
+    parts = [
+        "# S(N) in other proof systems",
+        f"{where['cpu']}, {where['cores']} cores, load {where['load_average']} when it began, commit `{result['commit'][:12]}`. "
+        f"Written by `python -m bench peers`; [README.md](../README.md) has the method. {LEGEND}",
+    ]
+    for size in sorted({record["size"] for record in records}):
+        parts.append(f"## {size:,} readings")
+        if lines := ahead(records, size, peers):
+            parts.append("Ahead of Standstill:\n\n" + "\n".join(f"- {line}" for line in lines))
+        parts.append(_grid(COLUMNS, _rows(records, size, peers)))
+        if remarks := _remarks(records, size, peers):
+            parts.append("\n".join(f"- {remark}" for remark in remarks))
+    parts += ["## What each proof gives", _grid(GIVES, _given(peers, records))]
+    run = {record["peer"] for record in records if "prove_seconds" in record}
+    parts += ["## Notes", "\n".join(f"- {peer.title}: {' '.join(peer.properties.notes)}" for peer in peers if peer.name in run)]
+    versions = [f"- {peer.title}: {', '.join(f'{k} {v}' for k, v in peer.versions.items())}" for peer in peers if peer.versions]
+    return "\n\n".join([*parts, "## Versions", "\n".join(versions)]) + "\n"
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
+def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _bits(value: float | None) -> str:
-    return "" if value is None else f"{value:.0f}"
+def _rows(records: Sequence[Record], size: int, peers: Sequence[Peer]) -> list[list[str]]:
+    known = {peer.name: peer for peer in peers}
+    rows = []
+    for name, record in sorted(_measured(records, size).items(), key=lambda item: -item[1]["readings_per_second"]):
+        rows.append([
+            known[name].title, _three(record["setup_seconds"]), _three(record["witness_seconds"]), _three(record["prove_seconds"]),
+            _three(record["prove_cpu"]), _three(record["rss_mb"]), _three(1000 * record["verify_seconds"]), f"{record['proof_bytes']:,}",
+            _three(record["readings_per_second"]), _three(record["of_ours"]), _bits(record),
+            "yes" if known[name].properties.zero_knowledge else "no",
+        ])  # fmt: skip
+    return rows
 
 
-def _properties(peers: Sequence[Peer], run: set[str]) -> Table:
-    table = Table(title="What each proof gives", title_justify="left", box=None, header_style="bold", pad_edge=False)
-    for column in ("system", "zero knowledge", "trusted set-up", "post-quantum", "assumption"):
-        table.add_column(column, overflow="fold")
+def _remarks(records: Sequence[Record], size: int, peers: Sequence[Peer]) -> list[str]:
+    titles, remarks = {peer.name: peer.title for peer in peers}, []
+    for record in records:
+        if record["size"] == size and record["trouble"]:
+            remarks.append(f"{titles[record['peer']]}: not in the table: {record['trouble']}")
+    own = _measured(records, size)
+    few = [titles[name] for name, record in own.items() if record["samples"] < max(r["samples"] for r in own.values())]
+    if few:
+        remarks.append(f"measured once, as a proof takes long: {', '.join(few)}")
+    checked = {", ".join(record["tampered"]) for record in own.values()}
+    if checked:
+        remarks.append(f"every system rejected the wrong proofs that were tried on it: {' | '.join(sorted(checked))}")
+    return remarks
+
+
+def _given(peers: Sequence[Peer], records: Sequence[Record]) -> list[list[str]]:
+    last = {record["peer"]: record for record in records if "prove_seconds" in record}
+    rows = []
     for peer in peers:
-        if peer.name in run:
+        if peer.name in last:
             p = peer.properties
-            known = "" if p.security_bits is None else f"{p.security_bits:.0f} bits: "
-            table.add_row(
-                peer.title, "yes" if p.zero_knowledge else "no", p.trusted_setup, "yes" if p.post_quantum else "no",
-                known + p.assumption,
-            )  # fmt: skip
-    return table
+            yes = ["yes" if p.zero_knowledge else "no", p.trusted_setup, "yes" if p.post_quantum else "no"]
+            rows.append([peer.title, peer.system, peer.hash, _bits(last[peer.name]), *yes, p.assumption])
+    return rows
 
 
-def plots(records: Sequence[Record], peers: Sequence[Peer], folder: Path) -> list[Path]:
-    """Prove time and memory against N, log-log, and proof size against prove time: PNG and SVG files."""
+def _three(value: float | None) -> str:
+    """Three digits that count, and whole numbers in full."""
+    if value is None:
+        return ""
+    if value >= 100 or value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def _bits(record: Record) -> str:
+    both = [record["security_bits"], record["list_bits"]]
+    return " / ".join(f"{bits:.0f}" for bits in both if bits is not None)
+
+
+LINES, MARKS = ("-", "--", "-.", ":"), ("o", "s", "^", "D")
+DRAWINGS = (
+    ("time", "size", "prove_seconds", "readings N", "seconds to prove (witness not included where it is a step of its own)"),
+    ("memory", "size", "rss_mb", "readings N", "peak memory of the proving process, MB"),
+    ("size", "prove_seconds", "proof_bytes", "seconds to prove", "proof, bytes"),
+)
+
+
+def plots(result: Record, records: Sequence[Record], peers: Sequence[Peer], folder: Path) -> list[Path]:
+    """Prove time and memory against N, and proof size against prove time, log-log: PNG and SVG files.
+
+    A colour for each family, the own one black; hollow marks where a proof hides nothing. Raises ImportError without matplotlib.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
-    titles = {peer.name: peer.title for peer in peers}
-    series: dict[str, list[Record]] = {}
-    for record in records:
-        if "prove_seconds" in record:
-            series.setdefault(record["peer"], []).append(record)
-    drawings = (
-        ("time", "size", "prove_seconds", "readings N", "seconds to prove"),
-        ("memory", "size", "rss_mb", "readings N", "peak memory, MB"),
-        ("size", "prove_seconds", "proof_bytes", "seconds to prove", "proof, bytes"),
-    )
-    written = []
+    measured = sorted((record for record in records if "prove_seconds" in record), key=lambda record: record["size"])
+    series = [(peer, [record for record in measured if record["peer"] == peer.name]) for peer in peers]
+    sizes = sorted({record["size"] for record in measured})
+    where, written = result["machine"], []
     with matplotlib.rc_context({"svg.hashsalt": "standstill", "font.size": 9}):
-        for name, x, y, across, up in drawings:
-            figure, axes = pyplot.subplots(figsize=(7.5, 4.8))
-            for peer, rows in series.items():
-                rows = sorted(rows, key=lambda row: row["size"])
-                style = {"linewidth": 2.5, "zorder": 5} if peer == OWN else {"linewidth": 1.2}
-                axes.plot([row[x] for row in rows], [row[y] for row in rows], marker="o", markersize=4, label=titles[peer], **style)
+        for name, x, y, across, up in DRAWINGS:
+            figure, axes = pyplot.subplots(figsize=(9.5, 5.6), constrained_layout=True)
+            for peer, rows in series:
+                if not rows:
+                    continue
+                axes.plot([r[x] for r in rows], [r[y] for r in rows], label=peer.title, **_style(peer, peers))
+                if x != "size":
+                    for r in (rows[0], rows[-1]):
+                        text: Record = {"xytext": (4, 4), "textcoords": "offset points", "fontsize": 6, "color": "0.35"}
+                        axes.annotate(f"{r['size']:,}", (r[x], r[y]), **text)
             axes.set(xscale="log", yscale="log", xlabel=across, ylabel=up)
+            if x == "size":
+                axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+                axes.xaxis.set_minor_locator(ticker.NullLocator())
+            else:
+                axes.set_xlabel(f"{across} (small figures: readings N at the ends of a line)")
             axes.grid(True, which="major", alpha=0.3)
-            axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
-            for suffix in ("png", "svg"):
+            axes.set_axisbelow(True)
+            beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5), "frameon": False}
+            axes.legend(fontsize=8, handlelength=3.5, title="hollow: not hiding", **beside)
+            figure.suptitle(f"S(N): {where['cpu']}, {where['cores']} cores, commit {result['commit'][:12]}", fontsize=9)
+            for suffix, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
                 path = folder / f"peers-{name}.{suffix}"
-                figure.savefig(path, bbox_inches="tight", dpi=130)
+                figure.savefig(path, dpi=130, metadata=metadata)
                 written.append(path)
             pyplot.close(figure)
     return written
+
+
+def _style(peer: Peer, peers: Sequence[Peer]) -> Record:
+    families = list(dict.fromkeys(p.home or p.name for p in peers if p.name != OWN))
+    family = [p.name for p in peers if (p.home or p.name) == (peer.home or peer.name)]
+    place = family.index(peer.name)
+    own = peer.name == OWN
+    colour = "black" if own else f"C{families.index(peer.home or peer.name)}"
+    return {
+        "color": colour, "linestyle": LINES[place % len(LINES)], "marker": "*" if own else MARKS[place % len(MARKS)],
+        "markersize": 10 if own else 6, "linewidth": 2.2 if own else 1.3, "zorder": 5 if own else 3,
+        "markerfacecolor": colour if peer.properties.zero_knowledge else "white",
+    }  # fmt: skip

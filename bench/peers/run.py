@@ -6,10 +6,12 @@ import importlib
 import json
 import os
 import pkgutil
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,9 +19,10 @@ from typing import Any
 from bench import machine, peers
 from bench.peers.model import INSTANCE, Job, NotRun, Peer, Plan, Step, write_instance
 
-__all__ = ["Limits", "StepError", "catalogue", "install", "measure_step", "run"]
+__all__ = ["Limits", "StepError", "catalogue", "install", "measure_step", "run", "unavailable"]
 
 LAUNCH = Path(__file__).with_name("launch.py")
+STAMPS, WORK = "installed", "standstill-peers-work"
 LAST_WORDS = 300
 Record = dict[str, Any]
 Say = Callable[[str], None]
@@ -35,15 +38,16 @@ class StepError(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds for a set-up and for any other step, where the step names none."""
+    """Seconds for a set-up and for any other step, where the step names none; and a proof that takes over ``once`` is measured once."""
 
-    setup: float = 300.0
+    setup: float = 600.0
     step: float = 300.0
+    once: float = 60.0
 
 
 @dataclass
 class _Entry:
-    """A peer at one size while it runs. ``reason`` is set once it is out."""
+    """A peer at one size while it runs. ``reason`` is set once it is out; ``failed``: larger sizes need not be tried."""
 
     peer: Peer
     plan: Plan | None = None
@@ -53,8 +57,17 @@ class _Entry:
     sizes: list[int] = field(default_factory=list)
     tampered: dict[str, str] = field(default_factory=dict)
     reason: str = ""
-    late: bool = False
+    failed: bool = False
     unsound: bool = False
+    slow: bool = False
+
+    def out(self, error: StepError | OSError, name: str) -> None:
+        """Takes it out of the run for what happened in a step."""
+        self.failed = True
+        if isinstance(error, OSError):
+            self.reason = f"{name} left no proof: {error.strerror}"
+        else:
+            self.reason = f"{name} {error}" if error.late else str(error)
 
 
 def catalogue() -> tuple[Peer, ...]:
@@ -66,11 +79,21 @@ def catalogue() -> tuple[Peer, ...]:
     return tuple(found)
 
 
+def unavailable(peer: Peer, scratch: Path) -> str | None:
+    """Why a peer cannot run, None if it can. What was installed from other sources than these cannot."""
+    home = peer.home_in(scratch)
+    if (reason := peer.unavailable(home)) is not None:
+        return reason
+    if peer.install and _stamp(peer) not in _stamps(home):
+        return "installed from other sources than these: run with --install"
+    return None
+
+
 def install(peer: Peer, scratch: Path, timeout: float = 1800.0) -> str | None:
     """Runs a peer's installation command in its home. The reason where it did not succeed: that never is an error."""
     home = peer.home_in(scratch)
     home.mkdir(parents=True, exist_ok=True)
-    if not peer.install or peer.unavailable(home) is None:
+    if not peer.install or unavailable(peer, scratch) is None:
         return None
     try:
         done = subprocess.run(
@@ -80,7 +103,22 @@ def install(peer: Peer, scratch: Path, timeout: float = 1800.0) -> str | None:
         return f"installation: {error}"
     if done.returncode:
         return f"installation failed with exit code {done.returncode}: {(done.stderr or done.stdout).strip()[-LAST_WORDS:]}"
-    return None
+    (home / STAMPS).write_text("\n".join([*_stamps(home), _stamp(peer)]) + "\n", encoding="utf-8")
+    return unavailable(peer, scratch)
+
+
+def _stamps(home: Path) -> list[str]:
+    stamps = home / STAMPS
+    return stamps.read_text(encoding="utf-8").split() if stamps.is_file() else []
+
+
+def _stamp(peer: Peer) -> str:
+    """A digest of the command and of our program's files; those that only describe it are not in it."""
+    digest = sha256(peer.install_command.encode())
+    for path in sorted(peer.sources.rglob("*")) if peer.sources else ():
+        if path.is_file() and path.suffix not in (".md", ".pyc") and path.name != "__init__.py":
+            digest.update(sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def measure_step(step: Step, folder: Path, timeout: float) -> Record:
@@ -111,8 +149,11 @@ def run(
 ) -> Record:  # fmt: skip
     """Every peer at every size. A peer that cannot run is recorded with its reason; nothing that a peer does ends the run.
 
+    Circuits and keys of an earlier run in this scratch folder are deleted first: a set-up's time is that of a whole one.
+
     Args:
         sizes: numbers of readings; reps: measured repetitions, after one for warm-up in which tampered proofs are tried, too.
+            A peer whose proof takes over `limits.once` is measured once.
         say: told what goes on. keep: given the result so far after every size.
 
     Returns:
@@ -122,27 +163,24 @@ def run(
         "machine": machine.describe(), "commit": machine.commit(), "reps": reps, "limits": vars(limits),
         "peers": {peer.name: describe(peer) for peer in chosen}, "results": [],
     }  # fmt: skip
-    out = {peer.name: peer.unavailable(peer.home_in(scratch)) for peer in chosen}
+    out = {peer.name: unavailable(peer, scratch) for peer in chosen}
+    shutil.rmtree(scratch / WORK, ignore_errors=True)
     for size in sorted(set(sizes)):
-        instance = scratch / "work" / f"S{size}.{INSTANCE}"
+        instance = scratch / WORK / f"S{size}.{INSTANCE}"
         write_instance(instance, size, seed)
-        entries = [_prepare(peer, scratch, size, instance, out[peer.name], limits, say) for peer in _ordered(chosen)]
-        for entry in entries:
-            needed = next((e for e in entries if e.peer.name == entry.peer.needs), None)
-            if entry.peer.needs and not entry.reason and (needed is None or needed.reason):
-                entry.reason = f"needs {entry.peer.needs}, which did not run"
+        entries = [_prepare(peer, scratch, size, instance, out[peer.name], limits, say) for peer in chosen]
         for repetition in range(reps + 1):
             turn = repetition % max(1, len(entries))
-            for entry in entries if any(e.peer.needs for e in entries) else entries[turn:] + entries[:turn]:
-                if not entry.reason:
+            for entry in entries[turn:] + entries[:turn]:
+                if not entry.reason and not (entry.slow and entry.sizes):
                     say(f"S({size}) {entry.peer.name}: {'warm-up' if repetition == 0 else f'repetition {repetition}'}")
                     _repeat(entry, limits, warm_up=repetition == 0)
         for entry in entries:
             result["results"].append(_record(entry, size))
-            if entry.late:
-                out[entry.peer.name] = f"S({size}) already was too long: {entry.reason}"
             if entry.reason:
                 say(f"S({size}) {entry.peer.name}: not run: {entry.reason}")
+            if entry.failed:
+                out[entry.peer.name] = f"S({size}) already was too much: {entry.reason}"
         keep(result)
     return result
 
@@ -155,12 +193,8 @@ def describe(peer: Peer) -> Record:
     }  # fmt: skip
 
 
-def _ordered(chosen: Sequence[Peer]) -> list[Peer]:
-    return sorted(chosen, key=lambda peer: bool(peer.needs))
-
-
 def _prepare(peer: Peer, scratch: Path, size: int, instance: Path, reason: str | None, limits: Limits, say: Say) -> _Entry:
-    entry = _Entry(peer, reason=reason or "", folder=scratch / "work" / peer.name / str(size))
+    entry = _Entry(peer, reason=reason or "", folder=scratch / WORK / peer.name / str(size))
     if entry.reason:
         return entry
     entry.folder.mkdir(parents=True, exist_ok=True)
@@ -172,7 +206,7 @@ def _prepare(peer: Peer, scratch: Path, size: int, instance: Path, reason: str |
     except NotRun as refusal:
         entry.reason = str(refusal)
     except StepError as error:
-        entry.reason, entry.late = f"set-up {error}" if error.late else str(error), error.late
+        entry.out(error, "set-up")
     return entry
 
 
@@ -199,12 +233,10 @@ def _repeat(entry: _Entry, limits: Limits, warm_up: bool) -> None:
                 entry.reason, entry.unsound = f"a wrong proof was ACCEPTED: {name}", True
                 return
             entry.tampered[name] = "rejected"
-    except StepError as error:
-        entry.reason, entry.late = f"{name} {error}" if error.late else str(error), error.late
+    except (StepError, OSError) as error:
+        entry.out(error, name)
         return
-    except OSError as error:
-        entry.reason = f"{name} left no proof: {error.strerror}"
-        return
+    entry.slow = samples["prove"]["wall"] > limits.once
     if not warm_up:
         entry.sizes.append(size)
         for name, sample in samples.items():
@@ -231,7 +263,7 @@ def _accepted(sample: Record, plan: Plan, name: str) -> bool:
 def _record(entry: _Entry, size: int) -> Record:
     record: Record = {"peer": entry.peer.name, "size": size, "status": "unsound" if entry.unsound else "not run" if entry.reason else "run"}
     if entry.setup is not None:
-        record["setup"] = _figures([entry.setup])
+        record["setup"] = {**_figures([entry.setup]), "said": entry.setup["said"]}
     if entry.reason or entry.plan is None:
         return {**record, "reason": entry.reason}
     said = {**entry.samples["prove"][-1]["said"], **entry.samples["verify"][-1]["said"]}
@@ -244,7 +276,7 @@ def _record(entry: _Entry, size: int) -> Record:
     return {
         **record, **steps, "work_seconds": work, "readings_per_second": size / work, "proof_bytes": int(median(entry.sizes)),
         "security_bits": said.get("security_bits", properties.security_bits),
-        "assumption": said.get("assumption", properties.assumption),
+        "list_bits": said.get("list_bits"),
         "fused": entry.plan.fused, "tampered": entry.tampered,
     }  # fmt: skip
 

@@ -66,7 +66,7 @@ def _peer(zero_knowledge: bool) -> Peer:
     target = "noir-recursive" if zero_knowledge else "noir-recursive-no-zk"
     return Peer(
         name="barretenberg" if zero_knowledge else "barretenberg-plain",
-        title="Barretenberg UltraHonk" if zero_knowledge else "Barretenberg UltraHonk, not hiding",
+        title="Barretenberg hiding" if zero_knowledge else "Barretenberg plain",
         versions=VERSIONS,
         system="UltraHonk (sumcheck, Gemini, Shplonk, KZG) over BN254",
         hash="Poseidon2, width 4 over BN254's scalar field",
@@ -82,6 +82,7 @@ def _peer(zero_knowledge: bool) -> Peer:
         unavailable=_unavailable,
         plan=lambda job: _plan(target, job),
         home="barretenberg",
+        sources=FOLDER,
     )
 
 

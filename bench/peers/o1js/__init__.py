@@ -24,7 +24,8 @@ _NOTES = (
     f"Beyond {CHUNK} readings, steps of {CHUNK} that each verify the one before: made for recursion, not for one long chain.",
     "One Poseidon permutation a reading, value and nonce packed into one field element, about 20 rows a reading with the ranges.",
     "No trusted set-up and a proof of constant size, for which every step is wrapped in a second proof; verification is linear"
-    " in the wrapping circuit's 2^15 rows and generates its commitment basis in every new process.",
+    " in the wrapping circuit's 2^15 rows. The time is that of a second verification: the first one in a process makes the commitment"
+    " basis, some ten seconds, which verify_wall has.",
     "seconds of a proof leave out loading the keys; the wall time of its process has it.",
 )
 
@@ -59,7 +60,7 @@ def _plan(job: Job) -> Plan:
 PEERS = (
     Peer(
         name="o1js",
-        title="o1js (Pickles)",
+        title="o1js",
         versions={"o1js": "2.15.0"},
         system="Kimchi (PLONK, inner-product argument) over Pasta curves, Pickles recursion",
         hash="Poseidon, width 3 over the Pallas base field",
@@ -75,5 +76,6 @@ PEERS = (
         install=("sh", "-c", 'cp -R "$0"/. . && npm install --ignore-scripts', str(FOLDER)),
         unavailable=_unavailable,
         plan=_plan,
+        sources=FOLDER,
     ),
 )

@@ -124,9 +124,11 @@ async function check(change = () => {}) {
   if (BigInt(proof.publicInput[2]) >> 64n) throw new Error("T is not below 2^64");
   change(proof);
   await initializeBindings();
-  const since = now();
+  const first = now();
   const accepted = await verify(proof, key.data);
-  return { accepted, seconds: now() - since };
+  const since = now();
+  if (accepted) await verify(proof, key.data); // the first one in a process also makes the commitment basis
+  return { accepted, seconds: now() - since, first_seconds: since - first };
 }
 
 /** Another digit in a number of the proof, which is text in base64. */

@@ -54,12 +54,12 @@ def _plan(variant: str, job: Job) -> Plan:
 
 def _peer(hiding: bool, std: bool) -> Peer:
     variant = f"{'hiding' if hiding else 'plain'}-{'std' if std else 'stock'}"
-    kind = "hiding" if hiding else "not hiding"
-    settings = "std's proven bits" if std else "stock"
+    kind = "hiding" if hiding else "plain"
+    settings = "std bits" if std else "stock"
     blowup = f"{_STD if std else _STOCK}; blow-up {4 if std or hiding else 2}."
     return Peer(
         name=f"plonky3-{variant}",
-        title=f"Plonky3, {kind}, {settings}",
+        title=f"Plonky3 {kind}, {settings}",
         versions={"p3-uni-stark": VERSION, "p3-fri": VERSION, "p3-poseidon2-air": VERSION, "p3-koala-bear": VERSION},
         system=f"STARK over KoalaBear, challenges of degree {5 if std else 4}, FRI, Keccak trees",
         hash="Poseidon2, width 16, rate 8, capacity 8",
@@ -68,7 +68,7 @@ def _peer(hiding: bool, std: bool) -> Peer:
             trusted_setup="none",
             post_quantum=True,
             security_bits=None,
-            assumption="proven in the unique-decoding regime, random oracle",
+            assumption="proven; Keccak as a random oracle",
             notes=(blowup, *_NOTES),
         ),
         install=(
@@ -78,6 +78,7 @@ def _peer(hiding: bool, std: bool) -> Peer:
         unavailable=_unavailable,
         plan=lambda job: _plan(variant, job),
         home="plonky3",
+        sources=FOLDER,
     )  # fmt: skip
 
 

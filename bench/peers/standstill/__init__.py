@@ -22,7 +22,7 @@ def _plan(job: Job) -> Plan:
         witness=None,
         prove=step("prove", str(job.instance)),
         verify=step("verify"),
-        tampered={"another byte in the proof": step("verify", "proof"), "another T": step("verify", "most")},
+        tampered={name: step("verify", name) for name in ("byte", "most", "end", "readings")},
         proof=job.folder / "proof.bin",
         fused="the trace is filled inside prove; its own time is the phase `witness`",
     )
@@ -35,7 +35,7 @@ def _unavailable(home: Path) -> str | None:
 PEERS = (
     Peer(
         name="standstill",
-        title="Standstill std",
+        title="Standstill, std",
         versions={},
         system="AIR, logarithmic derivatives, FRI over KoalaBear and its quintic extension",
         hash="Poseidon2, width 16, KoalaBear, hardened",
@@ -44,7 +44,7 @@ PEERS = (
             trusted_setup="none",
             post_quantum=True,
             security_bits=None,
-            assumption="proven, up to the Johnson radius; SHA-256 as a random oracle",
+            assumption="proven; SHA-256 as a random oracle",
             notes=(
                 "The byte table is 2^16 rows high, so all sizes below 2^16 - 8 readings cost the same.",
                 "Prover in Python and Numba, verifier in Python alone.",

@@ -1,4 +1,4 @@
-"""`python -m bench.peers.standstill.child prove INSTANCE | verify [proof|most]`, in the job's folder."""
+"""`python -m bench.peers.standstill.child prove INSTANCE | verify [byte|most|end|readings]`, in the job's folder."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def prove_step(instance: Path) -> dict[str, Any]:
     import numpy as np
 
     from bench import chain_sum
+    from bench.children import Stopwatch
     from zk.kernels import _jit
 
     _jit.warm_up()
@@ -25,16 +26,13 @@ def prove_step(instance: Path) -> dict[str, Any]:
     )
     statement = chain_sum.statement_of(readings, most=int(record["most"]))
     chain_sum.program()
-    start = time.perf_counter()
-    chain_sum.trace_of(statement, readings)
-    trace = time.perf_counter() - start
-    start = time.perf_counter()
-    proof = chain_sum.prove_chain(statement, readings)
-    seconds = time.perf_counter() - start
+    watch = Stopwatch()
+    proof = chain_sum.prove_chain(statement, readings, progress=watch)
+    seconds = time.perf_counter() - watch.start
     PROOF.write_bytes(proof)
     fields = {"readings": statement.readings, "start": statement.start, "end": statement.end, "most": statement.most}
     STATEMENT.write_text(json.dumps(fields), encoding="utf-8")
-    return {"seconds": seconds, "proof_bytes": len(proof), "phases": {"witness": trace, "rest": seconds - trace}}
+    return {"seconds": seconds, "proof_bytes": len(proof), "phases": watch.phases}
 
 
 def verify_step(tamper: str) -> dict[str, Any]:
@@ -43,17 +41,19 @@ def verify_step(tamper: str) -> dict[str, Any]:
     from zk.errors import ZkError
 
     fields, proof = json.loads(STATEMENT.read_text(encoding="utf-8")), bytearray(PROOF.read_bytes())
-    if tamper == "proof":
+    if tamper == "byte":
         proof[len(proof) // 2] ^= 1
-    most = fields["most"] - (tamper == "most")
-    statement = chain_sum.Statement(fields["readings"], tuple(fields["start"]), tuple(fields["end"]), most)
+    end = (fields["end"][0] ^ (tamper == "end"), *fields["end"][1:])
+    readings, most = fields["readings"] + (tamper == "readings"), fields["most"] - (tamper == "most")
+    statement = chain_sum.Statement(readings, tuple(fields["start"]), end, most)
     start = time.perf_counter()
     try:
         report = chain_sum.verify_chain(statement, bytes(proof))
     except ZkError as error:
         return {"accepted": False, "reason": str(error), "seconds": time.perf_counter() - start}
     seconds = time.perf_counter() - start
-    return {"accepted": True, "seconds": seconds, "security_bits": round(report.johnson.bits, 1)}
+    bits = {"security_bits": round(report.unique_decoding.bits, 1), "list_bits": round(report.johnson.bits, 1)}
+    return {"accepted": True, "seconds": seconds, **bits}
 
 
 if __name__ == "__main__":

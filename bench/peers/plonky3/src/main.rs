@@ -138,8 +138,7 @@ fn with_bits<E: ExtensionField<F>>(variant: Variant, log_rows: usize, mut report
         report["log_rows"] = json!(log_rows);
         report["columns"] = json!(COLUMNS);
         report["security_bits"] = json!(bits.unique_decoding_bits);
-        report["list_decoding_bits"] = json!(bits.list_decoding_bits);
-        report["assumption"] = json!("proven in the unique-decoding regime, random oracle");
+        report["list_bits"] = json!(bits.list_decoding_bits);
     }
     report
 }
