@@ -10,7 +10,7 @@ import click
 
 from claims.cli import _load_agreement, agreement_argument, cli, key_options, load_key, out, read_path
 from claims.cli_lab import _store, store_option
-from claims.errors import ClaimsError
+from claims.errors import ClaimsError, UnreadableFile
 
 if TYPE_CHECKING:
     from claims.agreement import Agreement
@@ -82,7 +82,7 @@ def _span(first: int, last: int) -> str:
 @agreement_argument
 @key_options
 @through_option
-@click.option("--out", "-o", "folder", type=read_path, default=Path(), help="Folder for LAB-epoch-N.entry. [default: this one]")
+@click.option("--out", "-o", "folder", type=read_path, default=Path(), help="Folder for LAB-epoch-N.entry, made where needed. [default: this one]")
 def epoch_publish(
     store_path: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None, through: int | None, folder: Path
 ) -> None:
@@ -95,6 +95,10 @@ def epoch_publish(
 
     terms = _load_agreement(agreement_path)
     key, last = load_key(key_path, passphrase_file), _through(terms, through)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnreadableFile(f"{folder}: {error.strerror or error}", "give --out a folder that can be written") from None
     with _store(store_path) as store:
         first, done = _first(terms, store.lab), store.published_through()
         if through is None:

@@ -73,7 +73,7 @@ def life_of(
         return Life("expired", f"its last period ended at {format_time(end)}")
     for since, until in lifted_spans(agreement, decisions):
         if since <= now < until:
-            return Life("lifted", f"lifted since {format_time(since)}")
+            return Life("lifted", f"the pause is lifted since {format_time(since)}")
     if now < begin:
         return Life("signed", f"begins at {format_time(begin)}")
     return Life("in force", f"since {format_time(begin)}, until {format_time(end)}")

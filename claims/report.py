@@ -31,7 +31,7 @@ def shown(agreement: Agreement, lab: Lab, period: int) -> list[str]:
     residue = ", unattributed work since the agreement began included" if rules.charge_residue else ""
     work = "every chip-second charged at the class peak" if rules.charge_peak else "work as the meters signed it"
     out = [
-        f"all {count} {'meter' if count == 1 else 'meters'} accounted for every chip-second; {work}",
+        f"{'the one meter' if count == 1 else f'all {count} meters'} accounted for every chip-second; {work}",
         f"total compute of the period: at most {format_work(caps.total)}",
         f"unattributed compute of the period: at most {format_work(caps.unattributed)}",
         f"cumulative compute behind every checkpoint of the period: at most {format_work(caps.lineage)}{residue}",

@@ -303,7 +303,7 @@ def _holds(life: Life, rows: Sequence[Row], found: _Findings) -> tuple[str, list
     if why:
         return "no", why
     if life.state in ("draft", "signed", "lifted", "amended"):
-        return "undecided", [f"the agreement is {life.state}: {life.reason}"]
+        return "undecided", [life.reason if life.state == "lifted" else f"the agreement is {life.state}: {life.reason}"]
     waiting = [row for row in rows if row.state in ("late", "under inspection") or (row.state == "pending" and row.owed)]
     if waiting or found.gaps:
         return "undecided", [*found.gaps, *(row.sentence() for row in waiting)]

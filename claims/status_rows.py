@@ -141,7 +141,7 @@ def _unproven(book: Book, row: Row) -> Row:
     if book.agreement.log is not None and book.published is None:
         return replace(row, state="pending", reason=f"the log cannot be used: {book.log_problem}")
     if row.due is None:
-        text = "the period has ended; no deadline is agreed" if book.now >= row.end else "the period has not ended"
+        text = "the period has ended, no claim counts yet, and no deadline is agreed" if book.now >= row.end else "the period has not ended"
         return replace(row, state="pending", reason=text + note)
     if book.now <= row.due:
         book.waiting.add((row.lab, row.period))

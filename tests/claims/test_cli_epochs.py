@@ -81,6 +81,10 @@ def test_a_period_in_public(folder: Path) -> None:
     assert "has signed epoch 1" in usage(folder, "hall-1,1,run-1,5\n", code=2)
     assert "2 entries" in run(folder, "epoch", "publish", *COMMON, "-k", "alpha.key")
     publish(folder, "alpha-epoch-0.entry", "alpha-epoch-1.entry")
+    assert "2 entries" in run(folder, "epoch", "publish", *COMMON, "-k", "alpha.key", "--out", "new/entries")
+    assert len(list((folder / "new/entries").glob("*.entry"))) == 2, "the same again, into a folder that was not there"
+    (folder / "file").write_text("")
+    assert "error" in run(folder, "epoch", "publish", *COMMON, "-k", "alpha.key", "--out", "file", code=2)
     assert "has not sealed epoch 2" in run(folder, "epoch", "publish", *COMMON, "-k", "alpha.key", "--through", 2, code=2)
 
     run(folder, "epoch", "seal", "hall-1", *COMMON, "-k", "meter.key", "--through", 3)

@@ -196,7 +196,7 @@ function shown(agreement, lab, period) {
   const work = rules.chargePeak ? "every chip-second charged at the class peak" : "work as the meters signed it";
   const residue = rules.chargeResidue ? ", unattributed work since the agreement began included" : "";
   const out = [
-    `all ${count} ${count === 1 ? "meter" : "meters"} accounted for every chip-second; ${work}`,
+    `${count === 1 ? "the one meter" : `all ${count} meters`} accounted for every chip-second; ${work}`,
     `total compute of the period: at most ${formatWork(caps.total)}`,
     `unattributed compute of the period: at most ${formatWork(caps.unattributed)}`,
     `cumulative compute behind every checkpoint of the period: at most ${formatWork(caps.lineage)}${residue}`,
