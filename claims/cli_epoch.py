@@ -82,7 +82,7 @@ def _span(first: int, last: int) -> str:
 @agreement_argument
 @key_options
 @through_option
-@click.option("--out", "-o", "folder", type=read_path, default=Path(), help="Folder for LAB-epoch-N.entry, made where needed. [default: this one]")
+@click.option("--out", "-o", "folder", type=read_path, default=Path(), help="Folder for LAB-epoch-N.entry, made if need be.")
 def epoch_publish(
     store_path: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None, through: int | None, folder: Path
 ) -> None:
