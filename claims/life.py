@@ -58,7 +58,8 @@ def life_of(
     Args:
         unsigned: parties whose assent is missing.
         now: Unix seconds.
-        successors: amendments of this agreement that every one of their parties has signed.
+        successors: amendments of this agreement that every one of their parties has signed; one that lacks a party of this agreement,
+            under the key that it has here, takes nothing over.
         decisions: such as have passed ``Decision.check``.
     """
     begin = agreement.epoch_span(agreement.first_period * agreement.epochs_per_period)[0]
@@ -86,7 +87,9 @@ def keeps_calendar(one: Agreement, other: Agreement) -> bool:
 
 
 def _took_over(agreement: Agreement, successor: Agreement, now: int) -> bool:
-    """Whether an amendment of this agreement keeps its calendar and its first period has begun."""
+    """Whether an amendment of this agreement, by all its parties, keeps its calendar and its first period has begun."""
     if successor.amends is None or successor.amends.digest != agreement.digest:
+        return False
+    if not {party.key for party in agreement.parties} <= {party.key for party in successor.parties}:
         return False
     return keeps_calendar(agreement, successor) and now >= successor.epoch_span(successor.first_period * successor.epochs_per_period)[0]

@@ -225,6 +225,9 @@ def _verify(
     previous = earlier.verified.get(key)
     if row.period > lab.since_period and previous is None:
         row = replace(row, claim=chosen[0][0].digest)
+        if earlier.agreement.log is not None and earlier.published is None:
+            reason = f"the log that holds its claim for period {row.period - 1} cannot be used: {earlier.log_problem}"
+            return replace(row, state="pending", reason=reason)
         if key in earlier.waiting:
             return replace(_unproven(book, replace(row, reason=f"its claim waits for that of period {row.period - 1}")))
         reason = f"NOT CHECKED: there is no accepted claim for period {row.period - 1}"

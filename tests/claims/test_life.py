@@ -149,6 +149,15 @@ def test_an_amendment_takes_over_when_its_first_period_begins() -> None:
     assert life_of(successor, [], now=START + 3 * DAY).state == "in force"
 
 
+def test_nobody_amends_for_another() -> None:
+    """An amendment without one of the parties, or with another key in its place, signed by all whom it names."""
+    alone = amendment(parties=tuple(party for party in TERMS.parties if party.name == "alpha"))
+    swapped = amendment(parties=tuple(dataclasses.replace(p, key=bytes(32)) if p.name == "beta" else p for p in TERMS.parties))
+    more = amendment(parties=(*TERMS.parties, dataclasses.replace(TERMS.parties[0], name="gamma", key=bytes(32))))
+    for successor, state in ((alone, "expired"), (swapped, "expired"), (more, "amended")):
+        assert life_of(TERMS, [], now=END + DAY, successors=[successor]).state == state
+
+
 def test_what_is_no_amendment_of_it_takes_nothing_over() -> None:
     other = dataclasses.replace(amendment(), amends=Amends(bytes(32), 3))
     shifted = amendment(start=START + 1)

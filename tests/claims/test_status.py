@@ -304,6 +304,17 @@ def test_the_amended_agreement_says_who_replaced_it(tmp_path: Path) -> None:
     assert compute(tmp_path, now=START + 5 * DAY).life.state == "in force", "one party cannot amend alone"
 
 
+def test_a_lab_cannot_amend_its_missing_claim_away(tmp_path: Path) -> None:
+    """From the period that it misses on, an agreement of its own, signed by all whom that names."""
+    publish(tmp_path)
+    claim(tmp_path, 0)
+    own = alone(amended()).replace(f'[[party]]\nname = "beta"\nkey = "{world.public(2)}"\n\n', "")
+    own = own.replace('deciders = ["beta", "alpha"]\nquorum = 2', 'deciders = ["alpha"]\nquorum = 1')
+    publish(tmp_path, own, "agreements/own", seeds=(1,))
+    state = compute(tmp_path, now=START + 3 * DAY)
+    assert state.life.state == "in force" and row(state, 1).state == "missing" and state.holds == "no"
+
+
 def test_two_amendments_of_one_agreement_are_a_breach(tmp_path: Path) -> None:
     publish(tmp_path)
     claim(tmp_path, 0)

@@ -257,6 +257,38 @@ def test_no_log_no_answer(world_: Published) -> None:
     assert state.holds == "undecided" and "cosignatures" in str(state.log_problem), "the operator's cosignature counts for nothing"
 
 
+def test_a_log_before_an_amendment_that_is_not_here_accuses_nobody(world_: Published) -> None:
+    """The amendment names another log; the claim before it cannot be judged, nor what continues from it."""
+    world_.epochs()
+    world_.claim(END + 600)
+    later = TEXT.replace("[pause]", f'[amends]\ndigest = "{TERMS.digest.hex()}"\nfrom_period = 1\n\n[pause]')
+    later = later.replace(world.public(50), world.public(51))
+    terms, folder = parse_agreement(later), world_.folder
+    (folder / "agreements").mkdir()
+    for name in ("agreement.toml", "agreement.sigs"):
+        (folder / name).rename(folder / "agreements" / name)
+    (folder / "agreement.toml").write_text(later)
+    signatures = None
+    for seed in SEEDS.values():
+        signatures = sign_agreement(world.key(seed), terms, signatures)
+    assert signatures is not None
+    (folder / "agreement.sigs").write_bytes(signatures.encode())
+    shutil.rmtree(folder / "log")
+    digests = []
+    with LogWriter.create(folder / "log", TERMS.log.origin, world.key(51)) as writer:  # type: ignore[union-attr]
+        data = world.claim(terms, 1).encode()
+        (folder / "claims" / "alpha-1.claim").write_bytes(data)
+        digests = [hashlib.sha256(data).digest(), bytes(32)]
+        writer.append([encode_entry(sign_entry(world.key(1), ClaimEntry(terms.digest, "alpha", 1, *digests)))])
+    trust = log_trust(terms)
+    assert trust is not None
+    cosign(folder / "log", world.key(COSIGN["delta"]), "delta", LogMemory.load(folder.parent / "other.memory", trust), END + 5 * HOUR)
+    state = world_.at(END + 30 * HOUR)
+    rows = {(row.lab, row.period): row for row in state.rows}
+    assert rows[("alpha", 0)].state == rows[("alpha", 1)].state == "pending" and rows[("alpha", 1)].owed
+    assert "log" in rows[("alpha", 1)].reason and not any("alpha for period 1 is" in line and "rejected" in line for line in state.why)
+
+
 def test_a_linked_log_is_left_out(world_: Published) -> None:
     world_.epochs()
     (world_.folder / "log").rename(world_.folder.parent / "log")
