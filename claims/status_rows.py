@@ -292,7 +292,7 @@ def _inspections(source: Folder, book: Book, lab: Lab, row: Row, records: dict[b
     try:
         number = round_after(settled(agreement, row.period, max(moments)) + terms.margin)
     except RoundRejected:
-        return row
+        return replace(row, state="under inspection", reason="its commitments are dated after the last round that there is to draw from")
     claim = decode_claim(read_stored(book.verified[(lab.name, row.period)]))
     heads = heads_digest(claim.meters, claim.head_after)
     counted: list[tuple[str, int, str]] = []

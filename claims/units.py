@@ -31,6 +31,9 @@ __all__ = [
     "time_from_text",
 ]
 
+MAX_TIME = 253402300799
+"""9999-12-31T23:59:59Z: the last second that RFC 3339 can write."""
+
 WORK_UNIT = 10**12
 """FLOP in one unit of work."""
 
@@ -110,7 +113,9 @@ def time_from_text(text: str) -> int:
 
 
 def format_time(seconds: int) -> str:
-    """Unix seconds as RFC 3339 UTC."""
+    """Unix seconds as RFC 3339 UTC; what no calendar has, such as a cosigner may write, as ``second N``."""
+    if not 0 <= seconds <= MAX_TIME:
+        return f"second {seconds}"
     epoch = _datetime.datetime(1970, 1, 1, tzinfo=_datetime.UTC)
     return (epoch + _datetime.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 

@@ -22,6 +22,7 @@ from claims.decision import Decision, sign_decision
 from claims.errors import ClaimsError, UnreadableFile
 from claims.evidence import find_equivocations
 from claims.signatures import AgreementSignatures, sign_agreement
+from claims.site.generate import generate
 from claims.status import compute
 from claims.status_model import Row, State
 from zk.errors import ProofRejected
@@ -429,6 +430,16 @@ def test_a_file_that_changes_while_it_is_read_is_noticed(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(status_folder.Folder, "claims", swap)
     assert any("changed while" in problem for problem in compute(tmp_path, now=START + DAY).problems)
+
+
+def test_an_agreement_at_the_end_of_the_calendar(tmp_path: Path) -> None:
+    """Its deadlines lie after the year 9999: nothing that is printed or written breaks."""
+    text = alone(TEXT).replace("2026-01-01T00:00:00Z", "9999-12-19T00:00:00Z")
+    publish(tmp_path / "f", text.replace('claim = "6 h"', 'claim = "40000 d"'))
+    for now in (0, 253402300799, 2**62):
+        state = compute(tmp_path / "f", now=now)
+        assert state.lines() and state.to_json()
+        generate(tmp_path / "f", tmp_path / f"page-{now}", now=now)
 
 
 # ---- the command -------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from claims.inspect_binding import heads_digest
 from claims.inspect_record import Record
 from claims.roots import Roots
 from claims.signatures import sign_agreement, sign_ledger_head
+from claims.site.generate import generate
 from claims.status import compute, log_trust
 from claims.status_model import Row, State
 from claims.tlog.checkpoint import Checkpoint, sign_checkpoint
@@ -434,3 +435,15 @@ def test_a_pass_about_another_registry_than_the_claims_does_not_count(world_: Pu
     row = next(row for row in state.rows if (row.lab, row.period) == ("alpha", 0))
     assert row.state == "under inspection"
     assert any("about other heads than the claim" in problem for problem in state.problems)
+
+
+@pytest.mark.parametrize("late", [2**41, 2**62])
+def test_dates_beyond_all_rounds_and_calendars(world_: Published, late: int) -> None:
+    """A quorum of cosigners may write any date: nothing breaks, and no inspection is spared."""
+    world_.epochs(late=late)
+    world_.claim(END + 600 + late)
+    state = world_.at(END + 30 * DAY)
+    found = next(row for row in state.rows if (row.lab, row.period) == ("alpha", 0))
+    assert (found.state, found.late, state.holds) == ("under inspection", True, "no"), "no: beta's claims are missing by then"
+    assert "after the last round" in found.reason and state.lines() and state.to_json()
+    generate(world_.folder, world_.folder.parent / "page", now=END + 30 * DAY)
