@@ -14,7 +14,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from claims.agreement import Agreement, Amends, Caps, Rules, canonical_bytes, decode_agreement
+from claims.agreement import Agreement, Amends, Caps, Meter, Rules, canonical_bytes, decode_agreement
 from tests.claims.lab_fixtures import LAB_KEY, METER_KEYS
 from tests.site.make_claim_vectors import (
     ALPHA_COSIGNS,
@@ -146,8 +146,8 @@ def eight(rng: random.Random) -> tuple[int, ...]:
     return tuple(rng.randrange(P) for _ in range(8))
 
 
-def honest(rng: random.Random) -> Case:
-    """A case in which nothing is wrong but the proof."""
+def honest(rng: random.Random, rival: bool = False) -> Case:
+    """A case in which nothing is wrong but the proof. ``rival``: beta is a lab too, so that entries of the log may be its own."""
     base = decode_agreement((TARGET / "agreement.bin").read_bytes())
     lab = base.labs[0]
     opening, period = eight(rng), rng.randrange(2)
@@ -158,6 +158,10 @@ def honest(rng: random.Random) -> Case:
         base, labs=(replace(lab, opening_head=opening, since_period=since, caps_from=later),),
         rules_from=((1, Rules(rng.random() < 0.5, rng.random() < 0.5)),) if rng.random() < 0.3 else (),
     )  # fmt: skip
+    if rival:
+        own = Meter("beta", "hall-b", lab.meters[0].chip, 3, STRANGER.public_key().public_bytes_raw())
+        other = replace(lab, name="beta", opening_head=opening[::-1], since_period=1, meters=(own,))
+        agreement = replace(agreement, labs=(*agreement.labs, other), log=replace(agreement.log, cosignatures=1) if agreement.log else None)
     amended = None
     if period == 1 and since == 0 and rng.random() < 0.4:
         amended, agreement = agreement, replace(agreement, amends=Amends(agreement.digest, 1))
@@ -420,9 +424,9 @@ def text_of_the_head(case: Case) -> None:
 
 
 def make(seed: int) -> Case:
-    """Case number `seed`: up to three mutations of an honest one."""
+    """Case number `seed`: up to three mutations of an honest one; every third has two labs."""
     rng = random.Random(seed)
-    case = honest(rng)
+    case = honest(rng, rival=seed % 3 == 2)
     for _ in range(rng.choice([0, 1, 1, 1, 1, 1, 1, 2, 2, 3])):
         change = rng.choice(MUTATIONS)
         case.names.append(change.__name__)
