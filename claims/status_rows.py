@@ -349,11 +349,11 @@ def _outcome(
         record = Record.decode(read_stored(records[item.record]))
         check_record(record, book.agreement)
         check_record_entry(record, item)
+        wanted = (terms.draws, terms.slots, round_after(settled(book.agreement, item.period, record.committed) + terms.margin))
     except ClaimsError as error:
         source.note(f"{where}: {error.what}")
         return None
-    drawn = (record.draws, record.slots, record.round)
-    if drawn != (terms.draws, terms.slots, round_after(settled(book.agreement, item.period, record.committed) + terms.margin)):
+    if (record.draws, record.slots, record.round) != wanted:
         source.note(f"{where}: not what was to be drawn: other draws, slots or round")
         return None
     if outcome == "passed" and record.heads != heads:

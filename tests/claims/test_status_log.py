@@ -447,3 +447,12 @@ def test_dates_beyond_all_rounds_and_calendars(world_: Published, late: int) -> 
     assert (found.state, found.late, state.holds) == ("under inspection", True, "no"), "no: beta's claims are missing by then"
     assert "after the last round" in found.reason and state.lines() and state.to_json()
     generate(world_.folder, world_.folder.parent / "page", now=END + 30 * DAY)
+
+
+@pytest.mark.parametrize("committed", [0, 2**40, 253402300799, 2**62])
+@pytest.mark.parametrize("outcome", ["failed", "refused", "passed"])
+def test_an_inspector_s_record_of_any_date_breaks_nothing(proven: Published, outcome: str, committed: int) -> None:
+    record(proven, DRAWN + 4 * HOUR, outcome, committed=committed)
+    state = proven.at(DRAWN + 9 * HOUR)
+    assert not any("its record is not here" in problem for problem in state.problems)
+    generate(proven.folder, proven.folder.parent / "page", now=DRAWN + 9 * HOUR)
