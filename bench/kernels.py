@@ -82,12 +82,12 @@ def main(log_rows: int = 18, columns: int = 244) -> list[Row]:
     aux[:] = 12345
     selectors = rng.integers(0, ntt.P, (3, 4, n), dtype=np.uint32)
     coefs = rng.integers(0, ntt.P, (assertions + groups, 5))
-    rows.append(best("quotient", f"{len(ops)} ops, {assertions} assertions, {groups} pairs, 3 cosets", lambda: vm.quotient(
-        ops, consts, matrix, aux, selectors, n, 2, challenges, pairs, coefs, (1, 2, 3, 4, 5))))
+    rows.append(best("quotient", f"{len(ops)} ops, {assertions} assertions, {groups} pairs, 2 cosets", lambda: vm.quotient(
+        ops, consts, matrix, aux, selectors, n, [1, 1], challenges, pairs, coefs, (1, 2, 3, 4, 5))))
     alone = [(0, -1)]
     bare = ops[ops[:, 0] < MSG]
     rows.append(best("quotient, no lookups", f"{len(bare)} ops", lambda: vm.quotient(
-        bare, consts, matrix, aux[:5], selectors, n, 2, challenges, alone, coefs[:assertions + 1], (1, 2, 3, 4, 5))))
+        bare, consts, matrix, aux[:5], selectors, n, [1, 1], challenges, alone, coefs[:assertions + 1], (1, 2, 3, 4, 5))))
     zeta = (1, 2, 3, 4, 5)
     factors = rng.integers(0, ntt.P, (columns, 5))
 

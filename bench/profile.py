@@ -53,7 +53,7 @@ TRACED = (
     ("zk.prover", "leaf_salts"),
     ("zk.prover", "masked_coefficients"),
     ("zk.prover", "quotient_coefficients"),
-    ("zk.prover", "_coset_selectors"),
+    ("zk.prover", "_selectors"),
     ("zk.prover", "_Run._lookups"),
     ("zk.prover", "_Run._commit"),
     ("zk.prover", "_Run._quotient"),

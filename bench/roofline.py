@@ -142,7 +142,7 @@ def _lookups(s: Shapes) -> Work:
     program, n = s.program, s.rows
     terms = sum(numerators + length for numerators, length in program.interactions)
     pairs = sum(1 for _, second in program.groups if second >= 0)
-    per_row = DEGREE * terms + pairs * 3 * EXT + len(program.groups) * (EXT + INVERSE)
+    per_row = DEGREE * terms + pairs * EXT + len(program.groups) * (EXT + INVERSE)
     made = Work(WORD * (s.main + s.aux) * n, per_row * n)
     return made + s.extension(s.aux) + s.commitment(s.aux) + s.grinding()
 
@@ -151,7 +151,7 @@ def _constraints(s: Shapes) -> Work:
     program, points = s.program, COSETS * s.rows
     codes = [op[0] for op in program.ops]
     own = MONTGOMERY * codes.count(MUL) + DEGREE * sum(code >= ASSERT for code in codes)
-    groups = sum(5 * EXT if second >= 0 else 3 * EXT for _, second in program.groups)
+    groups = sum(2 * EXT if second >= 0 else EXT for _, second in program.groups)
     values = Work(WORD * (s.main + s.aux + 3 + DEGREE) * points, (own + groups) * points)
     parts = s.transforms(DEGREE * COSETS) + Work(2 * WORD * DEGREE * points, 4 * MONTGOMERY * DEGREE * points)
     return values + parts + s.extension(QUOTIENT_COLUMNS, interpolated=False) + s.commitment(QUOTIENT_COLUMNS) + s.grinding()

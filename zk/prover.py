@@ -4,8 +4,9 @@ Matrices are uint32 in Montgomery form, column-major: an LDE is (columns, cosets
 degree < N + t is kept as its LDE and its *tail*, the t coefficients from X^N on: with them, values on coset 0 alone
 determine it (f = g + (X^N - c) tail, where g of degree < N has f's values on the coset x^N = c).
 
-Memory: the three LDE matrices, 4 B N bytes a column, are most of it; nothing else of that size lives as long. Fresh pages
-cost as much as the arithmetic on them, so a trace that the caller gives away makes room for the smaller two.
+Memory: the LDE matrices, 4 B N bytes a column, are most of it. Of a large trace only the cosets that the constraints are evaluated on
+are kept: the others are hashed and dropped, and the few rows of them that are opened are computed again (`_Committed.rows`). Fresh
+pages cost as much as the arithmetic on them, so a trace that the caller gives away makes room for the smaller matrices.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from zk.field import DEGREE, GENERATOR, Ext, P, embed, ext_pow, ext_scale, ext_s
 from zk.hiding import U32, leaf_salts, masked_coefficients, uniform_elements
 from zk.kernels import deep, field, hashing, ntt, vm
 from zk.kernels._memory import PAD, address, aligned, aligned_zeros
-from zk.kernels.quotient import COSETS, quotient_coefficients
+from zk.kernels.quotient import COSETS, points, quotient_coefficients, sample_size
 from zk.merkle import AUX, FRI, MAIN, QUOTIENT, opening_nodes
 from zk.options import STD, Options
 from zk.proof import ARITY_BITS, CHUNK_COLUMNS, Head, Opening, Proof, Shape, pack_ext, proof_shape, serialize
@@ -46,14 +47,33 @@ PHASES = {
 SALT_BYTES = 16
 
 
+RESIDENT_BYTES = 5 << 30
+"""A larger LDE is kept on the first COSETS cosets only: half the memory at blow-up 4, for about a sixth more time."""
+
+
 @dataclass
 class _Committed:
-    """One committed matrix: its LDE (columns, B, N + pad), tails (columns, t), Merkle tree and salts."""
+    """One committed matrix: its LDE (columns, B or COSETS, N + pad), tails (columns, t), Merkle tree and salts.
+
+    sample: rows of coset COSETS and the rows after them, (columns, 2, S), where the quotient is evaluated beyond the first cosets.
+    """
 
     matrix: U32
     tails: U32
     tree: hashing.Tree
     salts: U32
+    sample: U32
+
+    def rows(self, numbers: NDArray[np.int64], log_rows: int, log_blowup: int) -> U32:
+        """Rows of the LDE by leaf number, (numbers, columns)."""
+        coset, row = numbers >> log_rows, numbers & ((1 << log_rows) - 1)
+        rows = np.empty((len(numbers), len(self.matrix)), dtype=np.uint32)
+        here = coset < self.matrix.shape[1]
+        rows[here] = self.matrix[:, coset[here], row[here]].T
+        if not here.all():
+            first = self.matrix[:, 0, : 1 << log_rows]
+            rows[~here] = ntt.rows_again(first, self.tails, log_blowup, coset[~here], row[~here]).T
+        return rows
 
 
 class _Columns:
@@ -131,6 +151,7 @@ class _Run:
         self.ops, self.consts = _kernel_program(program, publics)
         self.transcript = Transcript()
         self.spare: U32 = np.empty(0, dtype=np.uint32)
+        self.sample_rows = sample_size(2 * options.chunk(log_rows) - 2 * self.rows)
 
     def prove(self, trace: U32, consume: bool) -> bytes:
         """Steps 0 to 7."""
@@ -200,26 +221,47 @@ class _Run:
         self.transcript.absorb_nonce(label, bits, nonce)
         return nonce
 
+    def _salts(self) -> U32:
+        return leaf_salts(self.rows << self.options.log_blowup, self.options.salt_bytes)
+
     def _seal(self, matrix: U32, tails: U32, tree_id: int) -> _Committed:
         """Salts and hashes an extended matrix."""
-        salts = leaf_salts(self.rows << self.options.log_blowup, self.options.salt_bytes)
-        return _Committed(matrix, tails, hashing.merkle_commit(matrix, self.rows, tree_id, salts), salts)
+        salts = self._salts()
+        return _Committed(matrix, tails, hashing.merkle_commit(matrix, self.rows, tree_id, salts), salts, self._sample(matrix[:, COSETS]))
 
-    def _alloc_lde(self, columns: int) -> U32:
+    def _sample(self, coset: U32) -> U32:
+        """Every (N/S)-th row and the rows after them of (columns, N + pad) values on a coset."""
+        step = self.rows // self.sample_rows
+        return np.stack([coset[:, k : self.rows : step] for k in (0, 1)], axis=1)
+
+    def _alloc_lde(self, columns: int, cosets: int) -> U32:
         """Room for an extended matrix, in the trace's memory while that lasts."""
-        shape = columns, self.options.blowup, self.rows + PAD
+        shape = columns, cosets, self.rows + PAD
         words, skip = columns * shape[1] * shape[2], -address(self.spare) % 64 // 4
         if skip + words > len(self.spare):
-            return ntt.alloc_lde(columns, self.options.blowup, self.rows)
+            return ntt.alloc_lde(columns, cosets, self.rows)
         room, self.spare = self.spare[skip : skip + words], self.spare[skip + words :]
         return room.reshape(shape)
 
     def _commit(self, trace: U32, tree_id: int) -> _Committed:
         """Masks, extends and commits trace columns (C, N)."""
         tails = uniform_elements((len(trace), self.options.mask_coefficients))
-        matrix = self._alloc_lde(len(trace))
-        ntt.masked_lde(trace, tails, self.options.log_blowup, masked_coefficients, matrix)
-        return self._seal(matrix, tails, tree_id)
+        blowup = self.options.blowup
+        kept = blowup if 4 * len(trace) * blowup * self.rows <= RESIDENT_BYTES else COSETS
+        matrix = self._alloc_lde(len(trace), kept)
+        if kept == blowup:
+            ntt.masked_lde(trace, tails, self.options.log_blowup, masked_coefficients, matrix)
+            return self._seal(matrix, tails, tree_id)
+        salts = self._salts()
+        stream = hashing.LeafStream(len(trace), self.rows, blowup, tree_id, salts)
+        dropped = ntt.alloc_lde(max(map(len, stream.groups)), blowup - COSETS, self.rows)
+        samples = []
+        for columns in stream.groups:
+            some, rest = slice(columns.start, columns.stop), dropped[: len(columns)]
+            ntt.masked_lde(trace[some], tails[some], self.options.log_blowup, masked_coefficients, matrix[some], rest)
+            stream.absorb(columns, matrix[some], rest)
+            samples.append(self._sample(rest[:, 0]))
+        return _Committed(matrix, tails, stream.tree(), salts, np.concatenate(samples))
 
     def _lookups(self, trace: U32, lookup: Challenges) -> tuple[U32, Ext]:
         """Auxiliary trace (5 G, N) and the accumulator's constant P/N. Raises WitnessError when the buses do not balance."""
@@ -245,11 +287,19 @@ class _Run:
     ) -> _Committed:
         """Blinded chunks of the quotient and the FRI mask, committed. Raises WitnessError when a constraint fails."""
         n, o = self.rows, self.options
-        values = vm.quotient(
-            self.ops, self.consts, main.matrix, aux.matrix, _coset_selectors(self.log_rows, o.log_blowup), n,
-            o.log_blowup, self._challenges(lookup), np.array(self.program.groups), coefficients, offset, COSETS,
-        )  # fmt: skip
-        q = quotient_coefficients(values, self.log_rows, o.log_blowup).reshape(DEGREE, COSETS * n)
+        first = points(self.log_rows, o.log_blowup)
+        inverses = [inverse(pow(x, n, P) - 1) for x in first]
+        rest = self._challenges(lookup), np.array(self.program.groups), coefficients, offset
+
+        def on(main: U32, aux: U32, rows: int, cosets: range, following: tuple[U32, U32] | None = None) -> U32:
+            selectors = _selectors([first[j] for j in cosets], rows, self.log_rows)
+            scales = inverses[cosets.start : cosets.stop]
+            return vm.quotient(self.ops, self.consts, main, aux, selectors, rows, scales, *rest, following)
+
+        values = on(main.matrix, aux.matrix, n, range(COSETS))
+        here, following = ((main.sample[:, k : k + 1], aux.sample[:, k : k + 1]) for k in (0, 1))
+        sample = on(*here, self.sample_rows, range(COSETS, COSETS + 1), following)[:, 0]
+        q = quotient_coefficients(values, sample, self.log_rows, o.log_blowup)
         split, bound = o.chunk(self.log_rows), o.degree_bound(self.log_rows)
         if q[:, 2 * split :].any():
             raise WitnessError("a constraint does not hold on the trace")
@@ -263,7 +313,7 @@ class _Run:
         difference = low - blinding
         np.minimum(difference, difference + np.uint32(P), out=low)
         chunks[CHUNK_COLUMNS:] = uniform_elements((DEGREE, bound))  # the FRI mask
-        matrix = ntt.lde(chunks, self.log_rows, o.log_blowup, self._alloc_lde(len(chunks)))
+        matrix = ntt.lde(chunks, self.log_rows, o.log_blowup, self._alloc_lde(len(chunks), o.blowup))
         return self._seal(matrix, chunks[:, n:].copy(), QUOTIENT)
 
     def _out_of_domain(self, zeta: Ext, main: _Committed, aux: _Committed, quotient: _Committed) -> tuple[Ext, ...]:
@@ -362,7 +412,7 @@ class _Run:
         openings = []
         for item, numbers in zip(committed, leaves[:3], strict=True):
             index = np.array(numbers)
-            rows = item.matrix[:, index >> self.log_rows, index & (self.rows - 1)].T
+            rows = item.rows(index, self.log_rows, self.options.log_blowup)
             salts = np.ascontiguousarray(item.salts[:, index].T).astype(">u4")
             openings.append(_opening(rows, numbers, item.tree, tuple(s.tobytes() for s in salts)))
         for tree, layer, numbers in zip(trees, layers, leaves[3:], strict=True):
@@ -401,18 +451,17 @@ def _row_selectors(n: int) -> U32:
     return selectors
 
 
-def _coset_selectors(log_rows: int, log_blowup: int) -> U32:
-    """L_0, L_(N-1) and x - w^-1 on the first cosets, (3, COSETS, N) Montgomery."""
+def _selectors(shifts: Sequence[int], count: int, log_rows: int) -> U32:
+    """L_0, L_(N-1) and x - w^-1 at every (N / count)-th point of cosets of H, by their first points, (3, shifts, count) Montgomery."""
     n = 1 << log_rows
-    w, step = root_of_unity(log_rows), root_of_unity(log_rows + log_blowup)
+    w = root_of_unity(log_rows)
     last = inverse(w)
-    selectors = aligned(3 * COSETS * n).reshape(3, COSETS, n)
-    for j in range(COSETS):
-        shift = GENERATOR * pow(step, j, P) % P
+    selectors = aligned(3 * len(shifts) * count).reshape(3, len(shifts), count)
+    for j, shift in enumerate(shifts):
         vanishing = (pow(shift, n, P) - 1) * inverse(n) % P
-        points = field.powers(shift, w, n)
+        places = field.powers(shift, pow(w, n // count, P), count)
         for row, (root, scale) in enumerate(((1, vanishing), (last, vanishing * last % P))):
-            differences = _sub(points, field.to_mont(np.array([root], dtype=np.uint32)))
+            differences = _sub(places, field.to_mont(np.array([root], dtype=np.uint32)))
             factor = field.to_mont(np.array([scale], dtype=np.uint32))
             field.scale(field.batch_inverse(differences)[None], factor, selectors[row, j : j + 1])
             if row:

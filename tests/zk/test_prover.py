@@ -13,6 +13,7 @@ from tests.reference import verifier as second
 from zk.errors import OptionsError, WitnessError
 from zk.field import P
 from zk.hiding import leaf_salts, masked_coefficients, random_words, uniform_elements
+from zk.kernels import ntt
 from zk.kernels.field import to_mont
 from zk.options import STD
 from zk.proof import parse_head, proof_shape
@@ -117,6 +118,24 @@ def test_randomness_is_fresh_and_uniform():
     chi_square = float(((buckets - len(x) / 64) ** 2 / (len(x) / 64)).sum())
     assert chi_square < 140  # 63 degrees of freedom: beyond 140 has probability below 1e-7
     assert not (uniform_elements((1000,)) == uniform_elements((1000,))).all()
+
+
+@pytest.mark.parametrize("log_rows", [9, 11])
+@pytest.mark.parametrize("log_blowup", [2, 3])
+def test_cosets_that_were_dropped_are_opened_all_the_same(monkeypatch, log_rows, log_blowup):
+    """A large LDE is kept on two cosets; queries on the others get rows that are computed again."""
+    instance = toy.sums(log_rows=log_rows)
+    instance = instance.but(options=replace(instance.options, log_blowup=log_blowup, queries=24, slack_shift=1))
+    monkeypatch.setattr("zk.prover.RESIDENT_BYTES", 0)
+    calls = []
+    again = ntt.rows_again
+    monkeypatch.setattr("zk.kernels.ntt.rows_again", lambda *args: (calls.append(len(args[4])), again(*args))[1])
+    accept(instance, proof_of(instance))
+    assert len(calls) == 2 and calls[0] > 4  # main and auxiliary; about half of the queries or more
+    changed = instance.but()
+    changed.trace[0][100] ^= 1
+    with pytest.raises(WitnessError):
+        proof_of(changed)
 
 
 def test_a_consumed_trace_makes_room():

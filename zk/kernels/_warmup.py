@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from zk.kernels import deep, field, hashing, ntt, poseidon2, vm
+from zk.kernels import deep, field, hashing, ntt, poseidon2, quotient, vm
 from zk.kernels._memory import THREADS
 from zk.kernels.opcodes import COL, MSG, NUM, operand
 
@@ -33,7 +33,8 @@ def run_all() -> None:
     selectors = np.zeros((3, 1, 16), dtype=np.uint32)
     wide = np.ones((5, 1, 32), dtype=np.uint32)
     coefs = [[1, 0, 0, 0, 0]]
-    vm.quotient(ops, capacity, trace, wide, selectors, 16, 1, challenges, [(0, -1)], coefs, (0,) * 5, 1)
+    vm.quotient(ops, capacity, trace, wide, selectors, 16, [1], challenges, [(0, -1)], coefs, (0,) * 5)
+    quotient.quotient_coefficients(np.ones((1, 2, 16), dtype=np.uint32), np.ones((1, 16), dtype=np.uint32), 4, 2)
     deep.linear_combination(ones, np.ones((2, 5), dtype=np.int64), 16)
     deep.dot_rows(ones, ext)
     deep.add_quotients(np.ones((5, 2, 16), dtype=np.uint32), (0, 1, 0, 0, 0), 4, 1, np.ones((5, 2, 16), dtype=np.uint32))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from numba.core import cgutils
 
 from zk.kernels import simd as S
@@ -129,36 +130,35 @@ def _sha_batch(state, message, words, constants, initial):  # type: ignore[no-un
 
 
 @kernel
-def _leaves(data, offsets, width, salts, salt_step, header, rows, out, out_step, work, constants, initial):  # type: ignore[no-untyped-def]
-    """Leaves of `rows` rows (a multiple of 16). Word k of row r is at data + offsets[k] + 4 r; out: 8 rows of words.
+def _leaves(slots, blocks, data, salts, rows, out, out_step, resume, work, constants, initial):  # type: ignore[no-untyped-def]
+    """Message blocks of the leaves of `rows` rows (a multiple of 16). out: 8 rows of words, the states; resume: they go on from these.
 
-    work: 8 states of 8 x 16 words, then 8 message blocks of 16 x 16 words. 128 rows advance together, one message block at a
-    time, so that a column is read 512 bytes in a row and everything else stays in the first-level cache.
+    slots: for each word of the blocks its kind and a value v: the constant v (0), the words at salts + v (1), or, in Montgomery form,
+    the words at data + v (2), row by row. work: 8 states of 8 x 16 words, then 8 message blocks of 16 x 16 words. 128 rows advance
+    together, one block at a time, so that a column is read 512 bytes in a row and everything else stays in the first-level cache.
     """
-    extra = 5 if salt_step else 1
-    words = width + extra
-    blocks = (words + 3 + 15) // 16
     messages = work + 8 * 512
     for first in range(0, rows, 128):
         batches = min(8, (rows - first) // 16)
         for q in range(batches):
             for k in range(8):
-                store(work + q * 512 + k * 64, splat(load_word(initial + k * 4)))
+                place = work + q * 512 + k * 64
+                if resume:
+                    store(place, load(out + k * out_step + (first + q * 16) * 4))
+                else:
+                    store(place, splat(load_word(initial + k * 4)))
         for block in range(blocks):
             for slot in range(16):
-                k = block * 16 + slot
+                kind, value = load_long(slots + (block * 16 + slot) * 16), load_long(slots + (block * 16 + slot) * 16 + 8)
                 place = messages + slot * 64
-                if k >= extra and k < words:
-                    column = data + load_long(offsets + (k - extra) * 8) + first * 4
+                if kind == 2:
+                    column = data + value + first * 4
                     for q in range(batches):
                         _canonical(column + q * 64, place + q * 1024)
-                elif k > 0 and k < extra:
+                elif kind == 1:
                     for q in range(batches):
-                        store(place + q * 1024, load(salts + (k - 1) * salt_step + (first + q * 16) * 4))
+                        store(place + q * 1024, load(salts + value + (first + q * 16) * 4))
                 else:
-                    value = header
-                    if k > 0:
-                        value = 0x80000000 if k == words else (words * 32 if k == blocks * 16 - 1 else 0)
                     for q in range(batches):
                         store(place + q * 1024, splat(value))
             for q in range(batches):
@@ -259,35 +259,101 @@ def _hash_parents(below: U32, above: U32, header: int) -> None:
     parallel_for(run, n, n if n <= 1024 else max(512, min(1 << 14, n // (4 * THREADS))))
 
 
-def _hash_leaves(data: U32, offsets: Any, rows: int, cosets: int, coset_step: int, tree_id: int, salts: U32 | None) -> U32:
-    """(8, cosets * rows) leaf digests; `offsets` are the byte offsets of the words of row 0 of coset 0."""
-    offsets = np.ascontiguousarray(offsets, dtype=np.int64)
-    width = len(offsets)
+_CONSTANT, _SALT, _COLUMN = range(3)
+
+
+def _message(tree_id: int, width: int, salts: U32 | None) -> npt.NDArray[np.int64]:
+    """Words of a padded leaf, (blocks, 16, 2): kind and value; of the kind _COLUMN the value is the number of the word."""
     if not 0 <= tree_id < 256 or not 0 < width < 2**16:
         raise ValueError("tree id and width are one and two bytes")
-    header = tree_id << 16 | width
-    out = np.empty((8, cosets * rows), dtype=np.uint32)
+    words = [(_CONSTANT, tree_id << 16 | width)]
     if salts is not None:
-        check(salts, (4, cosets * rows), "salts")
-    if rows < 16:
-        _hash_few(data, offsets, rows, cosets, coset_step, header, salts, out)
-        return out
-    work_words = 8 * 128 + 8 * 256
-    grain = rows if rows <= 512 else min(4096, max(256, rows * cosets // (8 * THREADS)))
+        words += [(_SALT, k * salts.strides[0]) for k in range(4)]
+    words += [(_COLUMN, k) for k in range(width)]
+    bits = 32 * len(words)
+    words.append((_CONSTANT, 0x80000000))
+    words += [(_CONSTANT, 0)] * (-(len(words) + 2) % 16)
+    words += [(_CONSTANT, 0), (_CONSTANT, bits)]  # 64 bits
+    return np.array(words, dtype=np.int64).reshape(-1, 16, 2)
+
+
+def _absorb(
+    message: npt.NDArray[np.int64], resume: bool, data: U32, offsets: Any, coset_step: int, rows: int, cosets: range, salts: U32 | None,
+    states: U32,
+) -> None:  # fmt: skip
+    """Runs message blocks of the leaves of some cosets. data: from the first of these cosets on; offsets: bytes from there to word k of
+    row 0, by k; states: (8, leaves of all cosets)."""
+    slots = message.copy()
+    columns = slots[:, :, 0] == _COLUMN
+    slots[columns, 1] = np.asarray(offsets, dtype=np.int64)[slots[columns, 1]]
+    salt_place = 0 if salts is None else address(salts)
+    grain = rows if rows <= 512 else min(4096, rows // 2)
 
     def run(begin: int, end: int, thread: int) -> None:
         for piece in range(begin, end):
             coset, row = divmod(piece * grain, rows)
-            index = coset * rows + row
+            index = (cosets.start + coset) * rows + row
             _leaves(
-                address(data) + coset * coset_step + 4 * row, address(offsets), width,
-                address(salts) + 4 * index if salts is not None else 0, salts.strides[0] if salts is not None else 0,
-                header, grain, address(out) + 4 * index, out.strides[0],
-                scratch("sha", thread, work_words), address(_ROUND), address(_INITIAL),
+                address(slots), len(slots), address(data) + coset * coset_step + 4 * row, salt_place + 4 * index, grain,
+                address(states) + 4 * index, states.strides[0], int(resume), scratch("sha", thread, 8 * 128 + 8 * 256),
+                address(_ROUND), address(_INITIAL),
             )  # fmt: skip
 
-    parallel_for(run, cosets * rows // grain, 1)
+    parallel_for(run, len(cosets) * rows // grain, 1)
+
+
+def _hash_leaves(data: U32, offsets: Any, rows: int, cosets: int, coset_step: int, tree_id: int, salts: U32 | None) -> U32:
+    """(8, cosets * rows) leaf digests; `offsets` are the byte offsets of the words of row 0 of coset 0."""
+    offsets = np.ascontiguousarray(offsets, dtype=np.int64)
+    message = _message(tree_id, len(offsets), salts)
+    out = np.empty((8, cosets * rows), dtype=np.uint32)
+    if salts is not None:
+        check(salts, (4, cosets * rows), "salts")
+    if rows < 16:
+        _hash_few(data, offsets, rows, cosets, coset_step, tree_id << 16 | len(offsets), salts, out)
+    else:
+        _absorb(message, False, data, offsets, coset_step, rows, range(cosets), salts, out)
     return out
+
+
+class LeafStream:
+    """Leaves of a matrix of which no more than some columns are there at a time; what is hashed need not be kept.
+
+    Give the columns `groups[0]`, `groups[1]`, ... to `absorb`, each group once and in this order; then `tree` has what
+    `merkle_commit` would have made of the whole.
+
+    Arguments of the constructor: width: number of columns C; rows: N, a power of two, at least 16; cosets: B; tree_id, salts: as for
+    `merkle_commit`.
+    """
+
+    def __init__(self, width: int, rows: int, cosets: int, tree_id: int, salts: U32 | None) -> None:
+        if rows < 16 or rows & (rows - 1):
+            raise ValueError("rows per coset must be a power of two, 16 or more")
+        if salts is not None:
+            check(salts, (4, cosets * rows), "salts")
+        self._message = _message(tree_id, width, salts)
+        self._rows, self._tree_id, self._salts = rows, tree_id, salts
+        self._states = np.empty((8, cosets * rows), dtype=np.uint32)
+        ends = [16 * (k + 1) - (1 if salts is None else 5) for k in range(len(self._message))]
+        starts = [0, *(end for end in ends if end < width)]
+        self.groups = [range(start, min(end, width)) for start, end in zip(starts, ends, strict=False)]
+
+    def absorb(self, columns: range, *parts: U32) -> None:
+        """Hashes a group. parts: (len(columns), cosets, N + pad) matrices, which together hold all cosets, in order."""
+        place = self.groups.index(columns)
+        last = place + 1 == len(self.groups)
+        message = self._message[place:] if last else self._message[place : place + 1]
+        first = 0
+        for part in parts:
+            check(part, (len(columns), None, None), "part")
+            offsets = (np.arange(columns.stop) - columns.start) * part.strides[0]
+            cosets = range(first, first + part.shape[1])
+            _absorb(message, place > 0, part, offsets, part.strides[1], self._rows, cosets, self._salts, self._states)
+            first = cosets.stop
+
+    def tree(self) -> "Tree":
+        """The tree over the leaves."""
+        return _tree(self._states, self._tree_id)
 
 
 def _hash_few(

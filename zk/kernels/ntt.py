@@ -13,7 +13,7 @@ f mod (X^h - C), f mod (X^h + C): natural order in, bit-reversed out, one consta
 Slow twin: tests/zk/kernels/test_ntt.py.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -324,12 +324,13 @@ def alloc_lde(columns: int, cosets: int, rows: int) -> U32:
 
 
 class _Extension:
-    """Evaluation on all cosets of D of one column at a time."""
+    """Evaluation on cosets shift w_(k+b)^j <w_k> of one column at a time; outs: (C, .., N + pad) matrices that hold them in order."""
 
-    def __init__(self, log_rows: int, log_blowup: int, out: U32) -> None:
-        self.n, self.out = 1 << log_rows, out
+    def __init__(self, log_rows: int, log_blowup: int, cosets: Iterable[int], outs: Sequence[U32], shift: int = SHIFT) -> None:
+        self.n = 1 << log_rows
+        self.places = [(out, j) for out in outs for j in range(out.shape[1])]
         root, step = root_of_unity(log_rows), root_of_unity(log_rows + log_blowup)
-        offsets = [SHIFT * pow(step, j, P) % P for j in range(1 << log_blowup)]
+        offsets = [shift * pow(step, j, P) % P for j in cosets]
         self.factors = [mont(pow(offset, self.n, P)) for offset in offsets]
         if log_rows < _SMALL:
             self.points = [_powers(offset, root, self.n) for offset in offsets]
@@ -337,20 +338,20 @@ class _Extension:
             self.plans = [_plan(log_rows, offset, root) for offset in offsets]
 
     def run(self, coeffs: U32, column: int, thread: int) -> None:
-        """Row `column` of the matrix from (L,) coefficients; the first L - N words change during the call."""
-        n, row = self.n, self.out[column]
+        """Row `column` of the matrices from (L,) coefficients; the first L - N words change during the call."""
+        n = self.n
         tail = len(coeffs) - n
         head, src = coeffs[:tail].copy(), address(coeffs)
-        for j, factor in enumerate(self.factors):
-            place = address(row) + j * row.strides[0]
+        for j, (factor, (out, coset)) in enumerate(zip(self.factors, self.places, strict=True)):
+            row = out[column, coset]
             if n < 1 << _SMALL:
-                _plain(src, len(coeffs), address(self.points[j]), place, n, mont(1))
-                continue
-            if tail:
-                _fold_tail(src + 4 * n, tail, address(head), src, factor)
-            self.plans[j].run(src, place, thread, True)
+                _plain(src, len(coeffs), address(self.points[j]), address(row), n, mont(1))
+            else:
+                if tail:
+                    _fold_tail(src + 4 * n, tail, address(head), src, factor)
+                self.plans[j].run(src, address(row), thread, True)
+            row[n] = row[0]
         coeffs[:tail] = head
-        row[:, n] = row[:, 0]
 
 
 def lde(coeffs: U32, log_rows: int, log_blowup: int, out: U32 | None = None) -> U32:
@@ -368,7 +369,7 @@ def lde(coeffs: U32, log_rows: int, log_blowup: int, out: U32 | None = None) -> 
     if not n <= length <= 2 * n:
         raise ValueError(f"coeffs: between N and 2N coefficients expected, got {length} for N = {n}")
     out = alloc_lde(count, cosets, n) if out is None else _check_lde(out, count, cosets, n)
-    extension = _Extension(log_rows, log_blowup, out)
+    extension = _Extension(log_rows, log_blowup, range(cosets), [out])
 
     def run(begin: int, end: int, thread: int) -> None:
         for c in range(begin, end):
@@ -378,21 +379,23 @@ def lde(coeffs: U32, log_rows: int, log_blowup: int, out: U32 | None = None) -> 
     return out
 
 
-def masked_lde(values: U32, tails: U32, log_blowup: int, mask: Callable[[U32, U32, int], None], out: U32) -> None:
+def masked_lde(values: U32, tails: U32, log_blowup: int, mask: Callable[[U32, U32, int], None], *outs: U32) -> None:
     """Interpolate, mask and extend column by column, so that no coefficients leave the caches.
 
     Arguments:
-        values: (C, N) uint32 Montgomery on H; may lie in `out`, column c within out[c].
+        values: (C, N) uint32 Montgomery on H; may lie in the first of `outs`, column c within its column c.
         tails: (C, t) masks.
         mask: called as mask(coefficients, tails, N) with (1, N + t) coefficients, the last t to be written, and (1, t) tails.
-        out: (C, B, N + pad), as for `lde`.
+        outs: one matrix (C, B, N + pad), as for `lde`, or several that together have B cosets, in order.
     """
     check(values, (None, None), "values")
     check(tails, (len(values), None), "tails")
     count, n = values.shape
     log_rows = log2(n, "rows")
     interpolation = _Interpolation(log_rows)
-    extension = _Extension(log_rows, log_blowup, _check_lde(out, count, 1 << log_blowup, n))
+    if sum(_check_lde(out, count, None, n).shape[1] for out in outs) != 1 << log_blowup:
+        raise ValueError("outs: not as many cosets as the blow-up")
+    extension = _Extension(log_rows, log_blowup, range(1 << log_blowup), outs)
     buffers = [aligned(n + tails.shape[1]) for _ in range(THREADS)]
 
     def run(begin: int, end: int, thread: int) -> None:
@@ -405,7 +408,51 @@ def masked_lde(values: U32, tails: U32, log_blowup: int, mask: Callable[[U32, U3
     parallel_for(run, count, 1)
 
 
-def _check_lde(out: U32, count: int, cosets: int, n: int) -> U32:
+def rows_again(values: U32, tails: U32, log_blowup: int, cosets: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> U32:
+    """Rows of an extension of which only coset 0 is at hand, (C, rows) Montgomery.
+
+    With c_j = x^N on coset j, the polynomials are g + (X^N - c_0) tail, g of degree < N with the given values.
+
+    Arguments:
+        values: (C, N) on coset 0; tails: (C, t).
+        cosets, rows: where, as many of each.
+    """
+    check(values, (None, None), "values")
+    check(tails, (len(values), None), "tails")
+    count, n = values.shape
+    log_rows = log2(n, "rows")
+    wanted = np.unique(cosets)
+    held = alloc_lde(THREADS, len(wanted), n)
+    interpolation = _Interpolation(log_rows)  # of g(3X), so that the cosets of D are those of <w_(k+b)>
+    extension = _Extension(log_rows, log_blowup, wanted.tolist(), [held], shift=1)
+    buffers = [aligned(n) for _ in range(THREADS)]
+    out = np.empty((count, len(rows)), dtype=np.uint32)
+    places = np.searchsorted(wanted, cosets)
+
+    def run(begin: int, end: int, thread: int) -> None:
+        for c in range(begin, end):
+            interpolation.run(values[c], buffers[thread], thread)
+            extension.run(buffers[thread], thread, thread)
+            out[c] = held[thread, places, rows]
+
+    parallel_for(run, count, 1)
+    _add_tails(out, tails, log_rows, log_blowup, cosets, rows)
+    return out
+
+
+def _add_tails(out: U32, tails: U32, log_rows: int, log_blowup: int, cosets: Any, rows: Any) -> None:
+    """out[:, k] += (x^N - c_0) tail(x) at the point x of coset and row k."""
+    step, w, n = root_of_unity(log_rows + log_blowup), root_of_unity(log_rows), 1 << log_rows
+    wide = tails.astype(np.uint64)
+    for k, (j, i) in enumerate(zip(cosets.tolist(), rows.tolist(), strict=True)):
+        x = SHIFT * pow(step, j, P) * pow(w, i, P) % P
+        factor = pow(x, n, P) - pow(SHIFT, n, P)
+        powers = np.array(_geometric(factor % P, x, tails.shape[1]), dtype=np.uint64)
+        total = (wide * powers % np.uint64(P)).sum(axis=1) + out[:, k]  # canonical factors: the sum is in Montgomery form
+        out[:, k] = total % np.uint64(P)
+
+
+def _check_lde(out: U32, count: int, cosets: int | None, n: int) -> U32:
     check(out, (count, cosets, None), "out")
     if out.shape[2] <= n:
         raise ValueError("out: no room for the cell that repeats row 0")

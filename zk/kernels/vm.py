@@ -21,6 +21,7 @@ acc[0] = 0, acc[r+1] = acc[r] + sum of all h[r] + offset, cyclic.
 Slow twin: tests/zk/kernels/test_vm.py.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -30,10 +31,9 @@ import numpy.typing as npt
 
 from zk.kernels import simd as S
 from zk.kernels._jit import kernel, parallel_for
-from zk.kernels._memory import R_INVERSE, U32, address, aligned, check, log2, mont, root_of_unity, scratch, unmont
+from zk.kernels._memory import R_INVERSE, U32, address, aligned, check, log2, mont, scratch, unmont
 from zk.kernels.field import ext_mul_int, ext_product, ext_reciprocal
 from zk.kernels.fuse import fuse
-from zk.kernels.ntt import SHIFT
 from zk.kernels.opcodes import (
     ADD,
     ADD3,
@@ -193,7 +193,7 @@ def _set_bases(p, bases, work, coset, row):  # type: ignore[no-untyped-def]
     main = load_long(p + 88) + coset * load_long(p + 96) + row * 4
     S.store_long(bases, work)
     S.store_long(bases + 8, main)
-    S.store_long(bases + 16, main + 4)
+    S.store_long(bases + 16, main + load_long(p + 152))
     S.store_long(bases + 24, load_long(p + 104))
     S.store_long(bases + 32, load_long(p + 112) + coset * load_long(p + 120) + row * 4)
 
@@ -246,8 +246,9 @@ def _fractions(p, work, extra, row, vectors, out, out_step):  # type: ignore[no-
 
 
 @kernel
-def _quotient(p, work, extra, coset, row, vectors, aux, aux_step, offset, table, scale, out, out_step):  # type: ignore[no-untyped-def]
-    """Quotient of one block. extra: bases, three extension vectors, one per group. aux, out: of this block's first row."""
+def _quotient(p, work, extra, coset, row, vectors, aux, aux_step, aux_next, offset, table, scale, out, out_step):  # type: ignore[no-untyped-def]
+    """Quotient of one block. extra: bases, three extension vectors, one per group. aux, out: of this block's first row; aux_next:
+    bytes from a cell to the one of the next row."""
     _set_bases(p, extra, work, coset, row)
     _interpret(p, extra, work, vectors)
     size, interactions, groups, count = load_long(p + 72), load_long(p + 64), load_long(p + 128), load_long(p + 136)
@@ -267,7 +268,7 @@ def _quotient(p, work, extra, coset, row, vectors, aux, aux_step, offset, table,
             else:
                 for k in range(5):
                     here = column + k * aux_step
-                    u = sub(sub(load(here + 4), load(here)), splat(load_word(offset + k * 4)))
+                    u = sub(sub(load(here + aux_next), load(here)), splat(load_word(offset + k * 4)))
                     for f in range(count - 1):
                         u = sub(u, load(aux + (f * 5 + k) * aux_step + v * 64))
                     store(last + k * 64, u)
@@ -395,8 +396,9 @@ class _Run:
     """Parameter block of one call and the arrays that it points to."""
 
     def __init__(
-        self, ops: Any, consts: U32, main: U32, selectors: U32 | None, challenges: Challenges, groups: Any, coefs: Any
-    ) -> None:
+        self, ops: Any, consts: U32, main: U32, selectors: U32 | None, challenges: Challenges, groups: Any, coefs: Any,
+        next_step: int = 4,
+    ) -> None:  # fmt: skip
         self.main = check(main, (None, None, None), "main")
         self.groups = np.ascontiguousarray(groups, dtype=np.int64).reshape(-1, 2)
         interactions = int(self.groups.max(initial=-1)) + 1
@@ -427,7 +429,7 @@ class _Run:
                 address(program), len(program), address(steps), address(incs), address(tables[0]), address(tables[1]),
                 address(tables[2]), address(self.kept[4]), interactions, size, max(registers, 1) * size,
                 address(main), main.strides[1], address(spread), address(self.selectors), self.selectors.strides[1],
-                address(table), len(table), address(factors),
+                address(table), len(table), address(factors), next_step,
             ],
             dtype=np.int64,
         )  # fmt: skip
@@ -560,48 +562,53 @@ def _padded_selectors(selectors: U32, rows: int) -> U32:
 def quotient(
     ops: npt.NDArray[np.int32],
     consts: U32,
-    main_lde: U32,
-    aux_lde: U32,
+    main: U32,
+    aux: U32,
     selectors: U32,
     rows: int,
-    log_blowup: int,
+    inverses: Sequence[int],
     challenges: Challenges,
     groups: Any,
     coefs: Any,
     offset: Any,
-    cosets: int = 3,
+    following: tuple[U32, U32] | None = None,
 ) -> U32:
-    """Quotient (sum_k coefs[k] constraint_k + sum_g coefs[n + g] logup_g) / (X^N - 1) on the first cosets of D.
+    """Quotient (sum_k coefs[k] constraint_k + sum_g coefs[n + g] logup_g) / (X^N - 1) at points of the first cosets given.
 
     Arguments:
         ops, consts, challenges, groups: as for `fractions`.
-        main_lde: (C, B, N + pad), aux_lde: (5 G, B, N + pad), both with the repeated cell N; aux extension column g is rows
-            5 g .. 5 g + 4, the last one the accumulator.
-        selectors: (3, >= cosets, N) values of first-row, last-row, transition on the cosets.
-        rows: N. log_blowup: of D, which fixes the points.
+        main: (C, B, >= rows), aux: (5 G, B, >= rows); aux extension column g is rows 5 g .. 5 g + 4, the last one the accumulator.
+        selectors: (3, >= B', rows) values of first-row, last-row, transition at the points.
+        rows: points of each coset.
+        inverses: 1 / (x^N - 1) on each coset that is evaluated, canonical; B' of them.
         coefs: (n + G, 5) canonical; n is the number of base constraints.
         offset: five canonical integers, the accumulator's constant per row.
-        cosets: B', how many cosets to evaluate.
-    Returns: (5, B', N) Montgomery.
+        following: main and aux at the points of the next rows, of the same shapes and strides as main and aux; there have to be sixteen
+            rows at least. None: the next row is the next cell, and cell `rows` repeats cell 0.
+    Returns: (5, B', rows) Montgomery.
     """
-    log_rows = log2(rows, "rows")
-    check(main_lde, (None, None, None), "main_lde")
+    cosets = len(inverses)
+    check(main, (None, None, None), "main")
     check(selectors, (3, None, None), "selectors")
     coefficients = np.asarray(coefs, dtype=np.uint64).reshape(-1, 5)
     count = len(np.asarray(groups).reshape(-1, 2))
-    check(aux_lde, (5 * count, None, None), "aux_lde")
-    if len(coefficients) < count or min(main_lde.shape[1], selectors.shape[1]) < cosets or selectors.shape[2] < rows:
+    check(aux, (5 * count, None, None), "aux")
+    if len(coefficients) < count or min(main.shape[1], selectors.shape[1]) < cosets or selectors.shape[2] < rows:
         raise ValueError("too few coefficients, cosets or selector rows")
-    if main_lde.shape[2] <= rows or (count and (aux_lde.shape[2] <= rows or aux_lde.shape[1] < cosets)):
+    if count and aux.shape[1] < cosets:
+        raise ValueError("too few cosets in aux")
+    if following is not None:
+        steps = _steps_between((main, aux), following, rows)
+    elif main.shape[2] <= rows or (count and aux.shape[2] <= rows):
         raise ValueError("matrices lack the cell that repeats row 0")
+    else:
+        main, aux, steps = _widen(main, rows), _widen(aux, rows), (4, 4)
     base = coefficients[: len(coefficients) - count]
-    main, aux = _widen(main_lde, rows), _widen(aux_lde, rows)
-    run = _Run(ops, consts, main, _padded_selectors(selectors, rows), challenges, groups, base)
+    run = _Run(ops, consts, main, _padded_selectors(selectors, rows), challenges, groups, base, steps[0])
     unit = [[int(k == j) for j in range(5)] for k in range(5)]
     table = _wide_table([ext_mul_int(c, u) for c in coefficients[len(base) :] for u in unit])
     words = np.array([mont(int(v) % P) for v in offset], dtype=np.uint32)
-    points = [SHIFT * pow(root_of_unity(log_rows + log_blowup), j, P) for j in range(cosets)]
-    scales = [mont(pow(pow(x, rows, P) - 1, -1, P)) for x in points]
+    scales = [mont(v) for v in inverses]
     whole, blocks = _blocks(rows)
     out = _empty(5, cosets, whole)
 
@@ -612,9 +619,17 @@ def quotient(
             row = block * BLOCK
             _quotient(
                 address(run.parameters), work, extra, coset, row, min(BLOCK, whole - row) // 16,
-                address(aux) + coset * aux.strides[1] + 4 * row, aux.strides[0], address(words), address(table),
+                address(aux) + coset * aux.strides[1] + 4 * row, aux.strides[0], steps[1], address(words), address(table),
                 scales[coset], address(out) + coset * out.strides[1] + 4 * row, out.strides[0],
             )  # fmt: skip
 
-    parallel_for(piece, cosets * blocks, 8)
+    parallel_for(piece, cosets * blocks, 1 if blocks < 8 else 8)
     return out[:, :, :rows]
+
+
+def _steps_between(here: tuple[U32, U32], following: tuple[U32, U32], rows: int) -> tuple[int, int]:
+    """Bytes from the cells of two matrices to those of the next rows."""
+    for a, b in zip(here, following, strict=True):
+        if a.shape != b.shape or a.strides != b.strides or a.dtype != b.dtype or a.shape[2] < rows or rows % 16:
+            raise ValueError("following: matrices like main and aux, and whole vectors of rows, expected")
+    return address(following[0]) - address(here[0]), address(following[1]) - address(here[1])

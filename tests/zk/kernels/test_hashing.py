@@ -24,8 +24,11 @@ def levels(leaves: list[bytes], tree_id: int) -> list[list[bytes]]:
     return out
 
 
-@pytest.mark.parametrize(("width", "rows", "salted"), [(1, 8, True), (3, 16, False), (10, 64, True), (11, 32, True),
-                                                       (12, 1024, True), (27, 128, False), (244, 32, True)])
+@pytest.mark.parametrize(
+    ("width", "rows", "salted"),
+    [(1, 8, True), (3, 16, False), (8, 16, True), (9, 32, True), (10, 64, True), (11, 32, True), (12, 1024, True), (13, 16, False),
+     (27, 128, False), (244, 32, True)],
+)  # fmt: skip
 def test_rows(width: int, rows: int, salted: bool) -> None:
     rng = np.random.default_rng(width)
     canonical = rng.integers(0, P, (width, 4, rows + 5), dtype=np.uint32)
@@ -42,6 +45,21 @@ def test_rows(width: int, rows: int, salted: bool) -> None:
     for level, digests in enumerate(expected):
         assert tree.nodes(level, range(len(digests))) == digests
         assert tree.node(level, len(digests) - 1) == digests[-1]
+
+
+@pytest.mark.parametrize("width", [1, 8, 9, 11, 12, 27, 28, 40, 41, 61])
+@pytest.mark.parametrize("salted", [True, False])
+def test_a_stream_of_columns_makes_the_same_tree(width: int, salted: bool) -> None:
+    rng, rows = np.random.default_rng(width), 64
+    matrix = rng.integers(0, P, (width, 4, rows + 5), dtype=np.uint32)
+    salts = rng.integers(0, 2**32, (4, 4 * rows), dtype=np.uint32) if salted else None
+    stream = hashing.LeafStream(width, rows, 4, 3, salts)
+    assert [c for group in stream.groups for c in group] == list(range(width))
+    for group in stream.groups:
+        some = matrix[group.start : group.stop]
+        stream.absorb(group, some[:, :1], some[:, 1:3].copy(), some[:, 3:])
+    tree, whole = stream.tree(), hashing.merkle_commit(matrix, rows, 3, salts)
+    assert all(np.array_equal(a, b) for a, b in zip(tree.levels, whole.levels, strict=True))
 
 
 @pytest.mark.parametrize("n", [8, 16, 128, 1024])

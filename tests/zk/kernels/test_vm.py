@@ -9,7 +9,7 @@ from zk.kernels import vm
 from zk.kernels._memory import mont_array
 from zk.kernels.field import ext_mul_int as mul
 from zk.kernels.field import ext_pow_int, from_mont
-from zk.kernels.opcodes import ADD, ASSERT, COL, CONST, MSG, NEXT, NUM, REG, SUB, operand
+from zk.kernels.opcodes import ADD, ASSERT, COL, CONST, MSG, MUL, NEXT, NUM, REG, SEL, SUB, operand
 
 P = 2**31 - 2**24 + 1
 ORDER = P**5
@@ -51,6 +51,17 @@ class Case:
                 ops.append([code, int(rng.integers(0, interactions)), pick(), int(rng.integers(0, 3))])
             else:
                 ops.append([code, int(rng.integers(0, self.registers)), pick(), pick()])
+        a, b, c, k = operand(COL, 0), operand(NEXT, 1), operand(COL, 2), operand(CONST, 1)
+        for shape in (  # what fuse.py makes larger operations of, with its result in register 0
+            [[ADD, 1, a, k], [MUL, 2, 1, 1], [MUL, 0, 2, 1]],
+            [[MUL, 1, a, k], [ADD, 0, b, 1]],
+            [[ADD, 1, a, b], [ADD, 0, 1, c]],
+            [[ADD, 1, a, b], [ADD, 2, c, operand(SEL, 1)], [ADD, 0, 1, 2]],
+            [[SUB, 0, a, b]],
+        ):
+            ops += [*shape, [ASSERT, 0, operand(REG, 0), self.constraints]]
+            self.constraints += 1
+        ops.append([ADD, 0, a, b])
         for k in range(40):  # long queues
             ops.append([ASSERT, 0, operand(REG, k % 9), self.constraints])
             ops.append([MSG, 2, operand(COL, k % 6), k % 3])
@@ -140,16 +151,19 @@ def test_quotient(rows: int, cosets: int) -> None:
     aux[..., rows] = aux[..., 0]
     coefs = rng.integers(0, P, (case.constraints + 3, 5))
     offset = rng.integers(0, P, 5)
-    out = vm.quotient(
-        case.ops, mont_array(case.consts), mont_array(case.main), mont_array(aux), mont_array(case.selectors), rows, 2,
-        case.challenges(), case.groups, coefs, offset, cosets,
-    )  # fmt: skip
-    assert out.shape == (5, cosets, rows) and out.max() < P
-    plain = from_mont(out)
     log_rows = rows.bit_length() - 1
-    for j in range(cosets):
-        x = 3 * pow(3, ((P - 1) >> (log_rows + 2)) * j, P)
-        inverse = pow(pow(x, rows, P) - 1, -1, P)
+    points = [3 * pow(3, ((P - 1) >> (log_rows + 2)) * j, P) for j in range(cosets)]
+    inverses = [pow(pow(x, rows, P) - 1, -1, P) for x in points]
+    program = case.ops, mont_array(case.consts)
+    matrices = mont_array(case.main), mont_array(aux)
+    rest = inverses, case.challenges(), case.groups, coefs, offset
+    out = vm.quotient(*program, *matrices, mont_array(case.selectors), rows, *rest)
+    assert out.shape == (5, cosets, rows) and out.max() < P
+    if rows >= 16:  # next rows in matrices of their own
+        here, following = (tuple(np.ascontiguousarray(m[:, :, s : rows + s]) for m in matrices) for s in (0, 1))
+        assert np.array_equal(vm.quotient(*program, *here, mont_array(case.selectors), rows, *rest, following), out)
+    plain = from_mont(out)
+    for j, inverse in enumerate(inverses):
         for i in (0, 3, rows - 1):
             total, fp, num = case.row(j, i, coefs)
             cells = [aux[5 * g : 5 * g + 5, j] for g in range(3)]
