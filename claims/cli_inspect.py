@@ -30,6 +30,8 @@ NO_LOG = (
     " and no command here checks them."
 )
 BY_LOG = "The lab opens exactly these (standstill inspect open); the inspector checks the opening (standstill inspect check)."
+PLOTS: dict[str, dict[str, None]] = {".svg": {"Date": None}, ".png": {"Software": None}}
+"""Kinds of plots, and what is left out of their metadata so that the same plot is the same file."""
 margin_option = click.option(
     "--margin", help='Least time between the period\'s end and the round, as in "12 h"; where the agreement has none. [default: 1 d]'
 )
@@ -211,13 +213,15 @@ def _draw_lines(terms: Agreement, draws: list[Draw]) -> list[str]:
 @inspect.command("plan")
 @click.option("--fraction", help="Misreported fraction of the chip-seconds that should not go unseen: 1/100, 0.01, 1%.")
 @click.option("--miss", help="Largest probability with which all draws may miss it: 1/100, 0.01, 1%.")
-@click.option("--plot", "plot_path", type=read_path, help="Also write a plot (SVG; needs matplotlib).")
+@click.option("--plot", "plot_path", type=read_path, help="Also write a plot: FILE.svg or FILE.png (needs matplotlib).")
 def inspect_plan(fraction: str | None, miss: str | None, plot_path: Path | None) -> None:
     """Say how many draws are enough; without --fraction and --miss, a table."""
     from claims.inspection import parse_probability, plan
 
     if (fraction is None) != (miss is None):
         raise click.UsageError("--fraction and --miss go together")
+    if plot_path is not None and plot_path.suffix not in PLOTS:
+        raise click.UsageError(f"--plot writes files whose names end in {' or '.join(PLOTS)}")
     if fraction is not None and miss is not None:
         draws = plan(parse_probability(fraction), parse_probability(miss))
         out(f"{draws} draws: if {fraction} of the lab's chip-seconds in the period are misreported,")
@@ -255,7 +259,7 @@ def _plot(path: Path) -> None:
         import matplotlib
     except ImportError:
         raise MissingDependency("--plot needs matplotlib", "pip install matplotlib, or leave --plot out") from None
-    matplotlib.use("svg")
+    matplotlib.use("agg")
     from matplotlib import pyplot
 
     fractions = [Fraction(round(10 ** (9 - i / 12)), 10**9) for i in range(4, 37)]
@@ -263,14 +267,14 @@ def _plot(path: Path) -> None:
         figure, axes = pyplot.subplots(figsize=(7, 4.5))
         for miss in reversed(TABLE_MISSES):
             draws = [plan(fraction, miss) for fraction in fractions]
-            axes.plot([float(100 * fraction) for fraction in fractions], draws, label=f"missed with at most {_percent(miss)}")
+            axes.plot([float(100 * fraction) for fraction in fractions], draws, label=_percent(miss))
         axes.set(xscale="log", yscale="log", xlabel="misreported chip-seconds, % of the period's", ylabel="draws")
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.grid(True, which="both", alpha=0.3)
-        axes.legend()
+        axes.legend(title="all draws miss it with at most")
         figure.tight_layout()
         buffer = io.BytesIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        figure.savefig(buffer, format=path.suffix[1:], dpi=150, metadata=PLOTS[path.suffix])
         pyplot.close(figure)
     write_atomic(path, buffer.getvalue())

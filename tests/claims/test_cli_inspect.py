@@ -105,6 +105,9 @@ def test_plot_is_written_and_the_same_each_time(folder: Path) -> None:
         assert f"{name}: written" in run("plan", "--plot", name).stdout
     data = (folder / "one.svg").read_bytes()
     assert b"<svg" in data and data == (folder / "two.svg").read_bytes()
+    run("plan", "--plot", "one.png")
+    assert (folder / "one.png").read_bytes().startswith(b"\x89PNG")
+    assert exit_code("plan", "--plot", "one.pdf") == 2 and not (folder / "one.pdf").exists()
 
 
 def test_plot_without_matplotlib_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
