@@ -118,6 +118,27 @@ def test_head_text_and_timestamp_vectors() -> None:
     assert int.from_bytes(stamped[4:12], "big") == ALL["timestamp"]["time"] and len(stamped) == 76
 
 
+def test_the_specification_s_cosignature() -> None:
+    """Its example: the lines read back, the time is in the signature, and the message signed is the one printed there."""
+    vector = ALL["cosignature"]
+    note = Note.decode(vector["note"].encode())
+    head = Checkpoint.parse(note.text)
+    assert (head.origin, head.size, note.encode()) == ("example.com/behind-the-sofa", vector["size"], vector["note"].encode())
+    log, witness = note.signatures
+    assert len(log.data) == 64 and len(witness.data) == 72 and int.from_bytes(witness.data[:8], "big") == vector["time"]
+    mine = cosign_text(note.text, "witness.example.com/w1", logs.key(5), vector["time"])
+    assert mine.data[:8] == witness.data[:8]
+    assert verifies(logs.key(5).public_key().public_bytes_raw(), mine.data[8:], vector["message"].encode())
+
+
+def test_the_specification_s_proof() -> None:
+    vector = ALL["proof"]
+    checkpoint = sign_checkpoint(Checkpoint.parse(vector["text"]), logs.LOG).encode()
+    proof = TLogProof.decode(vector["head"].encode() + checkpoint)
+    assert proof.index == vector["index"] and len(proof.path) == 5 and proof.encode() == vector["head"].encode() + checkpoint
+    assert proof.extra is not None and proof.extra.startswith(b"age-v1.2.1-darwin-arm64.tar.gz")
+
+
 # ---- checkpoints -------------------------------------------------------------------------------------------------
 
 
