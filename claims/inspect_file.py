@@ -15,17 +15,17 @@ from claims.commitments import NOTHING, ReadingOpening, Slot, SlotOpening, name_
 from claims.errors import MalformedFile
 from claims.inspect_binding import MAX_BINDING, Binding
 from claims.inspect_draw import Drawn
-from claims.records import Reading
+from claims.records import KINDS, Reading
 
-__all__ = ["OPENING_LIMIT", "SLOTS_EACH", "OpenedReading", "OpenedSlot", "Opening", "opening_limit"]
+__all__ = ["OPENING_LIMIT", "SLOTS_EACH", "OpenedReading", "OpenedSlot", "Opening", "opening_limit", "saved_in"]
 
 FORMAT = "standstill-opening/2"
 OPENING_DOMAIN = b"standstill/sign/opening/v1"
-OPENING_LIMIT = 128 * 2**20
+OPENING_LIMIT = 160 * 2**20
 """Largest opening file of any draw, bytes; :func:`opening_limit` says how large one may be."""
 SLOTS_EACH = 3
 """Slots that are opened for a drawn reading or slot, at most: its checkpoint's, and those of the checkpoint's two parents."""
-_HEAD_BYTES, _METER_BYTES, _READING_BYTES, _SLOT_BYTES = 4096 + 2 * MAX_BINDING, 512, 3072, 4608
+_HEAD_BYTES, _METER_BYTES, _READING_BYTES, _SLOT_BYTES = 4096 + 2 * MAX_BINDING, 512, 3072, 6016
 MAX_NAME = 200
 
 
@@ -41,10 +41,23 @@ class OpenedReading:
 
 @dataclass(frozen=True)
 class OpenedSlot:
-    """A slot with the private name behind its digest; the name of an empty slot is empty."""
+    """A slot with the private name behind its digest; the name of an empty slot is empty.
+
+    ``saved``: salt and path under the head of the epoch in which it was saved, where :func:`saved_in` gives one; else None.
+    """
 
     name: str = field(repr=False)
     opening: SlotOpening
+    saved: tuple[bytes, tuple[bytes, ...]] | None = field(default=None, repr=False)
+
+
+def saved_in(slot: Slot, first: int, last: int) -> int | None:
+    """The earlier epoch of a period (``first`` to ``last``) under whose head a slot is opened too, or None.
+
+    A checkpoint that says it was saved in it was in the list then. Without that only the last of a period's heads would bind.
+    """
+    known = slot.used and KINDS[slot.kind - 1 : slot.kind] != ("OPENING",)
+    return slot.epoch if known and first <= slot.epoch < last else None
 
 
 @dataclass(frozen=True)
@@ -158,6 +171,7 @@ def _slot_row(item: OpenedSlot) -> dict[str, Any]:
         "index": one.index, "used": slot.used, "weights": slot.weights.hex(), "name": item.name,
         "genesis_commitment": slot.genesis_commitment.hex(), "genesis_round": slot.genesis_round,
         "salt": one.salt.hex(), "path": [h.hex() for h in one.path],
+        "saved": None if item.saved is None else {"salt": item.saved[0].hex(), "path": [h.hex() for h in item.saved[1]]},
     }  # fmt: skip
 
 
@@ -168,7 +182,8 @@ def _slot(row: Any) -> OpenedSlot:
     values = [_count(row[key]) for key in _NUMBERS]
     weights, commitment = bytes.fromhex(row["weights"]), bytes.fromhex(row["genesis_commitment"])
     slot = Slot(used, *values, weights, name_digest(name) if used else NOTHING, commitment, _count(row["genesis_round"]))
-    return OpenedSlot(name, SlotOpening(_count(row["index"]), slot, bytes.fromhex(row["salt"]), _path(row["path"])))
+    saved = None if row["saved"] is None else (bytes.fromhex(row["saved"]["salt"]), _path(row["saved"]["path"]))
+    return OpenedSlot(name, SlotOpening(_count(row["index"]), slot, bytes.fromhex(row["salt"]), _path(row["path"])), saved)
 
 
 def opening_limit(drawn: Drawn, meters: int) -> int:

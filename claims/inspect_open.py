@@ -35,7 +35,7 @@ from claims.evidence import Equivocation, find_equivocations
 from claims.genesis import check_slot_genesis
 from claims.inspect_binding import Behind, bind, check_binding, check_heads, heads_digest
 from claims.inspect_draw import Drawn
-from claims.inspect_file import SLOTS_EACH, OpenedReading, OpenedSlot, Opening
+from claims.inspect_file import SLOTS_EACH, OpenedReading, OpenedSlot, Opening, saved_in
 from claims.inspection import Draw
 from claims.records import FIRST_TAG, IDLE, KINDS, Reading
 from claims.signatures import check_signature, epoch_root_message
@@ -186,8 +186,27 @@ def _open_slots(agreement: Agreement, drawn: Drawn, material: Material, readings
     if parents - place.keys():
         raise MaterialError(f"the parent of a checkpoint to be opened is not in the registry published for epoch {last}")
     indices = sorted({*primary, *(place[tag] for tag in parents)})
-    names = dict(enumerate(registry.names))
-    return [OpenedSlot(names.get(one.index, ""), one) for one in SlotOpening.several(registry.slots, indices, registry.seed, size)]
+    names, opened = dict(enumerate(registry.names)), SlotOpening.several(registry.slots, indices, registry.seed, size)
+    saved = _saved(agreement, drawn, material, opened)
+    return [OpenedSlot(names.get(one.index, ""), one, saved.get(one.index)) for one in opened]
+
+
+def _saved(
+    agreement: Agreement, drawn: Drawn, material: Material, opened: list[SlotOpening]
+) -> dict[int, tuple[bytes, tuple[bytes, ...]]]:
+    """Salt and path of each slot under the head of the epoch in which it was saved, by the slot's index."""
+    first, last = agreement.period_epochs(drawn.committed.period)
+    by_epoch: dict[int, list[int]] = {}
+    for one in opened:
+        epoch = saved_in(one.slot, first, last)
+        if epoch is not None:
+            by_epoch.setdefault(epoch, []).append(one.index)
+    found = {}
+    for epoch, indices in by_epoch.items():
+        then = material.registry(epoch)
+        for one in SlotOpening.several(then.slots, indices, then.seed, agreement.commitment.checkpoints):
+            found[one.index] = (one.salt, one.path)
+    return found
 
 
 def _parents(slots: Iterable[Slot]) -> set[int]:
@@ -322,6 +341,7 @@ def _check_slots(agreement: Agreement, drawn: Drawn, opening: Opening) -> None:
             raise OpeningRejected("slot-path", error.what) from None
         if root != head:
             raise OpeningRejected("slot-path", f"an opened slot is not under the registry head logged for epoch {last}")
+        _check_saved(agreement, drawn, item)
         if not slot.used:
             if item.name or slot != EMPTY_SLOT:
                 raise OpeningRejected("slot-values", "an empty slot has a name or values")
@@ -345,6 +365,25 @@ def _check_slots(agreement: Agreement, drawn: Drawn, opening: Opening) -> None:
         raise OpeningRejected("slot-missing", "the slot of an opened checkpoint's parent is not opened")
     if {*primary, *(by_tag[tag] for tag in parents)} != set(indices):
         raise OpeningRejected("selection", "the opened slots are not exactly those drawn, those of drawn readings, and their parents")
+
+
+def _check_saved(agreement: Agreement, drawn: Drawn, item: OpenedSlot) -> None:
+    """A checkpoint of the period was in the list in the epoch in which it says it was saved; its base may not have been known."""
+    one, slot = item.opening, item.opening.slot
+    epoch = saved_in(slot, *agreement.period_epochs(drawn.committed.period))
+    if (epoch is None) != (item.saved is None):
+        raise OpeningRejected("selection", "a slot is opened under a head too many, or not under that of the epoch of its checkpoint")
+    if epoch is None or item.saved is None:
+        return
+    salt, path = item.saved
+    roots = set()
+    for then in (slot, replace(slot, base=0)):
+        try:
+            roots.add(SlotOpening(one.index, then, salt, path).root(agreement.commitment.checkpoints))
+        except CommitmentError as error:
+            raise OpeningRejected("slot-path", error.what) from None
+    if drawn.committed.epochs[epoch].registry_head not in roots:
+        raise OpeningRejected("slot-path", f"an opened slot is not under the head logged for epoch {epoch}, in which it was saved")
 
 
 def _check_binding(agreement: Agreement, opening: Opening) -> None:

@@ -132,6 +132,7 @@ def test_the_largest_possible_opening_fits_its_limit() -> None:
             Slot(True, *(2**24 - 1,) * 6, 2**64 - 1, b"\xff" * 32, name_digest(name), b"\xff" * 32, 2**63),  # type: ignore[arg-type]
             b"\xff" * 32, path,
         ),
+        (b"\xff" * 32, path),
     )  # fmt: skip
     head = (2**31 - 2**24,) * 8
     binding = Binding((MeterHead("m" * 64, head, b"\xff" * 32, b"\xff" * 64),) * 2, head, b"\xff" * 64, b"\xff" * MAX_BINDING)

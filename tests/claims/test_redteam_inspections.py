@@ -99,6 +99,58 @@ def test_parents_are_opened_and_their_parents_are_not() -> None:
         assert caught.value.code == code
 
 
+def _saved_in_hour_1(noted: int, base_then: int = 0) -> base.World:
+    """A run that says it was saved in epoch 1, and was in the published list from epoch ``noted`` on; its base came at the end."""
+    lab, last = base.World(), base.EPOCHS - 1
+    first = lab.slots.slots[0]
+    run = replace(lab.slots.slots[1], epoch=1, genesis_commitment=bytes(32), genesis_round=0, base=5)
+    lists = {}
+    for epoch in range(base.EPOCHS):
+        slots = (first, replace(run, base=5 if epoch == last else base_then)) if epoch >= noted else (first,)
+        lists[epoch] = replace(lab.slots, slots=slots, names=lab.slots.names[: len(slots)], seed=bytes([epoch]) * 32)
+    entries = []
+    for epoch in range(base.EPOCHS):
+        lab.slots = lists[epoch]
+        entries.append(lab._publish(epoch))
+    lab.registry = lists.__getitem__  # type: ignore[method-assign]
+    lab.closing = base.behind(lab.terms, lab.sealed, lab.slots.slots)
+    lab.log = base.FakeLog(entries, lab.log.time)
+    lab.drawn = base.draw_committed(lab.terms, "alpha", 0, base.ROUND, lab.log)
+    return lab
+
+
+def test_a_checkpoint_was_in_the_list_when_it_says_it_was_saved() -> None:
+    lab = _saved_in_hour_1(noted=1)
+    opening = lab.make()
+    checked = check_opening(lab.terms, lab.drawn, Opening.decode(opening.encode()), "beta")
+    item = checked.slot_of(base.TAG)
+    assert item is not None and item.saved is not None and item.saved[0] != item.opening.salt
+    for changed in (None, (bytes(32), item.saved[1]), (item.saved[0], item.saved[1][:-1]), (item.opening.salt, item.opening.path)):
+        slots = tuple(replace(one, saved=changed) if one is item else one for one in checked.opening.slots)
+        with pytest.raises(OpeningRejected) as caught:
+            check_opening(lab.terms, lab.drawn, base.resign(replace(opening, slots=slots)), "beta")
+        assert caught.value.code == ("selection" if changed is None else "slot-path")
+
+
+def test_a_checkpoint_that_was_entered_later_under_an_earlier_hour_is_refused() -> None:
+    """Three hours' heads without it, then one with it: each head binds, not the last alone."""
+    with pytest.raises(MaterialError, match="not under the head logged for epoch 1"):
+        _saved_in_hour_1(noted=2).make()
+    with pytest.raises(MaterialError, match="not under the head logged for epoch 1"):
+        _saved_in_hour_1(noted=1, base_then=7).make()
+
+
+def test_no_slot_is_opened_under_a_head_that_does_not_concern_it(world: base.World) -> None:  # noqa: F811
+    opening = world.make()
+    for at, one in enumerate(opening.slots):
+        if one.saved is None:
+            slots = list(opening.slots)
+            slots[at] = replace(one, saved=(one.opening.salt, one.opening.path))
+            with pytest.raises(OpeningRejected) as caught:
+                check_opening(world.terms, world.drawn, base.resign(replace(opening, slots=tuple(slots))), "beta")
+            assert caught.value.code == "selection"
+
+
 def test_a_pass_that_its_inspector_contradicts_does_not_count(proven: log.Published) -> None:  # noqa: F811
     """First a pass for a bribe, then the failure: the pass does not stand because it came first."""
     log.record(proven, log.DRAWN + 10, "passed")
