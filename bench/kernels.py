@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from zk.kernels import _jit, deep, field, hashing, ntt, poseidon2, vm
+from zk.kernels import _jit, deep, field, hashing, logup, ntt, poseidon2, quotient, vm
 from zk.kernels.opcodes import ADD, ASSERT, COL, CONST, MSG, MUL, NEXT, NUM, REG, SUB, operand
 
 Row = tuple[str, float, str]
@@ -75,18 +75,18 @@ def main(log_rows: int = 18, columns: int = 244) -> list[Row]:
     pairs = [(2 * g, 2 * g + 1) for g in range(groups)]
     few = vm.interactions_only(ops)
     main_trace = matrix[:, :1]
-    h = vm.fractions(few, consts, main_trace, n, challenges, pairs)
-    rows.append(best("fractions", f"{groups} pairs", lambda: vm.fractions(few, consts, main_trace, n, challenges, pairs, None, h)))
-    rows.append(best("accumulate", "", lambda: vm.accumulate(h, (1, 2, 3, 4, 5))))
+    h = logup.fractions(few, consts, main_trace, n, challenges, pairs)
+    rows.append(best("fractions", f"{groups} pairs", lambda: logup.fractions(few, consts, main_trace, n, challenges, pairs, None, h)))
+    rows.append(best("accumulate", "", lambda: logup.accumulate(h, (1, 2, 3, 4, 5))))
     aux = ntt.alloc_lde(5 * groups, 4, n)
     aux[:] = 12345
     selectors = rng.integers(0, ntt.P, (3, 4, n), dtype=np.uint32)
     coefs = rng.integers(0, ntt.P, (assertions + groups, 5))
-    rows.append(best("quotient", f"{len(ops)} ops, {assertions} assertions, {groups} pairs, 2 cosets", lambda: vm.quotient(
+    rows.append(best("quotient", f"{len(ops)} ops, {assertions} assertions, {groups} pairs, 2 cosets", lambda: quotient.quotient_values(
         ops, consts, matrix, aux, selectors, n, [1, 1], challenges, pairs, coefs, (1, 2, 3, 4, 5))))
     alone = [(0, -1)]
     bare = ops[ops[:, 0] < MSG]
-    rows.append(best("quotient, no lookups", f"{len(bare)} ops", lambda: vm.quotient(
+    rows.append(best("quotient, no lookups", f"{len(bare)} ops", lambda: quotient.quotient_values(
         bare, consts, matrix, aux[:5], selectors, n, [1, 1], challenges, alone, coefs[:assertions + 1], (1, 2, 3, 4, 5))))
     zeta = (1, 2, 3, 4, 5)
     factors = rng.integers(0, ntt.P, (columns, 5))

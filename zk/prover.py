@@ -3,28 +3,24 @@
 Matrices are uint32 in Montgomery form, column-major: an LDE is (columns, cosets, N + pad). A committed polynomial of
 degree < N + t is kept as its LDE and its *tail*, the t coefficients from X^N on: with them, values on coset 0 alone
 determine it (f = g + (X^N - c) tail, where g of degree < N has f's values on the coset x^N = c).
-
-Memory: the LDE matrices, 4 B N bytes a column, are most of it. Of a large trace only the cosets that the constraints are evaluated on
-are kept: the others are hashed and dropped, and the few rows of them that are opened are computed again (`_Committed.rows`). Fresh
-pages cost as much as the arithmetic on them, so a trace that the caller gives away makes room for the smaller matrices.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zk.air import ASSERT, CONST, PUB, Program
+from zk.commitment import Committed, Committer
 from zk.errors import OptionsError, WitnessError
 from zk.evaluation import Challenges, PublicInteraction, ext_dot, powers, public_sum
 from zk.field import DEGREE, GENERATOR, Ext, P, embed, ext_pow, ext_scale, ext_sub, inverse, root_of_unity
-from zk.hiding import U32, leaf_salts, masked_coefficients, uniform_elements
-from zk.kernels import deep, field, hashing, ntt, vm
-from zk.kernels._memory import PAD, address, aligned, aligned_zeros
-from zk.kernels.quotient import COSETS, points, quotient_coefficients, sample_size
+from zk.hiding import U32, uniform_elements
+from zk.kernels import deep, field, hashing, logup, ntt, vm
+from zk.kernels._memory import PAD, aligned, aligned_zeros
+from zk.kernels.quotient import COSETS, points, quotient_coefficients, quotient_values
 from zk.merkle import AUX, FRI, MAIN, QUOTIENT, opening_nodes
 from zk.options import STD, Options
 from zk.proof import ARITY_BITS, CHUNK_COLUMNS, Head, Opening, Proof, Shape, pack_ext, proof_shape, serialize
@@ -35,10 +31,10 @@ Progress = Callable[[str, float], None]
 
 PHASES = {
     "main trace": 0.0,
-    "lookups": 0.44,
-    "constraints": 0.56,
-    "out of domain": 0.9,
-    "deep": 0.93,
+    "lookups": 0.51,
+    "constraints": 0.64,
+    "out of domain": 0.87,
+    "deep": 0.91,
     "fri": 0.97,
     "openings": 0.99,
 }
@@ -47,39 +43,10 @@ PHASES = {
 SALT_BYTES = 16
 
 
-RESIDENT_BYTES = 5 << 30
-"""A larger LDE is kept on the first COSETS cosets only: half the memory at blow-up 4, for about a sixth more time."""
-
-
-@dataclass
-class _Committed:
-    """One committed matrix: its LDE (columns, B or COSETS, N + pad), tails (columns, t), Merkle tree and salts.
-
-    sample: rows of coset COSETS and the rows after them, (columns, 2, S), where the quotient is evaluated beyond the first cosets.
-    """
-
-    matrix: U32
-    tails: U32
-    tree: hashing.Tree
-    salts: U32
-    sample: U32
-
-    def rows(self, numbers: NDArray[np.int64], log_rows: int, log_blowup: int) -> U32:
-        """Rows of the LDE by leaf number, (numbers, columns)."""
-        coset, row = numbers >> log_rows, numbers & ((1 << log_rows) - 1)
-        rows = np.empty((len(numbers), len(self.matrix)), dtype=np.uint32)
-        here = coset < self.matrix.shape[1]
-        rows[here] = self.matrix[:, coset[here], row[here]].T
-        if not here.all():
-            first = self.matrix[:, 0, : 1 << log_rows]
-            rows[~here] = ntt.rows_again(first, self.tails, log_blowup, coset[~here], row[~here]).T
-        return rows
-
-
 class _Columns:
     """Committed columns one by one: all values on coset 0, and tails by matrix."""
 
-    def __init__(self, *parts: tuple[_Committed, Sequence[int]]) -> None:
+    def __init__(self, *parts: tuple[Committed, Sequence[int]]) -> None:
         self.values = [committed.matrix[c, 0] for committed, chosen in parts for c in chosen]
         self.tails = [committed.tails[list(chosen)] for committed, chosen in parts]
         self.width = max(tails.shape[1] for tails in self.tails)
@@ -150,8 +117,7 @@ class _Run:
         self.progress = progress or (lambda phase, share: None)
         self.ops, self.consts = _kernel_program(program, publics)
         self.transcript = Transcript()
-        self.spare: U32 = np.empty(0, dtype=np.uint32)
-        self.sample_rows = sample_size(2 * options.chunk(log_rows) - 2 * self.rows)
+        self.committer = Committer(options, log_rows)
 
     def prove(self, trace: U32, consume: bool) -> bytes:
         """Steps 0 to 7."""
@@ -159,7 +125,7 @@ class _Run:
         self._absorb_statement()  # 0
 
         self._phase("main trace")
-        main = self._commit(trace, MAIN)  # 1
+        main = self.committer.commit(trace, MAIN)  # 1
         t.absorb("main root", main.tree.root)
         lookup_nonce = self._grind("lookup grinding", grinding)
         lookup = Challenges(*t.challenges("lookup", 3))
@@ -167,9 +133,8 @@ class _Run:
         self._phase("lookups")
         aux_trace, offset = self._lookups(trace, lookup)  # 2
         if consume and trace.strides[0] >= 4 * self.rows:
-            words = (len(trace) - 1) * trace.strides[0] // 4 + self.rows
-            self.spare = np.lib.stride_tricks.as_strided(trace, (words,), (4,))
-        aux = self._commit(aux_trace, AUX)
+            self.committer.reuse(trace)
+        aux = self.committer.commit(aux_trace, AUX)
         del aux_trace
         t.absorb("aux root", aux.tree.root)
         constraint_nonce = self._grind("constraint grinding", grinding)
@@ -221,60 +186,18 @@ class _Run:
         self.transcript.absorb_nonce(label, bits, nonce)
         return nonce
 
-    def _salts(self) -> U32:
-        return leaf_salts(self.rows << self.options.log_blowup, self.options.salt_bytes)
-
-    def _seal(self, matrix: U32, tails: U32, tree_id: int) -> _Committed:
-        """Salts and hashes an extended matrix."""
-        salts = self._salts()
-        return _Committed(matrix, tails, hashing.merkle_commit(matrix, self.rows, tree_id, salts), salts, self._sample(matrix[:, COSETS]))
-
-    def _sample(self, coset: U32) -> U32:
-        """Every (N/S)-th row and the rows after them of (columns, N + pad) values on a coset."""
-        step = self.rows // self.sample_rows
-        return np.stack([coset[:, k : self.rows : step] for k in (0, 1)], axis=1)
-
-    def _alloc_lde(self, columns: int, cosets: int) -> U32:
-        """Room for an extended matrix, in the trace's memory while that lasts."""
-        shape = columns, cosets, self.rows + PAD
-        words, skip = columns * shape[1] * shape[2], -address(self.spare) % 64 // 4
-        if skip + words > len(self.spare):
-            return ntt.alloc_lde(columns, cosets, self.rows)
-        room, self.spare = self.spare[skip : skip + words], self.spare[skip + words :]
-        return room.reshape(shape)
-
-    def _commit(self, trace: U32, tree_id: int) -> _Committed:
-        """Masks, extends and commits trace columns (C, N)."""
-        tails = uniform_elements((len(trace), self.options.mask_coefficients))
-        blowup = self.options.blowup
-        kept = blowup if 4 * len(trace) * blowup * self.rows <= RESIDENT_BYTES else COSETS
-        matrix = self._alloc_lde(len(trace), kept)
-        if kept == blowup:
-            ntt.masked_lde(trace, tails, self.options.log_blowup, masked_coefficients, matrix)
-            return self._seal(matrix, tails, tree_id)
-        salts = self._salts()
-        stream = hashing.LeafStream(len(trace), self.rows, blowup, tree_id, salts)
-        dropped = ntt.alloc_lde(max(map(len, stream.groups)), blowup - COSETS, self.rows)
-        samples = []
-        for columns in stream.groups:
-            some, rest = slice(columns.start, columns.stop), dropped[: len(columns)]
-            ntt.masked_lde(trace[some], tails[some], self.options.log_blowup, masked_coefficients, matrix[some], rest)
-            stream.absorb(columns, matrix[some], rest)
-            samples.append(self._sample(rest[:, 0]))
-        return _Committed(matrix, tails, stream.tree(), salts, np.concatenate(samples))
-
     def _lookups(self, trace: U32, lookup: Challenges) -> tuple[U32, Ext]:
         """Auxiliary trace (5 G, N) and the accumulator's constant P/N. Raises WitnessError when the buses do not balance."""
         n = self.rows
-        h = vm.fractions(
+        h = logup.fractions(
             vm.interactions_only(self.ops), self.consts, trace[:, None], n, self._challenges(lookup),
             np.array(self.program.groups), _row_selectors(n),
         )  # fmt: skip
         total = public_sum(self.public_interactions, lookup)
         offset = ext_scale(total, inverse(n))
-        if tuple(vm.balancing_offset(h)) != offset:
+        if tuple(logup.balancing_offset(h)) != offset:
             raise WitnessError("the buses do not balance: some lookup has no counterpart")
-        h[-1] = vm.accumulate(h, offset)
+        h[-1] = logup.accumulate(h, offset)
         return h.reshape(-1, n), offset
 
     def _challenges(self, lookup: Challenges) -> vm.Challenges:
@@ -283,8 +206,8 @@ class _Run:
         return vm.Challenges(lookup.alpha, powers(lookup.beta, longest), powers(lookup.gamma, most))
 
     def _quotient(
-        self, main: _Committed, aux: _Committed, lookup: Challenges, offset: Ext, coefficients: Sequence[Ext]
-    ) -> _Committed:
+        self, main: Committed, aux: Committed, lookup: Challenges, offset: Ext, coefficients: Sequence[Ext]
+    ) -> Committed:
         """Blinded chunks of the quotient and the FRI mask, committed. Raises WitnessError when a constraint fails."""
         n, o = self.rows, self.options
         first = points(self.log_rows, o.log_blowup)
@@ -294,11 +217,11 @@ class _Run:
         def on(main: U32, aux: U32, rows: int, cosets: range, following: tuple[U32, U32] | None = None) -> U32:
             selectors = _selectors([first[j] for j in cosets], rows, self.log_rows)
             scales = inverses[cosets.start : cosets.stop]
-            return vm.quotient(self.ops, self.consts, main, aux, selectors, rows, scales, *rest, following)
+            return quotient_values(self.ops, self.consts, main, aux, selectors, rows, scales, *rest, following)
 
         values = on(main.matrix, aux.matrix, n, range(COSETS))
         here, following = ((main.sample[:, k : k + 1], aux.sample[:, k : k + 1]) for k in (0, 1))
-        sample = on(*here, self.sample_rows, range(COSETS, COSETS + 1), following)[:, 0]
+        sample = on(*here, self.committer.sample_rows, range(COSETS, COSETS + 1), following)[:, 0]
         q = quotient_coefficients(values, sample, self.log_rows, o.log_blowup)
         split, bound = o.chunk(self.log_rows), o.degree_bound(self.log_rows)
         if q[:, 2 * split :].any():
@@ -313,10 +236,9 @@ class _Run:
         difference = low - blinding
         np.minimum(difference, difference + np.uint32(P), out=low)
         chunks[CHUNK_COLUMNS:] = uniform_elements((DEGREE, bound))  # the FRI mask
-        matrix = ntt.lde(chunks, self.log_rows, o.log_blowup, self._alloc_lde(len(chunks), o.blowup))
-        return self._seal(matrix, chunks[:, n:].copy(), QUOTIENT)
+        return self.committer.commit_coefficients(chunks, QUOTIENT)
 
-    def _out_of_domain(self, zeta: Ext, main: _Committed, aux: _Committed, quotient: _Committed) -> tuple[Ext, ...]:
+    def _out_of_domain(self, zeta: Ext, main: Committed, aux: Committed, quotient: Committed) -> tuple[Ext, ...]:
         """Values of the columns at zeta and w zeta, by the barycentric formula on coset 0 plus the tails."""
         n = self.rows
         coset = pow(GENERATOR, n, P)
@@ -336,7 +258,7 @@ class _Run:
         return tuple(value for shift, (point, columns) in enumerate(opened) for value in at(point, columns, shift))
 
     def _opened(
-        self, zeta: Ext, main: _Committed, aux: _Committed, quotient: _Committed
+        self, zeta: Ext, main: Committed, aux: Committed, quotient: Committed
     ) -> tuple[tuple[Ext, _Columns], tuple[Ext, _Columns]]:
         """The columns opened at zeta and at w zeta, in the order of the out-of-domain values."""
         last = len(aux.matrix)
@@ -345,8 +267,8 @@ class _Run:
         return (zeta, here), (ext_scale(zeta, root_of_unity(self.log_rows)), following)
 
     def _deep(
-        self, zeta: Ext, values: Sequence[Ext], coefficients: Sequence[Ext], main: _Committed, aux: _Committed,
-        quotient: _Committed,
+        self, zeta: Ext, values: Sequence[Ext], coefficients: Sequence[Ext], main: Committed, aux: Committed,
+        quotient: Committed,
     ) -> U32:  # fmt: skip
         """F on the LDE domain, (5, B, N): the two combinations from coset 0 and the tails, extended, then divided."""
         n, o, first = self.rows, self.options, 0
@@ -405,7 +327,7 @@ class _Run:
         return tuple(_from_mont_ext(scaled[:, : self.shape.final_length].T))
 
     def _open(
-        self, queries: Sequence[int], committed: Sequence[_Committed], trees: Sequence[hashing.Tree], layers: Sequence[U32]
+        self, queries: Sequence[int], committed: Sequence[Committed], trees: Sequence[hashing.Tree], layers: Sequence[U32]
     ) -> tuple[Opening, ...]:
         """Step 7: leaves and sibling hashes for the drawn indices."""
         leaves = self.shape.leaves(queries)

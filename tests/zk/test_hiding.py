@@ -15,12 +15,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import zk.commitment
 import zk.hiding
 import zk.prover
 from tests import toy
 from tests.reference.slow_prover import SlowProver, intt, slow_prove
 from tests.reference.slow_prover import evaluate as evaluate_poly
 from tests.toy import Instance
+from zk.commitment import Committer
 from zk.errors import OptionsError
 from zk.evaluation import Challenges, public_sum
 from zk.field import GENERATOR, Ext, P, ext_inv, ext_mul, ext_pow, ext_scale, ext_sub, inverse, root_of_unity
@@ -285,6 +287,12 @@ def test_draws_are_those_of_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [s.shape for s in salts] == [(o.salt_bytes // 4, 4 * N)] * 9
 
 
+def patch_elements(patch: pytest.MonkeyPatch, elements: Callable[[tuple[int, ...]], np.ndarray]) -> None:
+    """Masks are drawn by the one module, blinding and the FRI mask by the other."""
+    for module in (zk.commitment, zk.prover):
+        patch.setattr(module, "uniform_elements", elements)
+
+
 def watch_randomness(patch: pytest.MonkeyPatch) -> tuple[list[np.ndarray], list[np.ndarray]]:
     draws: list[np.ndarray] = []
     salts: list[np.ndarray] = []
@@ -297,8 +305,8 @@ def watch_randomness(patch: pytest.MonkeyPatch) -> tuple[list[np.ndarray], list[
         salts.append(leaf_salts(n, size))
         return salts[-1]
 
-    patch.setattr(zk.prover, "uniform_elements", elements)
-    patch.setattr(zk.prover, "leaf_salts", salt)
+    patch_elements(patch, elements)
+    patch.setattr(zk.commitment, "leaf_salts", salt)
     return draws, salts
 
 
@@ -306,13 +314,13 @@ def test_every_draw_is_used_where_the_page_says(monkeypatch: pytest.MonkeyPatch)
     """The coefficients from X^N on: masks of both traces; blinding of the quotient's chunks from X^M on; the FRI mask."""
     draws, _ = watch_randomness(monkeypatch)
     tails: list[np.ndarray] = []
-    seal = zk.prover._Run._seal
+    seal = Committer._seal
 
     def spy(self: object, matrix: np.ndarray, tail: np.ndarray, tree: int) -> object:
         tails.append(tail)
         return seal(self, matrix, tail, tree)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(zk.prover._Run, "_seal", spy)
+    monkeypatch.setattr(Committer, "_seal", spy)
     item = toy.counter()
     fast(item)
     o = item.options
@@ -364,7 +372,7 @@ def patched(patch: pytest.MonkeyPatch, broken: Callable[[int, tuple[int, ...]], 
         found = broken(kind, shape)
         return uniform_elements(shape) if found is None else found
 
-    patch.setattr(zk.prover, "uniform_elements", elements)
+    patch_elements(patch, elements)
 
 
 @pytest.mark.parametrize("kind,place", [(0, "tree 0"), (3, "tree 2 column 1")])
@@ -420,7 +428,7 @@ def test_a_cloned_generator_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_repeated_salts_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zk.prover, "leaf_salts", lambda n, size: zeros((size // 4, n)))
+    monkeypatch.setattr(zk.commitment, "leaf_salts", lambda n, size: zeros((size // 4, n)))
     item = toy.counter()
     one, other = (Shown(item, fast(item)).tokens() for _ in range(2))
     assert {kind for kind, _ in one & other} == {"salt"}

@@ -126,7 +126,7 @@ def test_cosets_that_were_dropped_are_opened_all_the_same(monkeypatch, log_rows,
     """A large LDE is kept on two cosets; queries on the others get rows that are computed again."""
     instance = toy.sums(log_rows=log_rows)
     instance = instance.but(options=replace(instance.options, log_blowup=log_blowup, queries=24, slack_shift=1))
-    monkeypatch.setattr("zk.prover.RESIDENT_BYTES", 0)
+    monkeypatch.setattr("zk.commitment.RESIDENT_BYTES", 0)
     calls = []
     again = ntt.rows_again
     monkeypatch.setattr("zk.kernels.ntt.rows_again", lambda *args: (calls.append(len(args[4])), again(*args))[1])

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from zk.kernels import deep, field, hashing, ntt, poseidon2, quotient, vm
+from zk.kernels import deep, field, hashing, logup, ntt, poseidon2, quotient, vm
 from zk.kernels._memory import THREADS
 from zk.kernels.opcodes import COL, MSG, NUM, operand
 
@@ -29,11 +29,11 @@ def run_all() -> None:
     ops = np.array([[MSG, 0, operand(COL, 0), 0], [NUM, 0, operand(COL, 0), 0]], dtype=np.int32)
     challenges = vm.Challenges((0, 1, 0, 0, 0), [[1, 0, 0, 0, 0]])
     trace = np.ones((1, 1, 32), dtype=np.uint32)
-    vm.accumulate(vm.fractions(ops, capacity, trace, 16, challenges, [(0, -1)]), (0,) * 5)
+    logup.accumulate(logup.fractions(ops, capacity, trace, 16, challenges, [(0, -1)]), (0,) * 5)
     selectors = np.zeros((3, 1, 16), dtype=np.uint32)
     wide = np.ones((5, 1, 32), dtype=np.uint32)
     coefs = [[1, 0, 0, 0, 0]]
-    vm.quotient(ops, capacity, trace, wide, selectors, 16, [1], challenges, [(0, -1)], coefs, (0,) * 5)
+    quotient.quotient_values(ops, capacity, trace, wide, selectors, 16, [1], challenges, [(0, -1)], coefs, (0,) * 5)
     quotient.quotient_coefficients(np.ones((1, 2, 16), dtype=np.uint32), np.ones((1, 16), dtype=np.uint32), 4, 2)
     deep.linear_combination(ones, np.ones((2, 5), dtype=np.int64), 16)
     deep.dot_rows(ones, ext)

@@ -29,7 +29,7 @@ from zk.kernels._memory import (
 from zk.kernels.field import ext_batch, ext_product, powers
 from zk.kernels.ntt import SHIFT
 from zk.kernels.simd import P, R, add, dot5_of, load, load_long, load_word, mul, splat, store, sub
-from zk.kernels.vm import _wide_table
+from zk.kernels.vm import wide_table
 
 
 @kernel
@@ -151,7 +151,7 @@ def linear_combination(cols: U32 | Sequence[U32], coefs: Any, rows: int, out: U3
         out: (5, N) that the sum is added to, or None for a new array.
     """
     held = _rows(cols, rows)
-    table = _wide_table(coefs)
+    table = wide_table(coefs)
     if np.asarray(coefs).size != 5 * len(held):
         raise ValueError("one coefficient per column expected")
     whole = -(-rows // 16) * 16

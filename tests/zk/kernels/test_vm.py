@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from zk.kernels import vm
+from zk.kernels import logup, quotient, vm
 from zk.kernels._memory import mont_array
 from zk.kernels.field import ext_mul_int as mul
 from zk.kernels.field import ext_pow_int, from_mont
@@ -122,18 +122,18 @@ def test_fractions_and_accumulator(rows: int) -> None:
     ops = vm.interactions_only(case.ops)
     assert len(ops) < len(case.ops) and not np.any(ops[:, 0] == ASSERT)
     args = mont_array(case.consts), mont_array(case.main), rows, case.challenges(), case.groups
-    h = vm.fractions(ops, *args, mont_array(case.selectors))
+    h = logup.fractions(ops, *args, mont_array(case.selectors))
     assert h.shape == (3, 5, rows)
     place = np.full((3, 5, rows + 8), 9, dtype=np.uint32)
-    vm.fractions(ops, *args, mont_array(case.selectors), place)
+    logup.fractions(ops, *args, mont_array(case.selectors), place)
     assert np.array_equal(place[:, :, :rows], h) and np.all(place[:, :, rows:] == 9)
     plain = from_mont(h)
     for i in {0, 1, rows // 2 + 1, rows - 1}:
         _, fp, num = case.row(0, i, zeros)
         for g, group in enumerate(case.groups):
             assert plain[g, :, i].tolist() == fraction(fp, num, group)
-    offset = vm.balancing_offset(h)
-    acc = from_mont(vm.accumulate(h, offset))
+    offset = logup.balancing_offset(h)
+    acc = from_mont(logup.accumulate(h, offset))
     expected = [0] * 5
     for i in range(rows):
         assert acc[:, i].tolist() == expected
@@ -157,11 +157,11 @@ def test_quotient(rows: int, cosets: int) -> None:
     program = case.ops, mont_array(case.consts)
     matrices = mont_array(case.main), mont_array(aux)
     rest = inverses, case.challenges(), case.groups, coefs, offset
-    out = vm.quotient(*program, *matrices, mont_array(case.selectors), rows, *rest)
+    out = quotient.quotient_values(*program, *matrices, mont_array(case.selectors), rows, *rest)
     assert out.shape == (5, cosets, rows) and out.max() < P
     if rows >= 16:  # next rows in matrices of their own
         here, following = (tuple(np.ascontiguousarray(m[:, :, s : rows + s]) for m in matrices) for s in (0, 1))
-        assert np.array_equal(vm.quotient(*program, *here, mont_array(case.selectors), rows, *rest, following), out)
+        assert np.array_equal(quotient.quotient_values(*program, *here, mont_array(case.selectors), rows, *rest, following), out)
     plain = from_mont(out)
     for j, inverse in enumerate(inverses):
         for i in (0, 3, rows - 1):
@@ -186,4 +186,4 @@ def test_refuses_bad_programs() -> None:
                [MSG, 0, operand(COL, 0), 3], [ADD, 0, operand(CONST, 4), 0], [ADD, -1, 0, 0]):  # fmt: skip
         ops = np.vstack([case.ops[case.ops[:, 0] != ASSERT], np.array([op], dtype=np.int32)])
         with pytest.raises(ValueError):
-            vm.fractions(ops, case.consts, case.main, 16, case.challenges(), case.groups, case.selectors)
+            logup.fractions(ops, case.consts, case.main, 16, case.challenges(), case.groups, case.selectors)
