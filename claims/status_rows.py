@@ -25,7 +25,7 @@ __all__ = ["Book", "judge_period"]
 MAX_CANDIDATES = 8
 """Signed claim files of one lab and period that are tried, where no log says which one was published."""
 OUTCOMES = {1: "passed", 2: "failed", 3: "refused"}
-FINDINGS = {"failed": "its inspection failed", "refused": "it did not open what was drawn"}
+FINDINGS = {"failed": "an inspection of it failed", "refused": "the lab did not open what was drawn"}
 
 
 @dataclass

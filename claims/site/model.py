@@ -18,6 +18,7 @@ from claims.report import NOT_SHOWN, shown
 from claims.site.log import LogFiles, read_log
 from claims.site.records import decisions_of, evidence_of, inspections_of
 from claims.site.terms import terms_of
+from claims.verify import CHECKS
 
 if TYPE_CHECKING:
     from claims.status_model import Row, State
@@ -173,7 +174,7 @@ def _row(
         "state": row.state,
         "late": row.late,
         "check": row.check,
-        "reason": row.reason if row.check is None or row.reason.startswith(row.check) else f"{row.check}: {row.reason}",
+        "reason": f"{row.check}: {row.reason}" if row.check in CHECKS and not row.reason.startswith(row.check) else row.reason,
         "published": row.published,
         "claim": claim,
         "roots": None if claim is None else _roots(row, claim, agreement, copied, log),

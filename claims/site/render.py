@@ -79,7 +79,7 @@ def _hero(view: View) -> Html:
     answer = view["holds"]["answer"]
     headline, mark = headline_of(view)
     terms = view["agreement"]
-    why = [h("li", {}, line) for line in view["holds"]["why"]]
+    why = [h("li", {}, line if line.endswith(".") else f"{line}.") for line in view["holds"]["why"]]
     return h(
         "section",
         {"id": "state", "class": f"hero holds-{answer}", "aria-labelledby": "headline"},

@@ -162,6 +162,15 @@ FREE = replace(TERMS, deadlines=None)
 LIFT = decided("lift", START + DAY, 1, 2).encode()
 
 
+def test_a_page_without_deadlines_grows_old_too(page: Any) -> None:
+    """Nothing is ever missing then; but a year after, a page that says "holds" knows nothing of the year."""
+    old = {"agreement": FREE, "site": said(GOOD, at=START + DAY + 1), "until": START + 3 * DAY}
+    (found,) = run(page, old)
+    stale = [(item["lab"], item["period"], item["since"]) for item in found["found"]["stale"]]
+    assert stale == [("alpha", 1, START + 2 * DAY), ("alpha", 2, START + 3 * DAY), ("beta", 2, START + 3 * DAY)]
+    assert found["found"]["wrong"] == []
+
+
 @pytest.mark.parametrize(
     ("case", "words"),
     [

@@ -97,7 +97,7 @@ class Page {
     place.replaceChildren();
     if (doubted) place.append(alert("Your browser does not agree with the publisher.", "Do not rely on the state that this page shows.", lines, "bad"));
     if (this.overdue.length) {
-      const text = `It was computed ${moment(this.site.computed_at)}. Unless they were published after that, by your clock these claims are missing now:`;
+      const text = `It was computed ${moment(this.site.computed_at)}, and knows nothing of these claims, which by your clock should be there now:`;
       place.append(alert("This page is out of date.", text, this.overdue, ""));
     }
   }
@@ -184,7 +184,7 @@ class Page {
     byId("panel").classList.add("confirmed");
     byId("provenance").replaceChildren(
       el("strong", "", "Checked in this browser"),
-      `, ${moment(Math.floor(Date.now() / 1000))}: ${tally}${remarks.length ? "; what the publisher rejects besides is named below" : ", as the publisher says"}. `,
+      `, ${moment(Math.floor(Date.now() / 1000))}: ${tally}${remarks.length ? " in themselves; why the publisher rejects some is said below" : ", as the publisher says"}. `,
       "The state was computed by the publisher ",
       moment(this.site.computed_at),
       "; inspections and evidence in it were not checked here.",

@@ -33,7 +33,8 @@ export function schedule(agreement, until, { before = Infinity, spans = [] } = {
 /**
  * What the publisher's rows leave out or move: {wrong, stale}, two lists of {lab, period, since, why}.
  *
- * `wrong`: what speaks against the publisher's account as of when it was computed. `stale`: claims that went missing since then.
+ * `wrong`: what speaks against the publisher's account as of when it was computed. `stale`: claims that went missing since then, or,
+ * where no deadline is agreed, of periods that ended since then.
  */
 export function compareSchedule(wanted, site, now) {
   const rows = new Map(site.claims.map((row) => [`${row.lab}-${row.period}`, row]));
@@ -54,6 +55,8 @@ export function compareSchedule(wanted, site, now) {
       say(wrong, owed, "this claim is due and not there, and yet the publisher says that the standstill holds");
     } else if (missingAfter !== null && missingAfter <= now) {
       say(stale, missingAfter, "");
+    } else if (missingAfter === null && end > site.computed_at) {
+      say(stale, end, "");
     }
   }
   return { wrong, stale };
