@@ -275,21 +275,11 @@ def verify(
 
 def _open_log(source: str, terms: Agreement, claim: bytes, memory_path: Path | None) -> LogView:
     """The agreement's log, under the cosigners that count for the claim's lab; compared with what was seen before."""
-    from claims.tlog.errors import LogRejected
-    from claims.tlog.memory import LogMemory
-    from claims.tlog.reader import open_log
+    from claims.cli_log import _open, rejecting
     from claims.verify import log_trust, parse_claim
 
-    trust = log_trust(terms)
-    try:
-        view = open_log(source, trust, exclude=frozenset({parse_claim(claim).lab}))
-        if memory_path is not None:
-            memory = LogMemory.load(memory_path, trust)
-            memory.check(view)
-            memory.update(view)
-        return view
-    except LogRejected as error:
-        raise ClaimRejected("log", str(error)) from None
+    with rejecting(None, memory_path):
+        return _open(source, log_trust(terms), (parse_claim(claim).lab,), memory_path)
 
 
 @cli.command()

@@ -69,17 +69,19 @@ def _trust(terms: Agreement | None, log_key: str | None, cosigner: tuple[str, ..
 
 
 @contextmanager
-def _rejecting(evidence: Path | None = None) -> Iterator[None]:
-    """Turn what a log does not hold into exit code 1, after saving the evidence of a fork."""
+def rejecting(evidence: Path | None = None, memory: Path | None = None) -> Iterator[None]:
+    """Turn what a log does not hold into exit code 1, after saving the evidence of a fork: there, or else beside the memory."""
     from claims.files import write_new
     from claims.tlog.errors import LogFork, LogRejected
 
     try:
         yield
     except LogFork as error:
-        if evidence is not None:
+        if evidence is None:
+            evidence = error.evidence.keep(memory)
+        else:
             write_new(evidence, error.evidence.encode())
-            out(f"evidence written to {evidence}", err=True)
+        out(f"evidence written to {evidence}: standstill log check-evidence", err=True)
         raise ClaimRejected("log", str(error)) from None
     except LogRejected as error:
         raise ClaimRejected("log", str(error)) from None
@@ -116,7 +118,7 @@ def log_init(folder: Path, origin: str, key_path: Path, passphrase_file: Path | 
     from claims.tlog.writer import LogWriter
 
     key = load_key(key_path, passphrase_file)
-    with _rejecting(), LogWriter.create(folder, origin, key):
+    with rejecting(), LogWriter.create(folder, origin, key):
         out(VerifierKey(origin, ED25519, public_bytes(key)).encode())
 
 
@@ -135,7 +137,7 @@ def log_append(
 
     terms = _terms(agreement_path)
     given = list(dict.fromkeys(read_bounded(path, ENTRY_LIMIT) for path in files))
-    with _rejecting(), LogWriter.open(folder, load_key(key_path, passphrase_file)) as writer:
+    with rejecting(), LogWriter.open(folder, load_key(key_path, passphrase_file)) as writer:
         if terms is not None and (terms.log is None or terms.log.origin != writer.origin):
             raise ClaimRejected("log", f"the agreement's log is not {writer.origin}")
         held = set(writer.entries)
@@ -168,7 +170,7 @@ def _check_entries(terms: Agreement, held: list[bytes], fresh: list[bytes]) -> N
 @click.option("--name", required=True, help="This cosigner's name: its party in the agreement.")
 @click.option("--memory", "memory_path", type=read_path, required=True, help="What this cosigner saw before; keep it safe.")
 @click.option("--out", "-o", "target", type=read_path, help="Also write the cosigned head here, for the log's operator.")
-@click.option("--save-evidence", type=read_path, help="Where to write the evidence if the log forked.")
+@click.option("--save-evidence", type=read_path, help="Where to write the evidence if the log forked. [default: beside the memory]")
 @trust_options
 def log_cosign(
     source: str, key_path: Path, passphrase_file: Path | None, name: str, memory_path: Path, target: Path | None,
@@ -185,7 +187,7 @@ def log_cosign(
     key = load_key(key_path, passphrase_file)
     if terms is not None and trust.cosigners.get(name) != public_bytes(key):
         raise ClaimRejected("log", f"the agreement does not name this key as cosign_key of {name}, a party that is not the operator")
-    with _rejecting(save_evidence):
+    with rejecting(save_evidence, memory_path):
         note = cosign(source, key, name, _memory(memory_path, trust))
     if target is not None:
         write_atomic(target, note.encode())
@@ -206,7 +208,7 @@ def log_add_cosignatures(
     from claims.tlog.note import NOTE_LIMIT
 
     trust = _trust(_terms(agreement_path), log_key, cosigner, quorum)
-    with _rejecting():
+    with rejecting():
         for path in files:
             names = add_cosignatures(folder, trust, read_bounded(path, NOTE_LIMIT))
             out(f"{path}: {', '.join(names) or 'no cosignature that counts'}")
@@ -215,7 +217,7 @@ def log_add_cosignatures(
 @log.command("verify")
 @click.argument("source")
 @click.option("--memory", "memory_path", type=read_path, help="What you saw before: a fork or rewind is found with it.")
-@click.option("--save-evidence", type=read_path, help="Where to write the evidence if the log forked.")
+@click.option("--save-evidence", type=read_path, help="Where to write the evidence if the log forked. [default: beside the memory]")
 @trust_options
 def log_verify(
     source: str, memory_path: Path | None, save_evidence: Path | None, agreement_path: Path | None, log_key: str | None,
@@ -223,7 +225,7 @@ def log_verify(
 ) -> None:
     """Read the whole log, recompute its root, check every tile, stored head and cosignature."""
     trust = _trust(_terms(agreement_path), log_key, cosigner, quorum)
-    with _rejecting(save_evidence):
+    with rejecting(save_evidence, memory_path):
         view = _open(source, trust, exclude, memory_path)
         tiles = view.check_tiles()
         heads = len(view.history())
@@ -249,7 +251,7 @@ def log_show(
     from claims.units import format_time
 
     trust = _trust(_terms(agreement_path), log_key, cosigner, quorum)
-    with _rejecting():
+    with rejecting():
         view = _open(source, trust, exclude, None)
         for index in range(max(0, view.size - limit), view.size):
             try:
@@ -277,7 +279,7 @@ def log_prove(
     """Write a proof that entry INDEX is in the log, which anyone can check offline."""
     from claims.files import write_new
 
-    with _rejecting():
+    with rejecting():
         view = _open(source, _trust(_terms(agreement_path), log_key, cosigner, quorum), exclude, None)
         proof = view.prove(index)
     write_new(target, proof.encode())
@@ -299,7 +301,7 @@ def log_check_proof(
 
     trust = _trust(_terms(agreement_path), log_key, cosigner, quorum)
     proof = TLogProof.decode(read_bounded(proof_path, PROOF_LIMIT))
-    with _rejecting():
+    with rejecting():
         signed = proof.check(read_bounded(entry_path, ENTRY_LIMIT), trust, exclude)
     out(f"entry {proof.index} of {signed.head.size} in {trust.origin}; cosigned by {', '.join(sorted(signed.times)) or 'nobody'}")
 
@@ -316,6 +318,6 @@ def log_check_evidence(
     from claims.tlog.evidence import EVIDENCE_LIMIT, LogEvidence
 
     trust = _trust(_terms(agreement_path), log_key, cosigner, 0 if log_key is not None else quorum)
-    with _rejecting():
+    with rejecting():
         smaller, larger = LogEvidence.decode(read_bounded(path, EVIDENCE_LIMIT)).check(trust.origin, trust.key)
     out(f"the log {trust.origin} forked: its signed heads of sizes {smaller} and {larger} exclude each other")

@@ -149,7 +149,8 @@ def _open_log(source: Folder, book: Book, memory: str | os.PathLike[str] | None,
         if memory is not None:
             LogMemory.load(memory, trust).update(view)
     except LogFork as error:
-        found.breaches.append(f"log: {error.what}; its operator {_operator(book)} answers for it")
+        kept = "" if memory is None else f" (evidence: {error.evidence.keep(memory)})"
+        found.breaches.append(f"log: {error.what}; its operator {_operator(book)} answers for it{kept}")
         book.log_problem = error.what
         return
     except ClaimsError as error:

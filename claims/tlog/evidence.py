@@ -6,11 +6,15 @@ lead to the larger head's root and, without what follows the smaller size, to an
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from claims.canonical import from_json, to_json
+from claims.files import write_atomic
 from claims.tlog.checkpoint import LogTrust, SignedCheckpoint
 from claims.tlog.errors import LogError, LogRejected
 from claims.tlog.hashing import HASH_BYTES
@@ -84,6 +88,21 @@ class LogEvidence:
             if prefix == old.root:
                 raise LogRejected("the larger head extends the smaller one: no conflict")
         return old.size, new.size
+
+    def keep(self, beside: str | os.PathLike[str] | None = None) -> Path:
+        """Write the evidence to a file named by its digest, and return its path; the same evidence again is the same file.
+
+        Args:
+            beside: a memory file; without one, the file is written into the working folder.
+
+        Raises:
+            UnreadableFile: it cannot be written.
+        """
+        data = self.encode()
+        place = Path("log") if beside is None else Path(beside)
+        target = place.with_name(f"{place.name}-fork-{hashlib.sha256(data).hexdigest()[:16]}.evidence")
+        write_atomic(target, data, 0o644)
+        return target
 
     def encode(self) -> bytes:
         """Canonical JSON (FORMATS-log.md)."""

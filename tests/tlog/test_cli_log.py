@@ -63,6 +63,9 @@ def test_from_the_first_entry_to_evidence(place: Path, capsys: pytest.CaptureFix
     wrong = ("cosign", "fork", *alpha[2:], "--save-evidence", "e.evidence")
     code, text = run(capsys, *wrong)
     assert code == 1 and "fork" in text and (place / "e.evidence").exists()
+    assert run(capsys, *wrong[:-2])[0] == run(capsys, *wrong[:-2])[0] == 1
+    (kept,) = place.glob("alpha.memory-fork-*.evidence")
+    assert kept.read_bytes() == (place / "e.evidence").read_bytes()
     code, text = run(capsys, "check-evidence", "e.evidence", *trust[:2])
     assert code == 0 and "sizes 3 and 3" in text
     other = VerifierKey(logs.ORIGIN, 1, logs.public(5)).encode()
