@@ -1,6 +1,7 @@
 """What would make proofs smaller, at the bits that `std` promises: figures for bench/proof-size.md, no protocol change.
 
-    python -m bench.proof_size
+    python -m bench.proof_size             the table
+    python -m bench.proof_size --measure   time, memory and bytes of those that the prover can run as it is
 
 Each row varies the parameters, takes the fewest queries with at least 100 bits by unique decoding and 128 in the Johnson
 regime at every height allowed (zk/security.py, on the claim's own program), and counts the bytes of a proof at 2^18 rows: the
@@ -10,13 +11,20 @@ format of PROTOCOL.md section 8 with pruned multi-openings, averaged over random
 from __future__ import annotations
 
 import random
+import resource
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
+from statistics import fmean, median
 from unittest.mock import patch
 
 import zk.security
+from bench import workload
 from circuits.claim import claim_program
+from circuits.prove import prove_claim
+from circuits.verify import verify_claim_proof
 from zk.field import DEGREE
 from zk.merkle import opening_nodes
 from zk.options import STD, Options
@@ -39,6 +47,7 @@ class Variant:
     cap: int = 0
 
 
+STANDARD = Variant("`std` as it is")
 VARIANTS = (
     Variant("query grinding 24", query_grinding=24),
     Variant("query grinding 28", query_grinding=28),
@@ -101,15 +110,49 @@ def proof_bytes(v: Variant, options: Options) -> dict[str, float]:
     return dict(zip(("head", "leaves", "paths", "fri"), map(fmean, zip(*parts, strict=True)), strict=True))
 
 
-def main() -> None:
+def table() -> None:
     """Prints the table."""
     print("| variant | queries | bits at 2^18 | head | leaves | paths | FRI | KiB |\n|---|---|---|---|---|---|---|---|")
-    for v, options in [(Variant("`std` as it is"), STD), *((v, fewest_queries(v)) for v in VARIANTS)]:
+    for v, options in [(STANDARD, STD), *((v, fewest_queries(v)) for v in VARIANTS)]:
         unique, johnson = bits(options, LOG_ROWS, v.log_arity)
         parts = proof_bytes(v, options)
         kib = " | ".join(f"{part / 1024:.0f}" for part in (*parts.values(), sum(parts.values())))
         print(f"| {v.name} | {options.queries} | {unique:.1f} / {johnson:.1f} | {kib} |")
 
 
+def runs(v: Variant) -> bool:
+    """Whether the prover takes the parameters as they are."""
+    return v.columns is None and not v.cap and v.log_arity == STD.log_arity
+
+
+def measure(log_rows: int, repeat: int) -> None:
+    """Prints what the variants that run cost, each in a process of its own, the proof verified."""
+    print("| variant | queries | prove s | memory MB | KiB |\n|---|---|---|---|---|")
+    for v in filter(runs, (STANDARD, *VARIANTS)):
+        options = STD if v is STANDARD else fewest_queries(v)
+        fields = [str(x) for x in (log_rows, repeat, options.log_blowup, options.queries, options.query_grinding)]
+        done = subprocess.run([sys.executable, "-m", "bench.proof_size", "--child", *fields], stdout=subprocess.PIPE, text=True, check=True)
+        seconds, memory, size = (float(x) for x in done.stdout.split())
+        print(f"| {v.name} | {options.queries} | {seconds:.2f} | {memory:,.0f} | {size / 1024:.0f} |", flush=True)
+
+
+def child(log_rows: int, repeat: int, log_blowup: int, queries: int, query_grinding: int) -> None:
+    """Prints the median of the seconds, the peak memory in MB, and the last proof's bytes."""
+    options = replace(STD, log_blowup=log_blowup, queries=queries, query_grinding=query_grinding)
+    statement, witness = workload.make_claim(log_rows)
+    times, proof = [], b""
+    for _ in range(repeat + 1):
+        start = time.perf_counter()
+        proof = prove_claim(statement, witness, options)
+        times.append(time.perf_counter() - start)
+    verify_claim_proof(statement, proof, options)
+    print(median(times[1:]), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6, len(proof))
+
+
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--child"]:
+        child(*map(int, sys.argv[2:]))
+    elif sys.argv[1:2] == ["--measure"]:
+        measure(LOG_ROWS, 3)
+    else:
+        table()

@@ -21,3 +21,8 @@ def test_fewest_queries_meet_the_bars_and_one_less_does_not() -> None:
     found = [proof_size.bits(options, k, 3) for k in (16, 18, 20)]
     assert all(u >= proof_size.UNIQUE_BAR and j >= proof_size.JOHNSON_BAR for u, j in found)
     assert options.queries == 97
+
+
+def test_what_is_measured_is_what_the_prover_can_run() -> None:
+    names = [v.name for v in (proof_size.STANDARD, *proof_size.VARIANTS) if proof_size.runs(v)]
+    assert names == ["`std` as it is", "query grinding 24", "query grinding 28", "blow-up 8", "blow-up 16"]
