@@ -215,7 +215,7 @@ class Deadlines:
 
 @dataclass(frozen=True)
 class InspectionTerms:
-    """Readings and registry slots drawn in one inspection; ``margin``: seconds from when all entries are due to the round."""
+    """Readings and registry slots drawn in one inspection; ``margin``: seconds from when claim and entries are due to the round."""
 
     draws: int
     slots: int

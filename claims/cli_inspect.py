@@ -68,7 +68,7 @@ def _margin(terms: Agreement, text: str | None) -> int:
 def inspect_round(
     agreement_path: Path, period: int, margin: str | None, log_source: str | None, log_memory: Path | None, lab_name: str | None
 ) -> None:
-    """Say which drand round draws from a period: the first after all of it is committed to in the log, and the margin."""
+    """Say which drand round draws from a period: the first after all of it and the claim are in the log, and the margin."""
     from claims.beacon import QUICKNET, round_after, time_of_round
     from claims.inspect_draw import committed, eligible_round, terms_of
     from claims.inspection import first_round, period_end, settled
@@ -90,7 +90,7 @@ def inspect_round(
     elif terms.inspection is not None:
         number = round_after(settled(terms, period, 0) + seconds)
         when = "the period's end" if terms.deadlines is None else f"{format_time(settled(terms, period, 0))}, when all of it is due"
-        lines.append(f"This is the round unless the lab's commitments come into the log after {when} (--log, --lab).")
+        lines.append(f"This is the round unless the lab's commitments or its claim come into the log after {when} (--log, --lab).")
     lines.append(f"round              {number} of drand {QUICKNET.name}, due {format_time(time_of_round(number))}")
     lines.append(f"save it from       https://api.drand.sh/{QUICKNET.hash.hex()}/public/{number}  (any drand mirror will do)")
     out("\n".join(lines))
@@ -176,7 +176,7 @@ def _head_lines(head: dict[str, Any], *, by_log: bool) -> list[str]:
         f"randomness  {head['randomness']}",
     ]
     if by_log:
-        lines.append(f"Committed by {head['committed_at']}, as the log's cosigners date it; this is the one round that draws.")
+        lines.append(f"Committed and claimed by {head['committed_at']}, as the log's cosigners date it; this is the one round that draws.")
     elif head["committed_at"] is None:
         lines.append(f"NOT CHECKED that the period's signed heads were published before {head['round_time']} (--committed-at).")
     else:

@@ -131,7 +131,7 @@ def _by(terms: Agreement, drawn: Drawn) -> str:
 @click.argument("opening_path", metavar="OPENING", type=read_path)
 @_options(lab_option, *DRAW_OPTIONS, inspector_option)
 @click.option("--genesis", "shown", type=(read_path, str), multiple=True, metavar="FILE ROUND", help="A genesis the lab shows; repeat.")
-@click.option("--claim", "claim_path", type=read_path, help="The lab's claim of the period; needed once the log has one.")
+@click.option("--claim", "claim_path", type=read_path, help="The lab's claim of the period, the file that the log names.")
 @click.option("--finding", type=click.Choice(["agrees", "differs", "genesis"]), help="What the site showed: it is recorded.")
 @click.option("--key", "-k", "key_path", type=read_path, help="The inspector's private key file: write the record.")
 @click.option("--passphrase-file", type=read_path, help="First line: the key's passphrase.")
@@ -186,10 +186,7 @@ def _check_claim(inspection: Inspection, opening: Opening, path: Path | None, fo
     terms = inspection.terms
     logged = PublishedEntries(terms, enumerate(inspection.view.entries)).claim(opening.lab, opening.period)
     if path is None:
-        if logged is not None:
-            raise ClaimsError("the log has the lab's claim of this period", "give its file with --claim: it must have the same heads")
-        out("The lab has not published its claim of this period: when it has, check again with --claim.")
-        return
+        raise ClaimsError("the log has the lab's claim of this period", "give its file with --claim: it must have the same heads")
     data = read_bounded(path, CLAIM_LIMIT)
     if logged is None or logged[0].claim != hashlib.sha256(data).digest():
         raise ClaimsError(f"{path} is not the claim that the log names", "get the published file")

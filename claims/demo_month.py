@@ -54,7 +54,7 @@ LIAR = "ai2"
 """Of this lab's store a copy is kept from before the month, so that the month can be told again with false books."""
 SEEN_AFTER = 3_000
 """Seconds after a day's end at which the first lab cosigns: the first hour's entry is due 600 s later. The public round 1000
-is the one that draws: the first due after the last entry's deadline (a day after the month) and the margin."""
+is the one that draws: the first due after the deadline of entries and claims (a day after the month) and the margin."""
 _TERMS = """[[party]]
 name = "{operator}"
 key = "{key}"
@@ -263,7 +263,7 @@ def publish_claims(month: Month) -> None:
 
 
 def inspect_all(month: Month) -> None:
-    """The round drawn after the last commitment chooses; each lab opens to the next one, which keeps a public record."""
+    """The round drawn after the last commitment and the claims chooses; each lab opens to the next one, which keeps a public record."""
     write_new(month.folder / "rounds" / ROUND.name, ROUND.read_bytes(), 0o644)
     entries = []
     for number, row in enumerate(month.rows):

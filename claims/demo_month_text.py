@@ -70,7 +70,7 @@ def outcome(console: Console, month: Month) -> None:
         "Hours: commitments in the log, of the month's. Readings and places: what the round drew, opened to that rival, and the places of "
         "the checkpoints that those readings name and of their parents; size: of the opening, proof included. "
         f"The log holds {month.entries:,} entries under {month.heads} countersigned heads. What is drawn depends on the beacon's "
-        "round alone, the first one an hour after the last commitment was due, as the agreement says; anyone can repeat the draw. "
+        "round alone, the first one an hour after claims and commitments were due, as the agreement says; anyone can repeat the draw. "
         "Only the inspector sees an opening, and it is of no use to guess the rest from: every reading is salted.\n",
     )
 

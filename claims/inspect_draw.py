@@ -1,7 +1,8 @@
 """What an inspection opens, where the agreement has a public log: the round follows from the log, and the draw from the round.
 
-    epoch entries in the log --quorum's dates--> T --margin--> the one eligible round --> chip-seconds and registry slots
+    epoch entries and claim in the log --quorum's dates--> T --margin--> the one eligible round --> chip-seconds and registry slots
 
+The claim comes first: a lab that knew the draw could fit the claim's ledgers and registry to it, true wherever they are opened.
 FORMATS-inspection.md sections I5 and I6 are the specification.
 """
 
@@ -39,7 +40,7 @@ class LogSource(Protocol):
 
 @dataclass(frozen=True)
 class Committed:
-    """A lab's commitments of a period, as logged. ``time``: Unix seconds at which the last of them was dated."""
+    """A lab's commitments of a period, as logged. ``time``: Unix seconds at which the last of them, or the claim, was dated."""
 
     lab: str
     period: int
@@ -65,12 +66,12 @@ def terms_of(agreement: Agreement) -> InspectionTerms:
 
 
 def committed(agreement: Agreement, lab: str, period: int, view: LogSource) -> Committed:
-    """Find the epoch entries of a lab's period in a verified log, and when the last was dated.
+    """Find the epoch entries and the claim entry of a lab's period in a verified log, and when the last was dated.
 
     Cosignatures of the lab and of the log's operator do not count toward the date.
 
     Raises:
-        ClaimRejected: no such lab or period, an epoch without an entry, or two conflicting entries.
+        ClaimRejected: no such lab or period, an epoch without an entry, no claim, or two conflicting entries.
         LogError: no quorum dates an entry.
     """
     terms_of(agreement)
@@ -89,6 +90,10 @@ def committed(agreement: Agreement, lab: str, period: int, view: LogSource) -> C
             raise ClaimRejected("log", f"the log has no entry of lab {lab} for epoch {epoch}")
         found[epoch] = entry[0]
         dated = max(dated, view.committed_time(entry[1], exclude))
+    claim = published.claim(lab, period)
+    if claim is None:
+        raise ClaimRejected("log", f"the log has no claim of lab {lab} for period {period}: nothing is drawn before there is one")
+    dated = max(dated, view.committed_time(claim[1], exclude))
     return Committed(lab, period, dated, found)
 
 

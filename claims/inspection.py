@@ -183,12 +183,14 @@ def period_end(agreement: Agreement, period: int) -> int:
 
 
 def settled(agreement: Agreement, period: int, dated: int) -> int:
-    """Unix seconds at which all commitments of a period count as made, from which the margin to the round runs.
+    """Unix seconds at which all commitments of a period and its claim count as made, from which the margin to the round runs.
 
-    With deadlines that is when the last epoch's entry is due, unless ``dated``, the date of the last entry in the log, is later: a
-    log's host can move dates later by hiding heads, and so choose among rounds that it has seen. In time, dates decide nothing.
+    With deadlines that is when the last epoch's entry and the claim are due, unless ``dated``, the date of the last of them in the
+    log, is later: a log's host can move dates later by hiding heads, and so choose among rounds that it has seen. In time, dates
+    decide nothing.
     """
-    due = 0 if agreement.deadlines is None else agreement.deadlines.epoch
+    terms = agreement.deadlines
+    due = 0 if terms is None else max(terms.epoch, terms.claim)
     return max(period_end(agreement, period) + due, dated)
 
 

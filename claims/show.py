@@ -252,7 +252,7 @@ residue = "charge-every-lineage" # unattributed work counts toward every checkpo
 # [inspection]
 # draws = 64                     # chip-seconds
 # slots = 16                     # registry slots
-# margin = "10 min"              # from when all of a period is due in the log to the round
+# margin = "10 min"              # from when claim and entries are due in the log to the round
 
 # Optional: other rules or caps from a later period on ([[lab.caps_from]] goes below the lab's [lab.caps]).
 # [[rules_from]]

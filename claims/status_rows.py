@@ -289,6 +289,9 @@ def _inspections(source: Folder, book: Book, lab: Lab, row: Row, records: dict[b
         if moment is None:
             return replace(row, state="under inspection", reason=f"nothing dates the entry of epoch {epoch}: no round can be drawn")
         moments.append(moment)
+    if row.published is None:
+        return replace(row, state="under inspection", reason="nothing dates the claim's entry: no round can be drawn")
+    moments.append(row.published)
     try:
         number = round_after(settled(agreement, row.period, max(moments)) + terms.margin)
     except RoundRejected:

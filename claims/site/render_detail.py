@@ -114,8 +114,8 @@ def agreement_section(view: View) -> Html:
     if terms["inspection"]:
         drawn = terms["inspection"]
         places = f" and {plural(drawn['slots'], 'place')} of the list of checkpoints" if drawn["slots"] else ""
-        due = "is due in the log" if terms["deadlines"] else "is in the log"
-        after = f", at least {duration(drawn['margin'])} after the last commitment {due}" if drawn["margin"] else ""
+        due = "are due in the log" if terms["deadlines"] else "are in the log"
+        after = f", at least {duration(drawn['margin'])} after the claim and the last commitment {due}" if drawn["margin"] else ""
         facts.append(("An inspection draws", f"{plural(drawn['draws'], 'chip-second')}{places}{after}"))
     if terms["amends"]:
         facts.append(

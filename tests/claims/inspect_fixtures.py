@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -15,11 +16,16 @@ import claims.cli_log  # noqa: F401  (each registers commands)
 from claims.agreement import Agreement
 from claims.agreement_file import load_agreement
 from claims.beacon import time_of_round
+from claims.claim import Claim, MeterHead, sign_claim
 from claims.cli import cli
+from claims.entries import ClaimEntry, encode_entry, sign_entry
 from claims.errors import ClaimRejected, ClaimsError
 from claims.inspect_draw import Drawn, draw_committed, load_round
 from claims.inspect_file import Opening
+from claims.inspect_material import StoreMaterial
 from claims.keys import load_key_file
+from claims.prove import roots_of
+from claims.store import Store
 from claims.tlog.cosign import cosign
 from claims.tlog.memory import LogMemory
 from claims.tlog.reader import open_log
@@ -29,7 +35,8 @@ from claims.verify import log_trust
 ROUNDS = json.loads((Path(__file__).parents[1] / "vectors" / "drand_quicknet.json").read_text())["valid"]
 EPOCH, EPOCHS, DUE = 60, 3, time_of_round(1000)
 START = DUE - EPOCHS * EPOCH - 61
-"""The period ends 61 s before round 1000; the cosigner dates its last entry 1 s later, when it is due; the margin is 59 s."""
+"""The period ends 61 s before round 1000; the cosigner dates last entry and claim 1 s later, when they are due; the margin is 59 s."""
+ENTRIES = (*(f"alpha-epoch-{epoch}.entry" for epoch in range(EPOCHS)), "alpha-0.entry")
 METERS = {"hall-1": 8, "hall-2": 4}
 PARTIES = ("alpha", "beta", "delta", "operator")
 
@@ -52,7 +59,7 @@ readings = 8
 checkpoints = 16
 [deadlines]
 epoch = "1 s"
-claim = "1 d"
+claim = "1 s"
 grace = "1 d"
 opening = "2 h"
 [inspection]
@@ -140,13 +147,29 @@ class Folder:
         view = open_log(self.path / log, log_trust(self.terms), exclude={"alpha"})
         return draw_committed(self.terms, "alpha", 0, load_round(str(self.path / f"{number}.json")), view)
 
+    def claim(self) -> Claim:
+        """The lab's claim of the closed period and its entry; no inspection verifies the proof, which is none."""
+        terms, key = self.terms, self.key("alpha")
+        with Store.open(self.path / "alpha.store") as store:
+            closed = StoreMaterial(store, terms).behind(0)
+            before = store.registry_head(-1)
+            roots = roots_of(store, terms, 0).encode()
+        assert before is not None
+        heads = tuple(MeterHead(one.meter, one.head, one.roots_digest, one.signature) for one in closed.heads)
+        unsigned = Claim(terms.digest, "alpha", 0, 0, EPOCHS - 1, before.head, closed.head, heads, bytes(64), b"none", bytes(64))
+        claim = sign_claim(unsigned, key)
+        (self.path / "alpha-0.claim").write_bytes(claim.encode())
+        digests = (hashlib.sha256(claim.encode()).digest(), hashlib.sha256(roots).digest())
+        (self.path / "alpha-0.entry").write_bytes(encode_entry(sign_entry(key, ClaimEntry(terms.digest, "alpha", 0, *digests))))
+        return claim
+
     def opening(self, name: str = "alpha-0-beta.opening") -> Opening:
         return Opening.decode((self.path / name).read_bytes())
 
 
 DRAW = ("-a", "agreement.toml", "-n", 0, "--round", "1000.json", "--log", "log")
 OPEN = ("inspect", "open", "-s", "alpha.store", *DRAW, "--to", "beta", "-k", "alpha.key")
-CHECK = ("inspect", "check", "alpha-0-beta.opening", "--lab", "alpha", *DRAW, "--inspector", "beta")
+CHECK = ("inspect", "check", "alpha-0-beta.opening", "--lab", "alpha", *DRAW, "--inspector", "beta", "--claim", "alpha-0.claim")
 REFUSE = ("inspect", "refuse", "--lab", "alpha", *DRAW, "--inspector", "beta", "-k", "beta.key")
 
 
@@ -181,9 +204,10 @@ def build(path: Path) -> Folder:
         run("epoch", "seal", name, *store, "-k", f"{name}.key", "--through", EPOCHS - 1)
     run("epoch", "publish", *store, "-k", "alpha.key", "--through", EPOCHS - 1)
     run("log", "init", "log", "--origin", "example.org/log", "-k", "log.key")
-    folder.append(*(f"alpha-epoch-{epoch}.entry" for epoch in range(EPOCHS)))
-    folder.cosign(START + EPOCHS * EPOCH + 1)
     for name in METERS:
         run("meter", "close", name, *store, "-n", 0, "-k", f"{name}.key")
     run("lab", "close", *store, "-n", 0)
+    folder.claim()
+    folder.append(*ENTRIES)
+    folder.cosign(START + EPOCHS * EPOCH + 1)
     return folder

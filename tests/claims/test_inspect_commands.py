@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from inspect_fixtures import CHECK, DRAW, DUE, EPOCHS, METERS, OPEN, REFUSE, START, Folder, build
+from inspect_fixtures import CHECK, DRAW, DUE, ENTRIES, EPOCHS, METERS, OPEN, REFUSE, START, Folder, build
 
 from claims.claim import Claim, MeterHead, sign_claim
 from claims.commitments import SlotOpening, leaf_hash, meter_leaf, reading_leaf, reading_starts, salt
@@ -66,7 +66,7 @@ def test_an_inspection_from_draw_to_published_record(folder: Folder) -> None:
     text = folder.run("inspect", "round", "-a", "agreement.toml", "-n", 0, "--log", "log", "--lab", "alpha")
     assert "1000 of drand quicknet, due 2023-08-23T15:59:24Z" in text and "2023-08-23T15:58:24Z, by the clocks" in text
     text = folder.run("inspect", "round", "-a", "agreement.toml", "-n", 0)
-    assert "This is the round unless the lab's commitments come into the log after 2023-08-23T15:58:24Z, when all" in text
+    assert "This is the round unless the lab's commitments or its claim come into the log after 2023-08-23T15:58:24Z, when all" in text
     assert "1000 of drand quicknet" in text
     drawn = folder.drawn()
     told = json.loads(folder.run("inspect", "draw", "--lab", "alpha", *DRAW, "--json"))
@@ -250,7 +250,7 @@ def test_an_opening_for_another_inspector_or_of_nobody_counts_for_nothing(folder
 def test_an_opening_of_another_round_is_not_accepted_again(folder: Folder) -> None:
     """The same entries, which a cosigner saw 3 s later in another copy: there, round 1001 draws."""
     folder.run("log", "init", "later", "--origin", "example.org/log", "-k", "log.key")
-    folder.append(*(f"alpha-epoch-{epoch}.entry" for epoch in range(EPOCHS)), log="later")
+    folder.append(*ENTRIES, log="later")
     folder.cosign(START + EPOCHS * 60 + 4, log="later", memory="later.memory")
     swap = {"log": "later", "1000.json": "1001.json"}
     folder.run(*[swap.get(str(item), item) for item in OPEN], "--out", "1001.opening")
@@ -270,7 +270,7 @@ def test_a_log_that_holds_something_else_does_not_open(folder: Folder) -> None:
     for epoch in range(EPOCHS):
         entry = EpochEntry(folder.terms.digest, "alpha", epoch, bytes([epoch]) * 32, b"h" * 32)
         (folder.path / f"fork-{epoch}").write_bytes(encode_entry(sign_entry(folder.key("alpha"), entry)))
-    folder.append(*(f"fork-{epoch}" for epoch in range(EPOCHS)), log="fork")
+    folder.append(*(f"fork-{epoch}" for epoch in range(EPOCHS)), "alpha-0.entry", log="fork")
     folder.cosign(START + EPOCHS * 60 + 1, log="fork", memory="fork.memory")
     fork = {"log": "fork"}
     forked_open, forked_check = ([fork.get(str(item), item) for item in command] for command in (OPEN, CHECK))
@@ -324,16 +324,36 @@ def test_a_store_that_was_altered_after_publication_opens_nothing(folder: Folder
     assert "run-1" not in text and "secret-run" not in text
 
 
+def in_log(folder: Folder, log: str, *entries: str) -> None:
+    """Another log, in which a cosigner saw these entries when they were due."""
+    folder.run("log", "init", log, "--origin", "example.org/log", "-k", "log.key")
+    folder.append(*entries, log=log)
+    folder.cosign(START + EPOCHS * 60 + 1, log=log, memory=f"{log}.memory")
+
+
+def test_nothing_is_drawn_before_the_claim(folder: Folder) -> None:
+    """A lab that knew the draw could make a claim that is true just where it is opened."""
+    in_log(folder, "early", *ENTRIES[:-1])
+    for command in (OPEN, CHECK, REFUSE, ("inspect", "draw", "--lab", "alpha", *DRAW)):
+        text = folder.run(*["early" if item == "log" else "x" if item == OPENED else item for item in command], code=1)
+        assert "no claim of lab alpha for period 0" in text
+    folder.append("alpha-0.entry", log="early")
+    folder.cosign(DUE + 10, log="early", memory="early.memory")
+    assert "only rounds due after" in folder.run(*["early" if item == "log" else item for item in CHECK], code=1)
+    assert no_record(folder)
+
+
 def test_the_claim_is_of_the_registry_that_was_opened(folder: Folder) -> None:
     store = ("-s", "alpha.store", "-a", "agreement.toml")
-    assert "has not published its claim" in folder.run(*CHECK)
+    for kind in ("claim", "entry"):
+        (folder.path / f"alpha-0.{kind}").unlink()
     folder.run("prove", *store, "-n", 0, "-k", "alpha.key")
-    assert "is not the claim that the log names" in folder.run(*CHECK, "--claim", "alpha-0.claim", code=2)
-    folder.append("alpha-0.entry")
-    folder.cosign(DUE + 10)
-    assert "give its file with --claim" in folder.run(*CHECK, "--finding", "agrees", "-k", "beta.key", code=2)
+    assert "is not the claim that the log names" in folder.run(*CHECK, code=2)
+    in_log(folder, "proved", *ENTRIES)
+    check = ["proved" if item == "log" else item for item in CHECK]
+    assert "give its file with --claim" in folder.run(*check[:-2], "--finding", "agrees", "-k", "beta.key", code=2)
     assert no_record(folder)
-    folder.run(*CHECK, "--claim", "alpha-0.claim", "--finding", "agrees", "-k", "beta.key")
+    folder.run(*check, "--finding", "agrees", "-k", "beta.key")
     record = Record.decode((folder.path / "beta-alpha-0.record").read_bytes())
     assert record.outcome == "passed" and record.heads == folder.opening().binding.digest
 
@@ -347,9 +367,9 @@ def test_a_claim_of_another_registry_convicts_the_lab(folder: Folder) -> None:
     (folder.path / "other.claim").write_bytes(other.encode())
     entry = ClaimEntry(terms.digest, "alpha", 0, hashlib.sha256(other.encode()).digest(), bytes(32))
     (folder.path / "other.entry").write_bytes(encode_entry(sign_entry(key, entry)))
-    folder.append("other.entry")
-    folder.cosign(DUE + 10)
-    text = folder.run(*CHECK, "--claim", "other.claim", "-k", "beta.key", code=1)
+    in_log(folder, "other", *ENTRIES[:-1], "other.entry")
+    swap = {"log": "other", "alpha-0.claim": "other.claim"}
+    text = folder.run(*[swap.get(str(item), item) for item in CHECK], "-k", "beta.key", code=1)
     assert "signed two heads for period 0" in text and failures(folder) == ("heads",)
     folder.run("check-evidence", "alpha-registry-0.evidence", "-a", "agreement.toml")
 

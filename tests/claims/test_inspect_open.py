@@ -32,7 +32,7 @@ from claims.commitments import (
     registry_epoch_head,
     roots_digest,
 )  # fmt: skip
-from claims.entries import EpochEntry, check_entry, encode_entry, sign_entry
+from claims.entries import ClaimEntry, EpochEntry, check_entry, encode_entry, sign_entry
 from claims.errors import BadSignature, ClaimRejected, ClaimsError, MalformedFile, UnreadableFile
 from claims.genesis import check_genesis, genesis_commitment, genesis_seed
 from claims.inspect_binding import Behind, bind, check_heads
@@ -49,6 +49,7 @@ from claims.inspect_open import (
     make_opening,
 )
 from claims.inspect_record import Record, check_record, check_record_entry, make_record, record_entry
+from claims.inspection import settled
 from claims.meter import ledger_head
 from claims.records import LedgerSecrets, Reading, RegistryEntry, SignedHead
 from claims.registry import circuit_entry
@@ -59,7 +60,7 @@ ROUND = parse_round(json.dumps(next(item for item in VECTORS["valid"] if item["r
 VERIFIED = verify_round(ROUND)
 BETA, GAMMA, LOG = (Ed25519PrivateKey.from_private_bytes(bytes([i]) * 32) for i in (21, 22, 23))
 START = time_of_round(1000) - 4 * 60 - 61
-"""The period ends 61 s before the round; T is 1 s later and the margin 59 s, so that round 1000 is the eligible one."""
+"""The period ends 61 s before the round; T, when claim and entries are due, is 1 s later and the margin 59 s: so round 1000 is eligible."""
 TAG = 77_777
 SIZES = Commitment(8, 16)
 
@@ -104,7 +105,7 @@ class World:
         log = LogTerms("log.example/x", "gamma", public(LOG), 1)
         self.terms = replace(
             make_agreement(), start=START, parties=parties, log=log, commitment=SIZES, inspection=InspectionTerms(6, 3, 59),
-            deadlines=Deadlines(1, 60, 60, 600),
+            deadlines=Deadlines(1, 1, 60, 600),
         )
         self.meters = self.terms.labs[0].meters
         self.sealed: dict[tuple[str, int], SealedEpoch] = {}
@@ -114,7 +115,7 @@ class World:
         )
         self.slots = SealedRegistry(slots, ("other", "run-1"), b"R" * 32)
         self._made: Opening | None = None
-        entries = [self._publish(epoch) for epoch in range(EPOCHS)]
+        entries = [self._publish(epoch) for epoch in range(EPOCHS)] + [self.claim_entry()]
         self.closing = behind(self.terms, self.sealed, slots)
         self.log = FakeLog(entries, START + 4 * 60 + 1)
         self.drawn = draw_committed(self.terms, "alpha", 0, ROUND, self.log)
@@ -133,6 +134,10 @@ class World:
         head = registry_epoch_head(self.slots.slots, self.slots.seed, SIZES.checkpoints)
         entry = EpochEntry(self.terms.digest, "alpha", epoch, lab_epoch_root(roots), head)
         return encode_entry(sign_entry(LAB_KEY, entry))
+
+    def claim_entry(self) -> bytes:
+        """Of a claim file that no test here reads."""
+        return encode_entry(sign_entry(LAB_KEY, ClaimEntry(self.terms.digest, "alpha", 0, bytes(32), bytes(32))))
 
     def epoch(self, meter: str, epoch: int) -> SealedEpoch:
         return self.sealed[meter, epoch]
@@ -330,7 +335,7 @@ def guesses(world: World, meter: str, epoch: int, start: int):  # type: ignore[n
 
 
 def test_neighbours_are_hidden_by_their_salts_and_by_nothing_else(world: World) -> None:
-    item = next(r for r in world.make().readings if r.opening.index == 0)
+    item = world.reading("hall-a", 0, 0)
     one, epoch = item.opening, item.opening.reading.epoch
     neighbour = world.sealed[item.meter, epoch].readings[1]
     start = one.reading.chip_seconds
@@ -490,7 +495,17 @@ def test_only_the_eligible_round_draws(world: World) -> None:
     with pytest.raises(RoundRejected, match="not the eligible one, 1000"):
         draw_committed(world.terms, "alpha", 0, after, world.log)
     with pytest.raises(ClaimRejected, match="no entry"):
+        draw_committed(world.terms, "alpha", 0, ROUND, FakeLog(world.log.entries[1:], world.log.time))
+    with pytest.raises(ClaimRejected, match="no claim of lab alpha"):
         draw_committed(world.terms, "alpha", 0, ROUND, FakeLog(world.log.entries[:-1], world.log.time))
+
+
+def test_the_round_is_due_after_the_claim_is_due(world: World) -> None:
+    """What is claimed cannot depend on the draw, however long the agreement gives a lab for its claim."""
+    for epoch, claim in ((1, 600), (600, 1), (600, 600)):
+        terms = replace(world.terms, deadlines=Deadlines(epoch, claim, 60, 600))
+        assert settled(terms, 0, 0) == settled(terms, 0, settled(terms, 0, 0)) == START + 4 * 60 + 600
+    assert settled(world.terms, 0, START + 10**6) == START + 10**6
 
 
 def test_slots_are_a_draw_of_their_own(world: World) -> None:

@@ -13,7 +13,7 @@ from test_status_log import proven, world_  # noqa: F401
 
 from claims.errors import ClaimsError
 from claims.evidence import decode_evidence
-from claims.inspect_file import Opening
+from claims.inspect_file import Opening, saved_in
 from claims.inspect_open import MaterialError, OpeningRejected, check_opening
 from claims.inspect_record import Record
 from claims.inspect_report import site_lines
@@ -28,7 +28,7 @@ def _hidden_parent() -> base.World:
     lab = base.World()
     run = replace(lab.slots.slots[1], parent1=HIDDEN, genesis_commitment=bytes(32), genesis_round=0)
     lab.slots = replace(lab.slots, slots=(lab.slots.slots[0], run))
-    entries = [lab._publish(epoch) for epoch in range(base.EPOCHS)]
+    entries = [*(lab._publish(epoch) for epoch in range(base.EPOCHS)), lab.claim_entry()]
     closed = base.behind(lab.terms, lab.sealed, lab.slots.slots)
     nothing = RegistryEntry("hidden", HIDDEN, 3, 0, 0, 0, 0, 0, 0, 0, b"h" * 32, 0)
     lab.closing = base.of_entries(replace(closed, entries=(closed.entries[0], nothing, *closed.entries[1:])))
@@ -63,7 +63,7 @@ def _lineage() -> base.World:
         names[place] = f"run-{tag}"
     named = tuple(names.get(place, f"other-{place}") for place in range(len(slots)))
     lab.slots = replace(lab.slots, slots=tuple(slots), names=named)
-    entries = [lab._publish(epoch) for epoch in range(base.EPOCHS)]
+    entries = [*(lab._publish(epoch) for epoch in range(base.EPOCHS)), lab.claim_entry()]
     lab.closing = base.behind(lab.terms, lab.sealed, lab.slots.slots)
     lab.log = base.FakeLog(entries, lab.log.time)
     lab.drawn = base.draw_committed(lab.terms, "alpha", 0, base.ROUND, lab.log)
@@ -72,9 +72,11 @@ def _lineage() -> base.World:
 
 
 def _with_slots(lab: base.World, opening: Opening, indices: list[int]) -> Opening:
-    """The opening with these slots and a proof for them, signed."""
+    """The opening with these slots, each under every head that it needs (all have one list and seed), and a proof, signed."""
     opened = base.SlotOpening.several(lab.slots.slots, indices, lab.slots.seed, 16)
-    slots = tuple(base.OpenedSlot(lab.slots.names[one.index] if one.slot.used else "", one) for one in opened)
+    names = [lab.slots.names[one.index] if one.slot.used else "" for one in opened]
+    saved = [None if saved_in(one.slot, 0, base.EPOCHS - 1) is None else (one.salt, one.path) for one in opened]
+    slots = tuple(map(base.OpenedSlot, names, opened, saved))
     readings, _ = base.shown(opening)
     binding = base.bind(lab.terms, "alpha", 0, lab.closing, readings, [one.slot for one in opened], base.LAB_KEY)
     return base.resign(replace(opening, slots=slots, binding=binding))
@@ -112,6 +114,7 @@ def _saved_in_hour_1(noted: int, base_then: int = 0) -> base.World:
     for epoch in range(base.EPOCHS):
         lab.slots = lists[epoch]
         entries.append(lab._publish(epoch))
+    entries.append(lab.claim_entry())
     lab.registry = lists.__getitem__  # type: ignore[method-assign]
     lab.closing = base.behind(lab.terms, lab.sealed, lab.slots.slots)
     lab.log = base.FakeLog(entries, lab.log.time)
@@ -194,9 +197,21 @@ def test_a_host_that_hides_heads_in_time_chooses_no_round(world: base.World) -> 
         base.draw_committed(world.terms, "alpha", 0, base.ROUND, base.FakeLog(world.log.entries, deadline + 3))
 
 
+def test_a_claim_made_after_the_draw_is_drawn_from_again(world_: log.Published) -> None:  # noqa: F811
+    """The lab waited for the round that would have drawn, and told the truth where it opens: a pass of that round is none."""
+    world_.epochs()
+    world_.claim(log.DRAWN + 60)
+    log.record(world_, log.DRAWN + 120, "passed")
+    row, again = world_.row(log.DRAWN + 180), log.DRAWN + 60 + log.HOUR
+    assert (row.state, row.late, row.inspections) == ("proven", True, ())
+    assert any("is the one to draw from" in text for text in world_.at(log.DRAWN + 180).problems)
+    assert world_.row(again).state == "proven" and world_.row(again + 4).state == "under inspection"
+    assert str(log.round_after(again)) in world_.row(again + 4).reason
+
+
 def test_an_earlier_round_accuses_only_if_it_could_have_been_drawn(proven: log.Published) -> None:  # noqa: F811
     """Nobody makes up a round before the entries were due, or one that its own date does not give."""
-    for changes in ({"round": log.ROUND - 1}, {"round": log.ROUND - 1, "committed": log.END}, {"committed": log.END + 5 * log.HOUR}):
+    for changes in ({"round": log.ROUND - 1}, {"round": log.ROUND - 1, "committed": log.END}, {"committed": log.END + 8 * log.HOUR}):
         log.record(proven, log.DRAWN + 10, "failed", **changes)
         row = proven.row(log.DRAWN + 20)
         assert (row.state, row.inspections) == ("under inspection", ())

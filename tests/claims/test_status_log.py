@@ -365,7 +365,7 @@ def record(world_: Published, at: int, outcome: str, author: str = "beta", *, ke
     world_.add(at, sign_entry(key, InspectionEntry(TERMS.digest, author, "alpha", 0, number, outcomes, digest)))
 
 
-ROUND = round_after(END + 2 * HOUR + HOUR)
+ROUND = round_after(END + 6 * HOUR + HOUR)
 DRAWN = time_of_round(ROUND)
 
 
@@ -402,7 +402,7 @@ def test_one_failure_outweighs_a_pass(proven: Published) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"keep": False}, {"round": ROUND + 1}, {"round": ROUND - 1}, {"draws": 7}, {"slots": 0}, {"committed": END + 3 * HOUR},
+        {"keep": False}, {"round": ROUND + 1}, {"round": ROUND - 1}, {"draws": 7}, {"slots": 0}, {"committed": END + 7 * HOUR},
     ],
 )  # fmt: skip
 def test_records_that_do_not_count(proven: Published, changes: dict[str, Any]) -> None:
