@@ -5,7 +5,7 @@ from __future__ import annotations
 import claim_samples
 import numpy as np
 import pytest
-from claim_forge import unchecked_trace
+from claim_forge import Forge, unchecked_trace
 
 from circuits.claim import claim_program, public_vector
 from circuits.gadgets import COLUMNS, KINDS
@@ -113,6 +113,49 @@ def test_every_cell_that_means_something_is_caught(results):
 def test_documented_free_cells_are_free(results):
     found = {kind: set().union(*(free.get(kind, set()) for free, _ in results)) for kind in FREE}
     assert found == FREE
+
+
+# README.md sections 3 and 7: bytes that mean nothing in their kind of row, if their look-up is counted again.
+UNLISTED = {
+    "padding": range(20), "hd": range(20), "mi": range(20), "el": range(20), "busy": (), "idle": (18, 19), "er": range(10, 20),
+    "e0": (18, 19), "e1": (18, 19), "e2": (13, 19), "e3": range(16, 20), "e4": (),
+}  # fmt: skip
+OLD = {"e0": range(9, 15), "e1": (0, 1, 4, 5, 8, 9), "e2": (0, 1, 4, 5)}
+RESIDUE_BYTES = {"e0": (3, 4, 5)}
+
+
+def free_bytes(forge, row):
+    """Byte columns of a row that may be some other byte, all else unchanged but the multiplicities of the byte table."""
+    program, publics, n = claim_program(), public_vector(forge.statement), forge.trace.shape[1]
+    buses = [i for i, name in enumerate(program.interaction_names) if not name.startswith("bytes_")]
+    changes = [(COLUMNS.index("byte", i), step) for i in range(20) for step in (1, 2, 64, 255)]
+    before, here, after = (np.repeat(forge.trace[:, [(row + k) % n]].astype(np.uint64), len(changes) + 1, axis=1) for k in (-1, 0, 1))
+    for k, (column, step) in enumerate(changes, 1):
+        here[column, k] = (here[column, k] + np.uint64(step)) % np.uint64(256)
+    rows = np.full(len(changes) + 1, row)
+    one = evaluate(program, publics, here, after, selectors(rows, n))
+    two = evaluate(program, publics, before, here, selectors((rows - 1) % n, n))
+    fails = one.constraints.any(axis=0) | two.constraints.any(axis=0)
+    for i in buses:
+        sent = np.concatenate([one.numerators[i], one.messages[i] * one.numerators[i].any(axis=0)])
+        fails |= (sent != sent[:, :1]).any(axis=0)
+    assert not fails[0]
+    return {i for i in range(20) if not fails[1 + 4 * i : 5 + 4 * i].all()}
+
+
+@pytest.mark.parametrize("shape", ["rich", "first_period"])
+def test_bytes_that_mean_something_are_caught(shape):
+    forge = Forge(*claim_samples.SHAPES[shape]())
+    for row in range(1, forge.layout.used + 1):
+        kind = kind_of(forge.trace, row)
+        if kind == "iv":
+            continue
+        expected = set(UNLISTED[kind])
+        if not forge["new", 0, row]:
+            expected |= set(OLD.get(kind, ()))
+        if forge["residue", 0, row]:
+            expected |= set(RESIDUE_BYTES.get(kind, ()))
+        assert free_bytes(forge, row) == expected, (row, kind)
 
 
 def test_every_constraint_fires(results):
