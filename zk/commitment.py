@@ -100,7 +100,7 @@ class Committer:
     def _sample(self, coset: U32) -> U32:
         """Every (N/S)-th row and the rows after them of (columns, N + pad) values on a coset."""
         step = self.n // self.sample_rows
-        return np.stack([coset[:, k : self.n : step] for k in (0, 1)], axis=1)
+        return np.stack([coset[:, k : self.n + k : step] for k in (0, 1)], axis=1)
 
     def _room(self, columns: int, cosets: int) -> U32:
         """Room for an extended matrix, in the trace's memory while that lasts."""

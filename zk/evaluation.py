@@ -1,5 +1,5 @@
-"""Evaluating an AIR at one extension point: program, LogUp constraints, public interactions. Standard library
-only.
+"""Evaluating an AIR at one extension point: program, LogUp constraints, public interactions, and the identity with the
+quotient that both sides check there. Standard library only.
 
 Base elements meet extension coefficients in *packed* sums: five coordinates of a coefficient sit 96 bits
 apart in one integer, so that sum(map(mul, row, packed)) does five inner products at once. A product is below
@@ -231,3 +231,37 @@ def quotient_value(chunks: Sequence[Ext], zeta: Ext, split: int) -> Ext:
     """Q(zeta) = Q_0(zeta) + zeta^split Q_1(zeta) from the values of the ten chunk columns."""
     low, high = combine_coordinates(chunks[:DEGREE]), combine_coordinates(chunks[DEGREE:])
     return ext_add(low, ext_mul(ext_pow(zeta, split), high))
+
+
+def identity_holds(
+    program: Program,
+    publics: Sequence[int],
+    public_interactions: Sequence[PublicInteraction],
+    log_rows: int,
+    split: int,
+    lookup: Challenges,
+    coefficients: Sequence[Ext],
+    zeta: Ext,
+    values: Sequence[Sequence[Ext]],
+) -> bool:
+    """PROTOCOL.md step 4: whether the combination of all constraints at zeta is (zeta^N - 1) Q(zeta).
+
+    The verifier's check; and the prover's, before it lets a proof go.
+
+    Args:
+        program, publics, public_interactions: the statement, of 2^log_rows rows.
+        split: M.
+        lookup, coefficients, zeta: the challenges of steps 1 to 3.
+        values: the out-of-domain values by kind, as `Shape.split` gives them.
+
+    Raises:
+        ProofRejected: `public interaction`.
+        AirError: the program reads what does not exist.
+    """
+    main, aux, chunks, main_next, acc_next = values
+    found = evaluate_program(program, main, main_next, publics, selectors(zeta, log_rows))
+    share = ext_scale(public_sum(public_interactions, lookup), inverse(1 << log_rows))
+    columns = [combine_coordinates(aux[i : i + DEGREE]) for i in range(0, len(aux), DEGREE)]
+    lookups = lookup_constraints(program, found, lookup, columns, combine_coordinates(acc_next), share)
+    vanishing = ext_sub(ext_pow(zeta, 1 << log_rows), ONE)
+    return ext_dot(coefficients, found.constraints + lookups) == ext_mul(vanishing, quotient_value(chunks, zeta, split))

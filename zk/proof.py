@@ -70,6 +70,14 @@ class Shape:
         fixed = len(MAGIC) + 2 + 3 * (HASH_BYTES + NONCE_BYTES) + 2 * NONCE_BYTES
         return fixed + EXT_BYTES * (self.values + self.final_length) + self.folds * (HASH_BYTES + NONCE_BYTES)
 
+    def split(self, values: Sequence[Ext]) -> list[Sequence[Ext]]:
+        """The out-of-domain values by kind, as in `counts`."""
+        parts, start = [], 0
+        for count in self.counts:
+            parts.append(values[start : start + count])
+            start += count
+        return parts
+
     def leaves(self, queries: Sequence[int]) -> list[list[int]]:
         """Leaf numbers opened in each tree, ascending and distinct, for LDE indices `queries`."""
         distinct = sorted(set(queries))

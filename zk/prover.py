@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from zk.air import ASSERT, CONST, PUB, Program
 from zk.commitment import Committed, Committer
 from zk.errors import OptionsError, WitnessError
-from zk.evaluation import Challenges, PublicInteraction, ext_dot, powers, public_sum
+from zk.evaluation import Challenges, PublicInteraction, ext_dot, identity_holds, powers, public_sum
 from zk.field import DEGREE, GENERATOR, Ext, P, embed, ext_pow, ext_scale, ext_sub, inverse, root_of_unity
 from zk.hiding import U32, uniform_elements
 from zk.kernels import deep, field, hashing, logup, ntt, vm
@@ -148,6 +148,7 @@ class _Run:
 
         self._phase("out of domain")
         values = self._out_of_domain(zeta, main, aux, quotient)  # 4
+        self._check_identity(lookup, coefficients, zeta, values)
         t.absorb("out of domain", pack_ext(values))
         deep_nonce = self._grind("deep grinding", grinding)
 
@@ -256,6 +257,18 @@ class _Run:
 
         opened = self._opened(zeta, main, aux, quotient)
         return tuple(value for shift, (point, columns) in enumerate(opened) for value in at(point, columns, shift))
+
+    def _check_identity(self, lookup: Challenges, coefficients: Sequence[Ext], zeta: Ext, values: Sequence[Ext]) -> None:
+        """The verifier's own check, before anything is shown: a false quotient tells how the trace fails. Raises WitnessError.
+
+        The quotient's degree tells most failures sooner, but not those of low degree over the trace, as of all rows alike.
+        """
+        split = self.options.chunk(self.log_rows)
+        if not identity_holds(
+            self.program, self.publics, self.public_interactions, self.log_rows, split, lookup, coefficients, zeta,
+            self.shape.split(values),
+        ):  # fmt: skip
+            raise WitnessError("a constraint does not hold on the trace")
 
     def _opened(
         self, zeta: Ext, main: Committed, aux: Committed, quotient: Committed

@@ -18,15 +18,10 @@ from zk.errors import AirError, OptionsError, ProofRejected, StatementError
 from zk.evaluation import (
     Challenges,
     PublicInteraction,
-    combine_coordinates,
     dot,
-    evaluate_program,
     ext_dot,
-    lookup_constraints,
+    identity_holds,
     pack,
-    public_sum,
-    quotient_value,
-    selectors,
 )
 from zk.field import (
     DEGREE,
@@ -225,17 +220,11 @@ class _Run:
 
     def check_out_of_domain(self, draws: _Draws) -> None:
         """Step 4: the constraints' combination at zeta is the vanishing polynomial times the quotient."""
-        log_rows, zeta = self.shape.log_rows, draws.zeta
-        main, aux, chunks, main_next, acc_next = _split(self.head.values, self.shape.counts)
-        at = selectors(zeta, log_rows)
-        values = evaluate_program(self.program, main, main_next, self.publics, at)
-        share = ext_scale(public_sum(self.public_interactions, draws.lookup), inverse(1 << log_rows))
-        columns = [combine_coordinates(aux[i : i + DEGREE]) for i in range(0, len(aux), DEGREE)]
-        lookups = lookup_constraints(self.program, values, draws.lookup, columns, combine_coordinates(acc_next), share)
-        combined = ext_dot(draws.constraint, values.constraints + lookups)
-        quotient = quotient_value(chunks, zeta, self.options.chunk(log_rows))
-        vanishing = ext_sub(ext_pow(zeta, 1 << log_rows), ONE)
-        if combined != ext_mul(vanishing, quotient):
+        log_rows = self.shape.log_rows
+        if not identity_holds(
+            self.program, self.publics, self.public_interactions, log_rows, self.options.chunk(log_rows),
+            draws.lookup, draws.constraint, draws.zeta, self.shape.split(self.head.values),
+        ):  # fmt: skip
             raise ProofRejected("out of domain", "the constraints do not match the quotient")
 
     def check_queries(self, draws: _Draws, openings: Sequence[Opening]) -> None:
@@ -280,14 +269,6 @@ class _Run:
             m0, m1, m2, m3, m4 = quotient[CHUNK_COLUMNS:]
             result.append(ext_add(value, (m0, m1, m2, m3, m4)))
         return result
-
-
-def _split(values: Sequence[Ext], counts: Sequence[int]) -> list[Sequence[Ext]]:
-    parts, start = [], 0
-    for count in counts:
-        parts.append(values[start : start + count])
-        start += count
-    return parts
 
 
 def _row(raw: bytes) -> tuple[int, ...]:

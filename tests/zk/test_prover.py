@@ -10,11 +10,13 @@ import pytest
 
 from tests import toy
 from tests.reference import verifier as second
+from zk.air import Columns, compile_air
 from zk.errors import OptionsError, WitnessError
-from zk.field import P
+from zk.field import P, root_of_unity
 from zk.hiding import leaf_salts, masked_coefficients, random_words, uniform_elements
 from zk.kernels import ntt
 from zk.kernels.field import to_mont
+from zk.kernels.quotient import quotient_coefficients
 from zk.options import STD
 from zk.proof import parse_head, proof_shape
 from zk.prover import PHASES, alloc_trace, prove
@@ -41,11 +43,13 @@ def test_both_verifiers_accept(make, log_rows):
     accept(instance, proof_of(instance))
 
 
+@pytest.mark.parametrize("log_rows", [8, 9])
 @pytest.mark.parametrize(
-    "changes", [{"log_blowup": 3}, {"log_blowup": 4}, {"queries": 9, "slack_shift": 1}, {"log_final_rows": 9}]
+    "changes", [{"log_blowup": 3}, {"log_blowup": 4}, {"queries": 23, "slack_shift": 1}, {"log_final_rows": 9}]
 )
-def test_other_options(changes):
-    instance = toy.sums(log_rows=9, options=replace(toy.TOY_OPTIONS, **changes))
+def test_other_options(changes, log_rows):
+    """At 2^8 rows, 23 queries are as many as fit, and the quotient's sample on the third coset is all of it."""
+    instance = toy.sums(log_rows=log_rows, options=replace(toy.TOY_OPTIONS, **changes))
     accept(instance, proof_of(instance))
 
 
@@ -76,6 +80,43 @@ def test_a_false_public_value_is_never_proven():
         proof_of(instance.but(public_interactions=[(multiplicity, [message[0], message[1] + 1])]))
     with pytest.raises(WitnessError):
         proof_of(instance.but(public_interactions=[]))
+
+
+def polynomials_of_a_public(b):
+    """Column k is the public input plus the row's point w^i times k: what is wrong with a false one is a polynomial of low degree."""
+    row, after = b.row, b.next
+    b.assert_equal("level", row.one("level"), b.public("v"))
+    b.assert_zero("climbs", after.one("point") - root_of_unity(8) * row.one("point"))
+    b.assert_equal("slope", row.one("slope"), b.public("v") + row.one("point"))
+    b.interact("out", 1, (1, row.one("level")))
+    b.interact("back", -1, (1, row.one("level")))
+
+
+@pytest.mark.parametrize("column, error", [("level", [1, 0]), ("slope", [1, 0]), ("slope", [0, 1]), ("slope", [3, 5])])
+def test_what_fails_on_all_rows_alike_is_never_proven(column, error):
+    """The quotient of such a trace has no more coefficients than a true one: the identity out of domain tells."""
+    program = compile_air(Columns({"level": 1, "point": 1, "slope": 1}), ["v"], polynomials_of_a_public)
+    points = [pow(root_of_unity(8), i, P) for i in range(256)]
+    trace = [[7] * 256, points, [(7 + x) % P for x in points]]
+    instance = toy.Instance(program, [7], [], trace)
+    accept(instance, proof_of(instance))
+    false = instance.but()
+    false.column(column)[:] = [(v + error[0] + error[1] * x) % P for v, x in zip(false.column(column), points, strict=True)]
+    with pytest.raises(WitnessError):
+        proof_of(false)
+
+
+def test_a_quotient_that_is_computed_wrong_is_never_shown(monkeypatch):
+    """The prover's own check stands between its kernels and the proof: one coefficient off, and nothing leaves."""
+
+    def off_by_one(*arguments):
+        q = quotient_coefficients(*arguments)
+        q[2, 17] = (int(q[2, 17]) + 1) % P
+        return q
+
+    monkeypatch.setattr("zk.prover.quotient_coefficients", off_by_one)
+    with pytest.raises(WitnessError):
+        proof_of(toy.sums(log_rows=8))
 
 
 def test_height_and_shape_are_checked():
