@@ -1,9 +1,10 @@
 """Soundness of a proof in bits, term by term, from the actual program, height and options.
 
-Notation: F the extension field, |F| = p^5; N rows; n = B N points; d the degree bound, and F(x) of
-PROTOCOL.md section 6 has degree < d, so an opened word has degree <= d (DEEP divides by one linear factor):
-rho = (d + 1) / n, or the rate of a folded layer where rounding makes that larger. theta is the proximity
-radius, L bounds the number of codewords within it.
+Notation: F the extension field, |F| = p^5; N rows; n = B N points; d the degree bound that FRI shows: F(x) of
+PROTOCOL.md section 6 is eight times shorter with each of R folds, so a final polynomial of d_R coefficients shows
+degree < d = 8^R d_R (under `std` the bound of section 3; more than that where its rounding up is not exact). An opened
+word has degree <= d (DEEP divides by one linear factor): rho = (d + 1) / n. theta is the proximity radius, L bounds
+the number of codewords within it.
 
 Convention: *round by round* (eprint 2019/1261, 2023/1071). Before each challenge the prover's chance that it
 turns a doomed transcript into a good one is at most that round's error; Fiat-Shamir then costs an attacker
@@ -32,6 +33,18 @@ the report lists it apart. SHA-256 as a random oracle is assumed throughout; col
   columns of degree d.
 - deep: the words are combined with independent coefficients, an affine space. fold: a curve of degree 7.
 - query: indices are drawn with repetition.
+
+The words of a tree are one word, over as many coordinates as it has columns, so L bounds how many tuples of codewords
+are near. They are words over F_p, and a polynomial that agrees with such a word on more points than its degree has its
+coefficients in F_p: what is decoded is a trace over F_p, and LogUp's multiplicities lie there.
+
+A query counts for a layer only if it passed the layers before, so what is to be near a codeword is a fold of f_0..f_7
+where points have weights, the share of queries that got there. With unique decoding that costs nothing: let more than
+7 n / 8^(r+1) challenges give a fold that agrees with a codeword on weight 1 - theta or more. It agrees on as many points,
+so by the theorem all these codewords fold the same g_0..g_7. A point at which some f_m is not g_m agrees for at most
+seven challenges; so for one of the challenges no such point agrees, and the points where all f_m are g_m have that
+weight. Under Johnson's bound, BCIKS20 section 7 has the theorems with weights, at that paper's constants; the figures
+below are those of the theorems without.
 
 **Unique decoding**: theta = (1 - rho) / 2, L = 1, C(n) = n: BCIKS20 (eprint 2020/654) Theorems 1.4 (lines),
 1.5 (curves, times the degree), 1.6 (affine spaces). The codeword within theta is unique, so
@@ -180,9 +193,8 @@ def _sizes(
 ) -> _Sizes:
     rows = 1 << log_rows
     points = rows << options.log_blowup
-    d = options.degree_bound(log_rows)
     folds = options.folds(log_rows)
-    rates = [options.degree_bound(log_rows, r) / (points >> ARITY_BITS * r) for r in range(folds + 1)]
+    d = options.final_length(log_rows) << ARITY_BITS * folds
     fractions = len(program.interactions) * rows + len(public_interactions)
     if fractions >= P:
         raise OptionsError(f"{fractions} fractions in the LogUp sum: multiplicities could wrap modulo p")
@@ -191,7 +203,7 @@ def _sizes(
     return _Sizes(
         rows=rows,
         points=points,
-        rate=max((d + 1) / points, *rates),
+        rate=(d + 1) / points,
         fractions=fractions,
         width=max(1, max(messages, default=1) - 1),
         numerators=max((n for n, _ in program.interactions), default=1),

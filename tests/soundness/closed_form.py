@@ -59,15 +59,15 @@ def bits(error: Decimal) -> Decimal:
 
 
 def _shape(parameters: Parameters, rows: int) -> tuple[int, int, Decimal, list[int]]:
-    """Points, degree bound, largest rate of any layer, points of each folded layer."""
-    points, d = rows * parameters.blowup, rows + rows // parameters.slack
-    rate, layers, bound, size = Decimal(d + 1) / points, [], d, points
+    """Points, degree bound that FRI shows, rate, points of each folded layer."""
+    points, bound = rows * parameters.blowup, rows + rows // parameters.slack
+    layers, size = [], points
     while size // parameters.blowup > parameters.final_rows:
         size //= parameters.arity
         bound = -(-bound // parameters.arity)
         layers.append(size)
-        rate = max(rate, Decimal(bound) / size)
-    return points, d, rate, layers
+    d = bound * parameters.arity ** len(layers)  # a final polynomial of that length stands for any polynomial that long
+    return points, d, Decimal(d + 1) / points, layers
 
 
 def _rounds(

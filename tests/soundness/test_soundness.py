@@ -41,6 +41,7 @@ def test_std_agrees_with_the_closed_formulas_at_every_height(log_rows: int, mete
         ({"slack_shift": 2}, {"slack": 4}),
         ({"log_final_rows": 5}, {"final_rows": 32}),
         ({"query_grinding": 0, "queries": 300}, {"query_grinding": 0, "queries": 300}),
+        ({"slack_shift": 8, "log_final_rows": 3}, {"slack": 256, "final_rows": 8}),
     ],
 )
 def test_other_options_agree_too(changes: dict[str, int], text: dict[str, int]) -> None:

@@ -100,6 +100,19 @@ def test_what_takes_bits(less):
     assert report(**less).unique_decoding.bits < report().unique_decoding.bits
 
 
+@pytest.mark.parametrize("log_rows", range(16, 23))
+def test_fri_shows_the_degree_bound_itself_under_std(log_rows):
+    assert STD.final_length(log_rows) << 3 * STD.folds(log_rows) == STD.degree_bound(log_rows)
+
+
+def test_a_final_polynomial_rounded_up_shows_a_larger_bound():
+    """At 2^18 rows, slack 1/256 and five folds: 263168 / 8^5 is a little more than 8, so 9 coefficients stand for 9 8^5."""
+    rounded = report(slack_shift=8, log_final_rows=3)
+    assert rounded.rate == (9 * 8**5 + 1) / (4 << 18) > report(slack_shift=8).rate == (263168 + 1) / (4 << 18)
+    zeta = term(rounded.unique_decoding, "zeta").algebraic
+    assert zeta == pytest.approx(FIELD - math.log2(3 * 9 * 8**5), abs=1e-6)
+
+
 def test_slack_of_an_eighth_costs_four_bits():
     assert report(slack_shift=3).unique_decoding.bits == pytest.approx(103.5 - 3.9, abs=0.1)
 

@@ -48,7 +48,8 @@ function johnson(sizes, m) {
 
 /** Soundness of a statement's proofs: {unique, johnson, rate}. Rejected("options") where multiplicities could wrap. */
 export function securityReport(program, shape, options, publicInteractions) {
-  const { rows, points, bound, bounds } = shape;
+  const { rows, points, bounds, folds } = shape;
+  const bound = bounds[folds] * 8 ** folds; // what FRI shows
   const fractions = program.interactions.length * rows + publicInteractions.length;
   if (fractions >= P) throw new Rejected("options", "so many fractions that multiplicities could wrap modulo p");
   const lengths = [...program.interactions.map((i) => i.messages), ...publicInteractions.map(([, m]) => m.length)];
@@ -56,7 +57,7 @@ export function securityReport(program, shape, options, publicInteractions) {
     options,
     shape,
     fractions,
-    rate: Math.max((bound + 1) / points, ...bounds.map((d, r) => d / (points / 8 ** r))),
+    rate: (bound + 1) / points,
     width: Math.max(1, lengths.reduce((a, b) => Math.max(a, b), 0) - 1),
     numerators: program.interactions.reduce((a, i) => Math.max(a, i.numerators), 1),
     zetaDegree: Math.max(constraintDegree(program, rows, bound), rows + shape.chunk + bound),
