@@ -43,8 +43,8 @@ where points have weights, the share of queries that got there. With unique deco
 7 n / 8^(r+1) challenges give a fold that agrees with a codeword on weight 1 - theta or more. It agrees on as many points,
 so by the theorem all these codewords fold the same g_0..g_7. A point at which some f_m is not g_m agrees for at most
 seven challenges; so for one of the challenges no such point agrees, and the points where all f_m are g_m have that
-weight. Under Johnson's bound, BCIKS20 section 7 has the theorems with weights, at that paper's constants; the figures
-below are those of the theorems without.
+weight. Under Johnson's bound BCHKS25 Theorem 4.6 says it outright: but for its exceptional challenges, on whatever set a
+fold agrees with a codeword, on that same set f_0..f_7 do.
 
 **Unique decoding**: theta = (1 - rho) / 2, L = 1, C(n) = n: BCIKS20 (eprint 2020/654) Theorems 1.4 (lines),
 1.5 (curves, times the degree), 1.6 (affine spaces). The codeword within theta is unique, so
