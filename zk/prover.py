@@ -192,7 +192,7 @@ class _Run:
         n = self.rows
         h = logup.fractions(
             vm.interactions_only(self.ops), self.consts, trace[:, None], n, self._challenges(lookup),
-            np.array(self.program.groups), _row_selectors(n),
+            np.array(self.program.groups), _row_selectors(self.log_rows),
         )  # fmt: skip
         total = public_sum(self.public_interactions, lookup)
         offset = ext_scale(total, inverse(n))
@@ -377,12 +377,12 @@ def _kernel_program(program: Program, publics: Sequence[int]) -> tuple[NDArray[n
     return ops, field.to_mont(np.array([*program.constants, *publics] or [0], dtype=np.uint32))
 
 
-def _row_selectors(n: int) -> U32:
-    """Selectors on the trace rows, (3, 1, N); the transition selector as 1 but on the last row (interactions never use it)."""
+def _row_selectors(log_rows: int) -> U32:
+    """Selectors on the trace rows, (3, 1, N)."""
+    n, w = 1 << log_rows, root_of_unity(log_rows)
     selectors = np.zeros((3, 1, n), dtype=np.uint32)
-    one = field.to_mont(np.array([1], dtype=np.uint32))[0]
-    selectors[0, 0, 0] = selectors[1, 0, -1] = one
-    selectors[2, 0, :-1] = one
+    selectors[0, 0, 0] = selectors[1, 0, -1] = field.to_mont(np.array([1], dtype=np.uint32))[0]
+    selectors[2, 0] = _sub(field.powers(1, w, n), field.to_mont(np.array([inverse(w)], dtype=np.uint32)))
     return selectors
 
 

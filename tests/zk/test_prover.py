@@ -161,6 +161,22 @@ def test_randomness_is_fresh_and_uniform():
     assert not (uniform_elements((1000,)) == uniform_elements((1000,))).all()
 
 
+def test_selectors_in_lookups():
+    """All three, weighing messages that only together cancel: by what the polynomials are on the rows, not by 0 and 1."""
+
+    def constraints(b):
+        row = b.row
+        b.interact("sent", b.is_transition * 3 + b.is_first + b.is_last, (1, row.one("n")))
+        b.interact("received", -1 * row.one("weight"), (1, row.one("n")))
+
+    program = compile_air(Columns({"n": 1, "weight": 1}), [], constraints)
+    w = root_of_unity(8)
+    weights = [3 * (pow(w, i, P) - pow(w, -1, P)) % P for i in range(256)]
+    weights[0], weights[-1] = (weights[0] + 1) % P, 1
+    instance = toy.Instance(program, [], [], [list(range(256)), weights])
+    accept(instance, proof_of(instance))
+
+
 @pytest.mark.parametrize("log_rows", [9, 11])
 @pytest.mark.parametrize("log_blowup", [2, 3])
 def test_cosets_that_were_dropped_are_opened_all_the_same(monkeypatch, log_rows, log_blowup):
