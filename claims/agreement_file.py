@@ -24,6 +24,12 @@ from claims.units import cap_from_text, peak_from_text, seconds_from_text, time_
 __all__ = ["FORMAT", "is_public_key", "load_agreement", "parse_agreement"]
 
 FORMAT = "standstill-agreement/2"
+MAX_DOTS = 16
+"""Dots of keys in one line; [lab.caps] has one."""
+_TEXTS = re.compile(
+    r"""#[^\n]*+|\"{3}(?:[^"\\]|\\.|"(?!""))*+"{0,5}|'{3}(?:[^']|'(?!''))*+'{0,5}|"(?:[^"\\\n]|\\.)*+"?|'[^'\n]*+'?""", re.DOTALL
+)
+"""Comments and texts of TOML; one that does not end goes to the end of its line or of the file."""
 T = TypeVar("T")
 
 
@@ -45,6 +51,10 @@ def load_agreement(path: str | os.PathLike[str]) -> ag.Agreement:
 
 def parse_agreement(text: str, source: str = "agreement.toml") -> ag.Agreement:
     """Parse and validate agreement text. Raises AgreementError naming ``source``, field and line."""
+    # tomllib takes time and memory by the square of a key's parts.
+    for number, line in enumerate(_TEXTS.sub(_newlines, text).split("\n"), 1):
+        if line.count(".") > MAX_DOTS:
+            raise AgreementError(source, "", number, f"a key with more than {MAX_DOTS} dots", "no field has so many")
     try:
         values = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
@@ -55,6 +65,10 @@ def parse_agreement(text: str, source: str = "agreement.toml") -> ag.Agreement:
     agreement = _agreement(root)
     validate(agreement, root.error)
     return agreement
+
+
+def _newlines(match: re.Match[str]) -> str:
+    return "\n" * match[0].count("\n")
 
 
 class _Table:
@@ -88,7 +102,8 @@ class _Table:
     def integer(self, key: str, low: int, high: int) -> int:
         value = self._take(key, int, "a whole number")
         if not low <= value <= high:
-            raise self.error(key, f"{value} is not between {low} and {high}", "choose a value in this range")
+            shown = value if abs(value) < 2**64 else "a number of 2^64 or more"  # Python writes no number of 4,301 digits
+            raise self.error(key, f"{shown} is not between {low} and {high}", "choose a value in this range")
         return value
 
     def time(self, key: str) -> int:

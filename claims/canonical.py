@@ -34,7 +34,7 @@ NAME_RULE = "1 to 64 of a-z 0-9 . _ - and a letter or digit first"
 
 Head = tuple[int, ...]
 
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)  # a text that does not end goes to the end: else quadratic
 MAX_NESTING = 16
 """Depth of brackets that any of our JSON formats could need, with room to spare."""
 

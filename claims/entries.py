@@ -317,6 +317,7 @@ class PublishedEntries:
         self.undecodable = 0
         self.refused: list[tuple[int, str]] = []
         self._found: dict[Identity, tuple[Entry, int]] = {}
+        self._under: dict[bytes, PublishedEntries] = {agreement.digest: self}
         for index, data in entries:
             self._add(index, data)
 
@@ -341,6 +342,14 @@ class PublishedEntries:
             self._found[entry.identity] = (entry, index)
         elif unsigned_bytes(known[0]) != unsigned_bytes(entry):
             self.conflicts.append(Conflict(known[1], known[0], index, entry))
+
+    def under(self, agreement: Agreement) -> PublishedEntries:
+        """What the same log's entries say under another agreement."""
+        found = self._under.get(agreement.digest)
+        if found is None:
+            found = PublishedEntries(agreement, [(index, encode_entry(entry)) for index, entry in self.others])
+            self._under[agreement.digest] = found
+        return found
 
     def epoch(self, lab: str, epoch: int) -> tuple[EpochEntry, int] | None:
         """The first epoch entry of a lab, with its index, or None."""

@@ -51,7 +51,7 @@ class Evidence:
         continuity: "opening head", "previous claim" or "not checked".
         oldest_previous: period of the oldest previous claim that was given.
         previous_proofs_skipped: previous proofs were taken as accepted before.
-        log: "none agreed", "not checked" or "checked".
+        log: "none agreed", "not checked", "checked", or "previous not checked": an earlier claim's agreement has another log.
     """
 
     unsigned_parties: tuple[str, ...]
@@ -88,6 +88,8 @@ class VerificationReport:
             out.append("continuity: NOT CHECKED: the lab may have started from a registry of its own invention")
         if self.evidence.log == "not checked":
             out.append("log: NOT CHECKED: the readings may have been committed to only after the fact")
+        if self.evidence.log == "previous not checked":
+            out.append("log: NOT CHECKED for the previous claims whose agreement has another log")
         if not self.evidence.signatures_checked:
             out.append("signatures: NOT CHECKED: anybody may have made these heads")
         elif self.evidence.unsigned_parties:

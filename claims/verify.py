@@ -143,10 +143,13 @@ def verify_claim(
     missing = _check_agreement(agreement, signatures, policy)
     chain = [(claim, agreement)]
     _check_terms(claim, agreement, policy)
-    logged = _check_log(claim, data, agreement, log, roots)
+    published = _entries(agreement, log, roots)
+    logged = _check_log(claim, data, agreement, published, roots)
     for earlier in reversed(previous):
         link = parse_claim(earlier)
         _continue_back(link, chain, previous_agreements, policy)
+        if published is not None and not _is_logged(earlier, *chain[-1], published, policy):
+            logged = "previous not checked"
     continuity = _check_continuity(chain, policy)
     if not policy.previous_accepted:
         for link, terms in reversed(chain[1:]):
@@ -247,19 +250,28 @@ def log_trust(agreement: Agreement) -> LogTrust:
     return LogTrust(terms.origin, terms.key, cosigners, terms.cosignatures)
 
 
+def _entries(
+    agreement: Agreement, log: LogView | PublishedEntries | None, roots: bytes | None
+) -> PublishedEntries | None:
+    """The log's entries under the agreement; None where it names none, or log or roots are not given."""
+    from claims.entries import PublishedEntries
+
+    if agreement.log is None or log is None or roots is None:
+        return None
+    published = log if isinstance(log, PublishedEntries) else PublishedEntries(agreement, enumerate(log.entries))
+    if published.agreement.digest != agreement.digest:
+        raise ClaimRejected("log", "the log's entries were read under another agreement")
+    return published
+
+
 def _check_log(
-    claim: Claim, data: bytes, agreement: Agreement, log: LogView | PublishedEntries | None, roots: bytes | None
+    claim: Claim, data: bytes, agreement: Agreement, published: PublishedEntries | None, roots: bytes | None
 ) -> str:
     """Check ``log``; one of "none agreed", "not checked", "checked"."""
     if agreement.log is None:
         return "none agreed"
-    if log is None or roots is None:
+    if published is None or roots is None:
         return "not checked"
-    from claims.entries import PublishedEntries
-
-    published = log if isinstance(log, PublishedEntries) else PublishedEntries(agreement, enumerate(log.entries))
-    if published.agreement.digest != agreement.digest:
-        raise ClaimRejected("log", "the log's entries were read under another agreement")
     if conflicts := published.conflicts_of(claim.lab, claim.period):
         raise ClaimRejected("log", f"two different versions of {conflicts[0].first.title} are in the log")
     entry = published.claim(claim.lab, claim.period)
@@ -271,6 +283,27 @@ def _check_log(
         raise ClaimRejected("log", "the log's entry is about another roots file")
     _check_roots(claim, agreement, _parse_roots(roots), published)
     return "checked"
+
+
+def _is_logged(data: bytes, link: Claim, terms: Agreement, published: PublishedEntries, policy: Policy) -> bool:
+    """Check that a previous claim is the file that its entry in the log names; False where its agreement has another log.
+
+    Else a lab that logged one claim could go on from another, which no other reader of the log has seen.
+    """
+    ours = published.agreement.log
+    if terms.log is None or ours is None:
+        return True
+    if (terms.log.origin, terms.log.key) != (ours.origin, ours.key):
+        return policy.previous_accepted
+    earlier, what = published.under(terms), f"the claim given for period {link.period}"
+    if earlier.conflicts_of(link.lab, link.period):
+        raise ClaimRejected("continuity", f"{what}: two different versions of an entry of the lab for it are in the log")
+    entry = earlier.claim(link.lab, link.period)
+    if entry is None and not policy.previous_accepted:
+        raise ClaimRejected("continuity", f"{what} is not in the log")
+    if entry is not None and entry[0].claim != hashlib.sha256(data).digest():
+        raise ClaimRejected("continuity", f"{what} is not the one that the log names")
+    return True
 
 
 def _parse_roots(data: bytes) -> Roots:
@@ -308,7 +341,10 @@ def _continue_back(
     if link.lab != claim.lab or link.period != claim.period - 1:
         what = f"is lab {link.lab}'s for period {link.period}; the one before is {claim.lab}'s for period {claim.period - 1}"
         raise ClaimRejected("continuity", f"a previous claim {what}")
-    if claim.period == agreement.first_period:
+    if claim.period == agreement.lab(claim.lab).since_period:
+        what = f"lab {claim.lab} starts from its opening head in period {claim.period}: no claim before it counts"
+        raise ClaimRejected("continuity", what)
+    while link.period < agreement.first_period:
         agreement = _predecessor(agreement, amended)
     try:
         _check_terms(link, agreement, policy)
@@ -328,6 +364,8 @@ def _predecessor(agreement: Agreement, amended: Sequence[Agreement]) -> Agreemen
     calendar = (agreement.start, agreement.epoch_seconds, agreement.epochs_per_period)
     if (given.start, given.epoch_seconds, given.epochs_per_period) != calendar:
         raise ClaimRejected("continuity", "the amendment changes the calendar (start, epoch or period)")
+    if given.first_period > agreement.first_period:
+        raise ClaimRejected("continuity", "the amendment begins before the agreement that it amends")
     return given
 
 

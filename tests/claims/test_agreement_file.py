@@ -163,6 +163,25 @@ def test_deep_nesting_is_refused() -> None:
         parse_agreement("a = " + "[" * 100_000, "a.toml")
 
 
+def test_keys_of_many_parts_are_refused_before_they_take_gigabytes() -> None:
+    """tomllib keeps every beginning of a dotted key: 100 KB of one line would take 20 GB."""
+    for line in (".".join(["a"] * 18) + " = 1", "[" + ".".join(["a"] * 18) + "]", 'x = [\n{"a".' + "'b'." * 17 + "c = 1}]"):
+        with pytest.raises(AgreementError, match="more than 16 dots"):
+            parse_agreement(f'name = "x" # "\n{line}\n', "a.toml")
+    dots = "a." * 50
+    for good in (f'"{dots}" # {dots}', f'"""\n{dots}\\"b"""""', f"'''{dots}\n'c'''''", f"'{dots}'"):
+        with pytest.raises(AgreementError, match="none of the choices"):
+            parse_agreement(f"format = {good}\n")
+    with pytest.raises(AgreementError, match="a.toml:4: a key with"):
+        parse_agreement(f'a = """\n\n"""\n{dots}b = 1\n', "a.toml")
+
+
+@pytest.mark.parametrize("number", ["0x" + "f" * 5000, "0b1" + "0" * 20000])
+def test_numbers_that_python_does_not_write_are_refused(number: str) -> None:
+    with pytest.raises(AgreementError, match="2.64 or more is not between"):
+        parse_agreement(world.TEXT.replace("periods = 12", f"periods = {number}"))
+
+
 def test_files(tmp_path) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "a.toml"
     with pytest.raises(UnreadableFile, match="No such file"):

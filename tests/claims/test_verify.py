@@ -219,6 +219,43 @@ def test_amendments_continue_the_amended_agreement() -> None:
     rejected("continuity", world.claim(shifted, 1), first, terms=shifted, previous_agreements=[TERMS], match="calendar")
 
 
+def test_a_new_opening_head_is_where_a_chain_begins() -> None:
+    """An amendment has alpha start over; a chain of its own from before, however sound, does not stand for that."""
+    amends = f'[amends]\ndigest = "{TERMS.digest.hex()}"\nfrom_period = 1\n\n[pause]'
+    text = world.TEXT.replace("[pause]", amends).replace("log_rows = 16", "log_rows = 16\nsince_period = 1")
+    later = parse_agreement(text.replace("00000001", "00000011", 1))
+    opening, first = later.lab("alpha").opening_head, world.claim(TERMS)
+    around = world.claim(later, 1)
+    assert opening != world.OPENING and around.head_before == first.head_after
+    rejected("continuity", around, terms=later, match="opening head")
+    for policy in (Policy(), Policy(previous_accepted=True)):
+        rejected("continuity", around, first, terms=later, previous_agreements=[TERMS], policy=policy, match="no claim before it counts")
+        rejected("continuity", world.claim(later, 2), first, around, terms=later, previous_agreements=[TERMS], policy=policy)
+    start = world.claim(later, 1, before=opening)
+    assert verify(start, terms=later).proven and verify(world.claim(later, 2), start, terms=later).proven
+
+
+def test_an_amendment_corrected_before_it_began() -> None:
+    """Both begin with one period: what came before is the first agreement's."""
+    amends = f'[amends]\ndigest = "{TERMS.digest.hex()}"\nfrom_period = 2\n\n[pause]'
+    wrong = parse_agreement(world.TEXT.replace("[pause]", amends).replace("1e23", "2e23"))
+    chain = [world.claim(TERMS, 0), world.claim(TERMS, 1)]
+    for begin, good in ((2, True), (3, False), (1, False)):
+        amends = f'[amends]\ndigest = "{wrong.digest.hex()}"\nfrom_period = {begin}\n\n[pause]'
+        right = parse_agreement(world.TEXT.replace("[pause]", amends).replace("1e23", "3e23"))
+        claim = world.claim(right, begin)
+        if good:
+            assert verify(claim, *chain, terms=right, previous_agreements=[TERMS, wrong]).proven
+            rejected("continuity", claim, *chain, terms=right, previous_agreements=[wrong], match="was not given")
+        else:
+            before = [*chain, world.claim(wrong, 2)][:begin]
+            options: dict[str, Any] = {"terms": right, "previous_agreements": [TERMS, wrong]}
+            if begin == 1:
+                rejected("continuity", claim, *before, **options, match="begins before the agreement that it amends")
+            else:
+                assert verify(claim, *before, **options).proven
+
+
 def test_proof_only_checks_no_signature_and_says_so() -> None:
     unsigned = replace(world.claim(TERMS), signature=bytes(64))
     report = verify(unsigned, signatures=None, policy=Policy(proof_only=True))

@@ -90,6 +90,7 @@ class Case:
     dropped: set[str] = field(default_factory=set)
     policy: dict[str, bool] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
+    logged: bool = True
 
     def files(self) -> dict[str, Any]:
         """What is handed to a verifier: bytes by name, `previous` a list, `heads` and `entries` of the log lists."""
@@ -138,7 +139,13 @@ class Case:
         for epoch in range(first, first + EPOCHS):
             leaves = [domain("standstill/epoch-meter/v1") + name(m) + self.roots[m][epoch] for m in self.roots if epoch in self.roots[m]]
             out.append(entry(digest, 1, name("alpha") + u32(epoch) + mth(leaves) + sha(b"registry"), LAB_KEY))
-        return [*out, entry(digest, 2, name("alpha") + u32(period) + sha(claim) + sha(roots), LAB_KEY)]
+        earlier = [self.earlier(draft, sha(draft.write())) for draft in self.claims[:-1]] if self.logged else []
+        return [*out, *earlier, entry(digest, 2, name("alpha") + u32(period) + sha(claim) + sha(roots), LAB_KEY)]
+
+    @staticmethod
+    def earlier(draft: ClaimDraft, digest: bytes) -> bytes:
+        """The entry of an earlier claim, whose roots file is not asked for."""
+        return entry(draft.agreement, 2, name("alpha") + u32(draft.period) + digest + sha(b"roots"), LAB_KEY)
 
 
 def eight(rng: random.Random) -> tuple[int, ...]:
@@ -314,6 +321,35 @@ def order_of_previous_claims(case: Case) -> None:
     """One too many, or the claim itself again."""
     extra = case.rng.choice(case.claims)
     case.claims.insert(case.rng.randrange(len(case.claims)), replace(extra))
+
+
+@mutation
+def entry_of_a_previous_claim(case: Case) -> None:
+    """Left out, or another than the claim that is given, first or second."""
+    draft, kind = case.claims[0], case.rng.randrange(3)
+    other = case.earlier(draft, case.rng.randbytes(32))
+    if kind == 0:
+        case.logged = False
+    elif len(case.claims) > 1:
+        case.entry_edits.append(lambda entries: entries.insert(0 if kind == 1 else len(entries), other))
+
+
+@mutation
+def logs_and_beginnings_of_the_amended_agreement(case: Case) -> None:
+    """It has another log or none, or amends one itself; the amendment begins with it or before it, or starts anew."""
+    if case.amended is None or case.amended.log is None:
+        return
+    kind, old, new = case.rng.randrange(5), case.amended, case.agreement
+    if kind < 2:
+        log = replace(old.log, key=STRANGER.public_key().public_bytes_raw()) if kind else None
+        case.amended = replace(old, log=log)
+    elif kind < 4:
+        case.amended = replace(old, amends=Amends(bytes(32), kind - 1))
+    else:
+        new = replace(new, labs=(replace(new.labs[0], since_period=1, opening_head=case.claims[-1].before), *new.labs[1:]))
+    case.agreement = replace(new, amends=Amends(case.amended.digest, 1))
+    for draft in case.claims:
+        draft.agreement = case.amended.digest if draft.period == 0 else case.agreement.digest
 
 
 @mutation

@@ -279,7 +279,7 @@ for (const site of JSON.parse(readFileSync("sites.json", "utf8"))) {
   const name = (agreement) => agreement && decodeAgreement(agreement).name;
   out.push([null, 0, 1, 2].map((period) => {
     try {
-      return [name(material.forPeriod(period).agreement), period ? name(material.forPrevious(period)) : null];
+      return [name(material.forPeriod(period).agreement), period ? (material.forPrevious(period) || []).map(name) : null];
     } catch (error) {
       return error.message;
     }
@@ -312,10 +312,10 @@ def test_the_agreement_of_a_period_follows_from_the_amendments(tmp_path):
     done = subprocess.run(["node", "follow.js"], cwd=tmp_path / "site", capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     whole, gap, older, oldest = json.loads(done.stdout)
-    assert whole == [["third", None], ["first", None], ["second", "first"], ["third", "second"]]
+    assert whole == [["third", None], ["first", None], ["second", ["first"]], ["third", ["second", "first"]]]
     assert gap[0] == ["third", None] and all("not published here" in str(item) for item in gap[1:])
-    assert older == [["second", None], ["first", None], ["second", "first"], ["second", None]]
-    assert oldest == [["first", None]] * 4
+    assert older == [["second", None], ["first", None], ["second", ["first"]], ["second", []]]
+    assert oldest == [["first", None], ["first", None], *[["first", []]] * 2]
 
 
 def test_hidden_characters_of_a_text_are_shown_as_such():

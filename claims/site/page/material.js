@@ -3,6 +3,7 @@
 import { sha256 } from "./vendor/noble-hashes/sha2.js";
 
 const AGREEMENT_LIMIT = 8 * 2 ** 20;
+const AMENDED = 64;
 const LOG_LIMIT = 64 * 2 ** 20 + 4096;
 
 export const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -51,7 +52,7 @@ export async function describe(site, fetchBytes, amendsOf) {
       const { agreement, signatures } = period === null ? chain[0] : terms(period);
       return { agreement, signatures, log, roots: null };
     },
-    /** The agreement of the period before, where that is another one, else null. */
-    forPrevious: (period) => (terms(period - 1) === terms(period) ? null : terms(period - 1).agreement),
+    /** The agreements that the one of this period amends, where the period before is another's, else null. */
+    forPrevious: (period) => (terms(period - 1) === terms(period) ? null : chain.slice(chain.indexOf(terms(period)) + 1).slice(0, AMENDED).map((item) => item.agreement)),
   };
 }

@@ -26,7 +26,7 @@ function calendar({ chain, decisions, until }) {
     const agreement = decodeAgreement(bytes);
     const spans = liftedSpans(decisions.map((data) => readDecision(data, agreement)).filter(Boolean));
     const wanted = schedule(agreement, until, { before, spans });
-    before = agreement.amends ? agreement.amends.fromPeriod : 0;
+    before = Math.min(before, agreement.amends ? agreement.amends.fromPeriod : 0);
     return wanted;
   });
 }

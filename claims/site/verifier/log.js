@@ -28,12 +28,38 @@ const CLAIM = 2;
 
 const bad = (what) => new Rejected("log", what);
 
-/** "none agreed" (the agreement has no log), "not checked" (none given), or "checked"; Rejected("log") otherwise. */
-export function checkLog(claim, agreement, lab, log, roots) {
+/** The entries that the log is believed to hold, or null: the agreement has no log, or log or roots are not given. Rejected("log") otherwise. */
+export function readLog(agreement, lab, log, roots) {
+  if (!agreement.log || !log || !roots) return null;
+  return believed(log instanceof Uint8Array ? decodeBundle(log) : asGiven(log), agreement, lab);
+}
+
+/**
+ * Whether a previous claim is the file that its entry names; false where its agreement has another log. Rejected("continuity"): it is not.
+ * `link`: {claim, agreement, lab}; `entries`: of readLog, under `agreement`.
+ */
+export function isLogged({ claim, agreement: terms, lab }, agreement, entries, accepted) {
+  if (!terms.log) return true;
+  if (terms.log.origin !== agreement.log.origin || !equalBytes(terms.log.key, agreement.log.key)) return accepted;
+  const what = `the claim given for period ${claim.period}`;
+  let found;
+  try {
+    found = collect(entries, terms, lab, claim);
+  } catch (error) {
+    if (error instanceof Rejected) throw new Rejected("continuity", `${what}: ${error.reason}`);
+    throw error;
+  }
+  if (!found.claim && !accepted) throw new Rejected("continuity", `${what} is not in the log`);
+  if (found.claim && !equalBytes(found.claim.first, sha256(claim.bytes))) {
+    throw new Rejected("continuity", `${what} is not the one that the log names`);
+  }
+  return true;
+}
+
+/** "none agreed" (the agreement has no log), "not checked" (`entries` is null), or "checked"; Rejected("log") otherwise. */
+export function checkLog(claim, agreement, lab, entries, roots) {
   if (!agreement.log) return "none agreed";
-  if (!log || !roots) return "not checked";
-  const given = log instanceof Uint8Array ? decodeBundle(log) : asGiven(log);
-  const entries = believed(given, agreement, lab);
+  if (!entries) return "not checked";
   const published = collect(entries, agreement, lab, claim);
   const byMeter = decodeRoots(roots, claim, lab);
   if (!published.claim) throw bad(`the log has no entry for lab ${lab.name}'s claim of period ${claim.period}`);

@@ -12,7 +12,7 @@ import { verifySignature } from "./ed25519.js";
 import { decodeClaim } from "./claim.js";
 import { claimProgram } from "./claim-program.js";
 import { statementOf } from "./statement.js";
-import { checkLog } from "./log.js";
+import { checkLog, isLogged, readLog } from "./log.js";
 import { verifyProof } from "./stark.js";
 import { Rejected } from "./errors.js";
 
@@ -51,11 +51,15 @@ function judge(request) {
   const agreement = decodeAgreement(bytesOf(request.agreement, "agreement", "the agreement"));
   const unsigned = checkAgreement(agreement, signatures, allow);
   const lab = checkTerms(claim, agreement);
-  const logged = checkLog(claim, agreement, lab, log, roots);
+  const published = readLog(agreement, lab, log, roots);
+  let logged = checkLog(claim, agreement, lab, published, roots);
   const chain = [{ claim, agreement, lab }];
   if (!Array.isArray(previous) || previous.length > MAX_PREVIOUS) throw new Rejected("continuity", "too many previous claims");
   const amended = amendedAgreements(request.previousAgreement);
-  for (let i = previous.length - 1; i >= 0; i--) continueBack(bytesOf(previous[i], "format", "a previous claim"), chain, amended);
+  for (let i = previous.length - 1; i >= 0; i--) {
+    continueBack(bytesOf(previous[i], "format", "a previous claim"), chain, amended);
+    if (published && !isLogged(chain[chain.length - 1], agreement, published, previousAccepted)) logged = "previous not checked";
+  }
   const continuity = checkContinuity(chain, previousAccepted, allow);
   if (!previousAccepted) {
     for (let i = chain.length - 1; i > 0; i--) checkProof(chain[i], `previous claim, period ${chain[i].claim.period}: `);
@@ -128,7 +132,10 @@ function continueBack(data, chain, amended) {
   if (link.lab !== claim.lab || link.period !== claim.period - 1) {
     throw new Rejected("continuity", `a previous claim is lab ${link.lab}'s for period ${link.period}; the one before is ${claim.lab}'s for period ${claim.period - 1}`);
   }
-  if (claim.period === firstPeriod(agreement)) agreement = predecessor(agreement, amended);
+  if (claim.period === chain[chain.length - 1].lab.sincePeriod) {
+    throw new Rejected("continuity", `lab ${claim.lab} starts from its opening head in period ${claim.period}: no claim before it counts`);
+  }
+  while (link.period < firstPeriod(agreement)) agreement = predecessor(agreement, amended);
   let lab;
   try {
     lab = checkTerms(link, agreement);
@@ -149,6 +156,7 @@ function predecessor(agreement, amended) {
   for (const field of ["start", "epochSeconds", "epochsPerPeriod"]) {
     if (found[field] !== agreement[field]) throw new Rejected("continuity", "the amendment changes the calendar (start, epoch or period)");
   }
+  if (firstPeriod(found) > firstPeriod(agreement)) throw new Rejected("continuity", "the amendment begins before the agreement that it amends");
   return found;
 }
 
@@ -220,6 +228,7 @@ function report(chain, { unsigned, logged, continuity, security, previousAccepte
   if (continuity === "not checked") limitations.push("continuity: NOT CHECKED: the lab may have started from a registry of its own invention");
   if (unsigned.length > 0) limitations.push(`agreement: NOT SIGNED by ${unsigned.join(", ")}`);
   if (logged === "not checked") limitations.push("log: NOT CHECKED: the readings may have been committed to only after the fact");
+  if (logged === "previous not checked") limitations.push("log: NOT CHECKED for the previous claims whose agreement has another log");
   return {
     accepted: true,
     proven: limitations.length === 0,

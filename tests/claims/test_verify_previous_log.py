@@ -1,0 +1,77 @@
+"""With a log, a claim goes on from the claim that the log names, and from no other that the lab has signed."""
+
+from __future__ import annotations
+
+import hashlib
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import test_verify
+import world
+from test_status_log import METERS, ROOTS, SEEDS, TERMS, TEXT
+
+from claims.agreement import Agreement
+from claims.agreement_file import parse_agreement
+from claims.claim import Claim, MeterHead
+from claims.commitments import lab_epoch_root, roots_digest
+from claims.entries import ClaimEntry, EpochEntry, encode_entry, sign_entry
+from claims.errors import ClaimRejected
+from claims.report import VerificationReport
+from claims.roots import Roots
+from claims.signatures import sign_agreement, sign_ledger_head
+from claims.verify import Policy, verify_claim
+
+proofs = test_verify.proofs
+AMENDS = f'[amends]\ndigest = "{TERMS.digest.hex()}"\nfrom_period = 1\n\n[pause]'
+FIRST = world.claim(TERMS)
+"""The claim that alpha logged for period 0."""
+OTHER = world.claim(TERMS, proof=b"another")
+
+
+def logged(terms: Agreement, claim: Claim, roots: bytes = b"") -> bytes:
+    digests = (hashlib.sha256(data).digest() for data in (claim.encode(), roots))
+    return encode_entry(sign_entry(world.key(1), ClaimEntry(terms.digest, "alpha", claim.period, *digests)))
+
+
+def verify(terms: Agreement, entries: list[bytes], previous: Claim = FIRST, **policy: bool) -> VerificationReport:
+    """Alpha's claim of period 1 with its own part of the log, on top of ``entries`` and a previous claim."""
+    digest = roots_digest(ROOTS)
+    meters = tuple(
+        MeterHead(name, world.head(9), digest, sign_ledger_head(world.key(seed), terms.digest, "alpha", name, 1, world.head(9), digest))
+        for name, seed in world.METERS.items()
+    )
+    claim = world.claim(terms, 1, meters=meters)
+    roots = Roots(terms.digest, "alpha", 1, 4, 7, tuple((name, ROOTS) for name in METERS)).encode()
+    own = [EpochEntry(terms.digest, "alpha", 4 + n, lab_epoch_root([(name, ROOTS[n]) for name in METERS]), bytes(32)) for n in range(4)]
+    shown = [*entries, *(encode_entry(sign_entry(world.key(1), entry)) for entry in own), logged(terms, claim, roots)]
+    signatures = None
+    for seed in SEEDS.values():
+        signatures = sign_agreement(world.key(seed), terms, signatures)
+    log: Any = SimpleNamespace(entries=shown)
+    return verify_claim(
+        claim.encode(), terms, signatures=signatures, previous=[previous.encode()], previous_agreements=[TERMS], log=log, roots=roots,
+        policy=Policy(**policy),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("terms", [TERMS, parse_agreement(TEXT.replace("[pause]", AMENDS))], ids=["alone", "amended"])
+def test_only_the_logged_claim_is_gone_on_from(terms: Agreement) -> None:
+    assert verify(terms, [logged(TERMS, FIRST)]).proven
+    for entries, words in (
+        ([], "is not in the log"), ([logged(TERMS, OTHER)], "not the one that the log names"),
+        ([logged(TERMS, FIRST), logged(TERMS, OTHER)], "two different versions"),
+    ):  # fmt: skip
+        with pytest.raises(ClaimRejected, match=words) as caught:
+            verify(terms, entries)
+        assert caught.value.check == "continuity"
+    assert verify(terms, [], previous_accepted=True).proven, "accepted before, perhaps with a longer log"
+    with pytest.raises(ClaimRejected, match="not the one that the log names"):
+        verify(terms, [logged(TERMS, OTHER)], previous_accepted=True)
+
+
+def test_another_log_before_the_amendment_is_not_checked() -> None:
+    moved = parse_agreement(TEXT.replace("[pause]", AMENDS).replace(world.public(50), world.public(51)))
+    report = verify(moved, [])
+    assert not report.proven and "previous claims whose agreement has another log" in report.limitations()[0]
+    assert verify(moved, [], previous_accepted=True).proven
