@@ -9,6 +9,7 @@ FORMATS-status.md has the folder, the states and the JSON.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,7 +78,7 @@ def compute(
     found = _Findings()
     books = _books(source, current, others, now, memory, found)
     _read_evidence(source, books, found)
-    _rival_amendments(current, others, found)
+    _rival_amendments(books, others, found)
     decisions = _decisions(source, books)
     rows = _rows(source, books, decisions, found, now)
     book = books[-1]
@@ -130,6 +131,8 @@ def _gaps(chain: Sequence[SignedAgreement]) -> list[str]:
             gaps.append(f"{name} is not signed by {', '.join(item.unsigned)}: nothing before period {begin} is judged")
         elif not keeps_calendar(old, new):
             gaps.append(f"{name} has another calendar (start, epoch or period): its periods are not those of the present one")
+        elif old.first_period > begin:
+            gaps.append(f"{name} begins with period {old.first_period}, and what amends it with period {begin}, before it")
         elif old.periods < begin:
             gaps.append(f"{name} ends before period {old.periods}, the present one begins with period {begin}")
     return gaps
@@ -187,24 +190,26 @@ def _unsigned(item: SignedAgreement, book: Book) -> list[str]:
     return sorted(missing)
 
 
-def _rival_amendments(current: SignedAgreement, others: dict[bytes, SignedAgreement], found: _Findings) -> None:
-    """Two amendments of one agreement that one party has signed, both signed by everybody they name."""
-    complete = [item for item in (current, *others.values()) if not item.unsigned and item.agreement.amends is not None]
-    by_predecessor: dict[bytes, list[Agreement]] = {}
-    for item in complete:
-        if item.agreement.amends is not None:
-            by_predecessor.setdefault(item.agreement.amends.digest, []).append(item.agreement)
-    for digest, rivals in sorted(by_predecessor.items()):
-        if len(rivals) < 2:
-            continue
-        names = [{party.key: party.name for party in rival.parties} for rival in rivals]
-        seen: dict[bytes, str] = {}
-        twice: set[str] = set()
-        for keys in names:
-            twice |= {name for key, name in keys.items() if key in seen}
-            seen.update(keys)
+def _rival_amendments(books: Sequence[Book], others: dict[bytes, SignedAgreement], found: _Findings) -> None:
+    """Two amendments of one agreement of the chain, both signed by everybody they name, that one party to it has signed.
+
+    Names are the amended agreement's, or, where that is not here, its known amendment's: a rival may call its keys what it likes.
+    """
+    current = books[-1].signed
+    rivals: dict[bytes, list[Agreement]] = {}
+    for item in (current, *others.values()):
+        if not item.unsigned and item.agreement.amends is not None:
+            rivals.setdefault(item.agreement.amends.digest, []).append(item.agreement)
+    parties = {book.agreement.digest: book.agreement.parties for book in books}
+    oldest = books[0].agreement
+    if oldest.amends is not None:
+        parties[oldest.amends.digest] = oldest.parties
+    for digest, known in parties.items():
+        signers = Counter(party.key for rival in rivals.get(digest, ()) for party in rival.parties)
+        twice = [party for party in known if signers[party.key] > 1]
         if twice:
-            found.breaches.append(f"{', '.join(sorted(twice))} signed {len(rivals)} amendments of agreement {digest.hex()}")
+            names, most = ", ".join(party.name for party in twice), max(signers[party.key] for party in twice)
+            found.breaches.append(f"{names} signed {most} amendments of agreement {digest.hex()}")
 
 
 def _decisions(source: Folder, books: Sequence[Book]) -> list[Decision]:
@@ -278,11 +283,11 @@ def _rows(
     roots = source.by_digest("claims", ".roots", ROOTS_LIMIT)
     records = source.by_digest("inspections", ".record", RECORD_LIMIT)
     rows: list[Row] = []
-    for book, after in zip(books, [*books[1:], None], strict=True):
+    for place, book in enumerate(books):
         agreement = book.agreement
         if book.signed.unsigned:
             continue
-        until = agreement.periods if after is None else min(agreement.periods, after.agreement.first_period)
+        until = min([agreement.periods, *(after.agreement.first_period for after in books[place + 1 :])])
         length = agreement.epoch_seconds * agreement.epochs_per_period
         begun = min(until, max(0, (now - agreement.start) // length + 1))
         if (begun - agreement.first_period) * len(agreement.labs) + len(rows) > MAX_ROWS:

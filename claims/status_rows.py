@@ -41,6 +41,7 @@ class Book:
     lifted: list[tuple[int, int]] = field(default_factory=list)
     verified: dict[tuple[str, int], Stored] = field(default_factory=dict)
     waiting: set[tuple[str, int]] = field(default_factory=set)
+    labs: dict[str, Book] = field(default_factory=dict)
 
     @property
     def agreement(self) -> Agreement:
@@ -58,6 +59,11 @@ class Book:
 
     def for_lab(self, lab: str) -> Book:
         """This book with the log as it is without that lab's own cosignatures: no lab vouches for itself."""
+        if lab not in self.labs:
+            self.labs[lab] = self._without(lab)
+        return self.labs[lab]
+
+    def _without(self, lab: str) -> Book:
         if self.view is None or self.view.signed.has_quorum(self.view.trust, {lab}):
             return self
         try:
@@ -73,9 +79,20 @@ class Book:
         begin, end = self.agreement.period_span(period)
         return any(since < end and begin < until for since, until in self.lifted)
 
-    def at(self, period: int) -> Book:
-        """The book that answers for a period: this one, or the amended agreement's."""
-        return self.before.at(period) if self.before is not None and period < self.agreement.first_period else self
+    def at(self, period: int, lab: str) -> Book:
+        """The book that answers for a lab's period: this one, or an amended agreement's."""
+        book = self
+        while book.before is not None and period < book.agreement.first_period:
+            book = book.before.for_lab(lab)
+        return book
+
+    def amended(self) -> list[Agreement]:
+        """The agreements that this one amends, the latest first."""
+        found, book = [], self.before
+        while book is not None:
+            found.append(book.agreement)
+            book = book.before
+        return found
 
 
 def judge_period(
@@ -96,8 +113,11 @@ def judge_period(
             row = _unproven(book, row) if chosen is None else _verify(source, book, lab, row, chosen, roots)
             if row.state == "proven" and not lifted:
                 row = _inspections(source, book, lab, row, records)
+    if evidence is not None:
+        book.verified.pop((lab.name, period), None)
     if lifted:
         made = "; the claim that was made all the same is proven" if row.state == "proven" else ""
+        made = made if evidence is None else f"; no claim goes on from it: {evidence}"
         return replace(row, state="lifted", reason=f"the pause was lifted in this period{made}", check=None, owed=False)
     if evidence is not None:
         row = replace(row, state="rejected", reason=evidence, check="evidence")
@@ -221,7 +241,7 @@ def _verify(
 ) -> Row:
     """Verify the claims in turn; the first that is proven settles the row."""
     key = (lab.name, row.period - 1)
-    earlier = book.at(row.period - 1)
+    earlier = book.at(row.period - 1, lab.name)
     previous = earlier.verified.get(key)
     if row.period > lab.since_period and previous is None:
         row = replace(row, claim=chosen[0][0].digest)
@@ -255,8 +275,8 @@ def _verify_one(
         options = {"log": book.published, "roots": read_stored(roots[roots_digest])}
     if previous is not None:
         options["previous"] = [read_stored(previous)]
-        if book.before is not None and row.period == book.agreement.first_period:
-            options["previous_agreements"] = [book.before.agreement]
+        if row.period == book.agreement.first_period:
+            options["previous_agreements"] = book.amended()
     policy = Policy(previous_accepted=previous is not None)
     try:
         report = verify_claim(

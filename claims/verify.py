@@ -364,8 +364,6 @@ def _predecessor(agreement: Agreement, amended: Sequence[Agreement]) -> Agreemen
     calendar = (agreement.start, agreement.epoch_seconds, agreement.epochs_per_period)
     if (given.start, given.epoch_seconds, given.epochs_per_period) != calendar:
         raise ClaimRejected("continuity", "the amendment changes the calendar (start, epoch or period)")
-    if given.first_period > agreement.first_period:
-        raise ClaimRejected("continuity", "the amendment begins before the agreement that it amends")
     return given
 
 

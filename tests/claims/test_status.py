@@ -327,6 +327,75 @@ def test_two_amendments_of_one_agreement_are_a_breach(tmp_path: Path) -> None:
     assert compute(tmp_path, now=START + DAY).breaches == ()
 
 
+def puppet(*parties: tuple[str, int], name: str = "puppet", digest: str = TERMS.digest.hex()) -> str:
+    """An amendment that only these parties, by name and key, are asked to sign; the first is its lab."""
+    first = f'name = "{parties[0][0]}"'
+    text = alone(amended()).replace(TERMS.digest.hex(), digest).replace('name = "two-labs"', f'name = "{name}"')
+    head, tail = text.split("[[party]]", 1)[0], text[text.index("[[chip]]") :]
+    rows = "".join(f'[[party]]\nname = "{who}"\nkey = "{world.public(seed)}"\n\n' for who, seed in parties)
+    deciders = f'deciders = ["{parties[0][0]}"]\nquorum = 1'
+    head = head.replace('deciders = ["beta", "alpha"]\nquorum = 2', deciders)
+    return head + rows + tail.replace('[[lab]]\nname = "alpha"', f"[[lab]]\n{first}").replace('lab = "alpha"', f'lab = "{parties[0][0]}"')
+
+
+def test_nobody_is_accused_of_amendments_under_other_keys(tmp_path: Path) -> None:
+    """A host makes two amendments whose only party has alpha's name and a key of its own: alpha broke nothing."""
+    publish(tmp_path)
+    claim(tmp_path, 0)
+    for name in ("one", "two"):
+        publish(tmp_path, puppet(("alpha", 90), name=name), f"agreements/{name}", seeds=(90,))
+    state = compute(tmp_path, now=START + DAY)
+    assert state.breaches == () and state.holds == "yes"
+    for name in ("three", "four"):
+        publish(tmp_path, puppet(("alpha", 91), ("zeta", 1), name=name), f"agreements/{name}", seeds=(91, 1))
+    state = compute(tmp_path, now=START + DAY)
+    assert state.breaches == (f"alpha signed 2 amendments of agreement {TERMS.digest.hex()}",), "who has its key did"
+    assert state.holds == "no"
+    for path in (tmp_path / "agreements").iterdir():
+        path.unlink()
+    for name in ("one", "two"):
+        publish(tmp_path, puppet(("alpha", 1), name=name, digest="ab" * 32), f"agreements/{name}", seeds=(1,))
+    assert compute(tmp_path, now=START + DAY).breaches == (), "of an agreement that nobody asked about"
+
+
+def test_rivals_of_an_amendment_whose_predecessor_is_hidden(tmp_path: Path) -> None:
+    publish(tmp_path, amended())
+    publish(tmp_path, puppet(("alpha", 90)), "agreements/stranger", seeds=(90,))
+    assert compute(tmp_path, now=START).breaches == ()
+    publish(tmp_path, puppet(("alpha", 90), ("zeta", 2)), "agreements/rival", seeds=(90, 2))
+    assert compute(tmp_path, now=START).breaches == (f"beta signed 2 amendments of agreement {TERMS.digest.hex()}",)
+
+
+def test_an_amendment_corrected_before_it_begins(tmp_path: Path) -> None:
+    """The first of two amendments has no period of its own: claims go on from those under the agreement before it."""
+    wrong = parse_agreement(alone(amended(2)))
+    for begin, holds in ((2, "yes"), (1, "undecided")):
+        folder = tmp_path / holds
+        right = alone(amended(begin)).replace(TERMS.digest.hex(), wrong.digest.hex()).replace("1e23", "9e22")
+        publish(folder, right)
+        publish(folder, alone(amended(2)), "agreements/wrong")
+        publish(folder, TEXT, "agreements/first")
+        for period in range(3):
+            claim(folder, period, TERMS if period < begin else parse_agreement(right))
+        state = compute(folder, now=START + 3 * DAY)
+        assert [row.period for row in state.rows if row.lab == "alpha" and row.end <= state.now] == [0, 1, 2], "each judged once"
+        assert state.holds == holds and (holds == "yes" or "before it" in state.why[0])
+
+
+def test_no_claim_goes_on_from_a_lifted_period_with_evidence(tmp_path: Path) -> None:
+    """Nothing is owed for it; but of two histories that the lab signed there, none is the one to continue."""
+    publish(tmp_path)
+    decide(tmp_path, "a", "lift", START + 5 * HOUR, 1, 2)
+    decide(tmp_path, "b", "trigger", START + 20 * HOUR, 1, 2)
+    one, two = claim(tmp_path, 0), world.claim(TERMS, 0, head_after=world.head(7))
+    claim(tmp_path, 1)
+    assert compute(tmp_path, now=START + 2 * DAY).holds == "yes"
+    put(tmp_path, "evidence", "x.evidence", find_equivocations(one, two)[0].encode())
+    state = compute(tmp_path, now=START + 2 * DAY)
+    assert row(state, 0).state == "lifted" and "two heads" in row(state, 0).reason
+    assert row(state, 1).check == "continuity" and state.holds == "no"
+
+
 def test_other_agreements_of_the_same_parties_are_no_breach(tmp_path: Path) -> None:
     publish(tmp_path)
     publish(tmp_path, TEXT.replace("two-labs", "other"), "agreements/other")

@@ -290,6 +290,33 @@ def test_a_log_before_an_amendment_that_is_not_here_accuses_nobody(world_: Publi
     assert "log" in rows[("alpha", 1)].reason and not any("alpha for period 1 is" in line and "rejected" in line for line in state.why)
 
 
+def test_a_log_that_only_the_lab_had_cosigned_before_an_amendment_accuses_nobody(world_: Published) -> None:
+    """The log has another operator since: who ran it first had cosigned it too, and counts now; then, nobody but alpha did."""
+    world_.epochs(by="gamma")
+    first = world_.claim(END + 600, by="gamma")
+    later = TEXT.replace("[pause]", f'[amends]\ndigest = "{TERMS.digest.hex()}"\nfrom_period = 1\n\n[pause]')
+    later = later.replace('operator = "gamma"', 'operator = "delta"')
+    terms, folder = parse_agreement(later), world_.folder
+    (folder / "agreements").mkdir()
+    for name in ("agreement.toml", "agreement.sigs"):
+        (folder / name).rename(folder / "agreements" / name)
+    (folder / "agreement.toml").write_text(later)
+    signatures = None
+    for seed in SEEDS.values():
+        signatures = sign_agreement(world.key(seed), terms, signatures)
+    assert signatures is not None and first
+    (folder / "agreement.sigs").write_bytes(signatures.encode())
+    data = world.claim(terms, 1).encode()
+    (folder / "claims" / "alpha-1.claim").write_bytes(data)
+    entry = ClaimEntry(terms.digest, "alpha", 1, hashlib.sha256(data).digest(), bytes(32))
+    world_.add(END + 5 * HOUR, sign_entry(world.key(1), entry), by="gamma")
+    cosign(folder / "log", world.key(COSIGN["alpha"]), "alpha", LogMemory.load(folder.parent / "own.memory", TRUST), END + 5 * HOUR)  # type: ignore[arg-type]
+    state = world_.at(END + 30 * HOUR)
+    rows = {(row.lab, row.period): row for row in state.rows}
+    assert rows[("alpha", 0)].state == rows[("alpha", 1)].state == "pending"
+    assert "the log that holds its claim for period 0 cannot be used" in rows[("alpha", 1)].reason
+
+
 def test_a_linked_log_is_left_out(world_: Published) -> None:
     world_.epochs()
     (world_.folder / "log").rename(world_.folder.parent / "log")

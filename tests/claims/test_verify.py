@@ -239,21 +239,12 @@ def test_an_amendment_corrected_before_it_began() -> None:
     """Both begin with one period: what came before is the first agreement's."""
     amends = f'[amends]\ndigest = "{TERMS.digest.hex()}"\nfrom_period = 2\n\n[pause]'
     wrong = parse_agreement(world.TEXT.replace("[pause]", amends).replace("1e23", "2e23"))
-    chain = [world.claim(TERMS, 0), world.claim(TERMS, 1)]
-    for begin, good in ((2, True), (3, False), (1, False)):
+    for begin in (1, 2, 3):
         amends = f'[amends]\ndigest = "{wrong.digest.hex()}"\nfrom_period = {begin}\n\n[pause]'
         right = parse_agreement(world.TEXT.replace("[pause]", amends).replace("1e23", "3e23"))
-        claim = world.claim(right, begin)
-        if good:
-            assert verify(claim, *chain, terms=right, previous_agreements=[TERMS, wrong]).proven
-            rejected("continuity", claim, *chain, terms=right, previous_agreements=[wrong], match="was not given")
-        else:
-            before = [*chain, world.claim(wrong, 2)][:begin]
-            options: dict[str, Any] = {"terms": right, "previous_agreements": [TERMS, wrong]}
-            if begin == 1:
-                rejected("continuity", claim, *before, **options, match="begins before the agreement that it amends")
-            else:
-                assert verify(claim, *before, **options).proven
+        before = [world.claim(TERMS, 0), world.claim(TERMS, 1), world.claim(wrong, 2)][:begin]
+        assert verify(world.claim(right, begin), *before, terms=right, previous_agreements=[TERMS, wrong]).proven
+        rejected("continuity", world.claim(right, begin), *before, terms=right, previous_agreements=[wrong], match="was not given")
 
 
 def test_proof_only_checks_no_signature_and_says_so() -> None:

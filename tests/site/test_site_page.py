@@ -318,6 +318,37 @@ def test_the_agreement_of_a_period_follows_from_the_amendments(tmp_path):
     assert oldest == [["first", None], ["first", None], *[["first", []]] * 2]
 
 
+CALENDAR = """
+import { readFileSync } from "node:fs";
+const out = [];
+globalThis.self = { postMessage: (answer) => out.push(answer.result.schedule.map((item) => item.period)) };
+await import("./worker.js");
+for (const names of [["c", "b", "a"], ["d", "b", "a"]]) {
+  const chain = names.map((name) => new Uint8Array(readFileSync(name)));
+  await self.onmessage({ data: { id: 1, request: { calendar: { chain, decisions: [], until: 1e12 } } } });
+}
+console.log(JSON.stringify(out));
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+def test_no_period_is_wanted_twice_under_an_amendment_that_corrects_another(tmp_path):
+    """The corrected one has not begun when the correction does, or begins even after it."""
+    write_sample(tmp_path / "site", "yes")
+    site, first = tmp_path / "site", decode_agreement((TARGET / "agreement.bin").read_bytes())
+    periods = list(range(first.periods))
+    wrong = replace(first, amends=Amends(first.digest, 2))
+    right, early = (replace(first, amends=Amends(wrong.digest, begin)) for begin in (2, 1))
+    for name, agreement in (("a", first), ("b", wrong), ("c", right), ("d", early)):
+        (site / name).write_bytes(canonical_bytes(agreement))
+    (site / "package.json").write_text('{"type": "module"}')
+    (site / "calendar.js").write_text(CALENDAR)
+    (site / "worker.js").write_bytes((Path(claims.site.__file__).parent / "page/worker.js").read_bytes())
+    done = subprocess.run(["node", "calendar.js"], cwd=site, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert [sorted(found) for found in json.loads(done.stdout)] == [periods, periods]
+
+
 def test_hidden_characters_of_a_text_are_shown_as_such():
     assert clean("a\u202eb\u200bc\x1bd\ue000e") == "a\ufffdb\ufffdc\ufffdd\ufffde"
     assert clean("a\nb\tc\u00a0d\u3000e") == "a b c\u00a0d\u3000e"

@@ -156,7 +156,6 @@ function predecessor(agreement, amended) {
   for (const field of ["start", "epochSeconds", "epochsPerPeriod"]) {
     if (found[field] !== agreement[field]) throw new Rejected("continuity", "the amendment changes the calendar (start, epoch or period)");
   }
-  if (firstPeriod(found) > firstPeriod(agreement)) throw new Rejected("continuity", "the amendment begins before the agreement that it amends");
   return found;
 }
 
