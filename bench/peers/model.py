@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -147,8 +148,10 @@ class Peer:
 
     @property
     def install_command(self) -> str:
-        """The installation command as documented, with {home} and {python}."""
-        return shlex.join(self.install).replace("'{home}'", "{home}").replace("'{python}'", "{python}")
+        """The installation command as documented, with {home}, {python} and {sources}: nothing of this machine."""
+        sources = str(self.sources) if self.sources else "{sources}"
+        text = shlex.join(part.replace(sources, "{sources}") for part in self.install)
+        return re.sub(r"'(\{\w+\})'", r"\1", text)
 
 
 def nonce(lanes: Sequence[int]) -> int:

@@ -243,10 +243,11 @@ def plots(result: Record, records: Sequence[Record], peers: Sequence[Peer], fold
                     continue
                 axes.plot([r[x] for r in rows], [r[y] for r in rows], label=peer.title, **_style(peer, peers))
                 if x != "size":
-                    for r in (rows[0], rows[-1]):
-                        text: Record = {"xytext": (4, 4), "textcoords": "offset points", "fontsize": 6, "color": "0.35"}
+                    for r, place in ((rows[0], (-6, -11)), (rows[-1], (-6, 7))):
+                        text: Record = {"xytext": place, "textcoords": "offset points", "fontsize": 6, "color": "0.35"}
                         axes.annotate(f"{r['size']:,}", (r[x], r[y]), **text)
             axes.set(xscale="log", yscale="log", xlabel=across, ylabel=up)
+            axes.margins(0.08)
             if x == "size":
                 axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
                 axes.xaxis.set_minor_locator(ticker.NullLocator())

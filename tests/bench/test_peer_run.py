@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench.__main__ import main
+from bench.machine import ROOT
 from bench.peers import report, run
 from bench.peers.model import NotRun, Peer, Plan, Properties, Step, nonce, write_instance
 
@@ -61,6 +62,15 @@ def test_everyone_rejects_another_byte_another_t_and_another_end(tmp_path: Path)
     for peer in run.catalogue():
         tampered = peer.plan(Job(64, tmp_path, tmp_path, tmp_path / "instance.json")).tampered
         assert {"byte", "most", "end"} <= set(tampered), peer.name
+
+
+def test_no_path_of_this_machine_is_in_a_report(tmp_path: Path) -> None:
+    bad = fake("bad", prove=python(f"raise SystemExit('{tmp_path}/x and {ROOT}/y')"))
+    (record,) = results([bad], tmp_path)
+    assert str(record["reason"]).endswith("SCRATCH/x and ROOT/y")
+    for peer in run.catalogue():
+        command = json.dumps(run.describe(peer))
+        assert str(ROOT) not in command and sys.executable not in command, peer.name
 
 
 def test_an_honest_peer_is_measured(tmp_path: Path) -> None:
@@ -129,7 +139,7 @@ def test_one_that_refuses_a_size_is_asked_again(tmp_path: Path) -> None:
 
 
 def test_a_slow_proof_is_measured_once(tmp_path: Path) -> None:
-    (record,) = results([fake("slow")], tmp_path, reps=3, limits=run.Limits(20, 20, once=0.0))
+    (record,) = results([fake("slow")], tmp_path, reps=3, limits=run.Limits(20, 20, once=0.5))
     assert isinstance(record["prove"], dict) and len(record["prove"]["samples"]) == 1
 
 
