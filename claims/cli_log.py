@@ -88,16 +88,21 @@ def rejecting(evidence: Path | None = None, memory: Path | None = None) -> Itera
 
 
 def _open(source: str, trust: LogTrust, exclude: tuple[str, ...], memory_path: Path | None) -> LogView:
-    """A verified view, compared with the memory file and remembered there."""
+    """A verified view, compared with the memory file and remembered there.
+
+    What is compared and remembered is the log as all cosigners vouch for it: without some of them it may be shorter than it was.
+    """
     from claims.tlog.reader import open_log
 
     view = open_log(source, trust, exclude=exclude)
     if memory_path is not None:
+        whole = open_log(source, trust) if view.size < view.newest.size else view
         memory = _memory(memory_path, trust)
-        memory.check(view)
-        view.check_tiles()
-        view.history()
-        memory.update(view)
+        memory.check(whole)
+        whole.check_tiles()
+        whole.history()
+        whole.check_prefix(view)
+        memory.update(whole)
     return view
 
 

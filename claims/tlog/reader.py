@@ -77,6 +77,18 @@ class LogView:
         """RFC 6962 consistency proof from the tree of ``old`` leaves to this view."""
         return consistency_proof(self.hashes, old)
 
+    def check_prefix(self, other: LogView) -> None:
+        """Check that another view of this log, no longer than this one, is a state that it had.
+
+        Raises:
+            LogRejected: it is longer: the log went back between two readings. LogFork: the two exclude each other.
+        """
+        if other.size > self.size:
+            raise LogRejected(f"{self.source}: shows size {self.size}, and showed {other.size} a moment ago")
+        if other.hashes != self.hashes[: other.size]:
+            evidence = LogEvidence.of(self.trust, other.checkpoint, self.checkpoint, self.hashes)
+            raise LogFork(f"the log signed two histories: its head of size {other.size} is not in the tree of size {self.size}", evidence)
+
     def check_tiles(self) -> int:
         """Compare every tile of this view's tree with the entries; returns their number.
 

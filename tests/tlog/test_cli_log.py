@@ -9,6 +9,7 @@ import pytest
 import claims.cli_log  # noqa: F401  (registers the group)
 from claims.cli import main
 from claims.keys import generate_key_file
+from claims.tlog.cosign import cosign
 from claims.tlog.note import COSIGNATURE, VerifierKey
 from tests.tlog import logs
 
@@ -71,6 +72,25 @@ def test_from_the_first_entry_to_evidence(place: Path, capsys: pytest.CaptureFix
     other = VerifierKey(logs.ORIGIN, 1, logs.public(5)).encode()
     assert run(capsys, "check-evidence", "e.evidence", "--log-key", other)[0] == 1
     assert run(capsys, "check-evidence", "0.entry", *trust[:2])[0] == 2
+
+
+def test_one_memory_serves_with_and_without_a_cosigner(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Alpha has cosigned one head more than beta: that is no rewind for who leaves alpha out; a log that goes back is one."""
+    logs.make(place / "log", 2)
+    cosign("log", logs.key(102), "beta", logs.memory(place / "log", "beta"), 10)
+    logs.copy(place / "log", place / "old")
+    logs.extend(place / "log", logs.entry(2))
+    cosign("log", logs.key(101), "alpha", logs.memory(place / "log", "alpha"), 20)
+    trust = ["--log-key", VerifierKey(logs.ORIGIN, 1, logs.public(100)).encode(), "--quorum", "1", "--memory", "seen"]
+    for name in ("alpha", "beta"):
+        trust += ["--cosigner", VerifierKey(name, COSIGNATURE, logs.public(logs.COSIGNERS[name])).encode()]
+    assert "3 entries" in run(capsys, "verify", "log", *trust)[1]
+    code, text = run(capsys, "verify", "log", *trust, "--exclude", "alpha")
+    assert code == 0 and "2 entries" in text
+    Path("seen").unlink()
+    assert run(capsys, "verify", "log", *trust, "--exclude", "alpha")[0] == 0, "what is remembered is the whole log"
+    code, text = run(capsys, "verify", "old", *trust, "--exclude", "alpha")
+    assert code == 1 and "it showed 3 before" in text
 
 
 @pytest.mark.parametrize(

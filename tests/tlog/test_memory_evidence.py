@@ -252,3 +252,20 @@ def test_cosigning_waits_for_the_writer(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(disk.time, "monotonic", iter(range(0, 1000, 11)).__next__)
     with LogWriter.open(folder, logs.LOG), pytest.raises(LogError, match="another process"):
         logs.cosigned(folder, "alpha", 100)
+
+
+def test_two_readings_of_one_log_are_one_history(tmp_path: Path) -> None:
+    """A host shows one history to who counts all cosigners, and another to who leaves one out."""
+    folder = logs.make(tmp_path / "log", 2)
+    logs.copy(folder, tmp_path / "fork")
+    short = open_log(folder, logs.trust())
+    logs.extend(folder, logs.entry(2))
+    logs.extend(tmp_path / "fork", logs.entry(3), logs.entry(4))
+    long, fork = open_log(folder, logs.trust()), open_log(tmp_path / "fork", logs.trust())
+    long.check_prefix(short)
+    long.check_prefix(long)
+    with pytest.raises(LogRejected, match="a moment ago"):
+        short.check_prefix(long)
+    with pytest.raises(LogFork) as caught:
+        fork.check_prefix(long)
+    assert caught.value.evidence.check(logs.ORIGIN, logs.public(100)) == (3, 4)
