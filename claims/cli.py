@@ -39,6 +39,11 @@ def out(text: str = "", *, err: bool = False) -> None:
     click.echo("".join(c if c == "\n" or c.isprintable() else "\ufffd" for c in text), err=err)
 
 
+def _one_line(text: str) -> None:
+    """Print an error in one line, also where a file's name would make it several."""
+    out(text.replace("\n", "\ufffd"), err=True)
+
+
 def signatures_path(agreement_path: Path) -> Path:
     """Sidecar of an agreement: ``agreement.toml`` has ``agreement.sigs``."""
     return agreement_path.with_suffix(".sigs")
@@ -296,11 +301,11 @@ def show(path: Path) -> None:
 @agreement_argument
 @click.option("--out", "-o", "target", type=read_path, help="Folder for evidence files. [default: print only]")
 def evidence(files: tuple[Path, Path], agreement_path: Path, target: Path | None) -> None:
-    """Compare two claims, or two log entries: did one key sign two different things in one place? Exit 1 if so."""
+    """Compare two claims, or two log entries: did one key sign two different things in one place? Exit 1 if so, 2 for other files."""
+    from claims.claim import decode_claim
     from claims.entries import MAGIC, decode_entry
     from claims.evidence import Evidence, TwoEntries, find_equivocations
     from claims.files import CLAIM_LIMIT, read_bounded, write_new
-    from claims.verify import parse_claim
 
     terms = _load_agreement(agreement_path)
     one, two = (read_bounded(path, CLAIM_LIMIT) for path in files)
@@ -309,7 +314,7 @@ def evidence(files: tuple[Path, Path], agreement_path: Path, target: Path | None
         if decode_entry(one).identity == decode_entry(two).identity and one != two:
             items.append(TwoEntries.of(one, two))
     else:
-        items += find_equivocations(parse_claim(one), parse_claim(two))
+        items += find_equivocations(decode_claim(one), decode_claim(two))
     found = 0
     for item in items:
         try:
@@ -366,21 +371,23 @@ def main(argv: list[str] | None = None) -> None:
         code = cli.main(argv, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except ClaimRejected as error:
-        out(f"REJECTED: {error}", err=True)
+        _one_line(f"REJECTED: {error}")
         sys.exit(1)
     except ClaimsError as error:
-        out(f"error: {error}", err=True)
+        _one_line(f"error: {error}")
         sys.exit(2)
     except click.exceptions.Abort:
         out("aborted", err=True)
         sys.exit(2)
     except click.ClickException as error:
-        error.show()
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            out(f"{error.ctx.get_usage()}\n{error.ctx.command_path} --help says more", err=True)
+        _one_line(f"error: {error.format_message()}")
         sys.exit(2)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(2)
-    except (OSError, MemoryError) as error:
-        out(f"error: {UnreadableFile(str(error))}", err=True)
+    except (OSError, MemoryError, UnicodeEncodeError) as error:
+        _one_line(f"error: {UnreadableFile(str(error))}")
         sys.exit(2)
 

@@ -180,7 +180,7 @@ def _check_claim(inspection: Inspection, opening: Opening, path: Path | None, fo
     """Compare the opening with the claim that the log names; two heads under one key become evidence files."""
     from claims.claim import decode_claim
     from claims.entries import PublishedEntries
-    from claims.files import CLAIM_LIMIT, read_bounded, write_new
+    from claims.files import CLAIM_LIMIT, read_bounded
     from claims.inspect_open import OpeningRejected, check_claim_heads, equivocations
 
     terms = inspection.terms
@@ -200,7 +200,7 @@ def _check_claim(inspection: Inspection, opening: Opening, path: Path | None, fo
             except BadSignature:
                 continue
             place = folder / f"{opening.lab}-{item.meter or 'registry'}-{opening.period}.evidence"
-            write_new(place, item.encode(), 0o644)
+            _write_once(place, item.encode())
             out(f"{item.text}: {place} shows it to anyone", err=True)
         raise
 

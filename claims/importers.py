@@ -287,7 +287,8 @@ def _usage_of(row: Row, agreement: Agreement, meter: Meter) -> list[tuple[int, i
     work = ceil_of(row.decimal("work_flop", "FLOP of the row") / WORK_UNIT)
     if work > MAX_WORK:
         raise row.refuse("work_flop does not fit in 63 bits of 10^12 FLOP", "check the exponent")
-    shares = in_proportion(work, parts) if sum(amount for _, amount in parts) else [(parts[0][0], work)]
+    weights = parts if sum(amount for _, amount in parts) else [(epoch, 1) for epoch, _ in parts]
+    shares = in_proportion(work, weights)
     return [(epoch, amount, share) for (epoch, amount), (_, share) in zip(parts, shares, strict=True)]
 
 

@@ -25,8 +25,9 @@ OPENING_LIMIT = 160 * 2**20
 """Largest opening file of any draw, bytes; :func:`opening_limit` says how large one may be."""
 SLOTS_EACH = 3
 """Slots that are opened for a drawn reading or slot, at most: its checkpoint's, and those of the checkpoint's two parents."""
-_HEAD_BYTES, _METER_BYTES, _READING_BYTES, _SLOT_BYTES = 4096 + 2 * MAX_BINDING, 512, 3072, 6016
-MAX_NAME = 200
+_HEAD_BYTES, _METER_BYTES, _READING_BYTES, _SLOT_BYTES = 4096 + 2 * MAX_BINDING, 512, 3072, 6220
+MAX_NAME = 217
+"""Characters of a private name: 200, and those that a snapshot adds, " @period-" and the period."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from claims.inspect_file import OpenedReading, OpenedSlot
 from claims.inspect_open import CheckedOpening
 from claims.inspection import epoch_times
 from claims.records import IDLE, KINDS, UNATTRIBUTED
+from claims.text import replace_hidden
 from claims.units import format_time, format_work
 
 __all__ = ["site_lines"]
@@ -48,6 +49,11 @@ def _why(checked: CheckedOpening, item: OpenedSlot) -> str:
     return "of a drawn reading" if item.opening.slot.tag in tags else "a parent"
 
 
+def _name(item: OpenedSlot) -> str:
+    """The private name in one line: the lab chose it, and could write lines of this report into it."""
+    return replace_hidden(item.name, "\ufffd")
+
+
 def _reading_row(agreement: Agreement, checked: CheckedOpening, item: OpenedReading) -> tuple[str, ...]:
     reading = item.opening.reading
     meter = agreement.lab(checked.opening.lab).meter(item.meter)
@@ -63,7 +69,7 @@ def _job(checked: CheckedOpening, tag: int) -> str:
     if tag == UNATTRIBUTED:
         return "unattributed work"
     slot = checked.slot_of(tag)
-    return f"tag {tag}" if slot is None else f"{slot.name} (slot {slot.opening.index})"
+    return f"tag {tag}" if slot is None else f"{_name(slot)} (slot {slot.opening.index})"
 
 
 def _table(rows: list[tuple[str, ...]]) -> list[str]:
@@ -80,7 +86,7 @@ def _too_early(agreement: Agreement, checked: CheckedOpening, item: OpenedReadin
     due = time_of_round(slot.opening.slot.genesis_round)
     if agreement.epoch_span(reading.epoch)[1] > due:
         return ""
-    return f"NOTE: {slot.name} was seeded at {format_time(due)}, and work toward it is charged in an epoch before: ask what it was."
+    return f"NOTE: {_name(slot)} was seeded at {format_time(due)}, and work toward it is charged in an epoch before: ask what it was."
 
 
 def _slot_lines(
@@ -92,7 +98,7 @@ def _slot_lines(
     kind, (begin, end) = KINDS[slot.kind - 1], epoch_times(agreement, slot.epoch)
     when = "before the agreement" if kind == "OPENING" else f"saved from {begin} to {end}"
     lines = [
-        f"slot {item.opening.index:<6} {item.name}: {kind}, {when} ({why})",
+        f"slot {item.opening.index:<6} {_name(item)}: {kind}, {when} ({why})",
         f"  weights   {slot.weights.hex() if slot.weights != NOTHING else 'no digest: the weights were not kept'}",
         f"  parent    {', '.join(_parent(names, tag) for tag in (slot.parent1, slot.parent2) if tag) or 'none'}",
     ]
@@ -107,7 +113,7 @@ def _parent(names: Mapping[int, OpenedSlot], tag: int) -> str:
     parent = names[tag]
     weights = parent.opening.slot.weights
     digest = f", weights {weights.hex()}" if weights != NOTHING else ""
-    return f"{parent.name} (slot {parent.opening.index}{digest})"
+    return f"{_name(parent)} (slot {parent.opening.index}{digest})"
 
 
 def _genesis_lines(slot: Slot, seeds: Mapping[bytes, bytes]) -> list[str]:

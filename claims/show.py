@@ -148,7 +148,7 @@ def agreement_lines(agreement: Agreement) -> list[str]:
         *_rules_text(agreement.rules),
         *(f"from {first:<6} {line}" for first, rules in agreement.rules_from for line in _rules_text(rules)),
         *(f"party       {party.name} ed25519:{party.key.hex()}{_cosigns(party)}" for party in agreement.parties),
-        *(f"chip        {chip.name}: peak {format_work(chip.peak)}/s, {chip.note}" for chip in agreement.chips),
+        *(f"chip        {chip.name}: peak {format_work(chip.peak)}/s, {_prose(chip.note)}" for chip in agreement.chips),
     ]
     for lab in agreement.labs:
         out += [
@@ -164,11 +164,16 @@ def agreement_lines(agreement: Agreement) -> list[str]:
     if agreement.pause is not None:
         pause = agreement.pause
         out += [
-            f"pause       trigger: {pause.trigger}",
-            f"            lifts: {pause.lifts}",
+            f"pause       trigger: {_prose(pause.trigger)}",
+            f"            lifts: {_prose(pause.lifts)}",
             f"            decided by {pause.quorum} of {', '.join(pause.deciders)}",
         ]
     return out
+
+
+def _prose(text: str) -> str:
+    """A text for people: its own lines are marked, so that none passes for a line of the agreement."""
+    return text.replace("\n", "\n            | ")
 
 
 def _cosigns(party: Party) -> str:

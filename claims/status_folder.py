@@ -17,6 +17,7 @@ from claims.decision import DECISION_LIMIT, Decision
 from claims.errors import BadSignature, ClaimsError, UnreadableFile
 from claims.files import AGREEMENT_LIMIT, CLAIM_LIMIT
 from claims.signatures import AgreementSignatures
+from claims.text import replace_hidden
 
 __all__ = ["ClaimFile", "Folder", "SignedAgreement", "Stored"]
 
@@ -64,7 +65,8 @@ class Folder:
     problems: list[str] = field(default_factory=list)
 
     def note(self, what: str) -> None:
-        """Note a problem; at most MAX_PROBLEMS are kept."""
+        """Note a problem, in one line whatever a file is called; at most MAX_PROBLEMS are kept."""
+        what = replace_hidden(what, "\ufffd")
         if len(self.problems) < MAX_PROBLEMS:
             self.problems.append(what)
         elif len(self.problems) == MAX_PROBLEMS:

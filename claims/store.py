@@ -158,11 +158,11 @@ class Store(StoreFile):
         with self.transaction():
             rows = self._query("SELECT value FROM meta WHERE key = ?", key)
             if rows:
-                before = bytes(rows[0][0]).decode()
+                before = bytes(rows[0][0]).decode(errors="replace")
                 raise StoreError(
                     f"the same file was imported before, as {before}", "importing it again would charge it twice"
                 )
-            self._db.execute("INSERT INTO meta VALUES (?, ?)", (key, label.encode()))
+            self._db.execute("INSERT INTO meta VALUES (?, ?)", (key, label.encode(errors="replace")))
 
     def usage(self, period: int, meter: str) -> list[Usage]:
         """Imported busy time, by epoch and then as imported."""

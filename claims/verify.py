@@ -148,7 +148,7 @@ def verify_claim(
     for earlier in reversed(previous):
         link = parse_claim(earlier)
         _continue_back(link, chain, previous_agreements, policy)
-        if published is not None and not _is_logged(earlier, *chain[-1], published, policy):
+        if not _is_logged(earlier, *chain[-1], agreement, published, policy):
             logged = "previous not checked"
     continuity = _check_continuity(chain, policy)
     if not policy.previous_accepted:
@@ -285,16 +285,20 @@ def _check_log(
     return "checked"
 
 
-def _is_logged(data: bytes, link: Claim, terms: Agreement, published: PublishedEntries, policy: Policy) -> bool:
-    """Check that a previous claim is the file that its entry in the log names; False where its agreement has another log.
+def _is_logged(
+    data: bytes, link: Claim, terms: Agreement, agreement: Agreement, published: PublishedEntries | None, policy: Policy
+) -> bool:
+    """Check that a previous claim is the file that its entry in the log names; False where only its agreement has that log.
 
     Else a lab that logged one claim could go on from another, which no other reader of the log has seen.
     """
-    ours = published.agreement.log
-    if terms.log is None or ours is None:
+    ours = agreement.log
+    if terms.log is None:
         return True
-    if (terms.log.origin, terms.log.key) != (ours.origin, ours.key):
+    if ours is None or (terms.log.origin, terms.log.key) != (ours.origin, ours.key):
         return policy.previous_accepted
+    if published is None:
+        return True  # that the log is not checked is said of all of them
     earlier, what = published.under(terms), f"the claim given for period {link.period}"
     if earlier.conflicts_of(link.lab, link.period):
         raise ClaimRejected("continuity", f"{what}: two different versions of an entry of the lab for it are in the log")

@@ -94,7 +94,7 @@ def lineages(rows: Sequence[Row], prefix: str) -> list[Saved]:
         raise rows[0].refuse("there is no column step", "one of " + ", ".join(_STEP))
     branch_column = next((column for column in _BRANCH if column in columns), "")
     runs: dict[tuple[str, str | None], _Run] = {}
-    taken: set[str] = set()
+    taken: dict[str, int] = {}
     result: list[Saved] = []
     segment = rows[0].get("segment")
     for order, row in enumerate(rows):
@@ -112,18 +112,19 @@ def lineages(rows: Sequence[Row], prefix: str) -> list[Saved]:
     return result
 
 
-def _name(row: Row, prefix: str, branch_column: str, step: int, taken: set[str]) -> str:
+def _name(row: Row, prefix: str, branch_column: str, step: int, taken: dict[str, int]) -> str:
+    """A name that no row has yet. ``taken``: names, each with the last number that was tried behind it."""
     branch = f"{branch_column}{row.get(branch_column)}/" if row.get(branch_column) else ""
     name = row.get("name") or f"{prefix}/{branch}step{step}"
     if name in taken and row.get("name"):
         raise row.refuse(f"checkpoint {name[:60]} occurs twice", "every checkpoint has its own name")
     if name in taken and row.get("run_id"):
         name += f" (run {row.get('run_id')})"
-    number, first = 2, name
+    first = name
     while name in taken:
-        name = f"{first} ({number})"
-        number += 1
-    taken.add(name)
+        taken[first] += 1
+        name = f"{first} ({taken[first]})"
+    taken[name] = 1
     return name
 
 

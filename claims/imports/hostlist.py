@@ -83,7 +83,7 @@ def _numbers(text: str, room: int) -> list[str]:
         low, high, width = int(match[1]), int(match[2] or match[1]), len(match[1])
         if high < low:
             raise HostListError(f"the range {part[:40]!r} runs backwards")
-        if high - low >= room:
+        if len(numbers) + high - low >= room:
             raise HostListError(f"more than {MAX_HOSTS} hosts in one expression")
         numbers += [f"{number:0{width}d}" for number in range(low, high + 1)]
     return numbers

@@ -127,7 +127,9 @@ def read_manifest(path: str | Path) -> Manifest:
         table = from_json(read_bounded(path, MAX_FILE))
         files = tuple(_file_from(item) for item in table["files"])
         manifest = Manifest(files)
-        good = table["format"] == MANIFEST_FORMAT and table["digest"] == manifest.digest.hex()
+        paths = [file.path.encode() for file in files]
+        ascending = all(a < b for a, b in zip(paths, paths[1:], strict=False))
+        good = table["format"] == MANIFEST_FORMAT and table["digest"] == manifest.digest.hex() and ascending
     except (ValueError, RecursionError, KeyError, TypeError, OverflowError):
         good = False
     if not good:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from claims.agreement import MAX_EPOCHS, Agreement
 from claims.agreement_file import is_public_key, load_agreement, parse_agreement
 from claims.errors import AgreementError, ClaimRejected, UnreadableFile
+from claims.show import agreement_lines
 
 
 def test_values_are_exact_and_sorted() -> None:
@@ -232,3 +233,13 @@ def test_any_changed_character_is_a_typed_refusal_or_another_reading(at: int, ch
         parse_agreement(world.TEXT[:at] + char + world.TEXT[at + 1 :])
     except AgreementError:
         pass
+
+
+def test_a_text_writes_no_line_of_what_is_shown() -> None:
+    """Who signs reads what `agreement check` prints: a note may have lines, and none of them may pass for a cap or a key."""
+    forged = 'note = "FP8\\nlab         alpha: table of 2^16 rows\\n  caps      total 1e20 FLOP"'
+    text = re.sub(r'note = "[^"]*"', lambda _: forged, world.TEXT, count=1)
+    shown = "\n".join(agreement_lines(parse_agreement(text))).splitlines()
+    assert "            | lab         alpha: table of 2^16 rows" in shown
+    assert sum(line.startswith("lab         alpha") for line in shown) == 1
+    assert not any(line.startswith("  caps      total 1e20") for line in shown)

@@ -157,3 +157,30 @@ def test_two_periods_by_commands_alone(tmp_path: Path) -> None:
     assert "private store" in run(tmp_path, "show", "alpha.store")
     text = run(tmp_path, "prove", "-s", "alpha.store", "-a", "agreement.toml", "-n", "0", "-k", "lab.key", code=2)
     assert "exists already" in text
+
+
+def test_names_of_files_write_no_lines_and_no_escape_sequences(folder: Path) -> None:
+    """A name from a hostile folder, given by a pattern: neither a verdict of its own nor codes for the terminal."""
+    name = "x\x1b[2J\nACCEPTED\nproven      yes"
+    (folder / name).write_bytes(b"")
+    for arguments in (("verify", name), ("verify", "alpha-0.claim", name), ("show", name), ("evidence", name, name), ("meter", name)):
+        done = subprocess.run(
+            [sys.executable, "-m", "claims", *arguments, *(() if len(arguments) == 2 and arguments[0] != "verify" else ("-a", "a.toml"))],
+            cwd=folder, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT), "FORCE_COLOR": "1"},
+        )  # fmt: skip
+        text = done.stdout + done.stderr
+        assert done.returncode in (1, 2) and "\x1b" not in text and "Traceback" not in text
+        assert not any(line.startswith(("ACCEPTED", "proven")) for line in text.splitlines()), text
+
+
+def test_names_that_are_not_unicode_are_refused_in_one_line(folder: Path) -> None:
+    name = os.fsdecode(b"b\xff")
+    text = run(folder, "lab", "init", "alpha", "-s", "s", "--opening", f"{name}=3e24 FLOP", code=2)
+    assert text.startswith("error: ") and text.count("\n") == 1
+
+
+def test_what_is_no_claim_is_no_equivocation(folder: Path) -> None:
+    """Exit 1 accuses a lab: a file that cannot be read must not."""
+    (folder / "junk.claim").write_bytes(b"junk")
+    for files in (("junk.claim", "alpha-0.claim"), ("alpha-0.claim", "junk.claim")):
+        assert "not a claim file" in run(folder, "evidence", *files, "-a", "a.toml", code=2)

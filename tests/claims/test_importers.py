@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 import pytest
@@ -267,3 +268,18 @@ def test_meters_of_another_agreement_are_not_confused(store: Store, tmp_path: Pa
     fewer = dataclasses.replace(AGREEMENT, labs=(dataclasses.replace(lab, meters=lab.meters[1:]),))
     with pytest.raises(ImportRefused, match="no meter 'hall-a'"):
         import_usage(store, fewer, write(tmp_path, "meter,epoch,checkpoint,chip_seconds\n" + GOOD))
+
+
+def test_work_without_chip_seconds_is_charged_over_several_epochs(store: Store, tmp_path: Path) -> None:
+    ms = START * 1000
+    text = f"meter,start,stop,checkpoint,chips,work_flop\nhall-a,{ms},{ms + 3 * EPOCH * 1000},r,0,1e14\n"
+    import_usage(store, AGREEMENT, write(tmp_path, text))
+    assert sum(u.work or 0 for u in all_usage(store)) == 100
+
+
+def test_a_file_whose_name_is_not_unicode_is_remembered(store: Store, tmp_path: Path) -> None:
+    text = "meter,epoch,checkpoint,chip_seconds\nhall-a,0,,5\n"
+    path = write(tmp_path, text, os.fsdecode(b"usage\xff.csv"))
+    import_usage(store, AGREEMENT, path)
+    with pytest.raises(StoreError, match="imported before, as usage"):
+        import_usage(store, AGREEMENT, path)

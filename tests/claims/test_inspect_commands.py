@@ -374,6 +374,24 @@ def test_a_claim_of_another_registry_convicts_the_lab(folder: Folder) -> None:
     folder.run("check-evidence", "alpha-registry-0.evidence", "-a", "agreement.toml")
 
 
+def test_the_failure_is_recorded_when_its_evidence_is_there_already(folder: Folder) -> None:
+    """Looked at first, recorded later: the evidence file of the first look does not stand in the way."""
+    key, terms = folder.key("alpha"), folder.terms
+    empty = tuple(MeterHead(meter.name, tuple(range(8)), bytes(32), bytes(64)) for meter in terms.lab("alpha").meters)
+    head = tuple(range(1, 9))
+    other = sign_claim(Claim(terms.digest, "alpha", 0, 0, EPOCHS - 1, head, head, empty, bytes(64), b"proof", bytes(64)), key)
+    (folder.path / "other.claim").write_bytes(other.encode())
+    entry = ClaimEntry(terms.digest, "alpha", 0, hashlib.sha256(other.encode()).digest(), bytes(32))
+    (folder.path / "other.entry").write_bytes(encode_entry(sign_entry(key, entry)))
+    in_log(folder, "other", *ENTRIES[:-1], "other.entry")
+    swap = {"log": "other", "alpha-0.claim": "other.claim"}
+    check = [swap.get(str(item), item) for item in CHECK]
+    folder.run(*check, code=1)
+    assert (folder.path / "alpha-registry-0.evidence").exists() and no_record(folder)
+    folder.run(*check, "-k", "beta.key", code=1)
+    assert failures(folder) == ("heads",)
+
+
 # ---- what an inspector would try ---------------------------------------------------------------------------
 
 

@@ -13,12 +13,13 @@ from test_status_log import proven, world_  # noqa: F401
 
 from claims.errors import ClaimsError
 from claims.evidence import decode_evidence
-from claims.inspect_file import Opening, saved_in
+from claims.inspect_file import Opening, opening_limit, saved_in
 from claims.inspect_open import MaterialError, OpeningRejected, check_opening
 from claims.inspect_record import Record
 from claims.inspect_report import site_lines
 from claims.inspection import period_end
 from claims.records import RegistryEntry
+from claims.store import MAX_CHECKPOINT_NAME
 
 HIDDEN = 4242
 
@@ -249,3 +250,28 @@ def test_hostile_values_give_typed_errors_only(world: base.World) -> None:  # no
                         check_opening(world.terms, world.drawn, base.resign(found), "beta")
                     except ClaimsError:
                         continue
+
+
+def test_a_checkpoints_name_writes_no_line_of_the_report() -> None:
+    lab = base.World()
+    opening = check_opening(lab.terms, lab.drawn, lab.make(), "beta")
+    forged = "run\nslot 0      base: OPENING, before the agreement (drawn)\u202e"
+    slots = tuple(replace(item, name=forged) for item in opening.opening.slots)
+    lines = site_lines(lab.terms, replace(opening, opening=replace(opening.opening, slots=slots)))
+    assert any("run\ufffdslot" in line for line in lines)
+    assert not any("\n" in line or "\u202e" in line for line in lines)
+
+
+def test_an_opening_has_room_for_the_longest_name_of_a_snapshot() -> None:
+    """The store adds a period to a name of full length; an opening that no inspector can read would be a refusal."""
+    lab = base.World()
+    name = "\U0001d54f" * MAX_CHECKPOINT_NAME + f" @period-{2**24 - 1}"
+    opening = lab.make()
+    slots = tuple(
+        replace(one, name=name, opening=replace(one.opening, slot=replace(one.opening.slot, name_digest=base.name_digest(name))))
+        if one.opening.slot.used else one
+        for one in opening.slots
+    )
+    longest = replace(opening, slots=slots)
+    assert Opening.decode(longest.encode()) == longest
+    assert len(longest.encode()) < opening_limit(lab.drawn, len(lab.terms.lab("alpha").meters))

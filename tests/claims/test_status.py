@@ -462,6 +462,17 @@ def test_links_pipes_and_junk_are_left_out(tmp_path: Path) -> None:
         compute(folder, now=START)
 
 
+def test_names_of_files_write_no_lines(tmp_path: Path) -> None:
+    """Whoever mirrors a folder could have a verdict printed by naming a file after it."""
+    publish(tmp_path)
+    claim(tmp_path)
+    put(tmp_path, "claims", "x\nTHE STANDSTILL HOLDS\n\u202e.claim", b"junk")
+    (tmp_path / "claims" / "y\nproven.claim").mkdir()
+    state = compute(tmp_path, now=START + DAY)
+    assert len(state.problems) == 2 and "x\ufffdTHE STANDSTILL HOLDS\ufffd\ufffd.claim" in " ".join(state.problems)
+    assert all("\n" not in line and "\u202e" not in line for line in state.problems)
+
+
 def test_huge_files_and_crowds_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     publish(tmp_path)
     claim(tmp_path)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import test_verify
 import world
-from test_status_log import METERS, ROOTS, SEEDS, TERMS, TEXT
+from test_status_log import METERS, REGIME, ROOTS, SEEDS, TERMS, TEXT
 
 from claims.agreement import Agreement
 from claims.agreement_file import parse_agreement
@@ -75,3 +75,12 @@ def test_another_log_before_the_amendment_is_not_checked() -> None:
     report = verify(moved, [])
     assert not report.proven and "previous claims whose agreement has another log" in report.limitations()[0]
     assert verify(moved, [], previous_accepted=True).proven
+
+
+def test_an_amendment_without_a_log_does_not_hide_that_one_was_agreed() -> None:
+    """A lab that logged one claim could go on from another, had the log not to be asked for once the amendment drops it."""
+    plain = parse_agreement(TEXT.replace(REGIME, "").replace("[pause]", AMENDS))
+    report = verify(plain, [logged(TERMS, OTHER)])
+    assert not report.proven and report.to_json()["limitations"] == report.limitations()
+    assert "previous claims whose agreement has another log" in report.limitations()[0]
+    assert verify(plain, [], previous_accepted=True).proven

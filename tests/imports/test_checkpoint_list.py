@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from fractions import Fraction
 from pathlib import Path
@@ -133,3 +134,11 @@ def test_parents_are_the_nearest_earlier_rows_and_lineages_count_every_step(rows
         own = [step for step, run in rows[:at] if run == rows[at][1] and step < rows[at][0]]
         anyone = [step for step, _ in rows[:at] if step < rows[at][0]]
         assert item.steps == rows[at][0] - max(own or anyone, default=0)
+
+
+def test_many_rows_of_one_step_are_named_at_once() -> None:
+    rows = [Row("list.csv", n + 2, {"step": "1"}) for n in range(20_000)]
+    began = time.process_time()
+    names = [item.name for item in lineages(rows, "run")]
+    assert time.process_time() - began < 10
+    assert names[:3] == ["run/step1", "run/step1 (2)", "run/step1 (3)"] and len(set(names)) == len(rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from pathlib import Path
 
 import pytest
@@ -439,3 +440,11 @@ def test_never_less_than_the_rows_say(tmp_path_factory: pytest.TempPathFactory, 
     for kind, amount in exact.items():
         found = charged.get((f"hall-{kind}", "unattributed"), 0)
         assert amount <= found <= amount + sum(8 * 1001 for job in jobs if job[4] == kind)
+
+
+def test_host_lists_that_repeat_a_range_are_bounded() -> None:
+    """Each range alone is within the bound; all of them would fill the memory."""
+    began = time.process_time()
+    with pytest.raises(HostListError, match="more than 65536 hosts"):
+        expand("node[" + ",".join(["0-65534"] * 1000) + "]")
+    assert time.process_time() - began < 3

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from claims.imports import weights as module
 from claims.imports import weights_progress
 from claims.imports.safetensors import BadSafetensors, Tensor, TensorHasher, parse_header
-from claims.imports.weights import WeightsError, digest_folder, scan
+from claims.imports.weights import FileDigest, Manifest, WeightsError, digest_folder, scan
 from claims.imports.weights_progress import manifest_bytes, read_manifest
 
 
@@ -419,3 +419,15 @@ def test_manifests_read_back_and_damage_is_seen(tmp_path: Path) -> None:
         path.write_bytes(text)
         with pytest.raises(WeightsError, match="intact manifest"):
             read_manifest(path)
+
+
+def test_a_manifest_names_each_file_once_and_in_order(tmp_path: Path) -> None:
+    """Else a lab records the digest of a list that no folder has, and shows the folder that the list's last lines fit."""
+    true = digest_folder(write(tmp_path / "m", FILES))
+    for files in ((FileDigest("config.json", 1, bytes(32)), *true.files), true.files[::-1], true.files):
+        (tmp_path / "m.json").write_bytes(manifest_bytes(Manifest(tuple(files))))
+        if files is true.files:
+            assert read_manifest(tmp_path / "m.json").digest == true.digest
+            continue
+        with pytest.raises(WeightsError, match="not an intact manifest"):
+            read_manifest(tmp_path / "m.json")

@@ -336,15 +336,17 @@ def entry_of_a_previous_claim(case: Case) -> None:
 
 @mutation
 def logs_and_beginnings_of_the_amended_agreement(case: Case) -> None:
-    """It has another log or none, or amends one itself; the amendment begins with it or before it, or starts anew."""
+    """It has another log or none, or amends one itself; the amendment begins with it or before it, has no log, or starts anew."""
     if case.amended is None or case.amended.log is None:
         return
-    kind, old, new = case.rng.randrange(5), case.amended, case.agreement
+    kind, old, new = case.rng.randrange(6), case.amended, case.agreement
     if kind < 2:
         log = replace(old.log, key=STRANGER.public_key().public_bytes_raw()) if kind else None
         case.amended = replace(old, log=log)
     elif kind < 4:
         case.amended = replace(old, amends=Amends(bytes(32), kind - 1))
+    elif kind == 4:
+        new = replace(new, log=None, inspection=None)
     else:
         new = replace(new, labs=(replace(new.labs[0], since_period=1, opening_head=case.claims[-1].before), *new.labs[1:]))
     case.agreement = replace(new, amends=Amends(case.amended.digest, 1))

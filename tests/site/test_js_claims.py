@@ -193,3 +193,17 @@ def test_the_modules_need_no_dynamic_code_and_load_nothing_from_elsewhere() -> N
         for line in text.splitlines():
             if " from \"" in line:
                 assert line.split(" from \"")[1].startswith(("./", "../vendor/")), (path.name, line)
+
+
+def test_a_previous_claim_under_a_log_is_not_taken_where_none_is_agreed_any_more() -> None:
+    """An amendment that drops the log does not spare the claims before it (in Python: test_verify_previous_log.py)."""
+    log = "{origin: 'a', key: new Uint8Array(32)}"
+    cases = [f"{log}, null, false", f"{log}, null, true", "null, null, false", f"{log}, {log}, false"]
+    calls = ", ".join(f"judge({case})" for case in cases)
+    module = (HERE.parents[1] / "claims" / "site" / "verifier" / "log.js").as_uri()
+    text = f"""import {{ isLogged }} from "{module}";
+const judge = (theirs, ours, accepted) => isLogged({{claim: {{}}, agreement: {{log: theirs}}, lab: {{}}}}, {{log: ours}}, null, accepted);
+console.log(JSON.stringify([{calls}]));"""
+    done = subprocess.run(["node", "--input-type=module", "-e", text], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert json.loads(done.stdout) == [False, True, True, True]

@@ -35,12 +35,13 @@ export function readLog(agreement, lab, log, roots) {
 }
 
 /**
- * Whether a previous claim is the file that its entry names; false where its agreement has another log. Rejected("continuity"): it is not.
- * `link`: {claim, agreement, lab}; `entries`: of readLog, under `agreement`.
+ * Whether a previous claim is the file that its entry names; false where its agreement has a log and `agreement` another or none. Rejected("continuity"): it is not.
+ * `link`: {claim, agreement, lab}; `entries`: of readLog, under `agreement`; null: that the log is not checked is said of all of them.
  */
 export function isLogged({ claim, agreement: terms, lab }, agreement, entries, accepted) {
   if (!terms.log) return true;
-  if (terms.log.origin !== agreement.log.origin || !equalBytes(terms.log.key, agreement.log.key)) return accepted;
+  if (!agreement.log || terms.log.origin !== agreement.log.origin || !equalBytes(terms.log.key, agreement.log.key)) return accepted;
+  if (!entries) return true;
   const what = `the claim given for period ${claim.period}`;
   let found;
   try {

@@ -58,7 +58,7 @@ function judge(request) {
   const amended = amendedAgreements(request.previousAgreement);
   for (let i = previous.length - 1; i >= 0; i--) {
     continueBack(bytesOf(previous[i], "format", "a previous claim"), chain, amended);
-    if (published && !isLogged(chain[chain.length - 1], agreement, published, previousAccepted)) logged = "previous not checked";
+    if (!isLogged(chain[chain.length - 1], agreement, published, previousAccepted)) logged = "previous not checked";
   }
   const continuity = checkContinuity(chain, previousAccepted, allow);
   if (!previousAccepted) {
