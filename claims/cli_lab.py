@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -246,8 +247,12 @@ def prove(
     key = load_key(key_path, passphrase_file)
     with _store(store_path) as store, _progress() as progress:
         target = target or Path(f"{store.lab}-{period}.claim")
-        if target.exists():
-            raise ClaimsError(f"{target}: exists already", "choose another name with --out")
+        files = [target, target.with_suffix(".roots"), target.with_suffix(".entry")]
+        if len(set(files)) < len(files):
+            raise click.UsageError("--out names the claim: .roots and .entry are for the files beside it")
+        for path in files:  # else a claim without its entry is left, and hours of proving are to be done again
+            if os.path.lexists(path):
+                raise ClaimsError(f"{path}: exists already", "choose another name with --out")
         try:
             data = make_claim(store, terms, period, key, progress=progress).claim.encode()
             roots = roots_of(store, terms, period).encode()
@@ -258,9 +263,8 @@ def prove(
     report = verify_claim(data, terms, policy=Policy(unsigned_agreement=True, no_continuity=True))
     digests = (hashlib.sha256(data).digest(), hashlib.sha256(roots).digest())
     entry = sign_entry(key, ClaimEntry(terms.digest, store.lab, period, *digests))
-    write_new(target, data)
-    write_new(target.with_suffix(".roots"), roots)
-    write_new(target.with_suffix(".entry"), encode_entry(entry))
+    for path, content in zip(files, (data, roots, encode_entry(entry)), strict=True):
+        write_new(path, content)
     out(f"{target}: {len(data)} bytes, verified in {report.seconds:.2f} s")
     if terms.log is not None:
         out(f"publish it: standstill log append LOG {target.with_suffix('.entry')}")

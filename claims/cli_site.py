@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from claims.cli import cli, out, read_path
+from claims.text import replace_hidden
 
 __all__ = ["site"]
 
@@ -60,7 +61,7 @@ def _left_out(found: tuple[tuple[str, str], ...]) -> list[str]:
             lines.append(f"{top}/, {len(paths)} files: {reason}")
         else:
             lines += [f"{path}: {reason}" for path in paths]
-    return lines
+    return [replace_hidden(line, "\ufffd") for line in lines]
 
 
 def _serve(folder: Path, port: int) -> None:

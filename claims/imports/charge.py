@@ -19,6 +19,7 @@ from claims.errors import ClaimsError
 from claims.importers import MAX_WORK, UNATTRIBUTED_WORDS, WORK_UNIT, ImportRefused, ceil_of, check_room, in_proportion
 from claims.importers import split_interval as split_at_epochs
 from claims.store import UNATTRIBUTED, Store, Usage
+from claims.text import replace_hidden
 
 __all__ = ["Charged", "Source", "Span", "Window", "charge", "checked_meter", "metered"]
 
@@ -128,7 +129,7 @@ class Charged:
         ):
             if amount:
                 text.append(f"{label}: {_seconds(amount)} chip-seconds")
-        return text + self.notes
+        return [replace_hidden(line, "\ufffd") for line in (*text, *self.notes)]  # notes hold names from files
 
 
 def _seconds(milliseconds: int) -> str:

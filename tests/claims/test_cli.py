@@ -159,6 +159,18 @@ def test_two_periods_by_commands_alone(tmp_path: Path) -> None:
     assert "exists already" in text
 
 
+def test_nothing_is_proven_where_a_file_is_in_the_way(tmp_path: Path) -> None:
+    """Found at the end, it would leave a claim without its log entry, and a second claim to be made."""
+    _agreed(tmp_path)
+    common = ("-s", "alpha.store", "-a", "agreement.toml", "-n", 0, "-k", "lab.key")
+    for name in ("alpha-0.roots", "alpha-0.entry"):
+        (tmp_path / name).symlink_to("nowhere")
+        assert f"{name}: exists already" in run(tmp_path, "prove", *common, code=2)
+        (tmp_path / name).unlink()
+        assert "beside it" in run(tmp_path, "prove", *common, "-o", name, code=2)
+    assert not list(tmp_path.glob("alpha-0.*"))
+
+
 def test_names_of_files_write_no_lines_and_no_escape_sequences(folder: Path) -> None:
     """A name from a hostile folder, given by a pattern: neither a verdict of its own nor codes for the terminal."""
     name = "x\x1b[2J\nACCEPTED\nproven      yes"

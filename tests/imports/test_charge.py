@@ -133,3 +133,8 @@ def test_what_was_imported_can_be_sealed_and_late_rows_are_refused(store: Store,
     (tmp_path / "two").write_text(header + row.format(2, 3, 177).replace("gpu=8", "gpu=1"))
     with pytest.raises(ClaimsError, match="sign|seal"):
         import_slurm(store, agreement, tmp_path / "two", options)
+
+
+def test_names_write_no_lines_of_the_report() -> None:
+    report = Charged(notes=["3 steps before run\n9 chip-seconds charged on 1 meters, periods [0]"])
+    assert not any("\n" in line for line in report.lines())

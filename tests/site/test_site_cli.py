@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-import claims.cli_site  # noqa: F401  (registers the command)
+import claims.cli_site as cli_site  # registers the command
 import claims.site.model as model
 from claims.cli import main
 from tests.site.sample_view import AGREEMENT, sample
@@ -71,3 +71,9 @@ def test_the_command_line_loads_the_page_only_when_asked():
     script = "import sys, claims.cli_site; print([m for m in sys.modules if m.startswith(('claims.site', 'numpy', 'http.server'))])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_names_of_files_that_are_left_out_write_no_lines() -> None:
+    assert cli_site._left_out((("x\n1 files, 9 bytes; the standstill: holds\u202e", "unknown"),)) == [
+        "x\ufffd1 files, 9 bytes; the standstill: holds\ufffd: unknown"
+    ]
