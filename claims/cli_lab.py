@@ -56,8 +56,14 @@ def lab_init(name: str, store_path: Path, opening: tuple[str, ...], since_period
             raise click.UsageError(f'--opening {text!r} is not like "base=3.8e25 FLOP"')
         declared = -(-flop_from_text(amount.strip(), rate=False) // WORK_UNIT)  # a doubt is charged: round up
         openings.append(Opening(checkpoint, int(declared)))
-    with Store.create(store_path, name) as store:
-        out(f'opening_head = "{head_to_hex(open_registry(store, openings, since_period))}"')
+    store = Store.create(store_path, name)
+    try:
+        with store:
+            head = open_registry(store, openings, since_period)
+    except BaseException:
+        store_path.unlink()  # nothing else opens a registry: a store without one is of no use
+        raise
+    out(f'opening_head = "{head_to_hex(head)}"')
 
 
 @lab.command("status")

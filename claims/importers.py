@@ -45,6 +45,7 @@ WORK_UNIT = 10**12
 MAX_WORK = 2**63 - 1
 UNATTRIBUTED_WORDS = frozenset({"", "unattributed", "unknown", "none", "n/a", "-"})
 _DECIMAL = re.compile(r"([0-9]{1,40})(?:\.([0-9]{1,40}))?(?:[eE]\+?([0-9]{1,2}))?")
+_BELOW_MICROSECONDS = re.compile(r"[.,][0-9]{6}0*[1-9]")
 _USAGE_COLUMNS = frozenset({"meter", "epoch", "start", "stop", "checkpoint", "chips", "chip_seconds", "work_flop"})
 _CHECKPOINT_COLUMNS = frozenset(
     {"name", "kind", "parents", "branch", "epoch", "time", "declared_flop", "weights", "genesis", "genesis_round"}
@@ -123,6 +124,8 @@ class Row:
         microseconds = (moment - _datetime.datetime(1970, 1, 1, tzinfo=_datetime.UTC)) // _datetime.timedelta(
             microseconds=1
         )
+        if up and _BELOW_MICROSECONDS.search(text):  # which fromisoformat drops
+            microseconds += 1
         return -(-microseconds // 1000) if up else microseconds // 1000
 
 
@@ -171,7 +174,7 @@ def _csv_rows(source: str, data: bytes, allowed: frozenset[str]) -> Iterator[Row
             raise ImportRefused(source, None, "the file is empty", "the first line names the columns")
         _check_header(source, header, allowed)
         for values in reader:
-            if not values or (values[0].lstrip().startswith("#")):
+            if not values or (values[0].lstrip().startswith("#") and header[0] != "checkpoint"):  # "#7" may be a run
                 continue
             if len(values) != len(header):
                 raise ImportRefused(

@@ -45,7 +45,7 @@ CHECKS = ("format", "agreement", "lab", "period", "meters", "signatures", "log",
 
 @dataclass(frozen=True)
 class Policy:
-    """What a verifier lets pass, each noted in the report; the default lets nothing pass.
+    """What a verifier lets pass, each noted in the report; the default lets nothing pass but an agreed log that is not given.
 
     Attributes:
         unsigned_agreement: the agreement need not be signed by all parties; the result is never "proven".

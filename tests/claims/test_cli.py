@@ -189,6 +189,9 @@ def test_names_that_are_not_unicode_are_refused_in_one_line(folder: Path) -> Non
     name = os.fsdecode(b"b\xff")
     text = run(folder, "lab", "init", "alpha", "-s", "s", "--opening", f"{name}=3e24 FLOP", code=2)
     assert text.startswith("error: ") and text.count("\n") == 1
+    assert not list(folder.glob("s*")), "what could not be opened is made again under its name"
+    assert "named twice" in run(folder, "lab", "init", "alpha", "-s", "s", "--opening", "b=1e20 FLOP", "--opening", "b=1e20 FLOP", code=2)
+    assert "opening_head" in run(folder, "lab", "init", "alpha", "-s", "s", "--opening", "b=1e20 FLOP")
 
 
 def test_what_is_no_claim_is_no_equivocation(folder: Path) -> None:

@@ -283,3 +283,17 @@ def test_a_file_whose_name_is_not_unicode_is_remembered(store: Store, tmp_path: 
     import_usage(store, AGREEMENT, path)
     with pytest.raises(StoreError, match="imported before, as usage"):
         import_usage(store, AGREEMENT, path)
+
+
+def test_no_run_is_taken_for_a_remark(store: Store, tmp_path: Path) -> None:
+    """A first column of names: what begins with a hash is charged, or refused."""
+    import_usage(store, AGREEMENT, write(tmp_path, "checkpoint,meter,epoch,chip_seconds\n#7,hall-a,0,5\n"))
+    assert [(store.name(u.tag), u.chip_ms) for u in all_usage(store)] == [("#7", 5000)]
+    with pytest.raises(ImportRefused, match="1 fields where the header has 4"):
+        import_usage(store, AGREEMENT, write(tmp_path, "checkpoint,meter,epoch,chip_seconds\n# a remark\n", "other.csv"))
+
+
+def test_nanoseconds_widen_an_interval_too(store: Store, tmp_path: Path) -> None:
+    text = "meter,start,stop,checkpoint,chips\nhall-a,2026-01-01T00:00:00.000999999Z,2026-01-01T00:00:01.000000001Z,r,1\n"
+    import_usage(store, AGREEMENT, write(tmp_path, text))
+    assert [u.chip_ms for u in all_usage(store)] == [1001]
