@@ -319,7 +319,7 @@ def evidence(files: tuple[Path, Path], agreement_path: Path, target: Path | None
     for item in items:
         try:
             item.check(terms)
-        except BadSignature as error:
+        except (BadSignature, ClaimRejected) as error:
             out(f"no evidence that {item.text}: {error.what}", err=True)
             continue
         found += 1

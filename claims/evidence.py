@@ -99,7 +99,7 @@ class Equivocation:
             digest = bytes.fromhex(value["agreement"])
             meter = value["meter"]
             found = Equivocation(digest, value["lab"], meter, value["period"], (one, two))
-            if found.encode() != data or not (meter is None or type(meter) is str) or type(value["lab"]) is not str:
+            if found.encode() != data or not (meter is None or is_name(meter)) or not is_name(value["lab"]):
                 raise ValueError
             if type(found.period) is not int or not 0 <= found.period < 2**24 or len(digest) != 32:
                 raise ValueError

@@ -199,3 +199,7 @@ def test_what_is_no_claim_is_no_equivocation(folder: Path) -> None:
     (folder / "junk.claim").write_bytes(b"junk")
     for files in (("junk.claim", "alpha-0.claim"), ("alpha-0.claim", "junk.claim")):
         assert "not a claim file" in run(folder, "evidence", *files, "-a", "a.toml", code=2)
+    terms = world.agreement()
+    for number in (6, 7):
+        (folder / f"{number}.claim").write_bytes(world.claim(terms, lab="zeta", head_after=world.head(number)).encode())
+    assert "no equivocation" in run(folder, "evidence", "6.claim", "7.claim", "-a", "a.toml"), "of a lab that is in no agreement"

@@ -95,3 +95,12 @@ def test_heads_are_decoded_too() -> None:
     found = find_equivocations(world.claim(terms), world.claim(terms, head_after=world.head(7)))
     assert isinstance(decode_evidence(found[0].encode()), Equivocation)
     assert found[0].text == "lab alpha signed two heads for period 0" and found[0].against(terms) == ("alpha", 0)
+
+
+@pytest.mark.parametrize("field", ["lab", "meter"])
+def test_a_name_writes_no_lines(field: str) -> None:
+    """`show` says what evidence says before anybody has checked it."""
+    made = Equivocation(bytes(32), "alpha", "hall-1", 0, ((world.head(1), bytes(32), bytes(64)), (world.head(2), bytes(32), bytes(64))))
+    assert decode_evidence(made.encode()) == made
+    with pytest.raises(MalformedFile):
+        decode_evidence(dataclasses.replace(made, **{field: "x\nsigned by every party"}).encode())
