@@ -65,28 +65,41 @@ def decision_make(path: Path, agreement_path: Path, kind: str, effective: str, r
 @agreement_argument
 @key_options
 def decision_sign(path: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None) -> None:
-    """Add a decider's signature to FILE."""
-    from claims.decision import DECISION_LIMIT, Decision, sign_decision
+    """Add a decider's signature to FILE; where the agreement has a log, also write the decider's entry: FILE-DECIDER.entry."""
+    from claims.decision import DECISION_LIMIT, Decision, decision_entry, sign_decision
+    from claims.entries import encode_entry
     from claims.files import read_bounded, write_atomic
+    from claims.keys import public_bytes
 
     terms = _load_agreement(agreement_path)
     item = Decision.decode(read_bounded(path, DECISION_LIMIT))
-    signed = sign_decision(load_key(key_path, passphrase_file), item, terms)
+    key = load_key(key_path, passphrase_file)
+    signed = sign_decision(key, item, terms)
+    decider = next(party.name for party in terms.parties if party.key == public_bytes(key))
+    entry = path.with_name(f"{path.stem}-{decider}.entry")
+    if terms.log is not None:
+        write_atomic(entry, encode_entry(decision_entry(item, decider, key)))
     write_atomic(path, signed.encode())
     out("\n".join(signed.lines()))
+    if terms.log is not None:
+        out(f"it counts from when the log has the entries of {terms.pause.quorum if terms.pause else 0} deciders; publish yours:")
+        out(f"standstill log append LOG {entry}")
 
 
 @decision.command("check")
 @click.argument("path", metavar="FILE", type=read_path)
 @agreement_argument
 def decision_check(path: Path, agreement_path: Path) -> None:
-    """Check FILE; exit 0 only when enough deciders have signed it."""
+    """Check FILE; exit 0 only when enough deciders have signed it. Whether and from when on it counts, ``standstill status`` says."""
     from claims.decision import DECISION_LIMIT, Decision
     from claims.files import read_bounded
 
     item = Decision.decode(read_bounded(path, DECISION_LIMIT))
+    terms = _load_agreement(agreement_path)
     try:
-        item.check(_load_agreement(agreement_path))
+        item.check(terms)
     except BadSignature as error:
         raise ClaimRejected("decision", error.what) from None
     out("\n".join(item.lines()))
+    if terms.log is not None:
+        out("NOT CHECKED: that the log has it, from which date it counts (standstill status)")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from claims.agreement import MAX_TIME, Agreement
 from claims.canonical import Writer, from_json, is_name, to_json
+from claims.entries import DecisionEntry, sign_entry
 from claims.errors import BadSignature, ClaimRejected, MalformedFile
 from claims.signatures import check_signature
 from claims.text import is_prose
@@ -15,13 +17,16 @@ from claims.units import format_time
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-__all__ = ["DECISION_LIMIT", "FORMAT", "Decision", "decision_message", "sign_decision"]
+__all__ = ["DECISION_LIMIT", "FORMAT", "Content", "Decision", "decision_entry", "decision_message", "sign_decision"]
 
 FORMAT = "standstill-decision/1"
 DECISION_DOMAIN = b"standstill/sign/decision/v1"
 DECISION_LIMIT = 2**20
 """Largest decision file, bytes."""
 KINDS = {"lift": 1, "trigger": 2}
+
+Content = tuple[str, int, bytes]
+"""lift or trigger, the moment that it states (Unix seconds), SHA-256 of its reason."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,11 @@ class Decision:
         if len(self.signatures) < agreement.pause.quorum:
             raise ClaimRejected("decision", f"signed by {len(self.signatures)}, and {agreement.pause.quorum} must sign")
 
+    @property
+    def content(self) -> Content:
+        """What is decided, whoever has signed it."""
+        return (self.decision, self.effective, hashlib.sha256(self.reason.encode()).digest())
+
     def lines(self) -> list[str]:
         """The decision in words."""
         return [
@@ -135,3 +145,9 @@ def sign_decision(key: Ed25519PrivateKey, decision: Decision, agreement: Agreeme
             raise BadSignature(f"the decision is signed by {name!r}, who does not decide")
         check_signature(f"{name} on the decision", agreement.party(name).key, signature, decision_message(decision))
     return replace(decision, signatures={**decision.signatures, names[0]: key.sign(decision_message(decision))})
+
+
+def decision_entry(decision: Decision, decider: str, key: Ed25519PrivateKey) -> DecisionEntry:
+    """A decider's entry of a decision for the log, signed. Whether the key is the decider's is for ``check_entry``."""
+    kind, effective, reason = decision.content
+    return sign_entry(key, DecisionEntry(decision.agreement, decider, KINDS[kind], effective, reason))

@@ -6,6 +6,7 @@
     kind 2 CLAIM       name lab || u32 period || 32 SHA-256(claim file) || 32 SHA-256(roots file) author: lab
     kind 3 ASSENT      name party                                                                 author: party
     kind 4 INSPECTION  name author || name lab || u32 period || u64 round || u8 outcome || 32 SHA-256(record file)
+    kind 5 DECISION    name decider || u8 decision || u64 effective || 32 SHA-256(reason)         author: decider
 
 The author signs the domain and the SHA-256 of everything before the signature, with its party key. Each entry has an identity
 (:attr:`EpochEntry.identity`): an author that signs two entries with one identity and different content has equivocated.
@@ -19,10 +20,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from claims.agreement import Agreement
+from claims.agreement import MAX_TIME, Agreement
 from claims.canonical import Reader, Writer
 from claims.errors import BadSignature, ClaimRejected, MalformedFile
 from claims.signatures import check_signature
+from claims.units import format_time
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -32,6 +34,7 @@ __all__ = [
     "AssentEntry",
     "ClaimEntry",
     "Conflict",
+    "DecisionEntry",
     "Entry",
     "EpochEntry",
     "InspectionEntry",
@@ -49,6 +52,7 @@ VERSION = 1
 MAX_ENTRY = 1024
 ENTRY_DOMAIN = b"standstill/sign/log-entry/v1"
 OUTCOMES = {1: "passed", 2: "failed", 3: "refused"}
+DECISIONS = {1: "lift", 2: "trigger"}
 
 Identity = tuple[object, ...]
 
@@ -159,8 +163,36 @@ class InspectionEntry:
         return f"{self.author}'s inspection of lab {self.lab}, period {self.period}, round {self.round}"
 
 
-Entry = EpochEntry | ClaimEntry | AssentEntry | InspectionEntry
-_Any = TypeVar("_Any", EpochEntry, ClaimEntry, AssentEntry, InspectionEntry)
+@dataclass(frozen=True)
+class DecisionEntry:
+    """One decider's word for a decision. ``decision``: 1 lift, 2 trigger; ``effective``: Unix seconds; ``reason``: SHA-256 of its text."""
+
+    kind: ClassVar[int] = 5
+    agreement: bytes
+    decider: str
+    decision: int
+    effective: int
+    reason: bytes
+    signature: bytes = b""
+
+    @property
+    def author(self) -> str:
+        """The party whose key signs."""
+        return self.decider
+
+    @property
+    def identity(self) -> Identity:
+        """All of it: a decider may decide many things, and two that differ do not contradict each other."""
+        return (self.kind, self.agreement, self.decider, self.decision, self.effective, self.reason)
+
+    @property
+    def title(self) -> str:
+        """For messages."""
+        return f"{self.decider}'s decision to {DECISIONS[self.decision]} from {format_time(self.effective)} on"
+
+
+Entry = EpochEntry | ClaimEntry | AssentEntry | InspectionEntry | DecisionEntry
+_Any = TypeVar("_Any", EpochEntry, ClaimEntry, AssentEntry, InspectionEntry, DecisionEntry)
 
 
 def _digest(out: Writer, value: bytes) -> None:
@@ -188,6 +220,13 @@ def unsigned_bytes(entry: Entry) -> bytes:
         _digest(out, entry.roots)
     elif isinstance(entry, AssentEntry):
         out.name(entry.party)
+    elif isinstance(entry, DecisionEntry):
+        if entry.decision not in DECISIONS or not 0 <= entry.effective <= MAX_TIME:
+            raise MalformedFile(f"{entry.decision!r} from second {entry.effective!r} on is no decision")
+        out.name(entry.decider)
+        out.uint(entry.decision, 1)
+        out.uint(entry.effective, 8)
+        _digest(out, entry.reason)
     else:
         if entry.outcome not in OUTCOMES:
             raise MalformedFile(f"{entry.outcome!r} is not the outcome of an inspection")
@@ -251,6 +290,12 @@ def decode_entry(data: bytes) -> Entry:
             raise read.fail(f"{outcome} is not the outcome of an inspection")
         record = read.raw(32, "the record's digest")
         entry = InspectionEntry(digest, author, lab, period, round_, outcome, record, read.raw(64, "the signature"))
+    elif kind == DecisionEntry.kind:
+        decider, decision = read.name("the decider"), read.uint(1, "the decision")
+        if decision not in DECISIONS:
+            raise read.fail(f"{decision} is not a decision")
+        effective, reason = read.uint(8, "the moment", MAX_TIME), read.raw(32, "the reason's digest")
+        entry = DecisionEntry(digest, decider, decision, effective, reason, read.raw(64, "the signature"))
     else:
         raise read.fail(f"{kind} is not a kind of log entry")
     read.end()
@@ -258,7 +303,7 @@ def decode_entry(data: bytes) -> Entry:
 
 
 def check_entry(entry: Entry, agreement: Agreement) -> None:
-    """Check an entry against the agreement: digest, lab, epoch or period, author, signature.
+    """Check an entry against the agreement: digest, lab, epoch or period, author, that a decider decides, signature.
 
     Raises:
         ClaimRejected: check ``log``: it does not fit the agreement.
@@ -268,13 +313,12 @@ def check_entry(entry: Entry, agreement: Agreement) -> None:
         raise ClaimRejected("log", f"{entry.title} is about agreement {entry.agreement.hex()}")
     try:
         key = agreement.party(entry.author).key
-        if isinstance(entry, EpochEntry):
-            agreement.lab(entry.lab)
-            period = entry.epoch // agreement.epochs_per_period
+        if isinstance(entry, DecisionEntry):
+            if agreement.pause is None or entry.decider not in agreement.pause.deciders:
+                raise ClaimRejected("decision", f"{entry.decider} does not decide")
         elif not isinstance(entry, AssentEntry):
             agreement.lab(entry.lab)
-            period = entry.period
-        if not isinstance(entry, AssentEntry):
+            period = entry.epoch // agreement.epochs_per_period if isinstance(entry, EpochEntry) else entry.period
             agreement.period_epochs(period)
             if period < agreement.lab(entry.lab).since_period:
                 raise ClaimRejected("period", f"lab {entry.lab} claims from period {agreement.lab(entry.lab).since_period} on")
@@ -370,6 +414,10 @@ class PublishedEntries:
         """Inspections of a lab and period, in the log's order."""
         entries = [(entry, index) for entry, index in self._found.values() if isinstance(entry, InspectionEntry)]
         return [(entry, index) for entry, index in entries if (entry.lab, entry.period) == (lab, period)]
+
+    def decisions(self) -> list[tuple[DecisionEntry, int]]:
+        """The deciders' words, each once, in the log's order."""
+        return [(entry, index) for entry, index in self._found.values() if isinstance(entry, DecisionEntry)]
 
     def conflicts_of(self, lab: str, period: int) -> list[Conflict]:
         """Conflicts in which the lab contradicts itself about this period: its epochs' entries and its claim entry."""

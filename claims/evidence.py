@@ -15,7 +15,15 @@ from typing import Any
 from claims.agreement import Agreement
 from claims.canonical import from_json, head_from_hex, head_to_hex, is_name, to_json
 from claims.claim import Claim
-from claims.entries import AssentEntry, EpochEntry, InspectionEntry, check_entry, decode_entry, unsigned_bytes
+from claims.entries import (
+    AssentEntry,
+    DecisionEntry,
+    EpochEntry,
+    InspectionEntry,
+    check_entry,
+    decode_entry,
+    unsigned_bytes,
+)
 from claims.errors import BadSignature, MalformedFile
 from claims.signatures import check_signature, epoch_root_message, ledger_head_message, registry_head_message
 
@@ -184,7 +192,7 @@ class TwoEntries:
     def against(self, agreement: Agreement) -> tuple[str, int] | None:
         """The lab and the period whose claim it spoils; None where another party contradicts itself."""
         entry = decode_entry(self.entries[0])
-        if isinstance(entry, (AssentEntry, InspectionEntry)):
+        if isinstance(entry, (AssentEntry, DecisionEntry, InspectionEntry)):
             return None
         return entry.lab, entry.epoch // agreement.epochs_per_period if isinstance(entry, EpochEntry) else entry.period
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from claims.agreement import MAX_TIME, Agreement
-from claims.decision import Decision
+from claims.decision import Content, Decision
 from claims.units import format_time
 
-__all__ = ["STATES", "Life", "keeps_calendar", "life_of", "lifted_spans"]
+__all__ = ["STATES", "Counted", "Life", "keeps_calendar", "life_of", "lifted_spans"]
 
 STATES = ("draft", "signed", "in force", "amended", "lifted", "expired")
 _END = MAX_TIME + 1
@@ -24,8 +24,26 @@ class Life:
     successor: bytes | None = None
 
 
-def lifted_spans(agreement: Agreement, decisions: Sequence[Decision]) -> list[tuple[int, int]]:
-    """Spans [begin, end) of Unix seconds in which the pause was lifted. ``decisions`` have passed ``Decision.check``.
+@dataclass(frozen=True)
+class Counted:
+    """A decision that counts, from ``effective`` on: what it states, or the later moment at which the log had it. Unix seconds.
+
+    ``content``: what was decided; ``deciders``: who made it count.
+    """
+
+    agreement: bytes
+    content: Content
+    effective: int
+    deciders: tuple[str, ...]
+
+    @property
+    def decision(self) -> str:
+        """lift or trigger."""
+        return self.content[0]
+
+
+def lifted_spans(agreement: Agreement, decisions: Sequence[Counted | Decision]) -> list[tuple[int, int]]:
+    """Spans [begin, end) of Unix seconds, ascending and apart, in which the pause was lifted. ``decisions``: those that count.
 
     They count in order of their effective time; of two with one moment, ``trigger`` is the later one.
     """
@@ -51,7 +69,7 @@ def life_of(
     *,
     now: int,
     successors: Sequence[Agreement] = (),
-    decisions: Sequence[Decision] = (),
+    decisions: Sequence[Counted | Decision] = (),
 ) -> Life:
     """The agreement's state at a moment.
 
@@ -60,7 +78,7 @@ def life_of(
         now: Unix seconds.
         successors: amendments of this agreement that every one of their parties has signed; one that lacks a party of this agreement,
             under the key that it has here, takes nothing over.
-        decisions: such as have passed ``Decision.check``.
+        decisions: those that count.
     """
     begin = agreement.epoch_span(agreement.first_period * agreement.epochs_per_period)[0]
     end = agreement.epoch_span(agreement.periods * agreement.epochs_per_period)[0]

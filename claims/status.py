@@ -16,12 +16,13 @@ from pathlib import Path
 
 from claims import verify
 from claims.agreement import Agreement
-from claims.decision import Decision
+from claims.decision import Content, Decision
+from claims.decision_log import logged_decisions
 from claims.entries import PublishedEntries
 from claims.errors import BadSignature, ClaimRejected, ClaimsError, UnreadableFile
 from claims.evidence import decode_evidence
 from claims.files import ROOTS_LIMIT, SMALL_LIMIT
-from claims.life import Life, keeps_calendar, life_of, lifted_spans
+from claims.life import Counted, Life, keeps_calendar, life_of, lifted_spans
 from claims.status_folder import RECORD_LIMIT, ClaimFile, Folder, SignedAgreement
 from claims.status_model import Row, State
 from claims.status_rows import Book, judge_period
@@ -30,6 +31,7 @@ from claims.tlog.errors import LogFork
 from claims.tlog.evidence import LogEvidence
 from claims.tlog.memory import LogMemory
 from claims.tlog.reader import LogView, open_log
+from claims.units import format_time
 
 __all__ = ["Row", "State", "compute", "log_trust"]
 
@@ -94,7 +96,7 @@ def compute(
     return State(
         agreement=current.agreement, now=now, life=life, holds=holds, why=tuple(why), rows=tuple(rows),
         log_size=None if book.view is None else book.view.size, log_problem=book.log_problem,
-        breaches=tuple(found.breaches), problems=tuple(source.problems),
+        breaches=tuple(found.breaches), problems=tuple(source.problems), decisions=tuple(decisions),
     )  # fmt: skip
 
 
@@ -212,21 +214,54 @@ def _rival_amendments(books: Sequence[Book], others: dict[bytes, SignedAgreement
             found.breaches.append(f"{names} signed {most} amendments of agreement {digest.hex()}")
 
 
-def _decisions(source: Folder, books: Sequence[Book]) -> list[Decision]:
-    by_digest = {book.agreement.digest: book.agreement for book in books}
-    good = []
+def _decisions(source: Folder, books: Sequence[Book]) -> list[Counted]:
+    """The decisions that count; those that do not are noted. Where there is a log, what it has of them decides, not the files."""
+    by_digest = {book.agreement.digest: book for book in books}
+    files: dict[bytes, dict[Content, Decision]] = {book.agreement.digest: {} for book in books}
     for item in source.decisions():
-        agreement = by_digest.get(item.agreement)
-        if agreement is None:
+        book = by_digest.get(item.agreement)
+        if book is None:
             source.note(f"decisions/: one is about agreement {item.agreement.hex()}")
             continue
         try:
-            item.check(agreement)
+            item.check(book.agreement)
         except (BadSignature, ClaimRejected) as error:
             source.note(f"decisions/: {error.what}")
             continue
-        good.append(item)
-    return good
+        files[item.agreement].setdefault(item.content, item)
+    found: list[Counted] = []
+    for book in books:
+        here = files[book.agreement.digest]
+        if book.agreement.log is None:
+            found += [
+                Counted(item.agreement, item.content, item.effective, tuple(sorted(item.signatures))) for item in here.values()
+            ]
+        else:
+            found += _logged_decisions(source, book, here)
+    return sorted(found, key=lambda item: (item.effective, item.content))
+
+
+def _logged_decisions(source: Folder, book: Book, files: dict[Content, Decision]) -> list[Counted]:
+    agreement, published, view = book.agreement, book.published, book.view
+    logged = {} if published is None or view is None else logged_decisions(agreement, published, view)
+    for content in files:
+        what = f"decisions/: the one to {content[0]} from {format_time(content[1])} on does not count"
+        item = logged.get(content)
+        if published is None:
+            source.note(f"{what}: the log cannot be used")
+        elif item is None:
+            source.note(f"{what}: it is not in the log")
+        elif len(item.entered) < item.quorum:
+            source.note(f"{what}: the log has it from {', '.join(item.entered)}, and {item.quorum} deciders must enter it")
+        elif not item.decisive:
+            source.note(f"{what}: nothing dates its entries in the log yet")
+    found = [(item, counted) for item in logged.values() if (counted := item.counted(agreement)) is not None]
+    for item, _ in [pair for pair in found if pair[0].content not in files][:10]:
+        source.note(
+            f"log: {', '.join(item.entered)} decided to {item.content[0]} from {format_time(item.content[1])} on; "
+            "it counts, and its file, which says why, is not here"
+        )
+    return [counted for _, counted in found]
 
 
 # ---- evidence ----------------------------------------------------------------------------------------------
@@ -271,7 +306,7 @@ def _log_evidence(data: bytes, book: Book, found: _Findings) -> bool:
 
 
 def _rows(
-    source: Folder, books: Sequence[Book], decisions: Sequence[Decision], found: _Findings, now: int
+    source: Folder, books: Sequence[Book], decisions: Sequence[Counted], found: _Findings, now: int
 ) -> list[Row]:
     claims: dict[tuple[bytes, str, int], list[ClaimFile]] = {}
     known = {book.agreement.digest for book in books}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from claims.agreement import Agreement
-from claims.life import Life
+from claims.life import Counted, Life
 from claims.units import format_time
 
 __all__ = ["FORMAT", "ROW_STATES", "Row", "State"]
@@ -93,6 +93,7 @@ class State:
         log_size: entries of the verified log, or None; ``log_problem``: why it could not be used, or None.
         breaches: by others than a lab in a period: logs that fork, rival amendments.
         problems: files that count for nothing, and why.
+        decisions: those that count, in order of when they take effect.
     """
 
     agreement: Agreement
@@ -105,6 +106,7 @@ class State:
     log_problem: str | None
     breaches: tuple[str, ...]
     problems: tuple[str, ...]
+    decisions: tuple[Counted, ...] = ()
 
     @property
     def held(self) -> bool:
@@ -127,6 +129,16 @@ class State:
                 "successor": None if life.successor is None else life.successor.hex(),
             },
             "log": {"size": self.log_size, "problem": self.log_problem} if self.agreement.log is not None else None,
+            "decisions": [
+                {
+                    "agreement": item.agreement.hex(),
+                    "decision": item.decision,
+                    "stated": format_time(item.content[1]),
+                    "effective": format_time(item.effective),
+                    "deciders": list(item.deciders),
+                }
+                for item in self.decisions
+            ],
             "rows": [row.to_json() for row in self.rows],
             "breaches": list(self.breaches),
             "problems": list(self.problems),
@@ -145,6 +157,9 @@ class State:
         ]
         if self.agreement.log is not None:
             out.append(f"log         {self.log_problem or f'verified, {self.log_size} entries'}")
+        for item in self.decisions:
+            stated = f" (states {format_time(item.content[1])}; the log had it then)" if item.effective != item.content[1] else ""
+            out.append(f"decision    {item.decision} from {format_time(item.effective)} on, by {', '.join(item.deciders)}{stated}")
         width = max([len(row.lab) for row in self.rows], default=3)
         for row in self.rows:
             late = " (late)" if row.late else ""

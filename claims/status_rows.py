@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -77,7 +78,8 @@ class Book:
         if not self.agreement.first_period <= period < self.agreement.periods:
             return False
         begin, end = self.agreement.period_span(period)
-        return any(since < end and begin < until for since, until in self.lifted)
+        at = bisect_right(self.lifted, begin, key=lambda span: span[1])
+        return at < len(self.lifted) and self.lifted[at][0] < end
 
     def at(self, period: int, lab: str) -> Book:
         """The book that answers for a lab's period: this one, or an amended agreement's."""

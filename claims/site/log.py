@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,8 @@ __all__ = ["LogFiles", "encode_bundle", "read_log"]
 
 MAGIC = b"standstill-log-bundle"
 MAX_HEADS = 64
-"""Heads in a bundle: the newest ones."""
+"""Heads in a bundle: the newest ones, and those that date decisions, at most MAX_DATING."""
+MAX_DATING = 900
 MAX_BUNDLE = 64 * 2**20
 HEAD_LIMIT = 64 * 1024
 
@@ -81,12 +83,13 @@ class LogFiles:
         }
 
 
-def read_log(source: Path, agreement: Agreement, paths: set[str]) -> LogFiles | None:
+def read_log(source: Path, agreement: Agreement, paths: set[str], amended: Sequence[Agreement] = ()) -> LogFiles | None:
     """The log of an agreement, or None where it names none.
 
     Args:
         source: the publication folder.
         paths: files on the page.
+        amended: the agreements that it amends: heads that date decisions under them are in the bundle too.
     """
     from claims.status import log_trust
     from claims.tlog.reader import open_log
@@ -100,19 +103,41 @@ def read_log(source: Path, agreement: Agreement, paths: set[str]) -> LogFiles | 
         view = open_log(source / "log", trust)
     except ClaimsError as error:
         return LogFiles(agreement, None, error.what, None, path)
-    heads = _heads(source, paths, view.size)
+    heads = _heads(source, paths, view.size, _dating(source, view, (agreement, *amended)))
     total = sum(map(len, heads)) + sum(map(len, view.entries)) + 2 * len(view.entries) + 6 * len(heads) + 64
     bundle = encode_bundle(heads, view.entries) if total <= MAX_BUNDLE else None
     problem = "" if bundle is not None else "the log is too long to be checked in a browser"
     return LogFiles(agreement, view, problem, bundle, path)
 
 
-def _heads(source: Path, paths: set[str], size: int) -> list[bytes]:
-    """The newest stored heads of at most ``size`` entries: what dates them is not needed here, only that enough have cosigned."""
+def _dating(source: Path, view: LogView, agreements: Sequence[Agreement]) -> list[int]:
+    """Sizes of the stored heads from which decisions that count have their dates."""
+    from claims.decision_log import barred, logged_decisions
+    from claims.entries import PublishedEntries
+    from claims.status import log_trust
+    from claims.tlog.reader import open_log
+
+    sizes: dict[int, None] = {}
+    for agreement in agreements:
+        trust = log_trust(agreement)
+        if trust is None or agreement.pause is None:
+            continue
+        try:
+            own = view if trust == view.trust else open_log(source / "log", trust)
+            logged = logged_decisions(agreement, PublishedEntries(agreement, list(enumerate(own.entries))), own)
+        except ClaimsError:
+            continue
+        for word in (word for item in logged.values() for word in item.decisive):
+            sizes.setdefault(own.dated_by(word.index, barred(agreement, word.decider)))
+    return list(sizes)[:MAX_DATING]
+
+
+def _heads(source: Path, paths: set[str], size: int, dating: Sequence[int]) -> list[bytes]:
+    """The newest stored heads of at most ``size`` entries, which show that enough have cosigned, and those that date decisions."""
     prefix = "files/log/checkpoints/"
     numbers = (path.removeprefix(prefix) for path in paths if path.startswith(prefix))
     sizes = sorted((number for number in numbers if number.isdecimal() and int(number) <= size), key=int)
-    names = ["checkpoint", *(f"checkpoints/{number}" for number in sizes[-MAX_HEADS:])]
+    names = ["checkpoint", *(f"checkpoints/{number}" for number in (*sizes[-MAX_HEADS:], *dating))]
     heads: dict[bytes, None] = {}
     for name in names:
         try:

@@ -66,8 +66,8 @@ def view_of(source: Path, copied: Sequence[dict[str, Any]], *, now: int) -> tupl
 
     state = compute(source, now=now)
     known = _agreements(source, copied, state.agreement)
-    log = read_log(source, known.current, {item["path"] for item in copied})
     chain = _chain(known)
+    log = read_log(source, known.current, {item["path"] for item in copied}, chain[1:])
     binaries = {_binary(number): canonical_bytes(item) for number, item in enumerate(chain)}
     if log is not None and log.bundle is not None:
         binaries["log.bundle"] = log.bundle
@@ -81,7 +81,7 @@ def view_of(source: Path, copied: Sequence[dict[str, Any]], *, now: int) -> tupl
         "claims": [_row(row, state, known, copied, log) for row in state.rows],
         "not_shown": list(NOT_SHOWN),
         "inspections": inspections_of(source, copied, state.rows),
-        "decisions": decisions_of(source, copied, chain),
+        "decisions": decisions_of(source, copied, chain, state.decisions),
         "evidence": evidence_of(source, copied, chain),
         "problems": list(state.problems),
         "log": None if log is None else log.view(state.log_problem),

@@ -11,6 +11,7 @@ from claims.errors import ClaimsError
 from claims.files import read_bounded
 
 if TYPE_CHECKING:
+    from claims.life import Counted
     from claims.status_model import Row
 
 __all__ = ["decisions_of", "evidence_of", "inspections_of"]
@@ -58,13 +59,14 @@ def inspections_of(source: Path, copied: Sequence[dict[str, Any]], rows: Sequenc
 
 
 def decisions_of(
-    source: Path, copied: Sequence[dict[str, Any]], agreements: Sequence[Agreement]
+    source: Path, copied: Sequence[dict[str, Any]], agreements: Sequence[Agreement], counted: Sequence[Counted]
 ) -> list[dict[str, Any]]:
-    """Decisions under these agreements, in order of when they take effect; one that does not check says so."""
+    """Decision files under these agreements, in order of when they take effect; one that does not count says so."""
     from claims.decision import Decision
     from claims.units import format_time
 
     by_digest = {item.digest: item for item in agreements}
+    counts = {(item.agreement, item.content): item.effective for item in counted}
     out = []
     for path, data in _files(source, copied, "decision"):
         try:
@@ -79,6 +81,11 @@ def decisions_of(
         else:
             try:
                 item.check(agreement)
+                effective = counts.get((item.agreement, item.content))
+                if effective is None:
+                    text = f"Does not count: not in the log, or not by enough deciders. {text}"
+                elif effective > item.effective:
+                    text = f"Counts from {format_time(effective)} on, when the log had it. {text}"
             except ClaimsError as error:
                 text = f"Does not count: {error.what}. {text}"
         out.append((item.effective, path, {"text": text, "path": path}))

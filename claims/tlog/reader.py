@@ -52,7 +52,7 @@ class LogView:
     hashes: list[bytes]
     exclude: frozenset[str] = frozenset()
     _history: dict[int, SignedCheckpoint] | None = field(default=None, repr=False)
-    _dates: dict[frozenset[str], tuple[list[int], list[int]]] = field(default_factory=dict, repr=False)
+    _dates: dict[frozenset[str], tuple[list[int], list[tuple[int, int]]]] = field(default_factory=dict, repr=False)
 
     @property
     def size(self) -> int:
@@ -142,6 +142,13 @@ class LogView:
         Raises:
             LogError: there is no such entry, or no stored head with it has its quorum.
         """
+        return self._dating(index, exclude)[0]
+
+    def dated_by(self, index: int, exclude: Collection[str] = ()) -> int:
+        """Size of the stored head that gives :meth:`committed_time`. Raises LogError as that does."""
+        return self._dating(index, exclude)[1]
+
+    def _dating(self, index: int, exclude: Collection[str]) -> tuple[int, int]:
         if not 0 <= index < self.size:
             raise LogError(f"there is no entry {index} in a log of {self.size}")
         barred = self.exclude | frozenset(exclude)
@@ -153,11 +160,11 @@ class LogView:
             raise LogError(f"nothing dates entry {index}: no stored head with it has {self.trust.quorum} cosignatures that count")
         return times[at]
 
-    def _suffix_minima(self, barred: frozenset[str]) -> tuple[list[int], list[int]]:
-        """Sizes of the heads with a quorum, ascending, and for each the least date of it and all larger ones."""
+    def _suffix_minima(self, barred: frozenset[str]) -> tuple[list[int], list[tuple[int, int]]]:
+        """Sizes of the heads with a quorum, ascending, and for each the least (date, size) of it and all larger ones."""
         dated = [(size, head.quorum_time(self.trust, barred)) for size, head in sorted(self.history().items())]
         sizes = [size for size, time in dated if time is not None]
-        times = [time for _, time in dated if time is not None]
+        times = [(time, size) for size, time in dated if time is not None]
         for at in range(len(times) - 2, -1, -1):
             times[at] = min(times[at], times[at + 1])
         return sizes, times

@@ -12,6 +12,7 @@ import world
 from claims.entries import (
     AssentEntry,
     ClaimEntry,
+    DecisionEntry,
     Entry,
     EpochEntry,
     InspectionEntry,
@@ -46,7 +47,11 @@ def assent() -> AssentEntry:
     return sign_entry(BETA, AssentEntry(TERMS.digest, "beta"))
 
 
-ALL: list[Entry] = [epoch(), claim(), assent(), inspection()]
+def decision(kind: int = 1, decider: str = "beta", effective: int = 1767225600) -> DecisionEntry:
+    return sign_entry(BETA if decider == "beta" else ALPHA, DecisionEntry(TERMS.digest, decider, kind, effective, A))
+
+
+ALL: list[Entry] = [epoch(), claim(), assent(), inspection(), decision()]
 
 
 @pytest.mark.parametrize("entry", ALL, ids=lambda entry: type(entry).__name__)
@@ -63,6 +68,9 @@ def test_bytes_of_each_kind() -> None:
     assert unsigned_bytes(assent()) == front + b"\x03" + TERMS.digest + b"\x04beta"
     assert unsigned_bytes(inspection(3)) == (
         front + b"\x04" + TERMS.digest + b"\x04beta\x05alpha" + bytes(4) + bytes.fromhex("00000000000003e8 03") + A
+    )
+    assert unsigned_bytes(decision(2)) == (
+        front + b"\x05" + TERMS.digest + b"\x04beta\x02" + (1767225600).to_bytes(8, "big") + A
     )
     message = b"\x00\x1cstandstill/sign/log-entry/v1" + hashlib.sha256(unsigned_bytes(epoch())).digest()
     assert entry_message(epoch()) == message
@@ -154,3 +162,21 @@ def test_entries_that_anyone_could_have_made_count_for_nothing() -> None:
     found = published(forged, epoch(5, A), forged)
     assert found.epoch("alpha", 5) == (epoch(5, A), 1)
     assert not found.conflicts and [index for index, _ in found.refused] == [0, 2]
+
+
+def test_only_deciders_enter_decisions_and_two_of_one_decider_do_not_contradict() -> None:
+    assert TERMS.pause is not None
+    for terms in (replace(TERMS, pause=replace(TERMS.pause, deciders=("alpha",), quorum=1)), replace(TERMS, pause=None)):
+        with pytest.raises(ClaimRejected, match="beta does not decide"):
+            check_entry(sign_entry(BETA, replace(decision(), agreement=terms.digest)), terms)
+    for changes in ({"decision": 3}, {"decision": 0}, {"effective": 253402300800}, {"effective": -1}, {"reason": b"short"}):
+        with pytest.raises(MalformedFile):
+            encode_entry(replace(decision(), **changes))
+    data = encode_entry(decision())
+    at = data.index(b"\x04beta") + 5
+    for changed in (data[:at] + b"\x03" + data[at + 1 :], data[: at + 1] + b"\xff" * 8 + data[at + 9 :]):
+        with pytest.raises(MalformedFile):
+            decode_entry(changed)
+    given = [decision(), decision(2), decision(effective=5), decision(decider="alpha"), decision()]
+    published = PublishedEntries(TERMS, enumerate(map(encode_entry, given)))
+    assert published.decisions() == [(entry, index) for index, entry in enumerate(given[:4])] and not published.conflicts

@@ -206,6 +206,9 @@ def test_a_lifted_pause_owes_nothing_until_it_is_triggered(tmp_path: Path) -> No
     decide(tmp_path, "b", "trigger", START + 20 * HOUR, 1, 2)
     state = compute(tmp_path, now=START + 40 * HOUR)
     assert state.life.state == "in force" and [row.state for row in state.rows] == ["lifted", "pending"]
+    assert [(item.decision, item.effective, item.content[1]) for item in state.decisions] == [
+        ("lift", START + 5 * HOUR, START + 5 * HOUR), ("trigger", START + 20 * HOUR, START + 20 * HOUR),
+    ]  # fmt: skip
 
 
 def test_after_a_lifted_period_the_chain_of_claims_goes_on(tmp_path: Path) -> None:

@@ -152,10 +152,10 @@ export class Checker {
    */
   async calendar(until) {
     try {
-      const { chain, absent } = await this.material();
+      const { chain, absent, log } = await this.material();
       const paths = this.site.decisions.slice(0, DECISIONS).map((item) => fetchBytes(item.path, DECISION_LIMIT).catch(() => null));
       const decisions = (await Promise.all(paths)).filter(Boolean);
-      const answer = await this.pool.run({ calendar: { chain, decisions, until } });
+      const answer = await this.pool.run({ calendar: { chain, decisions, log, until } });
       return Array.isArray(answer.schedule) ? { wanted: answer.schedule, absent } : null;
     } catch {
       return null;

@@ -45,6 +45,8 @@ export async function describe(site, fetchBytes, amendsOf) {
     digest: current,
     /** Canonical bytes of the present agreement and of those that it amends, newest first. */
     chain: chain.map((item) => item.agreement),
+    /** The log's bundle, or null. */
+    log,
     /** Digest of the agreement that the oldest of them amends, which is not published here, or "". */
     absent: amended,
     /** What a claim for a period is checked against; of no known period: the present agreement. */

@@ -1,7 +1,7 @@
 /** The worker in which a claim is checked: one request at a time, one answer for each. */
 
 import { hex } from "./material.js";
-import { liftedSpans, readDecision } from "./decisions.js";
+import { countedDecisions, liftedSpans } from "./decisions.js";
 import { schedule } from "./schedule.js";
 import { decodeAgreement } from "./verifier/agreement.js";
 import { verifyClaim } from "./verifier/index.js";
@@ -19,12 +19,12 @@ self.onmessage = async (event) => {
   self.postMessage({ id, result });
 };
 
-/** What all agreements of a chain, newest first, want by a time; `decisions`: bytes of files. */
-function calendar({ chain, decisions, until }) {
+/** What all agreements of a chain, newest first, want by a time; `decisions`: bytes of files; `log`: bytes of the bundle, or null. */
+function calendar({ chain, decisions, log, until }) {
   let before = Infinity;
   return chain.flatMap((bytes) => {
     const agreement = decodeAgreement(bytes);
-    const spans = liftedSpans(decisions.map((data) => readDecision(data, agreement)).filter(Boolean));
+    const spans = liftedSpans(countedDecisions(agreement, decisions, log));
     const wanted = schedule(agreement, until, { before, spans });
     before = Math.min(before, agreement.amends ? agreement.amends.fromPeriod : 0);
     return wanted;

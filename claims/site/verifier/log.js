@@ -103,12 +103,46 @@ function decodeBundle(data) {
   return { heads, entries };
 }
 
+/**
+ * The log's entries with their dates: {entries, dateOf(index, name)}. A date is the least, over the heads that contain the entry, of the
+ * time by which a quorum without the operator and `name` had cosigned it; null where nothing dates it. Rejected("log"): not the log.
+ */
+export function datedLog(agreement, log) {
+  const { heads, entries } = log instanceof Uint8Array ? decodeBundle(log) : asGiven(log);
+  const bySize = new Map();
+  for (const { size, times } of openHeads({ heads, entries }, agreement, null).filter((head) => head.size <= entries.length)) {
+    const known = bySize.get(size) ?? new Map();
+    for (const [name, time] of times) known.set(name, Math.min(time, known.get(name) ?? time));
+    bySize.set(size, known);
+  }
+  const dateOf = (index, name) => {
+    let least = null;
+    for (const [size, times] of bySize) {
+      if (size <= index) continue;
+      const ordered = [...times].filter(([who]) => who !== name).map(([, time]) => time).sort((a, b) => a - b);
+      const time = ordered[agreement.log.cosignatures - 1];
+      if (time !== undefined && (least === null || time < least)) least = time;
+    }
+    return least;
+  };
+  return { entries, dateOf };
+}
+
 /** The entries under the largest head that has its quorum without the operator and the lab itself. */
 function believed({ heads, entries }, agreement, lab) {
   const { log } = agreement;
+  const opened = openHeads({ heads, entries }, agreement, lab.name);
+  const counted = opened.filter((head) => head.cosigned >= log.cosignatures && head.size <= entries.length);
+  if (counted.length === 0) throw bad(`no head with ${log.cosignatures} cosignatures of other parties covers the entries`);
+  return entries.slice(0, Math.max(...counted.map((head) => head.size)));
+}
+
+/** The heads that the log signed, of which those no longer than the entries are theirs; `lab`: who does not count for `cosigned`. */
+function openHeads({ heads, entries }, agreement, lab) {
+  const { log } = agreement;
   const cosigners = agreement.parties
     .filter((party) => party.cosignKey && party.name !== log.operator)
-    .map((party) => ({ name: party.name, key: party.cosignKey, counts: party.name !== lab.name }));
+    .map((party) => ({ name: party.name, key: party.cosignKey, counts: party.name !== lab }));
   const trust = { origin: log.origin, key: log.key, cosigners };
   const opened = [];
   let failure = bad("the log shows no head");
@@ -125,9 +159,7 @@ function believed({ heads, entries }, agreement, lab) {
   for (const { size, root } of opened) {
     if (roots.has(size) && !equalBytes(roots.get(size), root)) throw bad(`the entries do not lead to the head of size ${size} that the log signed`);
   }
-  const counted = opened.filter((head) => head.cosigned >= log.cosignatures && roots.has(head.size));
-  if (counted.length === 0) throw bad(`no head with ${log.cosignatures} cosignatures of other parties covers the entries`);
-  return entries.slice(0, Math.max(...counted.map((head) => head.size)));
+  return opened;
 }
 
 /** An entry of kind 1 or 2 by this lab under this agreement, or null. */

@@ -44,7 +44,7 @@ const linesOf = (lines, name, type, key) => {
 /**
  * A head that the log signed. trust: {origin, key, cosigners: [{name, key, counts}]}.
  *
- * Returns {size, root, cosigned: number of cosigners that count and cosigned}. Rejected("log") for anything malformed, of
+ * Returns {size, root, cosigned: number of cosigners that count and cosigned, times: Map of name to the least time}. Rejected("log") for anything malformed, of
  * another log, or with a line of a known key that does not verify.
  */
 export function openHead(data, trust) {
@@ -70,20 +70,24 @@ export function openHead(data, trust) {
     throw bad(`the head of size ${head.size} is not signed by the log`);
   }
   let cosigned = 0;
+  const times = new Map();
   for (const { name, key, counts } of trust.cosigners) {
     const found = linesOf(lines, name, TYPE_COSIGNATURE, key);
-    if (found.some((line) => !cosignatureVerifies(key, line.data, text))) {
-      throw bad(`a cosignature of ${name} on the head of size ${head.size} does not verify`);
+    for (const line of found) {
+      const time = cosignatureTime(key, line.data, text);
+      if (time === null) throw bad(`a cosignature of ${name} on the head of size ${head.size} does not verify`);
+      times.set(name, Math.min(time, times.get(name) ?? time));
     }
     if (counts && found.length > 0) cosigned++;
   }
-  return { size: head.size, root: head.root, cosigned };
+  return { size: head.size, root: head.root, cosigned, times };
 }
 
-function cosignatureVerifies(key, data, text) {
-  if (data.length !== 72) return false;
+/** Unix seconds, or null: it does not verify. Times beyond 2^53 are rounded, and far beyond every agreement. */
+function cosignatureTime(key, data, text) {
+  if (data.length !== 72) return null;
   const time = new DataView(data.buffer, data.byteOffset, 8).getBigUint64(0);
-  return time < 2n ** 63n && verifySignature(key, data.subarray(8), utf8(`cosignature/v1\ntime ${time}\n${text}`));
+  return time < 2n ** 63n && verifySignature(key, data.subarray(8), utf8(`cosignature/v1\ntime ${time}\n${text}`)) ? Number(time) : null;
 }
 
 function parseHead(text) {
