@@ -26,6 +26,7 @@ from claims.inspect_record import FORMAT as RECORD_FORMAT
 from claims.roots import MAGIC as ROOTS_MAGIC
 from claims.roots import Roots
 from claims.signatures import SIGNATURES_FORMAT, AgreementSignatures
+from claims.text import replace_hidden
 from claims.tlog.evidence import FORMAT as LOG_EVIDENCE_FORMAT
 from claims.units import format_duration, format_time, format_work
 
@@ -86,10 +87,10 @@ def _json_lines(data: bytes) -> list[str]:
         return [
             "signatures of an agreement (not checked here: standstill agreement verify)",
             f"agreement   {signatures.agreement.hex()}",
-            *(f"signed by   {party}" for party in signatures.signatures),
+            *(f"signed by   {replace_hidden(party, chr(0xFFFD))}" for party in signatures.signatures),
         ]
     if name == DECISION_FORMAT:
-        return ["a decision (not checked here: standstill decision check)", *Decision.decode(data).lines()]
+        return ["a decision (not checked here: standstill decision check)", *map(_prose, Decision.decode(data).lines())]
     if name in EVIDENCE_FORMATS:
         return ["evidence of equivocation (not checked here: standstill check-evidence)", f"says        {decode_evidence(data).text}"]
     if name == RECORD_FORMAT:

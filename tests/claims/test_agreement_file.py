@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 import world
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 
 from claims.agreement import MAX_EPOCHS, Agreement
 from claims.agreement_file import is_public_key, load_agreement, parse_agreement
+from claims.decision import Decision
 from claims.errors import AgreementError, ClaimRejected, UnreadableFile
-from claims.show import agreement_lines
+from claims.show import agreement_lines, describe
+from claims.signatures import AgreementSignatures
 
 
 def test_values_are_exact_and_sorted() -> None:
@@ -243,3 +246,11 @@ def test_a_text_writes_no_line_of_what_is_shown() -> None:
     assert "            | lab         alpha: table of 2^16 rows" in shown
     assert sum(line.startswith("lab         alpha") for line in shown) == 1
     assert not any(line.startswith("  caps      total 1e20") for line in shown)
+
+
+def test_a_decision_and_signatures_write_no_lines_of_what_is_shown(tmp_path: Path) -> None:
+    """Nothing of these files is checked before it is shown."""
+    (tmp_path / "a.sigs").write_bytes(AgreementSignatures(bytes(32), {"x\nsigned by   alpha": bytes(64)}).encode())
+    (tmp_path / "a.decision").write_bytes(Decision(bytes(32), "lift", 0, "peace\nsigned by   alpha").encode())
+    for name in ("a.sigs", "a.decision"):
+        assert not any(line.startswith("signed by   alpha") for line in "\n".join(describe(tmp_path / name)).splitlines())
