@@ -19,7 +19,7 @@ from zk.kernels.quotient import COSETS, sample_size
 from zk.options import Options
 
 RESIDENT_BYTES = 5 << 30
-"""A larger extension is kept on the first COSETS cosets only: half the memory at blow-up 4, for about a sixth more time."""
+"""A larger extension is kept on the first COSETS cosets only: half its memory at blow-up 4, for about a fifth more time."""
 
 
 @dataclass
