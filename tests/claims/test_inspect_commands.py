@@ -358,8 +358,8 @@ def test_the_claim_is_of_the_registry_that_was_opened(folder: Folder) -> None:
     assert record.outcome == "passed" and record.heads == folder.opening().binding.digest
 
 
-def test_a_claim_of_another_registry_convicts_the_lab(folder: Folder) -> None:
-    """The lab shows inspectors its true list, and claims about another one."""
+def check_of_another_claim(folder: Folder) -> list[object]:
+    """`inspect check` of the true opening against a claim about another registry, which the lab signed and logged."""
     key, terms = folder.key("alpha"), folder.terms
     empty = tuple(MeterHead(meter.name, tuple(range(8)), bytes(32), bytes(64)) for meter in terms.lab("alpha").meters)
     head = tuple(range(1, 9))
@@ -369,23 +369,19 @@ def test_a_claim_of_another_registry_convicts_the_lab(folder: Folder) -> None:
     (folder.path / "other.entry").write_bytes(encode_entry(sign_entry(key, entry)))
     in_log(folder, "other", *ENTRIES[:-1], "other.entry")
     swap = {"log": "other", "alpha-0.claim": "other.claim"}
-    text = folder.run(*[swap.get(str(item), item) for item in CHECK], "-k", "beta.key", code=1)
+    return [swap.get(str(item), item) for item in CHECK]
+
+
+def test_a_claim_of_another_registry_convicts_the_lab(folder: Folder) -> None:
+    """The lab shows inspectors its true list, and claims about another one."""
+    text = folder.run(*check_of_another_claim(folder), "-k", "beta.key", code=1)
     assert "signed two heads for period 0" in text and failures(folder) == ("heads",)
     folder.run("check-evidence", "alpha-registry-0.evidence", "-a", "agreement.toml")
 
 
 def test_the_failure_is_recorded_when_its_evidence_is_there_already(folder: Folder) -> None:
     """Looked at first, recorded later: the evidence file of the first look does not stand in the way."""
-    key, terms = folder.key("alpha"), folder.terms
-    empty = tuple(MeterHead(meter.name, tuple(range(8)), bytes(32), bytes(64)) for meter in terms.lab("alpha").meters)
-    head = tuple(range(1, 9))
-    other = sign_claim(Claim(terms.digest, "alpha", 0, 0, EPOCHS - 1, head, head, empty, bytes(64), b"proof", bytes(64)), key)
-    (folder.path / "other.claim").write_bytes(other.encode())
-    entry = ClaimEntry(terms.digest, "alpha", 0, hashlib.sha256(other.encode()).digest(), bytes(32))
-    (folder.path / "other.entry").write_bytes(encode_entry(sign_entry(key, entry)))
-    in_log(folder, "other", *ENTRIES[:-1], "other.entry")
-    swap = {"log": "other", "alpha-0.claim": "other.claim"}
-    check = [swap.get(str(item), item) for item in CHECK]
+    check = check_of_another_claim(folder)
     folder.run(*check, code=1)
     assert (folder.path / "alpha-registry-0.evidence").exists() and no_record(folder)
     folder.run(*check, "-k", "beta.key", code=1)
