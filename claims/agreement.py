@@ -204,6 +204,8 @@ class Deadlines:
         grace: after the claim's deadline: late, but not missing.
         opening: after the draw's round, until the lab has opened what was drawn.
         sign_by: Unix seconds, at most the agreement's first moment, or None.
+        late_epochs: more late epochs of a lab in one period than this, and its claim is rejected; None: lateness is only said.
+        cosign: after a newer head of the log has its first cosignature, until it has its quorum; None: nothing is agreed.
     """
 
     epoch: int
@@ -211,6 +213,8 @@ class Deadlines:
     grace: int
     opening: int
     sign_by: int | None = None
+    late_epochs: int | None = None
+    cosign: int | None = None
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from claims.agreement import (
     MIN_LOG_ROWS,
     Agreement,
     Caps,
+    Deadlines,
     Lab,
 )
 from claims.canonical import is_name
@@ -222,6 +223,7 @@ def _regime(agreement: Agreement, fail: Fail) -> None:
         if deadlines.sign_by is not None and not 0 <= deadlines.sign_by <= begin:
             what = f"sign_by is later than the agreement's first moment, {format_time(begin)}"
             raise fail("deadlines", what, "have every party sign before it begins")
+        _lateness(agreement, deadlines, fail)
     if agreement.inspection is not None:
         if agreement.log is None:
             raise fail("inspection", "needs a [log], which dates what is committed", "add [log], or leave [inspection] out")
@@ -229,6 +231,17 @@ def _regime(agreement: Agreement, fail: Fail) -> None:
         _range("inspection", "slots", agreement.inspection.slots, 0, MAX_DRAWS, fail)
         _range("inspection", "margin", agreement.inspection.margin, 0, MAX_DURATION, fail)
     _pause(agreement, fail)
+
+
+def _lateness(agreement: Agreement, deadlines: Deadlines, fail: Fail) -> None:
+    for field, value, most in (
+        ("late_epochs", deadlines.late_epochs, agreement.epochs_per_period - 1), ("cosign", deadlines.cosign, MAX_DURATION),
+    ):  # fmt: skip
+        if value is None:
+            continue
+        if agreement.log is None:
+            raise fail("deadlines", f"{field} needs a [log], which dates what is published", f"add [log], or leave {field} out")
+        _range("deadlines", field, value, 1 if field == "cosign" else 0, most, fail)
 
 
 def _pause(agreement: Agreement, fail: Fail) -> None:

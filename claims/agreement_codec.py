@@ -15,7 +15,8 @@ from claims.text import MAX_PROSE
 
 __all__ = ["DOMAIN", "decode", "encode"]
 
-DOMAIN = b"standstill/agreement/v2"
+DOMAIN = b"standstill/agreement/v3"
+_OLDER = b"standstill/agreement/v"
 _PREFIX = len(DOMAIN).to_bytes(2, "big") + DOMAIN
 
 
@@ -107,9 +108,10 @@ def _write_regime(out: Writer, agreement: ag.Agreement) -> None:
     if deadlines is not None:
         for seconds in (deadlines.epoch, deadlines.claim, deadlines.grace, deadlines.opening):
             out.uint(seconds, 4)
-        out.flag(deadlines.sign_by is not None)
-        if deadlines.sign_by is not None:
-            out.uint(deadlines.sign_by, 8)
+        for value, size in ((deadlines.sign_by, 8), (deadlines.late_epochs, 4), (deadlines.cosign, 4)):
+            out.flag(value is not None)
+            if value is not None:
+                out.uint(value, size)
     out.flag(inspection is not None)
     if inspection is not None:
         out.uint(inspection.draws, 2)
@@ -135,7 +137,7 @@ def decode(data: bytes) -> ag.Agreement:
         raise MalformedFile(f"larger than {AGREEMENT_LIMIT} bytes")
     read = Reader(data)
     if len(data) < len(_PREFIX) or read.raw(len(_PREFIX), "the domain") != _PREFIX:
-        raise MalformedFile("not the canonical bytes of an agreement: they do not start with 'standstill/agreement/v2'")
+        raise _foreign(bytes(data[2 : len(_PREFIX)]))
     agreement = _read_agreement(read)
     read.end()
     validate(agreement, lambda field, what, hint: MalformedFile(f"{field}: {what}", hint=hint))
@@ -146,6 +148,14 @@ def decode(data: bytes) -> ag.Agreement:
     if not same:
         raise MalformedFile("not the canonical bytes of an agreement")
     return agreement
+
+
+def _foreign(domain: bytes) -> MalformedFile:
+    """What is wrong with bytes that start with another domain."""
+    if domain.startswith(_OLDER) and domain[len(_OLDER) :].isdigit():
+        what = f"an agreement of format {domain[len(_OLDER) :].decode()}; this program reads format {DOMAIN[len(_OLDER) :].decode()}"
+        return MalformedFile(what, hint="the parties have to write and sign it anew, or use the program that it was made with")
+    return MalformedFile(f"not the canonical bytes of an agreement: they do not start with '{DOMAIN.decode()}'")
 
 
 def _flag(read: Reader, what: str) -> bool:
@@ -181,7 +191,12 @@ def _read_agreement(read: Reader) -> ag.Agreement:
     commitment = ag.Commitment(read.uint(4, "the leaves", ag.MAX_LEAVES), read.uint(4, "the slots", ag.MAX_LEAVES))
     if _flag(read, "deadlines"):
         spans = [read.uint(4, "a deadline") for _ in range(4)]
-        deadlines = ag.Deadlines(*spans, read.uint(8, "sign_by", ag.MAX_TIME) if _flag(read, "sign_by") else None)
+        deadlines = ag.Deadlines(
+            *spans,
+            sign_by=read.uint(8, "sign_by", ag.MAX_TIME) if _flag(read, "sign_by") else None,
+            late_epochs=read.uint(4, "late_epochs") if _flag(read, "late_epochs") else None,
+            cosign=read.uint(4, "cosign") if _flag(read, "cosign") else None,
+        )
     if _flag(read, "inspection"):
         inspection = ag.InspectionTerms(read.uint(2, "the draws"), read.uint(2, "the slots"), read.uint(4, "the margin"))
     if _flag(read, "pause"):

@@ -23,7 +23,7 @@ from claims.units import cap_from_text, peak_from_text, seconds_from_text, time_
 
 __all__ = ["FORMAT", "is_public_key", "load_agreement", "parse_agreement"]
 
-FORMAT = "standstill-agreement/2"
+FORMAT = "standstill-agreement/3"
 MAX_DOTS = 16
 """Dots of keys in one line; [lab.caps] has one."""
 _TEXTS = re.compile(
@@ -231,6 +231,16 @@ def _one_of(*choices: str) -> Callable[[str], str]:
     return read
 
 
+def _format(text: str) -> str:
+    older = re.fullmatch(r"standstill-agreement/([0-9]{1,4})", text)
+    if older is not None and text != FORMAT:
+        raise MalformedFile(
+            f"an agreement of format {older[1]}; this program reads {FORMAT}",
+            hint="the parties have to write and sign it anew, or use the program that it was made with",
+        )
+    return _one_of(FORMAT)(text)
+
+
 def _peak(text: str) -> int:
     peak = peak_from_text(text)
     if not 1 <= peak <= ag.MAX_PEAK:
@@ -246,7 +256,7 @@ def _cap(text: str) -> int:
 
 
 def _agreement(root: _Table) -> ag.Agreement:
-    root.string("format", _one_of(FORMAT))
+    root.string("format", _format)
     name, start = root.string("name", _name), root.time("start")
     epoch_seconds = root.string("epoch", seconds_from_text, 'a duration such as "1 h"')
     if epoch_seconds >= 2**32:
@@ -416,6 +426,8 @@ def _deadlines(table: _Table) -> ag.Deadlines:
         grace=table.string("grace", _span, example),
         opening=table.string("opening", _span, example),
         sign_by=table.time("sign_by") if table.has("sign_by") else None,
+        late_epochs=table.integer("late_epochs", 0, ag.MAX_EPOCHS) if table.has("late_epochs") else None,
+        cosign=table.string("cosign", _span, example) if table.has("cosign") else None,
     )
     table.end()
     return deadlines

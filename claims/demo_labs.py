@@ -83,7 +83,7 @@ def agreement_text(labs: list[DemoLab], name: str, caps: dict[str, str], window:
     names = [f'"{lab.plan.name}"' for lab in labs]
     used = sorted({meter.chip for lab in labs for meter in lab.plan.meters})
     parts = [
-        f'format = "standstill-agreement/2"\nname = "{name}"\nstart = {window.agreement_start}\n'
+        f'format = "standstill-agreement/3"\nname = "{name}"\nstart = {window.agreement_start}\n'
         f'epoch = "{window.epoch_seconds // 60} min"\nperiod = "{window.period_days} d"\nperiods = {window.periods + 1}\n',
         "# Every busy chip-second is charged at the chip's peak. Work that names no checkpoint is charged to every one.\n"
         '[rules]\ncharge = "peak"\nresidue = "charge-every-lineage"\n',

@@ -208,6 +208,10 @@ def _regime_lines(agreement: Agreement) -> list[str]:
         out.append(f"deadlines   epoch {epoch}, claim {claim} (grace {grace}), opening {opening}")
         if deadlines.sign_by is not None:
             out.append(f"            signed by {format_time(deadlines.sign_by)}")
+        if deadlines.late_epochs is not None:
+            out.append(f"            a claim with more than {deadlines.late_epochs} late epochs is rejected")
+        if deadlines.cosign is not None:
+            out.append(f"            a newer head of the log is cosigned within {format_duration(deadlines.cosign)}")
     if inspection is not None:
         margin = format_duration(inspection.margin)
         out.append(f"inspection  {inspection.draws} readings and {inspection.slots} slots drawn, margin {margin}")
@@ -216,7 +220,7 @@ def _regime_lines(agreement: Agreement) -> list[str]:
 
 AGREEMENT_TEMPLATE = """\
 # A standstill agreement. Every field is described in claims/FORMATS.md; unknown fields are refused.
-format = "standstill-agreement/2"
+format = "standstill-agreement/3"
 name = "example"
 start = 2026-01-01T00:00:00Z     # UTC, whole seconds
 epoch = "1 h"                    # every meter makes at least one reading per epoch
@@ -253,6 +257,8 @@ residue = "charge-every-lineage" # unattributed work counts toward every checkpo
 # grace = "7 d"                  # after the claim's deadline
 # opening = "3 d"                # after the drawn round
 # sign_by = 2025-12-31T00:00:00Z # optional
+# late_epochs = 24               # optional: with more late epochs than this in a period, its claim is rejected
+# cosign = "1 d"                 # optional: until a newer head of the log has its cosignatures
 
 # Optional, with [log]: what an inspection draws.
 # [inspection]

@@ -111,6 +111,8 @@ def agreement_section(view: View) -> Html:
         facts.append(("To be signed by", moment(terms["sign_by"])))
     if terms["deadlines"]:
         facts += [(name, duration(seconds)) for name, seconds in terms["deadlines"]]
+    if terms["late_epochs"] is not None:
+        facts.append(("Late epochs that a claim may have", terms["late_epochs"]))
     if terms["inspection"]:
         drawn = terms["inspection"]
         places = f" and {plural(drawn['slots'], 'place')} of the list of checkpoints" if drawn["slots"] else ""

@@ -37,6 +37,7 @@ def terms_of(agreement: Agreement, unsigned: Collection[str]) -> dict[str, Any]:
         "amends": None if amends is None else {"digest": amends.digest.hex(), "from_period": amends.from_period},
         "deadlines": _deadlines(agreement),
         "sign_by": None if agreement.deadlines is None else agreement.deadlines.sign_by,
+        "late_epochs": None if agreement.deadlines is None else agreement.deadlines.late_epochs,
         "inspection": _inspection(agreement),
         "pause": _pause(agreement),
         "parties": [
@@ -88,6 +89,8 @@ def _deadlines(agreement: Agreement) -> list[list[Any]] | None:
     ]
     if agreement.inspection is not None:
         out.append(["What was drawn is opened within", deadlines.opening])
+    if deadlines.cosign is not None:
+        out.append(["A newer head of the log is cosigned within", deadlines.cosign])
     return out
 
 

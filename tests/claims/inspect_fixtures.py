@@ -40,7 +40,7 @@ ENTRIES = (*(f"alpha-epoch-{epoch}.entry" for epoch in range(EPOCHS)), "alpha-0.
 METERS = {"hall-1": 8, "hall-2": 4}
 PARTIES = ("alpha", "beta", "delta", "operator")
 
-AGREEMENT = """format = "standstill-agreement/2"
+AGREEMENT = """format = "standstill-agreement/3"
 name = "inspected"
 start = {start}
 epoch = "1 min"

@@ -35,7 +35,7 @@ def test_digest_is_pinned() -> None:
     assert world.agreement().digest.hex() == PINNED
 
 
-PINNED = "9c737eccd8cff54af847110731f26a2c5ce032df8abb2417474dd4c0e6651223"
+PINNED = "5b9b7b0807969bd29334fc2c31d04638943b13e75bd3942cca8e5e315d53eedd"
 
 
 def test_digest_ignores_formatting_and_order() -> None:
@@ -82,8 +82,9 @@ AMENDS = '[amends]\ndigest = "' + "ab" * 32 + '"\nfrom_period = 3\n\n[pause]'
 
 ERRORS = [
     # old, new, field, line of, words in the message
-    ('format = "standstill-agreement/2"\n', "", "format", None, "missing"),
-    ('agreement/2"', 'agreement/1"', "format", 'format', "none of the choices"),
+    ('format = "standstill-agreement/3"\n', "", "format", None, "missing"),
+    ('agreement/3"', 'agreement/2"', "format", 'format', "an agreement of format 2"),
+    ('agreement/3"', 'agreement/x"', "format", 'format', "none of the choices"),
     ('name = "two-labs"', 'name = "Two Labs"', "name", "name =", "not a name"),
     ('name = "two-labs"', "name = 7", "name", "name =", "is int"),
     ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00", "start", "start", "not a time"),

@@ -1,4 +1,4 @@
-"""Agreement v2: log, commitments, deadlines, inspections, deciders, terms by period; text and bytes under one set of rules."""
+"""Agreement v3: log, commitments, deadlines, inspections, deciders, terms by period; text and bytes under one set of rules."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ claim = "6 h"
 grace = "0 s"
 opening = "3 h"
 sign_by = 2025-12-31T00:00:00Z
+late_epochs = 2
+cosign = "1 d"
 
 [inspection]
 draws = 8
@@ -79,7 +81,7 @@ def test_every_field_is_read_and_decoded() -> None:
     terms = parse_agreement(FULL)
     assert terms.log == ag.LogTerms("log.example/standstill", "gamma", bytes.fromhex(world.public(50)[8:]), 2)
     assert terms.commitment == ag.Commitment(16, 256)
-    assert terms.deadlines == ag.Deadlines(7200, 21600, 0, 10800, terms.start - 86400)
+    assert terms.deadlines == ag.Deadlines(7200, 21600, 0, 10800, terms.start - 86400, 2, 86400)
     assert terms.inspection == ag.InspectionTerms(8, 4, 600)
     assert terms.pause == ag.Pause("any party asks", "all agree", ("alpha", "beta"), 2)
     assert terms.party("gamma").cosign_key == bytes.fromhex(world.public(70)[8:]) and terms.party("beta").cosign_key is None
@@ -103,7 +105,8 @@ CHANGES = [
     (world.public(50), world.public(51)), ("cosignatures = 2", "cosignatures = 1"), ("readings = 16", "readings = 32"),
     ("checkpoints = 256", "checkpoints = 512"), ('epoch = "2 h"', 'epoch = "3 h"'), ('claim = "6 h"', 'claim = "7 h"'),
     ('grace = "0 s"', 'grace = "1 s"'), ('opening = "3 h"', 'opening = "4 h"'), ("sign_by = 2025-12-31", "sign_by = 2025-12-30"),
-    ("sign_by = 2025-12-31T00:00:00Z\n", ""), ("draws = 8", "draws = 9"), ("slots = 4", "slots = 0"),
+    ("sign_by = 2025-12-31T00:00:00Z\n", ""),
+    ("late_epochs = 2", "late_epochs = 0"), ("late_epochs = 2\n", ""), ('cosign = "1 d"', 'cosign = "1 s"'), ('cosign = "1 d"\n', ""), ("draws = 8", "draws = 9"), ("slots = 4", "slots = 0"),
     ('margin = "10 min"', 'margin = "0 s"'), ("from_period = 4", "from_period = 5"), ('charge = "metered"', 'charge = "peak"'),
     ("from_period = 3", "from_period = 2"), ('lineage = "2e22 FLOP"', 'lineage = "3e22 FLOP"'), ("quorum = 2", "quorum = 1"),
     (world.public(70), world.public(79)), (f'cosign_key = "{world.public(72)}"\n', ""),
@@ -134,6 +137,9 @@ ERRORS = [
     ('claim = "6 h"', 'claim = "0 s"', "deadlines", "between"),
     ('grace = "0 s"', 'grace = "60000 d"', "deadlines.grace", "2^32"),
     ("sign_by = 2025-12-31", "sign_by = 2026-01-02", "deadlines", "sign_by"),
+    ("late_epochs = 2", "late_epochs = 99999", "deadlines", "between"),
+    ("late_epochs = 2", "late_epochs = -1", "deadlines.late_epochs", "between"),
+    ('cosign = "1 d"', 'cosign = "0 s"', "deadlines", "between"),
     ("draws = 8", "draws = 0", "inspection.draws", "between"),
     ("from_period = 6", "from_period = 4", "rules_from", "ascend"),
     ("from_period = 5", "from_period = 3", "lab", "ascend"),
@@ -170,6 +176,20 @@ def test_an_inspection_needs_a_log() -> None:
         parse_agreement(FULL[:start] + FULL[end:])
 
 
+@pytest.mark.parametrize("field", ["late_epochs = 2\n", 'cosign = "1 d"\n'])
+def test_lateness_needs_a_log(field: str) -> None:
+    other = "late_epochs = 2\n" if "cosign" in field else 'cosign = "1 d"\n'
+    text = FULL.replace(other, "").replace(FULL[FULL.index("[inspection]") : FULL.index("[[rules_from]]")], "")
+    with pytest.raises(AgreementError, match=r"needs a \[log\], which dates what is published"):
+        parse_agreement(text[: text.index("[log]")] + text[text.index("[commitment]") :])
+
+
+def test_bytes_of_another_format_are_named() -> None:
+    data = canonical_bytes(parse_agreement(FULL))
+    with pytest.raises(MalformedFile, match="an agreement of format 2; this program reads format 3"):
+        decode_agreement(data.replace(b"standstill/agreement/v3", b"standstill/agreement/v2"))
+
+
 def test_a_period_s_roots_are_bounded() -> None:
     terms = parse_agreement(FULL)
     lab = terms.lab("alpha")
@@ -202,6 +222,7 @@ def test_bytes_are_held_to_the_same_rules_as_text() -> None:
         _with(pause=dataclasses.replace(terms.pause, trigger="\x1b[2J")), _with(pause=dataclasses.replace(terms.pause, trigger="x" * 4001)),
         _with(amends=ag.Amends(bytes(32), 0)), _with(chips=(dataclasses.replace(terms.chips[0], peak=0),)),
         _with(inspection=ag.InspectionTerms(0, 0, 0)), _with(deadlines=ag.Deadlines(0, 1, 1, 1)), _with(start=2**63),
+        _with(deadlines=ag.Deadlines(1, 1, 1, 1, late_epochs=24)), _with(deadlines=ag.Deadlines(1, 1, 1, 1, cosign=0)),
     ]  # fmt: skip
     for data in bad:
         with pytest.raises(MalformedFile):

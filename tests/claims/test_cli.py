@@ -96,7 +96,7 @@ def _agreed(folder: Path) -> None:
         folder, "meter", "init", "hall-1", "--lab", "alpha", "--chip", "h100", "--chips", 8, "-k", "meter.key", "--no-passphrase"
     )
     (folder / "agreement.toml").write_text(
-        f"""format = "standstill-agreement/2"
+        f"""format = "standstill-agreement/3"
 name = "one-lab"
 start = 2026-01-01T00:00:00Z
 epoch = "1 h"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from test_cli import run
 
-AGREEMENT = """format = "standstill-agreement/2"
+AGREEMENT = """format = "standstill-agreement/3"
 name = "logged"
 start = 2026-01-01T00:00:00Z
 epoch = "1 h"

@@ -26,7 +26,7 @@ OPENING = tuple(range(1, 9))
 ROOTS = b"r" * 32
 
 TEXT = f"""\
-format = "standstill-agreement/2"
+format = "standstill-agreement/3"
 name = "two-labs"
 start = 2026-01-01T00:00:00Z
 epoch = "1 h"

@@ -35,6 +35,7 @@ KEYS += [b"\xff" * 32, bytes(31) + b"\x80", b"\xec" + b"\xff" * 30 + b"\x7f", b"
 OPTIONAL: dict[str, Any] = {
     "cosign_key": b"\x09" + bytes(31), "freeze": 5, "amends": Amends(b"d" * 32, 1), "pause": Pause("t", "l", ("alpha",), 1),
     "log": LogTerms("log.example/x", "gamma", b"\x04" + bytes(31), 1), "deadlines": Deadlines(1, 2, 0, 3, None), "sign_by": 1_700_000_000,
+    "late_epochs": 1, "cosign": 3600,
     "inspection": InspectionTerms(4, 0, 600),
 }  # fmt: skip
 """What stands in the place of None."""
@@ -47,7 +48,7 @@ def rich() -> Agreement:
     lab = replace(base.labs[0], caps=caps, caps_from=((1, caps), (2, replace(caps, freeze=None))))
     return replace(
         base, labs=(lab,), rules_from=((1, Rules(False, True)), (2, Rules(True, False))), amends=Amends(b"d" * 32, 1),
-        deadlines=Deadlines(60, 600, 0, 60, base.start), inspection=InspectionTerms(8, 2, 60),
+        deadlines=Deadlines(60, 600, 0, 60, base.start, 1, 7200), inspection=InspectionTerms(8, 2, 60),
         pause=Pause("one asks", "all agree", ("alpha", "beta"), 2),
     )  # fmt: skip
 

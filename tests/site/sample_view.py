@@ -133,6 +133,7 @@ def sample(answer: str = "no", nasty: bool = True) -> dict[str, Any]:
                 {"from_period": 13, "charge_peak": True, "charge_residue": False},
             ],
             "sign_by": START - DAY,
+            "late_epochs": 24,
             "inspection": {"draws": 64, "slots": 16, "margin": DAY},
             "amends": None,
             "deadlines": [["Claims are due", 3 * DAY], ["Time of grace", 2 * DAY]],

@@ -5,7 +5,7 @@ import { Reader } from "./reader.js";
 import { isProse } from "./text.js";
 import { Rejected } from "./errors.js";
 
-const DOMAIN = ascii("standstill/agreement/v2");
+const DOMAIN = ascii("standstill/agreement/v3");
 const PREFIX = concat([uint(DOMAIN.length, 2), DOMAIN]);
 const MAX_BYTES = 8 * 2 ** 20;
 const MAX_TIME = 253402300799; // 9999-12-31T23:59:59Z
@@ -20,7 +20,8 @@ const MAX_ROOTS = 2 ** 21;
 export function decodeAgreement(data) {
   if (data.length > MAX_BYTES) throw new Rejected("agreement", `larger than ${MAX_BYTES} bytes`);
   if (data.length < PREFIX.length || !equalBytes(data.subarray(0, PREFIX.length), PREFIX)) {
-    throw new Rejected("agreement", "these are not the canonical bytes of an agreement of version 2");
+    const [, older] = /^standstill\/agreement\/v([0-9])$/.exec(String.fromCharCode(...data.subarray(2, PREFIX.length))) ?? [];
+    throw new Rejected("agreement", older ? `an agreement of format ${older}; this page reads format 3` : "these are not the canonical bytes of an agreement");
   }
   const read = new Reader(data, "agreement");
   read.raw(PREFIX.length, "the domain");
@@ -98,7 +99,9 @@ function readAgreement(read) {
   if (read.flag("deadlines")) {
     const [epoch, claim, grace, opening] = [0, 1, 2, 3].map(() => read.uint(4, "a deadline"));
     const signBy = read.flag("sign_by") ? read.u64Number("sign_by", MAX_TIME) : null;
-    out.deadlines = { epoch, claim, grace, opening, signBy };
+    const lateEpochs = read.flag("late_epochs") ? read.uint(4, "late_epochs") : null;
+    const cosign = read.flag("cosign") ? read.uint(4, "cosign") : null;
+    out.deadlines = { epoch, claim, grace, opening, signBy, lateEpochs, cosign };
   }
   if (read.flag("inspection")) {
     out.inspection = { draws: read.uint(2, "the draws"), slots: read.uint(2, "the slots"), margin: read.uint(4, "the margin") };
@@ -217,6 +220,11 @@ function checkRegime(agreement, parties) {
     for (const field of ["epoch", "claim", "opening"]) within(`deadline ${field}`, deadlines[field], 1, 2 ** 32 - 1);
     const begin = agreement.start + agreement.epochSeconds * firstPeriod(agreement) * agreement.epochsPerPeriod;
     if (deadlines.signBy !== null && deadlines.signBy > begin) throw bad("sign_by is later than the agreement's first moment");
+    for (const [field, low, most] of [["lateEpochs", 0, agreement.epochsPerPeriod - 1], ["cosign", 1, 2 ** 32 - 1]]) {
+      if (deadlines[field] === null) continue;
+      if (!agreement.log) throw bad(`${field} needs a log`);
+      within(field, deadlines[field], low, most);
+    }
   }
   if (inspection) {
     if (!agreement.log) throw bad("an inspection needs a log");
