@@ -305,7 +305,7 @@ def evidence(files: tuple[Path, Path], agreement_path: Path, target: Path | None
     from claims.claim import decode_claim
     from claims.entries import MAGIC, decode_entry
     from claims.evidence import Evidence, TwoEntries, find_equivocations
-    from claims.files import CLAIM_LIMIT, read_bounded, write_new
+    from claims.files import CLAIM_LIMIT, read_bounded, write_once
 
     terms = _load_agreement(agreement_path)
     one, two = (read_bounded(path, CLAIM_LIMIT) for path in files)
@@ -325,7 +325,10 @@ def evidence(files: tuple[Path, Path], agreement_path: Path, target: Path | None
         found += 1
         out(f"EQUIVOCATION: {item.text}")
         if target is not None:
-            write_new(target / f"{re.sub('[^a-z0-9._-]+', '-', item.text)}.evidence", item.encode())
+            try:  # what was found is said, whatever becomes of its file
+                write_once(target / f"{re.sub('[^a-z0-9._-]+', '-', item.text)}.evidence", item.encode())
+            except UnreadableFile as error:
+                out(f"NOT SAVED: {error}", err=True)
     if not found:
         out("no equivocation between these two files")
     sys.exit(1 if found else 0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,8 +59,9 @@ def epoch_seal(
     with _store(store_path) as store:
         first = _first(terms, store.lab)
         start = _sealed(terms, store, name, first, last) + 1
-        for number in range(start, last + 1):
-            meter.seal_epoch(store, terms, number)
+        with _saying(lambda: _done(f"{name}:", start, _sealed(terms, store, name, first, last), "sealed")):
+            for number in range(start, last + 1):
+                meter.seal_epoch(store, terms, number)
     out(f"{name}: {_span(start, last)} sealed" if start <= last else f"{name}: sealed through epoch {last} before")
 
 
@@ -71,6 +74,21 @@ def _sealed(agreement: Agreement, store: Store, meter: str, first: int, last: in
     per_period = agreement.epochs_per_period
     sealed = (store.sealed_through(period, meter) for period in range(first // per_period, last // per_period + 1))
     return min(last, max((number for number in sealed if number is not None), default=first - 1))
+
+
+@contextlib.contextmanager
+def _saying(done: Callable[[], str]) -> Iterator[None]:
+    """Where a loop over epochs stops in the middle, say how far it came."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(ClaimsError):
+            out(f"stopped: {done()}; run it again to go on", err=True)
+        raise
+
+
+def _done(who: str, first: int, last: int, what: str) -> str:
+    return f"{who} {_span(first, last)} {what} and kept" if first <= last else f"{who} nothing {what}"
 
 
 def _span(first: int, last: int) -> str:
@@ -91,7 +109,7 @@ def epoch_publish(
     An entry that was made before is written again as it was: nothing is ever published twice.
     """
     from claims.epochs import publish_epoch
-    from claims.files import write_atomic
+    from claims.files import write_once
 
     terms = _load_agreement(agreement_path)
     key, last = load_key(key_path, passphrase_file), _through(terms, through)
@@ -103,13 +121,16 @@ def epoch_publish(
         first, done = _first(terms, store.lab), store.published_through()
         if through is None:
             last = min(_sealed(terms, store, meter.name, first, last) for meter in terms.lab(store.lab).meters)
-        written = 0
-        for number in range(first, last + 1):
-            target = folder / f"{store.lab}-epoch-{number}.entry"
-            if number <= (done if done is not None else -1) and target.exists():
-                continue
-            write_atomic(target, publish_epoch(store, terms, number, key))
-            written += 1
+        files = {number: folder / f"{store.lab}-epoch-{number}.entry" for number in range(first, last + 1)}
+        due = [number for number, path in files.items() if number > (first - 1 if done is None else done) or not path.exists()]
+        entries, written = {}, 0
+        with _saying(lambda: _done(store.lab, (first - 1 if done is None else done) + 1, store.published_through() or 0, "made")):
+            for number in due:
+                entries[number] = publish_epoch(store, terms, number, key)
+        with _saying(lambda: f"{written} of {len(due)} entries written to {folder}; all of them are made and kept"):
+            for number in due:
+                write_once(files[number], entries[number])
+                written += 1
     out(f"{written} entries written to {folder}; publish them: standstill log append LOG {folder}/*.entry")
 
 

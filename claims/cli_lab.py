@@ -45,6 +45,7 @@ def lab() -> None:
 def lab_init(name: str, store_path: Path, opening: tuple[str, ...], since_period: int) -> None:
     """Make the store of lab NAME and print its opening head for the agreement."""
     from claims.canonical import head_to_hex
+    from claims.files import growing
     from claims.registry import Opening, open_registry
     from claims.store import Store
     from claims.units import WORK_UNIT, flop_from_text
@@ -56,13 +57,10 @@ def lab_init(name: str, store_path: Path, opening: tuple[str, ...], since_period
             raise click.UsageError(f'--opening {text!r} is not like "base=3.8e25 FLOP"')
         declared = -(-flop_from_text(amount.strip(), rate=False) // WORK_UNIT)  # a doubt is charged: round up
         openings.append(Opening(checkpoint, int(declared)))
-    store = Store.create(store_path, name)
-    try:
-        with store:
+    with growing(store_path) as temporary:  # nothing else opens a registry: a store without one is of no use
+        temporary.unlink()
+        with Store.create(temporary, name) as store:
             head = open_registry(store, openings, since_period)
-    except BaseException:
-        store_path.unlink()  # nothing else opens a registry: a store without one is of no use
-        raise
     out(f'opening_head = "{head_to_hex(head)}"')
 
 

@@ -15,7 +15,7 @@ import click
 from claims.cli import _load_agreement, agreement_argument, key_options, load_key, out, read_path
 from claims.cli_genesis import load_genesis, load_verified, round_option
 from claims.cli_lab import _store, period_option, store_option
-from claims.errors import BadSignature, ClaimRejected, ClaimsError, UnreadableFile
+from claims.errors import BadSignature, ClaimRejected, ClaimsError
 
 if TYPE_CHECKING:
     from claims.agreement import Agreement
@@ -180,7 +180,7 @@ def _check_claim(inspection: Inspection, opening: Opening, path: Path | None, fo
     """Compare the opening with the claim that the log names; two heads under one key become evidence files."""
     from claims.claim import decode_claim
     from claims.entries import PublishedEntries
-    from claims.files import CLAIM_LIMIT, read_bounded
+    from claims.files import CLAIM_LIMIT, read_bounded, write_once
     from claims.inspect_open import OpeningRejected, check_claim_heads, equivocations
 
     terms = inspection.terms
@@ -200,7 +200,7 @@ def _check_claim(inspection: Inspection, opening: Opening, path: Path | None, fo
             except BadSignature:
                 continue
             place = folder / f"{opening.lab}-{item.meter or 'registry'}-{opening.period}.evidence"
-            _write_once(place, item.encode())
+            write_once(place, item.encode())
             out(f"{item.text}: {place} shows it to anyone", err=True)
         raise
 
@@ -239,6 +239,7 @@ def _record(
 ) -> None:  # fmt: skip
     """Write record and log entry. Refuses where the log holds another record of this inspection by this inspector."""
     from claims.entries import PublishedEntries, encode_entry
+    from claims.files import write_once
     from claims.inspect_record import make_record, record_entry
 
     terms, drawn = inspection.terms, inspection.drawn
@@ -249,21 +250,9 @@ def _record(
         if (other.author, other.round) == (inspector, record.round) and other.record != entry.record:
             raise ClaimsError(f"log entry {index} is another record of this inspection by {inspector}", "two contradict: keep the first")
     stem = f"{inspector}-{record.lab}-{record.period}"
-    _write_once(folder / f"{stem}.record", record.encode())
-    _write_once(folder / f"{stem}.entry", encode_entry(entry))
+    write_once(folder / f"{stem}.record", record.encode())
+    write_once(folder / f"{stem}.entry", encode_entry(entry))
     out(f"{record.outcome}: {folder / stem}.record and .entry written; publish them: standstill log append LOG {folder / stem}.entry")
-
-
-def _write_once(path: Path, data: bytes) -> None:
-    """Write a new file; the same file again changes nothing."""
-    from claims.files import read_bounded, write_new
-
-    try:
-        same = read_bounded(path, len(data)) == data
-    except UnreadableFile:
-        same = False
-    if not same:
-        write_new(path, data, 0o644)
 
 
 COMMANDS = (inspect_open, inspect_check, inspect_refuse)

@@ -1,19 +1,36 @@
 """Reading and writing files: bounded reads, atomic writes, and errors that name the file.
 
-A write goes to a temporary file in the same folder, is synced, renamed over the target, and the folder is
-synced: after a crash the target is either the old file or the new one.
+A write goes to a temporary file in the same folder, is synced, gets the target's name, and the folder is
+synced: after a crash the target is either as it was or the new file, whole. Temporary files that a kill leaves never stand in the
+way, and a later write removes them.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import functools
 import os
 import stat
 import tempfile
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from claims.errors import UnreadableFile
 
-__all__ = ["AGREEMENT_LIMIT", "CLAIM_LIMIT", "ROOTS_LIMIT", "SMALL_LIMIT", "read_bounded", "write_atomic", "write_new"]
+__all__ = [
+    "AGREEMENT_LIMIT",
+    "CLAIM_LIMIT",
+    "ROOTS_LIMIT",
+    "SMALL_LIMIT",
+    "growing",
+    "read_bounded",
+    "trouble",
+    "write_atomic",
+    "write_new",
+    "write_once",
+]
 
 AGREEMENT_LIMIT = 8 * 2**20
 """Largest agreement or signatures file, bytes."""
@@ -23,6 +40,7 @@ CLAIM_LIMIT = 18 * 2**20
 """Largest claim file, bytes: a 16 MiB proof and what goes around it."""
 SMALL_LIMIT = 64 * 2**10
 """Largest key or passphrase file, bytes."""
+_SUFFIX = ".standstill-tmp"
 
 
 def read_bounded(path: str | os.PathLike[str], limit: int) -> bytes:
@@ -51,45 +69,137 @@ def write_atomic(path: str | os.PathLike[str], data: bytes, mode: int = 0o644) -
     Raises:
         UnreadableFile: the folder is missing or may not be written.
     """
-    target = Path(path)
-    temporary = ""
-    try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-        _sync_folder(target.parent)
-    except OSError as error:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
-        raise UnreadableFile(f"{path}: {error.strerror or error}") from None
+    _write(Path(path), data, mode, os.replace)
 
 
 def write_new(path: str | os.PathLike[str], data: bytes, mode: int = 0o644) -> None:
-    """Create ``path``, which must not exist, with ``mode`` from its first moment on.
+    """Create ``path``, which must not exist: whole, with its mode, or not at all.
 
     Raises:
         UnreadableFile: it exists, or cannot be created.
     """
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), mode)
+        _write(Path(path), data, mode, _link)
+    except FileExistsError:
+        raise _taken(Path(path)) from None
+
+
+def write_once(path: str | os.PathLike[str], data: bytes, mode: int = 0o644) -> None:
+    """As :func:`write_new`; a file with these very bytes is left as it is, so that an interrupted command can be run again.
+
+    Raises:
+        UnreadableFile: another file has the name, or it cannot be created.
+    """
+    try:
+        _write(Path(path), data, mode, _link)
+    except FileExistsError:
+        if not _holds(Path(path), data):
+            raise UnreadableFile(f"{path}: exists already, and is another file", "move it away; nothing was overwritten") from None
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return read_bounded(path, len(data)) == data
+    except UnreadableFile:
+        return False
+
+
+def trouble(error: OSError) -> tuple[str, str]:
+    """What an operating system's error means, and what to do."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "no space is left", "free some and try again: nothing was damaged"
+    if error.errno == errno.EFBIG:
+        return "a limit on the size of files is reached", "raise it (ulimit -f) and try again: nothing was damaged"
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return f"cannot be written ({error.strerror})", "check the folder's permissions and try again"
+    return str(error.strerror or error), ""
+
+
+@contextlib.contextmanager
+def growing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary file of mode 0600 for what writes in place; at the end it becomes ``path``, which must not exist.
+
+    Raises:
+        UnreadableFile: ``path`` exists or cannot be made; as every other error, it leaves nothing behind.
+    """
+    target = Path(path)
+    if os.path.lexists(target):
+        raise _taken(target)
+    _sweep(target.parent)
+    temporary = ""
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", suffix=_SUFFIX, dir=target.parent)
+        os.close(handle)
+        yield Path(temporary)
+        _sync(Path(temporary))
+        _link(temporary, target)
+        _sync(target.parent)
+    except FileExistsError:
+        raise _taken(target) from None
+    except OSError as error:
+        what, hint = trouble(error)
+        raise UnreadableFile(f"{target}: {what}", hint) from None
+    finally:
+        for name in (temporary, f"{temporary}-wal", f"{temporary}-shm", f"{temporary}-journal") if temporary else ():
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+
+
+def _taken(path: Path) -> UnreadableFile:
+    return UnreadableFile(f"{path}: exists already", "choose another name; nothing was overwritten")
+
+
+def _link(temporary: str, target: Path) -> None:
+    """Give a finished file its name unless that is taken. A file system without hard links has no such step: look, then rename."""
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK):
+            raise
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, "exists already") from None
+        os.rename(temporary, target)
+    else:
+        os.unlink(temporary)
+
+
+def _write(target: Path, data: bytes, mode: int, place: Callable[[str, Path], None]) -> None:
+    _sweep(target.parent)
+    temporary = ""
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", suffix=_SUFFIX, dir=target.parent)
         with os.fdopen(handle, "wb") as file:
-            os.fchmod(file.fileno(), mode)
             file.write(data)
             file.flush()
+            os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
-        _sync_folder(Path(path).parent)
-    except FileExistsError:
-        raise UnreadableFile(f"{path}: exists already", "choose another name; nothing was overwritten") from None
-    except OSError as error:
-        raise UnreadableFile(f"{path}: {error.strerror or error}") from None
+        place(temporary, target)
+        _sync(target.parent)
+    except BaseException as error:
+        if temporary:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        if not isinstance(error, OSError) or isinstance(error, FileExistsError):
+            raise
+        what, hint = trouble(error)
+        raise UnreadableFile(f"{target}: {what}", hint) from None
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+@functools.lru_cache(maxsize=256)
+def _sweep(folder: Path) -> None:
+    """Remove temporary files that processes left when they were killed, over an hour ago. Once for each folder and process."""
+    with contextlib.suppress(OSError), os.scandir(folder) as items:
+        for item in items:
+            if item.name.startswith(".") and item.name.endswith(_SUFFIX) and item.is_file(follow_symlinks=False):
+                with contextlib.suppress(OSError):
+                    if item.stat(follow_symlinks=False).st_mtime < time.time() - 3600:
+                        os.unlink(item.path)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

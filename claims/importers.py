@@ -420,8 +420,9 @@ def import_checkpoints(store: Store, agreement: Agreement, path: str | Path) -> 
     Raises:
         ImportRefused: naming file, line and remedy.
     """
-    rows, _ = read_rows(path, _CHECKPOINT_COLUMNS)
+    rows, digest = read_rows(path, _CHECKPOINT_COLUMNS)
     with store.transaction():
+        store.remember_import(digest, Path(path).name)
         for row in rows:
             draft = _draft_of(row, agreement)
             try:

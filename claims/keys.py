@@ -6,14 +6,18 @@ No function here returns, prints or raises anything secret but the key object it
 
 from __future__ import annotations
 
+import base64
 import os
+import secrets
 import stat
 from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, padding, serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
 from claims.errors import KeyFileError, UnreadableFile
 from claims.files import SMALL_LIMIT, write_new
@@ -21,6 +25,11 @@ from claims.files import SMALL_LIMIT, write_new
 __all__ = ["generate_key_file", "load_key_file", "public_bytes", "public_text", "read_passphrase_file"]
 
 PassphraseSource = Callable[[], bytes]
+
+ROUNDS = 600_000
+"""Rounds of PBKDF2-HMAC-SHA256 under a passphrase. Files with other counts are read as well."""
+_PBES2, _PBKDF2 = bytes.fromhex("06092a864886f70d01050d"), bytes.fromhex("06092a864886f70d01050c")
+_HMAC_SHA256, _AES_256_CBC = bytes.fromhex("300c06082a864886f70d02090500"), bytes.fromhex("060960864801650304012a")
 
 
 def public_bytes(key: Ed25519PrivateKey) -> bytes:
@@ -46,12 +55,33 @@ def generate_key_file(path: str | os.PathLike[str], passphrase: bytes | None) ->
     if passphrase is not None and not passphrase:
         raise KeyFileError("the passphrase is empty", "choose one, or ask for an unencrypted key explicitly")
     key = Ed25519PrivateKey.generate()
-    encryption: serialization.KeySerializationEncryption = (
-        serialization.NoEncryption() if passphrase is None else serialization.BestAvailableEncryption(passphrase)
-    )
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+    plain = serialization.NoEncryption()
+    if passphrase is None:
+        pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    else:
+        der = key.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, plain)
+        pem = _encrypted_pem(der, passphrase)
     write_new(path, pem, 0o600)
     return public_bytes(key)
+
+
+def _encrypted_pem(der: bytes, passphrase: bytes) -> bytes:
+    """EncryptedPrivateKeyInfo under PBES2 (RFC 8018 appendix A.4), which any OpenSSL reads; ``cryptography`` writes 2,048 rounds only."""
+    salt, iv, pad = secrets.token_bytes(16), secrets.token_bytes(16), padding.PKCS7(128).padder()
+    cipher = Cipher(algorithms.AES(PBKDF2HMAC(hashes.SHA256(), 32, salt, ROUNDS).derive(passphrase)), modes.CBC(iv)).encryptor()
+    sealed = cipher.update(pad.update(der) + pad.finalize()) + cipher.finalize()
+    rounds = _der(0x02, ROUNDS.to_bytes(3, "big"))
+    kdf = _der(0x30, _PBKDF2 + _der(0x30, _der(0x04, salt) + rounds + _HMAC_SHA256))
+    scheme = _der(0x30, _PBES2 + _der(0x30, kdf + _der(0x30, _AES_256_CBC + _der(0x04, iv))))
+    text = base64.b64encode(_der(0x30, scheme + _der(0x04, sealed)))
+    lines = [text[i : i + 64] for i in range(0, len(text), 64)]
+    return b"\n".join((b"-----BEGIN ENCRYPTED PRIVATE KEY-----", *lines, b"-----END ENCRYPTED PRIVATE KEY-----", b""))
+
+
+def _der(tag: int, content: bytes) -> bytes:
+    """One DER element of less than 256 bytes."""
+    size = len(content)
+    return bytes((tag, size) if size < 128 else (tag, 0x81, size)) + content
 
 
 def _read_private(path: str | os.PathLike[str]) -> bytes:

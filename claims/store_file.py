@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from claims.canonical import head_to_bytes, is_name
-from claims.errors import ClaimsError
+from claims.errors import ClaimsError, UnreadableFile
+from claims.files import growing
 from claims.records import fresh_elements
 from claims.store_schema import schema_statements
 
-__all__ = ["APPLICATION_ID", "FORMAT_VERSION", "StoreError", "StoreFile"]
+__all__ = ["APPLICATION_ID", "FAILURES", "FORMAT_VERSION", "StoreError", "StoreFile", "store_trouble"]
 
 APPLICATION_ID = 0x53544453
 """SQLite application_id of a store: "STDS"."""
@@ -27,6 +28,43 @@ FORMAT_VERSION = 3
 
 class StoreError(ClaimsError):
     """The store refuses a change or cannot be opened. Nothing was changed. Never holds a secret."""
+
+
+_DAMAGED = "restore the last backup: standstill lab restore"
+_PERMISSIONS = "check permissions of the file and of its folder, which takes a -wal and a -shm file, and try again: nothing was damaged"
+_IN_USE = ("{path} is in use by another program", "try again when it has ended")
+_NO_ACCESS = ("{path} cannot be written", _PERMISSIONS)
+_DISK = (
+    "the disk of {path} could not be read or written ({error})",
+    "check free space, quota and the disk, and try again: what was stored before is kept",
+)
+_CAUSES = {
+    sqlite3.SQLITE_FULL: ("no space is left on the disk of {path}", "free some and try again: nothing was damaged"),
+    sqlite3.SQLITE_READONLY: _NO_ACCESS,
+    sqlite3.SQLITE_PERM: _NO_ACCESS,
+    sqlite3.SQLITE_CANTOPEN: ("{path} cannot be opened", _PERMISSIONS),
+    sqlite3.SQLITE_BUSY: _IN_USE,
+    sqlite3.SQLITE_LOCKED: _IN_USE,
+    sqlite3.SQLITE_IOERR: _DISK,
+    sqlite3.SQLITE_NOMEM: ("there is not enough memory for {path}", "close other programs and try again: nothing was damaged"),
+    sqlite3.SQLITE_CORRUPT: ("{path} is damaged ({error})", _DAMAGED),
+    sqlite3.SQLITE_NOTADB: ("{path} is damaged, or not a store ({error})", _DAMAGED),
+}
+"""Primary result code of SQLite: what it means, and what to do. A store is called damaged for two of them only."""
+
+
+FAILURES = (sqlite3.Error, UnicodeDecodeError)
+"""What ``sqlite3`` raises; the second where a damaged file makes it quote bytes that are not text."""
+
+
+def store_trouble(path: Path, error: Exception) -> StoreError:
+    """What one of ``FAILURES`` means for who runs the program."""
+    what, hint = _CAUSES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, ("", ""))
+    if what:
+        return StoreError(what.format(path=path, error=error), hint)
+    if isinstance(error, sqlite3.IntegrityError):
+        return StoreError(f"refused: {error}", "nothing was changed")
+    return StoreError(f"{path} is damaged, or of another program ({error})", _DAMAGED)
 
 
 class StoreFile:
@@ -65,13 +103,16 @@ class StoreFile:
         if not is_name(lab):
             raise StoreError(f"{lab!r} is not a lab name", "use a-z 0-9 . _ - and at most 64 of them")
         try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        except FileExistsError:
-            raise StoreError(f"{path} exists already", "open it, or choose another file") from None
-        except OSError as error:
-            raise StoreError(f"{path} cannot be made: {error.strerror}", "check the folder") from None
+            with growing(path) as temporary:
+                cls._fill(temporary, lab)
+        except UnreadableFile as error:
+            raise StoreError(error.what, error.hint) from None
+        return cls.open(path)
+
+    @classmethod
+    def _fill(cls, path: Path, lab: str) -> None:
+        db = cls._connect(path)
         try:
-            db = cls._connect(path)
             with db:
                 db.execute("BEGIN IMMEDIATE")
                 for statement in schema_statements():
@@ -80,11 +121,10 @@ class StoreFile:
                 db.execute("INSERT INTO meta VALUES ('registry_iv', ?)", (head_to_bytes(fresh_elements()),))
                 db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 db.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
-        except sqlite3.Error as error:
-            for name in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
-                name.unlink(missing_ok=True)
-            raise StoreError(f"{path} cannot be made: {error}", "check the disk") from None
-        return cls(path, db, lab)
+        except FAILURES as error:
+            raise store_trouble(path, error) from None
+        finally:
+            db.close()
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -98,8 +138,17 @@ class StoreFile:
             raise StoreError(f"{path} is not a file")
         if mode & 0o077:
             raise StoreError(f"{path} may be read by others", f"chmod 600 {path}, and consider its secrets known")
+        db = cls._connect(path)
         try:
-            db = cls._connect(path)
+            return cls(path, db, cls._checked(path, db))
+        except BaseException:
+            db.close()
+            raise
+
+    @staticmethod
+    def _checked(path: Path, db: sqlite3.Connection) -> str:
+        """The lab's name in a file that is a store of this format and whole."""
+        try:
             marks = tuple(db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
             if marks[0] != APPLICATION_ID:
                 raise StoreError(f"{path} is not a Standstill store")
@@ -108,17 +157,22 @@ class StoreFile:
                     f"{path} has format {marks[1]}, this program reads {FORMAT_VERSION}", "use the matching program"
                 )
             if db.execute("PRAGMA quick_check").fetchone()[0] != "ok":
-                raise StoreError(f"{path} is damaged", "restore the last backup")
-            lab = bytes(db.execute("SELECT value FROM meta WHERE key = 'lab'").fetchone()[0]).decode()
-        except sqlite3.Error as error:
-            raise StoreError(f"{path} cannot be read as a store: {error}", "restore the last backup") from None
-        return cls(path, db, lab)
+                raise StoreError(f"{path} is damaged", _DAMAGED)
+            return bytes(db.execute("SELECT value FROM meta WHERE key = 'lab'").fetchone()[0]).decode()
+        except FAILURES as error:
+            raise store_trouble(path, error) from None
+        except (TypeError, ValueError):
+            raise StoreError(f"{path} is damaged", _DAMAGED) from None
 
     @staticmethod
     def _connect(path: Path) -> sqlite3.Connection:
         db = sqlite3.connect(path, isolation_level=None, timeout=10)
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF"):
-            db.execute(f"PRAGMA {pragma}")
+        try:
+            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF"):
+                db.execute(f"PRAGMA {pragma}")
+        except FAILURES as error:
+            db.close()
+            raise store_trouble(path, error) from None
         return db
 
     def close(self) -> None:
@@ -126,16 +180,20 @@ class StoreFile:
         self._db.close()
 
     def backup(self, target: str | Path) -> None:
-        """Copy what is committed into a new file of mode 0600, which is a store like this one."""
-        try:
-            os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-            copy = self._connect(Path(target))
+        """Copy what is committed into a new file of mode 0600, which is a store like this one.
+
+        Raises:
+            UnreadableFile: the file exists, or cannot be made. StoreError: this one cannot be read.
+        """
+        with growing(target) as temporary:
             try:
-                self._db.backup(copy)
-            finally:
-                copy.close()
-        except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"{target} cannot be made: {error}", "name a file that does not exist yet") from None
+                copy = sqlite3.connect(temporary)
+                try:
+                    self._db.backup(copy)
+                finally:
+                    copy.close()
+            except FAILURES as error:
+                raise store_trouble(temporary, error) from None
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -145,20 +203,21 @@ class StoreFile:
             return
         try:
             self._db.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as error:
-            raise StoreError(f"{self._path} cannot be written: {error}", "is another program using it?") from None
-        try:
             yield
             self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._db.rollback()
-            raise StoreError(f"refused: {error}", "nothing was changed") from None
+        except FAILURES as error:
+            self._undo()
+            raise store_trouble(self._path, error) from None
         except BaseException:
-            self._db.rollback()
+            self._undo()
             raise
+
+    def _undo(self) -> None:
+        with contextlib.suppress(*FAILURES):  # SQLite undoes by itself what it could not write
+            self._db.rollback()
 
     def _query(self, text: str, *values: object) -> list[tuple[Any, ...]]:
         try:
             return self._db.execute(text, values).fetchall()
-        except sqlite3.Error as error:
-            raise StoreError(f"{self._path} cannot be read: {error}", "restore the last backup") from None
+        except FAILURES as error:
+            raise store_trouble(self._path, error) from None

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import shutil
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import x25519
+from cryptography.hazmat.primitives.asymmetric import ed25519, x25519
 
 from claims.errors import KeyFileError, UnreadableFile
 from claims.files import read_bounded, write_atomic, write_new
@@ -36,6 +39,7 @@ def test_encrypted_keys(tmp_path: Path) -> None:
     path = tmp_path / "a.key"
     public = generate_key_file(path, b"correct horse")
     assert b"ENCRYPTED" in path.read_bytes()
+    assert (600_000).to_bytes(3, "big") in base64.b64decode(b"".join(path.read_bytes().split(b"\n")[1:-2]))
     assert public_bytes(load_key_file(path, lambda: b"correct horse")) == public
     with pytest.raises(KeyFileError, match="another passphrase") as caught:
         load_key_file(path, lambda: b"wrong horse")
@@ -44,6 +48,18 @@ def test_encrypted_keys(tmp_path: Path) -> None:
         load_key_file(path)
     with pytest.raises(KeyFileError, match="empty"):
         generate_key_file(tmp_path / "b.key", b"")
+
+
+def test_encrypted_keys_of_other_programs_and_of_this_one_before(tmp_path: Path) -> None:
+    key = ed25519.Ed25519PrivateKey.generate()
+    before = serialization.BestAvailableEncryption(b"horse")
+    path = tmp_path / "old.key"
+    write_new(path, key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, before), 0o600)
+    assert public_bytes(load_key_file(path, lambda: b"horse")) == public_bytes(key)
+    public = generate_key_file(tmp_path / "new.key", b"horse")
+    if (openssl := shutil.which("openssl")) is not None:
+        command = [openssl, "pkey", "-in", tmp_path / "new.key", "-passin", "pass:horse", "-pubout", "-outform", "DER"]
+        assert subprocess.run(command, capture_output=True, check=True).stdout.endswith(public)
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
@@ -97,6 +113,6 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path, monkeyp
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", refuse)
-    with pytest.raises(UnreadableFile, match="No space left"):
+    with pytest.raises(UnreadableFile, match="no space is left; free some"):
         write_atomic(tmp_path / "a", b"new")
     assert (tmp_path / "a").read_bytes() == b"old" and os.listdir(tmp_path) == ["a"]
