@@ -190,9 +190,9 @@ def _read_agreement(read: Reader) -> ag.Agreement:
         )  # fmt: skip
     commitment = ag.Commitment(read.uint(4, "the leaves", ag.MAX_LEAVES), read.uint(4, "the slots", ag.MAX_LEAVES))
     if _flag(read, "deadlines"):
-        spans = [read.uint(4, "a deadline") for _ in range(4)]
+        epoch, claim, grace, opening = (read.uint(4, "a deadline") for _ in range(4))
         deadlines = ag.Deadlines(
-            *spans,
+            epoch, claim, grace, opening,
             sign_by=read.uint(8, "sign_by", ag.MAX_TIME) if _flag(read, "sign_by") else None,
             late_epochs=read.uint(4, "late_epochs") if _flag(read, "late_epochs") else None,
             cosign=read.uint(4, "cosign") if _flag(read, "cosign") else None,

@@ -96,7 +96,7 @@ def _open(source: str, trust: LogTrust, exclude: tuple[str, ...], memory_path: P
 
     view = open_log(source, trust, exclude=exclude)
     if memory_path is not None:
-        whole = open_log(source, trust) if view.size < view.newest.size else view
+        whole = open_log(source, trust) if view.size < view.newest.head.size else view
         memory = _memory(memory_path, trust)
         memory.check(whole)
         whole.check_tiles()
@@ -236,8 +236,8 @@ def log_verify(
         heads = len(view.history())
     out(f"log {trust.origin}: {view.size} entries, root {view.root.hex()}")
     out(f"{tiles} tiles and {heads} signed heads agree with them; cosigned by {', '.join(sorted(view.signed.times)) or 'nobody'}")
-    if view.newest.size > view.size:
-        out(f"a newer head of size {view.newest.size} lacks its {trust.quorum} cosignatures yet")
+    if view.newest.head.size > view.size:
+        out(f"a newer head of size {view.newest.head.size} lacks its {trust.quorum} cosignatures yet")
     if memory_path is None:
         out("NOT CHECKED: that it extends what you saw before (--memory)")
 

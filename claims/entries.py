@@ -345,6 +345,8 @@ class PublishedEntries:
     Args:
         agreement: whose keys the authors sign with.
         entries: (index in the log, entry bytes), ascending.
+        counted: entries from this index on are signed by the log's operator or their author, and no quorum vouches for them: they count
+            only against their author. None: all count.
 
     Attributes:
         conflicts: entries that contradict an earlier one of the same identity; both are validly signed.
@@ -354,8 +356,9 @@ class PublishedEntries:
             since anyone could have made them.
     """
 
-    def __init__(self, agreement: Agreement, entries: Iterable[tuple[int, bytes]]) -> None:
+    def __init__(self, agreement: Agreement, entries: Iterable[tuple[int, bytes]], counted: int | None = None) -> None:
         self.agreement = agreement
+        self._counted = counted
         self.conflicts: list[Conflict] = []
         self.others: list[tuple[int, Entry]] = []
         self.undecodable = 0
@@ -391,33 +394,41 @@ class PublishedEntries:
         """What the same log's entries say under another agreement."""
         found = self._under.get(agreement.digest)
         if found is None:
-            found = PublishedEntries(agreement, [(index, encode_entry(entry)) for index, entry in self.others])
+            found = PublishedEntries(agreement, [(index, encode_entry(entry)) for index, entry in self.others], self._counted)
             self._under[agreement.digest] = found
         return found
 
-    def epoch(self, lab: str, epoch: int) -> tuple[EpochEntry, int] | None:
-        """The first epoch entry of a lab, with its index, or None."""
-        found = self._found.get((EpochEntry.kind, self.agreement.digest, lab, epoch))
-        return None if found is None or not isinstance(found[0], EpochEntry) else (found[0], found[1])
+    def counts(self, index: int) -> bool:
+        """Whether the entry at an index counts for its author too."""
+        return self._counted is None or index < self._counted
 
-    def claim(self, lab: str, period: int) -> tuple[ClaimEntry, int] | None:
-        """The first claim entry of a lab, with its index, or None."""
-        found = self._found.get((ClaimEntry.kind, self.agreement.digest, lab, period))
-        return None if found is None or not isinstance(found[0], ClaimEntry) else (found[0], found[1])
+    def _entry(self, kind: type[_Any], *identity: object, all_: bool = False) -> tuple[_Any, int] | None:
+        found = self._found.get((kind.kind, self.agreement.digest, *identity))
+        if found is None or not isinstance(found[0], kind) or not (all_ or self.counts(found[1])):
+            return None
+        return found[0], found[1]
+
+    def epoch(self, lab: str, epoch: int, *, all_: bool = False) -> tuple[EpochEntry, int] | None:
+        """The first epoch entry of a lab, with its index, or None. ``all_``: also one that counts only against."""
+        return self._entry(EpochEntry, lab, epoch, all_=all_)
+
+    def claim(self, lab: str, period: int, *, all_: bool = False) -> tuple[ClaimEntry, int] | None:
+        """The first claim entry of a lab, with its index, or None. ``all_``: also one that counts only against."""
+        return self._entry(ClaimEntry, lab, period, all_=all_)
 
     def assent(self, party: str) -> tuple[AssentEntry, int] | None:
         """The first assent of a party, with its index, or None."""
-        found = self._found.get((AssentEntry.kind, self.agreement.digest, party))
-        return None if found is None or not isinstance(found[0], AssentEntry) else (found[0], found[1])
+        return self._entry(AssentEntry, party)
 
     def inspections(self, lab: str, period: int) -> list[tuple[InspectionEntry, int]]:
-        """Inspections of a lab and period, in the log's order."""
+        """Inspections of a lab and period, in the log's order, those too that do not count for their author: see :meth:`counts`."""
         entries = [(entry, index) for entry, index in self._found.values() if isinstance(entry, InspectionEntry)]
         return [(entry, index) for entry, index in entries if (entry.lab, entry.period) == (lab, period)]
 
     def decisions(self) -> list[tuple[DecisionEntry, int]]:
-        """The deciders' words, each once, in the log's order."""
-        return [(entry, index) for entry, index in self._found.values() if isinstance(entry, DecisionEntry)]
+        """The deciders' words that count, each once, in the log's order."""
+        entries = [(entry, index) for entry, index in self._found.values() if isinstance(entry, DecisionEntry)]
+        return [(entry, index) for entry, index in entries if self.counts(index)]
 
     def conflicts_of(self, lab: str, period: int) -> list[Conflict]:
         """Conflicts in which the lab contradicts itself about this period: its epochs' entries and its claim entry."""

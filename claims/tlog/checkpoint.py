@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from claims.text import is_key_name
 from claims.tlog.errors import LogError, LogRejected
-from claims.tlog.hashing import HASH_BYTES
+from claims.tlog.hashing import EMPTY_ROOT, HASH_BYTES
 from claims.tlog.note import (
     COSIGNATURE,
     ED25519,
+    HEAD_DATE,
+    SIGNATURES_LIMIT,
     Note,
     NoteSignature,
     VerifierKey,
@@ -26,7 +28,9 @@ from claims.tlog.note import (
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-__all__ = ["Checkpoint", "LogTrust", "SignedCheckpoint", "cosign_text", "cosignature_time", "is_origin", "sign_checkpoint"]
+__all__ = [
+    "Checkpoint", "LogTrust", "SignedCheckpoint", "cosign_text", "cosignature_time", "date_head", "is_origin", "sign_checkpoint",
+]
 
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 _ORIGIN = re.compile(r"[!-*,-~]{1,128}")
@@ -92,6 +96,34 @@ def cosignature_time(text: str, item: NoteSignature, key: bytes) -> int | None:
     return time
 
 
+def _dated(text: str, time: int, previous: int) -> bytes:
+    domain = HEAD_DATE[1:]
+    return len(domain).to_bytes(2, "big") + domain + time.to_bytes(8, "big") + previous.to_bytes(8, "big") + text.encode()
+
+
+def date_head(note: Note, key: Ed25519PrivateKey, time: int, previous: int) -> Note:
+    """The log's head with its own date on it: published at ``time``, right after the head of size ``previous``."""
+    head = Checkpoint.parse(note.text)
+    if not 0 <= time < TIME_LIMIT or not 0 <= previous <= head.size:
+        raise LogError("a head is dated with a time below 2^63 and the size of the head before it")
+    data = time.to_bytes(8, "big") + previous.to_bytes(8, "big") + key.sign(_dated(note.text, time, previous))
+    line = NoteSignature(head.origin, key_id(head.origin, HEAD_DATE, key.public_key().public_bytes_raw()), data)
+    return replace(note, signatures=(*note.signatures, line))
+
+
+def _head_dates(note: Note, trust: LogTrust) -> list[tuple[int, int]]:
+    """What the log's own dating lines say: (time, size of the head before). Raises LogRejected: one does not verify."""
+    found, own = [], key_id(trust.origin, HEAD_DATE, trust.key)
+    for item in note.signatures:
+        if item.name != trust.origin or item.id != own:
+            continue
+        time, previous = int.from_bytes(item.data[:8], "big"), int.from_bytes(item.data[8:16], "big")
+        if len(item.data) != 80 or time >= TIME_LIMIT or not verifies(trust.key, item.data[16:], _dated(note.text, time, previous)):
+            raise LogRejected("the log's own date on its head does not verify")
+        found.append((time, previous))
+    return found
+
+
 @dataclass(frozen=True)
 class LogTrust:
     """What a verifier holds of a log.
@@ -136,13 +168,22 @@ class SignedCheckpoint:
     """A head whose log signature verified, with every cosignature that counts.
 
     Attributes:
-        times: name of a cosigner to the least time at which it cosigned this head.
+        times: name of a cosigner to the least time at which it cosigned this head; ``latest``: to the greatest.
+        dated: the log's own date, and the size of the head that it published before this one; None where it gives none.
     """
 
     head: Checkpoint
     note: Note
     times: Mapping[str, int]
     _keys: Mapping[str, bytes]
+    latest: Mapping[str, int] = field(default_factory=dict)
+    dated: tuple[int, int] | None = None
+
+    @staticmethod
+    def empty(trust: LogTrust) -> SignedCheckpoint:
+        """The head of no entries, which needs nobody's word."""
+        head = Checkpoint(trust.origin, 0, EMPTY_ROOT)
+        return SignedCheckpoint(head, Note(head.text(), ()), {}, dict(trust.cosigners))
 
     @staticmethod
     def open(data: bytes, trust: LogTrust) -> SignedCheckpoint:
@@ -160,27 +201,49 @@ class SignedCheckpoint:
         if not own or not all(verifies(trust.key, item.data, note.text.encode()) for item in own):
             raise LogRejected(f"the checkpoint of size {head.size} is not signed by the log")
         times: dict[str, int] = {}
+        latest: dict[str, int] = {}
         for name, key in sorted(trust.cosigners.items()):
             for item in note.by(VerifierKey(name, COSIGNATURE, key)):
                 time = cosignature_time(note.text, item, key)
                 if time is None:
                     raise LogRejected(f"a cosignature of {name} on the checkpoint of size {head.size} does not verify")
-                times[name] = min(time, times.get(name, time))
-        return SignedCheckpoint(head, note, times, dict(trust.cosigners))
+                times[name], latest[name] = min(time, times.get(name, time)), max(time, latest.get(name, time))
+        dates = _head_dates(note, trust)
+        return SignedCheckpoint(head, note, times, dict(trust.cosigners), latest, min(dates) if dates else None)
+
+    def merge(self, other: SignedCheckpoint) -> SignedCheckpoint:
+        """This head with what another copy of it, of the same text, carries too."""
+        lines = tuple(dict.fromkeys((*self.note.signatures, *other.note.signatures)))
+        times = {n: min(s.times[n] for s in (self, other) if n in s.times) for n in {*self.times, *other.times}}
+        latest = {n: max(s.latest[n] for s in (self, other) if n in s.latest) for n in {*self.latest, *other.latest}}
+        dates = [item.dated for item in (self, other) if item.dated is not None]
+        note = replace(self.note, signatures=lines) if len(lines) <= SIGNATURES_LIMIT else self.note
+        return replace(self, note=note, times=times, latest=latest, dated=min(dates) if dates else None)
 
     def quorum_time(self, trust: LogTrust, exclude: Collection[str] = ()) -> int | None:
         """Time by which ``trust.quorum`` cosigners had seen this head, the excluded not counted; None: too few did.
 
         With a quorum of 0 nobody dates anything: None.
         """
+        ordered = sorted(self._by_key(self.times, min, trust, exclude))
+        return ordered[trust.quorum - 1] if 0 < trust.quorum <= len(ordered) else None
+
+    def as_of(self, trust: LogTrust, exclude: Collection[str] = ()) -> int | None:
+        """The latest time at or after which ``trust.quorum`` cosigners said that this was the log; None as :meth:`quorum_time`."""
+        ordered = sorted(self._by_key(self.latest, max, trust, exclude), reverse=True)
+        return ordered[trust.quorum - 1] if 0 < trust.quorum <= len(ordered) else None
+
+    def _by_key(
+        self, times: Mapping[str, int], choose: Callable[[int, int], int], trust: LogTrust, exclude: Collection[str]
+    ) -> list[int]:
+        """One time for each key that counts, whatever names it has."""
         barred = {self._keys[name] for name in exclude if name in self._keys} | {trust.key}
-        least: dict[bytes, int] = {}
-        for name, time in self.times.items():
+        found: dict[bytes, int] = {}
+        for name, time in times.items():
             key = self._keys[name]
             if key not in barred:
-                least[key] = min(time, least.get(key, time))
-        ordered = sorted(least.values())
-        return ordered[trust.quorum - 1] if 0 < trust.quorum <= len(ordered) else None
+                found[key] = choose(time, found.get(key, time))
+        return list(found.values())
 
     def has_quorum(self, trust: LogTrust, exclude: Collection[str] = ()) -> bool:
         """Whether enough cosigners that are not excluded cosigned this head."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 __all__ = [
-    "COSIGNATURE", "ED25519", "NOTE_LIMIT", "SIGNATURES_LIMIT", "Note", "NoteSignature", "VerifierKey",
+    "COSIGNATURE", "ED25519", "HEAD_DATE", "NOTE_LIMIT", "SIGNATURES_LIMIT", "Note", "NoteSignature", "VerifierKey",
     "from_base64", "key_id", "sign_text", "to_base64", "verifies",
 ]
 
@@ -27,6 +27,8 @@ SIGNATURES_LIMIT = 128
 """Signature lines of a note that is read, at most."""
 ED25519 = 0x01
 COSIGNATURE = 0x04
+HEAD_DATE = b"\xffstandstill/head-date/v1"
+"""Type of the line in which a log dates its own head (FORMATS-log.md section 2); C2SP keeps 0xff for types of one's own."""
 _DASH = "\u2014 "
 
 
@@ -46,9 +48,9 @@ def from_base64(text: str, what: str) -> bytes:
     return data
 
 
-def key_id(name: str, kind: int, key: bytes) -> bytes:
+def key_id(name: str, kind: int | bytes, key: bytes) -> bytes:
     """Key ID, 4 bytes: SHA-256(name || newline || type || key), cut."""
-    return hashlib.sha256(name.encode() + b"\n" + bytes([kind]) + key).digest()[:4]
+    return hashlib.sha256(name.encode() + b"\n" + (bytes([kind]) if isinstance(kind, int) else kind) + key).digest()[:4]
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 
-from claims.tlog.checkpoint import Checkpoint, LogTrust, SignedCheckpoint
+from claims.tlog.checkpoint import LogTrust, SignedCheckpoint
 from claims.tlog.errors import LogError, LogFork, LogRejected
 from claims.tlog.evidence import LogEvidence
 from claims.tlog.hashing import Frontier, leaf_hash
@@ -40,18 +40,22 @@ class LogView:
 
     Attributes:
         signed: the head of this view, with its cosignatures.
-        newest: the newest head the log shows; larger than the view's where that one lacks its quorum yet.
+        newest: the newest head that the log signed; larger than the view's where that one lacks its quorum.
+        tail: the entries that ``newest`` has beyond the view's: the log signed them, no quorum vouches for them.
+        tail_problem: why they are not here, or None.
         exclude: cosigners that did not count.
     """
 
     trust: LogTrust
     source: Source
     signed: SignedCheckpoint
-    newest: Checkpoint
+    newest: SignedCheckpoint
     entries: list[bytes]
     hashes: list[bytes]
     exclude: frozenset[str] = frozenset()
-    _history: dict[int, SignedCheckpoint] | None = field(default=None, repr=False)
+    tail: list[bytes] = field(default_factory=list)
+    tail_problem: str | None = None
+    _heads: dict[int, SignedCheckpoint] | None = field(default=None, repr=False)
     _dates: dict[frozenset[str], tuple[list[int], list[tuple[int, int]]]] = field(default_factory=dict, repr=False)
 
     @property
@@ -109,18 +113,23 @@ class LogView:
         Raises:
             LogFork: the log signed a stored head with another root than its entries have at that size.
         """
-        if self._history is None:
-            self._history = self._read_history()
-        return self._history
+        return {size: head for size, head in self.heads().items() if size <= self.size}
 
-    def _read_history(self) -> dict[int, SignedCheckpoint]:
-        found: dict[int, SignedCheckpoint] = {self.size: self.signed}
+    def heads(self) -> dict[int, SignedCheckpoint]:
+        """As :meth:`history`, and those above this view's size whose entries are in ``tail``; the newest in any case."""
+        if self._heads is None:
+            self._heads = self._read_heads()
+        return self._heads
+
+    def _read_heads(self) -> dict[int, SignedCheckpoint]:
+        found = {self.newest.head.size: self.newest, self.size: self.signed}
+        hashes = [*self.hashes, *map(leaf_hash, self.tail)]
         frontier = Frontier()
         for size in self.source.sizes():
-            if size > self.size:
+            if size > len(hashes):
                 break
             while frontier.size < size:
-                frontier.append(self.hashes[frontier.size])
+                frontier.append(hashes[frontier.size])
             try:
                 stored = _read_checkpoint(self.source, f"checkpoints/{size}", self.trust)
             except LogError:
@@ -128,10 +137,37 @@ class LogView:
             if stored is None or stored.head.size != size:
                 continue
             if stored.head.root != frontier.root():
-                evidence = LogEvidence.of(self.trust, stored.note.encode(), self.checkpoint, self.hashes)
+                longer = self.signed if size <= self.size else self.newest
+                evidence = LogEvidence.of(self.trust, stored.note.encode(), longer.note.encode(), hashes)
                 raise LogFork(f"the log signed two histories: its stored head of size {size} is not in its tree", evidence)
-            found[size] = stored if size != self.size else _merge(stored, self.signed)
+            same = size in found and found[size].note.text == stored.note.text
+            found[size] = stored.merge(found[size]) if same else found.get(size, stored)
         return found
+
+    def without(self, names: Collection[str]) -> LogView:
+        """This log as it is believed when these cosigners do not count either; of size 0 where no head has its quorum then."""
+        barred = self.exclude | frozenset(names)
+        if self.signed.has_quorum(self.trust, barred):
+            return replace(self, exclude=barred, _dates={})
+        good = [head for size, head in self.history().items() if head.has_quorum(self.trust, barred)]
+        signed = max(good, key=lambda head: head.head.size, default=SignedCheckpoint.empty(self.trust))
+        size = signed.head.size
+        return replace(
+            self, signed=signed, exclude=barred, entries=self.entries[:size], hashes=self.hashes[:size],
+            tail=self.entries[size:] + self.tail, _heads=self.heads(), _dates={},
+        )  # fmt: skip
+
+    def as_of(self, exclude: Collection[str] = ()) -> int | None:
+        """The Unix time at or after which a quorum said that this was the whole log, or None."""
+        return self.signed.as_of(self.trust, self.exclude | frozenset(exclude))
+
+    def cosigned_last(self) -> dict[str, tuple[int, int] | None]:
+        """For each cosigner that has not cosigned the newest head and may: size and time of the largest head that it cosigned, or None."""
+        out: dict[str, tuple[int, int] | None] = {}
+        for name in sorted(self.trust.cosigners.keys() - self.exclude - self.newest.times.keys()):
+            sizes = [size for size, head in self.heads().items() if name in head.latest]
+            out[name] = (max(sizes), self.heads()[max(sizes)].latest[name]) if sizes else None
+        return out
 
     def committed_time(self, index: int, exclude: Collection[str] = ()) -> int:
         """Unix time by which a quorum had seen entry ``index`` published.
@@ -168,11 +204,6 @@ class LogView:
         for at in range(len(times) - 2, -1, -1):
             times[at] = min(times[at], times[at + 1])
         return sizes, times
-
-
-def _merge(one: SignedCheckpoint, two: SignedCheckpoint) -> SignedCheckpoint:
-    times = {n: min(s.times[n] for s in (one, two) if n in s.times) for n in {*one.times, *two.times}}
-    return SignedCheckpoint(two.head, two.note, times, two._keys)
 
 
 def _read_checkpoint(source: Source, path: str, trust: LogTrust) -> SignedCheckpoint | None:
@@ -220,7 +251,9 @@ def read_tree(source: Source, size: int) -> list[bytes]:
     return hashes
 
 
-def open_log(source: str | os.PathLike[str] | Source, trust: LogTrust, *, exclude: Collection[str] = frozenset()) -> LogView:
+def open_log(
+    source: str | os.PathLike[str] | Source, trust: LogTrust, *, exclude: Collection[str] = frozenset(), bare: bool = False
+) -> LogView:
     """Read and verify a whole log.
 
     Where the newest head lacks its quorum yet, the largest stored head that has it is taken.
@@ -228,38 +261,84 @@ def open_log(source: str | os.PathLike[str] | Source, trust: LogTrust, *, exclud
     Args:
         source: a folder, an ``http(s)://`` address, or a :class:`~claims.tlog.source.Source`.
         exclude: names of cosigners whose cosignatures do not count.
+        bare: where no head has its quorum, give a view of size 0, all of whose entries are in its ``tail``.
 
     Raises:
         LogError: unreadable, malformed, or beyond the bounds.
         LogRejected: not signed by the log, no quorum, or the entries have another root.
+        LogFork: the newest head and the one with the quorum exclude each other.
     """
     place: Source = open_source(source) if isinstance(source, str | os.PathLike) else source
     barred = frozenset(exclude)
-    signed = _read_checkpoint(place, "checkpoint", trust)
-    if signed is None:
+    shown = _read_checkpoint(place, "checkpoint", trust)
+    if shown is None:
         raise LogError(f"{place}: there is no log (no file checkpoint)")
-    newest = signed.head
-    if not signed.has_quorum(trust, barred):
-        signed = _older(place, trust, barred, newest)
-    if signed.head.size > MAX_SIZE:
-        raise LogError(f"{place}: {signed.head.size} entries are more than {MAX_SIZE}")
-    entries, hashes = read_entries(place, signed.head.size)
+    newest, signed, stored = _choose(place, trust, barred, shown)
+    if signed is None:
+        if not bare:
+            raise LogRejected(
+                f"{place}: the head of size {newest.head.size} lacks its {trust.quorum} cosignatures, and so does every recent one",
+                "let the cosigners cosign it",
+            )
+        signed = SignedCheckpoint.empty(trust)
+    entries, hashes, problem = _read_largest(place, [newest, signed, *([stored] if stored else [])])
+    if signed.head.size > len(entries) and stored is not None:
+        signed = stored
+    for head in (shown, newest, signed):
+        size = head.head.size
+        if size <= len(entries) and head.head.root != Frontier(hashes[:size]).root():
+            whole = max((newest, signed), key=lambda item: item.head.size if item.head.size <= len(entries) else -1)
+            evidence = LogEvidence.of(trust, head.note.encode(), whole.note.encode(), hashes)
+            raise LogFork(f"the log signed two histories: its head of size {size} is not in its tree of size {len(entries)}", evidence)
+    size = signed.head.size
+    return LogView(trust, place, signed, newest, entries[:size], hashes[:size], barred, entries[size:], problem)
+
+
+def _read_largest(place: Source, heads: Sequence[SignedCheckpoint]) -> tuple[list[bytes], list[bytes], str | None]:
+    """Entries and leaf hashes under the largest head whose entries are here, and why those of a larger one are not."""
+    problem: str | None = None
+    ordered = sorted({head.note.text: head for head in heads}.values(), key=lambda head: -head.head.size)
+    for head in ordered[:-1]:
+        try:
+            return *_read_whole(place, head), problem
+        except LogError as error:
+            problem = problem or error.what
+    return *_read_whole(place, ordered[-1]), problem
+
+
+def _read_whole(place: Source, signed: SignedCheckpoint) -> tuple[list[bytes], list[bytes]]:
+    """The entries under a head, and their leaf hashes. Raises LogError; LogRejected where they have another root."""
+    size = signed.head.size
+    if size > MAX_SIZE:
+        raise LogError(f"{place}: {size} entries are more than {MAX_SIZE}")
+    entries, hashes = read_entries(place, size)
     if Frontier(hashes).root() != signed.head.root:
-        raise LogRejected(f"{place}: the entries have another root than the signed head of size {signed.head.size}")
-    return LogView(trust, place, signed, newest, entries, hashes, barred)
+        raise LogRejected(f"{place}: the entries have another root than the signed head of size {size}")
+    return entries, hashes
 
 
-def _older(place: Source, trust: LogTrust, exclude: frozenset[str], newest: Checkpoint) -> SignedCheckpoint:
-    """The largest stored head with a quorum. It may be the newest's own stored copy."""
-    sizes = [size for size in place.sizes() if size <= newest.size]
-    for size in reversed(sizes[-FALLBACKS:]):
+def _choose(
+    place: Source, trust: LogTrust, exclude: frozenset[str], shown: SignedCheckpoint
+) -> tuple[SignedCheckpoint, SignedCheckpoint | None, SignedCheckpoint | None]:
+    """Of all heads: the newest, the largest with a quorum, the largest with one that is no newer than ``checkpoint``."""
+    newest, signed, older = shown, None, shown if shown.has_quorum(trust, exclude) else None
+    for size in sorted(place.sizes(), reverse=True)[:FALLBACKS]:
+        if older is not None and size <= older.head.size:
+            break
         try:
             stored = _read_checkpoint(place, f"checkpoints/{size}", trust)
         except LogError:
             continue
-        if stored is not None and stored.head.size == size and stored.has_quorum(trust, exclude):
-            return stored
-    raise LogRejected(
-        f"{place}: the head of size {newest.size} lacks its {trust.quorum} cosignatures, and so does every recent one",
-        "let the cosigners cosign it",
-    )
+        if stored is None or stored.head.size != size:
+            continue
+        if stored.note.text == newest.note.text:
+            newest = stored = stored.merge(newest)
+        elif size > newest.head.size:
+            newest = stored
+        elif size == newest.head.size and stored.head.root != newest.head.root:
+            evidence = LogEvidence.of(trust, stored.note.encode(), newest.note.encode())
+            raise LogFork(f"the log signed two histories: two heads of size {size}", evidence)
+        if stored.has_quorum(trust, exclude):
+            signed = signed or stored
+            older = stored if size <= shown.head.size else older
+    return newest, signed or older, older

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from claims.tlog.checkpoint import Checkpoint, LogTrust, SignedCheckpoint, is_origin, sign_checkpoint
+from claims.tlog.checkpoint import Checkpoint, LogTrust, SignedCheckpoint, date_head, is_origin, sign_checkpoint
 from claims.tlog.disk import Disk, take_lock
 from claims.tlog.errors import LogError, LogRejected
 from claims.tlog.hashing import EMPTY_ROOT, Frontier, leaf_hash
@@ -126,8 +127,8 @@ class LogWriter:
 
     # ---- appending ---------------------------------------------------------------------------------------------
 
-    def append(self, entries: Sequence[bytes]) -> int:
-        """Publish entries, in order, under one new head; returns the index of the first.
+    def append(self, entries: Sequence[bytes], now: int | None = None) -> int:
+        """Publish entries, in order, under one new head; returns the index of the first. ``now``: Unix time; None takes the clock.
 
         When it returns they are durable and published. When it raises, opening the log again tells which it was: all of
         them published, or none.
@@ -150,7 +151,7 @@ class LogWriter:
             self._disk.replace(tile_path(level, index, width), self._levels.tile(level, index, width))
         head = Checkpoint(self.origin, new, self._frontier.root())
         self._disk.replace(INTENT, f"standstill-log-intent/1\n{new} {head.root.hex()}\n".encode())
-        self._publish(head)
+        self._publish(head, now)
         self._broken = False
         return old
 
@@ -161,12 +162,13 @@ class LogWriter:
             self._levels.append(hashed)
             self._frontier.append(hashed)
 
-    def _publish(self, head: Checkpoint) -> None:
-        """Sign and publish a head whose tiles and intent are durable; what is there already, cosigned maybe, stays."""
+    def _publish(self, head: Checkpoint, now: int | None = None) -> None:
+        """Sign, date and publish a head whose tiles and intent are durable; what is there already, cosigned maybe, stays."""
         path = f"checkpoints/{head.size}"
         note = self._stored(head.size)
         if note is None:
-            note = sign_checkpoint(head, self._key)
+            before = max((size for size in self._source.sizes() if size < head.size), default=0)
+            note = date_head(sign_checkpoint(head, self._key), self._key, int(time.time()) if now is None else now, before)
             self._disk.replace(path, note.encode())
         elif note.text != head.text():
             raise LogRejected(f"the log has signed another head of size {head.size}", "never use this log's key again")

@@ -48,7 +48,7 @@ def files(tmp_path: Path) -> dict[str, tuple[bytes, Reader]]:
     def remembered(data: bytes) -> object:
         (tmp_path / "mutant").write_bytes(data)
         loaded = LogMemory.load(tmp_path / "mutant", logs.trust())
-        return loaded.note, loaded.hashes
+        return None if loaded.note is None else SignedCheckpoint.open(loaded.note, logs.trust()).head, loaded.hashes
 
     def dated(data: bytes) -> object:
         (folder / "checkpoints/3").write_bytes(data)

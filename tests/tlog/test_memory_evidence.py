@@ -199,7 +199,7 @@ def test_cosigning_from_a_copy_and_adding_at_the_operator(tmp_path: Path) -> Non
     assert add_cosignatures(folder, logs.trust(), note.encode()) == ["alpha"]
     assert add_cosignatures(folder, logs.trust(), note.encode()) == ["alpha"]
     signed = open_log(folder, logs.trust(2)).signed
-    assert signed.times == {"alpha": 100, "beta": 50} and len(signed.note.signatures) == 3
+    assert signed.times == {"alpha": 100, "beta": 50} and len(signed.note.signatures) == 4
     logs.extend(folder, b"x")
     late = logs.cosigned(mirror, "gamma", 70)
     add_cosignatures(folder, logs.trust(), late.encode())  # goes to the stored head, not onto the newer one

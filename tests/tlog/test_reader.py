@@ -11,6 +11,7 @@ from claims.tlog import reader, tiles
 from claims.tlog.checkpoint import Checkpoint, sign_checkpoint
 from claims.tlog.errors import LogError, LogFork, LogRejected
 from claims.tlog.hashing import tree_root
+from claims.tlog.note import Note
 from claims.tlog.proof import TLogProof, check_consistency
 from claims.tlog.reader import open_log, read_entries, read_tree
 from claims.tlog.source import FolderSource
@@ -75,7 +76,7 @@ def test_bundles() -> None:
 
 def test_what_is_written_is_read(log: Path) -> None:
     view = open_log(log, logs.trust(2))
-    assert view.entries == logs.entries(0, 306) and view.size == 306 == view.newest.size
+    assert view.entries == logs.entries(0, 306) and view.size == 306 == view.newest.head.size
     assert view.root == tree_root(logs.hashes(view.entries)) and view.check_tiles() == 3
     assert read_tree(FolderSource(log), 306) == view.hashes
     assert sorted(view.history()) == [0, 3, 4, 304, 306]
@@ -106,6 +107,9 @@ def test_proofs_from_a_view(log: Path) -> None:
 @pytest.mark.parametrize("path", ["tile/entries/000", "tile/entries/001.p/50", "checkpoint"])
 def test_every_changed_byte_is_noticed(log: Path, path: str) -> None:
     (log / "checkpoints/306").unlink()  # it would stand in for a spoiled head
+    if path == "checkpoint":  # a line that nobody knows counts for nothing, and so does the log's own date once it is spoilt
+        note = Note.decode((log / path).read_bytes())
+        (log / path).write_bytes(Note(note.text, (note.signatures[0], *note.signatures[2:])).encode())
     data = (log / path).read_bytes()
     for at in range(0, len(data), max(1, len(data) // 40)):
         for bit in (1, 0x80):
@@ -142,7 +146,7 @@ def test_a_quorum_is_needed_and_the_excluded_do_not_count(log: Path) -> None:
 def test_without_its_quorum_yet_the_newest_head_waits(log: Path) -> None:
     logs.extend(log, b"later")
     view = open_log(log, logs.trust(2))
-    assert (view.size, view.newest.size) == (306, 307) and b"later" not in view.entries
+    assert (view.size, view.newest.head.size) == (306, 307) and b"later" not in view.entries
     logs.cosigned(log, "gamma", 1200)
     assert open_log(log, logs.trust(1)).size == 307 and open_log(log, logs.trust(2)).size == 306
     logs.cosigned(log, "alpha", 1300)
