@@ -79,10 +79,17 @@ def to_json(value: object) -> bytes:
 def from_json(data: bytes, **options: Any) -> Any:
     """json.loads for hostile bytes: UTF-8, and nested at most MAX_NESTING deep.
 
-    The interpreter's own limit is no guard: a library that raises it lets deep nesting overflow the stack of the C parser.
-
     Raises:
         ValueError: anything that is not such JSON.
+    """
+    check_nesting(data)
+    return json.loads(data.decode("utf-8"), **options)
+
+
+def check_nesting(data: bytes) -> None:
+    """Check that JSON is nested at most MAX_NESTING deep. Raises ValueError.
+
+    The interpreter's own limit is no guard: a library that raises it lets deep nesting overflow the stack of the C parser.
     """
     depth = 0
     for bracket in _BRACKETS.finditer(data):
@@ -90,7 +97,6 @@ def from_json(data: bytes, **options: Any) -> Any:
         depth += 1 if mark in (b"[", b"{") else -1 if mark in (b"]", b"}") else 0
         if depth > MAX_NESTING:
             raise ValueError(f"nested deeper than {MAX_NESTING}")
-    return json.loads(data.decode("utf-8"), **options)
 
 
 class Writer:

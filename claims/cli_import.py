@@ -76,15 +76,17 @@ class _DryRun(Exception):
 
 
 def _carry_out(store_path: Path, dry_run: bool, work: Callable[[Store], Charged]) -> None:
-    """Import in one transaction and print the report; a dry run is rolled back."""
+    """Import and print the report; a dry run is rolled back."""
     from claims.store import Store
 
     lines: list[str] = []
-    with Store.open(store_path) as store, contextlib.suppress(_DryRun), store.transaction():
-        lines += work(store).lines()
-        if dry_run:
-            lines.append("dry run: nothing was imported")
-            raise _DryRun
+    with Store.open(store_path) as store, contextlib.suppress(_DryRun):
+        if not dry_run:
+            lines += work(store).lines()  # files are read before its transaction begins: nobody waits for them
+        else:
+            with store.transaction():
+                lines += [*work(store).lines(), "dry run: nothing was imported"]
+                raise _DryRun
     out("\n".join(lines))
 
 
@@ -106,7 +108,26 @@ def import_slurm_file(
 ) -> None:  # fmt: skip
     """Import GPU time from Slurm accounting.
 
-    FILE is what `sacct -X -P -D -o JobIDRaw,JobName,State,Submit,Start,End,ElapsedRaw,AllocTRES,NNodes,NodeList,ExitCode` prints.
+    FILE is what this command prints (- reads it from standard input; gzip is
+    unpacked; `sacct -a -D --json` with the same -S and -E will do too):
+
+    \b
+    sacct -a -X -P -D -S 2026-02-28T00:00:00 -E 2026-04-02T00:00:00 -o \\
+    JobIDRaw,JobName,State,Submit,Start,End,ElapsedRaw,AllocTRES,NNodes,NodeList
+
+    -a exports the jobs of all users. -S and -E are times of the cluster's clocks: let
+    them reach a day beyond the window that is imported, and run it after the window:
+
+    \b
+    standstill import slurm sacct.txt -s lab.store -a agreement.toml \\
+      --timezone UTC --nodes nodes.csv --jobs jobs.csv --dry-run \\
+      --from 2026-03-01T00:00:00Z --until 2026-04-01T00:00:00Z
+
+    \b
+    nodes.csv                    jobs.csv
+      node,meter,gpus              job,name,until,checkpoint
+      gpu[001-064],hall-a,8        4711,,,llm/step1000
+      gpu[065-128],hall-b,8        ,eval-*,,unattributed
     """
     from claims.imports.slurm import SlurmOptions, import_slurm
     from claims.imports.tables import Clock, read_jobs, read_nodes
@@ -137,7 +158,12 @@ def import_mllog_files(
     skip_outside: bool,
     dry_run: bool,
 ) -> None:  # fmt: skip
-    """Import runs from MLPerf training logs: run_start to run_stop."""
+    """Import runs from MLPerf training logs: run_start to run_stop.
+
+    \b
+    :::MLLOG {"time_ms": 1772445600000, "key": "run_start", ...}
+    :::MLLOG {"time_ms": 1772449200000, "key": "run_stop", ...}
+    """
     from claims.imports.mllog import MllogOptions, chips_of_system, import_mllog
     from claims.imports.tables import read_jobs
 
@@ -167,7 +193,15 @@ def import_alibaba_files(
     default_meter: str | None, exact_shares: bool, as_of: str | None, begin: str | None, end: str | None, skip_outside: bool,
     dry_run: bool,
 ) -> None:  # fmt: skip
-    """Import GPU time from a node list and a pod list in the shape of Alibaba's GPU cluster trace."""
+    """Import GPU time from a node list and a pod list in the shape of Alibaba's GPU cluster trace.
+
+    \b
+    NODES  sn,gpu,model
+           n1,8,G3
+    PODS   name,num_gpu,gpu_milli,gpu_spec,pod_phase,creation_time,
+           deletion_time,scheduled_time            (one line)
+           p1,2,1000,G3,Succeeded,0,3600,60        (seconds since --origin)
+    """
     from claims.imports.alibaba import TraceOptions, import_trace, read_models
     from claims.imports.tables import read_jobs
 
@@ -196,7 +230,10 @@ def import_trainer_state_files(
     paths: tuple[Path, ...], store_path: Path, agreement_path: Path, prefix: str, meter: str, chips: int, start: str,
     stop: str, parent: str | None, work_flop: str | None, dry_run: bool,
 ) -> None:  # fmt: skip
-    """Import checkpoints and time of one run from Hugging Face trainer_state.json files."""
+    """Import checkpoints and time of one run from Hugging Face trainer_state.json files.
+
+    Read are global_step, total_flos and log_history. Each file is one checkpoint.
+    """
     from claims.imports.trainer import TrainerOptions, import_trainer_states
 
     span = _need(start, "--start"), _need(stop, "--stop", up=True)
@@ -223,7 +260,19 @@ def import_checkpoint_list_file(
     parent: str | None, meter: str | None, chips: int | None, restart_seconds: str, merge: str | None,
     dry_run: bool,
 ) -> None:  # fmt: skip
-    """Import a published list of checkpoints: steps, and run ids, segments, branches, times where given."""
+    """Import a published list of checkpoints (CSV).
+
+    \b
+    step              or global_step, or iteration: since training began
+    run_id, segment   a new one is a restart                   (where given)
+    ingredient        or branch, or lineage: lineages apart    (where given)
+    name, time        its name, when it was saved              (where given)
+
+    \b
+    step,run_id,time
+    1000,a1,2026-03-01T08:00:00Z
+    2000,b2,2026-03-01T16:30:00Z
+    """
     from claims.imports.checkpoint_list import ListOptions, import_checkpoint_list
 
     if (meter is None) != (chips is None):

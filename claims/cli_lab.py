@@ -182,7 +182,24 @@ def meter_close(
 
 @cli.group("import")
 def import_group() -> None:
-    """Read usage and checkpoints from CSV or Parquet files into the store."""
+    """Read usage and checkpoints into the store. All of a file, or nothing.
+
+    \b
+    readings     meter, epoch or start and stop, checkpoint,
+                 chips or chip_seconds, work_flop
+      meter,start,stop,checkpoint,chips
+      hall-a,2026-03-01T00:00:00Z,2026-03-01T06:00:00Z,llm/step1000,64
+      hall-a,2026-03-01T06:00:00Z,2026-03-01T07:00:00Z,unattributed,8
+
+    \b
+    checkpoints  name, kind, parents, epoch or time, branch, declared_flop,
+                 weights
+      name,parents,time
+      llm/step1000,,2026-03-01T06:00:00Z
+      llm/step2000,llm/step1000,2026-03-01T18:00:00Z
+
+    The others read what clusters and trainers write: their --help says how to export it.
+    """
 
 
 @import_group.command("readings")
@@ -191,7 +208,19 @@ def import_group() -> None:
 @agreement_argument
 @click.option("--skip-outside", is_flag=True, help="Leave out rows outside the agreement's periods.")
 def import_readings(path: Path, store_path: Path, agreement_path: Path, skip_outside: bool) -> None:
-    """Import usage: which meter's chips worked when, toward which checkpoint. All or nothing."""
+    """Import usage: which meter's chips worked when, toward which checkpoint. All or nothing.
+
+    \b
+    meter                   as the agreement names it
+    epoch, chip_seconds     of one epoch, or
+    start, stop, chips      of a job (chip_seconds instead of chips: of all of it)
+    checkpoint              what it worked toward; empty: unattributed
+    work_flop               FLOP as metered, where the agreement charges them
+
+    \b
+    meter,start,stop,checkpoint,chips
+    hall-a,2026-03-01T00:00:00Z,2026-03-01T06:00:00Z,llm/step1000,64
+    """
     from claims.importers import import_usage
 
     with _store(store_path) as store:
@@ -206,7 +235,22 @@ def import_readings(path: Path, store_path: Path, agreement_path: Path, skip_out
 @store_option
 @agreement_argument
 def import_checkpoint_file(path: Path, store_path: Path, agreement_path: Path) -> None:
-    """Import checkpoints: names, kinds, parents, weights digests. All or nothing."""
+    """Import checkpoints: names, kinds, parents, weights digests. All or nothing.
+
+    \b
+    name                    private to the lab
+    kind                    CHECKPOINT (if empty), MERGE or EXTERNAL
+    parents                 up to two names, separated by |
+    epoch or time           when it was saved
+    branch                  yes or no; empty: found
+    declared_flop           of EXTERNAL: the work that made it
+    weights                 SHA-256 (`standstill weights digest`), or empty
+
+    \b
+    name,parents,time
+    llm/step1000,,2026-03-01T06:00:00Z
+    llm/step2000,llm/step1000,2026-03-01T18:00:00Z
+    """
     from claims.importers import import_checkpoints
 
     with _store(store_path) as store:

@@ -29,6 +29,7 @@ __all__ = [
     "UNATTRIBUTED_WORDS",
     "ImportRefused",
     "ImportReport",
+    "NoRoom",
     "Row",
     "ceil_of",
     "check_room",
@@ -63,6 +64,10 @@ class ImportRefused(ClaimsError):
     def __init__(self, source: str, line: int | None, what: str, hint: str = "") -> None:
         self.source, self.line = source, line
         super().__init__(f"{source}: {what}" if line is None else f"{source}:{line}: {what}", hint)
+
+
+class NoRoom(ImportRefused):
+    """More busy time than a meter's chips have in an epoch."""
 
 
 @dataclass
@@ -304,7 +309,7 @@ def _placed(row: Row, start: int, stop: int, agreement: Agreement) -> list[tuple
         ) from None
 
 
-def ceil_of(value: Fraction) -> int:
+def ceil_of(value: int | Fraction) -> int:
     """The least whole number that is not below ``value``."""
     return -(-value.numerator // value.denominator)
 
@@ -404,7 +409,7 @@ def check_room(
         room = agreement.coverage(meters[name])
         over = [epoch for epoch in sorted(busy) if busy[epoch] > room * 1000]
         if over:
-            raise ImportRefused(
+            raise NoRoom(
                 source, None,
                 f"meter {name}: epoch {over[0]} would hold {-(-busy[over[0]] // 1000)} busy chip-seconds, its chips have {room}",
                 "overlapping jobs used more chips than the meter has: amend its chip count, or give the other chips a meter",

@@ -102,13 +102,12 @@ def import_trace(
     """
     report = Charged()
     nodes = _read_nodes(store, agreement, nodes_path, options, report)
-    rows, digest = read_table(pods_path, _PODS)
+    table, digest = read_table(pods_path, _PODS)
+    rows = list(table)
     if any(row.get("name") == "" for row in rows):
         raise next(row for row in rows if not row.get("name")).refuse("a pod without a name")
-    end = max((ms for row in rows for ms in _times(row, options)), default=options.origin)
-    if options.as_of is not None and options.as_of < end:
-        raise Source(pods_path.name).refuse("it has times after --as-of", "--as-of is when the trace was made")
-    end = (window or Window()).open_end(end, options.as_of)
+    latest = max((ms for row in rows for ms in _times(row, options)), default=options.origin)
+    end = (window or Window()).open_end(pods_path.name, (latest, latest), options.as_of)
     pods = [pod for row in rows for pod in _pods(agreement, store.lab, row, nodes, options, end, report)]
     spans = list(_placed(store, agreement, pods, window or Window(), pods_path.name))
     charge(

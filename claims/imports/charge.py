@@ -27,7 +27,7 @@ MAX_SPANS = 4_000_000
 MAX_ROWS = 5_000_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Source:
     """Where something stands, for messages and refusals: a file's name and a line, or None."""
 
@@ -39,7 +39,7 @@ class Source:
         return ImportRefused(self.name, self.line, what, hint)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Span:
     """Chips of one meter, held from ``start`` to ``stop`` (Unix milliseconds, ``stop`` exclusive).
 
@@ -55,7 +55,7 @@ class Span:
     label: str | None
     start: int
     stop: int
-    chips: Fraction
+    chips: int | Fraction
     work: Fraction | None = None
     slack: bool = False
 
@@ -72,19 +72,26 @@ class Window:
         if self.start is not None and self.stop is not None and self.stop <= self.start:
             raise ClaimsError("the window ends before it begins", "give --from before --until")
 
-    def open_end(self, end: int, as_of: int | None) -> int:
-        """Until when to charge what has not ended, in data that reaches to ``end`` and was exported at ``as_of``.
+    def open_end(self, name: str, known: tuple[int, int], as_of: int | None) -> int:
+        """Until when to charge what has not ended, in data named ``name`` that was exported at ``as_of``.
 
         At least to the window's end: the next window begins there, and what lies between would be charged by neither.
 
+        Args:
+            known: the latest time in the data, Unix ms: at least, and at most.
+
         Raises:
+            ImportRefused: the data knows times after ``as_of``.
             ClaimsError: the data was exported before the window ends.
         """
+        if as_of is not None and as_of < known[0]:
+            hint = "--as-of is when the data was exported; see also --timezone and --until"
+            raise ImportRefused(name, None, "it has times after --as-of", hint)
         if self.stop is not None and as_of is not None and as_of < self.stop:
             raise ClaimsError(
                 "the data was exported before the window ends", "what began later is not in it: export again after --until"
             )
-        return max(end, as_of or end, self.stop or end)
+        return max(known[1] if as_of is None else as_of, self.stop or 0)
 
 
 @dataclass
@@ -121,7 +128,7 @@ class Charged:
         total = sum(self.chip_ms.values())
         text = [f"{count:>9}  rows {fate}" for fate, count in sorted(self.fates.items())]
         text.append(f"{_seconds(total)} chip-seconds charged on {len(self.chip_ms)} meters, periods {sorted(self.periods)}")
-        text.append(f"of these unattributed: {_seconds(self.unattributed_ms)}; for doubt about ends: {_seconds(self.slack_ms)}")
+        text.append(f"of these unattributed: {_seconds(self.unattributed_ms)}; for doubt: {_seconds(self.slack_ms)}")
         for label, amount in (
             ("doubt that found no room, the epochs being full", self.full_ms),
             ("left out, outside the agreement's periods", self.outside_ms),
@@ -297,12 +304,13 @@ def charge(
     with store.transaction():
         store.remember_import(_identity(kind, files, window), label)
         ledger = _Ledger(store, agreement, report)
-        for span in sorted(spans, key=lambda item: item.slack):
-            if span.stop <= span.start or not span.chips:
-                continue
-            within = _cut(span, window, agreement, skip_outside, report)
-            if within[0] < within[1]:
-                _charge_span(span, within, ledger)
+        for slack in (False, True):  # what is in doubt gets the room that is left
+            for span in spans:
+                if span.slack is not slack or span.stop <= span.start or not span.chips:
+                    continue
+                within = _cut(span, window, agreement, skip_outside, report)
+                if within[0] < within[1]:
+                    _charge_span(span, within, ledger)
         ledger.write(label)
 
 

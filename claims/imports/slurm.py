@@ -1,4 +1,6 @@
-"""Slurm accounting: ``sacct -X -P -D -o JobIDRaw,JobName,State,Submit,Start,End,ElapsedRaw,AllocTRES,NNodes,NodeList,ExitCode``.
+"""Slurm accounting, as ``sacct -X -P -D`` or ``sacct --json`` prints it (`standstill import slurm --help` has the command).
+
+    rows --attempts (a job's hold on its nodes)--> spans: whole GPUs by job, shared GPUs by node --charge--> usage
 
 Every row is one attempt of a job: its nodes' GPUs from Start to End, whatever its state. Slurm counts whole
 seconds: the second after End is in doubt, as is the hour that clocks repeat, and is charged as far as the meter has
@@ -7,32 +9,32 @@ room. Jobs that have not ended are charged to the end of the data or --as-of. FO
 
 from __future__ import annotations
 
-import functools
+import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 from claims.agreement import Agreement
-from claims.importers import ImportRefused, Row
+from claims.importers import ImportRefused, NoRoom, Row
 from claims.imports.charge import Charged, Source, Span, Window, charge, checked_meter
-from claims.imports.hostlist import NO_HOSTS, HostListError, expand
-from claims.imports.tables import Clock, JobMap, NodeMap, Place, read_table
+from claims.imports.hostlist import NO_HOSTS, HostListError
+from claims.imports.inputs import name_of, read_input
+from claims.imports.slurm_gpus import Gpus, gpus_of
+from claims.imports.slurm_json import job_rows
+from claims.imports.slurm_nodes import Attempt, Hosts, Overlap, find_overlap, shared_spans
+from claims.imports.tables import MAX_TABLE, Clock, JobMap, NodeMap, Place, table_rows
 from claims.store import Store
 from claims.units import format_time
 
-__all__ = ["SlurmOptions", "gpus_of", "import_slurm"]
+__all__ = ["SlurmOptions", "import_slurm"]
 
 _NEED = ("jobidraw", "jobname", "state", "start", "end", "alloctres", "nodelist")
-_NO_TIME = frozenset({"", "unknown", "none", "n/a", "(null)"})
-_OPEN = frozenset(
-    {"RUNNING", "SUSPENDED", "COMPLETING", "CONFIGURING", "RESIZING", "SIGNALING", "STAGE_OUT", "STOPPED"}
-)
+_NO_TIME = frozenset({"", "0", "unknown", "none", "n/a", "(null)"})
+_OPEN = frozenset({"RUNNING", "SUSPENDED", "COMPLETING", "CONFIGURING", "SIGNALING", "STAGE_OUT", "STOPPED"})
 _WAITING = frozenset({"PENDING", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD", "REVOKED"})
-_TRES = re.compile(r"gres/(gpu|shard|mps)(:[^=,]{1,128})?=([0-9]{1,9})")
 MAX_ELAPSED = 10**9
-MAX_HOSTS_IN_ALL = 50_000_000
+MAX_ATTEMPTS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -53,47 +55,6 @@ class SlurmOptions:
     whole_nodes: bool = False
 
 
-@dataclass(frozen=True)
-class _Attempt:
-    """One row that held nodes. ``least``, ``widest``: (start, stop), Unix ms; stop None: it has not ended."""
-
-    row: Row
-    least: tuple[int, int | None]
-    widest: tuple[int, int | None]
-    elapsed: int
-    gpus: int | None
-    nodes: str
-
-
-@functools.lru_cache(maxsize=4096)
-def _hosts(text: str) -> tuple[str, ...]:
-    return () if text.lower() in NO_HOSTS else tuple(expand(text))
-
-
-def gpus_of(row: Row) -> int:
-    """GPUs in AllocTRES. ``gres/gpu`` and the sum of its types count the same devices: the larger is taken.
-
-    A job with shards of GPUs alone (``gres/shard``, ``gres/mps``) counts each as a GPU of its own.
-    """
-    untyped, typed, shared = 0, 0, 0
-    for part in row.get("alloctres").split(","):
-        if not part.strip().lower().startswith("gres/"):
-            continue
-        match = _TRES.fullmatch(part.strip())
-        if match is None:
-            if re.match(r"gres/(gpu|shard|mps)\b", part.strip(), re.IGNORECASE):
-                raise row.refuse(f"alloctres {part.strip()[:60]!r} is not like gres/gpu:h200=8")
-            continue
-        count = int(match[3])
-        if match[1] != "gpu":
-            shared += count
-        elif match[2]:
-            typed += count
-        else:
-            untyped += count
-    return max(untyped, typed) or shared
-
-
 def import_slurm(
     store: Store,
     agreement: Agreement,
@@ -109,118 +70,178 @@ def import_slurm(
         ImportRefused: naming file, line and remedy.
         StoreError: imported before, or a meter has signed.
     """
-    rows, digest = read_table(path, _NEED, delimiter="|", quoted=False, free="jobname")
+    name, window = name_of(path), window or Window()
+    data = read_input(path, MAX_TABLE)
     report = Charged()
-    attempts = _attempts(path.name, rows, options, report)
-    report.notes += _restarts(rows)
-    end = (window or Window()).open_end(_end_of_data(path.name, rows, attempts, options), options.as_of)
-    spans: list[Span] = []
-    used: set[str] = set()
-    for attempt in attempts:
-        own = _spans(store, agreement, attempt, end, options)
-        labels = {span.label for span in own if span.label is not None}
-        used |= labels
-        report.count("charged to a checkpoint" if labels else "charged as unattributed")
-        spans += own
-    going = sum(attempt.least[1] is None for attempt in attempts)
+    reader = _Reader(name, options, report)
+    rows = job_rows(name, data) if data.lstrip()[:1] == b"{" else table_rows(name, data, _NEED, "|", False, "jobname")
+    reader.read(rows)
+    end = window.open_end(name, (reader.early, reader.late), options.as_of)
+    attempts = list(reader.attempts.values())
+    going = [attempt for attempt in attempts if attempt.stop is None]
+    for attempt in going:
+        attempt.stop = attempt.wide_stop = max(end, attempt.start + attempt.elapsed)
+    spans = _Placing(agreement, store.lab, name, options, reader.hosts, report).spans(attempts)
     if going:
-        report.notes.append(f"{going} jobs have not ended: charged until {format_time(end // 1000)}")
-    unused = options.jobs.labels() - used
-    if unused:
-        report.notes.append(f"checkpoints in the job mapping that no job fits: {', '.join(sorted(unused)[:10])}")
-    charge(
-        store, agreement, spans, kind="slurm", label=path.name, files=[digest], report=report, window=window,
-        skip_outside=skip_outside,
-    )  # fmt: skip
+        report.notes.append(f"{len(going)} jobs have not ended: charged until {format_time(end // 1000)}")
+    overlap = find_overlap(attempts, reader.hosts, {id(attempt) for attempt in going})
+    if overlap is not None:
+        report.notes.append(f"{overlap}; both are charged")
+    try:
+        charge(
+            store, agreement, spans, kind="slurm", label=name, files=[hashlib.sha256(data).digest()], report=report,
+            window=window, skip_outside=skip_outside,
+        )  # fmt: skip
+    except NoRoom as error:
+        raise _explained(name, error, overlap, going) from None
     return report
 
 
-def _restarts(rows: Sequence[Row]) -> list[str]:
-    """A remark where a column Restarts says that there were more attempts than the file has."""
-    attempts: dict[str, list[int]] = {}
-    for row in rows:
-        if row.get("restarts"):
-            seen = attempts.setdefault(row.get("jobidraw"), [0, 0])
-            seen[0], seen[1] = seen[0] + 1, max(seen[1], row.integer("restarts", "a whole number"))
-    missing = sum(restarts >= count for count, restarts in attempts.values())
-    return [f"{missing} jobs were restarted more often than the file has rows: was it exported with -D?"] if missing else []
+def _explained(name: str, error: NoRoom, overlap: Overlap | None, going: Sequence[Attempt]) -> ImportRefused:
+    """The refusal for want of room, with the jobs that are to blame where they can be told."""
+    ended = "`sacctmgr show runawayjobs` ends what Slurm forgot to end; then export again. Else correct gpus in the node mapping"
+    if overlap is not None:
+        return ImportRefused(name, overlap.line, f"{overlap} ({error.what})", ended)
+    if going:
+        oldest = min(going, key=lambda attempt: attempt.start)
+        since = format_time(oldest.start // 1000)
+        return ImportRefused(name, oldest.line, f"{error.what}; job {oldest.job[:40]} has not ended since {since}", ended)
+    return error
 
 
 # ---- rows ------------------------------------------------------------------------------------------------
 
 
-def _attempts(name: str, rows: Sequence[Row], options: SlurmOptions, report: Charged) -> list[_Attempt]:
-    whole = {row.get("jobidraw") for row in rows if "." not in row.get("jobidraw")}
-    if rows and not options.whole_nodes and not any("gres/gpu" in row.get("alloctres") for row in rows):
-        raise ImportRefused(
-            name, None, "no row has a gres/gpu in AllocTRES",
-            "set AccountingStorageTRES=gres/gpu, or charge all GPUs of each job's nodes with --whole-nodes",
-        )  # fmt: skip
-    found: dict[tuple[str, ...], _Attempt] = {}
-    hosts = 0
-    for row in rows:
+class _Reader:
+    """Reads rows once, one at a time, and keeps of each attempt only what it is charged by.
+
+    Attributes:
+        early, late: the latest time that the data knows, Unix ms, as far as that is certain and at most.
+    """
+
+    def __init__(self, name: str, options: SlurmOptions, report: Charged) -> None:
+        self.name, self.options, self.report = name, options, report
+        self.hosts = Hosts(options.nodes)
+        self.attempts: dict[tuple[str, ...], Attempt] = {}
+        self.early = self.late = 0
+        self._jobs: set[str] = set()
+        self._steps: dict[str, Row] = {}
+        self._restarts: dict[str, list[int]] = {}
+        self._accounted = [False, False]
+
+    def read(self, rows: Iterator[Row]) -> None:
+        """All rows. Raises ImportRefused."""
+        for row in rows:
+            self._note(row)
+        lone = next((row for job, row in self._steps.items() if job not in self._jobs), None)
+        if lone is not None:
+            raise lone.refuse(f"step {lone.get('jobidraw')[:40]!r} without its job", "export with sacct -X")
+        self._check_accounting()
+        missing = sum(restarts >= count for count, restarts in self._restarts.values())
+        if missing:
+            self.report.notes.append(f"{missing} jobs were restarted more often than the file has rows: was it exported with -D?")
+
+    def _check_accounting(self) -> None:
+        gpus, shares = self._accounted
+        if self.options.whole_nodes or gpus:
+            return
+        if not shares:
+            raise ImportRefused(
+                self.name, None, "no row has a gres/gpu in AllocTRES",
+                "set AccountingStorageTRES=gres/gpu, or charge all GPUs of each job's nodes with --whole-nodes",
+            )  # fmt: skip
+        self.report.notes.append("shares of GPUs alone are accounted: if jobs hold whole ones too, add gres/gpu to AccountingStorageTRES")
+
+    def _note(self, row: Row) -> None:
         job = row.need("jobidraw", "sacct prints one for every row")
+        tres = row.get("alloctres")
+        self._accounted[0] |= "gres/gpu" in tres
+        self._accounted[1] |= "gres/shard" in tres or "gres/mps" in tres
+        if row.get("restarts"):
+            seen = self._restarts.setdefault(job, [0, 0])
+            seen[0], seen[1] = seen[0] + 1, max(seen[1], row.integer("restarts", "a whole number"))
+        self._see_times(row)
         if "." in job:
-            if job.split(".")[0] not in whole:
-                raise row.refuse(f"step {job[:40]!r} without its job", "export with sacct -X")
-            report.count("steps, counted in their jobs")
-            continue
-        attempt = _attempt(row, options, report)
+            self._steps.setdefault(job.split(".")[0], row)
+            self.report.count("steps, counted in their jobs")
+            return
+        self._jobs.add(job)
+        attempt = self._attempt(row, job)
         if attempt is None:
-            continue
-        key = tuple(row.get(column) for column in ("cluster", "jobidraw", "start", "alloctres", "nodelist"))
-        hosts += len(_hosts(attempt.nodes))
-        if hosts > MAX_HOSTS_IN_ALL:
-            raise row.refuse(f"more than {MAX_HOSTS_IN_ALL} hosts in all rows", "export and import shorter times")
-        known = found.get(key)
+            return
+        key = (row.get("cluster"), job, row.get("start"), tres, row.get("nodelist"))
+        known = self.attempts.get(key)
         if known is not None:
-            report.count("that repeat an attempt, charged once")
-        found[key] = attempt if known is None else _longer(known, attempt)
-    return list(found.values())
+            self.report.count("that repeat an attempt, charged once")
+        self.attempts[key] = attempt if known is None else _longer(known, attempt)
+        if len(self.attempts) > MAX_ATTEMPTS:
+            raise row.refuse(f"more than {MAX_ATTEMPTS} attempts of jobs", "export and import shorter times")
+        self._see(attempt.start + attempt.elapsed, attempt.wide_stop or 0)
+
+    def _see(self, early: int, late: int) -> None:
+        self.early = max(self.early, early)
+        self.late = max(self.late, self.early, late)
+
+    def _see_times(self, row: Row) -> None:
+        for column in ("submit",) if _state(row) in _WAITING else ("submit", "start", "end"):
+            if row.get(column).lower() not in _NO_TIME:
+                self._see(*self.options.clock.moments(row, column))
+
+    def _attempt(self, row: Row, job: str) -> Attempt | None:
+        gpus, state, hosts = gpus_of(row), _state(row), row.get("nodelist")
+        nobody, whole_nodes = hosts.lower() in NO_HOSTS, self.options.whole_nodes
+        elapsed = self._elapsed(row)
+        begun = row.get("start").lower() not in _NO_TIME
+        idle = state in _WAITING and (nobody or not begun)
+        if not elapsed and (idle or (nobody and not any(gpus) and not begun)):
+            self.report.count("of jobs that never started")
+            return None
+        if nobody and whole_nodes and not any(gpus):
+            self.report.count("without nodes")
+            return None
+        try:
+            nodes = self.hosts.of("" if nobody else hosts)
+        except HostListError as error:
+            raise row.refuse(f"nodelist: {error.what}", error.hint) from None
+        if row.get("nnodes") and nodes and row.integer("nnodes", "a whole number") != len(nodes):
+            raise row.refuse(f"nnodes is {row.get('nnodes')[:20]}, nodelist names {len(nodes)}", "was the column cut off?")
+        if not any(gpus) and not whole_nodes:
+            some = any(self.hosts.listed(node) for node in nodes)
+            self.report.count("without GPUs" + (", on nodes that have some (--whole-nodes charges them)" if some else ""))
+            return None
+        start, stop, wide = _interval(row, "start" if begun else "submit", state, elapsed, self.options.clock)
+        held = Gpus(0, 0, 0) if whole_nodes else gpus
+        return Attempt(row.line, job, row.get("jobname"), held, nodes, start, stop, *wide, max(0, elapsed or 0) * 1000)
+
+    def _elapsed(self, row: Row) -> int | None:
+        """Seconds; None where Slurm does not know: no value, or a negative one (clocks that went back)."""
+        text = row.get("elapsedraw")
+        if not text:
+            return None
+        if re.fullmatch(r"-[0-9]{1,18}", text):
+            self.report.count("(of these) with a negative ElapsedRaw, charged from Start to End")
+            return None
+        elapsed = row.integer("elapsedraw", "whole seconds")
+        if elapsed > MAX_ELAPSED:
+            raise row.refuse(f"elapsedraw {elapsed} is more than 30 years")
+        return elapsed
 
 
-def _longer(one: _Attempt, two: _Attempt) -> _Attempt:
+def _state(row: Row) -> str:
+    return (row.get("state").split() or [""])[0].upper()
+
+
+def _longer(one: Attempt, two: Attempt) -> Attempt:
     """Of two rows of one attempt (as where exports were joined), the one that ends later."""
-    stops = [attempt.widest[1] for attempt in (one, two)]
-    if stops[0] is None or stops[1] is None:
-        return one if stops[1] is not None else two
-    return one if stops[0] >= stops[1] else two
-
-
-def _attempt(row: Row, options: SlurmOptions, report: Charged) -> _Attempt | None:
-    state = (row.get("state").split() or [""])[0].upper()
-    gpus = gpus_of(row)
-    hosts = row.get("nodelist")
-    nobody = hosts.lower() in NO_HOSTS
-    elapsed = row.integer("elapsedraw", "whole seconds") if row.get("elapsedraw") else 0
-    if elapsed > MAX_ELAPSED:
-        raise row.refuse(f"elapsedraw {elapsed} is more than 30 years")
-    begun = row.get("start").lower() not in _NO_TIME
-    idle = state in _WAITING and (nobody or not begun)
-    if not elapsed and (idle or (nobody and not gpus and not begun)):
-        report.count("of jobs that never started")
-        return None
-    if nobody and options.whole_nodes and not gpus:
-        report.count("without nodes")
-        return None
-    try:
-        nodes = _hosts(hosts)
-    except HostListError as error:
-        raise row.refuse(f"nodelist: {error.what}", error.hint) from None
-    if row.get("nnodes") and nodes and row.integer("nnodes", "a whole number") != len(nodes):
-        raise row.refuse(f"nnodes is {row.get('nnodes')[:20]}, nodelist names {len(nodes)}", "was the column cut off?")
-    if not gpus and not options.whole_nodes:
-        some = any((place := options.nodes.places.get(node)) is not None and place.gpus != 0 for node in nodes)
-        report.count("without GPUs" + (", on nodes that have some (--whole-nodes charges them)" if some else ""))
-        return None
-    least, widest = _interval(row, "start" if begun else "submit", state, elapsed, options.clock)
-    return _Attempt(row, least, widest, elapsed * 1000, None if options.whole_nodes else gpus, hosts)
+    if one.wide_stop is None or two.wide_stop is None:
+        return one if two.wide_stop is not None else two
+    return one if one.wide_stop >= two.wide_stop else two
 
 
 def _interval(
-    row: Row, begin: str, state: str, elapsed: int, clock: Clock
-) -> tuple[tuple[int, int | None], tuple[int, int | None]]:
-    """Least and widest interval that a row can mean.
+    row: Row, begin: str, state: str, elapsed: int | None, clock: Clock
+) -> tuple[int, int | None, tuple[int, int | None]]:
+    """Least (start, stop) and widest interval that a row can mean; stop None: it has not ended.
 
     Where clocks were set back a local time means two moments. The widest runs from the earliest start to the latest
     end; the least is the shortest that is as long as ElapsedRaw, or the widest where that is not known.
@@ -229,118 +250,144 @@ def _interval(
         raise row.refuse("it held nodes, but has neither start nor submit time", "export Submit too")
     starts = clock.moments(row, begin)
     if row.get("end").lower() in _NO_TIME or state in _OPEN:
-        return (starts[0], None), (starts[0], None)
+        return starts[0], None, (starts[0], None)
     stops = clock.moments(row, "end")
+    length = 1000 * (elapsed or 0)
     pairs = [(a, b) for a in starts for b in stops if b >= a]
     if not pairs:
         raise row.refuse("it ends before it starts", "are both times of one --timezone?")
     widest = (min(a for a, _ in pairs), max(b for _, b in pairs))
-    widest = widest[0], max(widest[1], widest[0] + elapsed * 1000)
-    fitting = [pair for pair in pairs if row.get("elapsedraw") and pair[1] - pair[0] >= elapsed * 1000]
+    widest = widest[0], max(widest[1], widest[0] + length)
+    fitting = [pair for pair in pairs if elapsed is not None and pair[1] - pair[0] >= length]
     least = min(fitting, key=lambda pair: (pair[1] - pair[0], pair), default=widest)
-    return least, (widest[0], widest[1] + 1000)
-
-
-def _end_of_data(name: str, rows: Sequence[Row], attempts: Sequence[_Attempt], options: SlurmOptions) -> int:
-    """When the export was made, as far as can be known: --as-of, or the latest time in it."""
-    early, late = 0, 0
-    for attempt in attempts:
-        start, stop = attempt.least
-        early = max(early, start + attempt.elapsed, stop or 0)
-        late = max(late, early, attempt.widest[1] or 0)
-    for row in rows:
-        waiting = (row.get("state").split() or [""])[0].upper() in _WAITING
-        for column in ("submit",) if waiting else ("submit", "start", "end"):
-            if row.get(column).lower() not in _NO_TIME:
-                moments = options.clock.moments(row, column)
-                early, late = max(early, moments[0]), max(late, moments[1])
-    if options.as_of is None:
-        return late
-    if options.as_of < early:
-        raise ImportRefused(
-            name, None, "it has times after --as-of", "--as-of is when sacct ran; see also --timezone and --until"
-        )
-    return options.as_of
+    return *least, (widest[0], widest[1] + 1000)
 
 
 # ---- from attempts to spans ------------------------------------------------------------------------------
 
 
-def _spans(
-    store: Store, agreement: Agreement, attempt: _Attempt, end: int, options: SlurmOptions
-) -> list[Span]:
-    row = attempt.row
-    start, stop = attempt.least
-    wide_start, wide_stop = attempt.widest
-    if stop is None:
-        stop = wide_stop = max(end, start + attempt.elapsed)
-    source = Source(row.source, row.line)
-    spans = []
-    for meter, sure, doubt in _chips(store, agreement, attempt, options):
-        parts = (start, stop, sure, False), (start, stop, doubt, True), (wide_start, start, sure + doubt, True)
-        for a, b, chips, slack in (*parts, (stop, wide_stop or stop, sure + doubt, True)):
-            for label, since, until in options.jobs.pieces(row.get("jobidraw"), row.get("jobname"), a, b):
-                spans.append(Span(source, meter, label, since, until, Fraction(chips), slack=slack))
-    return spans
+@dataclass
+class _Placing:
+    """Spans of attempts: which meters' chips they held, and toward what."""
 
+    agreement: Agreement
+    lab: str
+    name: str
+    options: SlurmOptions
+    hosts: Hosts
+    report: Charged
 
-def _chips(
-    store: Store, agreement: Agreement, attempt: _Attempt, options: SlurmOptions
-) -> list[tuple[str, int, int]]:
-    """(meter, GPUs that are certain, GPUs in doubt) of an attempt. The certain ones sum to what was allocated."""
-    row, source = attempt.row, Source(attempt.row.source, attempt.row.line)
-    places = [_place_of(row, node, options.nodes) for node in _hosts(attempt.nodes)]
-    if not places:
-        if options.nodes.default is None:
-            raise row.refuse("it has GPUs and no node", "name a --default-meter for what cannot be placed")
-        places = [Place(options.nodes.default, None)]
-    for name in {place.meter for place in places}:
-        checked_meter(agreement, store.lab, name, source)
-    meters = sorted({place.meter for place in places})
-    sizes = [place.gpus for place in places]
-    known = None if None in sizes else sum(size or 0 for size in sizes)
-    if attempt.gpus is None:
+    def spans(self, attempts: Sequence[Attempt]) -> list[Span]:
+        """All spans. Counts what became of the attempts. Raises ImportRefused."""
+        used: set[str] = set()
+        spans: list[Span] = []
+        shared: list[Attempt] = []
+        for attempt in attempts:
+            labels = {label for label, _, _ in self._pieces(attempt, attempt.wide_start, attempt.wide_stop or 0)} - {None}
+            used |= {label for label in labels if label}
+            self.report.count("charged to a checkpoint" if labels else "charged as unattributed")
+            places = self._places(attempt)
+            if self.options.whole_nodes:
+                self._check_whole(attempt, places)
+                shared.append(attempt)
+                continue
+            attempt.need = self._fitted(attempt, places)
+            spans += self._own(attempt, places)
+            if attempt.shares_one_node and places[0].gpus is not None:
+                shared.append(attempt)
+        spans += shared_spans(self.name, attempts, shared, self.hosts, self._pieces)
+        unused = self.options.jobs.labels() - used
+        if unused:
+            self.report.notes.append(f"checkpoints in the job mapping that no job fits: {', '.join(sorted(unused)[:10])}")
+        return spans
+
+    def _pieces(self, attempt: Attempt, start: int, stop: int) -> list[tuple[str | None, int, int]]:
+        return self.options.jobs.pieces(attempt.job, attempt.title, start, stop)
+
+    def _refuse(self, attempt: Attempt, what: str, hint: str) -> ImportRefused:
+        return ImportRefused(self.name, attempt.line, what, hint)
+
+    def _places(self, attempt: Attempt) -> list[Place]:
+        """Where its nodes are metered. Raises ImportRefused: a node without a meter, a meter that is none."""
+        places = []
+        for node in attempt.nodes:
+            place = self.hosts.place(node)
+            if place is None:
+                what = f"node {self.hosts.names[node][:64]} is not in the node mapping"
+                raise self._refuse(attempt, what, "add it, or name a --default-meter to charge it to")
+            places.append(place)
+        if not places:
+            if self.options.nodes.default is None:
+                raise self._refuse(attempt, "it has GPUs and no node", "name a --default-meter for what cannot be placed")
+            places = [Place(self.options.nodes.default, None)]
+        for meter in {place.meter for place in places}:
+            checked_meter(self.agreement, self.lab, meter, Source(self.name, attempt.line))
+        return places
+
+    def _check_whole(self, attempt: Attempt, places: Sequence[Place]) -> None:
+        if any(place.gpus is None for place in places):
+            raise self._refuse(attempt, "--whole-nodes needs the GPUs of every node", "fill in gpus in the node mapping")
+
+    def _fitted(self, attempt: Attempt, places: Sequence[Place]) -> tuple[int, int]:
+        """GPUs that it held alone, and GPUs that it held or shared: not more than its nodes have."""
+        gpus, known = attempt.gpus, _known(places)
         if known is None:
-            raise row.refuse("--whole-nodes needs the GPUs of every node", "fill in gpus in the node mapping")
-        return [(name, n, 0) for name in meters if (n := sum(p.gpus or 0 for p in places if p.meter == name))]
-    total = attempt.gpus
-    if known is not None and total > known:
-        if "gres/gpu" in row.get("alloctres"):
-            raise row.refuse(f"{total} GPUs on nodes that have {known}", "correct gpus in the node mapping")
-        total = known
-    if len(meters) == 1 or not total:
-        return [(meters[0], total, 0)]
-    return _over_meters(agreement, store.lab, places, meters, total, known)
+            return gpus.whole, gpus.slices + gpus.shards
+        if gpus.whole > known or gpus.slices > 7 * known:
+            held = gpus.whole if gpus.whole > known else f"slices of {-(-gpus.slices // 7)}"
+            raise self._refuse(attempt, f"{held} GPUs on nodes that have {known}", "correct gpus in the node mapping")
+        return gpus.whole, min(gpus.slices + gpus.shards, known)
+
+    def _own(self, attempt: Attempt, places: Sequence[Place]) -> Iterator[Span]:
+        """What is charged whatever else runs: whole GPUs, and shared ones whose node cannot be told."""
+        source = Source(self.name, attempt.line)
+        whole, shared = attempt.need
+        alone = not (attempt.shares_one_node and places[0].gpus is not None)
+        start, stop = attempt.start, attempt.stop or attempt.start
+        for meter, sure, doubt in self._over_meters(places, whole):
+            parts = (start, stop, sure, False), (start, stop, doubt, True), (attempt.wide_start, start, sure + doubt, True)
+            yield from self._cut(attempt, source, meter, (*parts, (stop, attempt.wide_stop or stop, sure + doubt, True)))
+        if not shared or not alone:
+            return
+        if len(places) == 1:
+            wide = ((attempt.wide_start, start, shared, True), (stop, attempt.wide_stop or stop, shared, True))
+            yield from self._cut(attempt, source, places[0].meter, ((start, stop, shared, False), *wide))
+            return
+        for meter in sorted({place.meter for place in places}):  # on which of its nodes, no one knows: all may be its own
+            most = _known([place for place in places if place.meter == meter])
+            chips = shared if most is None else min(shared, most)
+            yield from self._cut(attempt, source, meter, ((attempt.wide_start, attempt.wide_stop or stop, chips, True),))
+
+    def _cut(self, attempt: Attempt, source: Source, meter: str, parts: Sequence[tuple[int, int, int, bool]]) -> Iterator[Span]:
+        for a, b, chips, slack in parts:
+            if a < b and chips:
+                for label, since, until in self._pieces(attempt, a, b):
+                    yield Span(source, meter, label, since, until, chips, slack=slack)
+
+    def _over_meters(self, places: Sequence[Place], total: int) -> list[tuple[str, int, int]]:
+        """(meter, GPUs that are certain, GPUs in doubt). The certain ones sum to ``total``.
+
+        Split by the GPUs of the nodes or else by nodes, running sums rounded up: Slurm does not say how many GPUs each
+        node gave. Unless the job held all GPUs of its nodes, or the meters' chips have one peak, each meter is charged
+        in doubt up to the most that its nodes can have given.
+        """
+        meters, known = sorted({place.meter for place in places}), _known(places)
+        if len(meters) == 1 or not total:
+            return [(meters[0], total, 0)]
+        weights = {name: sum(1 if known is None else p.gpus or 0 for p in places if p.meter == name) for name in meters}
+        whole = sum(weights.values())
+        peaks = {self.agreement.chip(self.agreement.lab(self.lab).meter(name).chip).peak for name in meters}
+        shares, given, passed = [], 0, 0
+        for name in meters:
+            passed += weights[name]
+            upto = -(-total * passed // whole)
+            most = total if known is None else min(total, weights[name])
+            doubt = 0 if known == total or len(peaks) == 1 else max(0, most - (upto - given))
+            shares.append((name, upto - given, doubt))
+            given = upto
+        return shares
 
 
-def _over_meters(
-    agreement: Agreement, lab: str, places: Sequence[Place], meters: Sequence[str], total: int, known: int | None
-) -> list[tuple[str, int, int]]:
-    """Split a job's GPUs over meters, by the GPUs of their nodes or else by nodes, running sums rounded up.
-
-    Slurm does not say how many GPUs each node gave. Unless the job held all GPUs of its nodes, or the meters' chips
-    have one peak, each meter is charged in doubt up to the most that its nodes can have given.
-    """
-    shares, given, passed = [], 0, 0
-    weights = {
-        name: sum(1 if known is None else place.gpus or 0 for place in places if place.meter == name) for name in meters
-    }
-    whole = sum(weights.values())
-    peaks = {agreement.chip(agreement.lab(lab).meter(name).chip).peak for name in meters}
-    for name in meters:
-        passed += weights[name]
-        upto = -(-total * passed // whole)
-        most = total if known is None else min(total, weights[name])
-        doubt = 0 if known == total or len(peaks) == 1 else max(0, most - (upto - given))
-        shares.append((name, upto - given, doubt))
-        given = upto
-    return shares
-
-
-def _place_of(row: Row, node: str, nodes: NodeMap) -> Place:
-    place = nodes.find(node)
-    if place is None:
-        raise row.refuse(
-            f"node {node[:64]} is not in the node mapping", "add it, or name a --default-meter to charge it to"
-        )
-    return place
+def _known(places: Sequence[Place]) -> int | None:
+    """GPUs of places, or None where one does not say."""
+    return None if any(place.gpus is None for place in places) else sum(place.gpus or 0 for place in places)

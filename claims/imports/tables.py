@@ -9,12 +9,13 @@ from __future__ import annotations
 import csv
 import datetime as _datetime
 import fnmatch
+import functools
 import hashlib
 import io
 import re
 import tomllib
 import zoneinfo
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,19 +23,23 @@ from claims.errors import ClaimsError
 from claims.importers import ImportRefused, Row, read_bytes, read_rows
 from claims.imports.charge import Source
 from claims.imports.hostlist import HostListError, expand
+from claims.imports.inputs import name_of, read_input
 
-__all__ = ["Clock", "JobMap", "NodeMap", "Place", "read_jobs", "read_nodes", "read_table", "unix_ms"]
+__all__ = ["Clock", "JobMap", "NodeMap", "Place", "read_jobs", "read_nodes", "read_table", "table_rows", "unix_ms"]
 
 MAX_TABLE = 256 << 20
 MAX_MAP = 64 << 20
 MAX_NODES = 1 << 20
+MAX_MATCHES = 50_000_000
 _UNIX = _datetime.datetime(1970, 1, 1, tzinfo=_datetime.UTC)
 
 
 def read_table(
-    path: Path, need: Iterable[str], *, delimiter: str = ",", quoted: bool = True, free: str = ""
-) -> tuple[list[Row], bytes]:
-    """Rows of a table with a header line, and the file's SHA-256. Column names are lower-cased.
+    path: Path, need: Sequence[str], *, delimiter: str = ",", quoted: bool = True, free: str = ""
+) -> tuple[Iterator[Row], bytes]:
+    """Rows of a table with a header line, read as they are asked for, and the contents' SHA-256.
+
+    Column names are lower-cased. A header line further down (exports that were joined) names the columns from there on.
 
     Args:
         need: columns that must be there.
@@ -42,43 +47,64 @@ def read_table(
         free: a column of free text, in which the delimiter may occur: surplus fields belong to it.
 
     Raises:
-        ImportRefused: unreadable, not UTF-8, a column missing or twice, a row of another length.
+        ImportRefused: unreadable, not UTF-8, a column missing or twice, a row of another length, no row at all.
     """
-    data = read_bytes(path, MAX_TABLE)
+    data = read_input(path, MAX_TABLE)
+    return table_rows(name_of(path), data, need, delimiter, quoted, free), hashlib.sha256(data).digest()
+
+
+def table_rows(name: str, data: bytes, need: Sequence[str], delimiter: str, quoted: bool, free: str) -> Iterator[Row]:
+    """See :func:`read_table`."""
+    lines = io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline="")
+    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    reader = csv.reader(lines, delimiter=delimiter, strict=quoted, quoting=quoting)
+    header: list[str] = []
+    rows = 0
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise ImportRefused(path.name, line, "the text is not UTF-8", "save the file as UTF-8") from None
-    lines = io.StringIO(text, newline="")
-    if quoted:
-        reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    else:
-        reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-    try:
-        header = [name.strip().lower() for name in next(reader, [])]
-        trailing = bool(header) and not header[-1]  # sacct -p ends every line with a delimiter
-        header = header[:-1] if trailing else header
-        _check_header(path.name, header, need, delimiter)
-        rows = []
         for values in reader:
             if not any(value.strip() for value in values):
                 continue
-            if trailing and values and not values[-1]:
+            if not header or _is_header(values, header, need):
+                header = [value.strip("\ufeff \t").lower() for value in values]
+                trailing = not header[-1]  # sacct -p ends every line with a delimiter
+                header = header[:-1] if trailing else header
+                _check_header(name, reader.line_num, header, need, delimiter)
+                continue
+            if trailing and not values[-1]:
                 values = values[:-1]
-            rows.append(_row(Source(path.name, reader.line_num), header, values, free, delimiter))
+            rows += 1
+            yield _row(Source(name, reader.line_num), header, values, free, delimiter)
+    except UnicodeDecodeError:
+        raise _not_utf8(name, data) from None
     except csv.Error as error:
-        raise ImportRefused(path.name, reader.line_num, f"not a table: {error}", "export it again") from None
-    return rows, hashlib.sha256(data).digest()
+        raise ImportRefused(name, reader.line_num, f"not a table: {error}", "export it again") from None
+    if not rows:
+        what = "it has a header line and no rows" if header else "the file is empty"
+        raise ImportRefused(name, None, what, "was it exported for the right time, and for all users?")
 
 
-def _check_header(name: str, header: list[str], need: Iterable[str], delimiter: str) -> None:
+def _not_utf8(name: str, data: bytes) -> ImportRefused:
+    try:
+        data.decode("utf-8-sig")
+        line = None
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+    return ImportRefused(name, line, "the text is not UTF-8", "save the file as UTF-8")
+
+
+def _is_header(values: list[str], header: list[str], need: Sequence[str]) -> bool:
+    """Whether a row names the columns again. Its first field tells nearly always."""
+    names = need or header
+    return values[0].strip("\ufeff \t").lower() in header and set(names) <= {value.strip("\ufeff \t").lower() for value in values}
+
+
+def _check_header(name: str, line: int, header: list[str], need: Sequence[str], delimiter: str) -> None:
     missing = [column for column in need if column not in header]
-    if not header or missing:
-        what = f"column {missing[0]} is missing" if header else "the file is empty"
-        raise ImportRefused(name, 1, what, f"the first line names the columns, separated by {delimiter!r}")
+    if missing:
+        hint = f"the first line names the columns, separated by {delimiter!r}"
+        raise ImportRefused(name, line, f"column {missing[0]} is missing", hint)
     if len(set(header)) != len(header):
-        raise ImportRefused(name, 1, "a column occurs twice")
+        raise ImportRefused(name, line, "a column occurs twice")
 
 
 def _row(source: Source, header: list[str], values: list[str], free: str, delimiter: str) -> Row:
@@ -126,32 +152,33 @@ class Clock:
         Raises:
             ImportRefused: not a time, no time zone is known, or the local time never was.
         """
-        text = row.get(column)
-        if re.fullmatch(r"[0-9]{9,11}", text):
-            return (int(text) * 1000,) * 2
         try:
-            moment = _datetime.datetime.fromisoformat(text)
-        except ValueError:
-            raise row.refuse(f"{column} {text[:40]!r} is not a time", "as in 2026-01-01T00:00:00") from None
-        if not 1970 < moment.year < 2500:
-            raise row.refuse(f"{column} {text[:40]!r} is not a time", "check the year")
-        if moment.tzinfo is not None:
-            return unix_ms(moment), unix_ms(moment)
-        if self.zone is None:
-            raise row.refuse(
-                f"{column} {text[:40]!r} has no offset from UTC",
-                "say in which --timezone the times are, or export with SLURM_TIME_FORMAT=%s",
-            )
-        return self._local(row, column, moment)
+            return _moments(row.get(column), self.zone)
+        except ClaimsError as error:
+            raise row.refuse(f"{column} {error.what}", error.hint) from None
 
-    def _local(self, row: Row, column: str, moment: _datetime.datetime) -> tuple[int, int]:
-        both = [moment.replace(tzinfo=self.zone, fold=fold).astimezone(_datetime.UTC) for fold in (0, 1)]
-        if both[0].astimezone(self.zone).replace(tzinfo=None) != moment:
-            raise row.refuse(
-                f"{column} {moment.isoformat()} never was: clocks were set forward", f"is {self.zone} the right zone?"
-            )
-        early, late = sorted(unix_ms(value) for value in both)
-        return early, late
+
+@functools.lru_cache(maxsize=1 << 16)
+def _moments(text: str, zone: zoneinfo.ZoneInfo | None) -> tuple[int, int]:
+    """See :meth:`Clock.moments`. Raises ClaimsError, to be said with file, line and column."""
+    if re.fullmatch(r"[0-9]{9,11}", text):
+        return (int(text) * 1000,) * 2
+    try:
+        moment = _datetime.datetime.fromisoformat(text)
+    except ValueError:
+        raise ClaimsError(f"{text[:40]!r} is not a time", "as in 2026-01-01T00:00:00") from None
+    if not 1970 < moment.year < 2500:
+        raise ClaimsError(f"{text[:40]!r} is not a time", "check the year")
+    if moment.tzinfo is not None:
+        return unix_ms(moment), unix_ms(moment)
+    if zone is None:
+        hint = "say in which --timezone the times are, or export with SLURM_TIME_FORMAT=%s"
+        raise ClaimsError(f"{text[:40]!r} has no offset from UTC", hint)
+    first, second = (zone.utcoffset(moment.replace(fold=fold)) for fold in (0, 1))
+    if first < second:  # in the gap the later reading has the larger offset, in the hour that repeats the smaller one
+        raise ClaimsError(f"{moment.isoformat()} never was: clocks were set forward", f"is {zone} the right zone?")
+    local = moment.replace(tzinfo=_datetime.UTC)
+    return unix_ms(local - first), unix_ms(local - second)
 
 
 # ---- mapping files ---------------------------------------------------------------------------------------
@@ -247,21 +274,42 @@ class JobMap:
 
     by_id: dict[str, list[_Rule]] = field(default_factory=dict)
     patterns: list[_Rule] = field(default_factory=list)
+    _fitting: dict[str, list[_Rule]] = field(default_factory=dict, init=False, repr=False)
+    _work: int = field(default=0, init=False, repr=False)
 
     def labels(self) -> set[str]:
         """All checkpoints that it names."""
         return {rule.label for rules in (self.patterns, *self.by_id.values()) for rule in rules}
 
     def pieces(self, job: str, name: str, start: int, stop: int) -> list[tuple[str | None, int, int]]:
-        """(checkpoint or None, from, until) in order, from ``start`` to ``stop`` without gaps (Unix milliseconds)."""
-        rules = [*self.by_id.get(job, ()), *(rule for rule in self.patterns if rule.pattern and rule.pattern.fullmatch(name))]
+        """(checkpoint or None, from, until) in order, from ``start`` to ``stop`` without gaps (Unix milliseconds).
+
+        Raises:
+            ClaimsError: too many patterns for too many names.
+        """
         pieces: list[tuple[str | None, int, int]] = []
-        for rule in rules:
+        for rule in (*self.by_id.get(job, ()), *self._by_name(name)):
             end = stop if rule.until is None else min(stop, rule.until)
             if start < end:
                 pieces.append((rule.label, start, end))
                 start = end
         return pieces if start >= stop else [*pieces, (None, start, stop)]
+
+    def _by_name(self, name: str) -> list[_Rule]:
+        """Rules whose pattern the name fits, up to the first that always holds."""
+        found = self._fitting.get(name)
+        if found is None:
+            self._work += len(self.patterns) * (1 + len(name) // 64)
+            if self._work > MAX_MATCHES:
+                raise ClaimsError("the job mapping has too many patterns for so many names", "map jobs by their ids")
+            found = []
+            for rule in self.patterns:
+                if rule.pattern is not None and rule.pattern.fullmatch(name):
+                    found.append(rule)
+                    if rule.until is None:
+                        break
+            self._fitting[name] = found
+        return found
 
 
 def read_jobs(path: Path | None) -> JobMap:

@@ -40,7 +40,7 @@ def how(**changes: object) -> ListOptions:
 
 def test_the_published_restarts_and_gaps(store: Store) -> None:
     rows, _ = read_table(SEGMENTS, ())
-    saved = lineages(rows, "olmo")
+    saved = lineages(list(rows), "olmo")
     assert len(saved) == 564 and sum(item.restart for item in saved) == 39
     names = Counter(item.name.split(" ")[0] for item in saved)
     assert names["olmo/step557000"] == 2 and len({item.name for item in saved}) == 564

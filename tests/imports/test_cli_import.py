@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from import_world import START, agreement_of, totals
 
 import claims.cli_import
 from claims.cli import main
+from claims.imports import slurm
 from claims.store import Store
 
 DATA = Path(__file__).with_name("data")
@@ -52,6 +54,27 @@ def test_slurm(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(*words, "--timezone", "UTC") == 2 and "imported before" in capsys.readouterr().err
     with Store.open(lab / "s") as store:
         assert totals(store, AGREEMENT) == {("hall-a", "llm-1"): 3601 * 8000}
+
+
+def test_the_command_that_help_gives_can_be_pasted(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run("import", "slurm", "--help") == 0
+    text = capsys.readouterr().out
+    command = text[text.index("  sacct -a -X") :].partition("\n\n")[0]
+    words = shlex.split(command.replace("\\\n", ""))
+    assert words[0] == "sacct" and {"-a", "-X", "-P", "-D", "-S", "-E"} < set(words) and "\n" not in words
+    assert set(words[-1].lower().split(",")) >= {*slurm._NEED, "submit", "elapsedraw", "nnodes"}
+    assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("kind", ["", "readings", "checkpoints", "slurm", "alibaba", "mllog", "trainer-state", "checkpoint-list"])
+def test_help_names_columns_and_shows_a_sample(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("import", *filter(None, [kind]), "--help") == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
+    sample = {"": "meter,start,stop", "readings": "meter,start,stop", "checkpoints": "name,parents,time", "slurm": "node,meter,gpus",
+              "alibaba": "sn,gpu,model", "mllog": "run_start", "trainer-state": "total_flos", "checkpoint-list": "step,run_id"}  # fmt: skip
+    assert sample[kind] in text
 
 
 def test_mllog(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:

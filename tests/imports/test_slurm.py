@@ -15,7 +15,8 @@ from claims.errors import ClaimsError
 from claims.importers import ImportRefused, Row
 from claims.imports.charge import Window
 from claims.imports.hostlist import HostListError, expand
-from claims.imports.slurm import SlurmOptions, gpus_of, import_slurm
+from claims.imports.slurm import SlurmOptions, import_slurm
+from claims.imports.slurm_gpus import gpus_of
 from claims.imports.tables import Clock, read_jobs, read_nodes
 from claims.store import Store, StoreError
 
@@ -95,21 +96,25 @@ def test_ranges_expand_to_each_number_once(low: int, more: int, width: int) -> N
 
 
 @pytest.mark.parametrize(
-    ("tres", "count"),
+    ("tres", "gpus"),
     [
-        ("billing=8,cpu=8,gres/gpu=8,gres/gpu:h200=8,node=1", 8),
-        ("gres/gpu:h200=8", 8),
-        ("gres/gpu:h200=4,gres/gpu:a100=4,gres/gpu=8", 8),
-        ("gres/gpu:h200=4,gres/gpu:a100=4,gres/gpu=6", 8),
-        ("gres/gpu=6,gres/gpu:h200=2", 6),
-        ("gres/shard=3", 3),
-        ("gres/shard=3,gres/gpu=1", 1),
-        ("cpu=8,gres/nic=2", 0),
-        ("", 0),
+        ("billing=8,cpu=8,gres/gpu=8,gres/gpu:h200=8,node=1", (8, 0, 0)),
+        ("gres/gpu:h200=8", (8, 0, 0)),
+        ("gres/gpu:h200=4,gres/gpu:a100=4,gres/gpu=8", (8, 0, 0)),
+        ("gres/gpu:h200=4,gres/gpu:a100=4,gres/gpu=6", (8, 0, 0)),
+        ("gres/gpu=6,gres/gpu:h200=2", (6, 0, 0)),
+        ("gres/gpu:a100_1g.5gb=2,gres/gpu=2", (0, 2, 0)),
+        ("gres/gpu:1g.10gb=1,gres/gpu:nvidia_a100_3g.20gb=1,gres/gpu:a100=2,gres/gpu=5", (3, 2, 0)),
+        ("gres/gpu:a1001g.5gb=2,gres/gpu:8g.80gb=1", (3, 0, 0)),
+        ("gres/shard=3", (0, 0, 3)),
+        ("gres/shard=3,gres/gpu=1", (1, 0, 3)),
+        ("cpu=8,gres/nic=2", (0, 0, 0)),
+        ("", (0, 0, 0)),
+        ("cpu=1," * 200 + "gres/gpu=2", (2, 0, 0)),
     ],
 )
-def test_typed_and_untyped_gpus_are_never_added(tres: str, count: int) -> None:
-    assert gpus_of(Row("f", 2, {"alloctres": tres})) == count
+def test_typed_and_untyped_gpus_are_never_added(tres: str, gpus: tuple[int, int, int]) -> None:
+    assert gpus_of(Row("f", 2, {"alloctres": tres})) == gpus
 
 
 @pytest.mark.parametrize("tres", ["gres/gpu=-8", "gres/gpu=8.5", "gres/gpu:=8", "gres/gpu", "gres/gpu=8K", "GRES/GPU=8"])
@@ -366,7 +371,7 @@ def test_a_bar_in_a_job_name_does_not_shift_the_columns(store: Store, tmp_path: 
         (line(nnodes="2"), "nnodes is 2, nodelist names 1"),
         (line(nodes="node[001-"), "unbalanced brackets"),
         (line("1.batch"), "step '1.batch' without its job"),
-        (line(elapsed="-5"), "not a whole number"),
+        (line(elapsed="-5x"), "not a whole number"),
         (line(elapsed="99999999999"), "more than 30 years"),
         (line("1", state="COMPLETED", nodes="None assigned"), "GPUs and no node"),
         ("1|a|COMPLETED\n", "fields where the header has"),
