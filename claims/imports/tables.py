@@ -56,8 +56,7 @@ def read_table(
 def table_rows(name: str, data: bytes, need: Sequence[str], delimiter: str, quoted: bool, free: str) -> Iterator[Row]:
     """See :func:`read_table`."""
     lines = io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline="")
-    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-    reader = csv.reader(lines, delimiter=delimiter, strict=quoted, quoting=quoting)
+    reader = csv.reader(lines, delimiter=delimiter, strict=quoted, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE)
     header: list[str] = []
     rows = 0
     try:
@@ -174,7 +173,7 @@ def _moments(text: str, zone: zoneinfo.ZoneInfo | None) -> tuple[int, int]:
     if zone is None:
         hint = "say in which --timezone the times are, or export with SLURM_TIME_FORMAT=%s"
         raise ClaimsError(f"{text[:40]!r} has no offset from UTC", hint)
-    first, second = (zone.utcoffset(moment.replace(fold=fold)) for fold in (0, 1))
+    first, second = (zone.utcoffset(moment.replace(fold=fold)) or _datetime.timedelta() for fold in (0, 1))
     if first < second:  # in the gap the later reading has the larger offset, in the hour that repeats the smaller one
         raise ClaimsError(f"{moment.isoformat()} never was: clocks were set forward", f"is {zone} the right zone?")
     local = moment.replace(tzinfo=_datetime.UTC)
