@@ -1,4 +1,4 @@
-"""The command line ``standstill``. Exit codes: 0 accepted or done, 1 rejected (with the reason), 2 bad usage or input.
+"""The command line ``standstill``. Exit codes: 0 proven or done, 1 rejected (with the reason), 2 bad usage or input, 3 incomplete.
 
 This file holds what verifiers use; ``claims.cli_lab`` what labs and meters use. Everything heavy is imported by
 the command that needs it: ``standstill verify`` loads neither numpy nor numba.
@@ -6,7 +6,6 @@ the command that needs it: ``standstill verify`` loads neither numpy nor numba.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -21,7 +20,6 @@ from claims.errors import BadSignature, ClaimRejected, ClaimsError, KeyFileError
 if TYPE_CHECKING:
     from claims.agreement import Agreement
     from claims.signatures import AgreementSignatures
-    from claims.tlog.reader import LogView
 
 __all__ = ["agreement_argument", "key_options", "load_key", "main", "out", "read_path", "signatures_path"]
 
@@ -220,71 +218,7 @@ def agreement_verify(path: Path, signatures: Path | None) -> None:
     out(f"signed by every party: {terms.digest.hex()}")
 
 
-# ---- verification ------------------------------------------------------------------------------------------
-
-
-@cli.command()
-@click.argument("claim_path", metavar="CLAIM", type=read_path)
-@agreement_argument
-@click.option("--signatures", type=read_path, help="The parties' signatures. [default: the agreement's name with .sigs]")
-@click.option("--previous", "-p", type=read_path, multiple=True, help="Claim for the period before; repeat, back to the first.")
-@click.option("--previous-agreement", type=read_path, multiple=True, help="An amended agreement that held for earlier periods; repeat.")
-@click.option("--log", "log_source", help="The agreement's public log: a folder or an https URL.")
-@click.option("--log-memory", type=read_path, help="What you saw of the log before: a fork or rewind is rejected, and this view kept.")
-@click.option("--roots", "roots_path", type=read_path, help="The roots file. [default: the claim's name with .roots]")
-@click.option("--previous-accepted", is_flag=True, help="You accepted the previous claims before: skip their proofs.")
-@click.option("--no-continuity", is_flag=True, help="Accept without the previous claim; the result is not proven.")
-@click.option("--unsigned-agreement", is_flag=True, help="Accept an agreement not signed by all; the result is not proven.")
-@click.option("--proof-only", is_flag=True, help="Check no signature (standard library only); the result is not proven.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def verify(
-    claim_path: Path,
-    agreement_path: Path,
-    signatures: Path | None,
-    previous: tuple[Path, ...],
-    previous_agreement: tuple[Path, ...],
-    log_source: str | None,
-    log_memory: Path | None,
-    roots_path: Path | None,
-    as_json: bool,
-    **policy: bool,
-) -> None:
-    """Verify a claim offline. Exit 0: accepted; 1: rejected, with the reason; 2: bad usage or unreadable input."""
-    from claims.files import CLAIM_LIMIT, ROOTS_LIMIT, read_bounded
-    from claims.report import rejection
-    from claims.verify import Policy, verify_claim
-
-    if previous and policy["no_continuity"]:
-        raise click.UsageError("--previous and --no-continuity exclude each other")
-    if log_memory is not None and log_source is None:
-        raise click.UsageError("--log-memory needs --log")
-    data = read_bounded(claim_path, CLAIM_LIMIT)
-    links = [read_bounded(path, CLAIM_LIMIT) for path in previous]
-    terms = _load_agreement(agreement_path)
-    amended = [_load_agreement(path) for path in previous_agreement]
-    known = None if policy["proof_only"] else _load_signatures(agreement_path, signatures)
-    try:
-        view = None if log_source is None else _open_log(log_source, terms, data, log_memory)
-        roots = None if view is None else read_bounded(roots_path or claim_path.with_suffix(".roots"), ROOTS_LIMIT)
-        report = verify_claim(
-            data, terms, signatures=known, previous=links, previous_agreements=amended, log=view, roots=roots,
-            policy=Policy(**policy),
-        )  # fmt: skip
-    except ClaimRejected as error:
-        if not as_json:
-            raise
-        out(json.dumps(rejection(error.check, str(error)), indent=2))
-        sys.exit(1)
-    out(json.dumps(report.to_json(), indent=2) if as_json else "\n".join(report.lines()))
-
-
-def _open_log(source: str, terms: Agreement, claim: bytes, memory_path: Path | None) -> LogView:
-    """The agreement's log, under the cosigners that count for the claim's lab; compared with what was seen before."""
-    from claims.cli_log import _open, rejecting
-    from claims.verify import log_trust, parse_claim
-
-    with rejecting(None, memory_path):
-        return _open(source, log_trust(terms), (parse_claim(claim).lab,), memory_path)
+# ---- files ------------------------------------------------------------------------------------------------
 
 
 @cli.command()
@@ -368,7 +302,8 @@ def main(argv: list[str] | None = None) -> None:
     import claims.cli_log
     import claims.cli_meter
     import claims.cli_site
-    import claims.cli_status  # noqa: F401
+    import claims.cli_status
+    import claims.cli_verify  # noqa: F401
 
     try:
         code = cli.main(argv, standalone_mode=False)

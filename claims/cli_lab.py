@@ -288,7 +288,7 @@ def prove(
     from claims.entries import ClaimEntry, encode_entry, sign_entry
     from claims.files import write_new
     from claims.prove import make_claim, roots_of
-    from claims.verify import Policy, verify_claim
+    from claims.verify import verify_claim
     from claims.witness import WitnessRefused
 
     terms = _load_agreement(agreement_path)
@@ -308,12 +308,12 @@ def prove(
             for problem in error.problems:
                 out(f"PRIVATE: {problem}", err=True)
             raise
-    report = verify_claim(data, terms, policy=Policy(unsigned_agreement=True, no_continuity=True))
+    verdict = verify_claim(data, terms)
     digests = (hashlib.sha256(data).digest(), hashlib.sha256(roots).digest())
     entry = sign_entry(key, ClaimEntry(terms.digest, store.lab, period, *digests))
     for path, content in zip(files, (data, roots, encode_entry(entry)), strict=True):
         write_new(path, content)
-    out(f"{target}: {len(data)} bytes, verified in {report.seconds:.2f} s")
+    out(f"{target}: {len(data)} bytes, verified in {verdict.proof.seconds if verdict.proof else 0:.2f} s")
     if terms.log is not None:
         out(f"publish it: standstill log append LOG {target.with_suffix('.entry')}")
 

@@ -57,7 +57,7 @@ class Inspection:
 def open_view(terms: Agreement, lab: str, log_source: str, log_memory: Path | None) -> LogView:
     """The agreement's log, verified, without the lab's own cosignatures; compared with what was seen before."""
     from claims.cli_log import _open, rejecting
-    from claims.verify import log_trust
+    from claims.verify_log import log_trust
 
     with rejecting(None, log_memory):
         return _open(log_source, log_trust(terms), (lab,), log_memory)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from pathlib import Path
 
 import click
 
 from claims.cli import _load_agreement, agreement_argument, cli, key_options, load_key, out, read_path
+from claims.cli_verify import digest_of, digest_option, moment, now_option
 from claims.errors import BadSignature, ClaimRejected, ClaimsError
 
 __all__ = ["decision", "status"]
@@ -17,22 +17,17 @@ __all__ = ["decision", "status"]
 EXITS = {"yes": 0, "no": 1, "undecided": 3}
 
 
-def _moment(text: str) -> int:
-    from claims.units import time_from_text
-
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 13 else time_from_text(text)
-
-
 @cli.command()
 @click.argument("folder", type=read_path)
-@click.option("--now", "now_text", help="RFC 3339 time or Unix seconds. [default: this machine's clock]")
+@now_option
+@digest_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (claims/FORMATS-status.md).")
 @click.option("--log-memory", "memory", type=read_path, help="File that remembers the log, to notice forks and withdrawals.")
-def status(folder: Path, now_text: str | None, as_json: bool, memory: Path | None) -> None:
+def status(folder: Path, now_text: str | None, expect: str | None, as_json: bool, memory: Path | None) -> None:
     """Say whether the standstill in a publication FOLDER holds. Exit 0: it holds; 1: it does not; 3: undecided; 2: unreadable."""
     from claims.status import compute
 
-    state = compute(folder, now=int(time.time()) if now_text is None else _moment(now_text), memory=memory)
+    state = compute(folder, now=moment(now_text), memory=memory, expect=digest_of(expect))
     out(json.dumps(state.to_json(), indent=2) if as_json else "\n".join(state.lines()))
     sys.exit(EXITS[state.holds])
 
@@ -56,7 +51,7 @@ def decision_make(path: Path, agreement_path: Path, kind: str, effective: str, r
     terms = _load_agreement(agreement_path)
     if terms.pause is None:
         raise ClaimsError("the agreement names nobody who decides", "it needs [pause] deciders and quorum")
-    write_new(path, Decision(terms.digest, kind, _moment(effective), reason).encode())
+    write_new(path, Decision(terms.digest, kind, moment(effective), reason).encode())
     out(f"{path}: {terms.pause.quorum} of {', '.join(terms.pause.deciders)} must sign")
 
 

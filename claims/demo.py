@@ -23,9 +23,9 @@ from claims.demo_labs import CAPS, DemoLab, agreement_text, enrol, keep_books, s
 from claims.errors import ClaimsError
 from claims.files import write_new
 from claims.prove import make_claim
-from claims.report import VerificationReport
+from claims.report import Proof, Verdict
 from claims.signatures import AgreementSignatures
-from claims.verify import Policy, verify_claim
+from claims.verify import verify_claim
 from claims.witness import PeriodFigures, WitnessRefused, assemble
 
 if TYPE_CHECKING:
@@ -51,14 +51,15 @@ class Row:
 
     lab: DemoLab
     claim: Claim
-    report: VerificationReport
+    report: Verdict
+    proof: Proof
     figures: PeriodFigures
     prove_seconds: float
 
 
 @dataclass
 class DemoResult:
-    """What happened: claims in order, rejected attempts as (title, check, reason), the stricter agreement's answer."""
+    """What happened: claims in order, what stopped which attempt (title, check or what is missing, reason), the stricter answer."""
 
     out_dir: Path
     agreement: Agreement
@@ -144,7 +145,7 @@ def _period(console: Console, labs: list[DemoLab], result: DemoResult, period: i
                 t, completed=share * 0.95, description=f"{n}: {text.PHASE_WORDS.get(phase, phase)}"
             ))  # fmt: skip
             if not row.report.proven:
-                raise DemoFailed(f"the claim of {lab.plan.name} for period {period} was accepted but not proven")
+                raise DemoFailed(f"the claim of {lab.plan.name} for period {period} is {row.report.word}: {row.report.missing}")
             result.rows.append(row)
             bar.update(task, completed=1.0, description=f"{lab.plan.title}: proven and verified")
 
@@ -162,9 +163,11 @@ def _claim(lab: DemoLab, result: DemoResult, period: int, progress: Callable[[st
         result.agreement,
         signatures=result.signatures,
         previous=[earlier_path.read_bytes() for earlier_path in earlier],
-        policy=Policy(previous_accepted=True),
+        previous_accepted=True,
     )
-    return Row(lab, made.claim, report, made.assembly.figures, prove_seconds)
+    if report.proof is None:
+        raise DemoFailed(f"the claim of {lab.plan.name} for period {period} was not verified")
+    return Row(lab, made.claim, report, report.proof, made.assembly.figures, prove_seconds)
 
 
 def _over_the_cap(console: Console, lab: DemoLab, result: DemoResult) -> None:
@@ -197,10 +200,10 @@ def _cheats(console: Console, labs: list[DemoLab], result: DemoResult) -> None:
     )
     for attempt in attempts(attacker):
         outcome = attempt.outcome()
-        if outcome is None or outcome.check != attempt.expected:
-            found = "accepted" if outcome is None else f"rejected by {outcome.check}"
-            raise DemoFailed(f"an attempt to cheat ({attempt.title}) was {found}, not rejected by {attempt.expected}")
-        result.rejected.append((attempt.title, outcome.check, outcome.what))
+        if outcome is None or outcome[0] != attempt.expected:
+            found = "proven" if outcome is None else f"stopped by {outcome[0]}"
+            raise DemoFailed(f"an attempt to cheat ({attempt.title}) was {found}, not stopped by {attempt.expected}")
+        result.rejected.append((attempt.title, *outcome))
     result.evidence = len(attacker.two_heads())
     if result.evidence != 1:
         raise DemoFailed("two signed heads of one meter were not recognised as evidence")

@@ -15,28 +15,34 @@ from claims.demo_labs import DemoLab
 from claims.errors import ClaimRejected
 from claims.evidence import Equivocation, find_equivocations
 from claims.meter import ledger_head
+from claims.report import Verdict
 from claims.signatures import AgreementSignatures, sign_ledger_head
 from claims.store import IDLE, LedgerSecrets, Reading, fresh_elements
-from claims.verify import Policy, verify_claim
+from claims.verify import verify_claim
 
-__all__ = ["Attempt", "Attacker", "attempts"]
+__all__ = ["Attempt", "Attacker", "attempts", "stopped_by"]
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt to cheat. ``expected``: the check that should reject it (``claims.verify.CHECKS``)."""
+    """One attempt to cheat. ``expected``: the check that should reject it, or the kind of what is missing for it to be proven."""
 
     title: str
     expected: str
-    run: Callable[[], object]
+    run: Callable[[], Verdict]
 
-    def outcome(self) -> ClaimRejected | None:
-        """The rejection, or None if the claim was accepted."""
-        try:
-            self.run()
-        except ClaimRejected as error:
-            return error
-        return None
+    def outcome(self) -> tuple[str, str] | None:
+        """What stopped it, as :func:`stopped_by`."""
+        return stopped_by(self.run)
+
+
+def stopped_by(run: Callable[[], Verdict]) -> tuple[str, str] | None:
+    """The check that rejects a claim, or the kind of what is missing first, and the reason; None if the claim is proven."""
+    try:
+        verdict = run()
+    except ClaimRejected as error:
+        return error.check, error.what
+    return None if verdict.proven else (verdict.missing[0].kind, verdict.missing[0].what)
 
 
 @dataclass
@@ -60,7 +66,7 @@ class Attacker:
         """The true claim of the period."""
         return self.claims[-1]
 
-    def verify(self, claim: Claim, *, previous: bool = True, agreement: Agreement | None = None) -> object:
+    def verify(self, claim: Claim, *, previous: bool = True, agreement: Agreement | None = None) -> Verdict:
         """What every other party would do with the claim, signed by the cheat."""
         data = sign_claim(claim, self.lab.key).encode()
         before = [self.claims[-2].encode()] if previous else []
@@ -69,10 +75,10 @@ class Attacker:
             agreement or self.agreement,
             signatures=self.signatures,
             previous=before,
-            policy=Policy(previous_accepted=True),
+            previous_accepted=True,
         )
 
-    def changed(self, **values: object) -> object:
+    def changed(self, **values: object) -> Verdict:
         """Verify the true claim with fields replaced."""
         return self.verify(dataclasses.replace(self.claim, **values))  # type: ignore[arg-type]
 
@@ -112,12 +118,12 @@ def _flip(data: bytes) -> bytes:
     return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
 
 
-def _truncated(attacker: Attacker) -> object:
+def _truncated(attacker: Attacker) -> Verdict:
     data = attacker.claim.encode()[:-1000]
-    return verify_claim(data, attacker.agreement, signatures=attacker.signatures, policy=Policy(no_continuity=True))
+    return verify_claim(data, attacker.agreement, signatures=attacker.signatures)
 
 
-def _raised_cap(attacker: Attacker) -> object:
+def _raised_cap(attacker: Attacker) -> Verdict:
     labs = tuple(
         dataclasses.replace(lab, caps=dataclasses.replace(lab.caps, total=lab.caps.total * 100))
         for lab in attacker.agreement.labs
@@ -126,7 +132,7 @@ def _raised_cap(attacker: Attacker) -> object:
     return attacker.verify(dataclasses.replace(attacker.claim, agreement_digest=lenient.digest))
 
 
-def _relabelled(attacker: Attacker) -> object:
+def _relabelled(attacker: Attacker) -> Verdict:
     old, now = attacker.claims[-2], attacker.claim
     return attacker.verify(
         dataclasses.replace(old, period=now.period, first_epoch=now.first_epoch, last_epoch=now.last_epoch)
@@ -175,7 +181,7 @@ def attempts(attacker: Attacker) -> list[Attempt]:
         Attempt("the claim rests on an agreement with a hundredfold cap", "agreement", lambda: _raised_cap(attacker)),
         Attempt(
             "last period's claim is withheld from the verifier",
-            "continuity",
+            "previous",
             lambda: attacker.verify(true, previous=False),
         ),
     ]

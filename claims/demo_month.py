@@ -30,13 +30,14 @@ from claims.inspect_open import CheckedOpening, Opening, check_claim_heads, chec
 from claims.inspect_record import Record, make_record, record_entry
 from claims.prove import make_claim, roots_of
 from claims.registry import close_period, snapshot, unplaced
-from claims.report import VerificationReport
+from claims.report import Verdict
 from claims.signatures import AgreementSignatures
 from claims.tlog.cosign import cosign
 from claims.tlog.memory import LogMemory
 from claims.tlog.reader import LogView, open_log
 from claims.tlog.writer import LogWriter
-from claims.verify import log_trust, verify_claim
+from claims.verify import verify_claim
+from claims.verify_log import log_trust
 
 __all__ = [
     "DAY", "LIAR", "OPERATOR", "PERIOD", "ROUND", "Month", "MonthLab", "claim_entry", "go_on", "heads_of", "hold_month",
@@ -89,7 +90,7 @@ class MonthLab:
     lab: DemoLab
     claim: Claim
     roots: bytes
-    report: VerificationReport | None = None
+    report: Verdict | None = None
     inspector: str = ""
     checked: CheckedOpening | None = None
     opening: bytes = b""
@@ -256,10 +257,11 @@ def publish_claims(month: Month) -> None:
     for row in month.rows:
         name = row.lab.plan.name
         row.report = verify_claim(
-            row.claim.encode(), month.agreement, signatures=month.signatures, log=month.view(name), roots=row.roots
-        )
+            row.claim.encode(), month.agreement, signatures=month.signatures, log=month.view(name), roots=row.roots,
+            now=month.now,
+        )  # fmt: skip
         if not row.report.proven:
-            raise ClaimsError(f"the claim of {name} was accepted but not proven: {row.report.limitations()}")
+            raise ClaimsError(f"the claim of {name} is {row.report.word}: {row.report.missing}")
 
 
 def inspect_all(month: Month) -> None:

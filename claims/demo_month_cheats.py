@@ -16,6 +16,7 @@ from pathlib import Path
 from claims.agreement import Agreement
 from claims.claim import Claim, MeterHead, sign_claim
 from claims.commitments import epoch_root, lab_epoch_root, roots_digest
+from claims.demo_attacks import stopped_by
 from claims.demo_labs import DemoLab
 from claims.demo_month import (
     DAY,
@@ -34,7 +35,7 @@ from claims.demo_month import (
     write_record,
 )
 from claims.entries import ClaimEntry, EpochEntry, PublishedEntries, decode_entry, encode_entry, sign_entry
-from claims.errors import ClaimRejected, ClaimsError
+from claims.errors import ClaimsError
 from claims.evidence import TwoEntries, decode_evidence
 from claims.files import write_new
 from claims.importers import import_checkpoints, import_usage
@@ -42,6 +43,7 @@ from claims.inspect_draw import draw_committed, load_round
 from claims.inspect_record import make_record
 from claims.keys import load_key_file
 from claims.records import IDLE, UNATTRIBUTED, Reading, Usage, fresh_elements
+from claims.report import Verdict
 from claims.roots import Roots
 from claims.signatures import sign_agreement, sign_ledger_head
 from claims.store import Store, StoreError
@@ -49,7 +51,7 @@ from claims.tlog.cosign import cosign
 from claims.tlog.errors import LogFork
 from claims.tlog.evidence import LogEvidence
 from claims.tlog.writer import LogWriter
-from claims.verify import verify_claim
+from claims.verify import check_claim, verify_claim
 
 __all__ = ["CHEAT", "Caught", "Lie", "caught", "tell_a_lie"]
 
@@ -87,22 +89,25 @@ class Cheat:
         """The lab that cheats."""
         return self.row.lab
 
-    def judge(self, claim: Claim, roots: bytes, extra: Sequence[bytes] = (), previous: Sequence[bytes] = ()) -> None:
+    def judge(self, claim: Claim, roots: bytes, extra: Sequence[bytes] = (), previous: Sequence[bytes] = ()) -> Verdict:
         """What everybody does with a claim that the lab has put into the log in place of its true one, with further entries."""
         data, agreement = sign_claim(claim, self.lab.key).encode(), self.month.agreement
         name = self.lab.plan.name
         kept = [item for item in self.month.view(name).entries if not self._own_claim(item)]
         entries = [*kept, claim_entry(agreement, self.lab, data, roots, claim.period), *extra]
         published = PublishedEntries(agreement, enumerate(entries))
-        verify_claim(data, agreement, signatures=self.month.signatures, log=published, roots=roots, previous=previous)
+        verdict, _ = check_claim(
+            data, agreement, signatures=self.month.signatures, published=published, roots=roots, previous=previous, now=self.month.now
+        )
+        return verdict
 
     def _own_claim(self, data: bytes) -> bool:
         entry = decode_entry(data)
         return isinstance(entry, ClaimEntry) and entry.lab == self.lab.plan.name
 
-    def changed(self, **values: object) -> None:
+    def changed(self, **values: object) -> Verdict:
         """Judge the true claim with fields replaced."""
-        self.judge(dataclasses.replace(self.row.claim, **values), self.row.roots)  # type: ignore[arg-type]
+        return self.judge(dataclasses.replace(self.row.claim, **values), self.row.roots)  # type: ignore[arg-type]
 
     def rewritten(self) -> tuple[Claim, bytes, bytes]:
         """One busy epoch told anew as idle: the claim and roots that a bribed meter signs for it, and a second epoch entry."""
@@ -124,7 +129,7 @@ class Cheat:
         entry = sign_entry(self.lab.key, EpochEntry(agreement.digest, self.lab.plan.name, busy, root, bytes(32)))
         return dataclasses.replace(self.row.claim, meters=meters), roots.encode(), encode_entry(entry)
 
-    def other_agreement(self) -> None:
+    def other_agreement(self) -> Verdict:
         """Show one rival an agreement with hundredfold caps, signed by the lab, and a claim that names it."""
         terms = self.month.agreement
         labs = tuple(
@@ -132,7 +137,7 @@ class Cheat:
         )
         lenient = dataclasses.replace(terms, labs=labs)
         claim = sign_claim(dataclasses.replace(self.row.claim, agreement_digest=lenient.digest), self.lab.key)
-        verify_claim(claim.encode(), lenient, signatures=sign_agreement(self.lab.key, lenient, None))
+        return verify_claim(claim.encode(), lenient, signatures=sign_agreement(self.lab.key, lenient, None))
 
 
 def caught(month: Month, evidence_dir: Path) -> list[Caught]:
@@ -168,18 +173,17 @@ def caught(month: Month, evidence_dir: Path) -> list[Caught]:
             "last period's claim again", "verifier", "signatures",
             lambda: cheat.judge(replay, cheat.row.roots, previous=[true.encode()]),
         ),
-        _rejected("another agreement, with looser caps, for one rival", "verifier", "agreement", cheat.other_agreement),
+        _rejected("another agreement, with looser caps, for one rival", "verifier", "signatures", cheat.other_agreement),
     ]  # fmt: skip
 
 
-def _rejected(title: str, by: str, check: str, attempt: Callable[[], None]) -> Caught:
-    try:
-        attempt()
-    except ClaimRejected as error:
-        if error.check == check:
-            return Caught(title, by, check, error.what)
-        raise NotCaught(f"{title}: stopped by {error.check}, not by {check}: {error.what}") from None
-    raise NotCaught(f"{title}: it was accepted")
+def _rejected(title: str, by: str, check: str, attempt: Callable[[], Verdict]) -> Caught:
+    outcome = stopped_by(attempt)
+    if outcome is None:
+        raise NotCaught(f"{title}: it was proven")
+    if outcome[0] != check:
+        raise NotCaught(f"{title}: stopped by {outcome[0]}, not by {check}: {outcome[1]}")
+    return Caught(title, by, check, outcome[1])
 
 
 def _refused_by_store(cheat: Cheat) -> Caught:

@@ -123,8 +123,8 @@ def closing(console: Console, out_dir: Path, states: Sequence[tuple[str, Path, S
         (f"standstill status {folder} --now {now}", "whether it holds, recomputed from the published files"),
         (f"standstill log verify {folder}/log --agreement {folder}/agreement.toml", "the whole log, every countersignature"),
         (
-            f"standstill verify {folder}/claims/ai2-0.claim --agreement {folder}/agreement.toml --log {folder}/log",
-            "one claim, with the log",
+            f"standstill verify {folder}/claims/ai2-0.claim --folder {folder}",
+            "one claim, with the log and its inspection",
         ),
         (
             f"standstill inspect draw --agreement {folder}/agreement.toml --lab ai2 --period 0 --log {folder}/log \\\n"

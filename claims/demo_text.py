@@ -45,6 +45,7 @@ CHECK_WORDS = {
     "agreement": "it is not about the agreement that was signed",
     "meters": "not exactly the agreed meters",
     "signatures": "a meter's signature does not verify",
+    "previous": "the claim before it is missing: nothing shows what it continues from",
     "continuity": "it does not continue from the last accepted claim",
     "proof": "the proof does not hold",
 }
@@ -154,13 +155,13 @@ def public_table(console: Console, rows: list[Row]) -> None:
         right=("size", "made in", "checked in"),
     )  # fmt: skip
     for row in rows:
-        origin = "the start" if row.report.period == 0 else f"period {row.report.period - 1}"
+        origin = "the start" if row.claim.period == 0 else f"period {row.claim.period - 1}"
         result = "[green]proven[/green]" if row.report.proven else "[red]not proven[/red]"
-        size = f"{row.report.claim_bytes / 1024:.0f} KiB"
-        times = (f"{row.prove_seconds:.1f} s", f"{row.report.seconds:.2f} s")
-        table.add_row(row.lab.plan.title, str(row.report.period), result, origin, size, *times)
+        size = f"{row.proof.claim_bytes / 1024:.0f} KiB"
+        times = (f"{row.prove_seconds:.1f} s", f"{row.proof.seconds:.2f} s")
+        table.add_row(row.lab.plan.title, str(row.claim.period), result, origin, size, *times)
     console.print(table)
-    security = rows[0].report.security
+    security = rows[0].proof.security
     say(
         console,
         "Proven: all of the lab's computing in the period, and the past behind each model, is within the limits. "
@@ -178,10 +179,10 @@ def private_table(console: Console, rows: list[Row]) -> None:
         "in all", "of limit", "unbooked", "one model", right=right,
     )  # fmt: skip
     for row in rows:
-        f, cap = row.figures, row.report.lab.caps_at(row.report.period).total
+        f, cap = row.figures, row.report.agreement.lab(row.lab.plan.name).caps_at(row.claim.period).total
         share = f"{100 * f.total / cap:.1f} %"
         values = (f"{f.readings:,}", flop(f.total), share, flop(f.unattributed), flop(f.largest_lineage))
-        table.add_row(row.lab.plan.title, str(row.report.period), *values)
+        table.add_row(row.lab.plan.title, str(row.claim.period), *values)
     console.print(table)
 
 
@@ -241,7 +242,7 @@ def cheats(console: Console, title: str, rejected: list[tuple[str, str, str]]) -
     heading = f"\nWhat if a lab cheats? {len(rejected)} attempts on {title}'s books (as an example), with the lab's true key in hand"
     table = table_of(heading, "attempt", "", "because")
     for attempt, check, _ in rejected:
-        table.add_row(attempt, "[red]rejected[/red]", CHECK_WORDS.get(check, check))
+        table.add_row(attempt, "not proven" if check == "previous" else "[red]rejected[/red]", CHECK_WORDS.get(check, check))
     console.print(table)
     say(
         console,
@@ -253,7 +254,7 @@ def cheats(console: Console, title: str, rejected: list[tuple[str, str, str]]) -
 def closing(console: Console, rows: list[Row], out_dir: Path, seconds: float) -> None:
     """The state, what it does not show, where the files are, what to try."""
     labs = {row.lab.plan.name for row in rows}
-    periods = sorted({row.report.period for row in rows})
+    periods = sorted({row.claim.period for row in rows})
     holds = all(row.report.proven for row in rows)
     state = (
         "[bold green]The standstill holds[/bold green]"

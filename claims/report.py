@@ -1,4 +1,4 @@
-"""What an accepted claim shows, what it does not, and what the verifier left out: as text and as JSON."""
+"""The verdict on a claim: proven, rejected, or incomplete; as text and as JSON."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from claims.agreement import Agreement, Lab
-from claims.canonical import head_to_hex
+from claims.errors import ClaimRejected
 from claims.units import format_time, format_work
 
 if TYPE_CHECKING:
+    from claims.inspect_count import Inspected
     from zk.security import SecurityReport
 
-__all__ = ["NOT_SHOWN", "Evidence", "VerificationReport", "rejection", "shown"]
+__all__ = ["FORMAT", "NOT_SHOWN", "LogSeen", "Missing", "Proof", "Verdict", "shown"]
 
+FORMAT = "standstill-verdict/1"
 NOT_SHOWN = (
     "that no undeclared chip exists",
     "that a meter measures truly",
@@ -26,7 +28,7 @@ NOT_SHOWN = (
 
 
 def shown(agreement: Agreement, lab: Lab, period: int) -> list[str]:
-    """What an accepted claim of a lab for a period shows, in words."""
+    """What a proven claim of a lab for a period shows, in words."""
     caps, rules, count = lab.caps_at(period), agreement.rules_at(period), len(lab.meters)
     residue = ", unattributed work since the agreement began included" if rules.charge_residue else ""
     work = "every chip-second charged at the class peak" if rules.charge_peak else "work as the meters signed it"
@@ -42,134 +44,208 @@ def shown(agreement: Agreement, lab: Lab, period: int) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What was checked besides the proof.
+class Missing:
+    """What a verdict waits for. It accuses nobody.
 
     Attributes:
-        unsigned_parties: parties whose signature of the agreement is missing.
-        signatures_checked: whether meters' and lab's signatures were checked.
-        continuity: "opening head", "previous claim" or "not checked".
-        oldest_previous: period of the oldest previous claim that was given.
-        previous_proofs_skipped: previous proofs were taken as accepted before.
-        log: "none agreed", "not checked", "checked", or "previous not checked": an earlier claim's agreement has another log.
+        kind: one word for programs (FORMATS.md section 8).
+        what: what is missing, and what it is.
+        where: where it usually lies; may be empty.
+        how: what to do; may be empty.
     """
 
-    unsigned_parties: tuple[str, ...]
-    signatures_checked: bool
-    continuity: str
-    oldest_previous: int | None
-    previous_proofs_skipped: bool
-    log: str = "none agreed"
+    kind: str
+    what: str
+    where: str = ""
+    how: str = ""
+
+    def line(self) -> str:
+        """One line for people."""
+        return ". ".join([self.what, *(part[:1].upper() + part[1:] for part in (self.where, self.how) if part)]) + "."
+
+    def to_json(self) -> dict[str, str]:
+        """JSON values."""
+        return {"kind": self.kind, "what": self.what, "where": self.where, "how": self.how}
 
 
 @dataclass(frozen=True)
-class VerificationReport:
-    """An accepted claim. ``proven``: nothing that a verifier can check was left out."""
+class LogSeen:
+    """The log that a claim was checked with.
 
-    agreement: Agreement
-    lab: Lab
-    period: int
+    Attributes:
+        size: entries under the head in use; ``date``: when its quorum had cosigned it, Unix seconds, or None.
+        cosigners: those that count, with the time of their cosignature of that head.
+        ended, published, late: epochs of the period that are over; how many have an entry; how many have none yet or a late one.
+        claim: when the log had the claim's entry, or None.
+    """
+
+    size: int
+    date: int | None
+    cosigners: tuple[tuple[str, int], ...]
+    ended: int
+    published: int
+    late: int
+    claim: int | None
+
+    def line(self) -> str:
+        """One line for people."""
+        date = "no date" if self.date is None else format_time(self.date)
+        names = ", ".join(name for name, _ in self.cosigners)
+        in_time = f"{self.ended - self.late} of {self.ended} epochs committed in time"
+        return f"{self.size} entries, as of {date} (cosigned by {names}); {in_time}"
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values."""
+        return {
+            "size": self.size,
+            "date": None if self.date is None else format_time(self.date),
+            "cosigners": {name: format_time(time) for name, time in self.cosigners},
+            "epochs": {"ended": self.ended, "published": self.published, "late": self.late},
+            "published": None if self.claim is None else format_time(self.claim),
+        }
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a cryptographer asks about a proof that was verified. ``continuity``: what was checked of the claims before."""
+
+    continuity: str
     head_after: tuple[int, ...]
-    evidence: Evidence
     security: SecurityReport
     claim_bytes: int
     proof_bytes: int
     seconds: float
 
+
+@dataclass(frozen=True)
+class Verdict:
+    """PROVEN: nothing that a verifier can check was left out. REJECTED: a check failed. INCOMPLETE: something is missing.
+
+    Attributes:
+        agreement, lab, period: what the claim is about; lab and period are None where the file does not say.
+        claim: SHA-256 of the claim file.
+        rejected: the check that failed, or None.
+        missing: what the verdict waits for.
+        notes: what a reader should know although it decides nothing.
+        log: the log it was checked with, or None.
+        inspections: every inspection entry of the lab and period in that log.
+        proof: of a proof that was verified.
+        state: the row's state in a publication folder, or None.
+    """
+
+    agreement: Agreement
+    lab: str | None
+    period: int | None
+    claim: bytes
+    rejected: ClaimRejected | None = None
+    missing: tuple[Missing, ...] = ()
+    notes: tuple[str, ...] = ()
+    log: LogSeen | None = None
+    inspections: tuple[Inspected, ...] = ()
+    proof: Proof | None = None
+    state: str | None = None
+
+    @property
+    def word(self) -> str:
+        """PROVEN, REJECTED or INCOMPLETE."""
+        return "REJECTED" if self.rejected is not None else "INCOMPLETE" if self.missing else "PROVEN"
+
     @property
     def proven(self) -> bool:
-        """Whether agreement, signatures and continuity were all checked."""
-        return not self.limitations()
+        """Whether the word is PROVEN."""
+        return self.word == "PROVEN"
 
-    def limitations(self) -> list[str]:
-        """What this verification left out, on demand of its caller."""
-        out = []
-        if self.evidence.continuity == "not checked":
-            out.append("continuity: NOT CHECKED: the lab may have started from a registry of its own invention")
-        if self.evidence.log == "not checked":
-            out.append("log: NOT CHECKED: the readings may have been committed to only after the fact")
-        if self.evidence.log == "previous not checked":
-            out.append("log: NOT CHECKED for the previous claims whose agreement has another log")
-        if not self.evidence.signatures_checked:
-            out.append("signatures: NOT CHECKED: anybody may have made these heads")
-        elif self.evidence.unsigned_parties:
-            out.append(f"agreement: NOT SIGNED by {', '.join(self.evidence.unsigned_parties)}")
-        return out
-
-    def continuity_text(self) -> str:
-        """One line on the head before."""
-        oldest = self.evidence.oldest_previous
-        skipped = " (their proofs taken as accepted before)" if self.evidence.previous_proofs_skipped else ""
-        if self.evidence.continuity == "opening head":
-            if oldest is None:
-                return "checked: starts at the agreement's opening head"
-            return f"checked: an unbroken chain of claims from the opening head, period {oldest} on{skipped}"
-        if self.evidence.continuity == "previous claim":
-            return f"checked: an unbroken chain of claims from period {oldest} on, which you accepted before"
-        return "NOT CHECKED"
+    @property
+    def exit_code(self) -> int:
+        """Of the command line."""
+        return {"PROVEN": 0, "REJECTED": 1, "INCOMPLETE": 3}[self.word]
 
     def shown(self) -> list[str]:
-        """What the claim shows, in words."""
-        return shown(self.agreement, self.lab, self.period)
+        """What the claim shows, in words; nothing unless it is proven."""
+        if not self.proven or self.lab is None or self.period is None:
+            return []
+        return shown(self.agreement, self.agreement.lab(self.lab), self.period)
 
-    def span(self) -> tuple[str, str]:
-        """Begin and end of the period as RFC 3339."""
-        first, last = self.agreement.period_epochs(self.period)
-        begin = self.agreement.start + first * self.agreement.epoch_seconds
-        return format_time(begin), format_time(self.agreement.start + (last + 1) * self.agreement.epoch_seconds)
+    def span(self) -> tuple[str, str] | None:
+        """Begin and end of the period as RFC 3339; None where the agreement has no such period."""
+        try:
+            begin, end = self.agreement.period_span(-1 if self.period is None else self.period)
+        except ClaimRejected:
+            return None
+        return format_time(begin), format_time(end)
 
-    def lines(self) -> list[str]:
-        """The report as plain text, the result first."""
-        begin, end = self.span()
-        out = [
-            "ACCEPTED" if self.proven else "ACCEPTED, NOT PROVEN",
-            *(f"  ! {line}" for line in self.limitations()),
-            f"lab         {self.lab.name}",
-            f"period      {self.period} ({begin} to {end})",
-            f"agreement   {self.agreement.name} {self.agreement.digest.hex()}",
-            f"proven      {'yes' if self.proven else 'no'}",
-            f"continuity: {self.continuity_text()}",
-            "shows",
-            *(f"  + {line}" for line in self.shown()),
-            "does not show",
-            *(f"  - {line}" for line in NOT_SHOWN),
-            "security",
-            *(f"  {line}" for line in self.security.lines() if not line.startswith(" ")),
-            f"size        claim {self.claim_bytes} bytes, of which proof {self.proof_bytes}",
-            f"time        {self.seconds:.2f} s",
-        ]
+    def lines(self, *, verbose: bool = False) -> list[str]:
+        """Plain text, the verdict first. ``verbose``: also what cryptographers ask for."""
+        out = [f"REJECTED: {self.rejected}" if self.rejected else self.word]
+        if not self.rejected:
+            out += [f"  ? {item.line()}" for item in self.missing]
+        out += [f"  ! {line}" for line in self.notes]
+        if self.lab is not None:
+            out.append(f"lab         {self.lab}")
+        if self.period is not None:
+            span = self.span()
+            out.append(f"period      {self.period}" + ("" if span is None else f" ({span[0]} to {span[1]})"))
+        out.append(f"agreement   {self.agreement.name} {self.agreement.digest.hex()}")
+        if self.log is not None:
+            out.append(f"log         {self.log.line()}")
+        for item in self.inspections:
+            counts = {True: "counts", False: f"does not count: {item.why}", None: f"undecided: {item.why}"}[item.counts]
+            out.append(f"inspection  round {item.round}, {item.inspector}: {item.outcome}; {counts}")
+        if self.proven:
+            out += ["shows", *(f"  + {line}" for line in self.shown())]
+            out += ["does not show", *(f"  - {line}" for line in NOT_SHOWN)]
+        return out + (self._details() if verbose else [])
+
+    def _details(self) -> list[str]:
+        out = [f"claim       SHA-256 {self.claim.hex()}"]
+        if self.proof is not None:
+            out += [
+                f"continuity  {self.proof.continuity}",
+                "security",
+                *(f"  {line}" for line in self.proof.security.lines()),
+                f"size        claim {self.proof.claim_bytes} bytes, of which proof {self.proof.proof_bytes}",
+                f"time        {self.proof.seconds:.2f} s",
+            ]
         return out
 
     def to_json(self) -> dict[str, Any]:
-        """The report as JSON values."""
-        begin, end = self.span()
+        """JSON values (FORMATS.md section 8)."""
+        from claims.canonical import head_to_hex
+
+        proof, span = self.proof, self.span() or (None, None)
         return {
-            "accepted": True,
-            "proven": self.proven,
-            "lab": self.lab.name,
+            "format": FORMAT,
+            "verdict": self.word,
+            "check": None if self.rejected is None else self.rejected.check,
+            "reason": None if self.rejected is None else self.rejected.what,
+            "lab": self.lab,
             "period": self.period,
-            "begin": begin,
-            "end": end,
+            "begin": span[0],
+            "end": span[1],
             "agreement": {"name": self.agreement.name, "digest": self.agreement.digest.hex()},
-            "agreement_unsigned_parties": list(self.evidence.unsigned_parties),
-            "signatures_checked": self.evidence.signatures_checked,
-            "continuity": {"result": self.evidence.continuity, "text": self.continuity_text()},
-            "head_after": head_to_hex(self.head_after),
-            "limitations": self.limitations(),
+            "claim": self.claim.hex(),
+            "state": self.state,
+            "missing": [] if self.rejected else [item.to_json() for item in self.missing],
+            "notes": list(self.notes),
+            "log": None if self.log is None else self.log.to_json(),
+            "inspections": [
+                {
+                    "inspector": item.inspector, "round": item.round, "outcome": item.outcome, "record": item.record.hex(),
+                    "counts": item.counts, "why": item.why,
+                }
+                for item in self.inspections
+            ],
             "shows": self.shown(),
-            "does_not_show": list(NOT_SHOWN),
-            "security_bits": {
-                "unique_decoding": round(self.security.unique_decoding.bits, 1),
-                "johnson": round(self.security.johnson.bits, 1),
-                "query_grinding": self.security.query_grinding,
-                "round_grinding": self.security.round_grinding,
+            "does_not_show": list(NOT_SHOWN) if self.proven else [],
+            "continuity": None if proof is None else proof.continuity,
+            "head_after": None if proof is None else head_to_hex(proof.head_after),
+            "security_bits": None if proof is None else {
+                "unique_decoding": round(proof.security.unique_decoding.bits, 1),
+                "johnson": round(proof.security.johnson.bits, 1),
+                "query_grinding": proof.security.query_grinding,
+                "round_grinding": proof.security.round_grinding,
             },
-            "claim_bytes": self.claim_bytes,
-            "proof_bytes": self.proof_bytes,
-            "seconds": round(self.seconds, 3),
-        }
-
-
-def rejection(check: str, reason: str) -> dict[str, Any]:
-    """JSON values for a rejected claim."""
-    return {"accepted": False, "proven": False, "check": check, "reason": reason}
+            "claim_bytes": None if proof is None else proof.claim_bytes,
+            "proof_bytes": None if proof is None else proof.proof_bytes,
+            "seconds": None if proof is None else round(proof.seconds, 3),
+        }  # fmt: skip

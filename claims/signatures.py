@@ -124,7 +124,7 @@ def check_signature(who: str, public_key: bytes, signature: bytes, message: byte
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     except ImportError:
         raise MissingDependency(
-            "signatures need the package cryptography", "pip install cryptography, or check the proof alone (--proof-only)"
+            "signatures need the package cryptography", "pip install cryptography"
         ) from None
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)

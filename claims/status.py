@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from claims import verify
+from claims import verify_log
 from claims.agreement import Agreement
 from claims.decision import Content, Decision
 from claims.decision_log import logged_decisions
@@ -32,6 +32,7 @@ from claims.tlog.evidence import LogEvidence
 from claims.tlog.memory import LogMemory
 from claims.tlog.reader import LogView, open_log
 from claims.units import format_time
+from claims.verify import check_expected
 
 __all__ = ["Row", "State", "compute", "log_trust"]
 
@@ -42,7 +43,7 @@ EVIDENCE_LIMIT = 2**25
 
 def log_trust(agreement: Agreement) -> LogTrust | None:
     """What the agreement says about its log, or None. The operator's cosignatures never count."""
-    return None if agreement.log is None else verify.log_trust(agreement)
+    return None if agreement.log is None else verify_log.log_trust(agreement)
 
 
 @dataclass
@@ -61,7 +62,7 @@ class _Findings:
 
 
 def compute(
-    folder: str | os.PathLike[str], *, now: int, memory: str | os.PathLike[str] | None = None
+    folder: str | os.PathLike[str], *, now: int, memory: str | os.PathLike[str] | None = None, expect: bytes | None = None
 ) -> State:
     """Judge a publication folder.
 
@@ -69,13 +70,15 @@ def compute(
         folder: laid out as in FORMATS-status.md.
         now: Unix seconds.
         memory: file in which to remember the log's last head, so that a log that forks or withdraws entries is noticed.
+        expect: digest of the agreement that the reader asks about, or None.
 
     Raises:
-        ClaimsError: the folder or its agreement cannot be read, or is beyond the bounds.
+        ClaimsError: the folder or its agreement cannot be read, or is beyond the bounds, or is another agreement.
         MissingDependency: ``cryptography`` is not installed.
     """
     source = Folder(Path(folder))
     current = source.agreement()
+    check_expected(current.agreement, expect)
     others = {item.agreement.digest: item for item in source.agreements() if item.agreement.digest != current.agreement.digest}
     found = _Findings()
     books = _books(source, current, others, now, memory, found)
@@ -97,6 +100,9 @@ def compute(
         agreement=current.agreement, now=now, life=life, holds=holds, why=tuple(why), rows=tuple(rows),
         log_size=None if book.view is None else book.view.size, log_problem=book.log_problem,
         breaches=tuple(found.breaches), problems=tuple(source.problems), decisions=tuple(decisions),
+        chain=tuple(item.agreement for item in books),
+        log_date=None if book.view is None else book.view.signed.quorum_time(book.view.trust),
+        log_cosigners=() if book.view is None else tuple(sorted(book.view.signed.times.items())),
     )  # fmt: skip
 
 

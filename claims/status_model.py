@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from claims.agreement import Agreement
+from claims.inspect_count import Inspected
 from claims.life import Counted, Life
+from claims.report import LogSeen, Proof
 from claims.units import format_time
 
 __all__ = ["FORMAT", "ROW_STATES", "Row", "State"]
@@ -32,7 +34,8 @@ class Row:
         claim: SHA-256 of the claim file that was judged, or None.
         check: the failed check of a rejected claim, or None.
         epochs_published, epochs_ended, epochs_late: entries in the log, of how many epochs that have ended; how many came late.
-        inspections: (inspector, round, outcome) that count.
+        inspected: every inspection entry of it in the log, once it is proven otherwise.
+        proof: of the claim file, where it passed every check of its own, whatever inspectors or evidence say.
         opening_due: when a lab under inspection has to have opened, or None.
     """
 
@@ -53,8 +56,14 @@ class Row:
     epochs_published: int | None = None
     epochs_ended: int = 0
     epochs_late: int = 0
-    inspections: tuple[tuple[str, int, str], ...] = ()
+    inspected: tuple[Inspected, ...] = ()
     opening_due: int | None = None
+    proof: Proof | None = None
+
+    @property
+    def inspections(self) -> tuple[tuple[str, int, str], ...]:
+        """(inspector, round, outcome) that count."""
+        return tuple(sorted((item.inspector, item.round, item.outcome) for item in self.inspected if item.counts))
 
     def sentence(self) -> str:
         """The state and the reason, for a list of what stands in the way."""
@@ -91,6 +100,8 @@ class State:
         holds: "yes", "no" or "undecided"; ``why``: in words, each naming who.
         rows: by agreement (oldest first), lab and period; periods that have begun.
         log_size: entries of the verified log, or None; ``log_problem``: why it could not be used, or None.
+        chain: the agreements under which rows are judged, oldest first.
+        log_date: when the head in use had its quorum, or None; ``log_cosigners``: who cosigned it, and when.
         breaches: by others than a lab in a period: logs that fork, rival amendments.
         problems: files that count for nothing, and why.
         decisions: those that count, in order of when they take effect.
@@ -107,6 +118,20 @@ class State:
     breaches: tuple[str, ...]
     problems: tuple[str, ...]
     decisions: tuple[Counted, ...] = ()
+    chain: tuple[Agreement, ...] = ()
+    log_date: int | None = None
+    log_cosigners: tuple[tuple[str, int], ...] = ()
+
+    def log_seen(self, row: Row) -> LogSeen | None:
+        """The log as a reader of one row is told of it; None without one that can be used."""
+        if self.log_size is None or row.epochs_published is None:
+            return None
+        epochs = (row.epochs_ended, row.epochs_published, row.epochs_late)
+        return LogSeen(self.log_size, self.log_date, self.log_cosigners, *epochs, row.published)
+
+    def agreement_of(self, row: Row) -> Agreement:
+        """The agreement under which a row is judged."""
+        return next(item for item in (*self.chain, self.agreement) if item.digest == row.agreement)
 
     @property
     def held(self) -> bool:

@@ -9,24 +9,23 @@ from typing import Any
 
 from claims.agreement import Agreement, Lab
 from claims.claim import decode_claim
-from claims.entries import InspectionEntry, PublishedEntries
+from claims.entries import PublishedEntries
 from claims.errors import BadSignature, ClaimRejected, ClaimsError
 from claims.evidence import find_equivocations
-from claims.inspect_binding import heads_digest
+from claims.inspect_count import count_inspections
 from claims.signatures import check_signature
 from claims.status_folder import ClaimFile, Folder, SignedAgreement, Stored, read_stored
 from claims.status_model import Row
 from claims.tlog.errors import LogError
 from claims.tlog.reader import LogView, open_log
 from claims.units import format_time
-from claims.verify import Policy, verify_claim
+from claims.verify import check_claim
+from claims.verify_log import epoch_counts
 
 __all__ = ["Book", "judge_period"]
 
 MAX_CANDIDATES = 8
 """Signed claim files of one lab and period that are tried, where no log says which one was published."""
-OUTCOMES = {1: "passed", 2: "failed", 3: "refused"}
-FINDINGS = {"failed": "an inspection of it failed", "refused": "the lab did not open what was drawn"}
 
 
 @dataclass
@@ -139,21 +138,11 @@ def _calendar(book: Book, lab: Lab, period: int) -> Row:
 
 def _epochs(book: Book, lab: Lab, row: Row) -> Row:
     """Counts the epochs' entries in the log."""
-    agreement, now = book.agreement, book.now
-    first, last = agreement.period_epochs(row.period)
-    ended = max(0, min(last + 1, (now - agreement.start) // agreement.epoch_seconds) - first)
     if book.published is None:
-        return replace(row, epochs_ended=ended)
-    published = late = 0
-    allowed = None if agreement.deadlines is None else agreement.deadlines.epoch
-    for epoch in range(first, first + ended):
-        found = book.published.epoch(lab.name, epoch)
-        published += found is not None
-        if allowed is None:
-            continue
-        deadline = agreement.epoch_span(epoch)[1] + allowed
-        moment = now if found is None else book.committed(found[1], lab.name) or now
-        late += moment > deadline
+        first, last = book.agreement.period_epochs(row.period)
+        ended = (book.now - book.agreement.start) // book.agreement.epoch_seconds
+        return replace(row, epochs_ended=max(0, min(last + 1, ended) - first))
+    ended, published, late = epoch_counts(book.agreement, book.published, book.committed, lab.name, row.period, book.now)
     return replace(row, epochs_ended=ended, epochs_published=published, epochs_late=late)
 
 
@@ -274,20 +263,21 @@ def _verify_one(
     if book.agreement.log is not None:
         if roots_digest not in roots:
             return _unproven(book, replace(row, reason="its roots file is not here"))
-        options = {"log": book.published, "roots": read_stored(roots[roots_digest])}
+        options = {"published": book.published, "roots": read_stored(roots[roots_digest])}
     if previous is not None:
         options["previous"] = [read_stored(previous)]
         if row.period == book.agreement.first_period:
             options["previous_agreements"] = book.amended()
-    policy = Policy(previous_accepted=previous is not None)
     try:
-        report = verify_claim(
-            read_stored(stored), book.agreement, signatures=book.signed.signatures, policy=policy, **options
-        )
+        verdict, _ = check_claim(
+            read_stored(stored), book.agreement, signatures=book.signed.signatures, previous_accepted=previous is not None,
+            now=book.now, **options,
+        )  # fmt: skip
     except ClaimRejected as error:
         return replace(row, state="rejected", check=error.check, reason=error.what)
-    if not report.proven:
-        return replace(row, state="rejected", check="agreement", reason="; ".join(report.limitations()))
+    if verdict.missing:
+        return _unproven(book, replace(row, reason="; ".join(item.what for item in verdict.missing)))
+    row = replace(row, proof=verdict.proof)
     when = "" if row.published is None else f", published {format_time(row.published)}"
     return replace(row, state="proven", reason=f"proven{when}" + (", after its deadline" if row.late else ""))
 
@@ -297,91 +287,20 @@ def _verify_one(
 
 def _inspections(source: Folder, book: Book, lab: Lab, row: Row, records: dict[bytes, Stored]) -> Row:
     """Of a proven claim: whether its draw is due, and what eligible inspectors recorded of it."""
-    from claims.beacon import RoundRejected, round_after, time_of_round
-    from claims.inspection import settled
-
-    terms, agreement = book.agreement.inspection, book.agreement
-    if terms is None or book.published is None:
+    entry = None if book.published is None else book.published.claim(lab.name, row.period)
+    if book.published is None or entry is None:
         return row
-    first, last = agreement.period_epochs(row.period)
-    moments = []
-    for epoch in range(first, last + 1):
-        entry = book.published.epoch(lab.name, epoch)
-        moment = None if entry is None else book.committed(entry[1], lab.name)
-        if moment is None:
-            return replace(row, state="under inspection", reason=f"nothing dates the entry of epoch {epoch}: no round can be drawn")
-        moments.append(moment)
-    if row.published is None:
-        return replace(row, state="under inspection", reason="nothing dates the claim's entry: no round can be drawn")
-    moments.append(row.published)
-    try:
-        number = round_after(settled(agreement, row.period, max(moments)) + terms.margin)
-    except RoundRejected:
-        return replace(row, state="under inspection", reason="its commitments are dated after the last round that there is to draw from")
     claim = decode_claim(read_stored(book.verified[(lab.name, row.period)]))
-    heads = heads_digest(claim.meters, claim.head_after)
-    counted: list[tuple[str, int, str]] = []
-    for item, index in book.published.inspections(lab.name, row.period):
-        outcome = _outcome(source, book, item, index, number, records, heads)
-        if outcome == "passed" and any(conflict.first == item for conflict in book.published.conflicts):
-            source.note(f"log entry {index}: {item.author} signed another version of {item.title}: its pass does not count")
-        elif outcome is not None:
-            counted.append((item.author, item.round, outcome))
-    row = replace(row, inspections=tuple(sorted(counted)))
-    for who, _, outcome in row.inspections:
-        if outcome != "passed":
-            return replace(row, state="rejected", check="inspection", reason=f"{who} recorded that {FINDINGS[outcome]}")
-    drawn = time_of_round(number)
-    if book.now < drawn:
-        return row
-    opening = None if agreement.deadlines is None else drawn + agreement.deadlines.opening
-    row = replace(row, opening_due=opening)
-    if row.inspections:
-        return replace(row, reason=f"{row.reason}; inspected by {', '.join(who for who, _, _ in row.inspections)}")
-    if opening is not None and book.now > opening:
-        reason = f"overdue: no inspector has recorded round {number}; to be opened by {format_time(opening)}"
-    else:
-        reason = f"round {number} is drawn" + ("" if opening is None else f"; to be opened by {format_time(opening)}")
-    return replace(row, state="under inspection", reason=reason)
-
-
-def _outcome(
-    source: Folder, book: Book, item: InspectionEntry, index: int, number: int, records: dict[bytes, Stored], heads: bytes
-) -> str | None:
-    """The outcome of a logged inspection, if it counts; else None and a note.
-
-    A failure or refusal of an earlier possible round counts too: a log's host that hides heads moves dates, and with them the
-    round, later, and would else undo it.
-    """
-    from claims.beacon import round_after, time_of_round
-    from claims.inspect_record import Record, check_record, check_record_entry
-    from claims.inspection import settled
-
-    where = f"log entry {index}: {item.author}'s inspection of lab {item.lab}, period {item.period}"
-    outcome, terms, deadlines = OUTCOMES[item.outcome], book.agreement.inspection, book.agreement.deadlines
-    if item.round > number or (item.round < number and outcome == "passed") or terms is None:
-        source.note(f"{where}: of round {item.round}, and {number} is the one to draw from")
-        return None
-    if outcome == "refused":
-        moment = book.committed(index, item.lab)
-        if deadlines is None or moment is None or moment <= time_of_round(item.round) + deadlines.opening:
-            source.note(f"{where}: refused before the opening was due")
-            return None
-    if item.record not in records:
-        source.note(f"{where}: its record is not here")
-        return None
-    try:
-        record = Record.decode(read_stored(records[item.record]))
-        check_record(record, book.agreement)
-        check_record_entry(record, item)
-        wanted = (terms.draws, terms.slots, round_after(settled(book.agreement, item.period, record.committed) + terms.margin))
-    except ClaimsError as error:
-        source.note(f"{where}: {error.what}")
-        return None
-    if (record.draws, record.slots, record.round) != wanted:
-        source.note(f"{where}: not what was to be drawn: other draws, slots or round")
-        return None
-    if outcome == "passed" and record.heads != heads:
-        source.note(f"{where}: about other heads than the claim")
-        return None
-    return outcome
+    found = count_inspections(
+        book.agreement, book.published, book.committed, claim, entry[1],
+        lambda digest: read_stored(records[digest]) if digest in records else None, book.now,
+    )  # fmt: skip
+    for item in found.entries:
+        if not item.counts and item.why:
+            source.note(item.note(lab.name, row.period))
+    row = replace(row, inspected=found.entries, opening_due=found.opening_due)
+    if found.state == "failed":
+        return replace(row, state="rejected", check="inspection", reason=found.reason)
+    if found.state in ("waiting", "open"):
+        return replace(row, state="under inspection", reason=found.reason)
+    return replace(row, reason=f"{row.reason}; {found.reason}") if found.reason else row

@@ -30,7 +30,7 @@ from claims.tlog.cosign import cosign
 from claims.tlog.memory import LogMemory
 from claims.tlog.reader import open_log
 from claims.units import format_time
-from claims.verify import log_trust
+from claims.verify_log import log_trust
 
 ROUNDS = json.loads((Path(__file__).parents[1] / "vectors" / "drand_quicknet.json").read_text())["valid"]
 EPOCH, EPOCHS, DUE = 60, 3, time_of_round(1000)

@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 def test_verify_exit_codes(folder: Path) -> None:
     assert "REJECTED: proof" in run(folder, "verify", "alpha-0.claim", "-a", "a.toml", code=1)
     result = json.loads(run(folder, "verify", "alpha-0.claim", "-a", "a.toml", "--json", code=1))
-    assert result["accepted"] is False and result["check"] == "proof"
+    assert result["verdict"] == "REJECTED" and result["check"] == "proof" and result["shows"] == [] and result["period"] == 0
     (folder / "junk.claim").write_bytes(b"junk")
     assert "REJECTED: format" in run(folder, "verify", "junk.claim", "-a", "a.toml", code=1)
     assert "No such file" in run(folder, "verify", "none.claim", "-a", "a.toml", code=2)
@@ -47,9 +47,12 @@ def test_verify_exit_codes(folder: Path) -> None:
     (folder / "bad.toml").write_text(world.TEXT.replace("chips = 16", "chips = 0"))
     assert "bad.toml:" in run(folder, "verify", "alpha-0.claim", "-a", "bad.toml", code=2)
     run(folder, "verify", "alpha-0.claim", code=2)
-    run(folder, "verify", "alpha-0.claim", "-a", "a.toml", "-p", "two.claim", "--no-continuity", code=2)
+    digest = world.agreement().digest.hex()
+    assert "REJECTED: proof" in run(folder, "verify", "alpha-0.claim", "-a", "a.toml", "--expect", digest, code=1)
+    assert digest in run(folder, "verify", "alpha-0.claim", "-a", "a.toml", "--expect", "00" * 32, code=2)
+    run(folder, "verify", "alpha-0.claim", "-a", "a.toml", "--expect", "00", code=2)
     (folder / "a.sigs").unlink()
-    assert "not signed by alpha, beta" in run(folder, "verify", "alpha-0.claim", "-a", "a.toml", code=1)
+    assert "REJECTED: proof" in run(folder, "verify", "alpha-0.claim", "-a", "a.toml", code=1)
     (folder / "a.sigs").write_bytes(b"{}")
     run(folder, "verify", "alpha-0.claim", "-a", "a.toml", code=2)
 
@@ -142,18 +145,18 @@ def test_two_periods_by_commands_alone(tmp_path: Path) -> None:
     _period(tmp_path, 0, "hall-1,0,run-1,20000\nhall-1,2,,3600\n", "run-1,CHECKPOINT,base,1\n")
     _period(tmp_path, 1, "hall-1,5,run-2,1000\n", "run-2,CHECKPOINT,run-1,6\n")
     text = run(tmp_path, "verify", "alpha-0.claim", "-a", "agreement.toml")
-    assert text.startswith("ACCEPTED\n") and "proven      yes" in text
-    assert "NOT CHECKED" in run(tmp_path, "verify", "alpha-1.claim", "-a", "agreement.toml", code=1)
-    assert "proven      no" in run(tmp_path, "verify", "alpha-1.claim", "-a", "agreement.toml", "--no-continuity")
+    assert text.startswith("PROVEN\n") and "security" not in text and "shows" in text
+    assert "security" in run(tmp_path, "verify", "alpha-0.claim", "-a", "agreement.toml", "--verbose")
+    text = run(tmp_path, "verify", "alpha-1.claim", "-a", "agreement.toml", code=3)
+    assert text.startswith("INCOMPLETE\n  ? lab alpha's claim for period 0") and "--previous" in text and "shows" not in text
     text = run(tmp_path, "verify", "alpha-1.claim", "-a", "agreement.toml", "-p", "alpha-0.claim", "--json")
-    assert json.loads(text)["proven"] is True and json.loads(text)["security_bits"]["unique_decoding"] >= 100
-    text = run(tmp_path, "verify", "alpha-0.claim", "-a", "agreement.toml", "--proof-only")
-    assert text.startswith("ACCEPTED, NOT PROVEN")
+    assert json.loads(text)["verdict"] == "PROVEN" and json.loads(text)["security_bits"]["unique_decoding"] >= 100
     data = bytearray((tmp_path / "alpha-0.claim").read_bytes())
     data[-5000] ^= 1
     (tmp_path / "bad.claim").write_bytes(data)
     assert "REJECTED: signatures" in run(tmp_path, "verify", "bad.claim", "-a", "agreement.toml", code=1)
-    assert "REJECTED: proof" in run(tmp_path, "verify", "bad.claim", "-a", "agreement.toml", "--proof-only", code=1)
+    (tmp_path / "agreement.sigs").rename(tmp_path / "away")
+    assert "signatures of the agreement" in run(tmp_path, "verify", "alpha-0.claim", "-a", "agreement.toml", code=3)
     assert "private store" in run(tmp_path, "show", "alpha.store")
     text = run(tmp_path, "prove", "-s", "alpha.store", "-a", "agreement.toml", "-n", "0", "-k", "lab.key", code=2)
     assert "exists already" in text
@@ -173,7 +176,7 @@ def test_nothing_is_proven_where_a_file_is_in_the_way(tmp_path: Path) -> None:
 
 def test_names_of_files_write_no_lines_and_no_escape_sequences(folder: Path) -> None:
     """A name from a hostile folder, given by a pattern: neither a verdict of its own nor codes for the terminal."""
-    name = "x\x1b[2J\nACCEPTED\nproven      yes"
+    name = "x\x1b[2J\nPROVEN\nshows"
     (folder / name).write_bytes(b"")
     for arguments in (("verify", name), ("verify", "alpha-0.claim", name), ("show", name), ("evidence", name, name), ("meter", name)):
         done = subprocess.run(
@@ -182,7 +185,7 @@ def test_names_of_files_write_no_lines_and_no_escape_sequences(folder: Path) -> 
         )  # fmt: skip
         text = done.stdout + done.stderr
         assert done.returncode in (1, 2) and "\x1b" not in text and "Traceback" not in text
-        assert not any(line.startswith(("ACCEPTED", "proven")) for line in text.splitlines()), text
+        assert not any(line.startswith(("PROVEN", "shows")) for line in text.splitlines()), text
 
 
 def test_names_that_are_not_unicode_are_refused_in_one_line(folder: Path) -> None:

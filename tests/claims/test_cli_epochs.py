@@ -99,15 +99,15 @@ def test_a_period_in_public(folder: Path) -> None:
     run(folder, "lab", "close", *COMMON, "-n", 0)
     verify = ("verify", "alpha-0.claim", "-a", "agreement.toml")
     assert "alpha-0.entry" in run(folder, "prove", *COMMON, "-n", 0, "-k", "alpha.key")
-    assert "NOT CHECKED" in run(folder, *verify)
+    assert "? the log example.org/log, which shows" in run(folder, *verify, code=3)
     logged = (*verify, "--log", "log", "--log-memory", "rival.memory")
-    assert "REJECTED: log" in run(folder, *logged, code=1)
+    assert "which this copy of the log has not" in run(folder, *logged, code=3)
     publish(folder, "alpha-0.entry")
-    assert "proven      yes" in run(folder, *logged)
+    assert run(folder, *logged).startswith("PROVEN\n")
 
     run(folder, "log", "init", "fork", "--origin", "example.org/log", "-k", "log.key")
     run(folder, "log", "append", "fork", "alpha-0.entry", "-k", "log.key")
     run(folder, "log", "cosign", "fork", "-k", "cosign.key", "--name", "witness", "--memory", "other.memory", "-a", "agreement.toml")
-    text = run(folder, *verify, "--log", "fork", "--log-memory", "rival.memory", code=1)
-    assert "REJECTED: log" in text
+    text = run(folder, *verify, "--log", "fork", "--log-memory", "rival.memory", code=3)
+    assert "evidence against operator" in text and "it cannot be used: the log forked" in text
     assert "--log-memory needs --log" in run(folder, *verify, "--log-memory", "x", code=2)

@@ -74,6 +74,7 @@ def test_every_attempt_was_rejected_and_the_bribe_left_evidence(shown: tuple[Dem
         "signatures",
         "meters",
         "continuity",
+        "previous",
         "agreement",
     }
 

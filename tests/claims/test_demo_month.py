@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
 import shlex
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -16,11 +18,16 @@ from test_cli import run
 from claims.demo import MonthResult, run_month
 from claims.demo_month import PERIOD, ROUND
 from claims.entries import ClaimEntry, EpochEntry, InspectionEntry, decode_entry
-from claims.errors import ClaimsError
+from claims.errors import ClaimRejected, ClaimsError
 from claims.evidence import decode_evidence
 from claims.records import IDLE
 from claims.show import describe
+from claims.signatures import AgreementSignatures
 from claims.store import Store
+from claims.tlog.reader import open_log
+from claims.verify import verify_claim
+from claims.verify_folder import verify_in_folder
+from claims.verify_log import log_trust
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +63,7 @@ def test_each_lab_opened_to_another_what_the_real_round_drew(shown: tuple[MonthR
 def test_every_cheat_is_stopped_and_two_leave_evidence(shown: tuple[MonthResult, str]) -> None:
     result = shown[0]
     assert [item.check for item in result.caught] == [
-        "meters", "store", "log", "log", "log", "continuity", "meters", "signatures", "agreement",
+        "meters", "store", "log", "log", "log", "continuity", "meters", "signatures", "signatures",
     ]  # fmt: skip
     files = [item.evidence for item in result.caught if item.evidence is not None]
     assert len(files) == 2
@@ -80,6 +87,33 @@ def test_the_states_say_what_happened(shown: tuple[MonthResult, str]) -> None:
     assert states[("university-of-florida", PERIOD)].state == "proven"
     assert not any(row.epochs_late for state in (honest, caught) for row in state.rows)
     assert not honest.problems and not caught.problems
+
+
+def test_a_claim_has_one_verdict(shown: tuple[MonthResult, str]) -> None:
+    """Every row of both folders: from the folder, and from the single files of it, as ``status`` has it."""
+    for _, folder, state in shown[0].states:
+        terms = state.agreement
+        signatures = AgreementSignatures.decode((folder / "agreement.sigs").read_bytes())
+        records = {hashlib.sha256(data).digest(): data for data in (path.read_bytes() for path in folder.glob("inspections/*.record"))}
+        claimed = [row for row in state.rows if row.claim is not None]
+        assert len(claimed) == 3
+        for row in claimed:
+            path = folder / "claims" / f"{row.lab}-{row.period}.claim"
+            data, roots = path.read_bytes(), path.with_suffix(".roots").read_bytes()
+            word = {"proven": "PROVEN", "rejected": "REJECTED"}.get(row.state, "INCOMPLETE")
+            whole = verify_in_folder(data, folder, now=state.now)
+            assert (whole.word, whole.state, whole.inspections) == (word, row.state, row.inspected)
+            view = open_log(folder / "log", log_trust(terms), exclude={row.lab})
+            given: dict[str, Any] = {"signatures": signatures, "log": view, "roots": roots, "now": state.now}
+            if word == "REJECTED":
+                with pytest.raises(ClaimRejected) as caught:
+                    verify_claim(data, terms, records=records, **given)
+                assert caught.value.check == row.check == "inspection"
+            else:
+                alone = verify_claim(data, terms, records=records, **given)
+                assert (alone.word, alone.log, alone.notes, alone.inspections) == (word, whole.log, whole.notes, whole.inspections)
+            without = verify_claim(data, terms, **given)
+            assert [item.kind for item in without.missing] == ["record"] and len(without.inspections) == 1
 
 
 def test_the_printed_commands_work(shown: tuple[MonthResult, str]) -> None:

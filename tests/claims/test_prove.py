@@ -13,7 +13,7 @@ from claims.claim import sign_claim
 from claims.errors import ClaimRejected, ClaimsError
 from claims.prove import Made, make_claim
 from claims.registry import Opening, note_checkpoint, snapshot
-from claims.report import VerificationReport
+from claims.report import Verdict
 from claims.signatures import sign_agreement
 from claims.store import Draft, Store, Usage
 from claims.verify import verify_claim
@@ -34,7 +34,7 @@ def work(store: Store, agreement: Agreement, period: int, *names: str) -> None:
     store.add_usage(period, "hall-b", [Usage(epoch, store.tag(names[0]), 250, 2**47)])
 
 
-def verified(made: Made, agreement: Agreement, previous: tuple[bytes, ...] = ()) -> VerificationReport:
+def verified(made: Made, agreement: Agreement, previous: tuple[bytes, ...] = ()) -> Verdict:
     signatures = sign_agreement(LAB_KEY, agreement, None)
     return verify_claim(made.claim.encode(), agreement, signatures=signatures, previous=previous)
 

@@ -60,7 +60,7 @@ def test_the_path_of_a_lab_from_nothing(tmp_path: Path, monkeypatch: pytest.Monk
     for name in re.findall(r"\S+\.(?:toml|sigs|claim|roots)", copying):
         place = tmp_path / "FOLDER" / ("claims" if name.startswith("lab-a") else "") / name
         place.write_bytes((tmp_path / name).read_bytes())
-    assert "ACCEPTED\n" in run(tmp_path, "verify", "lab-a-0.claim", "--agreement", "agreement.toml")
+    assert "PROVEN\n" in run(tmp_path, "verify", "lab-a-0.claim", "--agreement", "agreement.toml")
     assert "THE STANDSTILL HOLDS" in run(tmp_path, "status", "FOLDER", "--now", "2026-02-01T00:00:00Z")
     run(tmp_path, "site", "FOLDER", "--out", "PAGE", "--now", "2026-02-01T00:00:00Z")
 

@@ -3,6 +3,7 @@ that notes its statement; tests/claims/test_cli.py proves and verifies for real.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -13,8 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from claims.agreement import Agreement
 from claims.agreement_file import parse_agreement
 from claims.claim import Claim, sign_claim
-from claims.errors import BadSignature, ClaimRejected, MalformedFile
+from claims.errors import BadSignature, ClaimRejected, ClaimsError, MalformedFile
 from claims.evidence import Equivocation, find_equivocations
+from claims.report import Verdict
 from claims.signatures import (
     AgreementSignatures,
     agreement_message,
@@ -24,7 +26,7 @@ from claims.signatures import (
     sign_agreement,
     sign_ledger_head,
 )
-from claims.verify import CHECKS, Policy, statement_of, verify_claim
+from claims.verify import CHECKS, check_expected, statement_of, verify_claim
 from zk.errors import ProofRejected
 from zk.options import STD
 
@@ -64,13 +66,25 @@ def rejected(check: str, claim: Claim, *previous: Claim, match: str = "", **opti
     assert caught.value.check == check
 
 
+def incomplete(kind: str, claim: Claim, *previous: Claim, match: str = "", **options: Any) -> Verdict:
+    """One thing is missing; the verdict says so, accuses nobody, and lists nothing as shown."""
+    verdict = verify(claim, *previous, **options)
+    assert verdict.word == "INCOMPLETE" and verdict.exit_code == 3 and [item.kind for item in verdict.missing] == [kind]
+    text = "\n".join(verdict.lines(verbose=True))
+    assert text.startswith("INCOMPLETE\n  ? ") and match in text and "shows" not in text and "reject" not in text.lower()
+    value = verdict.to_json()
+    assert value["verdict"] == "INCOMPLETE" and value["shows"] == value["does_not_show"] == [] and value["missing"][0]["kind"] == kind
+    return verdict
+
+
 def test_a_first_claim_is_proven(proofs: list[Any]) -> None:
     report = verify(world.claim(TERMS))
-    assert report.proven and report.continuity_text().startswith("checked")
-    assert report.security.unique_decoding.bits >= 100
+    assert report.proven and report.exit_code == 0 and report.proof.continuity == "starts at the agreement's opening head"
+    assert report.proof.security.unique_decoding.bits >= 100
     lines = report.lines()
-    assert lines[0] == "ACCEPTED" and any("no undeclared chip" in line for line in lines)
-    assert report.to_json()["proven"] is True
+    assert lines[0] == "PROVEN" and any("no undeclared chip" in line for line in lines) and "security" not in lines
+    assert "security" in report.lines(verbose=True)
+    assert report.to_json()["verdict"] == "PROVEN" and report.to_json()["shows"]
     statement = proofs[0]
     lab = TERMS.lab("alpha")
     assert (statement.log_rows, statement.total_cap, statement.freeze_level) == (16, lab.caps.total, lab.caps.freeze)
@@ -95,13 +109,12 @@ def test_format() -> None:
 def test_agreement() -> None:
     other = parse_agreement(world.TEXT.replace("two-labs", "two-labz"))
     rejected("agreement", world.claim(other), match="is about agreement")
-    rejected("agreement", world.claim(TERMS), match="not signed by alpha, beta", signatures=None)
+    incomplete("signatures", world.claim(TERMS), match="beside the agreement", signatures=None)
     half = sign_agreement(world.key(2), TERMS, None)
-    rejected("agreement", world.claim(TERMS), match="not signed by alpha", signatures=half)
-    report = verify(world.claim(TERMS), signatures=half, policy=Policy(unsigned_agreement=True))
-    assert not report.proven and report.lines()[0] == "ACCEPTED, NOT PROVEN" and "NOT SIGNED by alpha" in report.lines()[1]
+    incomplete("unsigned", world.claim(TERMS), match="by alpha: it is a draft", signatures=half)
+    rejected("proof", world.claim(TERMS, proof=b"bad"), signatures=half)
     forged = AgreementSignatures(TERMS.digest, {**SIGNED.signatures, "alpha": bytes(64)})
-    rejected("agreement", world.claim(TERMS), signatures=forged, policy=Policy(unsigned_agreement=True))
+    rejected("agreement", world.claim(TERMS), signatures=forged)
     rejected("agreement", world.claim(TERMS), signatures=world.signed(other))
     stranger = AgreementSignatures(TERMS.digest, {**SIGNED.signatures, "gamma": bytes(64)})
     rejected("agreement", world.claim(TERMS), signatures=stranger, match="not a party")
@@ -166,15 +179,14 @@ def test_no_message_serves_two_purposes() -> None:
 def test_continuity() -> None:
     first, second, third = (world.claim(TERMS, period) for period in range(3))
     rejected("continuity", world.claim(TERMS, before=world.head(3)), match="opening head")
-    rejected("continuity", second, match="NOT CHECKED")
-    report = verify(second, policy=Policy(no_continuity=True))
-    assert not report.proven and any("continuity: NOT CHECKED" in line for line in report.lines())
-    assert report.to_json()["continuity"]["result"] == "not checked"
+    assert incomplete("previous", second, match="alpha's claim for period 0").proof.continuity == "NOT CHECKED"
     assert verify(second, first).proven
-    rejected("continuity", third, second, match="NOT CHECKED before period 1")
-    known = verify(third, second, policy=Policy(previous_accepted=True))
-    assert known.proven and known.continuity_text().endswith("from period 1 on, which you accepted before")
-    assert verify(third, first, second).evidence.continuity == "opening head"
+    incomplete("previous", third, second, match="for period 0:")
+    incomplete("previous", third, match="for the periods 0 to 1: ")
+    incomplete("previous", third, match="--previous-accepted", previous_accepted=True)
+    known = verify(third, second, previous_accepted=True)
+    assert known.proven and known.proof.continuity.endswith("from period 1 on, which you accepted before")
+    assert "from the opening head, period 0 on" in verify(third, first, second).proof.continuity
     rejected("continuity", third, first, match="the one before")
     rejected("continuity", third, second, first)
     rejected("continuity", second, world.claim(TERMS, head_after=world.head(7)), match="head after")
@@ -187,14 +199,14 @@ def test_previous_proofs_are_verified_unless_accepted_before(proofs: list[Any]) 
     first, second = world.claim(TERMS, proof=b"bad"), world.claim(TERMS, 1)
     rejected("proof", second, first, match="previous claim, period 0")
     proofs.clear()
-    report = verify(second, first, policy=Policy(previous_accepted=True))
-    assert report.proven and "accepted before" in report.continuity_text() and len(proofs) == 1
+    report = verify(second, first, previous_accepted=True)
+    assert report.proven and "accepted before" in report.proof.continuity and len(proofs) == 1
 
 
 def test_a_previous_claim_over_an_invented_registry_proves_nothing() -> None:
     """A lab signs a second claim for period 1 that starts from nowhere, and period 2 on top of it."""
     invented = world.claim(TERMS, 1, before=world.head(5))
-    rejected("continuity", world.claim(TERMS, 2), invented, match="NOT CHECKED")
+    incomplete("previous", world.claim(TERMS, 2), invented)
     rejected("continuity", world.claim(TERMS, 2), world.claim(TERMS), invented, match="not the head after")
 
 
@@ -203,16 +215,16 @@ def test_amendments_continue_the_amended_agreement() -> None:
     later = parse_agreement(world.TEXT.replace("[pause]", amends).replace("1e23", "2e23"))
     first, second = world.claim(TERMS), world.claim(later, 1)
     assert verify(second, first, terms=later, previous_agreements=[TERMS]).proven
-    rejected("continuity", second, first, terms=later, match="was not given")
-    rejected("continuity", second, first, terms=later, previous_agreements=[later])
-    rejected("continuity", second, terms=later, match="NOT CHECKED")
+    incomplete("amended", second, first, terms=later, match=TERMS.digest.hex())
+    incomplete("amended", second, first, terms=later, previous_agreements=[later])
+    incomplete("previous", second, terms=later)
     rejected("period", world.claim(later, 0), terms=later)
     again = amends.replace(TERMS.digest.hex(), later.digest.hex()).replace("from_period = 1", "from_period = 2")
     last = parse_agreement(world.TEXT.replace("[pause]", again).replace("1e23", "3e23"))
     third = world.claim(last, 2)
     for chain in ([TERMS, later], [later, TERMS]):
         assert verify(third, first, second, terms=last, previous_agreements=chain).proven
-    rejected("continuity", third, first, second, terms=last, previous_agreements=[later], match="was not given")
+    incomplete("amended", third, first, second, terms=last, previous_agreements=[later])
     joined = parse_agreement(world.TEXT.replace("[pause]", amends).replace("log_rows = 16", "log_rows = 16\nsince_period = 1"))
     assert verify(world.claim(joined, 1, before=world.OPENING), terms=joined).proven
     shifted = parse_agreement(world.TEXT.replace("[pause]", amends).replace("00:00:00Z", "00:00:01Z"))
@@ -228,9 +240,10 @@ def test_a_new_opening_head_is_where_a_chain_begins() -> None:
     around = world.claim(later, 1)
     assert opening != world.OPENING and around.head_before == first.head_after
     rejected("continuity", around, terms=later, match="opening head")
-    for policy in (Policy(), Policy(previous_accepted=True)):
-        rejected("continuity", around, first, terms=later, previous_agreements=[TERMS], policy=policy, match="no claim before it counts")
-        rejected("continuity", world.claim(later, 2), first, around, terms=later, previous_agreements=[TERMS], policy=policy)
+    for accepted in (False, True):
+        given: dict[str, Any] = {"terms": later, "previous_agreements": [TERMS], "previous_accepted": accepted}
+        rejected("continuity", around, first, match="no claim before it counts", **given)
+        rejected("continuity", world.claim(later, 2), first, around, **given)
     start = world.claim(later, 1, before=opening)
     assert verify(start, terms=later).proven and verify(world.claim(later, 2), start, terms=later).proven
 
@@ -244,14 +257,27 @@ def test_an_amendment_corrected_before_it_began() -> None:
         right = parse_agreement(world.TEXT.replace("[pause]", amends).replace("1e23", "3e23"))
         before = [world.claim(TERMS, 0), world.claim(TERMS, 1), world.claim(wrong, 2)][:begin]
         assert verify(world.claim(right, begin), *before, terms=right, previous_agreements=[TERMS, wrong]).proven
-        rejected("continuity", world.claim(right, begin), *before, terms=right, previous_agreements=[wrong], match="was not given")
+        incomplete("amended", world.claim(right, begin), *before, terms=right, previous_agreements=[wrong])
 
 
-def test_proof_only_checks_no_signature_and_says_so() -> None:
-    unsigned = replace(world.claim(TERMS), signature=bytes(64))
-    report = verify(unsigned, signatures=None, policy=Policy(proof_only=True))
-    assert not report.proven and any("signatures: NOT CHECKED" in line for line in report.lines())
-    rejected("proof", world.claim(TERMS, proof=b"bad"), signatures=None, policy=Policy(proof_only=True))
+def test_without_cryptography_all_else_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    good, bad = world.claim(TERMS), world.claim(TERMS, proof=b"bad")
+    monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
+    incomplete("cryptography", good, match="pip install cryptography")
+    rejected("proof", bad)
+
+
+def test_a_period_that_is_not_over_is_not_proven() -> None:
+    end = TERMS.period_span(0)[1]
+    incomplete("period", world.claim(TERMS), now=end - 1, match="2026-01-02T00:00:00Z")
+    assert verify(world.claim(TERMS), now=end).proven
+
+
+def test_another_agreement_than_the_expected_one_is_refused() -> None:
+    check_expected(TERMS, None)
+    check_expected(TERMS, TERMS.digest)
+    with pytest.raises(ClaimsError, match=TERMS.digest.hex()):
+        check_expected(TERMS, bytes(32))
 
 
 def test_proof() -> None:

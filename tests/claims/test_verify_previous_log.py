@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import test_verify
@@ -15,12 +13,12 @@ from claims.agreement import Agreement
 from claims.agreement_file import parse_agreement
 from claims.claim import Claim, MeterHead
 from claims.commitments import lab_epoch_root, roots_digest
-from claims.entries import ClaimEntry, EpochEntry, encode_entry, sign_entry
+from claims.entries import ClaimEntry, EpochEntry, PublishedEntries, encode_entry, sign_entry
 from claims.errors import ClaimRejected
-from claims.report import VerificationReport
+from claims.report import Verdict
 from claims.roots import Roots
 from claims.signatures import sign_agreement, sign_ledger_head
-from claims.verify import Policy, verify_claim
+from claims.verify import check_claim
 
 proofs = test_verify.proofs
 AMENDS = f'[amends]\ndigest = "{TERMS.digest.hex()}"\nfrom_period = 1\n\n[pause]'
@@ -34,7 +32,7 @@ def logged(terms: Agreement, claim: Claim, roots: bytes = b"") -> bytes:
     return encode_entry(sign_entry(world.key(1), ClaimEntry(terms.digest, "alpha", claim.period, *digests)))
 
 
-def verify(terms: Agreement, entries: list[bytes], previous: Claim = FIRST, **policy: bool) -> VerificationReport:
+def verify(terms: Agreement, entries: list[bytes], previous: Claim = FIRST, accepted: bool = False) -> Verdict:
     """Alpha's claim of period 1 with its own part of the log, on top of ``entries`` and a previous claim."""
     digest = roots_digest(ROOTS)
     meters = tuple(
@@ -48,39 +46,40 @@ def verify(terms: Agreement, entries: list[bytes], previous: Claim = FIRST, **po
     signatures = None
     for seed in SEEDS.values():
         signatures = sign_agreement(world.key(seed), terms, signatures)
-    log: Any = SimpleNamespace(entries=shown)
-    return verify_claim(
-        claim.encode(), terms, signatures=signatures, previous=[previous.encode()], previous_agreements=[TERMS], log=log, roots=roots,
-        policy=Policy(**policy),
-    )  # fmt: skip
+    return check_claim(
+        claim.encode(), terms, signatures=signatures, previous=[previous.encode()], previous_agreements=[TERMS],
+        previous_accepted=accepted, published=PublishedEntries(terms, enumerate(shown)), roots=roots, now=terms.period_span(1)[1],
+    )[0]  # fmt: skip
+
+
+def missing(verdict: Verdict) -> tuple[str, str]:
+    """The one thing that is missing: its kind, and the line about it."""
+    (item,) = verdict.missing
+    return item.kind, item.line()
 
 
 @pytest.mark.parametrize("terms", [TERMS, parse_agreement(TEXT.replace("[pause]", AMENDS))], ids=["alone", "amended"])
 def test_only_the_logged_claim_is_gone_on_from(terms: Agreement) -> None:
     assert verify(terms, [logged(TERMS, FIRST)]).proven
-    for entries, words in (
-        ([], "is not in the log"), ([logged(TERMS, OTHER)], "not the one that the log names"),
-        ([logged(TERMS, FIRST), logged(TERMS, OTHER)], "two different versions"),
-    ):  # fmt: skip
-        with pytest.raises(ClaimRejected, match=words) as caught:
-            verify(terms, entries)
-        assert caught.value.check == "continuity"
-    assert verify(terms, [], previous_accepted=True).proven, "accepted before, perhaps with a longer log"
-    with pytest.raises(ClaimRejected, match="not the one that the log names"):
-        verify(terms, [logged(TERMS, OTHER)], previous_accepted=True)
+    with pytest.raises(ClaimRejected, match="two different versions") as caught:
+        verify(terms, [logged(TERMS, FIRST), logged(TERMS, OTHER)])
+    assert caught.value.check == "continuity"
+    kind, line = missing(verify(terms, []))
+    assert kind == "entry" and "alpha's claim for period 0, which this copy of the log has not" in line
+    assert verify(terms, [], accepted=True).proven, "accepted before, perhaps with a longer log"
+    for accepted in (False, True):
+        kind, line = missing(verify(terms, [logged(TERMS, OTHER)], accepted=accepted))
+        assert kind == "previous" and hashlib.sha256(OTHER.encode()).hexdigest() in line
 
 
 def test_another_log_before_the_amendment_is_not_checked() -> None:
     moved = parse_agreement(TEXT.replace("[pause]", AMENDS).replace(world.public(50), world.public(51)))
-    report = verify(moved, [])
-    assert not report.proven and "previous claims whose agreement has another log" in report.limitations()[0]
-    assert verify(moved, [], previous_accepted=True).proven
+    assert missing(verify(moved, []))[0] == "previous log"
+    assert verify(moved, [], accepted=True).proven
 
 
 def test_an_amendment_without_a_log_does_not_hide_that_one_was_agreed() -> None:
     """A lab that logged one claim could go on from another, had the log not to be asked for once the amendment drops it."""
     plain = parse_agreement(TEXT.replace(REGIME, "").replace("[pause]", AMENDS))
-    report = verify(plain, [logged(TERMS, OTHER)])
-    assert not report.proven and report.to_json()["limitations"] == report.limitations()
-    assert "previous claims whose agreement has another log" in report.limitations()[0]
-    assert verify(plain, [], previous_accepted=True).proven
+    assert missing(verify(plain, [logged(TERMS, OTHER)]))[0] == "previous log"
+    assert verify(plain, [], accepted=True).proven
