@@ -36,6 +36,7 @@ __all__ = [
     "Conflict",
     "DecisionEntry",
     "Entry",
+    "Identity",
     "EpochEntry",
     "InspectionEntry",
     "PublishedEntries",
@@ -303,7 +304,7 @@ def decode_entry(data: bytes) -> Entry:
 
 
 def check_entry(entry: Entry, agreement: Agreement) -> None:
-    """Check an entry against the agreement: digest, lab, epoch or period, author, that a decider decides, signature.
+    """Check an entry against the agreement: that it allows such entries, digest, lab, epoch or period, author, signature.
 
     Raises:
         ClaimRejected: check ``log``: it does not fit the agreement.
@@ -324,6 +325,8 @@ def check_entry(entry: Entry, agreement: Agreement) -> None:
                 raise ClaimRejected("period", f"lab {entry.lab} claims from period {agreement.lab(entry.lab).since_period} on")
     except ClaimRejected as error:
         raise ClaimRejected("log", f"{entry.title}: {error.what}") from None
+    if isinstance(entry, InspectionEntry) and agreement.inspection is None:
+        raise ClaimRejected("log", f"{entry.title}: the agreement has no inspections")
     if isinstance(entry, InspectionEntry) and entry.author == entry.lab:
         raise ClaimRejected("log", f"{entry.title}: no lab inspects itself")
     check_signature(entry.title, key, entry.signature, entry_message(entry))

@@ -19,6 +19,7 @@ from claims.entries import (
     AssentEntry,
     DecisionEntry,
     EpochEntry,
+    Identity,
     InspectionEntry,
     check_entry,
     decode_entry,
@@ -190,11 +191,16 @@ class TwoEntries:
         return f"{decode_entry(self.entries[0]).author} signed two versions of {decode_entry(self.entries[0]).title}"
 
     def against(self, agreement: Agreement) -> tuple[str, int] | None:
-        """The lab and the period whose claim it spoils; None where another party contradicts itself."""
+        """The lab and the period whose claim it spoils; None where an inspector contradicts itself: that voids its own word alone."""
         entry = decode_entry(self.entries[0])
         if isinstance(entry, (AssentEntry, DecisionEntry, InspectionEntry)):
             return None
         return entry.lab, entry.epoch // agreement.epochs_per_period if isinstance(entry, EpochEntry) else entry.period
+
+    @property
+    def identity(self) -> Identity:
+        """What the two entries are versions of."""
+        return decode_entry(self.entries[0]).identity
 
     def check(self, agreement: Agreement) -> None:
         """Check both entries against the agreement.

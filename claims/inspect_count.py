@@ -6,12 +6,12 @@ failure or refusal, its record checks (FORMATS-status.md). Where that record is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from claims.agreement import Agreement
 from claims.claim import Claim
-from claims.entries import OUTCOMES, InspectionEntry, PublishedEntries
+from claims.entries import OUTCOMES, Identity, InspectionEntry, PublishedEntries
 from claims.errors import ClaimsError
 from claims.inspect_binding import heads_digest
 from claims.units import format_time
@@ -64,7 +64,7 @@ class Inspections:
 
 def count_inspections(
     agreement: Agreement, published: PublishedEntries, committed: Committed, claim: Claim, claim_index: int,
-    record: Callable[[bytes], bytes | None], now: int,
+    record: Callable[[bytes], bytes | None], now: int, voided: Collection[Identity] = (),
 ) -> Inspections:  # fmt: skip
     """Judge the inspections of a claim that is proven otherwise.
 
@@ -73,6 +73,7 @@ def count_inspections(
         claim_index: of the claim's entry in the log.
         record: SHA-256 of a record file to its bytes, or None where it is not at hand.
         now: Unix seconds.
+        voided: inspections of which evidence shows that their author contradicted itself.
     """
     from claims.beacon import RoundRejected, round_after, time_of_round
     from claims.inspection import settled
@@ -91,7 +92,10 @@ def count_inspections(
     if number is None:
         entries = tuple(_unjudged(item, index, undated) for item, index in found)
         return Inspections("waiting", undated, entries)
-    judge = _Judge(agreement, published, committed, record, number, heads_digest(claim.meters, claim.head_after))
+    judge = _Judge(
+        agreement, committed, record, number, heads_digest(claim.meters, claim.head_after),
+        {*voided, *(conflict.first.identity for conflict in published.conflicts)},
+    )  # fmt: skip
     entries = tuple(judge.entry(item, index) for item, index in found)
     for item in entries:
         if item.counts and item.outcome != "passed":
@@ -139,14 +143,14 @@ def _unjudged(item: InspectionEntry, index: int, why: str) -> Inspected:
 
 @dataclass(frozen=True)
 class _Judge:
-    """Judges single entries. ``number``: the round that draws; ``heads``: digest of the claim's heads."""
+    """Judges single entries. ``number``: the round that draws; ``heads``: digest of the claim's heads; ``voided``: contradicted."""
 
     agreement: Agreement
-    published: PublishedEntries
     committed: Committed
     record: Callable[[bytes], bytes | None]
     number: int
     heads: bytes
+    voided: Collection[Identity]
 
     def entry(self, item: InspectionEntry, index: int) -> Inspected:
         base = _unjudged(item, index, "")
@@ -157,7 +161,7 @@ class _Judge:
         if data is None:
             return replace(base, counts=None, why="its record is not here")
         why = self._unsound(item, data)
-        if not why and base.outcome == "passed" and any(one.first == item for one in self.published.conflicts):
+        if not why and base.outcome == "passed" and item.identity in self.voided:
             why = f"{item.author} signed another version of {item.title}: its pass does not count"
         return replace(base, counts=not why, why=why)
 

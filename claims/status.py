@@ -20,7 +20,7 @@ from claims.decision import Content, Decision
 from claims.decision_log import logged_decisions
 from claims.entries import PublishedEntries
 from claims.errors import BadSignature, ClaimRejected, ClaimsError, UnreadableFile
-from claims.evidence import decode_evidence
+from claims.evidence import TwoEntries, decode_evidence
 from claims.files import ROOTS_LIMIT, SMALL_LIMIT
 from claims.life import Counted, Life, keeps_calendar, life_of, lifted_spans
 from claims.status_folder import RECORD_LIMIT, ClaimFile, Folder, SignedAgreement
@@ -275,11 +275,11 @@ def _logged_decisions(source: Folder, book: Book, files: dict[Content, Decision]
 
 def _read_evidence(source: Folder, books: Sequence[Book], found: _Findings) -> None:
     for path, data in source.parsed("evidence", ".evidence", EVIDENCE_LIMIT, bytes):
-        if not any(_log_evidence(data, book, found) or _equivocation(data, book, found) for book in books):
+        if not any(_log_evidence(data, book, found) or _equivocation(source, data, book, found) for book in books):
             source.note(f"{source.label(path)}: no evidence under these agreements")
 
 
-def _equivocation(data: bytes, book: Book, found: _Findings) -> bool:
+def _equivocation(source: Folder, data: bytes, book: Book, found: _Findings) -> bool:
     if len(data) > SMALL_LIMIT:
         return False
     try:
@@ -288,10 +288,11 @@ def _equivocation(data: bytes, book: Book, found: _Findings) -> bool:
     except ClaimsError:
         return False
     spoilt = item.against(book.agreement)
-    if spoilt is None:
-        found.breaches.append(f"evidence: {item.text}")
-    else:
+    if spoilt is not None:
         found.against[(book.agreement.digest, *spoilt)] = f"evidence: {item.text}"
+    elif isinstance(item, TwoEntries):
+        book.voided.add(item.identity)
+        source.note(f"evidence: {item.text}: its word on that counts for nothing")
     return True
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from claims.agreement import Agreement, Lab
 from claims.claim import decode_claim
-from claims.entries import PublishedEntries
+from claims.entries import Identity, PublishedEntries
 from claims.errors import BadSignature, ClaimRejected, ClaimsError
 from claims.evidence import find_equivocations
 from claims.inspect_count import count_inspections
@@ -30,7 +30,8 @@ MAX_CANDIDATES = 8
 
 @dataclass
 class Book:
-    """One agreement, its log, and what was found so far. ``verified``: the claim accepted for (lab, period)."""
+    """One agreement, its log, and what was found so far. ``verified``: the claim accepted for (lab, period);
+    ``voided``: inspections of which evidence shows that their author contradicted itself."""
 
     signed: SignedAgreement
     before: Book | None
@@ -41,6 +42,7 @@ class Book:
     lifted: list[tuple[int, int]] = field(default_factory=list)
     verified: dict[tuple[str, int], Stored] = field(default_factory=dict)
     waiting: set[tuple[str, int]] = field(default_factory=set)
+    voided: set[Identity] = field(default_factory=set)
     labs: dict[str, Book] = field(default_factory=dict)
 
     @property
@@ -293,7 +295,7 @@ def _inspections(source: Folder, book: Book, lab: Lab, row: Row, records: dict[b
     claim = decode_claim(read_stored(book.verified[(lab.name, row.period)]))
     found = count_inspections(
         book.agreement, book.published, book.committed, claim, entry[1],
-        lambda digest: read_stored(records[digest]) if digest in records else None, book.now,
+        lambda digest: read_stored(records[digest]) if digest in records else None, book.now, book.voided,
     )  # fmt: skip
     for item in found.entries:
         if not item.counts and item.why:

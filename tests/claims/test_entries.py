@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import world
 
+from claims.agreement import InspectionTerms
 from claims.entries import (
     AssentEntry,
     ClaimEntry,
@@ -26,7 +27,7 @@ from claims.entries import (
 )
 from claims.errors import BadSignature, ClaimRejected, MalformedFile
 
-TERMS = world.agreement()
+TERMS = replace(world.agreement(), inspection=InspectionTerms(8, 4, 0))
 ALPHA, BETA = world.key(1), world.key(2)
 A, B = b"a" * 32, b"b" * 32
 
