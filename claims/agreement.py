@@ -17,6 +17,7 @@ from functools import cached_property
 from claims.errors import ClaimRejected
 
 __all__ = [
+    "MAX_COSIGNATURES",
     "MAX_EPOCHS",
     "MAX_LABS",
     "MAX_LOG_ROWS",
@@ -49,6 +50,8 @@ MAX_EPOCHS = 2**24 - 1
 """Epochs of all periods together: an epoch is a 24-bit number."""
 MAX_METERS = 4096
 MAX_LABS = 256
+MAX_COSIGNATURES = 98
+"""Of the 100 signature lines that a head of the log may have, two are the log's."""
 MIN_LOG_ROWS, MAX_LOG_ROWS = 16, 22
 MIN_LEAVES, MAX_LEAVES = 2, 65536
 """Padded leaves of an epoch root, and padded slots of a registry's epoch head: powers of two."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from claims.agreement import (
     MAX_CAP,
     MAX_CHANGES,
+    MAX_COSIGNATURES,
     MAX_COVERAGE,
     MAX_DRAWS,
     MAX_DURATION,
@@ -28,34 +29,16 @@ from claims.agreement import (
     Lab,
 )
 from claims.canonical import is_name
+from claims.ed25519 import is_public_key
 from claims.text import is_prose
 from claims.units import format_time
 
-__all__ = ["is_origin", "is_public_key", "validate"]
+__all__ = ["is_origin", "validate"]
 
-_P = 2**255 - 19
-_D = -121665 * pow(121666, -1, _P) % _P
-_SMALL_ORDER_Y = frozenset({
-    0, 1, _P - 1,
-    0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
-    0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7,
-})  # fmt: skip
-"""y of the eight points whose order divides 8: under such a key anyone can sign."""
 _ORIGIN = re.compile(rf"[!-*,-~]{{1,{MAX_ORIGIN}}}")
 
 Fail = Callable[[str, str, str], Exception]
 """Makes the exception to raise from a field, what is wrong with it, and what to do."""
-
-
-def is_public_key(data: bytes) -> bool:
-    """Whether 32 bytes are a canonical Ed25519 point, on the curve and not of small order (RFC 8032, 5.1.3)."""
-    if len(data) != 32:
-        return False
-    y = int.from_bytes(data, "little") & (2**255 - 1)
-    if y >= _P or y in _SMALL_ORDER_Y:
-        return False
-    x_squared = (y * y - 1) * pow(_D * y * y + 1, -1, _P) % _P
-    return pow(x_squared, (_P - 1) // 2, _P) == 1
 
 
 def is_origin(text: str) -> bool:
@@ -196,7 +179,7 @@ def _log(agreement: Agreement, fail: Fail) -> None:
         raise fail("log", f"{log.origin!r} is not an origin", "printable ASCII without spaces and +, 1 to 128 characters")
     if log.operator not in {party.name for party in agreement.parties}:
         raise fail("log", f"its operator {log.operator!r} is no party", "add a [[party]] of that name")
-    _range("log", "cosignatures", log.cosignatures, 1, MAX_LABS, fail)
+    _range("log", "cosignatures", log.cosignatures, 1, MAX_COSIGNATURES, fail)
     cosigners = {party.name for party in agreement.parties if party.cosign_key is not None}
     for lab in agreement.labs:
         others = len(cosigners - {lab.name, log.operator})

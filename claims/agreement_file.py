@@ -9,27 +9,22 @@ from __future__ import annotations
 import datetime as _datetime
 import os
 import re
-import tomllib
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from claims import agreement as ag
-from claims.agreement_check import is_origin, is_public_key, validate
+from claims.agreement_check import is_origin, validate
 from claims.canonical import NAME_RULE, head_from_hex, is_name
+from claims.ed25519 import is_public_key
 from claims.errors import AgreementError, ClaimsError, MalformedFile
 from claims.files import AGREEMENT_LIMIT, read_bounded
 from claims.text import MAX_PROSE, is_prose
+from claims.toml import TomlError, parse_toml
 from claims.units import cap_from_text, peak_from_text, seconds_from_text, time_from_text
 
-__all__ = ["FORMAT", "is_public_key", "load_agreement", "parse_agreement"]
+__all__ = ["FORMAT", "load_agreement", "parse_agreement"]
 
 FORMAT = "standstill-agreement/3"
-MAX_DOTS = 16
-"""Dots of keys in one line; [lab.caps] has one."""
-_TEXTS = re.compile(
-    r"""#[^\n]*+|\"{3}(?:[^"\\]|\\.|"(?!""))*+"{0,5}|'{3}(?:[^']|'(?!''))*+'{0,5}|"(?:[^"\\\n]|\\.)*+"?|'[^'\n]*+'?""", re.DOTALL
-)
-"""Comments and texts of TOML; one that does not end goes to the end of its line or of the file."""
 T = TypeVar("T")
 
 
@@ -51,24 +46,14 @@ def load_agreement(path: str | os.PathLike[str]) -> ag.Agreement:
 
 def parse_agreement(text: str, source: str = "agreement.toml") -> ag.Agreement:
     """Parse and validate agreement text. Raises AgreementError naming ``source``, field and line."""
-    # tomllib takes time and memory by the square of a key's parts.
-    for number, line in enumerate(_TEXTS.sub(_newlines, text).split("\n"), 1):
-        if line.count(".") > MAX_DOTS:
-            raise AgreementError(source, "", number, f"a key with more than {MAX_DOTS} dots", "no field has so many")
     try:
-        values = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
-        line = re.search(r"at line (\d+)", str(error))
-        where = int(line[1]) if line else None
-        raise AgreementError(source, "", where, f"not TOML: {error}", "see https://toml.io") from None
+        values = parse_toml(text)
+    except TomlError as error:
+        raise AgreementError(source, "", error.line, error.what, error.hint) from None
     root = _Table(source, text, "", values)
     agreement = _agreement(root)
     validate(agreement, root.error)
     return agreement
-
-
-def _newlines(match: re.Match[str]) -> str:
-    return "\n" * match[0].count("\n")
 
 
 class _Table:
@@ -400,7 +385,7 @@ def _log(table: _Table) -> ag.LogTerms:
         table.string("origin", _origin),
         table.string("operator", _name),
         table.string("key", _key),
-        table.integer("cosignatures", 1, ag.MAX_LABS),
+        table.integer("cosignatures", 1, ag.MAX_COSIGNATURES),
     )
     table.end()
     return log

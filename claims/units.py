@@ -20,6 +20,7 @@ from fractions import Fraction
 from claims.errors import QuantityError
 
 __all__ = [
+    "TIME_PATTERN",
     "WORK_UNIT",
     "cap_from_text",
     "flop_from_text",
@@ -42,7 +43,8 @@ _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 _NUMBER = r"([0-9]{1,40})(?:\.([0-9]{1,40}))?(?:[eE]\+?([0-9]{1,2}))?"
 _FLOP = re.compile(_NUMBER + r" ?([kMGTPEZYRQ]?)FLOP(/s)?")
 _DURATION = re.compile(_NUMBER + r" ?(s|min|h|d)")
-_TIME = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})([Zz]|\+00:00)")
+TIME_PATTERN = r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})([Zz]|\+00:00)"
+_TIME = re.compile(TIME_PATTERN)
 
 
 def _number(whole: str, fraction: str | None, exponent: str | None) -> Fraction:

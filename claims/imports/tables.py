@@ -13,7 +13,6 @@ import functools
 import hashlib
 import io
 import re
-import tomllib
 import zoneinfo
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from claims.importers import ImportRefused, Row, read_bytes, read_rows
 from claims.imports.charge import Source
 from claims.imports.hostlist import HostListError, expand
 from claims.imports.inputs import name_of, read_input
+from claims.toml import TomlError, parse_toml
 
 __all__ = ["Clock", "JobMap", "NodeMap", "Place", "read_jobs", "read_nodes", "read_table", "table_rows", "unix_ms"]
 
@@ -225,9 +225,11 @@ def read_nodes(path: Path | None, default: str | None) -> NodeMap:
 def _toml_nodes(path: Path, nodes: NodeMap) -> NodeMap:
     data = read_bytes(path, MAX_MAP)
     try:
-        table = tomllib.loads(data.decode())
-    except (ValueError, RecursionError) as error:
-        raise ImportRefused(path.name, None, f"not TOML: {str(error)[:100]}", "as in FORMATS-imports.md") from None
+        table = parse_toml(data.decode())
+    except UnicodeDecodeError:
+        raise ImportRefused(path.name, None, "not UTF-8 text", "save the file as UTF-8") from None
+    except TomlError as error:
+        raise ImportRefused(path.name, error.line, error.what[:100], "as in FORMATS-imports.md") from None
     source = Source(path.name)
     entries, default = table.pop("nodes", []), table.pop("default", None)
     if table or not isinstance(entries, list) or not isinstance(default, str | None):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -36,6 +37,12 @@ class _Handler(SimpleHTTPRequestHandler):
     }
     server_version = "standstill"
     sys_version = ""
+
+    def guess_type(self, path: str | os.PathLike[str]) -> str:
+        """The log's heads are text, as C2SP tlog-tiles wants them served."""
+        place = Path(path)
+        head = place.name == "checkpoint" or place.parent.name == "checkpoints"
+        return "text/plain; charset=utf-8" if head else super().guess_type(path)
 
     def end_headers(self) -> None:
         for name, value in HEADERS.items():

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from claims.ed25519 import is_public_key
 from claims.text import is_key_name
 from claims.tlog.errors import LogError, LogRejected
 from claims.tlog.hashing import EMPTY_ROOT, HASH_BYTES
@@ -131,7 +132,7 @@ class LogTrust:
     Args:
         origin: the log's name in its checkpoints.
         key: its Ed25519 key, 32 bytes.
-        cosigners: key name to Ed25519 key of everyone whose cosignatures count. A key counts once, whatever its names.
+        cosigners: name to Ed25519 key of everyone whose cosignatures count. A key counts once, whatever names its lines have.
         quorum: cosignatures that a head needs; 0 believes the log alone.
 
     Raises:
@@ -146,8 +147,8 @@ class LogTrust:
     def __post_init__(self) -> None:
         if not is_origin(self.origin):
             raise LogError("a log's origin is 1 to 128 printable ASCII characters without spaces and plus")
-        if any(len(key) != 32 for key in (self.key, *self.cosigners.values())):
-            raise LogError("a log's and its cosigners' keys are 32 bytes each")
+        if not all(map(is_public_key, (self.key, *self.cosigners.values()))):
+            raise LogError("a log's and its cosigners' keys are usable Ed25519 public keys: canonical, on the curve, not of small order")
         if not all(is_key_name(name) for name in self.cosigners):
             raise LogError("a cosigner's name is empty or has spaces or a plus")
         if not 0 <= self.quorum <= len(set(self.cosigners.values()) - {self.key}):
@@ -203,11 +204,12 @@ class SignedCheckpoint:
         times: dict[str, int] = {}
         latest: dict[str, int] = {}
         for name, key in sorted(trust.cosigners.items()):
-            for item in note.by(VerifierKey(name, COSIGNATURE, key)):
+            for item in note.cosigned_by(key):
                 time = cosignature_time(note.text, item, key)
-                if time is None:
+                if time is not None:
+                    times[name], latest[name] = min(time, times.get(name, time)), max(time, latest.get(name, time))
+                elif item.name == name:
                     raise LogRejected(f"a cosignature of {name} on the checkpoint of size {head.size} does not verify")
-                times[name], latest[name] = min(time, times.get(name, time)), max(time, latest.get(name, time))
         dates = _head_dates(note, trust)
         return SignedCheckpoint(head, note, times, dict(trust.cosigners), latest, min(dates) if dates else None)
 

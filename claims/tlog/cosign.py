@@ -12,7 +12,7 @@ from claims.tlog.checkpoint import Checkpoint, LogTrust, SignedCheckpoint, cosig
 from claims.tlog.disk import Disk, lock
 from claims.tlog.errors import LogError, LogRejected
 from claims.tlog.memory import LogMemory
-from claims.tlog.note import COSIGNATURE, NOTE_LIMIT, SIGNATURES_LIMIT, Note, NoteSignature, VerifierKey
+from claims.tlog.note import COSIGNATURE, NOTE_LIMIT, SIGNATURES_LIMIT, Note, NoteSignature, VerifierKey, parse_lines
 from claims.tlog.reader import open_log
 from claims.tlog.source import FolderSource, open_source
 
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 __all__ = ["add_cosignatures", "cosign"]
+
+_LINE = "\u2014 ".encode()
+"""How a signature line begins. A head does not: its first line is the log's origin, which is ASCII."""
+_RECENT = 1024
+"""Stored heads that signature lines alone are tried on, from the newest."""
 
 
 def cosign(
@@ -59,18 +64,20 @@ def cosign(
 
 
 def add_cosignatures(folder: str | os.PathLike[str], trust: LogTrust, data: bytes) -> list[str]:
-    """Add the valid cosignatures of ``trust``'s cosigners on a note to the log's stored head of that size.
+    """Add the valid cosignatures of ``trust``'s cosigners to the log's stored head that they are on.
 
-    For the log's operator, who receives cosigned heads from cosigners elsewhere. Returns the names whose lines the note had.
+    For the log's operator, who receives them from cosigners elsewhere. ``data``: a cosigned head, or signature lines alone as
+    a C2SP witness answers with them; those belong to the newest stored head on which one verifies. Returns the names whose
+    lines were there.
 
     Raises:
         LogError: the log has no such stored head. LogRejected: the note is not of this log, a cosignature on it does not verify,
             or it is another head of that size than the log's.
     """
     place = Path(folder)
-    given = SignedCheckpoint.open(data, trust)
     with lock(place):
         source = FolderSource(place)
+        given = _beneath(source, trust, data) if data.startswith(_LINE) else SignedCheckpoint.open(data, trust)
         path = f"checkpoints/{given.head.size}"
         own = source.read(path, NOTE_LIMIT)
         if own is None:
@@ -78,9 +85,25 @@ def add_cosignatures(folder: str | os.PathLike[str], trust: LogTrust, data: byte
         stored = SignedCheckpoint.open(own, trust.alone()).note
         if stored.text != given.note.text:
             raise LogRejected(f"the given head of size {given.head.size} is not the log's", "two such heads are evidence of a fork")
-        lines = [i for n in given.times for i in given.note.by(VerifierKey(n, COSIGNATURE, trust.cosigners[n]))]
+        keys = [trust.cosigners[name] for name in given.times]
+        found = [(item, key) for key in keys for item in given.note.cosigned_by(key)]
+        lines = [item for item, key in found if cosignature_time(given.note.text, item, key) is not None]
         _write(place, given.head, [stored], lines)
     return sorted(given.times)
+
+
+def _beneath(source: FolderSource, trust: LogTrust, data: bytes) -> SignedCheckpoint:
+    """Signature lines alone, under the newest of the last stored heads on which a cosigner's line verifies."""
+    lines = parse_lines(data)
+    known = [(item, key) for key in trust.cosigners.values() for item in Note("", lines).cosigned_by(key)]
+    for size in reversed(source.sizes()[-_RECENT:]):
+        try:
+            note = Note.decode(source.read(f"checkpoints/{size}", NOTE_LIMIT) or b"")
+        except LogError:
+            continue
+        if any(cosignature_time(note.text, item, key) is not None for item, key in known):
+            return SignedCheckpoint.open(Note(note.text, (*note.by(trust.log_key), *lines)).encode(), trust)
+    raise LogRejected(f"no line is a known cosigner's on one of the last {_RECENT} heads of the log")
 
 
 def _stored(data: bytes | None, trust: LogTrust, text: str) -> Note | None:

@@ -8,6 +8,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from claims.ed25519 import is_public_key
 from claims.errors import BadSignature
 from claims.signatures import check_signature
 from claims.text import is_key_name
@@ -18,13 +19,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COSIGNATURE", "ED25519", "HEAD_DATE", "NOTE_LIMIT", "SIGNATURES_LIMIT", "Note", "NoteSignature", "VerifierKey",
-    "from_base64", "key_id", "sign_text", "to_base64", "verifies",
+    "from_base64", "key_id", "parse_lines", "sign_text", "to_base64", "verifies",
 ]
 
 NOTE_LIMIT = 64 * 1024
 """Bytes of the longest note that is read."""
-SIGNATURES_LIMIT = 128
-"""Signature lines of a note that is read, at most."""
+SIGNATURES_LIMIT = 100
+"""Signature lines of a note that is read or written, at most: existing tools refuse more."""
 ED25519 = 0x01
 COSIGNATURE = 0x04
 HEAD_DATE = b"\xffstandstill/head-date/v1"
@@ -78,6 +79,8 @@ class VerifierKey:
         data = from_base64(material, "a verifier key")
         if not is_key_name(name) or len(data) != 33 or data[0] not in (ED25519, COSIGNATURE):
             raise LogError("not a verifier key of a known type")
+        if not is_public_key(data[1:]):
+            raise LogError("a verifier key holds no usable Ed25519 public key: anyone could sign for it")
         found = VerifierKey(name, data[0], data[1:])
         if found.encode() != text:
             raise LogError("the ID of a verifier key is not that of its key")
@@ -123,6 +126,10 @@ class Note:
         """The lines under this key's name and ID, verified or not."""
         return [item for item in self.signatures if item.name == key.name and item.id == key.id]
 
+    def cosigned_by(self, key: bytes) -> list[NoteSignature]:
+        """The cosignature lines that name this key, verified or not. A cosigner's key name is its own choice."""
+        return [item for item in self.signatures if item.id == key_id(item.name, COSIGNATURE, key)]
+
     @staticmethod
     def decode(data: bytes) -> Note:
         """Parse a note; encoding it again gives the same bytes.
@@ -130,21 +137,36 @@ class Note:
         Raises:
             LogError: too long, not UTF-8, control characters, no or too many signatures, or a malformed line.
         """
-        if len(data) > NOTE_LIMIT:
-            raise LogError(f"a note is longer than {NOTE_LIMIT} bytes")
-        try:
-            text = data.decode("utf-8")
-        except UnicodeDecodeError:
-            raise LogError("a note is not UTF-8") from None
-        if any(c < " " and c != "\n" for c in text):
-            raise LogError("a note holds control characters")
-        body, separator, tail = text.rpartition("\n\n")
-        if not separator or not tail.endswith("\n"):
+        body, separator, tail = _text(data).rpartition("\n\n")
+        if not separator:
             raise LogError("a note has no signature lines")
-        lines = tail[:-1].split("\n")
-        if len(lines) > SIGNATURES_LIMIT:
-            raise LogError(f"a note has more than {SIGNATURES_LIMIT} signatures")
-        return Note(body + "\n", tuple(NoteSignature.parse(line) for line in lines))
+        return Note(body + "\n", _lines(tail))
+
+
+def parse_lines(data: bytes) -> tuple[NoteSignature, ...]:
+    """Signature lines alone, as a C2SP witness answers with them. Raises LogError as :meth:`Note.decode`."""
+    return _lines(_text(data))
+
+
+def _text(data: bytes) -> str:
+    if len(data) > NOTE_LIMIT:
+        raise LogError(f"a note is longer than {NOTE_LIMIT} bytes")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise LogError("a note is not UTF-8") from None
+    if any(c < " " and c != "\n" for c in text):
+        raise LogError("a note holds control characters")
+    return text
+
+
+def _lines(text: str) -> tuple[NoteSignature, ...]:
+    if not text.endswith("\n"):
+        raise LogError("a note has no signature lines")
+    lines = text[:-1].split("\n")
+    if len(lines) > SIGNATURES_LIMIT:
+        raise LogError(f"a note has more than {SIGNATURES_LIMIT} signatures")
+    return tuple(NoteSignature.parse(line) for line in lines)
 
 
 def sign_text(text: str, name: str, key: Ed25519PrivateKey) -> NoteSignature:

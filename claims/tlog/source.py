@@ -29,6 +29,8 @@ __all__ = ["FolderSource", "HttpSource", "Source", "open_source"]
 
 SIZES_LIMIT = 8 * 2**20
 _PAGE_LIMIT = 64 * 1024
+_GZIP_EXTRA = 64 * 1024
+"""Bytes that gzip's header may add to what does not compress; the limit of a file is for its decoded bytes."""
 _SIZE = re.compile(r"0|[1-9][0-9]{0,15}")
 
 
@@ -200,7 +202,9 @@ class HttpSource:
         target = parts.path + (f"?{parts.query}" if parts.query else "")
         connection.request("GET", target, headers={"Accept-Encoding": "gzip, identity", "User-Agent": "standstill"})
         response = connection.getresponse()
-        data = response.read((limit if response.status == 200 else _PAGE_LIMIT) + 1)
+        coding = (response.getheader("Content-Encoding") or "identity").lower()
+        most = limit if coding == "identity" else 2 * limit + _GZIP_EXTRA
+        data = response.read((most if response.status == 200 else _PAGE_LIMIT) + 1)
         whole = response.isclosed() and not response.length
         if response.will_close or not whole:
             self.close()
@@ -210,12 +214,11 @@ class HttpSource:
             return "redirect", (response.getheader("Location") or "").encode("latin-1", "replace")
         if response.status != 200:
             raise LogError(f"{url}: the host answers {response.status}")
-        if len(data) > limit:
+        if len(data) > most:
             raise LogError(f"{url}: larger than {limit} bytes")
         if response.length:
             raise LogError(f"{url}: the host broke off")
-        coding = (response.getheader("Content-Encoding") or "identity").lower()
-        if coding == "gzip":
+        if coding in ("gzip", "x-gzip"):
             return "data", _gunzip(data, limit, url)
         if coding != "identity":
             raise LogError(f"{url}: content encoding {coding!r} was not asked for")

@@ -9,7 +9,7 @@ from claims.tlog.hashing import HASH_BYTES, tree_root
 
 __all__ = [
     "BUNDLE_LIMIT", "ENTRY_LIMIT", "MAX_SIZE", "TILE_BYTES", "TILE_WIDTH", "TOTAL_LIMIT", "Levels",
-    "decode_bundle", "decode_tile", "encode_bundle", "entries_path", "tile_path", "tiles_of",
+    "decode_bundle", "decode_tile", "encode_bundle", "entries_path", "partial_tiles", "tile_path", "tiles_of",
 ]
 
 TILE_WIDTH = 256
@@ -57,6 +57,15 @@ def tiles_of(size: int, since: int = 0) -> Iterator[tuple[int, int, int]]:
         for index in range(since // TILE_WIDTH, (size + TILE_WIDTH - 1) // TILE_WIDTH):
             yield level, index, min(TILE_WIDTH, size - index * TILE_WIDTH)
         size, since, level = size // TILE_WIDTH, since // TILE_WIDTH, level + 1
+
+
+def partial_tiles(size: int) -> Iterator[tuple[int, int, int]]:
+    """(level, index, width) of the tiles of a tree of ``size`` leaves that are not full, one at most in each level."""
+    level = 0
+    while size:
+        if size % TILE_WIDTH:
+            yield level, size // TILE_WIDTH, size % TILE_WIDTH
+        size, level = size // TILE_WIDTH, level + 1
 
 
 class Levels:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -30,6 +30,7 @@ from claims.tlog.tiles import (
     Levels,
     encode_bundle,
     entries_path,
+    partial_tiles,
     tile_path,
     tiles_of,
 )
@@ -82,6 +83,7 @@ class LogWriter:
                 raise LogError(f"{place}: there is a log, or parts of one", "choose another folder; nothing was overwritten")
             writer.origin = origin
             writer._publish(Checkpoint(origin, 0, EMPTY_ROOT))
+            writer._tidy()
         except BaseException:
             writer.close()
             raise
@@ -152,6 +154,9 @@ class LogWriter:
         head = Checkpoint(self.origin, new, self._frontier.root())
         self._disk.replace(INTENT, f"standstill-log-intent/1\n{new} {head.root.hex()}\n".encode())
         self._publish(head, now)
+        for index in range(old // TILE_WIDTH, new // TILE_WIDTH):
+            self._drop_partial(entries_path(index))
+        self._disk.remove(INTENT)
         self._broken = False
         return old
 
@@ -178,8 +183,14 @@ class LogWriter:
         if current is None or self._own(current).head.size < head.size:
             self._disk.replace("checkpoint", note.encode())
         self.size, self.root = head.size, head.root
-        self._tidy()
-        self._disk.remove(INTENT)
+
+    def _drop_partial(self, full: str) -> None:
+        """Remove the partial bundles that a full one has replaced."""
+        place = self._disk.folder / f"{full}.p"
+        if place.is_dir():
+            for name in sorted(os.listdir(place)):
+                self._disk.remove(f"{full}.p/{name}")
+            os.rmdir(place)
 
     # ---- opening -----------------------------------------------------------------------------------------------
 
@@ -217,6 +228,8 @@ class LogWriter:
             raise LogRejected(f"{self._source}: the entries have another root than the head of size {head.size}")
         self._mend(head.size)
         self._publish(head)
+        self._tidy()
+        self._disk.remove(INTENT)
 
     def _intent(self) -> Checkpoint | None:
         data = self._source.read(INTENT, NOTE_LIMIT)
@@ -236,14 +249,21 @@ class LogWriter:
         for path, data in wanted:
             if self._source.read(path, 2 * len(data) + 1) != data:
                 self._disk.replace(path, data)
+        for path, tile in self._older_tiles(size).items():
+            if not os.path.lexists(self._disk.folder / path):
+                self._disk.replace(path, self._levels.tile(*tile))
+
+    def _older_tiles(self, size: int) -> dict[str, tuple[int, int, int]]:
+        """The partial tiles, by path, that heads published up to ``size`` are proven with; they stay when a full tile is there too."""
+        return {tile_path(*tile): tile for older in self._source.sizes() if older <= size for tile in partial_tiles(older)}
 
     def _tidy(self) -> None:
-        """Remove temporary files, the unpublished tail, and partial tiles that a full one has replaced."""
-        folder = self._disk.folder
+        """Remove temporary files, the unpublished tail, and partial bundles that a full one has replaced."""
+        folder, older = self._disk.folder, self._older_tiles(self.size)
         for base, _, names in os.walk(folder / "tile"):
             for name in names:
                 path = (Path(base) / name).relative_to(folder).as_posix()
-                if name.endswith(".tmp") or self._is_stray(path):
+                if name.endswith(".tmp") or self._is_stray(path, older):
                     self._disk.remove(path)
             if base.endswith(".p") and not os.listdir(base):
                 os.rmdir(base)
@@ -252,7 +272,7 @@ class LogWriter:
                 if name.startswith(".") and name.endswith(".tmp"):
                     self._disk.remove((place / name).relative_to(folder).as_posix())
 
-    def _is_stray(self, path: str) -> bool:
+    def _is_stray(self, path: str, older: Collection[str]) -> bool:
         match = _TILE.fullmatch(path)
         if match is None:
             return False
@@ -261,4 +281,4 @@ class LogWriter:
         here = (self.size >> (8 * level)) - index * TILE_WIDTH
         if match[3] is None:
             return here < TILE_WIDTH
-        return here >= TILE_WIDTH or int(match[3]) > here
+        return here >= TILE_WIDTH or int(match[3]) > here if match[1] == "entries" else path not in older

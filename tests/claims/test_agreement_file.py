@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claims.agreement import MAX_EPOCHS, Agreement
-from claims.agreement_file import is_public_key, load_agreement, parse_agreement
+from claims.agreement_file import load_agreement, parse_agreement
 from claims.decision import Decision
+from claims.ed25519 import is_public_key
 from claims.errors import AgreementError, ClaimRejected, UnreadableFile
 from claims.show import agreement_lines, describe
 from claims.signatures import AgreementSignatures
@@ -87,9 +88,9 @@ ERRORS = [
     ('agreement/3"', 'agreement/x"', "format", 'format', "none of the choices"),
     ('name = "two-labs"', 'name = "Two Labs"', "name", "name =", "not a name"),
     ('name = "two-labs"', "name = 7", "name", "name =", "is int"),
-    ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00", "start", "start", "not a time"),
-    ("2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00", "start", "start", "not a time"),
-    ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00.5Z", "start", "start", "not a time"),
+    ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00", "", "start", "not a time"),
+    ("2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00", "", "start", "not a time"),
+    ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00.5Z", "", "start", "not a time"),
     ("2026-01-01T00:00:00Z", "1767225600", "start", "start", "is int"),
     ('epoch = "1 h"', 'epoch = "0 h"', "epoch", "epoch =", "positive"),
     ('epoch = "1 h"', 'epoch = "1.0001 s"', "epoch", "epoch =", "whole"),

@@ -239,7 +239,7 @@ def signatures_and_keys() -> list[tuple[bytes, bytes, bytes]]:
 
 def test_keys_and_signatures_are_judged_alike() -> None:
     """Without the cofactor, as OpenSSL: a key of mixed order could otherwise split the two verifiers."""
-    from claims.agreement_check import is_public_key
+    from claims.ed25519 import is_public_key
     from claims.errors import BadSignature
     from claims.signatures import check_signature
 
@@ -260,7 +260,7 @@ def test_keys_and_signatures_are_judged_alike() -> None:
 
 def test_keys_of_small_order_are_refused_by_both() -> None:
     """Under such a key anyone can sign."""
-    from claims.agreement_check import is_public_key
+    from claims.ed25519 import is_public_key
     from tests.site import edwards as ed
 
     keys = [ed.encode(ed.multiply(n, ed.decode(ORDER_8))) for n in range(8)]

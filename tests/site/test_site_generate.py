@@ -233,7 +233,7 @@ def ask(address, path, method="GET"):
     return answer.status, answer.headers, answer.read()
 
 
-def test_served_on_this_machine_with_its_policy(server):
+def test_served_on_this_machine_with_its_policy(server, tmp_path):
     assert server[0] == "127.0.0.1"
     status, headers, body = ask(server, "/")
     assert status == 200 and body.startswith(b"<!doctype html>")
@@ -248,6 +248,12 @@ def test_served_on_this_machine_with_its_policy(server):
     ):
         status, headers, _ = ask(server, path)
         assert status == 200 and headers["Content-Type"].startswith(kind)
+    made = tmp_path / "site" / "files" / "log"
+    (made / "checkpoints").mkdir(parents=True, exist_ok=True)
+    text = "text/plain; charset=utf-8"
+    for path, kind in (("checkpoint", text), ("checkpoints/7", text), ("000", "application/octet-stream")):
+        (made / path).write_bytes(b"x")
+        assert ask(server, f"/files/log/{path}")[1]["Content-Type"] == kind
 
 
 @pytest.mark.parametrize("path", ["/files/", "/../secret", "/%2e%2e/secret", "/..%2fsecret", "/none", "/files/claims"])

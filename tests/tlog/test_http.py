@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 import socket
 import threading
 import time
@@ -19,6 +20,7 @@ from claims.tlog.errors import LogError, LogFork
 from claims.tlog.memory import LogMemory
 from claims.tlog.reader import open_log
 from claims.tlog.source import HttpSource, open_source
+from claims.tlog.tiles import TILE_BYTES
 from tests.tlog import logs
 
 
@@ -145,6 +147,35 @@ def test_answers_that_are_refused(serve: Callable[..., str], status: int, data: 
 
     with pytest.raises(LogError):
         HttpSource(serve(answering(reply)), 1, 3).read("checkpoint", 100 if len(data) < 1000 else 2000)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip", ""])
+def test_the_limit_is_for_decoded_bytes(serve: Callable[..., str], coding: str, chunked: bool) -> None:
+    """A full tile of hashes does not compress: gzip makes it longer than a tile may be. What unpacks to more is refused."""
+    tile, bomb = random.Random(1).randbytes(TILE_BYTES), bytes(20 * TILE_BYTES)
+
+    def reply(handler: BaseHTTPRequestHandler) -> None:
+        data = tile if handler.path == "/tile" else tile + b"x" if handler.path == "/long" else bomb
+        data = gzip.compress(data) if coding else data
+        headers = {"Content_Encoding": coding} if coding else {}
+        if not chunked:
+            return send(handler, 200, data, **headers)
+        handler.send_response(200)
+        for name, value in {"Transfer-Encoding": "chunked", **{k.replace("_", "-"): v for k, v in headers.items()}}.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        for at in range(0, len(data), 1000):
+            piece = data[at : at + 1000]
+            handler.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+        handler.wfile.write(b"0\r\n\r\n")
+
+    assert len(gzip.compress(tile)) > TILE_BYTES
+    source = HttpSource(serve(answering(reply)), 2, 4)
+    assert source.read("tile", TILE_BYTES) == tile
+    for path in ("long", "bomb"):
+        with pytest.raises(LogError, match="larger than"):
+            source.read(path, TILE_BYTES)
 
 
 def test_absent_gzip_and_kept_connections(serve: Callable[..., str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from claims.tlog.checkpoint import Checkpoint, sign_checkpoint
+from claims.tlog.checkpoint import Checkpoint, cosign_text, sign_checkpoint
 from claims.tlog.cosign import add_cosignatures, cosign
 from claims.tlog.errors import LogError, LogFork, LogRejected, LogRewind
 from claims.tlog.evidence import LogEvidence
@@ -204,6 +204,35 @@ def test_cosigning_from_a_copy_and_adding_at_the_operator(tmp_path: Path) -> Non
     late = logs.cosigned(mirror, "gamma", 70)
     add_cosignatures(folder, logs.trust(), late.encode())  # goes to the stored head, not onto the newer one
     assert open_log(folder, logs.trust(3)).size == 2 and open_log(folder, logs.trust()).signed.times == {}
+
+
+def test_signature_lines_alone_are_added_to_the_head_they_are_on(tmp_path: Path) -> None:
+    """A C2SP witness answers with its lines, without the head."""
+    folder = logs.make(tmp_path / "log", 2)
+    alpha = logs.cosigned(logs.copy(folder, tmp_path / "mirror"), "alpha", 100).signatures[-1]
+    logs.extend(folder, b"x")
+    newest = logs.cosigned(logs.copy(folder, tmp_path / "second"), "beta", 110)
+    named = cosign_text(newest.text, "example.org/w1", logs.key(103), 120)
+    stranger = cosign_text(newest.text, "stranger", logs.key(7), 130)
+    assert add_cosignatures(folder, logs.trust(), alpha.line().encode()) == ["alpha"]
+    given = "".join(item.line() for item in (newest.signatures[-1], named, stranger))
+    assert add_cosignatures(folder, logs.trust(), given.encode()) == ["beta", "gamma"]
+    view = open_log(folder, logs.trust(2))
+    assert view.size == 3 and view.signed.times == {"beta": 110, "gamma": 120} and view.history()[2].times == {"alpha": 100}
+    spoiled = replace(alpha, data=bytes(72)).line()
+    for data in (stranger.line(), spoiled, given + spoiled, given[:-1], given + "\n", given + "x\n"):
+        with pytest.raises(LogError):
+            add_cosignatures(folder, logs.trust(), data.encode())
+
+
+def test_no_head_gets_more_lines_than_tools_read(tmp_path: Path) -> None:
+    folder = logs.make(tmp_path / "log", 2)
+    note = Note.decode((folder / "checkpoint").read_bytes())
+    lines = [cosign_text(note.text, f"w{number}", logs.key(101), number) for number in range(110)]
+    add_cosignatures(folder, logs.trust(), "".join(item.line() for item in lines[: 100 - len(note.signatures)]).encode())
+    with pytest.raises(LogError, match="100 signatures"):
+        add_cosignatures(folder, logs.trust(), lines[100].line().encode())
+    assert len(Note.decode((folder / "checkpoint").read_bytes()).signatures) == 100
 
 
 def test_cosignatures_that_are_not_added(tmp_path: Path) -> None:

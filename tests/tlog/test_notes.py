@@ -194,6 +194,25 @@ def test_trust_that_cannot_be() -> None:
             LogTrust(logs.ORIGIN, logs.public(100), cosigners, quorum)
 
 
+WEAK = [(1).to_bytes(32, "little"), bytes(32), bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"),
+        (2**255 - 20).to_bytes(32, "little"), (2).to_bytes(32, "little"), b"\xff" * 32]  # fmt: skip
+"""Points of orders 1, 4, 8 and 2, what is no point, and what is not canonical: the gate of agreements refuses them all."""
+
+
+@pytest.mark.parametrize("weak", WEAK)
+def test_weak_keys_are_refused_wherever_they_come_from(weak: bytes) -> None:
+    everywhere = NoteSignature("alpha", key_id("alpha", COSIGNATURE, weak), (5).to_bytes(8, "big") + (1).to_bytes(32, "little") + bytes(32))
+    if weak == WEAK[0]:  # under the point of order 1, R = 1 and S = 0 sign every message
+        assert cosignature_time(TEXT, everywhere, weak) == 5
+    with pytest.raises(LogError, match="usable"):
+        LogTrust(logs.ORIGIN, logs.public(100), {"alpha": weak}, 1)
+    with pytest.raises(LogError, match="usable"):
+        LogTrust(logs.ORIGIN, weak)
+    for kind in (ED25519, COSIGNATURE):
+        with pytest.raises(LogError, match="usable"):
+            VerifierKey.decode(VerifierKey("alpha", kind, weak).encode())
+
+
 # ---- signatures on notes -----------------------------------------------------------------------------------------
 
 
@@ -232,6 +251,7 @@ def test_names_with_spaces_or_plus_are_refused() -> None:
 
 def test_note_bounds() -> None:
     unknown = NoteSignature("x", b"abcd", b"z")
+    assert SIGNATURES_LIMIT == 100  # golang.org/x/mod/sumdb/note reads no more
     full = cosigned(*[unknown] * (SIGNATURES_LIMIT - 1))
     assert SignedCheckpoint.open(full, logs.trust()).head == HEAD
     with pytest.raises(LogError):
@@ -251,6 +271,18 @@ def test_a_known_key_s_bad_line_spoils_the_note() -> None:
     ):
         with pytest.raises(LogRejected):
             SignedCheckpoint.open(cosigned(good, wrong), logs.trust(1))
+
+
+def test_a_cosigner_may_use_another_key_name() -> None:
+    """C2SP witnesses have names such as example.org/w1. The key counts, once, and only where the line verifies."""
+    line = cosign_text(TEXT, "example.org/w1", logs.key(101), 7)
+    assert SignedCheckpoint.open(cosigned(line), logs.trust(1)).times == {"alpha": 7}
+    both = SignedCheckpoint.open(cosigned(cosign_text(TEXT, "alpha", logs.key(101), 5), line), logs.trust(1))
+    assert both.times == {"alpha": 5} and not both.has_quorum(logs.trust(2)) and not both.has_quorum(logs.trust(1), ("alpha",))
+    broken = NoteSignature(line.name, line.id, line.data[:-1] + bytes([line.data[-1] ^ 1]))
+    assert SignedCheckpoint.open(cosigned(broken), logs.trust(1)).times == {}
+    elsewhere = NoteSignature("example.org/w2", line.id, line.data)
+    assert SignedCheckpoint.open(cosigned(elsewhere), logs.trust(1)).times == {}
 
 
 def test_a_signature_in_another_domain_does_not_count() -> None:

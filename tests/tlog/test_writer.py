@@ -21,7 +21,9 @@ import pytest
 from claims.tlog.checkpoint import SignedCheckpoint
 from claims.tlog.disk import Disk
 from claims.tlog.errors import LogBusy, LogError, LogRejected
+from claims.tlog.hashing import Frontier, tree_root
 from claims.tlog.reader import open_log
+from claims.tlog.tiles import decode_tile, tile_path
 from claims.tlog.writer import INTENT, LogWriter
 from tests.tlog import logs
 
@@ -315,6 +317,44 @@ def test_kills(tmp_path: Path) -> None:
 def test_hundreds_of_kills(tmp_path: Path) -> None:
     for seed in range(10):
         kill_often(tmp_path / str(seed), 40, seed)
+
+
+# ---- older heads ----------------------------------------------------------------------------------------------
+
+
+def exact_tile(folder: Path, size: int, level: int, index: int) -> list[bytes]:
+    """A tile as a client reads it that asks for the width which the tree of ``size`` has, and for nothing else."""
+    width = min(256, (size >> (8 * level)) - index * 256)
+    return decode_tile((folder / tile_path(level, index, width)).read_bytes(), width)
+
+
+def exact_root(folder: Path, size: int) -> bytes:
+    frontier = Frontier()
+    for index in range((size + 255) // 256):
+        for item in exact_tile(folder, size, 0, index):
+            frontier.append(item)
+    for level in range(1, 3):
+        for index in range(((size >> (8 * level)) + 255) // 256):
+            tile = exact_tile(folder, size, level, index)
+            below = [tree_root(exact_tile(folder, size, level - 1, index * 256 + at)) for at in range(len(tile))]
+            assert tile == below
+    return frontier.root()
+
+
+def test_every_published_head_is_proven_with_its_own_partial_tiles(tmp_path: Path) -> None:
+    folder = logs.make(tmp_path / "log", *[37] * 34)
+    heads_of = {size: head for size, head in open_log(folder, logs.trust()).history().items() if size}
+    assert len(heads_of) == 34
+
+    def check() -> None:
+        for size, head in heads_of.items():
+            assert exact_root(folder, size) == head.head.root
+
+    check()
+    assert not list(folder.glob("tile/entries/000.p"))  # bundles that a full one replaced are not kept
+    shutil.rmtree(folder / "tile/0/002.p")
+    LogWriter.open(folder, logs.LOG).close()  # opening writes them again: what an older version removed comes back
+    check()
 
 
 # ---- one writer, its own log, and damage -------------------------------------------------------------------------

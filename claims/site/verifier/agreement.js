@@ -14,6 +14,7 @@ const MAX_COVERAGE = 2 ** 48 - 1;
 const MAX_PROSE = 4 * 4000; // bytes
 const MAX_LISTED = 4096;
 const MAX_PARTIES = 256;
+const MAX_COSIGNATURES = 98;
 const MAX_ROOTS = 2 ** 21;
 
 /** The agreement of these bytes, validated like the text form; Rejected("agreement") for anything else. */
@@ -203,7 +204,7 @@ function checkLog(agreement, parties) {
   if (!log) return;
   if (!/^[!-*,-~]{1,128}$/.test(log.origin) || log.origin.endsWith("\n")) throw bad("the log's origin is not printable ASCII without spaces and +");
   if (!parties.has(log.operator)) throw bad("the log's operator is no party");
-  within("cosignatures", log.cosignatures, 1, MAX_PARTIES);
+  within("cosignatures", log.cosignatures, 1, MAX_COSIGNATURES);
   for (const lab of agreement.labs) {
     const others = agreement.parties.filter((p) => p.cosignKey && p.name !== lab.name && p.name !== log.operator);
     if (others.length < log.cosignatures) throw bad(`too few parties other than the operator and ${lab.name} cosign`);

@@ -5,7 +5,7 @@ import { isKeyName } from "./text.js";
 import { Rejected } from "./errors.js";
 
 const NOTE_LIMIT = 64 * 1024;
-const SIGNATURES_LIMIT = 128;
+const SIGNATURES_LIMIT = 100;
 const TYPE_LOG = 1;
 const TYPE_COSIGNATURE = 4;
 
@@ -36,10 +36,7 @@ function parseLine(line) {
 }
 
 const keyId = (name, type, key) => sha256(concat([utf8(`${name}\n`), Uint8Array.of(type), key])).subarray(0, 4);
-const linesOf = (lines, name, type, key) => {
-  const id = keyId(name, type, key);
-  return lines.filter((line) => line.name === name && equalBytes(line.id, id));
-};
+const linesOf = (lines, type, key) => lines.filter((line) => equalBytes(line.id, keyId(line.name, type, key)));
 
 /**
  * A head that the log signed. trust: {origin, key, cosigners: [{name, key, counts}]}.
@@ -65,20 +62,19 @@ export function openHead(data, trust) {
   const head = parseHead(text);
   if (head.origin !== trust.origin) throw bad("the head is of another log");
   const message = utf8(text);
-  const own = linesOf(lines, trust.origin, TYPE_LOG, trust.key);
+  const own = linesOf(lines, TYPE_LOG, trust.key).filter((line) => line.name === trust.origin);
   if (own.length === 0 || own.some((line) => !verifySignature(trust.key, line.data, message))) {
     throw bad(`the head of size ${head.size} is not signed by the log`);
   }
   let cosigned = 0;
   const times = new Map();
   for (const { name, key, counts } of trust.cosigners) {
-    const found = linesOf(lines, name, TYPE_COSIGNATURE, key);
-    for (const line of found) {
+    for (const line of linesOf(lines, TYPE_COSIGNATURE, key)) {
       const time = cosignatureTime(key, line.data, text);
-      if (time === null) throw bad(`a cosignature of ${name} on the head of size ${head.size} does not verify`);
-      times.set(name, Math.min(time, times.get(name) ?? time));
+      if (time !== null) times.set(name, Math.min(time, times.get(name) ?? time));
+      else if (line.name === name) throw bad(`a cosignature of ${name} on the head of size ${head.size} does not verify`);
     }
-    if (counts && found.length > 0) cosigned++;
+    if (counts && times.has(name)) cosigned++;
   }
   return { size: head.size, root: head.root, cosigned, times };
 }

@@ -1,0 +1,28 @@
+"""The one gate for Ed25519 public keys, whichever file or option they come from. Standard library only."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+__all__ = ["is_public_key"]
+
+_P = 2**255 - 19
+_D = -121665 * pow(121666, -1, _P) % _P
+_SMALL_ORDER_Y = frozenset({
+    0, 1, _P - 1,
+    0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
+    0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7,
+})  # fmt: skip
+"""y of the eight points whose order divides 8: under such a key anyone can sign."""
+
+
+@lru_cache(4096)
+def is_public_key(data: bytes) -> bool:
+    """Whether 32 bytes are a canonical Ed25519 point, on the curve and not of small order (RFC 8032, 5.1.3)."""
+    if len(data) != 32:
+        return False
+    y = int.from_bytes(data, "little") & (2**255 - 1)
+    if y >= _P or y in _SMALL_ORDER_Y:
+        return False
+    x_squared = (y * y - 1) * pow(_D * y * y + 1, -1, _P) % _P
+    return pow(x_squared, (_P - 1) // 2, _P) == 1
