@@ -97,7 +97,8 @@ def lineages(rows: Sequence[Row], prefix: str) -> list[Saved]:
     runs: dict[tuple[str, str | None], _Run] = {}
     taken: dict[str, int] = {}
     result: list[Saved] = []
-    segment = rows[0].get("segment")
+    mark = _segment_column(rows)
+    segment = rows[0].get(mark)
     for order, row in enumerate(rows):
         step = row.integer(step_column, "steps since training began")
         if step > MAX_STEPS:
@@ -106,11 +107,26 @@ def lineages(rows: Sequence[Row], prefix: str) -> list[Saved]:
         own, whole = (runs.setdefault(key, _Run()) for key in ((branch, run), (branch, None)))
         before = own.before(step) or whole.before(step) or (0, "")
         name = _name(row, prefix, branch_column, step, taken)
-        restart, segment = row.get("segment") != segment, row.get("segment")
+        restart, segment = row.get(mark) != segment, row.get(mark)
         result.append(Saved(row, branch, name, before[1], step - before[0], restart))
         for seen in (own, whole):
             seen.add(step, order, name)
     return result
+
+
+def _segment_column(rows: Sequence[Row]) -> str:
+    """The column whose change is a restart, or ""."""
+    return next((column for column in ("segment", "run_id") if column in rows[0].values), "")
+
+
+def _distinct(rows: Sequence[Row], report: Charged) -> list[Row]:
+    """Rows without those that repeat one, if a column tells which: steps alone may have been trained twice."""
+    if not rows or not set(rows[0].values) - {*_STEP, *_BRANCH}:
+        return list(rows)
+    found = {tuple(row.values.items()): row for row in reversed(rows)}
+    if len(found) < len(rows):
+        report.count("that repeat a row, taken once", len(rows) - len(found))
+    return sorted(found.values(), key=lambda row: row.line)
 
 
 def _name(row: Row, prefix: str, branch_column: str, step: int, taken: dict[str, int]) -> str:
@@ -143,10 +159,11 @@ def import_checkpoint_list(store: Store, agreement: Agreement, path: Path, optio
     if options.meter is not None:
         checked_meter(agreement, store.lab, options.meter, Source("--meter"))
     report = Charged()
+    rows = _distinct(rows, report)
     saved = lineages(rows, options.prefix)
     plan = _plan(agreement, saved, options)
     report.count("noted", len(saved))
-    report.notes += _remarks(saved, options)
+    report.notes += _remarks(saved, options, _segment_column(rows))
     carry_out(store, agreement, plan, kind="checkpoint-list", label=path.name, files=[digest], report=report)
     return report
 
@@ -201,7 +218,7 @@ def _merge(
         average = name
 
 
-def _remarks(saved: Sequence[Saved], options: ListOptions) -> list[str]:
+def _remarks(saved: Sequence[Saved], options: ListOptions, mark: str) -> list[str]:
     steps = [item.steps for item in saved if item.steps]
     usual = statistics.median_low(steps) if steps else 0
     gaps = [item for item in saved if item.steps > 2 * usual]
@@ -209,6 +226,10 @@ def _remarks(saved: Sequence[Saved], options: ListOptions) -> list[str]:
     if gaps:
         listed = ", ".join(f"{item.steps} steps before {item.name}" for item in gaps[:8])
         notes.append(f"{len(gaps)} gaps, charged in full to the row after: {listed}")
-    if any(item.restart for item in saved) and options.meter is not None:
+    restarts = sum(item.restart for item in saved)
+    if options.restart_seconds and (options.meter is None or not restarts):
+        why = f"column {mark} never changes" if mark else "the list has no column segment or run_id"
+        notes.append(f"--restart-seconds had no effect: {'without --meter no time is charged' if options.meter is None else why}")
+    elif restarts and options.meter is not None and not options.restart_seconds:
         notes.append("work lost between a last checkpoint and a restart is not in the list: --restart-seconds charges it")
     return notes

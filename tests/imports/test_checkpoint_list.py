@@ -85,6 +85,41 @@ def test_times_in_the_list_are_charged_from_row_to_row(store: Store, tmp_path: P
     assert [(draft.name, draft.epoch, draft.parents) for draft in store.drafts(0)] == [("a", 0, ()), ("b", 1, ("a",))]
 
 
+RUNS = Path(__file__).with_name("data") / "runs.csv"
+
+
+def test_another_run_id_is_a_restart(store: Store) -> None:
+    options = how(step_seconds=Fraction(1), chips=8, restart_seconds=Fraction(600))
+    report = import_checkpoint_list(store, AGREEMENT, RUNS, options)
+    assert sum(totals(store, AGREEMENT).values()) == 33_600_000 and "1 branches, 2 restarts" in report.notes
+    assert not any("had no effect" in note for note in report.notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "changes", "why"),
+    [
+        ("step\n10\n20\n", {}, "the list has no column segment or run_id"),
+        ("step,run_id\n10,a\n20,a\n", {}, "column run_id never changes"),
+        ("step,run_id\n10,a\n20,b\n", {"meter": None}, "without --meter no time is charged"),
+    ],
+)
+def test_restart_seconds_without_effect_are_said(store: Store, tmp_path: Path, text: str, changes: dict, why: str) -> None:
+    report = import_checkpoint_list(store, AGREEMENT, write(tmp_path, text), how(restart_seconds=Fraction(600), **changes))
+    assert f"--restart-seconds had no effect: {why}" in report.notes
+
+
+def test_identical_rows_are_one_and_said(store: Store, tmp_path: Path) -> None:
+    text = "step,run_id\n10,a\n20,a\n20,a\n10,a\n30,b\n"
+    report = import_checkpoint_list(store, AGREEMENT, write(tmp_path, text), how())
+    assert len(store.drafts(0)) == 3 and report.fates == {"noted": 3, "that repeat a row, taken once": 2}
+    assert sum(totals(store, AGREEMENT).values()) == 30 * 1500 * 512
+
+
+def test_steps_alone_that_repeat_are_charged_again(store: Store, tmp_path: Path) -> None:
+    import_checkpoint_list(store, AGREEMENT, write(tmp_path, "step\n10\n20\n10\n20\n"), how())
+    assert sum(totals(store, AGREEMENT).values()) == (20 + 10 + 10) * 1500 * 512
+
+
 def test_checkpoints_without_a_meter_are_only_noted(store: Store, tmp_path: Path) -> None:
     import_checkpoint_list(store, AGREEMENT, write(tmp_path, "Step\n10\n20\n"), how(meter=None))
     assert totals(store, AGREEMENT) == {} and len(store.drafts(0)) == 2
@@ -97,6 +132,7 @@ def test_checkpoints_without_a_meter_are_only_noted(store: Store, tmp_path: Path
     [
         ("", "the file is empty"),
         ("step\n", "no rows"),
+        ("step,run_id\n", "no rows"),
         ("steps\n5\n", "no column step"),
         ("step\nfive\n", "not a whole number"),
         ("step\n9999999999999\n", "are more than"),
