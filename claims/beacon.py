@@ -170,7 +170,11 @@ def parse_round(data: bytes) -> Round:
     number = values.get("round")
     if type(number) is not int or not 1 <= number <= MAX_ROUND:
         raise MalformedRound(f"round is not a whole number from 1 to {MAX_ROUND}")
-    return Round(number, _hex(values, "signature", 48), _hex(values, "randomness", 32))
+    signature = _hex(values, "signature", 48)
+    if "randomness" not in values:
+        hint = "it is SHA-256 of the signature in hex: add it; /v2/ answers leave it out, /<chain hash>/public/<round> has it"
+        raise MalformedRound("it has no field randomness", hint=hint)
+    return Round(number, signature, _hex(values, "randomness", 32))
 
 
 def _unique_fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -19,6 +19,8 @@ __all__ = ["MAX_HEADER", "BadSafetensors", "Tensor", "TensorHasher", "parse_head
 
 MAX_HEADER = 32 << 20
 """Longest header, bytes. Headers of published models have a few MiB at most."""
+MAX_TENSORS = 100_000
+"""Most tensors of a file: published models have some thousands. It bounds time and memory before anything is parsed."""
 _BITS = {
     "BOOL": 8, "U8": 8, "I8": 8, "U16": 16, "I16": 16, "F16": 16, "BF16": 16, "U32": 32, "I32": 32, "F32": 32,
     "U64": 64, "I64": 64, "F64": 64, "C64": 64, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "F8_E4M3FNUZ": 8,
@@ -54,10 +56,12 @@ def parse_header(header: bytes, data_size: int) -> list[Tensor]:
     """Tensors in the order of their data, whose ranges are checked to tile ``data_size`` bytes.
 
     Raises:
-        BadSafetensors: not JSON, a field of another type, ranges with gaps or overlaps, sizes that do not fit.
+        BadSafetensors: not JSON, too many tensors, a field of another type, ranges with gaps or overlaps, sizes that do not fit.
     """
     if not header.startswith(b"{"):
         raise BadSafetensors("the header does not begin with a brace")
+    if any(header.count(mark) > most * MAX_TENSORS for mark, most in ((b"{", 1), (b"[", 2), (b",", 32))):
+        raise BadSafetensors(f"the header has more than {MAX_TENSORS} tensors", "split the file")
     try:
         table = from_json(header, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
@@ -88,9 +92,11 @@ def _tensor(name: str, entry: object) -> Tensor:
     if not _naturals(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
         raise BadSafetensors(f"{where}: its data_offsets are not two ascending whole numbers")
     bits = _BITS.get(dtype)
-    elements = 1
-    for size in shape:
+    elements = 0 if 0 in shape else 1
+    for size in shape if elements else ():
         elements *= size
+        if elements > _U64:
+            raise BadSafetensors(f"{where}: its shape has more than 2^64 elements")
     if bits is not None and elements * bits != 8 * (offsets[1] - offsets[0]):
         raise BadSafetensors(f"{where}: {elements} x {dtype} do not fill {offsets[1] - offsets[0]} bytes")
     try:

@@ -44,6 +44,8 @@ FILES_DOMAIN = b"standstill/weights-files/v1"
 TENSORS_DOMAIN = b"standstill/weights-tensors/v1"
 MAX_FILES = 1_000_000
 MAX_DEPTH = 64
+MAX_TENSORS = 1_000_000
+"""Most tensors of a folder whose digests are asked for."""
 MAX_PATH = 4096
 CHUNK = 4 << 20
 
@@ -310,13 +312,17 @@ def digest_folder(
     memory = Progress.load(progress, folder) if progress is not None else None
     known = {} if memory is None else {f.path: d for f in found if (d := memory.recall(f, tensors, follow_links))}
     total, done = sum(file.size for file in found), sum(digest.size for digest in known.values())
+    named = sum(len(digest.tensors or ()) for digest in known.values())
     stop, lock = threading.Event(), threading.Lock()
 
     def work(file: Found) -> FileDigest:
-        nonlocal done
+        nonlocal done, named
         digest = hash_file(file, tensors=tensors, follow_links=follow_links, stop=stop)
         with lock:
             done += file.size
+            named += len(digest.tensors or ())
+            if named > MAX_TENSORS:
+                raise WeightsError("", f"the folder has more than {MAX_TENSORS} tensors", "digest it without --tensors")
             if memory is not None:
                 memory.remember(file, digest, follow_links)
             if report is not None:

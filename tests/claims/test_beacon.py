@@ -196,7 +196,7 @@ def test_parse_reads_any_layout() -> None:
         (file(signature=VALID[1000]["signature"][2:]), "signature is not 96"),
         (file(signature=" " + VALID[1000]["signature"][1:]), "signature is not 96"),
         (file(randomness=VALID[1000]["randomness"] + "00"), "randomness is not 64"),
-        (file(randomness=None), "randomness is not 64"),
+        (file(randomness=None), "no field randomness.*SHA-256 of the signature"),
     ],
 )
 def test_malformed_files_are_refused(data: bytes, words: str) -> None:

@@ -124,11 +124,11 @@ def test_weights(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("weights", "check", "ckpt", digest) == 0 and run("weights", "check", "ckpt", "--manifest", "m") == 0
     assert run("weights", "check", "ckpt") == 2 and run("weights", "check", "ckpt", "xyz") == 2
     (lab / "ckpt" / "w.bin").write_bytes(b"moved on")
-    (lab / "ckpt" / "v.bin").write_bytes(b"")
+    (lab / "ckpt" / "v.txt").write_bytes(b"")
     capsys.readouterr()
     assert run("weights", "check", "ckpt", digest) == 1 and "REJECTED: weights" in capsys.readouterr().err
     assert run("weights", "check", "ckpt", "--manifest", "m") == 1
-    assert capsys.readouterr().out.splitlines() == ["new  v.bin", "changed  w.bin"]
+    assert capsys.readouterr().out.splitlines() == ["new  v.txt", "changed  w.bin"]
     os.mkfifo(lab / "ckpt" / "pipe")
     assert run("weights", "digest", "ckpt") == 2 and "not a regular file" in capsys.readouterr().err
 

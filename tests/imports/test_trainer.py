@@ -107,7 +107,8 @@ def test_states_without_flos_are_shared_by_steps(store: Store, tmp_path: Path) -
     [
         ({"total_flos": 1e30}, "chips at peak can have computed 1.61353e20 FLOP|chips at peak"),
         ({"total_flos": float("nan")}, "total_flos"),
-        ({"total_flos": float("inf")}, "total_flos"),
+        ({"total_flos": float("inf")}, "total_flos is inf, and has to be a finite number"),
+        ({"log_history": [{"step": 5, "total_flos": float("inf")}]}, "total_flos is inf, and has to be a finite number"),
         ({"total_flos": -1.0}, "total_flos"),
         ({"total_flos": "1e17"}, "total_flos"),
         ({"global_step": -1}, "global_step"),

@@ -214,10 +214,44 @@ def test_parts_of_a_checkpoint_must_be_there(tmp_path: Path) -> None:
         (good | {name: b"[" * 100_000}, "not JSON"),
         (good | {name: b"\xff"}, "not JSON"),
         ({"pytorch_model.bin.index.json": b'{"weight_map": {"a": "p.bin"}}'}, "its shard p.bin is missing"),
+        ({"pytorch_model.bin.index.json": b'{"weight_map": {"a": "p.bin"}}', "p.bin": b""}, "of weights that is empty"),
+        ({"m.safetensors": b""}, "of weights that is empty"),
+        ({f"m-0000{n}-of-00003.bin": b"x" for n in (1, 3)}, "2 of the 3 shards m-\\*-of-00003.bin are there"),
+        ({f"m-0000{n}-of-00002.bin": b"x" for n in (1, 3)}, "2 of the 2 shards"),
+        (
+            {"b.bin.index.json": b'{"weight_map": {"a": "m-00001-of-00002.bin"}}'}
+            | {f"m-0000{n}-of-00002.bin": b"x" for n in (1, 2)},
+            "it names 1 of the 2 shards",
+        ),
     ]
     for number, (files, message) in enumerate(bad, 3):
         with pytest.raises(WeightsError, match=message):
             digest_folder(write(tmp_path / str(number), files))
+
+
+def test_numbered_shards_that_are_all_there_are_read(tmp_path: Path) -> None:
+    for start in (0, 1):
+        files = {f"m-{start + n:05d}-of-00003.bin": b"x" for n in range(3)}
+        assert digest_folder(write(tmp_path / str(start), files)).digest == recomputed(files)
+
+
+def test_tensors_of_a_folder_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_TENSORS", 2)
+    folder = write(tmp_path / "m", {"model.safetensors": safetensors(A)})
+    assert digest_folder(folder)
+    with pytest.raises(WeightsError, match="more than 2 tensors"):
+        digest_folder(folder, tensors=True)
+
+
+def test_a_header_of_too_many_tensors_is_refused_before_it_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def parse(*_: object, **__: object) -> None:
+        raise AssertionError("parsed")
+
+    monkeypatch.setattr("claims.imports.safetensors.from_json", parse)
+    one = b'"t%d":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}'
+    for header in (b",".join(one % n for n in range(100_001)), b'"a":[' + b"[]," * 300_000 + b"[]]", b'"a":[' + b"0," * 4_000_000 + b"0]"):
+        with pytest.raises(BadSafetensors, match="more than 100000 tensors"):
+            parse_header(b"{" + header + b"}", 0)
 
 
 # ---- safetensors -----------------------------------------------------------------------------------------
@@ -234,12 +268,14 @@ def _one(**changes: object) -> bytes:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "ends too early"),
+        (b"", "a file of weights that is empty"),
         (b"1234567", "ends too early"),
         (_raw(b"{}", length=2**63), "is said to have"),
         (_raw(b"{}", length=3), "is said to have"),
         (_raw(b"", length=0), "is said to have"),
         (_raw(b"{]"), "not JSON"),
+        (_raw(_one(shape=[2**64 - 1] * 255), b"ab"), "more than 2.64 elements"),
+        (_raw(_one(shape=[2**64 - 1] * 254 + [0]), b"ab"), "0 x U8 do not fill 2 bytes"),
         (_raw(b'{"a":' * 100_000), "not JSON"),
         (_raw(b"[]"), "begin with a brace"),
         (_raw(b" {}"), "begin with a brace"),
@@ -254,7 +290,7 @@ def _one(**changes: object) -> bytes:
         (_raw(_one(data_offsets=[0, 2**70]), b"12"), "data_offsets"),
         (_raw(_one(data_offsets=[False, 2]), b"12"), "data_offsets"),
         (_raw(_one(shape=[3]), b"12"), "3 x U8 do not fill 2 bytes"),
-        (_raw(_one(shape=[2**63, 2**63, 2]), b"12"), "do not fill"),
+        (_raw(_one(shape=[2**63, 2**63, 2]), b"12"), "more than 2.64 elements"),
         (_raw(_one(shape=2), b"12"), "shape"),
         (_raw(_one(shape=[1] * 256), b"12"), "shape"),
         (_raw(_one(dtype="F4"), b"12"), "2 x F4 do not fill"),
