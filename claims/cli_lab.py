@@ -70,7 +70,7 @@ def lab_init(name: str, store_path: Path, opening: tuple[str, ...], since_period
 @period_option
 def lab_status(store_path: Path, agreement_path: Path, period: int) -> None:
     """PRIVATE: figures of a period and what stands in the way of a claim. For the lab's eyes only."""
-    from claims.registry import unplaced
+    from claims.lineage import unplaced
     from claims.units import format_work
     from claims.witness import period_figures
 
@@ -99,13 +99,19 @@ def lab_status(store_path: Path, agreement_path: Path, period: int) -> None:
 @store_option
 @agreement_argument
 @period_option
-@click.option("--parent", help="Checkpoint it was started from, where it has no earlier snapshot.")
-@click.option("--genesis", metavar="COMMITMENT:ROUND", help="What seeded its initial weights (standstill genesis), without a parent.")
+@click.option("--parent", help="Checkpoint it was started from, where neither its own note nor an earlier snapshot says so.")
+@click.option("--root", is_flag=True, help="It was started from nothing.")
+@click.option("--branch", type=click.Choice(["yes", "no"]), help="As in a checkpoint file.")
+@click.option("--genesis", metavar="COMMITMENT:ROUND", help="What seeded its initial weights (standstill genesis): started from nothing.")
 def lab_snapshot(
-    checkpoint: str, store_path: Path, agreement_path: Path, period: int, parent: str | None, genesis: str | None
-) -> None:
-    """Close unfinished work toward CHECKPOINT at the end of a period."""
-    from claims.registry import snapshot
+    checkpoint: str, store_path: Path, agreement_path: Path, period: int, parent: str | None, root: bool, branch: str | None,
+    genesis: str | None,
+) -> None:  # fmt: skip
+    """Close unfinished work toward CHECKPOINT at the end of a period.
+
+    It begins where the work began: at its last snapshot, or at the parent noted for CHECKPOINT; else give --parent or --root.
+    """
+    from claims.lineage import snapshot
     from claims.store import Genesis
 
     origin = None
@@ -115,7 +121,9 @@ def lab_snapshot(
             raise click.UsageError("--genesis is 64 hex digits, a colon, and a drand round")
         origin = Genesis(bytes.fromhex(found[1]), int(found[2]))
     with _store(store_path) as store:
-        out(f"closed as {snapshot(store, _load_agreement(agreement_path), period, checkpoint, parent, genesis=origin)}")
+        terms, starts = _load_agreement(agreement_path), None if branch is None else branch == "yes"
+        closed = snapshot(store, terms, period, checkpoint, parent, root=root, branch=starts, genesis=origin)
+        out(f"closed as {closed}, from {' and '.join(store.noted_as(closed).parents) or 'nothing'}")
 
 
 @lab.command("close")
@@ -254,7 +262,7 @@ def import_checkpoint_file(path: Path, store_path: Path, agreement_path: Path) -
     from claims.importers import import_checkpoints
 
     with _store(store_path) as store:
-        out(f"{import_checkpoints(store, _load_agreement(agreement_path), path)} checkpoints noted")
+        out(import_checkpoints(store, _load_agreement(agreement_path), path).text())
 
 
 @contextlib.contextmanager

@@ -21,8 +21,9 @@ from claims.demo_data import LabPlan, Window, chip_peaks, slug
 from claims.files import write_atomic
 from claims.importers import ImportReport, import_checkpoints, import_usage
 from claims.keys import generate_key_file, load_key_file, public_bytes, public_text
+from claims.lineage import snapshot, unplaced
 from claims.meter import SoftwareMeter
-from claims.registry import close_period, open_registry, opening_head, snapshot, unplaced
+from claims.registry import close_period, open_registry, opening_head
 from claims.signatures import AgreementSignatures, sign_agreement
 from claims.store import Store
 from claims.units import WORK_UNIT
@@ -138,7 +139,7 @@ def keep_books(lab: DemoLab, agreement: Agreement) -> ImportReport:
 def settle(lab: DemoLab, agreement: Agreement, period: int) -> list[str]:
     """End a period: snapshot unfinished work, have every meter sign, close the registry. Returns the snapshots' names."""
     snapshots = [
-        snapshot(lab.store, agreement, period, name, lab.plan.parents[name]) for name in unplaced(lab.store, period)
+        snapshot(lab.store, agreement, period, name) for name in unplaced(lab.store, period)
     ]
     for meter in lab.meters:
         meter.seal(lab.store, agreement, period)

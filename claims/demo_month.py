@@ -28,8 +28,9 @@ from claims.inspect_draw import Drawn, draw_committed, load_round
 from claims.inspect_material import StoreMaterial
 from claims.inspect_open import CheckedOpening, Opening, check_claim_heads, check_opening, make_opening
 from claims.inspect_record import Record, make_record, record_entry
+from claims.lineage import snapshot, unplaced
 from claims.prove import make_claim, roots_of
-from claims.registry import close_period, snapshot, unplaced
+from claims.registry import close_period
 from claims.report import Verdict
 from claims.signatures import AgreementSignatures
 from claims.tlog.cosign import cosign
@@ -227,7 +228,7 @@ def _day(lab: DemoLab, agreement: Agreement, epochs: range, *, ends: bool) -> li
                 meter.seal_epoch(lab.store, agreement, epoch)
         if ends and lab.store.registry_head(PERIOD) is None:
             for name in unplaced(lab.store, PERIOD):
-                snapshot(lab.store, agreement, PERIOD, name, lab.plan.parents[name])
+                snapshot(lab.store, agreement, PERIOD, name)
         return [publish_epoch(lab.store, agreement, epoch, lab.key) for epoch in epochs]
 
 

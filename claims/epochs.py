@@ -18,8 +18,9 @@ from claims.agreement import Agreement
 from claims.commitments import NOTHING, SEED_BYTES, Slot, lab_epoch_root, name_digest, registry_epoch_head
 from claims.entries import EpochEntry, encode_entry, sign_entry
 from claims.errors import ClaimsError
+from claims.lineage import unfinished
 from claims.records import KINDS, Draft, EpochHead, Genesis, RegistryEntry
-from claims.registry import RESIDUE, unfinished
+from claims.registry import RESIDUE
 from claims.store import Store
 
 if TYPE_CHECKING:

@@ -18,15 +18,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Protocol
 
 from claims.agreement import Agreement, Meter
 from claims.errors import ClaimsError, MissingDependency, UnreadableFile
 from claims.files import read_bounded
-from claims.registry import NO_WEIGHTS, note_checkpoint
+from claims.lineage import note_checkpoint, starts_from_nothing
+from claims.registry import NO_WEIGHTS, check_enrolled, check_receivers
 from claims.store import IDLE, Draft, Genesis, Store, Usage
 
 __all__ = [
     "UNATTRIBUTED_WORDS",
+    "CheckpointReport",
     "ImportRefused",
     "ImportReport",
     "NoRoom",
@@ -36,6 +39,7 @@ __all__ = [
     "import_checkpoints",
     "import_usage",
     "in_proportion",
+    "note_drafts",
     "read_bytes",
     "read_rows",
     "split_interval",
@@ -79,6 +83,26 @@ class ImportReport:
     chip_ms: dict[str, int] = field(default_factory=dict)
     unattributed_ms: int = 0
     skipped: int = 0
+
+
+@dataclass
+class CheckpointReport:
+    """What was noted. ``roots``: names of those that start from nothing, neither parents nor declared work behind them."""
+
+    noted: int = 0
+    roots: list[str] = field(default_factory=list)
+
+    def text(self) -> str:
+        """For people."""
+        names = f": {', '.join(self.roots[:8])}{', ...' if len(self.roots) > 8 else ''}" if self.roots else ""
+        return f"{self.noted} checkpoints noted; of these start from nothing: {len(self.roots)}{names}"
+
+
+class Refuses(Protocol):
+    """Where something stands in a file."""
+
+    def refuse(self, what: str, hint: str = "") -> ImportRefused:
+        """The refusal, to be raised."""
 
 
 @dataclass(frozen=True)
@@ -327,6 +351,7 @@ def import_usage(store: Store, agreement: Agreement, path: str | Path, *, skip_o
         StoreError: the file was imported before, or a meter has signed the period.
     """
     rows, digest = read_rows(path, _USAGE_COLUMNS)
+    check_enrolled(store, agreement)
     meters = {meter.name: meter for meter in agreement.lab(store.lab).meters}
     report = ImportReport()
     batches: dict[tuple[int, str], list[Usage]] = {}
@@ -367,11 +392,11 @@ def _collect(
 ) -> None:
     label = row.get("checkpoint")
     try:
-        tag = store.tag("unattributed" if label.lower() in UNATTRIBUTED_WORDS else label)
-        parts = _usage_of(row, agreement, meter)
-        for epoch, amount, work in parts:
+        label = "unattributed" if label.lower() in UNATTRIBUTED_WORDS else label
+        for epoch, amount, work in _usage_of(row, agreement, meter):
             period = epoch // agreement.epochs_per_period
             agreement.period_epochs(period)
+            tag = store.tag_in(label, period)
             if tag == IDLE:
                 if work:
                     raise row.refuse("idle time carries no work", "name the checkpoint, or unattributed")
@@ -403,6 +428,13 @@ def check_room(
                 f"meter {name} has signed period {period}",
                 "late readings cannot be added to a signed ledger",
             )
+        last: dict[int, int] = {}
+        for item in usage:
+            last[item.tag] = max(item.epoch, last.get(item.tag, 0))
+        try:
+            check_receivers(store, last)
+        except ClaimsError as error:
+            raise ImportRefused(source, None, f"meter {name}: {error.what}", error.hint) from None
         busy: dict[int, int] = {}
         for item in [*store.usage(period, name), *usage]:
             busy[item.epoch] = busy.get(item.epoch, 0) + item.chip_ms
@@ -419,22 +451,35 @@ def check_room(
 # ---- checkpoints -----------------------------------------------------------------------------------------
 
 
-def import_checkpoints(store: Store, agreement: Agreement, path: str | Path) -> int:
-    """Note the checkpoints of a CSV or Parquet file, all or none; returns how many.
+def note_drafts(store: Store, agreement: Agreement, drafts: Iterable[tuple[Refuses, Draft]]) -> CheckpointReport:
+    """Note checkpoints in order, each with where it stands; the caller's transaction makes it all or none.
 
     Raises:
         ImportRefused: naming file, line and remedy.
     """
+    report = CheckpointReport()
+    for source, draft in drafts:
+        try:
+            tag = note_checkpoint(store, agreement, draft)
+        except ClaimsError as error:
+            raise source.refuse(error.what, error.hint) from None
+        report.noted += 1
+        report.roots += [draft.name] if starts_from_nothing(store, tag) else []
+    return report
+
+
+def import_checkpoints(store: Store, agreement: Agreement, path: str | Path) -> CheckpointReport:
+    """Note the checkpoints of a CSV or Parquet file, all or none.
+
+    Raises:
+        ImportRefused: naming file, line and remedy.
+        RegistryError: the store is not the one in the agreement.
+    """
     rows, digest = read_rows(path, _CHECKPOINT_COLUMNS)
+    check_enrolled(store, agreement)
     with store.transaction():
         store.remember_import(digest, Path(path).name)
-        for row in rows:
-            draft = _draft_of(row, agreement)
-            try:
-                note_checkpoint(store, agreement, draft)
-            except ClaimsError as error:
-                raise row.refuse(error.what, error.hint) from None
-    return len(rows)
+        return note_drafts(store, agreement, [(row, _draft_of(row, agreement)) for row in rows])
 
 
 def _draft_of(row: Row, agreement: Agreement) -> Draft:

@@ -20,7 +20,8 @@ from claims import heads
 from claims.agreement import Agreement, Meter
 from claims.commitments import SEED_BYTES, epoch_root, roots_digest
 from claims.errors import ClaimsError
-from claims.registry import unfinished
+from claims.lineage import unfinished
+from claims.registry import check_enrolled, check_receivers
 from claims.signatures import epoch_root_message, sign_ledger_head
 from claims.store import IDLE, EpochSeal, LedgerSecrets, Reading, SignedHead, Store, Usage, fresh_elements
 
@@ -234,6 +235,7 @@ class SoftwareMeter:
         return signed
 
     def _enrolled(self, store: Store, agreement: Agreement) -> Meter:
+        check_enrolled(store, agreement)
         meter = agreement.lab(store.lab).meter(self.name)
         if self._key.public_key().public_bytes_raw() != meter.key:
             raise ClaimsError(
@@ -254,8 +256,9 @@ class SoftwareMeter:
     ) -> list[EpochSeal]:
         """Commit to each epoch's readings under a fresh seed, and sign each root (claims/commitments.py)."""
         usage = store.usage(period, self.name)
-        tags = {item.tag for item in usage if item.epoch in epochs}
-        continued = [name for name in unfinished(store, period - 1) if store.find_tag(name) in tags]
+        last = {item.tag: item.epoch for item in usage if item.epoch in epochs}  # usage is in the order of epochs
+        check_receivers(store, last)
+        continued = [name for name in unfinished(store, period - 1) if store.find_tag(name) in last]
         if continued:
             raise ClaimsError(
                 f"meter {self.name}: work toward {continued[0]} goes on, and period {period - 1} left it without an entry",

@@ -21,6 +21,7 @@ __all__ = [
     "EpochSeal",
     "Genesis",
     "LedgerSecrets",
+    "Noted",
     "PublishedHead",
     "Reading",
     "RegistryEntry",
@@ -184,6 +185,22 @@ class Draft:
     declared: int
     weights: bytes
     genesis: Genesis | None = None
+
+
+@dataclass(frozen=True)
+class Noted:
+    """What is noted of a checkpoint, as a draft or a closed entry.
+
+    ``kind, parents, epoch, genesis``: as in Draft, OPENING being a kind too; ``branch``: as in Draft, of a closed entry whether its
+    base is its parent; ``period``: None for OPENING.
+    """
+
+    kind: str
+    parents: tuple[str, ...]
+    branch: bool | None
+    epoch: int
+    period: int | None
+    genesis: Genesis | None
 
 
 def fresh_elements() -> Elements:

@@ -1,7 +1,6 @@
-"""The checkpoint registry's arithmetic: work, bases, cumulatives, the residue, snapshots and heads.
+"""The checkpoint registry's arithmetic: work, bases, cumulatives, the residue and heads.
 
-    checkpoint saved --note_checkpoint--> draft --close_period--> entries: RESIDUE, then the period's drafts
-    unfinished work  --snapshot--> SNAPSHOT draft; the continuation takes a new tag with the snapshot as parent
+    drafts (claims/lineage.py) --close_period--> entries: RESIDUE, then the period's drafts
 
     cumulative = work + declared + parents' cumulatives      (a MERGE of two parents with one base counts it once)
     R'         = R + the period's unattributed work          (carried by the RESIDUE entry)
@@ -12,7 +11,7 @@ Exact integers throughout; what does not fit in 64 bits is refused. circuits/REA
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from claims import heads
@@ -24,7 +23,6 @@ from claims.store import (
     MAX_TOTAL,
     UNATTRIBUTED,
     Draft,
-    Genesis,
     PublishedHead,
     RegistryEntry,
     Store,
@@ -36,22 +34,25 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NO_WEIGHTS",
+    "RECEIVERS",
     "Opening",
     "RegistryError",
     "build_entries",
+    "check_enrolled",
+    "check_receivers",
     "close_period",
-    "note_checkpoint",
+    "entries_of",
+    "late_work",
     "open_registry",
     "opening_head",
     "preview",
     "registry_head",
     "residue",
-    "snapshot",
-    "unfinished",
-    "unplaced",
 ]
 
 OPENING, EXTERNAL, CHECKPOINT, SNAPSHOT, MERGE, RESIDUE = range(1, 7)
+RECEIVERS = ("CHECKPOINT", "SNAPSHOT")
+"""Kinds of entries to which readings are booked."""
 NO_WEIGHTS = bytes(32)
 """Digest of an entry whose weights were not saved (a SNAPSHOT, RESIDUE)."""
 
@@ -114,6 +115,26 @@ def opening_head(store: Store) -> Elements:
     return published[0].head
 
 
+def check_enrolled(store: Store, agreement: Agreement) -> None:
+    """Check that the store is the one whose opening head the agreement has; a store without a registry passes.
+
+    Raises:
+        RegistryError: it is not: nothing kept in it can ever be claimed under this agreement.
+        ClaimRejected: the store's lab is not in the agreement.
+    """
+    lab, heads_known = agreement.lab(store.lab), store.registry_heads()
+    if not heads_known:
+        return
+    before = store.registry_head(lab.since_period - 1)
+    if before is None:
+        raise RegistryError(
+            f"the store's first claim is for period {heads_known[0].period + 1}, the agreement's for period {lab.since_period}",
+            "use the store that was enrolled",
+        )
+    if before.head != lab.opening_head:
+        raise RegistryError("the store's opening head is not the one in the agreement", "use the store that was enrolled")
+
+
 def registry_head(store: Store, entries: Sequence[RegistryEntry], trailer: Elements) -> Elements:
     """Head over ``entries`` (all from the first one on) with a trailer: a blinded squeeze of the sponge."""
     from circuits.statement import registry_header
@@ -139,112 +160,6 @@ def circuit_entry(entry: RegistryEntry) -> Entry:
         cumulative=entry.cumulative,
         weights_digest=entry.weights,
     )
-
-
-# ---- during a period -------------------------------------------------------------------------------------
-
-
-def note_checkpoint(store: Store, agreement: Agreement, draft: Draft) -> int:
-    """Note a checkpoint for the period in which its epoch lies; returns its tag.
-
-    Where unfinished work of the same name was closed by a snapshot in an earlier period, the snapshot takes the place
-    of the given parent, of which it is the only child meant here.
-    """
-    period = draft.epoch // agreement.epochs_per_period
-    agreement.period_epochs(period)
-    _check_shape(draft)
-    earlier = _latest_snapshot(store, draft.name)
-    if earlier is not None and draft.kind in ("CHECKPOINT", "SNAPSHOT"):
-        if draft.genesis is not None:
-            raise RegistryError(
-                f"checkpoint {draft.name}: its genesis belongs to {earlier}, where its lineage begins",
-                "give it when that is made (lab snapshot --genesis), or note the checkpoint before",
-            )
-        draft = replace(draft, parents=(earlier,), branch=False)
-    return store.add_draft(period, draft)
-
-
-def _check_shape(draft: Draft) -> None:
-    allowed = {"EXTERNAL": (0,), "CHECKPOINT": (0, 1), "SNAPSHOT": (0, 1), "MERGE": (2,)}.get(draft.kind)
-    where = f"checkpoint {draft.name}"
-    if allowed is None:
-        raise RegistryError(f"{where}: {draft.kind!r} is not a kind", "use CHECKPOINT, SNAPSHOT, MERGE or EXTERNAL")
-    if len(draft.parents) not in allowed:
-        counts = " or ".join(str(count) for count in allowed)
-        raise RegistryError(
-            f"{where}: {draft.kind} has {counts} parents, not {len(draft.parents)}",
-            "average more than two in steps of two",
-        )
-    if draft.kind == "MERGE" and draft.parents[0] == draft.parents[1]:
-        raise RegistryError(f"{where}: a merge has two different parents")
-    if draft.kind != "EXTERNAL" and draft.declared:
-        raise RegistryError(
-            f"{where}: only weights from outside declare work", "its own work is the sum of its readings"
-        )
-    if draft.genesis is not None and (draft.kind not in ("CHECKPOINT", "SNAPSHOT") or draft.parents):
-        raise RegistryError(
-            f"{where}: a genesis belongs to a new lineage", "give it to the CHECKPOINT or SNAPSHOT that has no parent"
-        )
-
-
-def _snapshot_name(name: str, period: int) -> str:
-    return f"{name} @period-{period}"
-
-
-def _latest_snapshot(store: Store, name: str) -> str | None:
-    for head in reversed(store.registry_heads()):
-        if store.find_tag(_snapshot_name(name, head.period)) is not None:
-            return _snapshot_name(name, head.period)
-    return None
-
-
-def unplaced(store: Store, period: int) -> list[str]:
-    """Names that receive readings in an open period but have no draft yet."""
-    noted = {store.tag(draft.name) for draft in store.drafts(period)}
-    return sorted(store.name(tag) for tag in store.tags_in_use(period) - noted)
-
-
-def unfinished(store: Store, period: int) -> list[str]:
-    """As :func:`unplaced`; of a period that is closed, or before the first one: none."""
-    known = store.registry_heads()
-    return [] if not known or period <= known[-1].period else unplaced(store, period)
-
-
-def snapshot(
-    store: Store,
-    agreement: Agreement,
-    period: int,
-    name: str,
-    parent: str | None,
-    branch: bool | None = None,
-    genesis: Genesis | None = None,
-) -> str:
-    """Close unfinished work toward ``name`` at the end of an open period. Returns the snapshot's name.
-
-    The period's readings keep their tag, which now is the snapshot's. ``name`` stands for a new tag from here on:
-    usage and the checkpoint of that name in later periods move to it, and the checkpoint's parent is the snapshot.
-
-    Args:
-        genesis: what the initial weights were seeded from, where the work has neither a parent nor an earlier snapshot;
-            that of a checkpoint noted for a later period moves here by itself.
-    """
-    if store.find_tag(name) not in store.tags_in_use(period):
-        raise RegistryError(f"checkpoint {name} receives no readings in period {period}", "there is nothing to close")
-    earlier = _latest_snapshot(store, name)
-    parents = () if parent is None else (parent,)
-    if earlier is not None:
-        parents, branch = (earlier,), False
-    closed = _snapshot_name(name, period)
-    last = agreement.period_epochs(period)[1]
-    with store.transaction():
-        tag = store.tag(name)
-        genesis = genesis or store.draft_genesis(tag)
-        store.rename(name, closed)
-        store.move_later(tag, store.tag(name), period)
-        draft = Draft(closed, "SNAPSHOT", parents, branch, last, 0, NO_WEIGHTS, genesis)
-        _check_shape(draft)
-        store.add_draft(period, draft)
-    return closed
 
 
 # ---- closing a period ------------------------------------------------------------------------------------
@@ -292,6 +207,9 @@ def build_entries(
             raise RegistryError(
                 f"checkpoint {draft.name}: its parent {missing[0]} comes later or not at all", "note parents first"
             )
+        later = [name for name, parent in zip(draft.parents, parents, strict=True) if known[parent].epoch > draft.epoch]
+        if later:
+            raise RegistryError(f"checkpoint {draft.name} is dated before its parent {later[0]}", "correct one of the two dates")
         entry = _entry(tag, draft, parents, known, work.get(tag, 0), children, period)
         known[tag] = entry
         new.append(entry)
@@ -349,26 +267,63 @@ def _entry(
     )  # fmt: skip
 
 
+def late_work(name: str, saved: int, worked: int) -> RegistryError:
+    """The refusal of work in epoch ``worked`` toward a checkpoint that was saved in epoch ``saved``."""
+    return RegistryError(
+        f"checkpoint {name} was saved in epoch {saved}, and work of epoch {worked} is booked to it",
+        "book what came after it to the next checkpoint, or leave it unattributed",
+    )
+
+
+def check_receivers(store: Store, last_epochs: dict[int, int]) -> None:
+    """Check that each tag's checkpoint, where it is noted, may receive work of that epoch.
+
+    Args:
+        last_epochs: tag to the last epoch in which work is booked to it.
+
+    Raises:
+        RegistryError: it was saved before, or is of a kind that receives no work.
+    """
+    for tag, epoch in last_epochs.items():
+        noted = store.noted(tag) if tag >= FIRST_TAG else None
+        if noted is None:
+            continue
+        if noted.kind not in RECEIVERS:
+            raise RegistryError(
+                f"checkpoint {store.name(tag)} is noted as {noted.kind}, which receives no readings", "give the work to a CHECKPOINT"
+            )
+        if noted.epoch < epoch:
+            raise late_work(store.name(tag), noted.epoch, epoch)
+
+
 def preview(store: Store, agreement: Agreement, period: int) -> list[RegistryEntry]:
     """The entries that closing the period would append; changes nothing.
 
     Raises:
         RegistryError: a meter has not signed, or as in :func:`build_entries`.
     """
+    check_enrolled(store, agreement)
     for meter in agreement.lab(store.lab).meters:
         signed = store.signed_head(period, meter.name)
         if signed is None:
             raise RegistryError(f"meter {meter.name} has not signed period {period}", "seal every meter's ledger first")
         if signed.agreement_digest != agreement.digest:
             raise RegistryError(f"meter {meter.name} signed period {period} under another agreement")
+    check_receivers(store, store.last_epochs(period))
+    return entries_of(store, agreement, period, store.entries(), store.work_by_tag(period))
+
+
+def entries_of(
+    store: Store, agreement: Agreement, period: int, old: Sequence[RegistryEntry], work: Mapping[int, int]
+) -> list[RegistryEntry]:
+    """The entries of an open period over ``old``, from its drafts and the work of each tag; as :func:`build_entries`."""
     drafts = store.drafts(period)
-    tags: dict[str, int] = {entry.name: entry.tag for entry in store.entries()}
+    tags: dict[str, int] = {entry.name: entry.tag for entry in old if entry.kind != RESIDUE}
     tagged = [(store.tag(draft.name), draft) for draft in drafts]
     tags.update({draft.name: tag for tag, draft in tagged})
-    work = store.work_by_tag(period)
     tags.update({store.name(tag): tag for tag in work if tag >= FIRST_TAG})
     first = agreement.period_epochs(period)[0]
-    return build_entries(store.entries(), tagged, tags, work, period, first)
+    return build_entries(old, tagged, tags, work, period, first)
 
 
 def close_period(store: Store, agreement: Agreement, period: int) -> PublishedHead:

@@ -11,8 +11,7 @@ holds everything that the proof hides; FORMATS-store.md describes it.
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from claims.canonical import head_from_bytes, head_to_bytes
@@ -20,9 +19,7 @@ from claims.records import (
     FIRST_TAG,
     IDLE,
     KINDS,
-    LAST_TAG,
     MAX_TOTAL,
-    RESERVED_NAMES,
     UNATTRIBUTED,
     Draft,
     Elements,
@@ -30,6 +27,7 @@ from claims.records import (
     EpochSeal,
     Genesis,
     LedgerSecrets,
+    Noted,
     PublishedHead,
     Reading,
     RegistryEntry,
@@ -37,7 +35,8 @@ from claims.records import (
     Usage,
     fresh_elements,
 )
-from claims.store_file import APPLICATION_ID, FORMAT_VERSION, StoreError, StoreFile
+from claims.store_file import APPLICATION_ID, FORMAT_VERSION, StoreError
+from claims.store_names import StoreNames, genesis_of
 
 __all__ = [
     "APPLICATION_ID",
@@ -52,6 +51,7 @@ __all__ = [
     "EpochSeal",
     "Genesis",
     "LedgerSecrets",
+    "Noted",
     "PublishedHead",
     "Reading",
     "RegistryEntry",
@@ -61,8 +61,6 @@ __all__ = [
     "Usage",
     "fresh_elements",
 ]
-
-MAX_CHECKPOINT_NAME = 200
 
 
 def _u64(value: int, what: str) -> bytes:
@@ -79,57 +77,12 @@ def _genesis_row(genesis: Genesis | None) -> tuple[bytes | None, int]:
     return (genesis.commitment, genesis.round)
 
 
-def _genesis_of(row: Sequence[Any]) -> Genesis | None:
-    return None if row[0] is None else Genesis(bytes(row[0]), int(row[1]))
-
-
-class Store(StoreFile):
+class Store(StoreNames):
     """An open store. Use :meth:`create` or :meth:`open`, and as a context manager.
 
     Raises:
         StoreError: on every refusal; the file is then as it was before the call.
     """
-
-    # ---- names and tags ----------------------------------------------------------------------------------
-
-    def tag(self, name: str) -> int:
-        """The checkpoint's tag; a new name gets one at random, never used before. "idle" and "unattributed" are fixed."""
-        found = self.find_tag(name)
-        if found is not None:
-            return found
-        if not name or len(name) > MAX_CHECKPOINT_NAME or not name.isprintable() or name != name.strip():
-            raise StoreError(
-                f"{name[:40]!r} cannot name a checkpoint", f"use 1 to {MAX_CHECKPOINT_NAME} printable characters"
-            )
-        with self.transaction():
-            while True:
-                tag = FIRST_TAG + secrets.randbelow(LAST_TAG - FIRST_TAG + 1)
-                if not self._query("SELECT 1 FROM names WHERE tag = ?", tag):
-                    self._db.execute("INSERT INTO names VALUES (?, ?)", (tag, name))
-                    return tag
-
-    def rename(self, old: str, new: str) -> None:
-        """Give a tag another private name, so that the old one can be used for a new tag."""
-        tag = self.find_tag(old)
-        if tag is None or tag < FIRST_TAG or self.find_tag(new) is not None:
-            raise StoreError(f"{old!r} cannot be renamed to {new!r}", "the first must be known and the second free")
-        with self.transaction():
-            self._db.execute("UPDATE names SET name = ? WHERE tag = ?", (new, tag))
-
-    def find_tag(self, name: str) -> int | None:
-        """The tag of a known name, or None."""
-        if name in RESERVED_NAMES:
-            return RESERVED_NAMES[name]
-        rows = self._query("SELECT tag FROM names WHERE name = ?", name)
-        return int(rows[0][0]) if rows else None
-
-    def name(self, tag: int) -> str:
-        """The private name behind a tag."""
-        for name, fixed in RESERVED_NAMES.items():
-            if tag == fixed:
-                return name
-        rows = self._query("SELECT name FROM names WHERE tag = ?", tag)
-        return str(rows[0][0]) if rows else ("none" if tag == 0 else f"tag {tag}")
 
     # ---- usage and ledgers -------------------------------------------------------------------------------
 
@@ -306,7 +259,7 @@ class Store(StoreFile):
             tag = self.tag(draft.name)
             if tag < FIRST_TAG:
                 raise StoreError(f"{draft.name!r} is not a checkpoint's name")
-            if self._query("SELECT 1 FROM entries WHERE tag = ? UNION SELECT 1 FROM drafts WHERE tag = ?", tag, tag):
+            if self.noted(tag) is not None:
                 raise StoreError(f"checkpoint {draft.name} is in the registry already", "a new save needs a new name")
             branch = None if draft.branch is None else int(draft.branch)
             self._db.execute(
@@ -318,12 +271,16 @@ class Store(StoreFile):
         return tag
 
     def _parent(self, draft: Draft, name: str) -> int:
-        tag = self.find_tag(name)
-        if tag is None or not self._query(
-            "SELECT 1 FROM entries WHERE tag = ? UNION SELECT 1 FROM drafts WHERE tag = ?", tag, tag
-        ):
+        tag = self.find_tag(name) or 0
+        parent = self.noted(tag)
+        if parent is None:
             raise StoreError(
                 f"checkpoint {draft.name}: its parent {name} is not in the registry", "add the parent first"
+            )
+        if parent.epoch > draft.epoch:
+            raise StoreError(
+                f"checkpoint {draft.name}, epoch {draft.epoch}, is dated before its parent {name}, epoch {parent.epoch}",
+                "correct one of the two dates",
             )
         return tag
 
@@ -348,11 +305,6 @@ class Store(StoreFile):
                 (new_tag, old_tag, old_tag, period),
             )
 
-    def draft_genesis(self, tag: int) -> Genesis | None:
-        """The genesis of a checkpoint that is noted and not yet in a closed registry, or None."""
-        rows = self._query("SELECT genesis, genesis_round FROM drafts WHERE tag = ?", tag)
-        return _genesis_of(rows[0]) if rows else None
-
     def drafts(self, period: int) -> list[Draft]:
         """Checkpoints noted for a period that is not closed, in order."""
         rows = self._query(
@@ -366,7 +318,7 @@ class Store(StoreFile):
             flag = None if branch is None else bool(branch)
             amount = int.from_bytes(bytes(declared), "big")
             drafts.append(
-                Draft(self.name(tag), KINDS[kind - 1], parents, flag, epoch, amount, bytes(weights), _genesis_of(genesis))
+                Draft(self.name(tag), KINDS[kind - 1], parents, flag, epoch, amount, bytes(weights), genesis_of(genesis))
             )
         return drafts
 
@@ -421,7 +373,7 @@ class Store(StoreFile):
         for tag, kind, parent1, parent2, base, epoch, work, declared, cumulative, weights, period, *genesis in rows:
             amounts = (int.from_bytes(value, "big") for value in (work, declared, cumulative))
             name = names.get(tag, "unattributed work")
-            values: tuple[Any, ...] = (name, tag, kind, parent1, parent2, base, epoch, *amounts, weights, period, _genesis_of(genesis))
+            values: tuple[Any, ...] = (name, tag, kind, parent1, parent2, base, epoch, *amounts, weights, period, genesis_of(genesis))
             result.append(RegistryEntry(*values))
         return result
 

@@ -16,6 +16,7 @@ from claims.collect.timeline import Carry, EpochUsage, Gap, Policy, fold_epoch
 from claims.importers import UNATTRIBUTED_WORDS
 from claims.imports.tables import read_jobs
 from claims.meter import MAX_AMOUNT, SoftwareMeter
+from claims.registry import RECEIVERS
 from claims.store import FIRST_TAG, UNATTRIBUTED, Store, StoreError, Usage
 
 __all__ = ["BEFORE", "ELSE", "SEALED", "Sealed", "Sealing", "first_epoch"]
@@ -185,7 +186,7 @@ class Sealing:
                     "the collector accounts for all of a meter's time: seal this epoch as imported, with standstill epoch seal",
                 )
             store.remember_import(_mark(store, name, epoch), f"collected: {name}, epoch {epoch}")
-            amounts, work = self._amounts(period, folded), None
+            amounts, work = self._amounts(epoch, folded), None
             usage = [Usage(epoch, tag, *values) for tag, values in sorted(amounts.items())]
             store.add_usage(period, name, usage)
             self.meter.seal_epoch(store, self.agreement, epoch)
@@ -195,19 +196,22 @@ class Sealing:
         gaps = sorted(folded.gaps.items(), key=lambda item: -item[1].chip_ms)
         return Sealed(epoch, SEALED, busy, folded.idle, tuple(gaps), work)
 
-    def _amounts(self, period: int, folded: EpochUsage) -> dict[int, tuple[int, int | None]]:
-        """Chip-milliseconds and work by tag, work rounded up once for each tag."""
-        peak = self.agreement.chip(self.terms.chip).peak
-        closed = {entry.tag for entry in self.store.entries()}
+    def _amounts(self, epoch: int, folded: EpochUsage) -> dict[int, tuple[int, int | None]]:
+        """Chip-milliseconds and work by tag, work rounded up once for each tag. What came after its checkpoint is unattributed."""
+        peak, period = self.agreement.chip(self.terms.chip).peak, epoch // self.agreement.epochs_per_period
         sums: dict[int, list[int]] = {}
         for label, amounts in folded.busy.items():
-            tag = UNATTRIBUTED if label is None else self.store.tag(label)
-            tag = UNATTRIBUTED if tag < FIRST_TAG or tag in closed else tag  # no label can make a busy chip idle
+            tag = UNATTRIBUTED if label is None else self.store.tag_in(label, period)
+            tag = tag if tag >= FIRST_TAG and self._receives(tag, epoch) else UNATTRIBUTED  # no label can make a busy chip idle
             sums[tag] = [a + b for a, b in zip(sums.get(tag, (0, 0)), amounts, strict=True)]
         self._fit(sums, peak)
         metered = not self.agreement.rules_at(period).charge_peak
         scale = FULL * 1000
         return {tag: (ms, -(-weighted * peak // scale) if metered else None) for tag, (ms, weighted) in sums.items()}
+
+    def _receives(self, tag: int, epoch: int) -> bool:
+        noted = self.store.noted(tag)
+        return noted is None or (noted.kind in RECEIVERS and noted.epoch >= epoch)
 
     def _fit(self, sums: dict[int, list[int]], peak: int) -> None:
         """Charge the least checkpoints as unattributed where an epoch would have more readings than are agreed."""

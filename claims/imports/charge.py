@@ -18,6 +18,7 @@ from claims.agreement import Agreement, Meter
 from claims.errors import ClaimsError
 from claims.importers import MAX_WORK, UNATTRIBUTED_WORDS, WORK_UNIT, ImportRefused, ceil_of, check_room, in_proportion
 from claims.importers import split_interval as split_at_epochs
+from claims.registry import check_enrolled
 from claims.store import UNATTRIBUTED, Store, Usage
 from claims.text import replace_hidden
 
@@ -166,22 +167,22 @@ class _Ledger:
         self.meters = {meter.name: meter for meter in agreement.lab(store.lab).meters}
         self.amounts: dict[tuple[str, int, int], list[int]] = {}
         self.busy: dict[tuple[str, int], int] = {}
-        self._tags: dict[str, int] = {}
+        self._tags: dict[tuple[str, int], int] = {}
         self._before: dict[tuple[str, int], int] = {}
         self._loaded: set[tuple[str, int]] = set()
 
-    def tag(self, span: Span) -> int:
+    def tag(self, span: Span, period: int) -> int:
         label = (span.label or "").strip()
         if label.lower() in UNATTRIBUTED_WORDS:
             return UNATTRIBUTED
         if label == "idle":
             raise span.source.refuse("busy time cannot be called idle", "name a checkpoint, or leave it unattributed")
-        if label not in self._tags:
+        if (label, period) not in self._tags:
             try:
-                self._tags[label] = self.store.tag(label)
+                self._tags[label, period] = self.store.tag_in(label, period)
             except ClaimsError as error:
                 raise span.source.refuse(error.what, error.hint) from None
-        return self._tags[label]
+        return self._tags[label, period]
 
     def room(self, meter: str, epoch: int) -> int:
         """Chip-milliseconds that the epoch has left."""
@@ -255,7 +256,6 @@ def _charge_span(span: Span, within: tuple[int, int], ledger: _Ledger) -> None:
             f"it held {ceil_of(span.chips)} chips, meter {span.meter} has {chips}",
             "name the right meter, or amend its chip count",
         )
-    tag = ledger.tag(span)
     spans = split_at_epochs(start, stop, ledger.agreement)
     parts = in_proportion(ceil_of(span.chips * (stop - start)), spans)
     shares: list[int | None] = [None] * len(parts)
@@ -263,6 +263,7 @@ def _charge_span(span: Span, within: tuple[int, int], ledger: _Ledger) -> None:
         share = span.work * Fraction(stop - start, span.stop - span.start)
         shares = [units for _, units in in_proportion(ceil_of(share / WORK_UNIT), spans)]
     for (epoch, amount), work in zip(parts, shares, strict=True):
+        tag = ledger.tag(span, epoch // ledger.agreement.epochs_per_period)
         if not span.slack:
             ledger.add(span, tag, epoch, amount, work)
             continue
@@ -299,6 +300,7 @@ def charge(
     """
     window = window or Window()
     window.check()
+    check_enrolled(store, agreement)
     if len(spans) > MAX_SPANS:
         raise ImportRefused(label, None, f"more than {MAX_SPANS} spans", "import it window by window")
     with store.transaction():

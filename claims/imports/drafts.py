@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from claims.agreement import Agreement
-from claims.errors import ClaimsError
+from claims.importers import note_drafts
 from claims.imports.charge import Charged, Source, Span, charge
-from claims.registry import NO_WEIGHTS, note_checkpoint
+from claims.registry import NO_WEIGHTS
 from claims.store import Draft, Store
 
 __all__ = ["Plan", "carry_out"]
@@ -49,9 +49,5 @@ def carry_out(
     """
     with store.transaction():
         charge(store, agreement, plan.spans, kind=kind, label=label, files=files, report=report)
-        for source, draft in plan.drafts:
-            try:
-                note_checkpoint(store, agreement, draft)
-            except ClaimsError as error:
-                raise source.refuse(error.what, error.hint) from None
-    report.notes.append(f"{len(plan.drafts)} checkpoints noted")
+        noted = note_drafts(store, agreement, plan.drafts)
+    report.notes.append(noted.text())

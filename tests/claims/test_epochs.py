@@ -12,9 +12,10 @@ from claims.commitments import SlotOpening, lab_epoch_root, name_digest, registr
 from claims.entries import EpochEntry, check_entry, decode_entry
 from claims.epochs import EpochError, publish_epoch, slots_at
 from claims.errors import ClaimsError
+from claims.lineage import note_checkpoint, snapshot
 from claims.meter import CoverageError, SoftwareMeter
 from claims.records import Draft, Genesis, Usage
-from claims.registry import close_period, note_checkpoint, snapshot
+from claims.registry import close_period
 from claims.store import StoreError
 
 METERS = {name: SoftwareMeter(name, key) for name, key in METER_KEYS.items()}
@@ -159,7 +160,7 @@ def test_a_genesis_moves_to_the_snapshot_with_which_its_lineage_begins(tmp_path:
     assert store.drafts(0)[0].genesis == genesis and store.drafts(1)[0].genesis is None
     assert store.drafts(1)[0].parents == ("run @period-0",)
     store.add_usage(0, "hall-a", [Usage(last, store.tag("other"), 5000, None)])
-    snapshot(store, agreement, 0, "other", None)
+    snapshot(store, agreement, 0, "other", root=True)
     METERS["hall-a"].seal(store, agreement, 0)
     METERS["hall-b"].seal(store, agreement, 0)
     close_period(store, agreement, 0)

@@ -225,7 +225,7 @@ CHECKPOINTS = "name,kind,parents,time,declared_flop,weights,branch\n"
 def test_checkpoints_are_noted_with_parents_and_exact_declared_work(store: Store, tmp_path: Path) -> None:
     text = CHECKPOINTS + f"llama,external,,2026-01-01T00:00:00Z,1.0000000000001e14,{'ab' * 32},\n"
     text += "a,,llama,2026-01-01T00:01:00Z,,,yes\nb,checkpoint,llama,2026-01-01T00:01:30Z,,,\nm,merge,a|b,2026-01-01T00:03:59Z,,,\n"
-    assert import_checkpoints(store, AGREEMENT, write(tmp_path, text)) == 4
+    assert import_checkpoints(store, AGREEMENT, write(tmp_path, text)).noted == 4
     drafts = store.drafts(0)
     assert [(d.name, d.kind, d.parents, d.epoch, d.declared, d.branch) for d in drafts] == [
         ("llama", "EXTERNAL", (), 0, 101, None),

@@ -11,8 +11,9 @@ from lab_fixtures import EPOCHS, LAB_KEY, METER_KEYS, make_lab, seal_and_close
 from claims.agreement import Agreement
 from claims.claim import sign_claim
 from claims.errors import ClaimRejected, ClaimsError
+from claims.lineage import note_checkpoint, snapshot
 from claims.prove import Made, make_claim
-from claims.registry import Opening, note_checkpoint, snapshot
+from claims.registry import Opening
 from claims.report import Verdict
 from claims.signatures import sign_agreement
 from claims.store import Draft, Store, Usage
@@ -48,8 +49,8 @@ def test_two_periods_with_every_kind_of_entry_are_proven(
     caps = {"total": 10**15, "unattributed": 10**15, "lineage": 10**15, "freeze": freeze}
     store, agreement = make_lab(tmp_path, OPENINGS, charge_peak=charge_peak, charge_residue=charge_residue, **caps)
     note_checkpoint(store, agreement, draft("outside", (), 0, "EXTERNAL", 5))
-    for name, parent in (("a", "base"), ("b", "base"), ("c", "outside")):
-        note_checkpoint(store, agreement, draft(name, (parent,), 1))
+    for name, parent, epoch in (("a", "base", 1), ("b", "base", 1), ("c", "outside", 2)):
+        note_checkpoint(store, agreement, draft(name, (parent,), epoch))
     note_checkpoint(store, agreement, draft("ab", ("a", "b"), 2, "MERGE"))
     note_checkpoint(store, agreement, draft("abc", ("ab", "c"), 3, "MERGE"))
     work(store, agreement, 0, "a", "b", "c", "unfinished")
@@ -103,7 +104,7 @@ def test_records_that_contradict_the_signed_head_are_refused(tmp_path: Path, mon
     store, agreement = make_lab(tmp_path, OPENINGS)
     store.add_usage(0, "hall-a", [Usage(0, store.tag("a"), 3000, None), Usage(1, store.tag("b"), 3000, None)])
     for name in ("a", "b"):
-        note_checkpoint(store, agreement, draft(name, ("base",), 0))
+        note_checkpoint(store, agreement, draft(name, ("base",), 1))
     seal_and_close(store, agreement, 0)
     honest = Store.readings
     swap = {store.tag("a"): store.tag("b"), store.tag("b"): store.tag("a")}

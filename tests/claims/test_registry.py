@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from lab_fixtures import EPOCHS, METER_KEYS, PEAK, make_lab, seal_all, seal_and_close
 
 from claims.errors import ClaimsError
+from claims.lineage import note_checkpoint, snapshot, unplaced
 from claims.meter import SoftwareMeter
 from claims.registry import (
     RESIDUE,
@@ -17,14 +18,11 @@ from claims.registry import (
     RegistryError,
     build_entries,
     close_period,
-    note_checkpoint,
     open_registry,
     opening_head,
     preview,
     registry_head,
     residue,
-    snapshot,
-    unplaced,
 )
 from claims.store import Draft, RegistryEntry, Store, Usage, fresh_elements
 
@@ -211,7 +209,7 @@ def test_a_period_closes_once_with_exact_sums(lab) -> None:  # type: ignore[no-u
     store.add_usage(0, "hall-a", [Usage(0, tag, 10_000, None), Usage(1, 2, 3_000, None), Usage(2, tag, 500, None)])
     store.add_usage(0, "hall-b", [Usage(3, tag, 1_000, None)])
     assert unplaced(store, 0) == ["run"]
-    note_checkpoint(store, agreement, Draft("run", "CHECKPOINT", ("olmo-2/stage1",), None, 2, 0, bytes(32)))
+    note_checkpoint(store, agreement, Draft("run", "CHECKPOINT", ("olmo-2/stage1",), None, 3, 0, bytes(32)))
     with pytest.raises(RegistryError, match="meter hall-a has not signed period 0"):
         close_period(store, agreement, 0)
     seal_all(store, agreement, 0)
@@ -220,7 +218,7 @@ def test_a_period_closes_once_with_exact_sums(lab) -> None:  # type: ignore[no-u
     assert store.entries()[1:] == expected and published.entries == 3
     rest, run = expected
     assert (rest.work, rest.cumulative) == (3 * PEAK, 3 * PEAK)
-    assert (run.work, run.cumulative, run.epoch) == (12 * PEAK, 12 * PEAK + 10**9, 2)
+    assert (run.work, run.cumulative, run.epoch) == (12 * PEAK, 12 * PEAK + 10**9, 3)
     with pytest.raises(RegistryError, match="closed already"):
         close_period(store, agreement, 0)
 
@@ -289,5 +287,5 @@ def test_a_snapshot_after_a_later_period_was_signed_is_refused(lab) -> None:  # 
     SoftwareMeter("hall-a", METER_KEYS["hall-a"]).seal(store, agreement, 1)
     store.add_usage(0, "hall-b", [Usage(0, tag, 1_000, None)])
     with pytest.raises(ClaimsError, match="signed readings of"):
-        snapshot(store, agreement, 0, "run", None)
+        snapshot(store, agreement, 0, "run", root=True)
     assert store.find_tag("run") == tag

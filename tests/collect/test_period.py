@@ -9,9 +9,10 @@ from lab_fixtures import EPOCH, LAB_KEY, METER_KEYS, PEAK
 from rig import METER, Rig, steadily
 
 from claims.epochs import publish_epoch
+from claims.lineage import note_checkpoint
 from claims.meter import SoftwareMeter
 from claims.records import Draft
-from claims.registry import NO_WEIGHTS, close_period, note_checkpoint
+from claims.registry import NO_WEIGHTS, close_period
 from claims.witness import period_figures
 
 

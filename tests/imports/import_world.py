@@ -29,6 +29,11 @@ def agreement_of(
     )  # fmt: skip
 
 
+def enrolled(agreement: Agreement, head: tuple[int, ...]) -> Agreement:
+    """The agreement with the opening head of a store."""
+    return dataclasses.replace(agreement, labs=(dataclasses.replace(agreement.labs[0], opening_head=head),))
+
+
 def totals(store: Store, agreement: Agreement) -> dict[tuple[str, str], int]:
     """(meter, checkpoint) to chip-milliseconds in the store."""
     result: dict[tuple[str, str], int] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import Counter
 from fractions import Fraction
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from import_world import START, agreement_of, totals
+from import_world import START, agreement_of, enrolled, totals
 
 from claims.errors import ClaimsError
 from claims.importers import ImportRefused, Row
@@ -25,9 +26,10 @@ AGREEMENT = agreement_of({"jupiter": ("h100", 512)}, epoch=3600, epochs=24 * 30,
 
 
 @pytest.fixture
-def store(tmp_path: Path):
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with Store.create(tmp_path / "alpha.store", "alpha") as opened:
-        open_registry(opened, [Opening("stage1", 10**12)])
+        head = open_registry(opened, [Opening("stage1", 10**12)])
+        monkeypatch.setattr(sys.modules[__name__], "AGREEMENT", enrolled(AGREEMENT, head))
         yield opened
 
 
@@ -140,7 +142,7 @@ def test_checkpoints_without_a_meter_are_only_noted(store: Store, tmp_path: Path
         ("step,time\n1,2026-01-01T01:00:00Z\n2,2026-01-01T00:00:00Z\n", "before the row above"),
         ("step\n1000000000\n", "outside the agreement's periods"),
         ("step,name\n5,idle\n", "cannot be called idle"),
-        ("step,name\n5,stage1\n", "in the registry already"),
+        ("step,name\n5,stage1\n", "is noted as OPENING"),
     ],
 )
 def test_dirty_lists_import_nothing(store: Store, tmp_path: Path, text: str, message: str) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from import_world import START, agreement_of, totals
+from import_world import START, agreement_of, enrolled, totals
 
 from claims.errors import ClaimsError
 from claims.importers import ImportRefused
@@ -25,9 +26,11 @@ SPAN = 20_388_000  # ms: train_runtime of the published run on 4 GPUs
 
 
 @pytest.fixture
-def store(tmp_path: Path):
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with Store.create(tmp_path / "alpha.store", "alpha") as opened:
-        open_registry(opened, [Opening("mistral-7b", 10**9)])
+        head = open_registry(opened, [Opening("mistral-7b", 10**9)])
+        monkeypatch.setattr(sys.modules[__name__], "AGREEMENT", enrolled(AGREEMENT, head))
+        monkeypatch.setattr(sys.modules[__name__], "METERED", enrolled(METERED, head))
         yield opened
 
 

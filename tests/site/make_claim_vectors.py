@@ -101,8 +101,8 @@ def main() -> None:
     from test_prove import OPENINGS, draft, work
 
     from claims.agreement import Agreement, LogTerms, Party, canonical_bytes
+    from claims.lineage import note_checkpoint
     from claims.prove import make_claim
-    from claims.registry import note_checkpoint
 
     TARGET.mkdir(exist_ok=True)
     caps = {"total": 10**15, "unattributed": 10**15, "lineage": 10**15, "freeze": None}
