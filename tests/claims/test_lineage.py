@@ -285,7 +285,7 @@ def test_a_history_cut_by_period_ends_has_the_cumulative_work_of_the_whole(steps
 
 # ---- by commands -------------------------------------------------------------------------------------------------
 
-AGREEMENT = """format = "standstill-agreement/2"
+AGREEMENT = """format = "standstill-agreement/3"
 name = "op"
 start = 2026-01-01T00:00:00Z
 epoch = "1 h"
