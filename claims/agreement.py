@@ -286,6 +286,10 @@ class Agreement:
                 return lab
         raise ClaimRejected("lab", f"{name!r} is not a lab of the agreement")
 
+    def first_period_of(self, lab: str) -> int:
+        """First period that a lab claims under this agreement. Raises ClaimRejected as :meth:`lab` does."""
+        return max(self.first_period, self.lab(lab).since_period)
+
     def chip(self, name: str) -> ChipClass:
         """The chip class of that name; every meter's exists."""
         for chip in self.chips:

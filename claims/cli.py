@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from claims.agreement import Agreement
     from claims.signatures import AgreementSignatures
 
-__all__ = ["agreement_argument", "key_options", "load_key", "main", "out", "read_path", "signatures_path"]
+__all__ = ["agreement_argument", "key_options", "load_key", "main", "out", "passphrase_option", "read_path", "signatures_path"]
 
 PASSPHRASE_VARIABLE = "STANDSTILL_PASSPHRASE"
 
@@ -47,14 +47,15 @@ def signatures_path(agreement_path: Path) -> Path:
     return agreement_path.with_suffix(".sigs")
 
 
+passphrase_option = click.option(
+    "--passphrase-file", type=read_path, help=f"First line: the key's passphrase. Else ${PASSPHRASE_VARIABLE}, else asked."
+)
+
+
 def key_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options ``--key`` and ``--passphrase-file``."""
-    command = click.option(
-        "--passphrase-file", type=read_path, help=f"First line: the key's passphrase. Else ${PASSPHRASE_VARIABLE}, else asked."
-    )(command)
-    return click.option("--key", "-k", "key_path", type=read_path, required=True, help="Private key file (PEM, mode 0600).")(
-        command
-    )
+    key = click.option("--key", "-k", "key_path", type=read_path, required=True, help="Private key file (PEM, mode 0600).")
+    return key(passphrase_option(command))
 
 
 def _passphrase(passphrase_file: Path | None, *, confirm: bool = False) -> bytes:
@@ -295,7 +296,8 @@ def check_evidence(path: Path, agreement_path: Path) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Entry point: runs a command and turns every expected error into one line and an exit code."""
-    import claims.cli_epoch  # each of these registers commands
+    import claims.cli_close  # each of these registers commands
+    import claims.cli_epoch
     import claims.cli_import
     import claims.cli_inspect
     import claims.cli_lab

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,12 +10,11 @@ from typing import TYPE_CHECKING
 import click
 
 from claims.cli import _load_agreement, agreement_argument, cli, key_options, load_key, out, read_path
-from claims.cli_lab import _store, store_option
+from claims.cli_lab import _store, clock_option, store_option
 from claims.errors import ClaimsError, UnreadableFile
 
 if TYPE_CHECKING:
     from claims.agreement import Agreement
-    from claims.store import Store
 
 __all__ = ["epoch"]
 
@@ -32,14 +30,13 @@ def epoch() -> None:
 
 def _through(agreement: Agreement, asked: int | None) -> int:
     """The last epoch to treat; refuses one that is not over."""
-    over = (int(time.time()) - agreement.start) // agreement.epoch_seconds - 1
-    if over < 0 or (asked is not None and asked > over):
-        raise ClaimsError(
-            f"epoch {max(over + 1, asked or 0)} is not over",
-            "a meter signs an epoch after its end; check the clock and the agreement's start",
-        )
-    last = agreement.period_epochs(agreement.first_period + agreement.periods - 1)[1]
-    return min(over, last) if asked is None else asked
+    from claims.clock import NotOver, last_over
+
+    over = last_over(agreement)
+    due = agreement.first_period * agreement.epochs_per_period if asked is None else asked
+    if due > over:
+        raise NotOver(f"epoch {due} is not over", "a meter signs an epoch after its end; check the clock and the agreement's start")
+    return over if asked is None else asked
 
 
 @epoch.command("seal")
@@ -48,32 +45,29 @@ def _through(agreement: Agreement, asked: int | None) -> int:
 @agreement_argument
 @key_options
 @through_option
+@clock_option
 def epoch_seal(
-    name: str, store_path: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None, through: int | None
-) -> None:
-    """Cover meter NAME's epochs with readings, commit to them, and sign. In order; a sealed epoch takes no more usage."""
+    name: str, store_path: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None, through: int | None,
+    clock_is_right: bool,
+) -> None:  # fmt: skip
+    """Cover meter NAME's epochs with readings, commit to them, and sign. In order; a sealed epoch takes no more usage.
+
+    Never asks. Refuses to seal more than 3 days as idle after the newest row and the newest sealed epoch of the store: a clock that
+    is ahead would do that.
+    """
+    from claims.closing import check_evidence, next_epoch
     from claims.meter import SoftwareMeter
 
     terms = _load_agreement(agreement_path)
     meter, last = SoftwareMeter(name, load_key(key_path, passphrase_file)), _through(terms, through)
     with _store(store_path) as store:
-        first = _first(terms, store.lab)
-        start = _sealed(terms, store, name, first, last) + 1
-        with _saying(lambda: _done(f"{name}:", start, _sealed(terms, store, name, first, last), "sealed")):
+        start = next_epoch(store, terms, name)
+        if not clock_is_right:
+            check_evidence(store, terms, name, last)
+        with _saying(lambda: _done(f"{name}:", start, next_epoch(store, terms, name) - 1, "sealed")):
             for number in range(start, last + 1):
                 meter.seal_epoch(store, terms, number)
     out(f"{name}: {_span(start, last)} sealed" if start <= last else f"{name}: sealed through epoch {last} before")
-
-
-def _first(agreement: Agreement, lab: str) -> int:
-    return agreement.period_epochs(max(agreement.first_period, agreement.lab(lab).since_period))[0]
-
-
-def _sealed(agreement: Agreement, store: Store, meter: str, first: int, last: int) -> int:
-    """The last epoch of ``first`` to ``last`` that the meter has sealed; ``first - 1`` when there is none."""
-    per_period = agreement.epochs_per_period
-    sealed = (store.sealed_through(period, meter) for period in range(first // per_period, last // per_period + 1))
-    return min(last, max((number for number in sealed if number is not None), default=first - 1))
 
 
 @contextlib.contextmanager
@@ -108,6 +102,7 @@ def epoch_publish(
 
     An entry that was made before is written again as it was: nothing is ever published twice.
     """
+    from claims.closing import next_epoch
     from claims.epochs import publish_epoch
     from claims.files import write_once
 
@@ -118,9 +113,9 @@ def epoch_publish(
     except OSError as error:
         raise UnreadableFile(f"{folder}: {error.strerror or error}", "give --out a folder that can be written") from None
     with _store(store_path) as store:
-        first, done = _first(terms, store.lab), store.published_through()
+        first, done = terms.first_period_of(store.lab) * terms.epochs_per_period, store.published_through()
         if through is None:
-            last = min(_sealed(terms, store, meter.name, first, last) for meter in terms.lab(store.lab).meters)
+            last = min(last, *(next_epoch(store, terms, meter.name) - 1 for meter in terms.lab(store.lab).meters))
         files = {number: folder / f"{store.lab}-epoch-{number}.entry" for number in range(first, last + 1)}
         due = [number for number, path in files.items() if number > (first - 1 if done is None else done) or not path.exists()]
         entries, written = {}, 0

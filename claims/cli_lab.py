@@ -23,6 +23,10 @@ __all__ = ["lab"]
 store_option = click.option("--store", "-s", "store_path", type=read_path, required=True, help="The lab's private store.")
 period_option = click.option("--period", "-n", type=click.IntRange(0, 2**24 - 1), required=True, help="Period index, from 0.")
 
+clock_option = click.option(
+    "--clock-is-right", is_flag=True, help="Go on although the clock is far ahead of everything that is known."
+)
+
 
 @contextlib.contextmanager
 def _store(path: Path) -> Iterator[Store]:
@@ -166,26 +170,6 @@ def meter_init(
         raise click.UsageError("--passphrase-file and --no-passphrase exclude each other")
     public = generate_key_file(key_path, None if no_passphrase else _passphrase(passphrase_file, confirm=True))
     out(f'[[meter]]\nlab = "{lab_name}"\nname = "{name}"\nchip = "{chip}"\nchips = {chips}\nkey = "{public_text(public)}"')
-
-
-@meter.command("close")
-@click.argument("name")
-@store_option
-@agreement_argument
-@period_option
-@key_options
-def meter_close(
-    name: str, store_path: Path, agreement_path: Path, period: int, key_path: Path, passphrase_file: Path | None
-) -> None:
-    """Cover meter NAME's period with readings, seal them, and sign the ledger head. Once per period."""
-    from claims.canonical import head_to_hex
-    from claims.meter import SoftwareMeter
-
-    terms = _load_agreement(agreement_path)
-    key = load_key(key_path, passphrase_file)
-    with _store(store_path) as store:
-        signed = SoftwareMeter(name, key).seal(store, terms, period)
-    out(f"{name} {head_to_hex(signed.head)}")
 
 
 @cli.group("import")

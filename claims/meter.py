@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from claims import heads
 from claims.agreement import Agreement, Meter
+from claims.closing import check_order, check_turn
 from claims.commitments import SEED_BYTES, epoch_root, roots_digest
 from claims.errors import ClaimsError
 from claims.lineage import unfinished
@@ -193,19 +194,15 @@ class SoftwareMeter:
 
         Raises:
             CoverageError: as in :func:`cover`.
-            ClaimsError: the key is not the one in the agreement, an earlier epoch of the period is not sealed, or work
+            NotOver: the epoch has not ended.
+            ClaimsError: the key is not the one in the agreement, an earlier epoch is not sealed, or work
                 toward a checkpoint goes on that the period before left without an entry.
         """
-        meter, period = self._enrolled(store, agreement), epoch // agreement.epochs_per_period
-        first, _ = agreement.period_epochs(period)
+        meter, period = self.enrolled(store, agreement), epoch // agreement.epochs_per_period
         with store.transaction():
             known = store.epoch_seal(self.name, epoch)
             if known is not None:
                 return self._known(known, agreement)
-            through = store.sealed_through(period, self.name)
-            due = first if through is None else through + 1
-            if epoch != due:
-                raise ClaimsError(f"meter {self.name}: epoch {due} is not sealed, epoch {epoch} comes later", "seal epochs in order")
             return self._seal_epochs(store, agreement, meter, period, range(epoch, epoch + 1))[0]
 
     def seal(self, store: Store, agreement: Agreement, period: int) -> SignedHead:
@@ -214,12 +211,14 @@ class SoftwareMeter:
         A period that was signed before under this agreement is returned as it is; a meter signs one head.
 
         Raises:
-            CoverageError, ClaimsError: as in :meth:`seal_epoch`; then no epoch is sealed that was not before.
+            CoverageError, NotOver, ClaimsError: as in :meth:`seal_epoch`, or the meter has not signed the period before;
+                then no epoch is sealed that was not before.
         """
-        meter = self._enrolled(store, agreement)
+        meter = self.enrolled(store, agreement)
         known = store.signed_head(period, self.name)
         if known is not None and known.agreement_digest == agreement.digest:
             return known
+        check_turn(store, agreement, self.name, period)
         first, last = agreement.period_epochs(period)
         with store.transaction():
             seals = [self._known(seal, agreement) for seal in store.epoch_seals(period, self.name)]
@@ -234,7 +233,8 @@ class SoftwareMeter:
         store.seal(signed, blinding)
         return signed
 
-    def _enrolled(self, store: Store, agreement: Agreement) -> Meter:
+    def enrolled(self, store: Store, agreement: Agreement) -> Meter:
+        """The meter as agreed. Raises ClaimRejected, ClaimsError: the agreement has none of this name, another key, or another registry."""
         check_enrolled(store, agreement)
         meter = agreement.lab(store.lab).meter(self.name)
         if self._key.public_key().public_bytes_raw() != meter.key:
@@ -255,6 +255,7 @@ class SoftwareMeter:
         self, store: Store, agreement: Agreement, meter: Meter, period: int, epochs: range
     ) -> list[EpochSeal]:
         """Commit to each epoch's readings under a fresh seed, and sign each root (claims/commitments.py)."""
+        check_order(store, agreement, self.name, epochs)
         usage = store.usage(period, self.name)
         last = {item.tag: item.epoch for item in usage if item.epoch in epochs}  # usage is in the order of epochs
         check_receivers(store, last)

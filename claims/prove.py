@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from claims.agreement import Agreement
 from claims.claim import Claim, MeterHead, sign_claim
+from claims.clock import check_over
 from claims.errors import ClaimsError
 from claims.roots import Roots
 from claims.store import Store
@@ -50,6 +51,7 @@ def make_claim(
         progress: called as progress(phase, share done).
 
     Raises:
+        NotOver: the period has not ended.
         WitnessRefused: the claim would not be true, with every reason in the lab's own names.
         ClaimsError: the key is not the lab's.
     """
@@ -58,6 +60,7 @@ def make_claim(
 
     if key.public_key().public_bytes_raw() != agreement.party(store.lab).key:
         raise ClaimsError(f"the key is not that of lab {store.lab} in the agreement", "sign with the lab's own key")
+    check_over(agreement, period)
     assembly = assemble(store, agreement, period)
     first, last = agreement.period_epochs(period)
     unproven = Claim(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from claims import heads
 from claims.agreement import Agreement
+from claims.closing import check_registry
 from claims.errors import ClaimsError
 from claims.store import (
     FIRST_TAG,
@@ -330,9 +331,14 @@ def close_period(store: Store, agreement: Agreement, period: int) -> PublishedHe
     """Close the registry for a period: every draft becomes an entry, behind one RESIDUE, under a freshly blinded head.
 
     All or nothing, and once per period.
+
+    Raises:
+        NotOver: the period has not ended. RegistryError: it is closed already, or as in :func:`preview`.
+        ClaimsError: an earlier period is not closed.
     """
     if store.registry_head(period) is not None:
         raise RegistryError(f"period {period} is closed already")
+    check_registry(store, agreement, period)
     with store.transaction():
         old = store.entries()
         new = preview(store, agreement, period)

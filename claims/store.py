@@ -199,6 +199,21 @@ class Store(StoreNames):
         rows = self._query("SELECT MAX(epoch) FROM epoch_seals WHERE period = ? AND meter = ?", period, meter)
         return None if rows[0][0] is None else int(rows[0][0])
 
+    def last_sealed(self, meter: str) -> int | None:
+        """The last epoch of any period that a meter has sealed, or None."""
+        last = self._query("SELECT MAX(epoch) FROM epoch_seals WHERE meter = ?", meter)[0][0]
+        return None if last is None else int(last)
+
+    def knows(self, meter: str, before: int) -> bool:
+        """Whether a meter has usage or seals of epochs before one."""
+        tables = ("usage", "epoch_seals")
+        return any(self._query(f"SELECT 1 FROM {table} WHERE meter = ? AND epoch < ? LIMIT 1", meter, before) for table in tables)
+
+    def newest_epoch(self) -> int | None:
+        """The newest epoch of which anything was imported, sealed or published, or None."""
+        found = [self._query(f"SELECT MAX(epoch) FROM {table}")[0][0] for table in ("usage", "epoch_seals", "epoch_heads")]
+        return max((int(epoch) for epoch in found if epoch is not None), default=None)
+
     def epoch_readings(self, meter: str, epoch: int) -> list[Reading]:
         """Readings of an epoch that the meter has sealed, in the order in which its root holds them."""
         rows = self._query(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from claims.agreement import Agreement, Meter
+from claims.closing import next_epoch
 from claims.collect.errors import CollectError
 from claims.collect.samples import FULL, MAX_CHIPS, Job
 from claims.collect.spool import Header, Spool
@@ -47,13 +48,9 @@ class Sealed:
 
 def first_epoch(store: Store, agreement: Agreement, meter: str) -> int:
     """The first epoch of the agreement that the meter has not sealed."""
-    for period in range(agreement.first_period, agreement.periods):
-        first, last = agreement.period_epochs(period)
-        sealed = store.sealed_through(period, meter)
-        if sealed is None:
-            return first
-        if sealed < last:
-            return sealed + 1
+    epoch = next_epoch(store, agreement, meter)
+    if epoch < agreement.periods * agreement.epochs_per_period:
+        return epoch
     raise CollectError(f"meter {meter} has sealed every epoch of the agreement", "amend the agreement to go on")
 
 

@@ -205,7 +205,7 @@ def build(path: Path) -> Folder:
     run("epoch", "publish", *store, "-k", "alpha.key", "--through", EPOCHS - 1)
     run("log", "init", "log", "--origin", "example.org/log", "-k", "log.key")
     for name in METERS:
-        run("meter", "close", name, *store, "-n", 0, "-k", f"{name}.key")
+        run("meter", "close", name, *store, "-n", 0, "-k", f"{name}.key", "--yes")
     run("lab", "close", *store, "-n", 0)
     folder.claim()
     folder.append(*ENTRIES)

@@ -134,7 +134,7 @@ def _period(folder: Path, period: int, usage: str, checkpoints: str) -> None:
     common = ("-s", "alpha.store", "-a", "agreement.toml")
     run(folder, "import", "readings", "usage.csv", *common)
     run(folder, "import", "checkpoints", "checkpoints.csv", *common)
-    run(folder, "meter", "close", "hall-1", *common, "-n", period, "-k", "meter.key")
+    run(folder, "meter", "close", "hall-1", *common, "-n", period, "-k", "meter.key", "--yes")
     run(folder, "lab", "close", *common, "-n", period)
     run(folder, "lab", "status", *common, "-n", period)
     run(folder, "prove", *common, "-n", period, "-k", "lab.key")

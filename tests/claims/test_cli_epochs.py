@@ -95,7 +95,7 @@ def test_a_period_in_public(folder: Path) -> None:
     run(folder, "epoch", "publish", *COMMON, "-k", "alpha.key")
     assert (folder / "alpha-epoch-1.entry").read_bytes() == before
     publish(folder, *(f"alpha-epoch-{epoch}.entry" for epoch in range(4)))
-    run(folder, "meter", "close", "hall-1", *COMMON, "-n", 0, "-k", "meter.key")
+    run(folder, "meter", "close", "hall-1", *COMMON, "-n", 0, "-k", "meter.key", "--yes")
     run(folder, "lab", "close", *COMMON, "-n", 0)
     verify = ("verify", "alpha-0.claim", "-a", "agreement.toml")
     assert "alpha-0.entry" in run(folder, "prove", *COMMON, "-n", 0, "-k", "alpha.key")

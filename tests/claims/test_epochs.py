@@ -128,6 +128,7 @@ def test_unfinished_work_is_closed_before_its_period_ends_and_before_it_goes_on(
         publish_epoch(store, agreement, last, LAB_KEY)
     with pytest.raises(ClaimsError, match="work toward run goes on"):
         METERS["hall-a"].seal_epoch(store, agreement, last + 1)
+    METERS["hall-a"].seal(store, agreement, 0)
     with pytest.raises(ClaimsError, match="work toward run goes on"):
         METERS["hall-a"].seal(store, agreement, 1)
     snapshot(store, agreement, 0, "run", None, genesis=Genesis(b"g" * 32, 7))

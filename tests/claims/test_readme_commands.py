@@ -53,7 +53,7 @@ def test_the_path_of_a_lab_from_nothing(tmp_path: Path, monkeypatch: pytest.Monk
         ["lab", "status"], ["prove", "--store"],
     ]  # fmt: skip
     for command in listed:
-        run(tmp_path, *command)
+        run(tmp_path, *command, *(["--yes"] if command[:2] == ["meter", "close"] else []))  # there is no terminal to ask on
     (copying,) = (line.strip() for line in LAB.splitlines() if line.startswith("    mkdir -p FOLDER"))
     assert copying.split()[3:5] == ["&&", "cp"]
     (tmp_path / "FOLDER" / "claims").mkdir(parents=True)
