@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from claims.cli import _load_agreement, cli, key_options, load_key, out, read_path
+from claims.cli_lab import clock_option
 from claims.errors import BadSignature, ClaimRejected
 
 if TYPE_CHECKING:
@@ -176,16 +177,21 @@ def _check_entries(terms: Agreement, held: list[bytes], fresh: list[bytes]) -> N
 @click.option("--memory", "memory_path", type=read_path, required=True, help="What this cosigner saw before; keep it safe.")
 @click.option("--out", "-o", "target", type=read_path, help="Also write the cosigned head here, for the log's operator.")
 @click.option("--save-evidence", type=read_path, help="Where to write the evidence if the log forked. [default: beside the memory]")
+@clock_option
 @trust_options
 def log_cosign(
     source: str, key_path: Path, passphrase_file: Path | None, name: str, memory_path: Path, target: Path | None,
-    save_evidence: Path | None, agreement_path: Path | None, log_key: str | None, cosigner: tuple[str, ...],
+    save_evidence: Path | None, clock_is_right: bool, agreement_path: Path | None, log_key: str | None, cosigner: tuple[str, ...],
     quorum: int | None, exclude: tuple[str, ...],
-) -> None:
-    """Cosign the newest head, if it extends what this cosigner saw before. SOURCE: a folder or a web address."""
+) -> None:  # fmt: skip
+    """Cosign the newest head, if it extends what this cosigner saw before. SOURCE: a folder or a web address.
+
+    Refuses a clock that is more than 7 days ahead of this cosigner's last cosignature and the newest dates of the others.
+    """
     from claims.files import write_atomic
     from claims.keys import public_bytes
     from claims.tlog.cosign import cosign
+    from claims.units import format_time
 
     terms = _terms(agreement_path)
     trust = _trust(terms, log_key, cosigner, quorum)
@@ -193,10 +199,27 @@ def log_cosign(
     if terms is not None and trust.cosigners.get(name) != public_bytes(key):
         raise ClaimRejected("log", f"the agreement does not name this key as cosign_key of {name}, a party that is not the operator")
     with rejecting(save_evidence, memory_path):
-        note = cosign(source, key, name, _memory(memory_path, trust))
+        memory = _memory(memory_path, trust)
+        note = cosign(source, key, name, memory, others=trust.cosigners, clock_is_right=clock_is_right)
     if target is not None:
         write_atomic(target, note.encode())
-    out(f"cosigned size {note.text.splitlines()[1]}")
+    out(f"cosigned size {note.text.splitlines()[1]}; this machine's clock shows {format_time(memory.cosigned or 0)}")
+
+
+@log.command("mend-memory")
+@click.argument("path", metavar="MEMORY", type=read_path)
+@trust_options
+def log_mend_memory(
+    path: Path, agreement_path: Path | None, log_key: str | None, cosigner: tuple[str, ...], quorum: int | None, exclude: tuple[str, ...]
+) -> None:
+    """Take a last cosignature's date, which a wrong clock put into the future, back to this machine's clock. What was seen is kept."""
+    from claims import clock
+    from claims.units import format_time
+
+    now = clock.now()
+    with rejecting():
+        wrong = _memory(path, _trust(_terms(agreement_path), log_key, cosigner, quorum)).mend(now)
+    out(f"{path}: the last cosignature counts as of {format_time(now)}, not {format_time(wrong)}; cosign again: the earliest date counts")
 
 
 @log.command("add-cosignatures")

@@ -11,7 +11,7 @@ from threading import Event
 import click
 
 from claims.cli import _load_agreement, agreement_argument, key_options, load_key, out, read_path
-from claims.cli_lab import meter, store_option
+from claims.cli_lab import clock_option, meter, store_option
 
 __all__ = ["meter_run", "meter_spool"]
 
@@ -49,18 +49,20 @@ def _stopping() -> Iterator[Event]:
 @click.option("--idle-watts", type=click.IntRange(0, 10**6), help="Mean power above which a chip was not idle between two samples.")
 @click.option("--no-counter", is_flag=True, help="Accept chips without an energy counter: an exporter that repeats itself goes unnoticed.")
 @click.option("--from-epoch", type=click.IntRange(0, 2**24 - 1), help="First epoch of a new spool. [default: the first not sealed]")
+@clock_option
 @click.option("--once", is_flag=True, help="Poll once, seal what is due, end.")
 @click.option("--until", metavar="TIME", help="End after the first poll at or after this time.")
 def meter_run(
     name: str, store_path: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None, addresses: tuple[str, ...],
     folder: Path, jobs: Path | None, job_labels: tuple[str, ...], name_labels: tuple[str, ...], interval: float, max_gap: float,
-    timeout: float, other_share: str, idle_watts: int | None, no_counter: bool, from_epoch: int | None, once: bool,
-    until: str | None,
+    timeout: float, other_share: str, idle_watts: int | None, no_counter: bool, from_epoch: int | None, clock_is_right: bool,
+    once: bool, until: str | None,
 ) -> None:  # fmt: skip
     """Collect meter NAME's usage from its chips' exporters, and seal every epoch as it ends.
 
     Time without samples is charged at peak as unattributed: down, hung or lying endpoints, missing chips, a collector that
-    does not run. Ends cleanly on SIGTERM and SIGINT; goes on where it was after any crash.
+    does not run. Ends cleanly on SIGTERM and SIGINT; goes on where it was after any crash. Ends with an error where
+    the clock is more than 3 days after the latest poll: that much is charged only with --clock-is-right.
     """
     from claims.collect.errors import CollectError
     from claims.collect.fetch import MAX_ENDPOINTS, Endpoint, Exporters
@@ -91,7 +93,8 @@ def meter_run(
         sealing = Sealing(store, terms, SoftwareMeter(name, key), Policy(age, share, idle_watts), jobs)
         if key.public_key().public_bytes_raw() != sealing.terms.key:
             raise CollectError(f"meter {name}: its key is not the one in the agreement", "use the key that was enrolled")
-        Collector(source, sealing, folder, interval, out, stop).run(once=once, until=end, from_epoch=from_epoch)
+        collector = Collector(source, sealing, folder, interval, out, stop, clock_is_right=clock_is_right)
+        collector.run(once=once, until=end, from_epoch=from_epoch)
 
 
 @meter.command("spool")

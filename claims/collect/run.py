@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Event
 from typing import Protocol
 
+from claims.clock import SEAL_JUMP, check_jump
 from claims.collect.errors import CollectError
 from claims.collect.samples import Poll
 from claims.collect.seal import BEFORE, ELSE, Sealed, Sealing
@@ -42,6 +43,7 @@ class Collector:
         say: prints one line.
         stop: set to end after the poll that is under way.
         wall: the clock, seconds; for tests.
+        clock_is_right: take polls that come more than ``SEAL_JUMP`` after the latest one: what lies between is charged in full.
     """
 
     source: Source
@@ -51,12 +53,14 @@ class Collector:
     say: Callable[[str], None]
     stop: Event
     wall: Callable[[], float] = time.time
+    clock_is_right: bool = False
 
     def run(self, *, once: bool = False, until: int | None = None, from_epoch: int | None = None) -> None:
         """Poll until stopped, until a moment (Unix ms), until the agreement's last epoch is sealed, or once.
 
         Raises:
             CollectError: another collector runs, the spool cannot be used or written, or an epoch is due and refused.
+            ClockJump: a poll comes long after the latest one; it is not noted.
         """
         with locked(self.folder):
             spool = self.sealing.begin(self.folder, from_epoch, int(self.wall() * 1000))
@@ -77,6 +81,8 @@ class Collector:
             raise CollectError(self._refusal, "what was seen is kept: run it again")
 
     def _note(self, spool: Spool, poll: Poll) -> None:
+        if not self.clock_is_right:
+            check_jump(poll.at // 1000, spool.last // 1000, SEAL_JUMP, "poll or sealed epoch")
         chips, behind = self.sealing.terms.chips, poll.at <= spool.last
         wrong = f"{len(poll.chips)} chips were shown, the meter has {chips}" if len(poll.chips) != chips else ""
         if len(poll.chips) > chips:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-import time
-from contextlib import nullcontext
+from collections.abc import Mapping
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from claims import clock
 from claims.tlog.checkpoint import Checkpoint, LogTrust, SignedCheckpoint, cosign_text, cosignature_time
 from claims.tlog.disk import Disk, lock
 from claims.tlog.errors import LogError, LogRejected
 from claims.tlog.memory import LogMemory
 from claims.tlog.note import COSIGNATURE, NOTE_LIMIT, SIGNATURES_LIMIT, Note, NoteSignature, VerifierKey, parse_lines
-from claims.tlog.reader import open_log
+from claims.tlog.reader import LogView, open_log
 from claims.tlog.source import FolderSource, open_source
+from claims.units import format_time
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -25,42 +27,70 @@ _LINE = "\u2014 ".encode()
 """How a signature line begins. A head does not: its first line is the log's origin, which is ASCII."""
 _RECENT = 1024
 """Stored heads that signature lines alone are tried on, from the newest."""
+_NEWEST = 16
+"""Stored heads whose cosignatures tell the time."""
 
 
 def cosign(
-    where: str | os.PathLike[str], key: Ed25519PrivateKey, name: str, memory: LogMemory, now: int | None = None
-) -> Note:
+    where: str | os.PathLike[str], key: Ed25519PrivateKey, name: str, memory: LogMemory, now: int | None = None, *,
+    others: Mapping[str, bytes] | None = None, clock_is_right: bool = False,
+) -> Note:  # fmt: skip
     """Cosign the newest head of a log; returns the head with this cosignature on it.
 
     In a folder the cosignature is also added to ``checkpoints/<size>`` and ``checkpoint``. A head that carries this
-    cosigner's valid cosignature already keeps it. The memory is written before anything is signed.
+    cosigner's valid cosignature already keeps it, unless it is dated in the future. The memory is written before anything is signed.
 
     Args:
         where: a folder, or a web address (then nothing is written there; give the result to the log's operator).
         memory: this cosigner's memory, which names the log.
         now: Unix time; None takes the clock.
+        others: name to key of further cosigners, whose dates also tell the time.
+        clock_is_right: cosign although the clock is far ahead of every date that is known.
 
     Raises:
         LogFork, LogRewind: the head does not extend the one in memory. LogRejected, LogError: as ``open_log``;
-            the clock went back; or too many signatures.
+            the clock went back; or too many signatures. ClockJump: the clock is far ahead.
     """
     source = open_source(where)
     trust = LogTrust(memory.origin, memory.key)
     folder = source.folder if isinstance(source, FolderSource) else None
-    moment = int(time.time()) if now is None else now
+    moment = clock.now() if now is None else now
+    public = VerifierKey(name, COSIGNATURE, key.public_key().public_bytes_raw())
     with lock(folder) if folder is not None and folder.is_dir() else nullcontext():
         view = open_log(source, trust)
-        if memory.cosigned is not None and moment < memory.cosigned:
-            raise LogError(f"the clock shows {moment}, before this cosigner's last cosignature at {memory.cosigned}")
-        memory.update(view, moment)
         note = view.signed.note
-        public = VerifierKey(name, COSIGNATURE, key.public_key().public_bytes_raw())
+        if memory.cosigned is not None and moment < memory.cosigned:
+            raise LogError(
+                f"the clock shows {format_time(moment)}, before this cosigner's last cosignature at {format_time(memory.cosigned)}",
+                "mend the clock; if it was wrong then and is right now: standstill log mend-memory",
+            )
+        if not clock_is_right:
+            dates = _dates(view, {n: k for n, k in (others or {}).items() if k != public.key})
+            known = max((date for date in (memory.cosigned, dates) if date is not None), default=moment)
+            clock.check_jump(moment, known, clock.COSIGN_JUMP, "date of a cosignature")
+        memory.update(view, moment)
         stored = _stored(source.read(f"checkpoints/{view.size}", NOTE_LIMIT), trust, note.text)
-        mine = [i for n in (note, stored) if n for i in n.by(public) if cosignature_time(n.text, i, public.key) is not None]
+        dated = [(i, cosignature_time(n.text, i, public.key)) for n in (note, stored) if n for i in n.by(public)]
+        mine = [item for item, time in dated if time is not None and time <= moment]
         line = mine[0] if mine else cosign_text(note.text, name, key, moment)
         if folder is not None:
             _write(folder, view.signed.head, [note, *([stored] if stored else [])], [line])
         return _with(note, [line])
+
+
+def _dates(view: LogView, others: Mapping[str, bytes]) -> int | None:
+    """The median of other cosigners' newest dates on the log's newest heads, so that no minority of them sets the time."""
+    notes = [view.signed.note]
+    for size in [size for size in view.source.sizes() if size <= view.size][-_NEWEST:]:
+        with suppress(LogError):
+            notes.append(Note.decode(view.source.read(f"checkpoints/{size}", NOTE_LIMIT) or b""))
+    newest: dict[bytes, int] = {}
+    for name, key in others.items():
+        for note in notes:
+            for item in note.by(VerifierKey(name, COSIGNATURE, key)):
+                newest[key] = max(newest.get(key, 0), cosignature_time(note.text, item, key) or 0)
+    dates = sorted(newest.values())
+    return dates[(len(dates) - 1) // 2] if dates else None
 
 
 def add_cosignatures(folder: str | os.PathLike[str], trust: LogTrust, data: bytes) -> list[str]:

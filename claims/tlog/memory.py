@@ -126,6 +126,22 @@ class LogMemory:
         self.check(view)
         self.note, self.hashes = view.checkpoint, tuple(view.hashes)
         self.cosigned = self.cosigned if cosigned is None else cosigned
+        self._write()
+
+    def mend(self, now: int) -> int:
+        """Take back the date of a last cosignature that a wrong clock put after ``now``; returns it. Everything else is kept.
+
+        Raises:
+            LogError: that date is not in the future, or the file cannot be written.
+        """
+        wrong = self.cosigned
+        if wrong is None or wrong <= now:
+            raise LogError(f"{self.path}: its last cosignature is not dated in the future", "there is nothing to mend")
+        self.cosigned = now
+        self._write()
+        return wrong
+
+    def _write(self) -> None:
         try:
             write_atomic(self.path, self.encode(), 0o600)
         except UnreadableFile as error:
