@@ -16,6 +16,7 @@ from claims.units import format_time
 
 __all__ = ["Closing", "check_evidence", "check_order", "check_registry", "check_turn", "closing_of", "next_epoch"]
 
+_ONE_AGREEMENT = "use the one that it signed under, or an amendment that begins after that"
 _IN_ORDER = "what comes first is signed first: a later signature locks it"
 
 
@@ -42,8 +43,11 @@ def check_order(store: Store, agreement: Agreement, meter: str, epochs: range) -
     due, first = next_epoch(store, agreement, meter), _first_epoch(store, agreement)
     if epochs[0] != due:
         raise ClaimsError(f"meter {meter}: epoch {due} is not sealed, epoch {epochs[0]} comes later", _IN_ORDER)
+    last = store.epoch_seal(meter, due - 1)
+    if due > first and last is not None and last.agreement != agreement.digest:
+        raise ClaimsError(f"meter {meter} has signed epoch {due - 1} under another agreement", _ONE_AGREEMENT)
     before = agreement.first_period_of(store.lab) - 1
-    if due == first and store.registry_head(before) is None and store.epoch_seal(meter, first - 1) is None and store.knows(meter, first):
+    if due == first and last is None and store.registry_head(before) is None and store.knows(meter, first):
         raise ClaimsError(f"meter {meter}: period {before} is open, under the agreement that held then", _IN_ORDER)
 
 
@@ -57,6 +61,10 @@ def check_turn(store: Store, agreement: Agreement, meter: str, period: int) -> N
     first = agreement.first_period_of(store.lab)
     if period < first:
         raise ClaimsError(f"the first period of lab {store.lab} is {first}, not {period}")
+    for number in {period, max(first, period - 1)}:
+        known = store.signed_head(number, meter)
+        if known is not None and known.agreement_digest != agreement.digest:
+            raise ClaimsError(f"meter {meter} has signed period {number} under another agreement", _ONE_AGREEMENT)
     if period == first:
         check_registry(store, agreement, period)
     elif store.signed_head(period - 1, meter) is None:

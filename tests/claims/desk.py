@@ -58,14 +58,13 @@ class Desk:
 
         self.folder, self._patch, self._capsys = folder, monkeypatch, capsys
         monkeypatch.chdir(folder)
-        monkeypatch.setenv("STANDSTILL_PASSPHRASE", "pass")
         monkeypatch.setattr(sys, "stdin", io.StringIO())
         self.at(START)
         Path("keys").mkdir()
-        key = self.run("keygen", "lab.key").strip()
+        key = self.run("keygen", "lab.key", "--no-passphrase").strip()
         opening = self.run("lab", "init", "lab", "-s", "lab.store").strip()
         meters = "".join(
-            self.run("meter", "init", name, "--lab", "lab", "--chip", "h100", "--chips", 8, "-k", f"keys/{name}.key")
+            self.run("meter", "init", name, "--lab", "lab", "--chip", "h100", "--chips", 8, "-k", f"keys/{name}.key", "--no-passphrase")
             for name in ("hall-1", "hall-2")
         )
         number = FORMAT.rpartition("/")[2]
@@ -112,8 +111,3 @@ class Desk:
         """The last epoch that the meter has sealed."""
         with Store.open("lab.store") as store:
             return store.last_sealed(meter)
-
-
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
-    return Desk(tmp_path, monkeypatch, capsys)
