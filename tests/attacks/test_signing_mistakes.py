@@ -100,11 +100,15 @@ def test_the_registry_of_a_later_period_first(desk: Desk) -> None:
 
 def test_a_period_of_another_lab_s_calendar(desk: Desk) -> None:
     """A lab that comes in with a later period signs nothing of the earlier ones."""
-    path = Path("agreement.toml")
-    path.write_text(path.read_text().replace('name = "lab"\nlog_rows', 'name = "lab"\nsince_period = 1\nlog_rows'))
+    text = Path("agreement.toml").read_text()
+    old = next(line for line in text.splitlines() if line.startswith("opening_head"))
+    Path("lab.store").unlink()
+    new = desk.run("lab", "init", "lab", "-s", "lab.store", "--since-period", 1).strip()
+    Path("agreement.toml").write_text(text.replace(old, f"{new}\nsince_period = 1"))
     desk.at(START + 2 * PERIOD)
-    desk.work(0, 1)
+    desk.work(1)
     assert "the first period of lab lab is 1, not 0" in desk.close(0, "--yes", code=2)
+    desk.close(1, "--yes")
 
 
 # ---- another meter, another key, another agreement ---------------------------------------------------------
