@@ -301,6 +301,7 @@ def main(argv: list[str] | None = None) -> None:
     import claims.cli_import
     import claims.cli_inspect
     import claims.cli_lab
+    import claims.cli_lab_status
     import claims.cli_log
     import claims.cli_meter
     import claims.cli_site
@@ -314,8 +315,8 @@ def main(argv: list[str] | None = None) -> None:
         _one_line(f"REJECTED: {error}")
         sys.exit(1)
     except ClaimsError as error:
-        _one_line(f"error: {error}")
-        sys.exit(2)
+        _one_line(f"{'refused' if error.exit_code == 1 else 'error'}: {error}")
+        sys.exit(error.exit_code)
     except click.exceptions.Abort:
         out("aborted", err=True)
         sys.exit(2)

@@ -68,36 +68,6 @@ def lab_init(name: str, store_path: Path, opening: tuple[str, ...], since_period
     out(f'opening_head = "{head_to_hex(head)}"')
 
 
-@lab.command("status")
-@store_option
-@agreement_argument
-@period_option
-def lab_status(store_path: Path, agreement_path: Path, period: int) -> None:
-    """PRIVATE: figures of a period and what stands in the way of a claim. For the lab's eyes only."""
-    from claims.lineage import unplaced
-    from claims.units import format_work
-    from claims.witness import period_figures
-
-    terms = _load_agreement(agreement_path)
-    with _store(store_path) as store:
-        agreed = terms.lab(store.lab)
-        missing = [meter.name for meter in agreed.meters if store.signed_head(period, meter.name) is None]
-        closed = store.registry_head(period) is not None
-        out(f"PRIVATE figures of lab {store.lab}, period {period}")
-        out(f"meters to close    {', '.join(missing) or 'none'}")
-        out(f"registry           {'closed' if closed else 'open'}")
-        if not closed:
-            out(f"without checkpoint {', '.join(unplaced(store, period)) or 'none'}")
-            return
-        figures, caps = period_figures(store, period), agreed.caps_at(period)
-        for label, amount, cap in (
-            ("total", figures.total, caps.total),
-            ("unattributed", figures.unattributed, caps.unattributed),
-            ("largest lineage", figures.largest_lineage, caps.lineage),
-        ):
-            out(f"{label:<18} {format_work(amount)} of {format_work(cap)}")
-
-
 @lab.command("snapshot")
 @click.argument("checkpoint")
 @store_option
@@ -220,6 +190,10 @@ def import_readings(path: Path, store_path: Path, agreement_path: Path, skip_out
     seconds = sum(report.chip_ms.values()) // 1000
     out(f"{report.rows} rows, {seconds} chip-seconds on {len(report.chip_ms)} meters, periods {sorted(report.periods)}")
     out(f"of these unattributed: {report.unattributed_ms // 1000} chip-seconds; rows left out: {report.skipped}")
+    for first, again in report.repeats[:10]:
+        out(f"line {again} is the row of line {first} again, and is charged again")
+    if report.unknown:
+        out(f"checkpoints not noted yet: {', '.join(report.unknown[:20])}{', ...' if len(report.unknown) > 20 else ''}")
 
 
 @import_group.command("checkpoints")

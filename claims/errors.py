@@ -26,7 +26,12 @@ class ClaimsError(Exception):
     Args:
         what: what is wrong, one sentence without a full stop.
         hint: what to do about it; may be empty.
+
+    Attributes:
+        exit_code: of a command that ends with it; 2: unusable input, 1: refused or rejected.
     """
+
+    exit_code = 2
 
     def __init__(self, what: str, hint: str = "") -> None:
         self.what = what

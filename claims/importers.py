@@ -25,6 +25,7 @@ from claims.errors import ClaimsError, MissingDependency, UnreadableFile
 from claims.files import read_bounded
 from claims.lineage import note_checkpoint, starts_from_nothing
 from claims.registry import NO_WEIGHTS, check_enrolled, check_receivers
+from claims.running import check_table
 from claims.store import IDLE, Draft, Genesis, Store, Usage
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "import_checkpoints",
     "import_usage",
     "in_proportion",
+    "not_noted",
     "note_drafts",
     "read_bytes",
     "read_rows",
@@ -83,6 +85,10 @@ class ImportReport:
     chip_ms: dict[str, int] = field(default_factory=dict)
     unattributed_ms: int = 0
     skipped: int = 0
+    repeats: list[tuple[int, int]] = field(default_factory=list)
+    """Lines of rows that stand twice, the first and the second; both are charged."""
+    unknown: list[str] = field(default_factory=list)
+    """Checkpoints that work is booked to and that are not noted yet."""
 
 
 @dataclass
@@ -357,7 +363,10 @@ def import_usage(store: Store, agreement: Agreement, path: str | Path, *, skip_o
     batches: dict[tuple[int, str], list[Usage]] = {}
     with store.transaction():
         store.remember_import(digest, Path(path).name)
+        seen: dict[tuple[tuple[str, str], ...], int] = {}
         for row in rows:
+            first = seen.setdefault(tuple(sorted((key, value.strip()) for key, value in row.values.items())), row.line)
+            report.repeats += [(first, row.line)] if first != row.line else []
             name = row.need("meter", "name the meter as the agreement does")
             if name not in meters:
                 raise row.refuse(
@@ -368,10 +377,27 @@ def import_usage(store: Store, agreement: Agreement, path: str | Path, *, skip_o
                 report.skipped += 1
                 continue
             _collect(store, agreement, row, meters[name], batches, report)
-        check_room(Path(path).name, store, agreement, meters, batches)
+        source = Path(path).name
+        if report.skipped and not report.rows:
+            raise ImportRefused(source, None, "every row lies outside the agreement's periods", "check the year, and the agreement")
+        try:
+            check_room(source, store, agreement, meters, batches)
+        except NoRoom as error:
+            if not report.repeats:
+                raise
+            (first, again), why = report.repeats[0], error.what.removeprefix(f"{source}: ")
+            raise ImportRefused(source, again, f"this row is that of line {first} again, and {why}", "delete one of the two") from None
         for (period, name), usage in batches.items():
             store.add_usage(period, name, usage)
+        report.unknown = not_noted(store, report.periods)
+        check_table(store, agreement, report.periods)
     return report
+
+
+def not_noted(store: Store, periods: Iterable[int]) -> list[str]:
+    """Names that work of these periods is booked to and that are not noted, for any period."""
+    tags = {tag for period in periods for tag in store.tags_in_use(period)}
+    return sorted(store.name(tag) for tag in tags if store.noted(tag) is None)
 
 
 def _outside(row: Row, agreement: Agreement) -> bool:
@@ -401,6 +427,8 @@ def _collect(
                 if work:
                     raise row.refuse("idle time carries no work", "name the checkpoint, or unattributed")
                 continue
+            if work is None and not agreement.rules_at(period).charge_peak:
+                raise row.refuse("the row has no work", 'the agreement charges "metered": give the column work_flop')
             batches.setdefault((period, meter.name), []).append(Usage(epoch, tag, amount, work))
             report.periods.add(period)
             report.chip_ms[meter.name] = report.chip_ms.get(meter.name, 0) + amount
@@ -420,7 +448,13 @@ def check_room(
     batches: Mapping[tuple[int, str], list[Usage]],
 ) -> None:
     """Refuse usage that a meter has no room for, or that comes after it signed. Keys are (period, meter)."""
+    since = agreement.lab(store.lab).since_period
     for (period, name), usage in batches.items():
+        if period < since:
+            raise ImportRefused(
+                source, None, f"it has work of period {period}, and lab {store.lab} claims from period {since} on",
+                "leave out what lies before",
+            )  # fmt: skip
         if store.signed_head(period, name) is not None:
             raise ImportRefused(
                 source,
@@ -479,7 +513,10 @@ def import_checkpoints(store: Store, agreement: Agreement, path: str | Path) -> 
     check_enrolled(store, agreement)
     with store.transaction():
         store.remember_import(digest, Path(path).name)
-        return note_drafts(store, agreement, [(row, _draft_of(row, agreement)) for row in rows])
+        drafts = [_draft_of(row, agreement) for row in rows]
+        report = note_drafts(store, agreement, zip(rows, drafts, strict=True))
+        check_table(store, agreement, {draft.epoch // agreement.epochs_per_period for draft in drafts})
+    return report
 
 
 def _draft_of(row: Row, agreement: Agreement) -> Draft:

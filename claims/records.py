@@ -13,6 +13,7 @@ __all__ = [
     "IDLE",
     "KINDS",
     "LAST_TAG",
+    "MAX_AMOUNT",
     "MAX_TOTAL",
     "RESERVED_NAMES",
     "UNATTRIBUTED",

@@ -196,6 +196,18 @@ class StoreFile:
                 raise store_trouble(temporary, error) from None
 
     @contextlib.contextmanager
+    def scratch(self) -> Iterator[Self]:
+        """A copy in memory, to try out what would follow; the file stays as it is."""
+        copy = sqlite3.connect(":memory:", isolation_level=None)
+        try:
+            self._db.backup(copy)
+            yield type(self)(self._path, copy, self._lab)
+        except FAILURES as error:
+            raise store_trouble(self._path, error) from None
+        finally:
+            copy.close()
+
+    @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """All changes inside, or none. May be nested; the outermost one commits."""
         if self._db.in_transaction:

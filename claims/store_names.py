@@ -124,3 +124,19 @@ class StoreNames(StoreFile):
             period,
         )
         return dict(rows)
+
+    def usage_groups(self, period: int) -> int:
+        """How many pairs of epoch and tag the imported usage of a period has, over all meters."""
+        return int(self._query("SELECT COUNT(*) FROM (SELECT DISTINCT meter, epoch, tag FROM usage WHERE period = ?)", period)[0][0])
+
+    def crowded_epoch(self, period: int, meter: str, coverage: int, most: int) -> int | None:
+        """The first epoch whose imported usage takes more than ``most`` readings of a meter, certain idle time included, or None."""
+        rows = self._query(
+            "SELECT epoch FROM usage WHERE period = ? AND meter = ? GROUP BY epoch HAVING COUNT(DISTINCT tag) + "
+            "(SUM(chip_ms) <= (? - COUNT(DISTINCT tag)) * 1000) > ? ORDER BY epoch LIMIT 1",
+            period,
+            meter,
+            coverage,
+            most,
+        )
+        return int(rows[0][0]) if rows else None

@@ -38,6 +38,8 @@ class WitnessRefused(ClaimsError):
         problems: every obstacle found, one sentence each; they name private checkpoints.
     """
 
+    exit_code = 1
+
     def __init__(self, problems: list[str], hint: str = "") -> None:
         self.problems = tuple(problems)
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""

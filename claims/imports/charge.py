@@ -19,6 +19,7 @@ from claims.errors import ClaimsError
 from claims.importers import MAX_WORK, UNATTRIBUTED_WORDS, WORK_UNIT, ImportRefused, ceil_of, check_room, in_proportion
 from claims.importers import split_interval as split_at_epochs
 from claims.registry import check_enrolled
+from claims.running import check_table
 from claims.store import UNATTRIBUTED, Store, Usage
 from claims.text import replace_hidden
 
@@ -225,6 +226,7 @@ class _Ledger:
         check_room(label, self.store, self.agreement, self.meters, batches)
         for (period, meter), usage in batches.items():
             self.store.add_usage(period, meter, usage)
+        check_table(self.store, self.agreement, self.report.periods)
 
 
 def _cut(span: Span, window: Window, agreement: Agreement, skip_outside: bool, report: Charged) -> tuple[int, int]:
