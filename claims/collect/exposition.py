@@ -1,15 +1,19 @@
-"""Prometheus text format 0.0.4, from a hostile endpoint: one malformed line, and the whole text is refused.
+"""Prometheus text format 0.0.4 and OpenMetrics 1.0, from a hostile endpoint: one malformed line, and all is refused.
 
     name{label="value",...} value [timestamp in ms]
+    name{label="value",...} value [timestamp in s] [# {label="value",...} value [timestamp]]     ends with "# EOF"
 
-Time and memory are linear in the text, whose size the caller bounds. Comments are skipped, values are kept as text.
+Time and memory are linear in the text, whose size the caller bounds. Comments and exemplars are skipped, values are kept
+as text: one that is no number spoils its own sample, not the others.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 from claims.collect.errors import PollFailed
 
@@ -20,7 +24,8 @@ MAX_LABELS = 64
 
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL = re.compile(r'[ \t]*([a-zA-Z_][a-zA-Z0-9_]*)[ \t]*=[ \t]*"((?:[^"\\]|\\.)*)"[ \t]*')
-_END = re.compile(r"[ \t]*(NaN|[+-]?Inf|[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?)(?:[ \t]+(-?[0-9]{1,19}))?[ \t]*")
+_END = re.compile(r"[ \t]*([A-Za-z0-9_.+/!%-]{1,64})(?:[ \t]+(-?[0-9]{1,19}(?:\.[0-9]{0,30})?(?:[eE]\+?[0-9]{1,2})?))?[ \t]*(#[ \t]*\{.*)?")
+_EOF = "# EOF"
 _SPACE = re.compile(r"[ \t]*")
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPES = {"n": "\n", "\\": "\\", '"': '"'}
@@ -28,7 +33,7 @@ _ESCAPES = {"n": "\n", "\\": "\\", '"': '"'}
 
 @dataclass(frozen=True)
 class Line:
-    """One sample. ``value``: a number, ``NaN`` or ``Inf`` as text; ``timestamp``: Unix milliseconds or None."""
+    """One sample. ``value``: as text, a number or not; ``timestamp``: Unix milliseconds or None."""
 
     name: str
     labels: dict[str, str]
@@ -46,18 +51,22 @@ def parse_exposition(data: bytes) -> Iterator[Line]:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         raise PollFailed("the answer is not UTF-8") from None
-    if text and not text.endswith("\n"):
+    lines = text.removesuffix("\n").split("\n")
+    seconds = lines[-1] == _EOF
+    if text and not text.endswith("\n") and not seconds:
         raise PollFailed("the answer is cut off")
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(lines, 1):
+        if line == _EOF and number < len(lines):
+            raise PollFailed(f"line {number} of the answer is its end, and more follows")
         if not line.strip(" \t") or line.lstrip(" \t").startswith("#"):
             continue
-        sample = _parse(line) if len(line) <= MAX_LINE else None
+        sample = _parse(line, seconds) if len(line) <= MAX_LINE else None
         if sample is None:
             raise PollFailed(f"line {number} of the answer is malformed")
         yield sample
 
 
-def _parse(line: str) -> Line | None:
+def _parse(line: str, seconds: bool) -> Line | None:
     at = _SPACE.match(line).end()  # type: ignore[union-attr]
     name = _NAME.match(line, at)
     if name is None:
@@ -73,9 +82,13 @@ def _parse(line: str) -> Line | None:
     elif brace == at:
         return None
     end = _END.fullmatch(line, at)
-    if end is None:
+    if end is None or (end[3] and not seconds):
         return None
-    return Line(name[0], labels, end[1], None if end[2] is None else int(end[2]))
+    if end[2] is None:
+        return Line(name[0], labels, end[1], None)
+    if not seconds:
+        return Line(name[0], labels, end[1], int(end[2])) if end[2].lstrip("-").isdigit() else None
+    return Line(name[0], labels, end[1], math.floor(Fraction(end[2]) * 1000))
 
 
 def _labels(line: str, at: int, labels: dict[str, str]) -> int | None:

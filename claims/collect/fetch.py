@@ -1,4 +1,4 @@
-"""Asking exporters, which are hostile: bounded bytes, bounded time, no redirects, no proxy, no compression."""
+"""Asking exporters, which are hostile: bounded bytes, packed and unpacked, bounded time, no redirects, no proxy."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -70,7 +71,7 @@ def fetch(endpoint: Endpoint, timeout: float, limit: int = MAX_ANSWER) -> bytes:
     """The whole answer to one request, in at most ``timeout`` seconds altogether.
 
     Raises:
-        PollFailed: no connection, too late, too long, cut off, another status than 200, or a coding that was not asked for.
+        PollFailed: no connection, too late, too long, cut off, another status than 200, or a coding other than gzip.
     """
     connection = endpoint.connect(timeout)
     late = threading.Event()
@@ -103,8 +104,9 @@ def _exchange(connection: http.client.HTTPConnection, target: str, limit: int, l
     response = connection.getresponse()
     if response.status != 200:
         raise PollFailed(f"the endpoint answers {response.status}")
-    if (response.getheader("Content-Encoding") or "identity").lower() != "identity":
-        raise PollFailed("the answer is compressed, which was not asked for")
+    coding = (response.getheader("Content-Encoding") or "identity").strip().lower()
+    if coding not in ("identity", "gzip", "x-gzip"):
+        raise PollFailed("the answer is in a coding that was not asked for")
     if response.length is None and not response.chunked:
         raise PollFailed("the answer has no length, so that a cut would not show")
     data = bytearray()
@@ -117,7 +119,21 @@ def _exchange(connection: http.client.HTTPConnection, target: str, limit: int, l
             break
     if response.length:
         raise PollFailed("the answer is cut off")
-    return bytes(data)
+    return bytes(data) if coding == "identity" else _unpacked(bytes(data), limit)
+
+
+def _unpacked(data: bytes, limit: int) -> bytes:
+    """The contents of one gzip member, of at most ``limit`` bytes. Raises PollFailed."""
+    packed = zlib.decompressobj(wbits=31)
+    try:
+        text = packed.decompress(data, limit + 1)
+    except zlib.error:
+        raise PollFailed("the answer is not the gzip that it says it is") from None
+    if len(text) > limit:
+        raise PollFailed(f"the answer is longer than {limit} bytes")
+    if not packed.eof or packed.unused_data:
+        raise PollFailed("the answer's gzip is cut off, or more follows it")
+    return text
 
 
 def _reason(error: Exception) -> str:

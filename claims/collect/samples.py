@@ -35,6 +35,9 @@ _ACTIVE = _TENSOR | {
 }
 _ENERGY = frozenset({"dcgm_fi_dev_total_energy_consumption", "dcgm_total_energy_consumption"})
 _NUMBER = re.compile(r"\+?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?")
+_COMMON = ("go_", "process_", "promhttp_", "python_", "scrape_")
+"""What exporters of all kinds show of themselves."""
+_SHOWN = 3
 _OLD = {"namespace": "pod_namespace", "pod": "pod_name", "container": "container_name"}
 
 Job = tuple[str, str]
@@ -126,14 +129,21 @@ def read_chips(
         PollFailed: a sample that names no chip, or too many chips.
     """
     chips: dict[str, _Chip] = {}
+    strange: list[str] = []
     for line in lines:
         name = line.name.lower()
+        name = name.removesuffix("_total") if name.removesuffix("_total") in _ENERGY else name  # so OpenMetrics calls counters
         if name not in _ACTIVE and name not in _ENERGY:
+            if len(strange) < _SHOWN and line.name not in strange and not name.startswith(_COMMON):
+                strange.append(line.name)
             continue
         identity = _identity(line.labels)
         if identity not in chips and len(chips) >= MAX_CHIPS:
             raise PollFailed(f"the answer shows more than {MAX_CHIPS} chips")
         _note(chips.setdefault(identity, _Chip()), name, line, labels, now, max_age)
+    if not chips:
+        shown = f"it shows {', '.join(name[:60] for name in strange)}" if strange else "it shows none"
+        return {}, f"no metric of the answer is one of a known chip exporter: {shown}"
     bad = sorted(identity for identity, chip in chips.items() if chip.bad)
     bare = sorted(i for i, chip in chips.items() if need_counter and chip.counter is None and not chip.bad)
     trouble = f"a sample of chip {bad[0]} cannot be used" if bad else f"chip {bare[0]} has no energy counter" if bare else ""

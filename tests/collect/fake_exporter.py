@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 import time
 from dataclasses import dataclass, field
@@ -91,7 +92,8 @@ def render(gpus: list[Gpu], style: str = "new") -> bytes:
 class Exporter:
     """Serves ``gpus`` on ``url``.
 
-    ``mode``: ok, status, redirect, 404, 204, hang, drip, short, gzip, endless, unending, or bytes to answer with.
+    ``mode``: ok, status, redirect, 404, 204, hang, drip, short, gzip (in name only), packed, cut, endless, unending, or bytes to
+    answer with.
     """
 
     gpus: list[Gpu] = field(default_factory=list)
@@ -136,7 +138,7 @@ class Exporter:
                 gpu.energy = int(time.monotonic() * 70_000)
         body = mode if isinstance(mode, bytes) else render(self.gpus, self.style)
         if mode == "hang":
-            self.released.wait(20)
+            self.released.wait(120)
             return
         if mode == "status":
             handler.send_error(503)
@@ -145,7 +147,10 @@ class Exporter:
         if mode == "redirect":
             handler.send_header("Location", f"{self.url}?again")
         handler.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-        if mode == "gzip":
+        if mode in ("packed", "cut"):
+            body = gzip.compress(body)
+            body = body[:-9] if mode == "cut" else body
+        if mode in ("gzip", "packed", "cut"):
             handler.send_header("Content-Encoding", "gzip")
         length = 2**40 if mode == "endless" else len(body) + (10 if mode == "short" else 0)
         if mode != "unending":

@@ -19,6 +19,8 @@ from claims.registry import Opening
 from claims.store import Usage
 
 METER, CHIPS = "hall-b", 2
+TIMEOUT = 60.0
+"""Seconds for an answer that will come: no machine is too slow."""
 COVERAGE_MS = CHIPS * EPOCH * 1000
 
 
@@ -41,7 +43,7 @@ class Rig:
     def watch(self, exporters: Sequence[Exporter], labels: Labels | None = None, **options: object) -> None:
         endpoints = [Endpoint.of(exporter.url) for exporter in exporters]
         self.source = Exporters(
-            endpoints, labels or Labels(), 0.5, self.sealing.policy.max_gap, wall=lambda: self.now,
+            endpoints, labels or Labels(), TIMEOUT, self.sealing.policy.max_gap, wall=lambda: self.now,
             monotonic=lambda: self.steady, **options,  # type: ignore[arg-type]
         )  # fmt: skip
 

@@ -61,7 +61,7 @@ key = "{meter}"
 
 def standstill(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", PROGRAM, *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, **options)  # type: ignore[call-overload]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, **options)  # type: ignore[call-overload]
 
 
 @dataclasses.dataclass
@@ -73,7 +73,7 @@ class World:
     def arguments(self, *more: object) -> list[str]:
         folder = self.folder
         fixed = ("--store", folder / "s", "--agreement", folder / "a.toml", "--key", folder / "k", "--spool", folder / "spool")
-        timing = ("--interval", 0.1, "--max-gap", 0.7, "--timeout", 0.3)
+        timing = ("--interval", 0.1, "--max-gap", 3, "--timeout", 60)
         return [str(item) for item in ("meter", "run", "hall-b", *fixed, "-e", self.exporter.url, *timing, *more)]
 
     def store(self) -> Store:
@@ -107,6 +107,16 @@ def world(tmp_path: Path, made: tuple[str, str, Path]) -> Iterator[World]:
         yield World(tmp_path, exporter, start)
 
 
+def say_until(process: subprocess.Popen[str], pattern: str) -> list[str]:
+    """Lines of a process up to the first that the pattern is found in; it is waited for as long as it takes."""
+    said = []
+    for line in process.stdout or ():
+        said.append(line.rstrip("\n"))
+        if re.search(pattern, line):
+            return said
+    raise AssertionError(f"it ended without {pattern}: {said}")
+
+
 def running(world: World, *more: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *world.arguments(*more)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -118,42 +128,39 @@ def test_it_runs_seals_and_ends_cleanly_on_a_signal(world: World, number: signal
     jobs = world.folder / "jobs.csv"
     jobs.write_text("job,checkpoint\nllm,llm/7\n")
     process = running(world, "--jobs", jobs, "--from-epoch", 0)
-    time.sleep(max(0.0, world.start + 3.4 - time.time()))
+    said = say_until(process, r"^epoch [0-9]+ sealed: busy 2 \(llm/7 2\), idle 0 chip-seconds, 1\.979e15 FLOP; no gaps$")
     process.send_signal(number)
-    said, problems = process.communicate(timeout=10)
+    more, problems = process.communicate(timeout=600)
     assert (process.returncode, problems) == (0, "")
-    lines = [line for line in said.splitlines() if " sealed: " in line]
-    assert len(lines) in (2, 3) and all(re.match(rf"epoch {n} sealed: busy ", line) for n, line in enumerate(lines))
-    assert lines[1] == "epoch 1 sealed: busy 2 (llm/7 2), idle 0 chip-seconds, 1.979e15 FLOP; no gaps"
+    lines = [line for line in (*said, *more.splitlines()) if " sealed: " in line]
+    assert all(re.match(rf"epoch {n} sealed: busy ", line) for n, line in enumerate(lines))
     again = standstill("meter", "spool", "hall-b", "--store", world.folder / "s", "--spool", world.folder / "spool")
     assert again.returncode == 0 and re.search(rf"epoch {len(lines)}, [0-9]+ polls\nlatest .*: 2 chips, 2 of them busy", again.stdout)
 
 
 def test_once_and_until_and_a_gap_that_is_named(world: World) -> None:
-    time.sleep(max(0.0, world.start - time.time()))
-    done = standstill(*world.arguments("--once", "--from-epoch", 0))
-    assert (done.returncode, done.stderr) == (0, "")
-    done = standstill(*world.arguments("--once"))
-    assert done.returncode == 0
+    for words in (("--once", "--from-epoch", 0), ("--once",), ("--until", str(world.start * 1000 - 5000))):
+        done = standstill(*world.arguments(*words))
+        assert (done.returncode, done.stderr) == (0, "")
     world.exporter.mode = "status"
-    done = standstill(*world.arguments("--until", str((world.start + 3) * 1000)))
-    assert done.returncode == 0 and "the endpoint answers 503" in done.stdout
-    line = next(line for line in done.stdout.splitlines() if line.startswith("epoch 1 sealed"))
-    assert "unattributed" in line and "; gaps " in line and "the endpoint answers 503" in line
+    process = running(world)
+    line = say_until(process, r"^epoch [0-9]+ sealed: busy 2 \(unattributed 2\), .*; gaps 2: .*, \S+ the endpoint answers 503$")[-1]
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(600) == 0
+    epoch = int(line.split()[1])
     with world.store() as store:
-        assert sum(u.chip_ms for u in store.usage(0, "hall-b") if u.epoch == 1) == 2000
-        assert sum(u.work or 0 for u in store.usage(0, "hall-b") if u.epoch == 1) == 2 * 1979
+        assert sum(u.chip_ms for u in store.usage(0, "hall-b") if u.epoch == epoch) == 2000
+        assert sum(u.work or 0 for u in store.usage(0, "hall-b") if u.epoch == epoch) == 2 * 1979
 
 
 def test_two_collectors_of_one_meter_exclude_each_other(world: World) -> None:
     process = running(world, "--from-epoch", 0)
-    deadline = time.monotonic() + 20
-    while not (world.folder / "spool" / "spool").exists() and time.monotonic() < deadline:
+    while not (world.folder / "spool" / "spool").exists() and process.poll() is None:
         time.sleep(0.05)
     done = standstill(*world.arguments("--once"))
     assert done.returncode == 2 and "another collector uses" in done.stderr
     process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 0
+    assert process.wait(600) == 0
 
 
 @pytest.mark.parametrize(
@@ -201,7 +208,7 @@ def test_an_answer_ends_in_time(mode: str) -> None:
         begin = time.monotonic()
         with pytest.raises(PollFailed, match="no answer within 0.3 s"):
             fetch.fetch(Endpoint.of(exporter.url), 0.3)
-        assert time.monotonic() - begin < 1.5
+        assert time.monotonic() - begin < 45  # it would take minutes
 
 
 def test_headers_that_drip_end_in_time() -> None:
@@ -215,7 +222,7 @@ def test_headers_that_drip_end_in_time() -> None:
             with peer:
                 try:
                     peer.sendall(b"HTTP/1.1 200 OK\r\n")
-                    for number in range(100):
+                    for number in range(2000):
                         peer.sendall(b"X-%d: y\r\n" % number)
                         time.sleep(0.05)
                 except OSError:
@@ -225,19 +232,19 @@ def test_headers_that_drip_end_in_time() -> None:
         begin = time.monotonic()
         with pytest.raises(PollFailed, match="no answer within 0.3 s"):
             fetch.fetch(Endpoint("http", "127.0.0.1", server.getsockname()[1], "/"), 0.3)
-        assert time.monotonic() - begin < 1.5
+        assert time.monotonic() - begin < 45  # it would take minutes
 
 
 def test_answers_are_bounded_and_proxies_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(os.environ, "http_proxy", "http://127.0.0.1:1/")
     with Exporter([Gpu("g")]) as exporter:
-        size = len(fetch.fetch(Endpoint.of(exporter.url), 2.0))
-        assert len(fetch.fetch(Endpoint.of(exporter.url), 2.0, limit=size)) == size
+        size = len(fetch.fetch(Endpoint.of(exporter.url), 60.0))
+        assert len(fetch.fetch(Endpoint.of(exporter.url), 60.0, limit=size)) == size
         with pytest.raises(PollFailed, match="longer than"):
-            fetch.fetch(Endpoint.of(exporter.url), 2.0, limit=size - 1)
+            fetch.fetch(Endpoint.of(exporter.url), 60.0, limit=size - 1)
         exporter.mode = "endless"
         with pytest.raises(PollFailed, match="longer than 1000000 bytes"):
-            fetch.fetch(Endpoint.of(exporter.url), 5.0, limit=10**6)
+            fetch.fetch(Endpoint.of(exporter.url), 60.0, limit=10**6)
 
 
 def test_a_thread_that_is_stuck_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,17 +256,17 @@ def test_a_thread_that_is_stuck_is_left_alone(monkeypatch: pytest.MonkeyPatch) -
 
     def stuck(endpoint: Endpoint, timeout: float) -> bytes:
         calls.append(endpoint)
-        release.wait(20)
-        return b"#\n"
+        release.wait(600)
+        return b'DCGM_FI_DEV_GPU_UTIL{UUID="g"} 0\n'
 
     monkeypatch.setattr(fetch, "fetch", stuck)
-    source = fetch.Exporters([Endpoint.of("http://x")], Labels(), 0.05, 1000)
-    begin = time.monotonic()
+    source = fetch.Exporters([Endpoint.of("http://x")], Labels(), 0.05, 1000, need_counter=False)
     for _ in range(3):
         poll = source.poll()
         assert poll.chips == {} and "no answer within 0.05 s" in poll.trouble
-    assert len(calls) == 1 and time.monotonic() - begin < 5
+    assert len(calls) == 1
     release.set()
-    time.sleep(0.05)
-    source.poll()
-    assert source.poll().trouble == "" and len(calls) == 3
+    for thread in source._threads.values():
+        thread.join()
+    source.timeout = 600.0
+    assert source.poll().trouble == "" and len(calls) == 2

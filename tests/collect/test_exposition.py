@@ -29,6 +29,11 @@ def one(text: str) -> Line:
         ('a{ x = "1" , y="2" }  NaN  -5', Line("a", {"x": "1", "y": "2"}, "NaN", -5)),
         ('a {x="}"}\t.5', Line("a", {"x": "}"}, ".5", None)),
         ('a{x="q\\"b\\\\s\\nn"}7', Line("a", {"x": 'q"b\\s\nn'}, "7", None)),
+        ("up nan", Line("up", {}, "nan", None)),
+        ("up -inf 5", Line("up", {}, "-inf", 5)),
+        ("up N/A", Line("up", {}, "N/A", None)),
+        ("up 0x10", Line("up", {}, "0x10", None)),
+        ("up 1up 2", Line("up", {}, "1up", 2)),
         ('a{x="\u00e9, \U0001f600"} 1', Line("a", {"x": "\u00e9, \U0001f600"}, "1", None)),
     ],
 )
@@ -39,7 +44,7 @@ def test_lines_of_the_format(text: str, expected: Line) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "up", "up ", "1up 1", "up1.5x 1", "up 1 2 3", "up 1 2.5", "up one", "up 0x10", "up 1_000", "up --1", "up 1e99999", "up{",
+        "up", "up ", "1up 1", "up1.5x 1", "up 1 2 3", "up 1 2.5", "up 1 two", "up 1 # {} 2", "up 1{x=\"1\"} 2", "up " + "1" * 65, "up{",
         'up{x="1" 1', 'up{x="1"', 'up{x=1} 1', 'up{x="1"y="2"} 1', 'up{x="1",,y="2"} 1', 'up{,} 1', 'up{x="1",x="2"} 1',
         'up{x="\\t"} 1', 'up{x="\\"} 1', 'up{1x="1"} 1', '{x="1"} 1', "up 1\r", "up\x001", 'up{x="1"} 1 ' + "9" * 20,
         "up " + "1" * MAX_LINE, "up{" + ",".join(f'l{n}="1"' for n in range(MAX_LABELS + 1)) + "} 1", "up\u00a01", "up \uff11",
@@ -48,6 +53,20 @@ def test_lines_of_the_format(text: str, expected: Line) -> None:
 def test_anything_else_refuses_the_whole_text(text: str) -> None:
     with pytest.raises(PollFailed, match="line 2 of the answer is malformed"):
         list(parse_exposition(b"good 1\n" + text.encode() + b"\nmore 2\n"))
+
+
+@pytest.mark.parametrize("ending", ["# EOF", "# EOF\n"])
+def test_openmetrics_has_seconds_and_exemplars(ending: str) -> None:
+    text = '# TYPE a counter\na_total{x="1"} 5 1767225600.1239 # {trace_id="} # {"} 0.67 1767225600.5\nb 1 1767225600\nc 2 1.7672256e9\n'
+    assert list(parse_exposition((text + 'd 3 # {} 1\n' + ending).encode())) == [
+        Line("a_total", {"x": "1"}, "5", 1_767_225_600_123), Line("b", {}, "1", 1_767_225_600_000),
+        Line("c", {}, "2", 1_767_225_600_000), Line("d", {}, "3", None),
+    ]  # fmt: skip
+
+
+def test_nothing_follows_the_end_of_openmetrics() -> None:
+    with pytest.raises(PollFailed, match="more follows"):
+        list(parse_exposition(b"a 1\n# EOF\nb 2\n"))
 
 
 def test_comments_and_empty_lines_are_skipped() -> None:
@@ -88,7 +107,7 @@ def test_no_bytes_do_more_than_fail_the_poll(data: bytes) -> None:
 def test_no_line_takes_long(piece: str) -> None:
     line = 'up{x="' + piece * ((MAX_LINE - 10) // len(piece))
     begin = time.process_time()
-    for ending in ("", '"', '"}', '"} x'):
+    for ending in ("", '"', '"}', '"} {'):
         with pytest.raises(PollFailed):
             list(parse_exposition((line + ending + "\n").encode()))
-    assert time.process_time() - begin < 0.5
+    assert time.process_time() - begin < 10  # seconds of this process; it takes milliseconds

@@ -43,7 +43,7 @@ class Killing:
         (folder / "agreement.bin").write_bytes(canonical_bytes(self.agreement))
         paths = os.pathsep.join(map(str, (ROOT, ROOT / "tests" / "claims", Path(__file__).parent)))
         self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).parent / "killed.py"), str(folder), address, "0.05", "0.4"],
+            [sys.executable, str(Path(__file__).parent / "killed.py"), str(folder), address, "0.05", "2"],
             env=os.environ | {"PYTHONPATH": paths}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
@@ -55,7 +55,7 @@ class Killing:
 
     def end(self) -> None:
         self._process.stdin.close()  # type: ignore[union-attr]
-        self._process.wait(10)
+        self._process.wait(600)
 
     def sealed(self) -> int | None:
         with Store.open(self.folder / "alpha.store") as store:
@@ -76,8 +76,7 @@ def kill_many(folder: Path, kills: int, seed: int) -> tuple[Killing, int]:
                 assert killing.tell("wait") == -signal.SIGKILL
             child = killing.tell("run")
             last = int(time.time()) - killing.start
-            deadline = time.monotonic() + 30
-            while (killing.sealed() or 0) < last and time.monotonic() < deadline:
+            while (killing.sealed() or 0) < last or "llm" not in (folder / "said").read_text():
                 time.sleep(0.1)
             os.kill(child, signal.SIGKILL)
             killing.tell("wait")

@@ -43,6 +43,30 @@ def test_other_metrics_are_not_looked_at() -> None:
     assert chips('DCGM_FI_DEV_FB_USED{gpu="0"} NaN\nup 1\nDCGM_FI_DEV_NVSWITCH_CONNECTED_LINK_COUNT 3\n') == {}
 
 
+@pytest.mark.parametrize("value", ["nan", "inf", "N/A"])
+def test_a_value_that_is_no_number_elsewhere_harms_nobody(value: str) -> None:
+    text = f'DCGM_FI_DEV_FB_USED{{UUID="g"}} {value}\nDCGM_FI_DEV_GPU_UTIL{{UUID="g"}} 0\n'
+    assert chips(text, need_counter=False) == {"g": Seen(0, False, None, None)}
+
+
+def test_a_counter_as_openmetrics_names_it() -> None:
+    text = 'DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION_total{UUID="g"} 5\nDCGM_FI_DEV_GPU_UTIL{UUID="g"} 0 1767225599.5\n# EOF'
+    assert chips(text) == {"g": Seen(0, False, None, 5)}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("go_goroutines 7\namd_power{gpu=\"0\"} 1\namd_power{gpu=\"1\"} 1\namd_util 2\n", "it shows amd_power, amd_util"),
+        ("up 1\na 1\nb 1\nc 1\n", "it shows up, a, b"),
+        ("# nothing\n", "it shows none"),
+    ],
+)
+def test_an_unknown_exporter_is_named(text: str, shown: str) -> None:
+    found, trouble = read_chips(parse_exposition(text.encode()), Labels(), NOW, 30_000)
+    assert found == {} and trouble == f"no metric of the answer is one of a known chip exporter: {shown}"
+
+
 def test_empty_labels_are_no_job_and_later_labels_stand_in() -> None:
     text = 'dcgm_gpu_utilization{gpu="0",hpc_job="",job_id=" 9 ",pod="",namespace=""} 0\n'
     assert chips(text, need_counter=False) == {"/0": Seen(0, False, None, None)}
@@ -73,7 +97,7 @@ def test_old_and_future_timestamps_do_not_count(age: int, known: bool) -> None:
     assert bool(chips(f'DCGM_FI_DEV_GPU_UTIL{{UUID="g"}} 0 {NOW - age}\n', need_counter=False)) is known
 
 
-@pytest.mark.parametrize("value", ["NaN", "+Inf", "-1", "-0.0", "1e100", "1" * 41, "1e-100"])
+@pytest.mark.parametrize("value", ["NaN", "nan", "inf", "-inf", "N/A", "0x10", "+Inf", "-1", "-0.0", "1e100", "1" * 41, "1e-100"])
 def test_values_that_cannot_be_used_make_the_chip_missing(value: str) -> None:
     text = f'DCGM_FI_DEV_GPU_UTIL{{UUID="g"}} 0\nDCGM_FI_PROF_PIPE_TENSOR_ACTIVE{{UUID="g"}} {value}\nDCGM_FI_DEV_GPU_UTIL{{UUID="h"}} 0\n'
     assert set(chips(text, need_counter=False)) == {"h"}
