@@ -6,22 +6,26 @@ the command that needs it: ``standstill verify`` loads neither numpy nor numba.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from claims.errors import BadSignature, ClaimRejected, ClaimsError, KeyFileError, UnreadableFile
+from claims.errors import AgreementError, BadSignature, ClaimRejected, ClaimsError, KeyFileError, UnreadableFile
 
 if TYPE_CHECKING:
     from claims.agreement import Agreement
     from claims.signatures import AgreementSignatures
 
-__all__ = ["agreement_argument", "key_options", "load_key", "main", "out", "passphrase_option", "read_path", "signatures_path"]
+__all__ = [
+    "agreement_argument", "json_option", "key_options", "load_key", "main", "out", "passphrase_option", "read_path", "report",
+    "signatures_path",
+]  # fmt: skip
 
 PASSPHRASE_VARIABLE = "STANDSTILL_PASSPHRASE"
 
@@ -29,6 +33,7 @@ read_path = click.Path(path_type=Path)
 agreement_argument = click.option(
     "--agreement", "-a", "agreement_path", type=read_path, required=True, help="The agreement file (TOML)."
 )
+_JSON = "claims.cli.json"
 _MAKE_NEW = "Do not encrypt the key; its file's permissions alone guard it."
 
 
@@ -37,9 +42,52 @@ def out(text: str = "", *, err: bool = False) -> None:
     click.echo("".join(c if c == "\n" or c.isprintable() else "\ufffd" for c in text), err=err)
 
 
-def _one_line(text: str) -> None:
-    """Print an error in one line, also where a file's name would make it several."""
-    out(text.replace("\n", "\ufffd"), err=True)
+json_option = click.option(
+    "--json", is_flag=True, expose_value=False, callback=lambda context, _, value: context.meta.update({_JSON: value}),
+    help="Print JSON (claims/FORMATS.md section 10), errors too.",
+)  # fmt: skip
+"""For commands that end in :func:`report`."""
+
+
+def report(lines: str | Iterable[str], value: object) -> None:
+    """Print what a command found: lines for people, or with ``--json`` the one value for programs."""
+    if click.get_current_context().meta.get(_JSON):
+        out(json.dumps(value, indent=2))
+    else:
+        out(lines if isinstance(lines, str) else "\n".join(lines))
+
+
+def _end(error: Exception, code: int, as_json: bool) -> NoReturn:
+    """Print an error, in one line also where a file's name would make it several, and exit."""
+    if as_json:
+        value: dict[str, Any] = {"format": "standstill-error/1", "exit": code, "check": None, "what": str(error), "hint": ""}
+        value |= {"file": None, "field": None, "line": None}
+        if isinstance(error, ClaimsError):
+            value |= {"what": error.what, "hint": error.hint}
+        if isinstance(error, ClaimRejected):
+            value |= {"check": error.check}
+        if isinstance(error, AgreementError):
+            value |= {"file": error.source, "field": error.field or None, "line": error.line}
+        if isinstance(error, click.ClickException):
+            value |= {"what": error.format_message()}
+        out(json.dumps(value, indent=2))
+    else:
+        what = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        how = "REJECTED" if isinstance(error, ClaimRejected) else "error" if code != 1 else "refused"
+        out(f"{how}: {what}".replace("\n", "\ufffd"), err=True)
+    sys.exit(code)
+
+
+class _Group(click.Group):
+    """Commands under one name. Without one of them the help is printed, once, under every version of click."""
+
+    group_class = type
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args:
+            out(ctx.get_help())
+            ctx.exit()
+        return super().parse_args(ctx, args)
 
 
 def signatures_path(agreement_path: Path) -> Path:
@@ -93,7 +141,7 @@ def _load_signatures(agreement_path: Path, given: Path | None) -> AgreementSigna
     return AgreementSignatures.decode(read_bounded(path, AGREEMENT_LIMIT))
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option("0.1.0", prog_name="standstill")
 def cli() -> None:
     """Zero-knowledge proofs that a lab's compute stayed under agreed caps."""
@@ -137,11 +185,13 @@ def agreement_init(path: Path, preset_name: str | None) -> None:
 
 @agreement.command("check")
 @click.argument("path", type=read_path)
+@json_option
 def agreement_check(path: Path) -> None:
     """Parse and validate an agreement; print what it says."""
-    from claims.show import agreement_lines
+    from claims.show import agreement_lines, agreement_value
 
-    out("\n".join(agreement_lines(_load_agreement(path))))
+    terms = _load_agreement(path)
+    report(agreement_lines(terms), agreement_value(terms))
 
 
 @agreement.command("presets")
@@ -170,9 +220,11 @@ def agreement_canonical(path: Path, target: Path) -> None:
 
 @agreement.command("digest")
 @click.argument("path", type=read_path)
+@json_option
 def agreement_digest(path: Path) -> None:
     """Print the canonical SHA-256 digest, which every proof binds."""
-    out(_load_agreement(path).digest.hex())
+    digest = _load_agreement(path).digest.hex()
+    report(digest, {"digest": digest})
 
 
 @agreement.command("sign")
@@ -204,6 +256,7 @@ def agreement_sign(
 @agreement.command("verify")
 @click.argument("path", type=read_path)
 @click.option("--signatures", type=read_path, help="Signatures file. [default: the agreement's name with .sigs]")
+@json_option
 def agreement_verify(path: Path, signatures: Path | None) -> None:
     """Check the parties' signatures; exit 0 only when every party has signed."""
     terms = _load_agreement(path)
@@ -216,7 +269,8 @@ def agreement_verify(path: Path, signatures: Path | None) -> None:
         raise ClaimRejected("agreement", error.what) from None
     if missing:
         raise ClaimRejected("agreement", f"not signed by {', '.join(missing)}")
-    out(f"signed by every party: {terms.digest.hex()}")
+    digest = terms.digest.hex()
+    report(f"signed by every party: {digest}", {"digest": digest, "signed_by": sorted(known.signatures)})
 
 
 # ---- files ------------------------------------------------------------------------------------------------
@@ -224,17 +278,20 @@ def agreement_verify(path: Path, signatures: Path | None) -> None:
 
 @cli.command()
 @click.argument("path", metavar="FILE", type=read_path)
+@json_option
 def show(path: Path) -> None:
-    """Say what a file is and what it holds: agreement, signatures, claim, evidence, key or store."""
+    """Say what a file is and what it holds. Nothing is verified. Every file of a publication folder is known."""
     from claims.show import describe
 
-    out("\n".join(describe(path)))
+    kind, *lines = describe(path)
+    report([kind, *lines], {"kind": kind, "lines": lines})
 
 
 @cli.command()
 @click.argument("files", metavar="FILE_A FILE_B", nargs=2, type=read_path)
 @agreement_argument
 @click.option("--out", "-o", "target", type=read_path, help="Folder for evidence files. [default: print only]")
+@json_option
 def evidence(files: tuple[Path, Path], agreement_path: Path, target: Path | None) -> None:
     """Compare two claims, or two log entries: did one key sign two different things in one place? Exit 1 if so, 2 for other files."""
     from claims.claim import decode_claim
@@ -250,28 +307,28 @@ def evidence(files: tuple[Path, Path], agreement_path: Path, target: Path | None
             items.append(TwoEntries.of(one, two))
     else:
         items += find_equivocations(decode_claim(one), decode_claim(two))
-    found = 0
+    found: list[str] = []
     for item in items:
         try:
             item.check(terms)
         except (BadSignature, ClaimRejected) as error:
             out(f"no evidence that {item.text}: {error.what}", err=True)
             continue
-        found += 1
-        out(f"EQUIVOCATION: {item.text}")
+        found.append(item.text)
         if target is not None:
             try:  # what was found is said, whatever becomes of its file
                 write_once(target / f"{re.sub('[^a-z0-9._-]+', '-', item.text)}.evidence", item.encode())
             except UnreadableFile as error:
                 out(f"NOT SAVED: {error}", err=True)
-    if not found:
-        out("no equivocation between these two files")
+    lines = [f"EQUIVOCATION: {text}" for text in found] or ["no equivocation between these two files"]
+    report(lines, {"equivocations": found})
     sys.exit(1 if found else 0)
 
 
 @cli.command("check-evidence")
 @click.argument("path", metavar="EVIDENCE", type=read_path)
 @agreement_argument
+@json_option
 def check_evidence(path: Path, agreement_path: Path) -> None:
     """Check an evidence file with the agreement alone; exit 0 when it is evidence."""
     from claims.evidence import decode_evidence
@@ -285,13 +342,14 @@ def check_evidence(path: Path, agreement_path: Path) -> None:
             if terms.log is None:
                 raise ClaimRejected("evidence", "the agreement names no log")
             smaller, larger = LogEvidence.decode(data).check(terms.log.origin, terms.log.key)
-            out(f"the log, run by {terms.log.operator}, signed two histories: heads of size {smaller} and {larger}")
-            return
-        item = decode_evidence(data)
-        item.check(terms)
+            text = f"the log, run by {terms.log.operator}, signed two histories: heads of size {smaller} and {larger}"
+        else:
+            item = decode_evidence(data)
+            item.check(terms)
+            text = item.text
     except (BadSignature, LogRejected) as error:
         raise ClaimRejected("evidence", error.what) from None
-    out(item.text)
+    report(text, {"shows": text})
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -308,27 +366,22 @@ def main(argv: list[str] | None = None) -> None:
     import claims.cli_status
     import claims.cli_verify  # noqa: F401
 
+    as_json = "--json" in (sys.argv[1:] if argv is None else argv)
     try:
         code = cli.main(argv, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
-    except ClaimRejected as error:
-        _one_line(f"REJECTED: {error}")
-        sys.exit(1)
     except ClaimsError as error:
-        _one_line(f"{'refused' if error.exit_code == 1 else 'error'}: {error}")
-        sys.exit(error.exit_code)
+        _end(error, 1 if isinstance(error, ClaimRejected) else error.exit_code, as_json)
     except click.exceptions.Abort:
         out("aborted", err=True)
         sys.exit(2)
     except click.ClickException as error:
         if isinstance(error, click.UsageError) and error.ctx is not None:
             out(f"{error.ctx.get_usage()}\n{error.ctx.command_path} --help says more", err=True)
-        _one_line(f"error: {error.format_message()}")
-        sys.exit(2)
+        _end(error, 2, as_json)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(2)
     except (OSError, MemoryError, UnicodeEncodeError) as error:
-        _one_line(f"error: {UnreadableFile(str(error))}")
-        sys.exit(2)
+        _end(UnreadableFile(str(error)), 2, as_json)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from claims.cli import _load_agreement, cli, key_options, load_key, out, read_path
+from claims.cli import _load_agreement, cli, json_option, key_options, load_key, out, read_path, report
 from claims.cli_lab import clock_option
 from claims.errors import BadSignature, ClaimRejected
 
@@ -247,6 +247,7 @@ def log_add_cosignatures(
 @click.option("--memory", "memory_path", type=read_path, help="What you saw before: a fork or rewind is found with it.")
 @click.option("--save-evidence", type=read_path, help="Where to write the evidence if the log forked. [default: beside the memory]")
 @trust_options
+@json_option
 def log_verify(
     source: str, memory_path: Path | None, save_evidence: Path | None, agreement_path: Path | None, log_key: str | None,
     cosigner: tuple[str, ...], quorum: int | None, exclude: tuple[str, ...],
@@ -257,23 +258,35 @@ def log_verify(
         view = _open(source, trust, exclude, memory_path)
         tiles = view.check_tiles()
         heads = len(view.history())
-    out(f"log {trust.origin}: {view.size} entries, root {view.root.hex()}")
-    out(f"{tiles} tiles and {heads} signed heads agree with them; cosigned by {', '.join(sorted(view.signed.times)) or 'nobody'}")
-    if view.newest.head.size > view.size:
-        out(f"a newer head of size {view.newest.head.size} lacks its {trust.quorum} cosignatures yet")
+    newest = view.newest.head.size
+    lines = [
+        f"log {trust.origin}: {view.size} entries, root {view.root.hex()}",
+        f"{tiles} tiles and {heads} signed heads agree with them; cosigned by {', '.join(sorted(view.signed.times)) or 'nobody'}",
+    ]
+    if newest > view.size:
+        lines.append(f"a newer head of size {newest} lacks its {trust.quorum} cosignatures yet")
     if memory_path is None:
-        out("NOT CHECKED: that it extends what you saw before (--memory)")
+        lines.append("NOT CHECKED: that it extends what you saw before (--memory)")
+    value = _view_value(view) | {"tiles": tiles, "heads": heads, "newest_size": newest, "extends_memory": memory_path is not None or None}
+    report(lines, value)
+
+
+def _view_value(view: LogView) -> dict[str, object]:
+    """A verified log for programs."""
+    return {"origin": view.trust.origin, "size": view.size, "root": view.root.hex(), "cosigners": dict(sorted(view.signed.times.items()))}
 
 
 @log.command("show")
 @click.argument("source")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="Entries to list, from the end.")
 @trust_options
+@json_option
 def log_show(
     source: str, limit: int, agreement_path: Path | None, log_key: str | None, cosigner: tuple[str, ...], quorum: int | None,
     exclude: tuple[str, ...],
 ) -> None:
     """List entries and when they were published by the cosigners' clocks."""
+    from claims.entries import decode_entry
     from claims.errors import MalformedFile
     from claims.tlog.errors import LogError
     from claims.units import format_time
@@ -281,18 +294,21 @@ def log_show(
     trust = _trust(_terms(agreement_path), log_key, cosigner, quorum)
     with rejecting():
         view = _open(source, trust, exclude, None)
+        rows: list[dict[str, Any]] = []
         for index in range(max(0, view.size - limit), view.size):
             try:
                 when = format_time(view.committed_time(index))
             except LogError:
-                when = "not dated"
+                when = None
             try:
-                from claims.entries import decode_entry
-
-                what = decode_entry(view.entries[index]).title
+                entry = decode_entry(view.entries[index])
+                row = {"kind": entry.kind, "agreement": entry.agreement.hex(), "author": entry.author, "title": entry.title}
             except MalformedFile:
-                what = f"{len(view.entries[index])} bytes that are not an entry of ours"
-            out(f"{index}  {when}  {what}")
+                title = f"{len(view.entries[index])} bytes that are not an entry of ours"
+                row = {"kind": None, "agreement": None, "author": None, "title": title}
+            rows.append({"index": index, "time": when, **row})
+    lines = [f"{row['index']}  {row['time'] or 'not dated'}  {row['title']}" for row in rows]
+    report(lines, _view_value(view) | {"entries": rows})
 
 
 @log.command("prove")
@@ -318,6 +334,7 @@ def log_prove(
 @click.argument("proof_path", metavar="PROOF", type=read_path)
 @click.argument("entry_path", metavar="ENTRY", type=read_path)
 @trust_options
+@json_option
 def log_check_proof(
     proof_path: Path, entry_path: Path, agreement_path: Path | None, log_key: str | None, cosigner: tuple[str, ...],
     quorum: int | None, exclude: tuple[str, ...],
@@ -331,12 +348,16 @@ def log_check_proof(
     proof = TLogProof.decode(read_bounded(proof_path, PROOF_LIMIT))
     with rejecting():
         signed = proof.check(read_bounded(entry_path, ENTRY_LIMIT), trust, exclude)
-    out(f"entry {proof.index} of {signed.head.size} in {trust.origin}; cosigned by {', '.join(sorted(signed.times)) or 'nobody'}")
+    report(
+        f"entry {proof.index} of {signed.head.size} in {trust.origin}; cosigned by {', '.join(sorted(signed.times)) or 'nobody'}",
+        {"index": proof.index, "size": signed.head.size, "origin": trust.origin, "cosigners": dict(sorted(signed.times.items()))},
+    )
 
 
 @log.command("check-evidence")
 @click.argument("path", metavar="EVIDENCE", type=read_path)
 @trust_options
+@json_option
 def log_check_evidence(
     path: Path, agreement_path: Path | None, log_key: str | None, cosigner: tuple[str, ...], quorum: int | None,
     exclude: tuple[str, ...],
@@ -348,4 +369,5 @@ def log_check_evidence(
     trust = _trust(_terms(agreement_path), log_key, cosigner, 0 if log_key is not None else quorum)
     with rejecting():
         smaller, larger = LogEvidence.decode(read_bounded(path, EVIDENCE_LIMIT)).check(trust.origin, trust.key)
-    out(f"the log {trust.origin} forked: its signed heads of sizes {smaller} and {larger} exclude each other")
+    text = f"the log {trust.origin} forked: its signed heads of sizes {smaller} and {larger} exclude each other"
+    report(text, {"shows": text, "sizes": [smaller, larger]})

@@ -8,7 +8,17 @@ from pathlib import Path
 
 import click
 
-from claims.cli import _load_agreement, agreement_argument, cli, key_options, load_key, out, read_path
+from claims.cli import (
+    _load_agreement,
+    agreement_argument,
+    cli,
+    json_option,
+    key_options,
+    load_key,
+    out,
+    read_path,
+    report,
+)
 from claims.cli_verify import digest_of, digest_option, moment, now_option
 from claims.errors import BadSignature, ClaimRejected, ClaimsError
 
@@ -84,6 +94,7 @@ def decision_sign(path: Path, agreement_path: Path, key_path: Path, passphrase_f
 @decision.command("check")
 @click.argument("path", metavar="FILE", type=read_path)
 @agreement_argument
+@json_option
 def decision_check(path: Path, agreement_path: Path) -> None:
     """Check FILE; exit 0 only when enough deciders have signed it. Whether and from when on it counts, ``standstill status`` says."""
     from claims.decision import DECISION_LIMIT, Decision
@@ -95,6 +106,6 @@ def decision_check(path: Path, agreement_path: Path) -> None:
         item.check(terms)
     except BadSignature as error:
         raise ClaimRejected("decision", error.what) from None
-    out("\n".join(item.lines()))
-    if terms.log is not None:
-        out("NOT CHECKED: that the log has it, from which date it counts (standstill status)")
+    later = [] if terms.log is None else ["NOT CHECKED: that the log has it, from which date it counts (standstill status)"]
+    value = {"agreement": item.agreement.hex(), "decision": item.decision, "effective": item.effective}
+    report([*item.lines(), *later], value | {"signed_by": sorted(item.signatures)})

@@ -30,7 +30,7 @@ from claims.text import replace_hidden
 from claims.tlog.evidence import FORMAT as LOG_EVIDENCE_FORMAT
 from claims.units import format_duration, format_time, format_work
 
-__all__ = ["AGREEMENT_TEMPLATE", "agreement_lines", "describe"]
+__all__ = ["AGREEMENT_TEMPLATE", "agreement_lines", "agreement_value", "describe"]
 
 _SQLITE = b"SQLite format 3\x00"
 _PEM = b"-----BEGIN "
@@ -170,6 +170,19 @@ def agreement_lines(agreement: Agreement) -> list[str]:
             f"            decided by {pause.quorum} of {', '.join(pause.deciders)}",
         ]
     return out
+
+
+def agreement_value(agreement: Agreement) -> dict[str, object]:
+    """An agreement for programs: what scripts ask for. The file itself has everything."""
+    return {
+        "name": agreement.name, "digest": agreement.digest.hex(), "start": format_time(agreement.start),
+        "end": format_time(agreement.start + agreement.epoch_seconds * agreement.epochs_per_period * agreement.periods),
+        "epoch_seconds": agreement.epoch_seconds, "epochs_per_period": agreement.epochs_per_period, "periods": agreement.periods,
+        "parties": [party.name for party in agreement.parties],
+        "labs": {lab.name: [meter.name for meter in lab.meters] for lab in agreement.labs},
+        "log": None if agreement.log is None else agreement.log.origin,
+        "amends": None if agreement.amends is None else agreement.amends.digest.hex(),
+    }  # fmt: skip
 
 
 def _prose(text: str) -> str:
