@@ -11,7 +11,7 @@ from claims.agreement import Agreement
 from claims.errors import ClaimsError
 from claims.units import format_duration, format_time
 
-__all__ = ["COSIGN_JUMP", "SEAL_JUMP", "ClockJump", "NotOver", "check_jump", "check_over", "last_over", "not_over", "now"]
+__all__ = ["COSIGN_JUMP", "SEAL_JUMP", "ClockJump", "NotOver", "check_jump", "check_over", "last_over", "now"]
 
 SEAL_JUMP = 3 * 86_400
 """Seconds between the newest thing that is known and what a meter signs: a long weekend without work, and no more."""
@@ -32,21 +32,18 @@ def now() -> int:
     return int(time.time())
 
 
-def not_over(agreement: Agreement, period: int, moment: int) -> str:
-    """That a period has not ended at a moment (Unix seconds), in words; empty when it has."""
-    end = agreement.period_span(period)[1]
-    return "" if moment >= end else f"period {period} is not over: it ends at {format_time(end)}"
-
-
 def check_over(agreement: Agreement, period: int) -> None:
     """Refuse a period that has not ended.
 
     Raises:
         NotOver: with its end. ClaimRejected: the agreement has no such period.
     """
-    what = not_over(agreement, period, now())
-    if what:
-        raise NotOver(what, f"this machine's clock shows {format_time(now())}: wait, or name another period")
+    end = agreement.period_span(period)[1]
+    if now() < end:
+        raise NotOver(
+            f"period {period} is not over: it ends at {format_time(end)}",
+            f"this machine's clock shows {format_time(now())}: wait, or name another period",
+        )
 
 
 def last_over(agreement: Agreement) -> int:

@@ -44,7 +44,7 @@ def cosign(
         where: a folder, or a web address (then nothing is written there; give the result to the log's operator).
         memory: this cosigner's memory, which names the log.
         now: Unix time; None takes the clock.
-        others: name to key of further cosigners, whose dates also tell the time.
+        others: name to key of further cosigners, whose dates also tell the time, as the log's own does.
         clock_is_right: cosign although the clock is far ahead of every date that is known.
 
     Raises:
@@ -67,7 +67,7 @@ def cosign(
         if not clock_is_right:
             dates = _dates(view, {n: k for n, k in (others or {}).items() if k != public.key})
             known = max((date for date in (memory.cosigned, dates) if date is not None), default=moment)
-            clock.check_jump(moment, known, clock.COSIGN_JUMP, "date of a cosignature")
+            clock.check_jump(moment, known, clock.COSIGN_JUMP, "date that the log shows")
         memory.update(view, moment)
         stored = _stored(source.read(f"checkpoints/{view.size}", NOTE_LIMIT), trust, note.text)
         dated = [(i, cosignature_time(n.text, i, public.key)) for n in (note, stored) if n for i in n.by(public)]
@@ -79,16 +79,16 @@ def cosign(
 
 
 def _dates(view: LogView, others: Mapping[str, bytes]) -> int | None:
-    """The median of other cosigners' newest dates on the log's newest heads, so that no minority of them sets the time."""
+    """The median of the newest dates on the log's newest heads, each cosigner's and the log's own: no minority sets the time."""
     notes = [view.signed.note]
     for size in [size for size in view.source.sizes() if size <= view.size][-_NEWEST:]:
         with suppress(LogError):
             notes.append(Note.decode(view.source.read(f"checkpoints/{size}", NOTE_LIMIT) or b""))
-    newest: dict[bytes, int] = {}
-    for name, key in others.items():
-        for note in notes:
-            for item in note.by(VerifierKey(name, COSIGNATURE, key)):
-                newest[key] = max(newest.get(key, 0), cosignature_time(note.text, item, key) or 0)
+    newest: dict[bytes, int] = {} if view.signed.dated is None else {view.trust.key: view.signed.dated[0]}
+    for key in others.values():
+        for time in (cosignature_time(note.text, item, key) for note in notes for item in note.cosigned_by(key)):
+            if time is not None:
+                newest[key] = max(time, newest.get(key, 0))
     dates = sorted(newest.values())
     return dates[(len(dates) - 1) // 2] if dates else None
 

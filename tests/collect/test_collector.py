@@ -9,6 +9,7 @@ from fake_exporter import Exporter, Gpu
 from lab_fixtures import EPOCH, METER_KEYS, PEAK, START
 from rig import COVERAGE_MS, METER, TIMEOUT, Rig, steadily
 
+from claims.clock import ClockJump
 from claims.collect.errors import CollectError
 from claims.collect.samples import Labels
 from claims.collect.timeline import Policy
@@ -491,6 +492,27 @@ def test_an_epoch_that_something_else_sealed_is_passed_over(tmp_path: Path) -> N
         steadily(rig, exporter, 100)
     assert "epoch 0 was sealed by something else: what was seen of it is not in it" in rig.said
     assert rig.items(0) == [] and busy(rig, 1) == {"unattributed": COVERAGE_MS}
+
+
+def test_a_clock_that_jumped_for_days_charges_nothing(tmp_path: Path) -> None:
+    """Ten days of gaps at peak, and polls that count no more until then."""
+    rig = Rig(tmp_path)
+    with Exporter(pair(util=7)) as exporter:
+        rig.watch([exporter])
+        rig.run()
+        steadily(rig, exporter, 50)
+        for _ in range(2):
+            rig.wait(10, clock=10 * 86_400)
+            with pytest.raises(ClockJump, match="clock-is-right"):
+                rig.run()
+            rig.now -= 10 * 86_400 - 10
+        steadily(rig, exporter, 60)
+        assert rig.said[-1].startswith("epoch 0 sealed") and rig.store.sealed_through(0, METER) == 0
+        rig.wait(10 * 86_400)
+        collector = rig.collector()
+        collector.clock_is_right = True
+        collector.run(once=True)
+    assert rig.store.last_sealed(METER) > 0
 
 
 def test_a_spool_begins_where_the_meter_stands_or_later(tmp_path: Path) -> None:
