@@ -19,7 +19,7 @@ from pathlib import Path
 from claims.agreement import Agreement
 from claims.importers import Row, ceil_of, read_rows, split_interval
 from claims.imports.charge import Charged, Source, Span, Window, charge, checked_meter
-from claims.imports.tables import JobMap, read_table
+from claims.imports.tables import JobMap, distinct, read_table
 from claims.store import Store
 
 __all__ = ["TraceOptions", "import_trace", "read_models"]
@@ -103,7 +103,7 @@ def import_trace(
     report = Charged()
     nodes = _read_nodes(store, agreement, nodes_path, options, report)
     table, digest = read_table(pods_path, _PODS)
-    rows = list(table)
+    rows = distinct(table, report, "that repeat a pod, charged once")
     if any(row.get("name") == "" for row in rows):
         raise next(row for row in rows if not row.get("name")).refuse("a pod without a name")
     latest = max((ms for row in rows for ms in _times(row, options)), default=options.origin)

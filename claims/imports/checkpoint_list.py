@@ -21,7 +21,7 @@ from claims.errors import ClaimsError
 from claims.importers import Row, ceil_of
 from claims.imports.charge import Charged, Source, checked_meter
 from claims.imports.drafts import Plan, carry_out
-from claims.imports.tables import read_table
+from claims.imports.tables import distinct, read_table
 from claims.store import Store
 
 __all__ = ["ListOptions", "Saved", "import_checkpoint_list", "lineages"]
@@ -119,16 +119,6 @@ def _segment_column(rows: Sequence[Row]) -> str:
     return next((column for column in ("segment", "run_id") if column in rows[0].values), "")
 
 
-def _distinct(rows: Sequence[Row], report: Charged) -> list[Row]:
-    """Rows without those that repeat one, if a column tells which: steps alone may have been trained twice."""
-    if not rows or not set(rows[0].values) - {*_STEP, *_BRANCH}:
-        return list(rows)
-    found = {tuple(row.values.items()): row for row in reversed(rows)}
-    if len(found) < len(rows):
-        report.count("that repeat a row, taken once", len(rows) - len(found))
-    return sorted(found.values(), key=lambda row: row.line)
-
-
 def _name(row: Row, prefix: str, branch_column: str, step: int, taken: dict[str, int]) -> str:
     """A name that no row has yet. ``taken``: names, each with the last number that was tried behind it."""
     branch = f"{branch_column}{row.get(branch_column)}/" if row.get(branch_column) else ""
@@ -159,7 +149,8 @@ def import_checkpoint_list(store: Store, agreement: Agreement, path: Path, optio
     if options.meter is not None:
         checked_meter(agreement, store.lab, options.meter, Source("--meter"))
     report = Charged()
-    rows = _distinct(rows, report)
+    if rows and set(rows[0].values) - {*_STEP, *_BRANCH}:  # steps alone may have been trained twice
+        rows = distinct(rows, report, "that repeat a row, taken once")
     saved = lineages(rows, options.prefix)
     plan = _plan(agreement, saved, options)
     report.count("noted", len(saved))

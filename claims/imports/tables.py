@@ -14,18 +14,18 @@ import hashlib
 import io
 import re
 import zoneinfo
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from claims.errors import ClaimsError
 from claims.importers import ImportRefused, Row, read_bytes, read_rows
-from claims.imports.charge import Source
+from claims.imports.charge import Charged, Source
 from claims.imports.hostlist import HostListError, expand
 from claims.imports.inputs import name_of, read_input
 from claims.toml import TomlError, parse_toml
 
-__all__ = ["Clock", "JobMap", "NodeMap", "Place", "read_jobs", "read_nodes", "read_table", "table_rows", "unix_ms"]
+__all__ = ["Clock", "JobMap", "NodeMap", "Place", "distinct", "read_jobs", "read_nodes", "read_table", "table_rows", "unix_ms"]
 
 MAX_TABLE = 256 << 20
 MAX_MAP = 64 << 20
@@ -95,6 +95,15 @@ def _is_header(values: list[str], header: list[str], need: Sequence[str]) -> boo
     """Whether a row names the columns again. Its first field tells nearly always."""
     names = need or header
     return values[0].strip("\ufeff \t").lower() in header and set(names) <= {value.strip("\ufeff \t").lower() for value in values}
+
+
+def distinct(rows: Iterable[Row], report: Charged, fate: str) -> list[Row]:
+    """Rows without those that are the same as one above, which are counted under ``fate``."""
+    found: dict[tuple[tuple[str, str], ...], Row] = {}
+    for row in rows:
+        if found.setdefault(tuple(row.values.items()), row) is not row:
+            report.count(fate)
+    return list(found.values())
 
 
 def _check_header(name: str, line: int, header: list[str], need: Sequence[str], delimiter: str) -> None:

@@ -60,6 +60,15 @@ def test_every_pod_has_a_fate(store: Store, tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_pod_that_stands_twice_is_charged_once_and_said(store: Store, tmp_path: Path) -> None:
+    report = load(store, tmp_path, pod("a", spec="G3") + pod("b", spec="G3") + PODS + pod("a", spec="G3"))
+    assert report.fates["that repeat a pod, charged once"] == 1
+    assert totals(store, AGREEMENT) == {("new", "unattributed"): 200_000}
+    for nodes, pods in ((NODES, ""), (NODES.splitlines()[0] + "\n", pod("a"))):
+        with pytest.raises(ImportRefused, match="a header line and no rows"):
+            load(store, tmp_path, pods, nodes=nodes)
+
+
 def test_shares_of_a_gpu_round_up_or_are_exact_when_asked(store: Store, tmp_path: Path) -> None:
     nodes = "sn,gpu,model\nn0,1,V100M16\n"
     one = agreement_of({"old": ("h100", 1)}, epoch=600, epochs=60)
@@ -105,7 +114,7 @@ def test_a_node_column_places_a_pod_exactly(store: Store, tmp_path: Path) -> Non
         (pod(""), "a pod without a name"),
         (pod("a", 8, deleted=10**6), "outside the agreement's periods"),
         (pod("a", gpus=-1), "not a whole number"),
-        (pod("a", 8, deleted=600) * 4, "no meter that it can have run on has room"),
+        ("".join(pod(name, 8, deleted=600) for name in "abcd"), "no meter that it can have run on has room"),
         ("a,b\n", "fields where the header has"),
     ],
 )
