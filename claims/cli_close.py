@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from claims.cli import _load_agreement, _passphrase, agreement_argument, out, passphrase_option, read_path
-from claims.cli_lab import _store, clock_option, meter, period_option, store_option
+from claims.cli import _passphrase, agreement_argument, out, passphrase_option, read_path
+from claims.cli_lab import _store, clock_option, load_agreed, meter, period_option, store_option
 from claims.errors import ClaimsError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def meter_close(
         raise click.UsageError("give --key for one meter, or --keys for the folder of all")
     if every and idle:
         raise click.UsageError("--idle is about meters that are named: --all would hide a forgotten import")
-    terms = _load_agreement(agreement_path)
+    terms, unsigned = load_agreed(agreement_path)
     with _store(store_path) as store:
         agreed = [item.name for item in terms.lab(store.lab).meters]
         chosen = agreed if every else list(names)
@@ -57,7 +57,7 @@ def meter_close(
         if due:
             meters = _meters(store, terms, due, key_path, key_folder, passphrase_file)
             _check(store, terms, period, due, idle=idle, clock_is_right=clock_is_right)
-            _ask(store, terms, period, due, yes=yes)
+            _ask(store, terms, period, due, unsigned, yes=yes)
             with store.transaction():
                 for item in meters:
                     item.seal(store, terms, period)
@@ -108,11 +108,13 @@ def _check(store: Store, terms: Agreement, period: int, names: list[str], *, idl
             check_evidence(store, terms, name, terms.period_epochs(period)[1])
 
 
-def _ask(store: Store, terms: Agreement, period: int, names: list[str], *, yes: bool) -> None:
+def _ask(store: Store, terms: Agreement, period: int, names: list[str], unsigned: list[str], *, yes: bool) -> None:
     """Show what would be signed; on a terminal, ask."""
     from claims.closing import closing_lines, closing_of
 
-    out(f"PRIVATE: to be signed of lab {store.lab}, period {period}, under agreement {terms.name}")
+    out(f"PRIVATE: to be signed of lab {store.lab}, period {period}, under agreement {terms.name}, {terms.digest.hex()}")
+    if unsigned:
+        out(f"  NOT SIGNED by {', '.join(unsigned)}, by the file beside the agreement: nothing of this counts under another one")
     for name in names:
         out("\n".join(f"  {line}" for line in closing_lines(closing_of(store, terms, name, period), terms)))
     if yes:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from claims.cli import _load_agreement, agreement_argument, cli, key_options, load_key, out, read_path
-from claims.cli_lab import _store, clock_option, store_option
+from claims.cli_lab import _store, clock_option, load_agreed, store_option
 from claims.errors import ClaimsError, UnreadableFile
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def epoch_seal(
     from claims.closing import check_evidence, next_epoch
     from claims.meter import SoftwareMeter
 
-    terms = _load_agreement(agreement_path)
+    terms, _ = load_agreed(agreement_path)
     meter, last = SoftwareMeter(name, load_key(key_path, passphrase_file)), _through(terms, through)
     with _store(store_path) as store:
         start = next_epoch(store, terms, name)

@@ -12,20 +12,42 @@ from typing import TYPE_CHECKING
 
 import click
 
-from claims.cli import _load_agreement, _passphrase, agreement_argument, cli, key_options, load_key, out, read_path
-from claims.errors import ClaimsError
+from claims.cli import (
+    _load_agreement,
+    _load_signatures,
+    _passphrase,
+    agreement_argument,
+    cli,
+    key_options,
+    load_key,
+    out,
+    read_path,
+    signatures_path,
+)
+from claims.errors import BadSignature, ClaimsError
 
 if TYPE_CHECKING:
+    from claims.agreement import Agreement
     from claims.store import Store
 
 __all__ = ["lab"]
 
 store_option = click.option("--store", "-s", "store_path", type=read_path, required=True, help="The lab's private store.")
 period_option = click.option("--period", "-n", type=click.IntRange(0, 2**24 - 1), required=True, help="Period index, from 0.")
-
 clock_option = click.option(
     "--clock-is-right", is_flag=True, help="Go on although the clock is far ahead of everything that is known."
 )
+
+
+def load_agreed(path: Path) -> tuple[Agreement, list[str]]:
+    """The agreement under which a meter signs, and who has not signed it; refused where the signatures beside it are of another."""
+    terms = _load_agreement(path)
+    try:
+        known = _load_signatures(path, None)
+        return terms, sorted(party.name for party in terms.parties) if known is None else known.missing(terms)
+    except BadSignature as error:
+        what = f"{path.name} is not what {signatures_path(path).name} is about: {error.what}"
+        raise ClaimsError(what, "what a meter signs is for good: use the file that was signed, or have all sign this one") from None
 
 
 @contextlib.contextmanager

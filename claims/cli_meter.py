@@ -10,8 +10,8 @@ from threading import Event
 
 import click
 
-from claims.cli import _load_agreement, agreement_argument, key_options, load_key, out, read_path
-from claims.cli_lab import clock_option, meter, store_option
+from claims.cli import agreement_argument, key_options, load_key, out, read_path
+from claims.cli_lab import clock_option, load_agreed, meter, store_option
 
 __all__ = ["meter_run", "meter_spool"]
 
@@ -88,7 +88,7 @@ def meter_run(
     source = Exporters(
         [Endpoint.of(text) for text in addresses], Labels(job_labels, name_labels), timeout, age, not no_counter
     )
-    terms, key = _load_agreement(agreement_path), load_key(key_path, passphrase_file)
+    terms, key = load_agreed(agreement_path)[0], load_key(key_path, passphrase_file)
     with Store.open(store_path) as store, _stopping() as stop:
         sealing = Sealing(store, terms, SoftwareMeter(name, key), Policy(age, share, idle_watts), jobs)
         if key.public_key().public_bytes_raw() != sealing.terms.key:

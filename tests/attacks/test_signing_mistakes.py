@@ -171,6 +171,23 @@ def test_another_agreement(desk: Desk) -> None:
     desk.run("lab", "close", *desk.books, "-n", 0)
 
 
+def test_an_agreement_that_was_changed_after_it_was_signed(desk: Desk) -> None:
+    """A cap corrected in the file: a meter that signs under it can sign under the agreement no more."""
+    desk.at(START + PERIOD)
+    desk.work(0)
+    assert "NOT SIGNED by lab" in desk.close(0, code=2)
+    desk.run("agreement", "sign", "agreement.toml", "-k", "lab.key")
+    text = Path("agreement.toml").read_text()
+    Path("agreement.toml").write_text(text.replace('total = "1e26 FLOP"', 'total = "2e26 FLOP"'))
+    changed = "agreement.toml is not what agreement.sigs is about"
+    assert changed in desk.close(0, "--yes", code=2)
+    assert changed in desk.run("epoch", "seal", "hall-1", *desk.books, "-k", "keys/hall-1.key", code=2)
+    collector = ("meter", "run", "hall-1", *desk.books, "-k", "keys/hall-1.key", "-e", "http://127.0.0.1:1/", "--spool", "spool")
+    assert changed in desk.run(*collector, code=2)
+    Path("agreement.toml").write_text(f"# a comment changes nothing\n{text}")
+    assert "NOT SIGNED" not in desk.close(0, "--yes")
+
+
 def test_another_lab_s_store(desk: Desk) -> None:
     desk.run("lab", "init", "other", "-s", "other.store")
     desk.at(START + PERIOD)
