@@ -31,25 +31,9 @@ MARKER = "standstill-site"
 SUMS = "SHA256SUMS"
 
 _HERE = Path(__file__).parent
-_ASSETS = (
-    (
-        "page",
-        (
-            "style.css",
-            "icon.svg",
-            "app.js",
-            "checker.js",
-            "dom.js",
-            "findings.js",
-            "material.js",
-            "decisions.js",
-            "schedule.js",
-            "worker.js",
-        ),
-    ),
-    ("verifier", None),
-    ("vendor", None),
-)
+_ASSETS = ("page", "verifier", "vendor")
+"""Folders beside this file that are on every page; what lies in the first goes to the page's own folder."""
+_TEMPLATE = "index.html"
 _SUMS_LIMIT = 64 * 2**20
 
 
@@ -138,13 +122,12 @@ def _copy(source: Path, writer: _Writer) -> tuple[list[dict[str, Any]], list[tup
 def _write_page(writer: _Writer, view: dict[str, Any], binaries: Mapping[str, bytes]) -> None:
     for path, data in binaries.items():
         writer.write(path, data)
-    for folder, names in _ASSETS:
+    for folder in _ASSETS:
+        base = Path() if folder == "page" else Path(folder)
         for path in sorted((_HERE / folder).rglob("*")):
-            place = path.relative_to(_HERE / folder)
-            wanted = place.as_posix() in names if names else not path.name.startswith(".")
-            if wanted and path.is_file():
-                writer.write((Path() if names else Path(folder)).joinpath(place).as_posix(), path.read_bytes())
-    template = (_HERE / "page" / "index.html").read_text(encoding="utf-8")
+            if path.is_file() and not path.name.startswith(".") and path.name != _TEMPLATE:
+                writer.write((base / path.relative_to(_HERE / folder)).as_posix(), path.read_bytes())
+    template = (_HERE / "page" / _TEMPLATE).read_text(encoding="utf-8")
     writer.write("index.html", page(template, view).encode())
     writer.write("site.json", (json.dumps(view, indent=1, sort_keys=True, ensure_ascii=True) + "\n").encode())
     writer.write(MARKER, f"{FORMAT}\n".encode())

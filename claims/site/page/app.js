@@ -1,118 +1,168 @@
 /** The page's script: adds to what the publisher computed what this browser finds. Without it the page reads the same. */
 
+import { readAccount } from "./account.js";
 import { Checker } from "./checker.js";
-import { byId, clean, el, icon, moment, plural } from "./dom.js";
-import { contradiction, finding, grade, inconsistencies, remark, short } from "./findings.js";
-import { compareSchedule } from "./schedule.js";
+import { byId, clean, el, icon } from "./dom.js";
+import { fetchBytes } from "./fetch.js";
+import { finding, grade, recognised, short } from "./findings.js";
+import { Pool } from "./pool.js";
+import { day, moment, plural } from "./text.js";
+import { verdict } from "./verdict.js";
 
 const FILES_AT_ONCE = 8;
 const MANY = 6;
-const FILE_LIMIT = 18 * 2 ** 20;
-
-async function boot() {
-  const response = await fetch("site.json", { credentials: "omit", redirect: "error", cache: "no-cache" });
-  if (!response.ok) throw new Error(`site.json: the server answers ${response.status}`);
-  const site = await response.json();
-  if (site.format !== "standstill-site/1") throw new Error("site.json is of another version than this page");
-  const page = new Page(site, new Checker(site));
-  page.start();
-}
+const FILE_LIMIT = 66 * 2 ** 20;
+const SITE_LIMIT = 64 * 2 ** 20;
+const now = () => Math.floor(Date.now() / 1000);
 
 class Page {
-  constructor(site, checker) {
-    this.site = site;
-    this.checker = checker;
-    this.claims = site.claims.filter((row) => row.claim);
+  constructor() {
+    this.account = null;
+    this.checker = null;
+    this.survey = null;
+    this.problem = "";
+    this.checked = false;
     this.stopped = false;
-    this.contradictions = new Map();
-    this.inconsistent = inconsistencies(site);
-    this.unlisted = [];
-    this.overdue = [];
+    this.shown = ["yes", "no", "undecided"].find((answer) => byId("state").classList.contains(`holds-${answer}`));
   }
 
-  start() {
-    byId("no-script").hidden = true;
+  /** Everything that decides comes first; what only opens or scrolls comes last. */
+  async start() {
+    try {
+      const bytes = await fetchBytes("site.json", SITE_LIMIT);
+      this.account = readAccount(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)));
+      this.pool = new Pool(Math.max(1, Math.min(4, navigator.hardwareConcurrency || 1)));
+      this.checker = new Checker(this.account, { fetchBytes, ask: (request) => this.pool.run(request), now });
+      byId("no-script").hidden = true;
+      this.listen();
+      this.survey = (await this.checker.material()).survey;
+    } catch (error) {
+      this.problem = `Your browser could not work out which claims are due: ${error.message}.`;
+      if (!this.account) this.explain(error.message);
+    }
+    this.paint();
+    this.openTarget();
+  }
+
+  /** Why nothing can be checked here, where the account itself cannot be read. */
+  explain(reason) {
+    byId("no-script").hidden = false;
+    byId("no-script").prepend(`${clean(reason)}. `);
+  }
+
+  listen() {
     for (const node of document.querySelectorAll(".needs-script")) node.hidden = false;
     for (const node of document.querySelectorAll(".without-script")) node.hidden = true;
-    byId("actions").hidden = this.claims.length === 0;
+    for (const node of document.querySelectorAll("[data-here]")) node.textContent = "not checked here yet";
+    byId("actions").hidden = false;
     byId("verify-all").addEventListener("click", () => this.verifyAll());
     byId("stop").addEventListener("click", () => this.stop());
-    for (const button of document.querySelectorAll("[data-verify]")) {
-      button.addEventListener("click", () => this.verifyOne(button));
-    }
-    for (const node of document.querySelectorAll("[data-here]")) node.textContent = "not checked here yet";
-    this.openTarget();
+    for (const button of document.querySelectorAll("[data-verify]")) button.addEventListener("click", () => this.verifyOne(button));
     addEventListener("hashchange", () => this.openTarget());
     this.listenForFiles();
     byId("digest").addEventListener("input", () => this.compareDigest());
-    this.lookAtCalendar();
   }
 
-  /** A link to a claim opens it. */
+  /** A link to a claim opens it. The address bar decides nothing else. */
   openTarget() {
-    const target = location.hash.startsWith("#claim-") ? byId(decodeURIComponent(location.hash.slice(1))) : null;
+    const target = [...document.querySelectorAll("article.claim")].find((node) => `#${node.id}` === location.hash);
     const details = target && target.querySelector("details");
-    if (details) {
-      for (let node = target.parentElement; node; node = node.parentElement) if (node.tagName === "DETAILS") node.open = true;
-      details.open = true;
-      details.querySelector("summary").focus();
+    if (!details) return;
+    for (let node = target.parentElement; node; node = node.parentElement) if (node.tagName === "DETAILS") node.open = true;
+    details.open = true;
+    details.querySelector("summary").focus();
+  }
+
+  // ---- the verdict ----
+
+  judge() {
+    const { account, survey, problem, checked, shown } = this;
+    const findings = this.checker ? this.checker.findings : new Map();
+    try {
+      return verdict({ account, survey, problem, findings, checked, now: now(), shown });
+    } catch (error) {
+      return verdict({ account: null, survey: null, problem: `Your browser could not judge this page: ${error.message}.` });
     }
   }
 
-  /** By the agreement and the visitor's clock: claims that are missing, whatever the publisher says. */
-  async lookAtCalendar() {
-    const now = Date.now() / 1000;
-    const found = await this.checker.calendar(now);
-    const wanted = found ? found.wanted : this.site.claims.filter((row) => row.missing_after !== null)
-      .map((row) => ({ lab: row.lab, period: row.period, end: row.end, due: row.due, missingAfter: row.missing_after, lifted: row.state === "lifted" }));
-    const { wrong, stale } = this.bound() ? compareSchedule(wanted, this.site, now) : { wrong: [], stale: [] };
-    const say = ({ lab, period, since }) => `${lab}, period ${period}: since ${moment(since)}`;
-    this.unlisted = wrong.map((item) => `${say(item)}: ${item.why}.`);
-    if (found && found.absent && this.site.holds.answer === "yes") {
-      this.unlisted.push(`The agreement amended by this one, ${found.absent}, is not published here: nobody can tell whether it was kept.`);
-    }
-    this.overdue = stale.map(say);
-    this.alarms();
-  }
-
-  /** Whether claims can be missing: the agreement is in force, or the publisher says that it holds. */
-  bound() {
-    return this.site.life.counts || this.site.holds.answer === "yes";
-  }
-
-  /** What speaks against the publisher's account. */
-  against() {
-    return [...this.inconsistent, ...this.unlisted, ...this.contradictions.values()];
-  }
-
-  /** Everything that speaks against the page, loudest first. */
-  alarms() {
-    const lines = this.against();
-    const doubted = lines.length > 0;
+  /** Show what this browser makes of the page as a whole, loudest first. */
+  paint() {
+    const found = this.judge();
+    const doubted = ["contradicted", "broken"].includes(found.kind);
+    const panel = byId("panel");
     byId("hedge").hidden = !doubted;
     byId("state").classList.toggle("doubted", doubted);
-    byId("panel").classList.toggle("contradicted", doubted);
-    if (doubted) byId("panel").classList.remove("confirmed");
+    panel.classList.toggle("contradicted", doubted);
+    panel.classList.toggle("confirmed", found.kind === "confirmed");
+    this.date(found, doubted);
     const place = byId("alarm");
     place.replaceChildren();
-    if (doubted) place.append(alert("Your browser does not agree with the publisher.", "Do not rely on the state that this page shows.", lines, "bad"));
-    if (this.overdue.length) {
-      const text = `It was computed ${moment(this.site.computed_at)}, and knows nothing of these claims, which by your clock should be there now:`;
-      place.append(alert("This page is out of date.", text, this.overdue, ""));
+    if (found.kind === "broken") place.append(alert("Your browser cannot check this page.", "Do not rely on the state that it shows.", found.open, "bad"));
+    if (found.against.length) place.append(alert("Your browser does not agree with the publisher.", "Do not rely on the state that this page shows.", found.against, "bad"));
+    if (found.stale.length) {
+      const text = `It was computed ${moment(this.account.computedAt)}. By your clock this is due since then, and not here:`;
+      place.append(alert("This page is out of date.", text, found.stale, ""));
+    }
+    if (found.kind !== "broken") this.cells(found.own);
+    if (this.checked) this.conclude(found);
+    return found;
+  }
+
+  /** What is out of date says so in its headline: it held then. */
+  date(found, doubted) {
+    const old = found.stale.length > 0 && this.account && !doubted;
+    byId("state").classList.toggle("old", Boolean(old));
+    if (!old) return;
+    const on = day(this.account.computedAt);
+    byId("headline").textContent = { yes: `The standstill held on ${on}.`, no: `The standstill did not hold on ${on}.`, undecided: `Not decided on ${on}.` }[this.account.answer];
+  }
+
+  /** What this browser found beside what the publisher says, for each lab and period. */
+  cells(own) {
+    for (const node of document.querySelectorAll("[data-here]")) {
+      const name = node.dataset.here;
+      const row = this.account.rows.get(name);
+      const found = this.checker.findings.get(name);
+      if (!row || (!found && !this.checked && row.claim)) continue;
+      node.className = `here ${grade(found)}`;
+      node.textContent = found && !found.absent ? short(found, row.state) : this.withoutFile(row.state, own.get(name), found);
+    }
+    for (const node of document.querySelectorAll("[data-cell]")) {
+      const row = this.account.rows.get(node.dataset.cell);
+      const state = own.get(node.dataset.cell);
+      node.classList.toggle("contradicted", Boolean(row && state && state !== "unknown" && differs(row.state, state)));
     }
   }
 
-  show(name, result) {
-    for (const node of document.querySelectorAll("[data-here]")) {
-      if (node.dataset.here !== name) continue;
-      node.className = `here ${grade(result)}`;
-      node.textContent = short(result, this.checker.rows.get(name));
-    }
+  withoutFile(said, state, found) {
+    if (found && found.absent && found.reason !== "no claim is published here") return short(found, said);
+    if (!state) return "the publisher\u2019s word";
+    return state === said ? "your browser agrees" : `your browser finds: ${state}`;
+  }
+
+  conclude(found) {
+    const claims = [...this.checker.byName.keys()].map((name) => this.checker.findings.get(name));
+    const good = claims.filter((item) => grade(item) === "ok").length;
+    const tally = `${good} of ${plural(claims.length, "claim")} ${good === 1 ? "holds" : "hold"}`;
+    const live = byId("live");
+    byId("provenance").replaceChildren(
+      el("strong", "", "Checked in this browser"),
+      `, ${moment(now())}: ${tally}. `,
+      "The state is the publisher\u2019s, computed ", moment(this.account.computedAt), "; inspections in it are the publisher\u2019s word.",
+    );
+    const words = {
+      confirmed: "Done. Your browser agrees with the publisher.",
+      old: `Done. Your browser agrees with what the publisher said on ${day(this.account.computedAt)}; the page is out of date.`,
+      open: "Done. Nothing contradicts the publisher, but not everything can be decided here.",
+    }[found.kind] ?? "Checked. The publisher\u2019s account does not agree with what your browser found.";
+    live.replaceChildren(el("span", "", words), ...found.open.map((line) => el("p", "", line)));
+  }
+
+  // ---- checking ----
+
+  show(name) {
     for (const node of document.querySelectorAll("[data-result]")) {
-      if (node.dataset.result === name) node.replaceChildren(finding(result));
-    }
-    for (const node of document.querySelectorAll("[data-cell]")) {
-      if (node.dataset.cell === name) node.classList.toggle("contradicted", contradiction(this.checker.rows.get(name), result) !== "");
+      if (node.dataset.result === name) node.replaceChildren(finding(this.checker.findings.get(name)));
     }
   }
 
@@ -120,76 +170,47 @@ class Page {
     const name = button.dataset.verify;
     button.disabled = true;
     button.textContent = "Checking \u2026";
-    const result = await this.checker.verify(name);
-    this.show(name, result);
+    await this.checker.verify(name);
+    this.show(name);
     button.disabled = false;
     button.textContent = "Verify in this browser";
-    this.note(name, result);
-    this.alarms();
+    this.paint();
   }
 
   async verifyAll() {
     const [button, stop, bar, count, live] = ["verify-all", "stop", "progress", "done", "live"].map(byId);
-    this.stopped = false;
+    this.stopped = this.checked = false;
     this.checker.forget();
     button.disabled = true;
     stop.hidden = bar.hidden = count.hidden = false;
-    bar.value = 0;
-    count.textContent = `0 of ${this.claims.length}`;
-    live.textContent = `Checking ${plural(this.claims.length, "claim")} \u2026`;
-    let done = 0;
-    const results = await Promise.all(this.claims.map(async (row) => {
-      const name = `${row.lab}-${row.period}`;
-      const result = await this.checker.verify(name);
-      if (!this.stopped) this.show(name, result);
-      done += 1;
+    live.textContent = "Looking at every claim that is here \u2026";
+    const tell = (done, total) => {
+      bar.max = Math.max(total, 1);
       bar.value = done;
-      count.textContent = `${done} of ${this.claims.length}`;
-      return [row, result];
-    }));
+      count.textContent = `${done} of ${total}`;
+    };
+    this.problem = "";
+    try {
+      this.survey = (await this.checker.material()).survey;
+      await this.checker.verifyAll(tell);
+      this.checked = !this.stopped;
+    } catch (error) {
+      this.survey = null;
+      this.problem = `Your browser could not work out which claims are due: ${error.message}.`;
+    }
     const focused = document.activeElement === stop;
     button.disabled = false;
     stop.hidden = bar.hidden = count.hidden = true;
     if (focused) button.focus();
-    if (this.stopped) {
-      live.textContent = "Stopped. Nothing is confirmed.";
-      return;
-    }
-    button.textContent = "Verify all again";
-    this.conclude(results);
+    if (this.checked) button.textContent = "Verify all again";
+    else live.textContent = this.stopped ? "Stopped. Nothing is confirmed." : "Checked. Your browser cannot check this page.";
+    for (const name of this.account.rows.keys()) if (this.checker.findings.has(name) && this.checked) this.show(name);
+    this.paint();
   }
 
   stop() {
     this.stopped = true;
-    this.checker.stop();
-  }
-
-  /** Keep, or take back, what a result says against the publisher. */
-  note(name, result) {
-    const wrong = contradiction(this.checker.rows.get(name), result);
-    if (wrong) this.contradictions.set(name, wrong);
-    else this.contradictions.delete(name);
-  }
-
-  conclude(results) {
-    for (const [row, result] of results) this.note(`${row.lab}-${row.period}`, result);
-    this.alarms();
-    const good = results.filter(([, result]) => grade(result) === "ok").length;
-    const tally = `${good} of ${plural(results.length, "claim")} ${good === 1 ? "holds" : "hold"}`;
-    const remarks = results.map(([row, result]) => remark(row, result)).filter(Boolean);
-    if (this.against().length) {
-      byId("live").textContent = `Checked in this browser: ${tally}. The publisher\u2019s account does not agree with what your browser found.`;
-      return;
-    }
-    byId("panel").classList.add("confirmed");
-    byId("provenance").replaceChildren(
-      el("strong", "", "Checked in this browser"),
-      `, ${moment(Math.floor(Date.now() / 1000))}: ${tally}${remarks.length ? " in themselves; why the publisher rejects some is said below" : ", as the publisher says"}. `,
-      "The state was computed by the publisher ",
-      moment(this.site.computed_at),
-      "; inspections and evidence in it were not checked here.",
-    );
-    byId("live").replaceChildren(el("span", "", "Done. Nothing contradicts the publisher\u2019s account."), ...remarks.map((line) => el("p", "", line)));
+    this.pool.stop();
   }
 
   // ---- files that the visitor brings ----
@@ -220,18 +241,21 @@ class Page {
     for (const file of files.slice(0, FILES_AT_ONCE)) {
       const waiting = el("p", "note", `${file.name}: checking \u2026`);
       place.append(waiting);
-      const result = file.size > FILE_LIMIT ? { unread: "larger than any claim" } : await this.bring(file);
-      const about = result.about ? ` (lab ${result.about.lab}, period ${result.about.period})` : "";
-      waiting.replaceWith(finding(result, `${file.name}${about}`));
+      waiting.replaceWith(await this.bring(file));
     }
     if (files.length > FILES_AT_ONCE) place.append(el("p", "note", `Only the first ${FILES_AT_ONCE} files were checked.`));
   }
 
   async bring(file) {
+    const unread = (reason) => finding({ verdict: "INCOMPLETE", unread: true, reason }, file.name);
+    if (file.size > FILE_LIMIT) return unread("larger than any published file");
     try {
-      return await this.checker.verifyBytes(new Uint8Array(await file.arrayBuffer()));
+      const found = await this.checker.bring(new Uint8Array(await file.arrayBuffer()));
+      if (found.title) return recognised(found, file.name);
+      const about = found.about ? ` (lab ${found.about.lab}, period ${found.about.period})` : "";
+      return finding(found, `${file.name}${about}`);
     } catch {
-      return { unread: "the file cannot be read" };
+      return unread("the file cannot be read");
     }
   }
 
@@ -244,7 +268,7 @@ class Page {
       place.textContent = `A digest has 64 hexadecimal digits; this has ${given.length} characters.`;
       return;
     }
-    const digest = await this.checker.material().then((material) => material.digest, () => null);
+    const digest = await this.checker.material().then(({ survey }) => survey.digest, () => null);
     if (digest === null) {
       place.textContent = "The agreement published here cannot be read, or does not have the digest that this page states.";
       return;
@@ -255,14 +279,12 @@ class Page {
   }
 }
 
+const differs = (said, found) => said !== found && !(found === "proven" && ["under inspection", "rejected"].includes(said));
+
 function alert(title, text, items, kind) {
   const shown = items.slice(0, MANY);
   if (items.length > MANY) shown.push(`and ${items.length - MANY} more`);
   return el("div", `alert ${kind}`.trim(), el("h2", "", title), el("p", "", text), el("ul", "", shown.map((item) => el("li", "", item))));
 }
 
-boot().catch((error) => {
-  const hint = byId("no-script");
-  hint.hidden = false;
-  hint.prepend(`${clean(error.message)}. `);
-});
+new Page().start();

@@ -1,45 +1,26 @@
 /**
- * Checking claims in this browser: fetches the files of the page, and hands them to workers that run the verifier.
+ * What this browser finds: its own survey, and its own finding of every claim. No elements here, so that it runs without a page too.
  *
- * Of the publisher's computation only the names of files are used: which agreement a claim falls under, and which lab and period it
- * is about, is read from the files themselves. A lab's claims are checked in order, so that each rests
- * on the one before, which this browser has just checked itself.
+ * Of the publisher's account only the names of files are used. Which lab and period a claim is about is read from the claim; which claim counts is read
+ * from the log; which agreement holds, and which claim comes before, follows from the agreements' bytes. A lab's claims are checked in
+ * order, so that each rests on the one before, which this browser has just found to hold.
  */
 
-import { describe, digestOf } from "./material.js";
+import { nameOf } from "./account.js";
+import { equalBytes, sha256, toHex } from "./verifier/bytes.js";
 
 const CLAIM_LIMIT = 18 * 2 ** 20;
 const ROOTS_LIMIT = 65 * 2 ** 20;
-const DECISION_LIMIT = 2 ** 20;
-const DECISIONS = 64;
+const AGREEMENT_LIMIT = 8 * 2 ** 20;
+const SMALL_LIMIT = 2 ** 20;
+const LOG_LIMIT = 64 * 2 ** 20 + 4096;
+const MOST_FILES = 20000;
+const CANDIDATES = 8;
+const AT_ONCE = 6;
 
-/** Fetch a file of this page, of at most `limit` bytes. Throws an Error with a readable message. */
-export async function fetchBytes(path, limit) {
-  const response = await fetch(path, { credentials: "omit", redirect: "error", cache: "no-cache" });
-  if (!response.ok) throw new Error(`${path}: the server answers ${response.status}`);
-  const reader = response.body.getReader();
-  const parts = [];
-  let size = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    size += value.length;
-    if (size > limit) {
-      await reader.cancel();
-      throw new Error(`${path}: larger than ${limit} bytes`);
-    }
-    parts.push(value);
-  }
-  const out = new Uint8Array(size);
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
-}
+export const digestOf = (bytes) => toHex(sha256(bytes));
 
-/** Lab and period that a claim file says it is about, or null: only to find the files that belong to it. */
+/** Lab and period that a claim file says it is about, or null: only to find what belongs to it. */
 export function peek(bytes) {
   const magic = "standstill-claim";
   if (bytes.length < 60 || [...magic].some((c, i) => bytes[i] !== c.charCodeAt(0))) return null;
@@ -50,182 +31,225 @@ export function peek(bytes) {
   return { lab, period: new DataView(bytes.buffer, bytes.byteOffset).getUint32(51 + length) };
 }
 
-const sameBytes = (a, b) => a.length === b.length && a.every((byte, i) => byte === b[i]);
-
-/** Runs requests on a few workers, each worker one at a time. */
-class Pool {
-  constructor(size) {
-    this.idle = [];
-    this.waiting = [];
-    this.workers = new Set();
-    this.size = size;
-  }
-
-  run(request) {
-    return new Promise((resolve) => {
-      this.waiting.push({ request, resolve });
-      this.next();
-    });
-  }
-
-  next() {
-    if (!this.waiting.length) return;
-    if (!this.idle.length && this.workers.size < this.size) this.start();
-    if (!this.idle.length) return;
-    const worker = this.idle.pop();
-    worker.job = this.waiting.shift();
-    worker.port.postMessage({ id: 1, request: worker.job.request });
-  }
-
-  start() {
-    const worker = { port: new Worker("worker.js", { type: "module" }), job: null };
-    const finish = (result, broken) => {
-      const job = worker.job;
-      worker.job = null;
-      if (broken) {
-        worker.port.terminate();
-        this.workers.delete(worker);
-        this.idle = this.idle.filter((other) => other !== worker);
-      } else {
-        this.idle.push(worker);
-      }
-      if (job) job.resolve(result);
-      this.next();
-    };
-    worker.port.onmessage = (event) => finish(event.data.result, false);
-    worker.port.onerror = (event) => finish({ unread: `the verifier did not run: ${event.message || "its script could not be loaded"}` }, true);
-    this.workers.add(worker);
-    this.idle.push(worker);
-  }
-
-  stop() {
-    for (const worker of this.workers) {
-      worker.port.terminate();
-      if (worker.job) worker.job.resolve({ unread: "stopped" });
-    }
-    for (const job of this.waiting) job.resolve({ unread: "stopped" });
-    this.workers.clear();
-    this.idle = [];
-    this.waiting = [];
-  }
+/** Run `job` on every item, a few at once. */
+async function each(items, job) {
+  const queue = [...items];
+  const runner = async () => { for (let item = queue.shift(); item !== undefined; item = queue.shift()) await job(item); };
+  await Promise.all(Array.from({ length: AT_ONCE }, runner));
 }
 
-export class Checker {
-  /** `site`: the parsed site.json. */
-  constructor(site) {
-    this.site = site;
-    this.rows = new Map(site.claims.map((row) => [`${row.lab}-${row.period}`, row]));
-    this.results = new Map();
-    this.running = new Map();
-    this.shared = null;
-    this.pool = new Pool(Math.max(1, Math.min(4, navigator.hardwareConcurrency || 1)));
-  }
+/** A finding where nothing could be verified: `absent`: there is no claim file that counts; `unread`: a file or the verifier could not be read. */
+const nothing = (reason, more = {}) => ({ verdict: "INCOMPLETE", reason, ...more });
 
-  stop() {
-    this.pool.stop();
-    this.running.clear();
+export class Checker {
+  /**
+   * account: of readAccount. fetchBytes: (path, limit) -> bytes. ask: request -> the worker's answer (worker.js), {unread: reason} where there is none.
+   * now: () -> Unix seconds.
+   */
+  constructor(account, { fetchBytes, ask, now }) {
+    Object.assign(this, { account, fetchBytes, ask, now });
+    this.forget();
   }
 
   /** What was found so far counts no more: everything is fetched and checked anew. */
   forget() {
-    this.results.clear();
+    this.findings = new Map();
+    this.running = new Map();
+    this.seen = new Map(); // path to {path, name, sha256, size} of a claim file, or {path, reason}
+    this.byName = new Map(); // LAB-PERIOD to claim files that say they are about it
     this.shared = null;
   }
 
-  /** Agreement, signatures and log, fetched once; a failure is kept for the rest of a run only. */
+  // ---- what all claims share ----
+
+  /** {survey, agreements, log}: fetched and computed once; a failure is kept for the rest of a run only. Rejects with a readable reason. */
   material() {
     if (!this.shared) {
-      const amendsOf = async (agreement) => {
-        const answer = await this.pool.run({ amendsOf: agreement });
-        if (answer.unread) throw new Error(answer.unread);
-        return answer.amends;
-      };
-      this.shared = describe(this.site, fetchBytes, amendsOf);
+      this.shared = this.load();
       this.shared.catch(() => { this.shared = null; });
     }
     return this.shared;
   }
 
-  /**
-   * {wanted, absent}: the claims that the agreement and those that it amends want by a time (schedule.js), and the digest of an
-   * amended agreement that is not here, or ""; null when that cannot be told. Never throws.
-   */
-  async calendar(until) {
-    try {
-      const { chain, absent, log } = await this.material();
-      const paths = this.site.decisions.slice(0, DECISIONS).map((item) => fetchBytes(item.path, DECISION_LIMIT).catch(() => null));
-      const decisions = (await Promise.all(paths)).filter(Boolean);
-      const answer = await this.pool.run({ calendar: { chain, decisions, log, until } });
-      return Array.isArray(answer.schedule) ? { wanted: answer.schedule, absent } : null;
-    } catch {
-      return null;
-    }
+  async load() {
+    const { account } = this;
+    const fetchAll = (paths, limit) => Promise.all(paths.map((path) => (path === null ? null : this.fetchBytes(path, limit))));
+    const binaries = await fetchAll(account.agreements.map((item) => item.binary), AGREEMENT_LIMIT);
+    const signatures = await fetchAll(account.agreements.map((item) => item.signatures), AGREEMENT_LIMIT);
+    if (digestOf(binaries[0]) !== account.digest) throw new Error("the agreement published here does not have the digest that this page states");
+    const agreements = binaries.map((agreement, i) => ({ agreement, signatures: signatures[i] }));
+    const [log] = await fetchAll([account.bundle], LOG_LIMIT);
+    const decisions = await fetchAll(account.decisions, SMALL_LIMIT);
+    const evidence = await fetchAll(account.evidence, SMALL_LIMIT);
+    const until = Math.max(this.now(), account.computedAt);
+    const answer = await this.ask({ survey: { agreements, decisions, evidence, log, until } });
+    if (!answer.survey) throw new Error(answer.unread || "the verifier gave no answer");
+    const items = new Map(answer.survey.items.map((item) => [nameOf(item), item]));
+    return { survey: answer.survey, items, agreements, log };
   }
 
-  /** Check a published claim, and before it those that it continues from. Never throws. */
+  // ---- which files are there ----
+
+  /** Every path at which the account says, or the list of files shows, that a claim lies. */
+  paths() {
+    const { rows, files } = this.account;
+    const all = new Set([...[...rows.values()].map((row) => row.claim), ...files.filter(({ path }) => path.endsWith(".claim")).map(({ path }) => path)]);
+    all.delete(null);
+    if (all.size > MOST_FILES) throw new Error(`more than ${MOST_FILES} claims are published here`);
+    return [...all];
+  }
+
+  async look(path) {
+    if (this.seen.has(path)) return;
+    let found;
+    try {
+      const bytes = await this.fetchBytes(path, CLAIM_LIMIT);
+      const about = peek(bytes);
+      found = about ? { path, name: nameOf(about), about, sha256: digestOf(bytes), size: bytes.length } : { path, reason: `${path} is not a claim file` };
+    } catch (error) {
+      found = { path, reason: error.message };
+    }
+    if (this.seen.has(path)) return;
+    this.seen.set(path, found);
+    if (!found.name) return;
+    const list = this.byName.get(found.name) ?? [];
+    if (!list.some((other) => other.sha256 === found.sha256)) list.push(found);
+    this.byName.set(found.name, list);
+  }
+
+  // ---- claims ----
+
+  /** Look at every claim file, and find out about every claim that is due or here. `tell(done, total)`. Rejects where the survey fails. */
+  async verifyAll(tell = () => {}) {
+    const { items } = await this.material();
+    await each(this.paths(), (path) => this.look(path));
+    const names = new Set([...items.keys(), ...this.byName.keys(), ...this.account.rows.keys()]);
+    const real = [...names].filter((name) => this.byName.has(name)).length;
+    let done = 0;
+    tell(0, real);
+    await Promise.all([...names].map(async (name) => {
+      await this.verify(name);
+      if (this.byName.has(name)) tell(++done, real);
+    }));
+  }
+
+  /** The finding of one lab and period. Never rejects. */
   verify(name) {
-    if (this.results.has(name)) return Promise.resolve(this.results.get(name));
+    const known = this.findings.get(name);
+    if (known && !known.unread) return Promise.resolve(known);
     if (!this.running.has(name)) {
-      const job = this.publishedClaim(name).catch((error) => ({ unread: error.message }));
-      this.running.set(name, job.then((result) => {
+      const job = this.find(name).catch((error) => nothing(error.message, { unread: true }));
+      this.running.set(name, job.then((finding) => {
         this.running.delete(name);
-        if (!result.unread) this.results.set(name, result);
-        return result;
+        this.findings.set(name, finding);
+        return finding;
       }));
     }
     return this.running.get(name);
   }
 
-  async publishedClaim(name) {
-    const row = this.rows.get(name);
-    if (!row || !row.claim) return { unread: "no claim is published here" };
-    const claim = await fetchBytes(row.claim, CLAIM_LIMIT);
-    return this.judge(claim, row);
-  }
-
-  /** Check bytes that the visitor brought. Never throws. */
-  async verifyBytes(bytes) {
-    try {
-      const about = peek(bytes);
-      const row = about ? this.rows.get(`${about.lab}-${about.period}`) : undefined;
-      const result = await this.judge(bytes, row || null);
-      const notes = [];
-      if (row && row.claim && !result.unread) {
-        const published = await fetchBytes(row.claim, CLAIM_LIMIT).catch(() => null);
-        if (published) {
-          notes.push(sameBytes(published, bytes) ? "The same file, byte for byte, as the one published here." : "Not the file that is published here for this lab and period.");
-        }
-      }
-      return { ...result, notes, about };
-    } catch (error) {
-      return { unread: error.message };
+  async find(name) {
+    const { items, survey } = await this.material();
+    const row = this.account.rows.get(name);
+    if (row && row.claim) await this.look(row.claim);
+    const named = row && row.claim ? this.seen.get(row.claim) : null;
+    if (named && named.name && named.name !== name) {
+      const misfiled = `the file published here is lab ${named.about.lab}\u2019s for period ${named.about.period}`;
+      return nothing(misfiled, { absent: true, misfiled });
     }
+    const item = items.get(name) ?? null;
+    const files = this.byName.get(name) ?? [];
+    if (!files.length) return nothing(named ? named.reason : "no claim is published here", { absent: true, unread: Boolean(named) });
+    const terms = survey.chain.find(({ from }) => from <= files[0].about.period);
+    if (!terms) return nothing(`the agreement that was in force in period ${files[0].about.period} is not published here`);
+    if (terms.log && item) return this.logged(item, files, row);
+    return this.signed(files.slice(0, CANDIDATES), item, row);
   }
 
-  async judge(claim, row) {
+  /** With a log, the claim is the file that the lab's entry names, and nothing else. */
+  async logged(item, files, row) {
+    if (item.logProblem) return nothing(item.logProblem, { absent: true });
+    if (!item.logged) return nothing("a claim file is here, but not in the log", { absent: true });
+    const file = files.find((other) => other.sha256 === item.logged.claim);
+    if (!file) return nothing("the log has its entry, but the file is not here", { absent: true });
+    return this.judgeFile(file, item, await this.rootsOf(file, item, row));
+  }
+
+  /** Without one it is a file that the lab signed; two of them with different heads speak against the lab. */
+  async signed(files, item, row) {
+    const found = [];
+    for (const file of files) {
+      const roots = row && row.roots ? await this.fetchBytes(row.roots, ROOTS_LIMIT).catch(() => null) : null;
+      found.push(await this.judgeFile(file, item, roots));
+    }
+    const authentic = found.filter((finding) => finding.heads);
+    if (new Set(authentic.map((finding) => finding.heads)).size > 1) {
+      return { verdict: "REJECTED", check: "evidence", reason: "the lab signed two different claims for one period" };
+    }
+    return found.find((finding) => finding.verdict === "PROVEN") ?? authentic[0] ?? found[0];
+  }
+
+  /** The roots file that the log names, or null. */
+  async rootsOf(file, item, row) {
+    const wanted = item.logged.roots;
+    const listed = this.account.files.filter((other) => other.sha256 === wanted).map((other) => other.path);
+    for (const path of new Set([row && row.roots, ...listed, file.path.replace(/\.claim$/, ".roots")])) {
+      const roots = path ? await this.fetchBytes(path, ROOTS_LIMIT).catch(() => null) : null;
+      if (roots && digestOf(roots) === wanted) return roots;
+    }
+    return null;
+  }
+
+  async judgeFile(file, item, roots) {
+    const claim = await this.fetchBytes(file.path, CLAIM_LIMIT);
+    if (digestOf(claim) !== file.sha256) return nothing(`${file.path} is another file now than a moment ago`, { unread: true });
+    return this.judge(claim, file.about, item, roots);
+  }
+
+  /** Verify a claim's bytes. `about`: lab and period that it says it is about, or null. */
+  async judge(claim, about, item, roots) {
     const began = performance.now();
-    const material = await this.material();
-    const about = peek(claim);
-    if (row && about && (about.lab !== row.lab || about.period !== row.period)) {
-      const reason = `the file published here is lab ${about.lab}'s for period ${about.period}`;
-      return { accepted: false, proven: false, check: "period", reason };
-    }
-    const request = { claim, ...material.forPeriod(about && about.period), previous: [], previousAccepted: false };
-    if (row) {
-      if (row.roots) request.roots = await fetchBytes(row.roots, ROOTS_LIMIT).catch(() => null);
-      const before = row.continues ? this.rows.get(`${row.lab}-${row.period - 1}`) : undefined;
-      if (before && before.claim) {
-        const earlier = await this.verify(`${before.lab}-${before.period}`);
-        if (earlier.unread) return { unread: `the claim before it: ${earlier.unread}` };
-        const link = await fetchBytes(before.claim, CLAIM_LIMIT);
-        if (digestOf(link) !== earlier.sha256) return { unread: "the claim before it is another file now than the one checked here" };
-        request.previous = [link];
-        request.previousAccepted = earlier.accepted && earlier.unbroken;
-        request.previousAgreement = material.forPrevious(row.period);
+    const { survey, agreements, log } = await this.material();
+    const period = about ? about.period : null;
+    const at = survey.chain.findIndex(({ from }) => period === null || from <= period);
+    const terms = agreements[survey.chain[Math.max(at, 0)].place];
+    const request = { claim, agreement: terms.agreement, signatures: terms.signatures, log, roots, previous: [], previousAccepted: false };
+    if (item && !item.opening) {
+      const before = nameOf({ lab: item.lab, period: item.period - 1 });
+      const earlier = await this.verify(before);
+      const link = earlier.verdict === "PROVEN" ? (this.byName.get(before) ?? []).find((file) => file.sha256 === earlier.sha256) : null;
+      if (link) {
+        const bytes = await this.fetchBytes(link.path, CLAIM_LIMIT);
+        if (digestOf(bytes) !== link.sha256) return nothing("the claim before it is another file now than the one checked here", { unread: true });
+        Object.assign(request, { previous: [bytes], previousAccepted: true, previousAgreement: survey.chain.slice(at + 1).map(({ place }) => agreements[place].agreement) });
+      } else {
+        request.allow = { noContinuity: true };
       }
     }
-    const result = await this.pool.run(request);
-    if (result.unread) return result;
-    return { ...result, bytes: claim.length, sha256: digestOf(claim), seconds: (performance.now() - began) / 1000 };
+    const answer = await this.ask({ claim: request });
+    if (!answer.finding) return nothing(answer.unread || "the verifier gave no answer", { unread: true });
+    return { ...answer.finding, size: claim.length, sha256: digestOf(claim), seconds: (performance.now() - began) / 1000 };
+  }
+
+  // ---- files that the visitor brings ----
+
+  /** A finding about bytes that the visitor brought, with `about` and `notes`. Never rejects. */
+  async bring(bytes) {
+    try {
+      const { items } = await this.material();
+      const about = peek(bytes);
+      const name = about && nameOf(about);
+      const item = (name && items.get(name)) || null;
+      const row = name ? this.account.rows.get(name) : undefined;
+      const file = { path: (row && row.claim) || "none", sha256: digestOf(bytes) };
+      const roots = item && item.logged ? await this.rootsOf(file, item, row) : null;
+      const finding = await this.judge(bytes, about, item, roots);
+      const published = row && row.claim ? await this.fetchBytes(row.claim, CLAIM_LIMIT).catch(() => null) : null;
+      const same = published && equalBytes(published, bytes);
+      const notes = !published ? [] : [same ? "The same file, byte for byte, as the one published here." : "Not the file that is published here for this lab and period."];
+      return { ...finding, about, notes };
+    } catch (error) {
+      return nothing(error.message, { unread: true, notes: [] });
+    }
   }
 }

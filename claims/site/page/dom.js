@@ -45,14 +45,3 @@ export function amounts(text) {
 }
 
 export const byId = (id) => document.getElementById(id);
-
-/** `24 Nov 2026, 04:20 UTC`, of Unix seconds. */
-export function moment(seconds) {
-  const date = new Date(seconds * 1000);
-  if (Number.isNaN(date.getTime())) return `second ${seconds}`;
-  const month = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"][date.getUTCMonth()];
-  const two = (value) => String(value).padStart(2, "0");
-  return `${date.getUTCDate()} ${month} ${date.getUTCFullYear()}, ${two(date.getUTCHours())}:${two(date.getUTCMinutes())} UTC`;
-}
-
-export const plural = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;

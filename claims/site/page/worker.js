@@ -1,48 +1,50 @@
-/** The worker in which a claim is checked: one request at a time, one answer for each. */
+/** The worker in which everything is computed that takes time: one request at a time, one answer for each. */
 
-import { hex } from "./material.js";
-import { countedDecisions, liftedSpans } from "./decisions.js";
-import { schedule } from "./schedule.js";
-import { decodeAgreement } from "./verifier/agreement.js";
+import { survey } from "./survey.js";
+import { sha256, toHex } from "./verifier/bytes.js";
+import { decodeClaim } from "./verifier/claim.js";
+import { Rejected } from "./verifier/errors.js";
 import { verifyClaim } from "./verifier/index.js";
 
-self.onmessage = async (event) => {
-  const { id, request } = event.data;
-  let result;
+/** {survey} or {finding}, or {unread: reason} where the request cannot be answered. */
+export function answer(request) {
   try {
-    if (request.calendar) result = { schedule: calendar(request.calendar) };
-    else if (request.amendsOf) result = { amends: amendment(decodeAgreement(request.amendsOf)) };
-    else result = plain(await verifyClaim(request));
+    if (request.survey) return { survey: survey(request.survey) };
+    return { finding: findingOf(request.claim) };
   } catch (error) {
-    result = { unread: `the verifier failed: ${error && error.message ? error.message : "unknown error"}` };
+    if (error instanceof Rejected) return { unread: error.message };
+    return { unread: `the verifier failed: ${error && error.message ? error.message : "unknown error"}` };
   }
-  self.postMessage({ id, result });
-};
-
-/** What all agreements of a chain, newest first, want by a time; `decisions`: bytes of files; `log`: bytes of the bundle, or null. */
-function calendar({ chain, decisions, log, until }) {
-  let before = Infinity;
-  return chain.flatMap((bytes) => {
-    const agreement = decodeAgreement(bytes);
-    const spans = liftedSpans(countedDecisions(agreement, decisions, log));
-    const wanted = schedule(agreement, until, { before, spans });
-    before = Math.min(before, agreement.amends ? agreement.amends.fromPeriod : 0);
-    return wanted;
-  });
 }
 
-const amendment = ({ amends }) => amends && { digest: hex(amends.digest), fromPeriod: amends.fromPeriod };
+/** Checks before which nobody knows that the lab made a claim at all. */
+const UNSIGNED = ["format", "agreement", "lab", "period", "meters", "signatures"];
 
-function plain(report) {
-  if (!report.accepted) return { accepted: false, proven: false, check: String(report.check), reason: String(report.reason) };
-  const limitations = report.limitations.map(String);
+function findingOf(request) {
+  const report = verifyClaim(request);
+  if (!report.accepted) {
+    const heads = UNSIGNED.includes(report.check) ? "" : headsOf(request.claim);
+    return { verdict: "REJECTED", check: String(report.check), reason: String(report.reason), heads };
+  }
+  const missing = report.limitations.map(String);
   return {
-    accepted: true,
-    proven: report.proven === true && limitations.length === 0,
-    limitations,
-    unbroken: !limitations.some((line) => line.startsWith("continuity")),
+    verdict: report.proven === true && missing.length === 0 ? "PROVEN" : "INCOMPLETE",
+    reason: missing.join("; "),
+    missing,
     shows: report.shows.map(String),
     bits: report.bits || null,
     continuity: report.continuity ? String(report.continuity) : "",
+    heads: headsOf(request.claim),
   };
+}
+
+/** A digest of what a claim commits to: two signed claims of one lab and period that differ in it contradict each other. */
+function headsOf(bytes) {
+  const { headAfter, meters } = decodeClaim(bytes);
+  const text = JSON.stringify([headAfter, meters.map(({ name, head, rootsDigest }) => [name, head, toHex(rootsDigest)])]);
+  return toHex(sha256(new TextEncoder().encode(text)));
+}
+
+if (typeof self !== "undefined" && typeof window === "undefined") {
+  self.onmessage = ({ data }) => self.postMessage({ id: data.id, result: answer(data.request) });
 }

@@ -7,14 +7,12 @@
  */
 import { ascii, concat, equalBytes, sha256, uint } from "./bytes.js";
 import { Reader } from "./reader.js";
-import { logEntryMessage } from "./signatures.js";
-import { verifySignature } from "./ed25519.js";
+import { CLAIM, EPOCH, countsUnder, decodeEntry } from "./entries.js";
 import { openHead } from "./note.js";
 import { merkleRoot, prefixRoots } from "./rfc6962.js";
 import { Rejected } from "./errors.js";
 
 const BUNDLE_MAGIC = ascii("standstill-log-bundle");
-const ENTRY_MAGIC = ascii("standstill-log");
 const ROOTS_MAGIC = ascii("standstill-roots");
 const METER_DOMAIN = ascii("standstill/epoch-meter/v1");
 const MAX_HEADS = 1024;
@@ -22,9 +20,6 @@ const MAX_ENTRIES = 2 ** 20;
 const MAX_ENTRY = 4096;
 const MAX_BUNDLE = 64 * 2 ** 20;
 const MAX_ROOTS = 65 * 2 ** 20;
-const MAX_EPOCH = 2 ** 24 - 1;
-const EPOCH = 1;
-const CLAIM = 2;
 
 const bad = (what) => new Rejected("log", what);
 
@@ -104,28 +99,30 @@ function decodeBundle(data) {
 }
 
 /**
- * The log's entries with their dates: {entries, dateOf(index, name)}. A date is the least, over the heads that contain the entry, of the
- * time by which a quorum without the operator and `name` had cosigned it; null where nothing dates it. Rejected("log"): not the log.
+ * A log as a whole, under one agreement: {entries, dateOf, shownTo, size, time}. Rejected("log"): not the log.
+ *
+ * `entries`: those under the largest head that the log signed, whoever cosigned it. `shownTo(name)`: how many of them a quorum without
+ * the operator and `name` has cosigned; 0 where none has. `dateOf(index, name)`: the least, over the heads that contain the entry, of the time
+ * by which such a quorum had cosigned it; null where nothing dates it.
  */
-export function datedLog(agreement, log) {
-  const { heads, entries } = log instanceof Uint8Array ? decodeBundle(log) : asGiven(log);
+export function openLog(agreement, log) {
+  const given = log instanceof Uint8Array ? decodeBundle(log) : asGiven(log);
   const bySize = new Map();
-  for (const { size, times } of openHeads({ heads, entries }, agreement, null).filter((head) => head.size <= entries.length)) {
+  for (const { size, times } of openHeads(given, agreement, null).filter((head) => head.size <= given.entries.length)) {
     const known = bySize.get(size) ?? new Map();
     for (const [name, time] of times) known.set(name, Math.min(time, known.get(name) ?? time));
     bySize.set(size, known);
   }
-  const dateOf = (index, name) => {
-    let least = null;
-    for (const [size, times] of bySize) {
-      if (size <= index) continue;
-      const ordered = [...times].filter(([who]) => who !== name).map(([, time]) => time).sort((a, b) => a - b);
-      const time = ordered[agreement.log.cosignatures - 1];
-      if (time !== undefined && (least === null || time < least)) least = time;
-    }
-    return least;
+  const quorumTime = (times, name) => {
+    const ordered = [...times].filter(([who]) => who !== name).map(([, time]) => time).sort((a, b) => a - b);
+    return ordered[agreement.log.cosignatures - 1] ?? null;
   };
-  return { entries, dateOf };
+  const least = (name, above) => {
+    const times = [...bySize].filter(([size]) => size > above).map(([, times]) => quorumTime(times, name)).filter((time) => time !== null);
+    return times.length ? Math.min(...times) : null;
+  };
+  const shownTo = (name) => Math.max(0, ...[...bySize].filter(([, times]) => quorumTime(times, name) !== null).map(([size]) => size));
+  return { entries: given.entries.slice(0, Math.max(0, ...bySize.keys())), dateOf: (index, name) => least(name, index), shownTo };
 }
 
 /** The entries under the largest head that has its quorum without the operator and the lab itself. */
@@ -162,39 +159,17 @@ function openHeads({ heads, entries }, agreement, lab) {
   return opened;
 }
 
-/** An entry of kind 1 or 2 by this lab under this agreement, or null. */
-function decodeEntry(data, agreement, lab) {
-  if (data.length > 1024) return null;
-  const read = new Reader(data, "log");
-  try {
-    if (!equalBytes(read.raw(ENTRY_MAGIC.length, "the magic"), ENTRY_MAGIC) || read.uint(2, "the version") !== 1) return null;
-    const kind = read.uint(1, "the kind");
-    if (kind !== EPOCH && kind !== CLAIM) return null;
-    if (!equalBytes(read.raw(32, "the digest"), agreement.digest) || read.name("the lab") !== lab.name) return null;
-    const number = read.uint(4, "epoch or period", MAX_EPOCH);
-    const entry = { kind, number, first: read.raw(32, "a digest"), second: read.raw(32, "a digest") };
-    entry.unsigned = data.subarray(0, read.at);
-    entry.signature = read.raw(64, "the signature");
-    read.end();
-    return entry;
-  } catch (error) {
-    if (error instanceof Rejected) return null;
-    throw error;
-  }
-}
-
 /** The lab's entries about this claim's period: the first of each identity; Rejected("log") where it contradicts itself. */
 function collect(entries, agreement, lab, claim) {
-  const { key } = agreement.parties.find((party) => party.name === lab.name);
   const found = { claim: null, epochs: new Map() };
   for (const data of entries) {
-    const entry = decodeEntry(data, agreement, lab);
-    if (!entry) continue;
+    const entry = decodeEntry(data);
+    if (!entry || (entry.kind !== EPOCH && entry.kind !== CLAIM) || entry.lab !== lab.name) continue;
     const ofEpoch = entry.kind === EPOCH;
     if (ofEpoch ? entry.number < claim.firstEpoch || entry.number > claim.lastEpoch : entry.number !== claim.period) continue;
     const known = ofEpoch ? found.epochs.get(entry.number) : found.claim;
     if (known && equalBytes(known.unsigned, entry.unsigned)) continue;
-    if (!verifySignature(key, entry.signature, logEntryMessage(entry.unsigned))) continue;
+    if (!countsUnder(entry, agreement)) continue;
     if (known) throw bad(`lab ${lab.name} published two different entries for ${ofEpoch ? "epoch" : "the claim of period"} ${entry.number}`);
     if (ofEpoch) found.epochs.set(entry.number, entry);
     else found.claim = entry;

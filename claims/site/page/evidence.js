@@ -1,0 +1,121 @@
+/** Evidence that a key signed two things where there may be one. claims/FORMATS.md section 6, claims/FORMATS-log.md. */
+
+import { ascii, compareBytes, concat, equalBytes, fromHex, toHex, uint } from "./verifier/bytes.js";
+import { verifySignature } from "./verifier/ed25519.js";
+import { CLAIM, EPOCH, countsUnder, decodeEntry } from "./verifier/entries.js";
+import { Rejected } from "./verifier/errors.js";
+import { P } from "./verifier/field.js";
+import { openHead } from "./verifier/note.js";
+import { rootsOfPrefix } from "./verifier/rfc6962.js";
+import { ledgerHeadMessage, registryHeadMessage } from "./verifier/signatures.js";
+
+const LOG_EVIDENCE_LIMIT = 512 * 1024;
+const LIMIT = 64 * 1024;
+const MAX_NUMBER = 2 ** 24;
+const KINDS = {
+  "standstill-evidence/2": twoHeads,
+  "standstill-roots-evidence/1": twoRoots,
+  "standstill-entries-evidence/1": twoEntries,
+  "standstill-log-evidence/1": twoHistories,
+};
+
+/**
+ * What a file convicts under an agreement: {text, lab, period, agreement (digest, hex)}, lab and period null where it is no lab's claim that is spoilt;
+ * null: nothing. `data`: bytes. `terms`: decoded agreement. Never throws.
+ */
+export function conviction(data, terms) {
+  if (data.length > LOG_EVIDENCE_LIMIT) return null;
+  try {
+    const value = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(data));
+    if (!Object.hasOwn(KINDS, value.format) || !equalBytes(ascii(canonical(value)), data)) return null;
+    if (value.format !== "standstill-log-evidence/1" && data.length > LIMIT) return null;
+    const found = KINDS[value.format](value, terms);
+    return found && { lab: null, period: null, ...found, agreement: terms.digestHex };
+  } catch {
+    return null; // not JSON, not the fields that belong there, not bytes in hexadecimal
+  }
+}
+
+/** Canonical JSON: keys sorted, two spaces, ASCII, one newline at the end. */
+function canonical(value) {
+  const sorted = (item) => {
+    if (Array.isArray(item)) return item.map(sorted);
+    if (item === null || typeof item !== "object") return item;
+    return Object.fromEntries(Object.keys(item).sort().map((key) => [key, sorted(item[key])]));
+  };
+  const escape = (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return `${JSON.stringify(sorted(value), null, 2).replace(/[\u007f-\uffff]/g, escape)}\n`;
+}
+
+/** Bytes of hexadecimal text of that length; throws for anything else. */
+function bytes(text, length) {
+  const data = fromHex(text);
+  if (data === null || data.length !== length) throw new Rejected("evidence");
+  return data;
+}
+
+function head(text) {
+  const view = new DataView(bytes(text, 32).buffer);
+  const words = Array.from({ length: 8 }, (_, i) => view.getUint32(4 * i));
+  if (words.some((word) => word >= P)) throw new Rejected("evidence");
+  return words;
+}
+
+const within = (value) => Number.isInteger(value) && value >= 0 && value < MAX_NUMBER;
+const pair = (list) => (Array.isArray(list) && list.length === 2 ? list : null);
+const keyOf = (terms, name) => terms.parties.find((party) => party.name === name).key;
+const labOf = (terms, name) => terms.labs.find((lab) => lab.name === name);
+
+function twoHeads(value, terms) {
+  const { lab, meter, period } = value;
+  const heads = pair(value.heads);
+  if (!heads || !within(period) || value.agreement !== terms.digestHex || !labOf(terms, lab)) return null;
+  const key = meter === null ? keyOf(terms, lab) : labOf(terms, lab).meters.find((item) => item.name === meter).key;
+  const signed = heads.every((item) => {
+    const roots = bytes(item.roots, meter === null ? 0 : 32);
+    const message = meter === null
+      ? registryHeadMessage(terms.digest, lab, period, head(item.head))
+      : ledgerHeadMessage(terms.digest, lab, meter, period, head(item.head), roots);
+    return verifySignature(key, bytes(item.signature, 64), message);
+  });
+  if (!signed || (heads[0].head === heads[1].head && heads[0].roots === heads[1].roots)) return null;
+  const who = meter === null ? `Lab ${lab}` : `Meter ${lab}/${meter}`;
+  return { lab, period, text: `${who} signed two heads for period ${period}.` };
+}
+
+function twoRoots(value, terms) {
+  const { lab, meter, epoch } = value;
+  const roots = pair(value.roots);
+  if (!roots || !within(epoch) || value.agreement !== terms.digestHex || !labOf(terms, lab) || roots[0].root === roots[1].root) return null;
+  if (roots[0].root > roots[1].root) return null;
+  const { key } = labOf(terms, lab).meters.find((item) => item.name === meter);
+  const domain = ascii("standstill/sign/epoch-root/v1");
+  const name = (text) => concat([uint(text.length, 1), ascii(text)]);
+  const signed = roots.every((item) => verifySignature(key, bytes(item.signature, 64), concat([
+    uint(domain.length, 2), domain, terms.digest, name(lab), name(meter), uint(epoch, 4), bytes(item.root, 32),
+  ])));
+  return signed ? { lab, period: Math.floor(epoch / terms.epochsPerPeriod), text: `Meter ${lab}/${meter} signed two roots for epoch ${epoch}.` } : null;
+}
+
+function twoEntries(value, terms) {
+  const [one, two] = pair(value.entries).map((text) => fromHex(text));
+  const entries = [decodeEntry(one), decodeEntry(two)];
+  if (compareBytes(one, two) > 0 || entries[0].identity !== entries[1].identity || equalBytes(entries[0].unsigned, entries[1].unsigned)) return null;
+  if (!entries.every((entry) => countsUnder(entry, terms))) return null;
+  const { kind, author, lab, number } = entries[0];
+  if (kind === EPOCH) return { lab, period: Math.floor(number / terms.epochsPerPeriod), text: `Lab ${lab} signed two different entries for epoch ${number}.` };
+  if (kind === CLAIM) return { lab, period: number, text: `Lab ${lab} signed two different claims for period ${number}.` };
+  return { text: `${author} signed two different log entries where there may be one.` };
+}
+
+function twoHistories(value, terms) {
+  if (!terms.log || value.origin !== terms.log.origin || value.key !== toHex(terms.log.key)) return null;
+  const trust = { origin: terms.log.origin, key: terms.log.key, cosigners: [] };
+  const [one, two] = pair(value.heads).map((text) => openHead(new TextEncoder().encode(text), trust));
+  const nodes = value.nodes.map((text) => bytes(text, 32));
+  const text = `The log, run by ${terms.log.operator}, signed two histories: heads of size ${one.size} and ${two.size}.`;
+  if (one.size === two.size) return nodes.length === 0 && !equalBytes(one.root, two.root) ? { text } : null;
+  if (one.size > two.size || nodes.length > 64) return null;
+  const roots = rootsOfPrefix(nodes, one.size, two.size);
+  return roots && equalBytes(roots[1], two.root) && !equalBytes(roots[0], one.root) ? { text } : null;
+}

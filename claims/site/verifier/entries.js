@@ -1,0 +1,90 @@
+/** Entries of the public log: what parties publish, signed. claims/FORMATS-log.md; the order of bytes is that of claims/entries.py. */
+import { ascii, equalBytes, toHex } from "./bytes.js";
+import { firstPeriod } from "./agreement.js";
+import { verifySignature } from "./ed25519.js";
+import { Rejected } from "./errors.js";
+import { Reader } from "./reader.js";
+import { logEntryMessage } from "./signatures.js";
+
+export const EPOCH = 1;
+export const CLAIM = 2;
+export const ASSENT = 3;
+export const INSPECTION = 4;
+export const DECISION = 5;
+export const OUTCOMES = { 1: "passed", 2: "failed", 3: "refused" };
+export const DECISIONS = { 1: "lift", 2: "trigger" };
+
+const MAGIC = ascii("standstill-log");
+const MAX_ENTRY = 1024;
+const MAX_NUMBER = 2 ** 24 - 1;
+const MAX_TIME = 253402300799;
+
+const known = (table, value) => {
+  if (!Object.hasOwn(table, value)) throw new Rejected("log", "an entry of no known content");
+  return table[value];
+};
+
+const BODIES = {
+  [EPOCH]: (read) => {
+    const lab = read.name("the lab");
+    return { lab, author: lab, number: read.uint(4, "the epoch", MAX_NUMBER), first: read.raw(32, "the root"), second: read.raw(32, "the registry head") };
+  },
+  [CLAIM]: (read) => {
+    const lab = read.name("the lab");
+    return { lab, author: lab, number: read.uint(4, "the period", MAX_NUMBER), first: read.raw(32, "the claim"), second: read.raw(32, "the roots") };
+  },
+  [ASSENT]: (read) => ({ author: read.name("the party") }),
+  [INSPECTION]: (read) => ({
+    author: read.name("the author"),
+    lab: read.name("the lab"),
+    number: read.uint(4, "the period", MAX_NUMBER),
+    round: read.u64("the round"),
+    outcome: known(OUTCOMES, read.uint(1, "the outcome")),
+    record: read.raw(32, "the record"),
+  }),
+  [DECISION]: (read) => ({
+    author: read.name("the decider"),
+    decision: known(DECISIONS, read.uint(1, "the decision")),
+    effective: read.u64Number("the moment", MAX_TIME),
+    reason: read.raw(32, "the reason"),
+  }),
+};
+
+/** What an author may sign one of: kind, author, lab, epoch or period, and round, as far as the kind has them. */
+export const identityOf = (...parts) => parts.filter((part) => part !== undefined).join(" ");
+
+/** The entry of these bytes, its signature not yet verified: {kind, agreement, author, identity, unsigned, signature, ...}; null for anything else. */
+export function decodeEntry(data) {
+  if (data.length > MAX_ENTRY) return null;
+  const read = new Reader(data, "log");
+  try {
+    if (!equalBytes(read.raw(MAGIC.length, "the magic"), MAGIC) || read.uint(2, "the version") !== 1) return null;
+    const kind = read.uint(1, "the kind");
+    if (!Object.hasOwn(BODIES, kind)) return null;
+    const entry = { kind, agreement: read.raw(32, "the digest"), ...BODIES[kind](read) };
+    entry.unsigned = data.subarray(0, read.at);
+    entry.signature = read.raw(64, "the signature");
+    read.end();
+    entry.identity = kind === DECISION ? toHex(entry.unsigned) : identityOf(kind, entry.author, entry.lab, entry.number, entry.round);
+    return entry;
+  } catch (error) {
+    if (error instanceof Rejected) return null;
+    throw error;
+  }
+}
+
+/** Whether an entry counts under an agreement: its terms fit, and its author signed it. */
+export function countsUnder(entry, agreement) {
+  const author = agreement.parties.find((party) => party.name === entry.author);
+  if (!author || !equalBytes(entry.agreement, agreement.digest) || !fits(entry, agreement)) return false;
+  return verifySignature(author.key, entry.signature, logEntryMessage(entry.unsigned));
+}
+
+function fits(entry, agreement) {
+  if (entry.kind === ASSENT) return true;
+  if (entry.kind === DECISION) return agreement.pause !== null && agreement.pause.deciders.includes(entry.author);
+  const lab = agreement.labs.find((item) => item.name === entry.lab);
+  const period = entry.kind === EPOCH ? Math.floor(entry.number / agreement.epochsPerPeriod) : entry.number;
+  if (!lab || period < firstPeriod(agreement) || period >= agreement.periods || period < lab.sincePeriod) return false;
+  return entry.kind !== INSPECTION || entry.author !== entry.lab;
+}
