@@ -30,9 +30,8 @@ async function open(browser, context = {}) {
   page.on("pageerror", (error) => seen.errors.push(String(error)));
   page.on("dialog", (dialog) => { seen.dialogs += 1; dialog.dismiss(); });
   if (options.clock) await page.clock.setFixedTime(options.clock);
-  await page.goto(url);
-  await page.waitForFunction(() => document.getElementById("no-script").hidden, null, { timeout: 20000 });
-  await page.waitForTimeout(options.settle || 700);
+  await page.goto(url + (options.fragment || ""));
+  await page.waitForFunction(() => document.getElementById("panel").dataset.verdict, null, { timeout: 60000 });
   return page;
 }
 
@@ -71,6 +70,7 @@ const scenarios = {
 
   async verify(browser) {
     const page = await open(browser);
+    if (!(await page.locator("#verify-all").isVisible())) return summary(page);
     const before = await summary(page);
     await verifyAll(page);
     await shot(page, "verified");

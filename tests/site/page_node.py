@@ -31,7 +31,7 @@ class PageNode:
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def verdicts(self, cases: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The verdict on each case: kind, against, open, stale, own, findings. page.mjs says what a case is; changed files are bytes here."""
+        """The verdict on each case: kind, against, open, stale, own, findings. A case: see page.mjs; changed files are bytes here."""
         plain = [item | {"changed": {path: self._kept(data) for path, data in item.get("changed", {}).items()}} for item in cases]
         assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.write(json.dumps(plain) + "\n")

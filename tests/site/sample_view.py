@@ -20,7 +20,7 @@ STATES = {
     ("aurora", 1): "proven",
     ("borealis", 1): "rejected",
     ("cygnus", 1): "late",
-    ("draco", 1): "pending",
+    ("draco", 1): "late",
     ("aurora", 2): "pending",
     ("borealis", 2): "pending",
     ("cygnus", 2): "pending",

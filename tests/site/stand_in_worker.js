@@ -1,29 +1,34 @@
 // Stands in for the verifier in tests of the page alone: judges a claim by its last four bytes.
 import { schedule } from "./schedule.js";
+import { sha256, toHex } from "./verifier/bytes.js";
 
 const LABS = ["aurora", "borealis", "cygnus", "draco"];
+const DAY = 86400;
 const AGREEMENT = {
   start: 1767225600, epochSeconds: 3600, epochsPerPeriod: 336, periods: 26, amends: null,
-  deadlines: { claim: 3 * 86400, grace: 2 * 86400 }, labs: LABS.map((name) => ({ name, sincePeriod: 0 })),
+  deadlines: { claim: 3 * DAY, grace: 2 * DAY }, labs: LABS.map((name) => ({ name, sincePeriod: 0 })),
 };
 
-self.onmessage = (event) => {
-  const { id, request } = event.data;
-  if (request.calendar) {
-    self.postMessage({ id, result: { schedule: schedule(AGREEMENT, request.calendar.until) } });
-    return;
-  }
-  if (request.amendsOf) {
-    self.postMessage({ id, result: { amends: null } });
-    return;
-  }
-  const verdict = String.fromCharCode(...request.claim.slice(-4));
-  const broken = request.previous.length && !request.previousAccepted;
-  const answers = {
-    good: { accepted: true, proven: true, limitations: [], unbroken: true, shows: ["total compute of the period: at most 3e24 FLOP"], bits: { unique: 103.5, johnson: 128 }, continuity: "checked" },
-    part: { accepted: true, proven: false, limitations: ["log: NOT CHECKED <b>"], unbroken: true, shows: [], bits: null, continuity: "" },
+function survey({ agreements, until }) {
+  const items = schedule(AGREEMENT, until).map((item) => ({ ...item, logged: null, logProblem: "", evidence: [], conflicts: [] }));
+  const length = AGREEMENT.epochSeconds * AGREEMENT.epochsPerPeriod;
+  return {
+    digest: toHex(sha256(agreements[0].agreement)), chain: [{ place: 0, from: 0, log: false }], items,
+    start: AGREEMENT.start, end: AGREEMENT.start + AGREEMENT.periods * length, unsigned: [], gaps: [], lifted: [], breaches: [], log: null,
   };
-  const bad = { accepted: false, proven: false, check: "proof", reason: "<img src=x onerror=alert(1)> the constraints do not hold" };
-  const result = broken ? { ...bad, check: "continuity", reason: "the claim before it was not accepted" } : answers[verdict] || bad;
+}
+
+function finding(request) {
+  const verdict = String.fromCharCode(...request.claim.slice(-4));
+  const heads = toHex(sha256(request.claim));
+  const good = { verdict: "PROVEN", shows: ["total compute of the period: at most 3e24 FLOP"], bits: { unique: 103.5, johnson: 128 }, continuity: "checked", heads };
+  const part = { verdict: "INCOMPLETE", reason: "log: NOT CHECKED <b>", missing: ["log: NOT CHECKED <b>"], heads };
+  const bad = { verdict: "REJECTED", check: "proof", reason: "<img src=x onerror=alert(1)> the constraints do not hold", heads };
+  if (request.allow) return { ...part, reason: "the claim before it is not proven", missing: ["the claim before it is not proven"] };
+  return { good, part }[verdict] ?? bad;
+}
+
+self.onmessage = ({ data: { id, request } }) => {
+  const result = request.survey ? { survey: survey(request.survey) } : { finding: finding(request.claim) };
   setTimeout(() => self.postMessage({ id, result }), 30);
 };

@@ -12,11 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.site.browser import drive, needs_browser, served
+from tests.site import browser
+from tests.site.browser import needs_browser, served
 from tests.site.sample_view import DAY, DIGEST, START, fake_claim, write_sample
 
 pytestmark = [pytest.mark.slow, needs_browser]
 PUBLISHED = 5
+NOW = START + 31 * DAY + 20000
+
+
+def drive(scenario, url, **options):
+    """What a scenario sees an hour or so after the page was computed."""
+    return browser.drive(scenario, url, **{"clock": NOW * 1000, **options})
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +47,15 @@ def test_loads_without_errors_or_outside_requests(no):
     assert not any(".claim" in url for url in seen["requests"])
 
 
-def test_a_stale_page_says_so(no):
-    assert "This page is out of date." in drive("load", no)["alarm"]
-    seen = drive("load", no, clock=(START + 31 * DAY) * 1000)
-    assert seen["alarm"] == ""
+def test_a_page_that_is_out_of_date_says_so_in_its_headline(no, tmp_path):
+    seen = drive("verify", no, clock=(NOW + 20 * DAY) * 1000)
+    assert "This page is out of date." in seen["alarm"] and seen["headline"] == "The standstill did not hold on 1 February 2026."
+    assert "confirmed" not in seen["panel"] and "out of date" in seen["live"]
+    assert drive("load", no)["alarm"] == "" and drive("load", no)["headline"] == "The standstill does not hold."
+    write_sample(tmp_path / "yes", "yes")
+    with served(tmp_path / "yes") as url:
+        seen = drive("verify", url, clock=(NOW + 40 * DAY) * 1000)
+    assert seen["headline"] == "The standstill held on 1 February 2026." and "confirmed" not in seen["panel"]
 
 
 def test_verify_all_confirms_what_agrees(no):
@@ -75,7 +87,7 @@ def test_a_claim_that_is_announced_but_not_served(tmp_path):
     (tmp_path / "gone/files/claims/cygnus-1.claim").unlink()
     with served(tmp_path / "gone") as url:
         seen = drive("verify", url)
-    assert "cannot be checked here" in seen["alarm"] and "404" in seen["alarm"] and seen["hedge"]
+    assert "did not find the claim to hold" in seen["alarm"] and "404" in seen["alarm"] and seen["hedge"]
 
 
 def test_another_agreement_under_the_stated_digest(tmp_path):
@@ -99,16 +111,16 @@ def test_a_broken_verifier_confirms_nothing(tmp_path):
 @pytest.mark.parametrize("by_drag", [False, True])
 def test_files_that_a_visitor_brings(no, tmp_path, by_drag):
     cases = {
-        "good.claim": (fake_claim("aurora", 0), "ok", ["Accepted", "The same file, byte for byte"]),
+        "good.claim": (fake_claim("aurora", 0), "ok", ["PROVEN", "The same file, byte for byte"]),
         "tampered.claim": (
             fake_claim("aurora", 0, b"bad!"),
             "bad",
             ["Failed check: proof", "the constraints do not hold", "Not the file that is published"],
         ),
-        "part.claim": (fake_claim("aurora", 0, b"part"), "part", ["not proven", "log: NOT CHECKED <b>"]),
-        "later.claim": (fake_claim("borealis", 2), "bad", ["Failed check: continuity"]),
+        "part.claim": (fake_claim("aurora", 0, b"part"), "part", ["INCOMPLETE", "log: NOT CHECKED <b>"]),
+        "later.claim": (fake_claim("borealis", 2), "part", ["the claim before it is not proven"]),
         "junk.claim": (b"<script>alert(1)</script>", "bad", ["Failed check: proof"]),
-        "empty.claim": (b"", "bad", ["Rejected"]),
+        "empty.claim": (b"", "bad", ["REJECTED"]),
     }
     files = []
     for name, (data, _, _) in cases.items():
@@ -177,6 +189,6 @@ def test_a_claim_that_the_publisher_leaves_out_is_missed(tmp_path):
     row.update(state="pending", claim=None, missing_after=9999999999)
     place.write_text(json.dumps(view))
     with served(tmp_path / "hide") as url:
-        seen = drive("load", url, clock=(START + 31 * DAY) * 1000, settle=1500)
+        seen = drive("load", url)
     assert seen["hedge"] and "draco, period 0" in seen["alarm"] and "cygnus, period 0" in seen["alarm"]
     assert "aurora" not in seen["alarm"] and "out of date" not in seen["alarm"]

@@ -35,9 +35,20 @@ RUN = """
 import { readFileSync } from "node:fs";
 import { countedDecisions, liftedSpans } from "./decisions.js";
 import { decodeAgreement } from "./verifier/agreement.js";
+import { Rejected } from "./verifier/errors.js";
+import { openLog } from "./verifier/log.js";
+const opened = (terms, log) => {
+  try {
+    return terms.log && log ? openLog(terms, log) : null;
+  } catch (error) {
+    if (error instanceof Rejected) return null;
+    throw error;
+  }
+};
 const bytes = (hex) => Uint8Array.from(Buffer.from(hex, "hex"));
 const out = JSON.parse(readFileSync("cases.json")).map(({ agreement, files, log }) => {
-  const counted = countedDecisions(decodeAgreement(bytes(agreement)), files.map(bytes), log === null ? null : bytes(log));
+  const terms = decodeAgreement(bytes(agreement));
+  const counted = countedDecisions(terms, files.map(bytes), opened(terms, log === null ? null : bytes(log)));
   const found = counted.map(({ decision, effective }) => [effective, decision]);
   return [found, liftedSpans(counted).map(([a, b]) => [a, b === Infinity ? END : b])];
 });

@@ -9,16 +9,17 @@ import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
+import world
 
 import claims.site
-from claims.agreement import Amends, canonical_bytes, decode_agreement
+from claims.agreement import Agreement, Amends, canonical_bytes
 from claims.errors import MalformedFile
 from claims.site.html import Html, clean, fill, h, join
 from claims.site.render import page
 from claims.site.words import STATES, amounts, day, duration, size, span
-from tests.site.make_claim_vectors import TARGET
 from tests.site.sample_view import DAY, NASTY, START, sample, write_sample
 
 ASSETS = Path(claims.site.__file__).parent / "page"
@@ -264,89 +265,60 @@ def test_the_meaning_of_the_state_and_of_a_claim_is_on_the_page():
     assert len(told) == 3
 
 
-FOLLOW = """
+SURVEY = """
 import { readFileSync } from "node:fs";
-import { describe, hex } from "./material.js";
-import { decodeAgreement } from "./verifier/agreement.js";
-const bytes = async (path) => new Uint8Array(readFileSync(path));
-const amendsOf = async (data) => {
-  const { amends } = decodeAgreement(data);
-  return amends && { digest: hex(amends.digest), fromPeriod: amends.fromPeriod };
-};
-const out = [];
-for (const site of JSON.parse(readFileSync("sites.json", "utf8"))) {
-  const material = await describe(site, bytes, amendsOf);
-  const name = (agreement) => agreement && decodeAgreement(agreement).name;
-  out.push([null, 0, 1, 2].map((period) => {
-    try {
-      return [name(material.forPeriod(period).agreement), period ? (material.forPrevious(period) || []).map(name) : null];
-    } catch (error) {
-      return error.message;
-    }
-  }));
-}
+import { survey } from "./survey.js";
+const bytes = (name) => name && new Uint8Array(readFileSync(name));
+const out = JSON.parse(readFileSync("lists.json", "utf8")).map((names) => {
+  const agreements = names.map((name) => ({ agreement: bytes(name), signatures: bytes(`${name}.sigs`) }));
+  const { chain, items, gaps } = survey({ agreements, decisions: [], evidence: [], log: null, until: 1e12 });
+  return { chain: chain.map(({ place, from }) => [names[place], from]), periods: items.map((item) => item.period), gaps };
+});
 console.log(JSON.stringify(out));
 """
+
+
+def surveyed(folder: Path, agreements: dict[str, Agreement], *lists: tuple[str, ...]) -> list[dict[str, Any]]:
+    """What the page's survey makes of lists of agreements, by name, all of them signed."""
+    write_sample(folder, "yes")
+    for name, agreement in agreements.items():
+        (folder / name).write_bytes(canonical_bytes(agreement))
+        (folder / f"{name}.sigs").write_bytes(world.signed(agreement).encode())
+    (folder / "package.json").write_text('{"type": "module"}')
+    (folder / "survey-run.js").write_text(SURVEY)
+    (folder / "worker.js").write_bytes((Path(claims.site.__file__).parent / "page/worker.js").read_bytes())
+    (folder / "lists.json").write_text(json.dumps(lists))
+    done = subprocess.run(["node", "survey-run.js"], cwd=folder, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 def test_the_agreement_of_a_period_follows_from_the_amendments(tmp_path):
-    """Not from what site.json says of a claim; an agreement that is missing is missed only where it was in force."""
-    write_sample(tmp_path / "site", "yes")
-    first = decode_agreement((TARGET / "agreement.bin").read_bytes())
-    agreements = [replace(first, name="first")]
+    """Not from what site.json says of a claim; an agreement that is missing is missed."""
+    agreements = {"first": replace(world.agreement(), name="first")}
     for period, name in ((1, "second"), (2, "third")):
-        agreements.append(replace(agreements[-1], name=name, amends=Amends(agreements[-1].digest, period)))
-    for agreement in agreements:
-        (tmp_path / "site" / agreement.name).write_bytes(canonical_bytes(agreement))
-    (tmp_path / "site" / "package.json").write_text('{"type": "module"}')
-    (tmp_path / "site" / "follow.js").write_text(FOLLOW)
-
-    def listed(*names):
-        digests = {agreement.name: agreement.digest.hex() for agreement in agreements}
-        items = [{"digest": digests[name], "binary": name, "signatures": None} for name in names]
-        return {"agreements": items, "agreement": {"digest": items[0]["digest"]}, "log": None}
-
-    sites = [listed("third", "first", "second"), listed("third", "first"), listed("second", "third", "first"), listed("first", "second")]
-    (tmp_path / "site" / "sites.json").write_text(json.dumps(sites))
-    done = subprocess.run(["node", "follow.js"], cwd=tmp_path / "site", capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    whole, gap, older, oldest = json.loads(done.stdout)
-    assert whole == [["third", None], ["first", None], ["second", ["first"]], ["third", ["second", "first"]]]
-    assert gap[0] == ["third", None] and all("not published here" in str(item) for item in gap[1:])
-    assert older == [["second", None], ["first", None], ["second", ["first"]], ["second", []]]
-    assert oldest == [["first", None], ["first", None], *[["first", []]] * 2]
-
-
-CALENDAR = """
-import { readFileSync } from "node:fs";
-const out = [];
-globalThis.self = { postMessage: (answer) => out.push(answer.result.schedule.map((item) => item.period)) };
-await import("./worker.js");
-for (const names of [["c", "b", "a"], ["d", "b", "a"]]) {
-  const chain = names.map((name) => new Uint8Array(readFileSync(name)));
-  await self.onmessage({ data: { id: 1, request: { calendar: { chain, decisions: [], until: 1e12 } } } });
-}
-console.log(JSON.stringify(out));
-"""
+        last = list(agreements.values())[-1]
+        agreements[name] = replace(last, name=name, amends=Amends(last.digest, period))
+    whole, gap, older, oldest = surveyed(
+        tmp_path / "site", agreements,
+        ("third", "first", "second"), ("third", "first"), ("second", "third", "first"), ("first", "second"),
+    )  # fmt: skip
+    assert whole["chain"] == [["third", 2], ["second", 1], ["first", 0]] and whole["gaps"] == []
+    assert gap["chain"] == [["third", 2]] and "is not here" in gap["gaps"][0]
+    assert older["chain"] == [["second", 1], ["first", 0]] and oldest["chain"] == [["first", 0]]
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 def test_no_period_is_wanted_twice_under_an_amendment_that_corrects_another(tmp_path):
     """The corrected one has not begun when the correction does, or begins even after it."""
-    write_sample(tmp_path / "site", "yes")
-    site, first = tmp_path / "site", decode_agreement((TARGET / "agreement.bin").read_bytes())
-    periods = list(range(first.periods))
+    first = replace(world.agreement(), labs=world.agreement().labs[:1])
     wrong = replace(first, amends=Amends(first.digest, 2))
     right, early = (replace(first, amends=Amends(wrong.digest, begin)) for begin in (2, 1))
-    for name, agreement in (("a", first), ("b", wrong), ("c", right), ("d", early)):
-        (site / name).write_bytes(canonical_bytes(agreement))
-    (site / "package.json").write_text('{"type": "module"}')
-    (site / "calendar.js").write_text(CALENDAR)
-    (site / "worker.js").write_bytes((Path(claims.site.__file__).parent / "page/worker.js").read_bytes())
-    done = subprocess.run(["node", "calendar.js"], cwd=site, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert [sorted(found) for found in json.loads(done.stdout)] == [periods, periods]
+    given = {"a": first, "b": wrong, "c": right, "d": early}
+    one, two = surveyed(tmp_path / "site", given, ("c", "b", "a"), ("d", "b", "a"))
+    assert sorted(one["periods"]) == sorted(two["periods"]) == list(range(first.periods))
+    assert one["gaps"] == [] and "begins after the one that amends it" in two["gaps"][0]
 
 
 def test_hidden_characters_of_a_text_are_shown_as_such():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,15 +9,22 @@ from typing import Any
 
 import pytest
 
-from claims.agreement import Amends, canonical_bytes, decode_agreement
+from claims.agreement import decode_agreement
 from claims.claim import decode_claim, sign_claim
 from claims.site import serve
 from claims.site.log import read_log
 from tests.claims.lab_fixtures import LAB_KEY
-from tests.site.browser import drive, needs_browser, served
+from tests.site import browser
+from tests.site.browser import needs_browser, served
 from tests.site.vector_site import VECTORS, write_log, write_vector_site
 
 pytestmark = [pytest.mark.slow, needs_browser]
+
+
+def drive(scenario: str, url: str, **options: Any) -> dict[str, Any]:
+    """What a scenario sees a minute after the page was computed."""
+    end = decode_agreement((VECTORS / "agreement.bin").read_bytes()).period_span(1)[1]
+    return browser.drive(scenario, url, **{"clock": (end + 120) * 1000, **options})
 
 
 def flipped(name: str, at: int) -> bytes:
@@ -52,7 +58,7 @@ def test_the_page_s_own_bundle_of_a_log_is_what_the_browser_reads(tmp_path):
 @pytest.mark.parametrize(
     ("name", "at", "words"),
     [
-        ("alpha-0.claim", 200_000, "signatures"),
+        ("alpha-0.claim", 200_000, "did not find the claim to hold"),
         ("alpha-0.roots", 300, "log"),
         ("log.bundle", 1500, "log"),
         ("agreement.sigs", 300, "agreement"),
@@ -71,7 +77,7 @@ def test_claims_that_a_visitor_brings(tmp_path):
     write_vector_site(tmp_path / "site")
     whole = (VECTORS / "alpha-1.claim").read_bytes()
     cases = {
-        "whole.claim": (whole, "ok", ["Accepted", "same file"]),
+        "whole.claim": (whole, "ok", ["PROVEN", "same file"]),
         "proof.claim": (flipped("alpha-1.claim", 250_000), "bad", ["Failed check: signatures", "does not verify"]),
         "period.claim": (whole[:59] + b"\x07" + whole[60:], "bad", ["Failed check: period"]),
         "cut.claim": (whole[:-1], "bad", ["Failed check: format"]),
@@ -106,32 +112,6 @@ def contradicted(seen: dict[str, Any], words: str) -> None:
     assert seen["hedge"] and words in seen["alarm"] and "confirmed" not in seen["panel"], (seen["alarm"], seen["cells"])
 
 
-def test_a_claim_shown_for_another_period(tmp_path):
-    def change(view):
-        view["claims"][1] |= {"claim": "files/claims/alpha-0.claim", "roots": "files/claims/alpha-0.roots", "continues": False}
-
-    contradicted(lie(tmp_path / "site", change), "lab alpha's for period 0")
-
-
-def test_claims_under_an_agreement_of_the_publishers_own(tmp_path):
-    """The page shows one agreement; its rows name another one, which is no predecessor of it."""
-    data = (VECTORS / "agreement.bin").read_bytes()
-    agreement = decode_agreement(data)
-    lab = agreement.labs[0]
-    stricter = canonical_bytes(replace(agreement, labs=(replace(lab, caps=replace(lab.caps, total=1)),)))
-    (tmp_path / "keep").write_bytes(data)
-
-    def change(view):
-        digest = hashlib.sha256(stricter).hexdigest()
-        (tmp_path / "site" / "agreement-1.bin").write_bytes(data)
-        (tmp_path / "site" / "agreement.bin").write_bytes(stricter)
-        view["agreement"]["digest"] = digest
-        own = {"digest": digest, "binary": "agreement.bin", "signatures": None}
-        view["agreements"] = [own, view["agreements"][0] | {"binary": "agreement-1.bin"}]
-
-    contradicted(lie(tmp_path / "site", change), "alpha, period 0")
-
-
 def test_a_previous_claim_that_changes_between_two_requests(tmp_path, monkeypatch):
     """Checked as one file, continued from as another: signed by the lab, with a proof that shows nothing."""
     good = decode_claim((VECTORS / "alpha-0.claim").read_bytes())
@@ -143,40 +123,34 @@ def test_a_previous_claim_that_changes_between_two_requests(tmp_path, monkeypatc
     def send_head(self):
         if self.path.startswith("/files/claims/alpha-0.claim"):
             times.append(1)
-            if len(times) == 2:
+            if len(times) == 3:
                 (tmp_path / "site/files/claims/alpha-0.claim").write_bytes(other)
         return send(self)
 
     monkeypatch.setattr(serve._Handler, "send_head", send_head)
     with served(tmp_path / "site") as url:
         seen = drive("verify", url)
-    assert len(times) == 2
+    assert len(times) == 3
     contradicted(seen, "alpha, period 1")
 
 
-def test_a_due_claim_that_is_left_out_where_no_deadline_is_agreed(tmp_path):
-    contradicted(lie(tmp_path / "site", lambda view: view["claims"].pop()), "due and not there")
+def test_rows_that_hide_what_is_due(tmp_path):
+    """The other lies are in tests/attacks/test_lying_page.py, without a browser."""
+    contradicted(lie(tmp_path / "one", lambda view: view["claims"].pop()), "leaves it out")
+    seen = lie(tmp_path / "two", lambda view: (view["claims"].pop(), view.update(decisions=None)))
+    contradicted(seen, "site.json: decisions is not a list")
 
 
-def test_a_period_said_to_be_lifted(tmp_path):
-    contradicted(lie(tmp_path / "site", lambda view: view["claims"][1].update(claim=None, state="lifted")), "no decision that counts")
+FRAGMENTS = ["#claim-%", "#claim-alpha-1", "#%E0%A4%A", "#panel", "#__proto__", "#:~:text=Nothing", "#alarm", "?x=%#claim-%25"]
 
 
-def test_an_amended_agreement_that_is_hidden(tmp_path):
-    """What was missing under it would be forgotten: each lab starts over in the amendment's first period."""
-    first = decode_agreement((VECTORS / "agreement.bin").read_bytes())
-    later = replace(first, amends=Amends(bytes(32), 1), labs=(replace(first.labs[0], since_period=1),))
-
-    def change(view):
-        (tmp_path / "site" / "agreement.bin").write_bytes(canonical_bytes(later))
-        view["agreement"]["digest"] = later.digest.hex()
-
-    contradicted(lie(tmp_path / "site", change), "amended by this one")
-
-
-def test_proven_without_a_claim(tmp_path):
-    contradicted(lie(tmp_path / "site", lambda view: view["claims"][1].update(claim=None)), "no claim is published")
-
-
-def test_a_standstill_that_holds_with_a_missing_claim(tmp_path):
-    contradicted(lie(tmp_path / "site", lambda view: view["claims"][1].update(claim=None, state="missing")), "alpha, period 1")
+@pytest.mark.parametrize("fragment", FRAGMENTS)
+def test_nothing_in_the_address_bar_skips_a_check(tmp_path, fragment):
+    write_vector_site(tmp_path / "site")
+    view = json.loads((tmp_path / "site" / "site.json").read_text())
+    view["claims"].pop()
+    (tmp_path / "site" / "site.json").write_text(json.dumps(view))
+    with served(tmp_path / "site") as url:
+        seen = drive("load", url, fragment=fragment)
+    assert seen["errors"] == []
+    contradicted(seen, "leaves it out")

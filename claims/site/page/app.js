@@ -92,6 +92,7 @@ class Page {
     const panel = byId("panel");
     byId("hedge").hidden = !doubted;
     byId("state").classList.toggle("doubted", doubted);
+    panel.dataset.verdict = found.kind;
     panel.classList.toggle("contradicted", doubted);
     panel.classList.toggle("confirmed", found.kind === "confirmed");
     this.date(found, doubted);
