@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from claims.agreement import Agreement, Caps, Party, Rules
+from claims.agreement import Agreement, Caps, Party, Rules, decode_agreement
+from claims.agreement_codec import DOMAIN as AGREEMENT_DOMAIN
 from claims.agreement_file import parse_agreement
 from claims.canonical import from_json, head_to_hex
 from claims.claim import MAGIC, decode_claim
@@ -23,15 +24,21 @@ from claims.inspect_file import FORMAT as OPENING_FORMAT
 from claims.inspect_file import Opening
 from claims.inspect_record import FAILURES, Record
 from claims.inspect_record import FORMAT as RECORD_FORMAT
+from claims.receipts import FORMAT as RECEIPT_FORMAT
+from claims.receipts import Receipt
 from claims.roots import MAGIC as ROOTS_MAGIC
 from claims.roots import Roots
+from claims.show_log import entry_title, log_lines
 from claims.signatures import SIGNATURES_FORMAT, AgreementSignatures
 from claims.text import replace_hidden
 from claims.tlog.evidence import FORMAT as LOG_EVIDENCE_FORMAT
+from claims.tlog.memory import FORMAT as MEMORY_FORMAT
 from claims.units import format_duration, format_time, format_work
 
 __all__ = ["AGREEMENT_TEMPLATE", "agreement_lines", "agreement_value", "describe"]
 
+SITE_FORMAT = "standstill-site/1"
+"""As in claims/site/model.py, which verifiers need not load."""
 _SQLITE = b"SQLite format 3\x00"
 _PEM = b"-----BEGIN "
 
@@ -59,12 +66,20 @@ def describe(path: str | os.PathLike[str]) -> list[str]:
         return [f"a key file (PEM), {'encrypted' if encrypted else 'NOT encrypted'}: not to be shared"]
     if data.startswith(b"{"):
         return _json_lines(data)
+    if AGREEMENT_DOMAIN in data[:64]:
+        return ["an agreement in canonical bytes, whose SHA-256 is its digest", *agreement_lines(decode_agreement(data))]
+    found = log_lines(Path(path), data)
+    if found is not None:
+        return found
     if b"standstill-agreement/" in data[:65536]:
         try:
             return ["an agreement", *agreement_lines(parse_agreement(data.decode("utf-8"), str(path)))]
         except UnicodeDecodeError:
             raise MalformedFile(f"{path}: not UTF-8 text") from None
-    kinds = "agreement, .sigs, .claim, .roots, .entry, .record, .opening, .evidence, .decision, key or store"
+    kinds = (
+        "known are agreements, .sigs, .claim, .roots, .entry, .receipt, .record, .opening, .evidence, .decision, rounds, site.json,"
+        " files of a log in its folder, .tlog-proof, keys and stores"
+    )
     raise MalformedFile(f"{path}: not a file that Standstill knows", hint=kinds)
 
 
@@ -81,7 +96,7 @@ def _json_lines(data: bytes) -> list[str]:
         value = from_json(data)
         name = value.get("format") if type(value) is dict else None
     except (ValueError, RecursionError):
-        name = None
+        value = name = None
     if name == SIGNATURES_FORMAT:
         signatures = AgreementSignatures.decode(data)
         return [
@@ -111,15 +126,33 @@ def _json_lines(data: bytes) -> list[str]:
         return ["PRIVATE: what a genesis commitment hides (standstill genesis)", f"commitment  {GenesisFile.decode(data).commitment.hex()}"]
     if name == LOG_EVIDENCE_FORMAT:
         return ["evidence that a log signed two histories (not checked here: standstill check-evidence)"]
+    if name == RECEIPT_FORMAT:
+        receipt = Receipt.decode(data)
+        return [
+            "a receipt: parties' word that they were given a log entry (not checked here: standstill status)",
+            f"entry       {entry_title(receipt.entry)}",
+            *(f"signed by   {party}, with the time {format_time(time)}" for party, (time, _) in sorted(receipt.signatures.items())),
+        ]
+    if name == SITE_FORMAT:
+        return ["what a publisher's page shows: the publisher's word (the page, and standstill status, check it)", *_site_lines(value)]
+    if name == MEMORY_FORMAT:
+        return ["what a reader or cosigner has seen of a log: keep it, it finds forks (standstill log verify --memory)"]
+    if type(value) is dict and {"round", "signature"} <= value.keys():
+        return ["a drand round (not checked here: standstill inspect draw)", f"round       {replace_hidden(str(value['round'])[:20], '?')}"]
     raise MalformedFile("JSON of no kind that Standstill writes")
 
 
+def _site_lines(value: dict[str, object]) -> list[str]:
+    """Sizes of a page's parts; what they say is for the page."""
+    parts = [(key, part) for key, part in sorted(value.items()) if isinstance(part, list | dict)]
+    return [f"holds       {len(part)} {replace_hidden(key, '?')[:40]}" for key, part in parts[:40]]
+
+
 def _entry_lines(data: bytes) -> list[str]:
-    entry = decode_entry(data)
     return [
         "an entry for the public log (not checked here: standstill log append --agreement)",
-        f"agreement   {entry.agreement.hex()}",
-        f"says        {entry.title}, signed by {entry.author}",
+        f"agreement   {decode_entry(data).agreement.hex()}",
+        f"says        {entry_title(data)}",
     ]
 
 
