@@ -25,8 +25,8 @@ MAX_LINE = 1 << 20
 RUN_KEYS = ("run_start", "run_stop")
 _COLOUR = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
 _RUN = re.compile(rb'"key"\s*:\s*"r(?:un_st|u?n?_?s?\s*$)')
-_KEY = re.compile(rb'"key"\s*:\s*"[^"]*"|"event_type"\s*:\s*"POINT_')
-"""What tells that a torn line is neither beginning nor end of a run."""
+_KEY = re.compile(rb'\s*\{[^{]*(?:"key"\s*:\s*"[^"\\]*"|"event_type"\s*:\s*"POINT_)')
+"""What tells that a torn line is neither beginning nor end of a run: its own key, whole and plain, or its kind."""
 _TIME = re.compile(rb'"time_ms"\s*:\s*([0-9]{12,14})(?=\s*[,}])')
 _DECODER = json.JSONDecoder(parse_float=Decimal)
 
@@ -90,7 +90,7 @@ class Lines:
                 self._lost(source, part)
                 self.unreadable += 1
                 self.last = max([self.last, *(int(found) for found in _TIME.findall(part[:MAX_LINE]))])
-                if _KEY.search(part) is None:
+                if _KEY.match(part) is None:
                     yield None
             else:
                 self.events += 1

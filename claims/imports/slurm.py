@@ -193,7 +193,8 @@ class _Reader:
         elapsed = self._elapsed(row)
         begun = row.get("start").lower() not in _NO_TIME
         idle = state in _WAITING and (nobody or not begun)
-        if not elapsed and (idle or (nobody and not any(gpus) and not begun)):
+        unknown = elapsed is None and row.get("elapsedraw")  # a negative one: something ran
+        if not elapsed and not unknown and (idle or (nobody and not any(gpus) and not begun)):
             self.report.count("of jobs that never started")
             return None
         if nobody and whole_nodes and not any(gpus):
@@ -296,10 +297,23 @@ class _Placing:
             if attempt.shares_one_node and places[0].gpus is not None:
                 shared.append(attempt)
         spans += shared_spans(self.name, attempts, shared, self.hosts, self._pieces)
+        self._doubt_sizes(shared)
         unused = self.options.jobs.labels() - used
         if unused:
             self.report.notes.append(f"checkpoints in the job mapping that no job fits: {', '.join(sorted(unused)[:10])}")
         return spans
+
+    def _doubt_sizes(self, shared: Sequence[Attempt]) -> None:
+        """A remark where the mapping bounds what is charged, and knows fewer GPUs than the meter has."""
+        sizes: dict[str, int] = {}
+        for place in self.options.nodes.places.values():
+            sizes[place.meter] = sizes.get(place.meter, 0) + (place.gpus or 0)
+        capped = {self.hosts.place(node) for attempt in shared for node in attempt.nodes} - {None}
+        for meter in sorted({place.meter for place in capped if place is not None}):
+            chips = self.agreement.lab(self.lab).meter(meter).chips
+            if sizes.get(meter, 0) < chips:
+                what = f"the node mapping knows {sizes.get(meter, 0)} GPUs of meter {meter}, which has {chips} chips"
+                self.report.notes.append(f"{what}: shared nodes are charged by the mapping, is it right?")
 
     def _pieces(self, attempt: Attempt, start: int, stop: int) -> list[tuple[str | None, int, int]]:
         return self.options.jobs.pieces(attempt.job, attempt.title, start, stop)

@@ -17,6 +17,7 @@ from claims.imports.charge import Charged, Source, Span, Window, charge
 from claims.imports.slurm import SlurmOptions, import_slurm
 from claims.imports.tables import Clock, JobMap, NodeMap
 from claims.meter import SoftwareMeter
+from claims.registry import open_registry
 from claims.store import Store
 
 EPOCH_MS = 600_000
@@ -119,7 +120,7 @@ def test_bounds(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_was_imported_can_be_sealed_and_late_rows_are_refused(store: Store, tmp_path: Path) -> None:
-    agreement = make_agreement()
+    agreement = make_agreement(open_registry(store, ()))
     header = "JobIDRaw|JobName|State|Start|End|ElapsedRaw|AllocTRES|NodeList\n"
     row = "{0}|j|COMPLETED|2026-01-01T00:00:{1:02d}|2026-01-01T00:03:00|{2}|gres/gpu=8|n1\n"
     options = SlurmOptions(Clock.of("UTC"), NodeMap(default="hall-a"), JobMap())
