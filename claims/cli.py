@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from claims.cli_state import state_folder, state_option
 from claims.errors import AgreementError, BadSignature, ClaimRejected, ClaimsError, KeyFileError, UnreadableFile
 
 if TYPE_CHECKING:
@@ -230,6 +231,7 @@ def agreement_digest(path: Path) -> None:
 @agreement.command("sign")
 @click.argument("path", type=read_path)
 @key_options
+@state_option
 @click.option("--signatures", type=read_path, help="Signatures file. [default: the agreement's name with .sigs]")
 @click.option("--log-entry", type=read_path, help="New file for the same assent as an entry of the public log.")
 def agreement_sign(
@@ -238,16 +240,21 @@ def agreement_sign(
     """Add a party's signature to the signatures file beside the agreement."""
     from claims.entries import AssentEntry, encode_entry, sign_entry
     from claims.files import write_atomic, write_new
+    from claims.journal import of_entry
     from claims.keys import public_bytes
     from claims.signatures import sign_agreement
+    from claims.signing import signing_alone
 
     terms, key = _load_agreement(path), load_key(key_path, passphrase_file)
     target = signatures or signatures_path(path)
     known = _load_signatures(path, target if target.exists() else None)
     signed = sign_agreement(key, terms, known)
+    party = next(party.name for party in terms.parties if party.key == public_bytes(key))
+    assent = AssentEntry(terms.digest, party)
+    with signing_alone(public_bytes(key), f"party {party}", state_folder()) as journal:
+        journal.add(of_entry(assent))
     if log_entry is not None:
-        party = next(party.name for party in terms.parties if party.key == public_bytes(key))
-        write_new(log_entry, encode_entry(sign_entry(key, AssentEntry(terms.digest, party))))
+        write_new(log_entry, encode_entry(sign_entry(key, assent)))
     write_atomic(target, signed.encode())
     missing = signed.missing(terms)
     out(f"{target}: signed" + (f"; still missing: {', '.join(missing)}" if missing else " by every party"))
@@ -358,6 +365,7 @@ def main(argv: list[str] | None = None) -> None:
     import claims.cli_epoch
     import claims.cli_import
     import claims.cli_inspect
+    import claims.cli_journal
     import claims.cli_lab
     import claims.cli_lab_status
     import claims.cli_log

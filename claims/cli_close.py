@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 
 from claims.cli import _passphrase, agreement_argument, out, passphrase_option, read_path
 from claims.cli_lab import _store, clock_option, load_agreed, meter, period_option, store_option
+from claims.cli_state import signing_store, store_signing_options
 from claims.errors import ClaimsError
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ __all__ = ["meter_close"]
 @click.option("--key", "-k", "key_path", type=read_path, help="The meter's private key file (PEM, mode 0600), where it is one meter.")
 @click.option("--keys", "key_folder", type=read_path, help="Folder with NAME.key of each meter, under one passphrase.")
 @passphrase_option
+@store_signing_options
 @click.option("--idle", is_flag=True, help="The meters named had no work at all in the period.")
 @click.option("--yes", is_flag=True, help="Do not ask. Without a terminal to ask on, nothing is signed unless this is given.")
 @clock_option
@@ -58,9 +61,12 @@ def meter_close(
             meters = _meters(store, terms, due, key_path, key_folder, passphrase_file)
             _check(store, terms, period, due, idle=idle, clock_is_right=clock_is_right)
             _ask(store, terms, period, due, unsigned, yes=yes)
-            with store.transaction():
-                for item in meters:
-                    item.seal(store, terms, period)
+            with contextlib.ExitStack() as journals:
+                for name in due:
+                    journals.enter_context(signing_store(store, terms, name))
+                with store.transaction():
+                    for item in meters:
+                        item.seal(store, terms, period)
         for name in chosen:
             signed = store.signed_head(period, name)
             if signed is not None:

@@ -11,10 +11,12 @@ import click
 
 from claims.cli import _load_agreement, agreement_argument, cli, key_options, load_key, out, read_path
 from claims.cli_lab import _store, clock_option, load_agreed, store_option
+from claims.cli_state import signing_store, store_signing_options
 from claims.errors import ClaimsError, UnreadableFile
 
 if TYPE_CHECKING:
     from claims.agreement import Agreement
+    from claims.store import Store
 
 __all__ = ["epoch"]
 
@@ -44,6 +46,7 @@ def _through(agreement: Agreement, asked: int | None) -> int:
 @store_option
 @agreement_argument
 @key_options
+@store_signing_options
 @through_option
 @clock_option
 def epoch_seal(
@@ -64,10 +67,17 @@ def epoch_seal(
         start = next_epoch(store, terms, name)
         if not clock_is_right:
             check_evidence(store, terms, name, last)
-        with _saying(lambda: _done(f"{name}:", start, next_epoch(store, terms, name) - 1, "sealed")):
+        said = _saying(lambda: _done(f"{name}:", start, next_epoch(store, terms, name) - 1, "sealed"))
+        with signing_store(store, terms, name), said:
             for number in range(start, last + 1):
                 meter.seal_epoch(store, terms, number)
     out(f"{name}: {_span(start, last)} sealed" if start <= last else f"{name}: sealed through epoch {last} before")
+
+
+def _published(store: Store, first: int) -> int:
+    """The last epoch that the lab has published; ``first - 1`` when there is none."""
+    through = store.published_through()
+    return first - 1 if through is None else through
 
 
 @contextlib.contextmanager
@@ -93,6 +103,7 @@ def _span(first: int, last: int) -> str:
 @store_option
 @agreement_argument
 @key_options
+@store_signing_options
 @through_option
 @click.option("--out", "-o", "folder", type=read_path, default=Path(), help="Folder for LAB-epoch-N.entry, made if need be.")
 def epoch_publish(
@@ -113,13 +124,14 @@ def epoch_publish(
     except OSError as error:
         raise UnreadableFile(f"{folder}: {error.strerror or error}", "give --out a folder that can be written") from None
     with _store(store_path) as store:
-        first, done = terms.first_period_of(store.lab) * terms.epochs_per_period, store.published_through()
+        first = terms.first_period_of(store.lab) * terms.epochs_per_period
+        done = _published(store, first)
         if through is None:
             last = min(last, *(next_epoch(store, terms, meter.name) - 1 for meter in terms.lab(store.lab).meters))
         files = {number: folder / f"{store.lab}-epoch-{number}.entry" for number in range(first, last + 1)}
-        due = [number for number, path in files.items() if number > (first - 1 if done is None else done) or not path.exists()]
+        due = [number for number, path in files.items() if number > done or not path.exists()]
         entries, written = {}, 0
-        with _saying(lambda: _done(store.lab, (first - 1 if done is None else done) + 1, store.published_through() or 0, "made")):
+        with signing_store(store, terms), _saying(lambda: _done(f"{store.lab}:", done + 1, _published(store, first), "made")):
             for number in due:
                 entries[number] = publish_epoch(store, terms, number, key)
         with _saying(lambda: f"{written} of {len(due)} entries written to {folder}; all of them are made and kept"):

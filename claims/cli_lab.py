@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from claims.cli import (
     read_path,
     signatures_path,
 )
+from claims.cli_state import signing_store, state_folder, store_signing_options
 from claims.errors import BadSignature, ClaimsError
 
 if TYPE_CHECKING:
@@ -126,13 +126,15 @@ def lab_snapshot(
 @store_option
 @agreement_argument
 @period_option
+@store_signing_options
 def lab_close(store_path: Path, agreement_path: Path, period: int) -> None:
     """Close the registry for a period and print its freshly blinded head."""
     from claims.canonical import head_to_hex
     from claims.registry import close_period
 
-    with _store(store_path) as store:
-        out(head_to_hex(close_period(store, _load_agreement(agreement_path), period).head))
+    terms = _load_agreement(agreement_path)
+    with _store(store_path) as store, signing_store(store, terms):
+        out(head_to_hex(close_period(store, terms, period).head))
 
 
 @cli.group()
@@ -265,45 +267,45 @@ def _progress() -> Iterator[Callable[[str, float], None]]:
 @agreement_argument
 @period_option
 @key_options
+@store_signing_options
 @click.option("--out", "-o", "target", type=read_path, help="Claim file. [default: LAB-PERIOD.claim]")
 def prove(
     store_path: Path, agreement_path: Path, period: int, key_path: Path, passphrase_file: Path | None, target: Path | None
 ) -> None:
     """Prove a closed period and write the signed claim. Nothing is written unless it verifies.
 
-    Beside it: its roots file and its entry for the public log.
+    Beside it: its roots file and its entry for the public log. A lab has one claim of a period: run again, after any interruption, this
+    writes the same files.
     """
-    from claims.entries import ClaimEntry, encode_entry, sign_entry
-    from claims.files import write_new
-    from claims.prove import make_claim, roots_of
-    from claims.verify import verify_claim
+    from claims.files import CLAIM_LIMIT, read_bounded, write_once
+    from claims.prove import finish_claim
+    from claims.signing import releasing
     from claims.witness import WitnessRefused
 
     terms = _load_agreement(agreement_path)
     key = load_key(key_path, passphrase_file)
     with _store(store_path) as store, _progress() as progress:
         target = target or Path(f"{store.lab}-{period}.claim")
-        files = [target, target.with_suffix(".roots"), target.with_suffix(".entry")]
-        if len(set(files)) < len(files):
+        roots, entry = target.with_suffix(".roots"), target.with_suffix(".entry")
+        if len({target, roots, entry}) < 3:
             raise click.UsageError("--out names the claim: .roots and .entry are for the files beside it")
-        for path in files:  # else a claim without its entry is left, and hours of proving are to be done again
-            if os.path.lexists(path):
-                raise ClaimsError(f"{path}: exists already", "choose another name with --out")
+        found = read_bounded(target, CLAIM_LIMIT) if os.path.lexists(target) else None
+        if found is None and store.kept_claim(period) is None:
+            for path in (roots, entry):  # else hours of proving would end in a file that is in the way
+                if os.path.lexists(path):
+                    raise ClaimsError(f"{path}: exists already, and its claim does not", "put that claim beside it, or move it away")
         try:
-            data = make_claim(store, terms, period, key, progress=progress).claim.encode()
-            roots = roots_of(store, terms, period).encode()
+            made = finish_claim(store, terms, period, key, lambda: signing_store(store, terms), found=found, progress=progress)
         except WitnessRefused as error:
             for problem in error.problems:
                 out(f"PRIVATE: {problem}", err=True)
             raise
-    verdict = verify_claim(data, terms)
-    digests = (hashlib.sha256(data).digest(), hashlib.sha256(roots).digest())
-    entry = sign_entry(key, ClaimEntry(terms.digest, store.lab, period, *digests))
-    for path, content in zip(files, (data, roots, encode_entry(entry)), strict=True):
-        write_new(path, content)
-    out(f"{target}: {len(data)} bytes, verified in {verdict.proof.seconds if verdict.proof else 0:.2f} s")
+        releasing(store, terms, state_folder())
+    for path, content in ((entry, made.entry), (roots, made.roots), (target, made.claim)):  # no claim without its entry
+        write_once(path, content)
+    out(f"{target}: {len(made.claim)} bytes, verified")
     if terms.log is not None:
-        out(f"publish it: standstill log append LOG {target.with_suffix('.entry')}")
+        out(f"publish it: standstill log append LOG {entry}")
 
 
 @cli.command()

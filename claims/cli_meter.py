@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -12,6 +13,7 @@ import click
 
 from claims.cli import agreement_argument, key_options, load_key, out, read_path
 from claims.cli_lab import clock_option, load_agreed, meter, store_option
+from claims.cli_state import signing_store, store_signing_options
 
 __all__ = ["meter_run", "meter_spool"]
 
@@ -37,6 +39,7 @@ def _stopping() -> Iterator[Event]:
 @store_option
 @agreement_argument
 @key_options
+@store_signing_options
 @click.option("--endpoint", "-e", "addresses", multiple=True, required=True, metavar="URL", help="http://node1:9400/metrics; repeat.")
 @_spool
 @click.option("--jobs", type=read_path, help="CSV: job or name (a pattern), until, checkpoint. Else jobs go by their own names.")
@@ -90,7 +93,8 @@ def meter_run(
     )
     terms, key = load_agreed(agreement_path)[0], load_key(key_path, passphrase_file)
     with Store.open(store_path) as store, _stopping() as stop:
-        sealing = Sealing(store, terms, SoftwareMeter(name, key), Policy(age, share, idle_watts), jobs)
+        signing = partial(signing_store, store, terms, name)
+        sealing = Sealing(store, terms, SoftwareMeter(name, key), Policy(age, share, idle_watts), jobs, signing)
         if key.public_key().public_bytes_raw() != sealing.terms.key:
             raise CollectError(f"meter {name}: its key is not the one in the agreement", "use the key that was enrolled")
         collector = Collector(source, sealing, folder, interval, out, stop, clock_is_right=clock_is_right)

@@ -15,6 +15,7 @@ import click
 from claims.cli import _load_agreement, agreement_argument, key_options, load_key, out, read_path
 from claims.cli_genesis import load_genesis, load_verified, round_option
 from claims.cli_lab import _store, period_option, store_option
+from claims.cli_state import signing_store, state_folder, state_option
 from claims.errors import BadSignature, ClaimRejected, ClaimsError
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def drawn_by_log(
 @_options(*DRAW_OPTIONS)
 @click.option("--to", required=True, help="The inspector: a party that is not this lab.")
 @key_options
+@state_option
 @click.option("--out", "-o", "target", type=read_path, help="New file, mode 0600. [default: LAB-PERIOD-INSPECTOR.opening]")
 def inspect_open(
     store_path: Path, agreement_path: Path, period: int, round_source: str, log_source: str, log_memory: Path | None, to: str,
@@ -104,6 +106,8 @@ def inspect_open(
     from claims.files import write_new
     from claims.inspect_material import StoreMaterial
     from claims.inspect_open import make_opening
+    from claims.journal import of_registry_head
+    from claims.signing import releasing
 
     terms = _load_agreement(agreement_path)
     key = load_key(key_path, passphrase_file)
@@ -111,6 +115,9 @@ def inspect_open(
         lab = store.lab
         drawn = drawn_by_log(terms, lab, period, round_source, log_source, log_memory).drawn
         opening = make_opening(terms, drawn, StoreMaterial(store, terms), to, key)
+        with signing_store(store, terms) as journal:
+            journal.add(of_registry_head(terms.digest, lab, period, opening.binding.head))
+        releasing(store, terms, state_folder())
     target, data = target or Path(f"{lab}-{period}-{to}.opening"), opening.encode()
     write_new(target, data, 0o600)
     out(f"{target}: {len(opening.readings)} readings and {len(opening.slots)} slots, {len(data)} bytes")
@@ -135,6 +142,7 @@ def _by(terms: Agreement, drawn: Drawn) -> str:
 @click.option("--finding", type=click.Choice(["agrees", "differs", "genesis"]), help="What the site showed: it is recorded.")
 @click.option("--key", "-k", "key_path", type=read_path, help="The inspector's private key file: write the record.")
 @click.option("--passphrase-file", type=read_path, help="First line: the key's passphrase.")
+@state_option
 @folder_option
 def inspect_check(
     opening_path: Path, lab_name: str, agreement_path: Path, period: int, round_source: str, log_source: str,
@@ -222,6 +230,7 @@ def _seeds(terms: Agreement, checked: CheckedOpening, shown: tuple[tuple[Path, s
 @click.command("refuse")
 @_options(lab_option, *DRAW_OPTIONS, inspector_option)
 @key_options
+@state_option
 @folder_option
 def inspect_refuse(
     lab_name: str, agreement_path: Path, period: int, round_source: str, log_source: str, log_memory: Path | None, inspector: str,
@@ -238,9 +247,11 @@ def _record(
     folder: Path,
 ) -> None:  # fmt: skip
     """Write record and log entry. Refuses where the log holds another record of this inspection by this inspector."""
-    from claims.entries import PublishedEntries, encode_entry
+    from claims.entries import InspectionEntry, PublishedEntries, encode_entry
     from claims.files import write_once
     from claims.inspect_record import make_record, record_entry
+    from claims.journal import of_entry
+    from claims.signing import signing_alone
 
     terms, drawn = inspection.terms, inspection.drawn
     record = make_record(terms, drawn, inspector, key, opening, failures, heads=heads, now=int(time.time()))
@@ -249,6 +260,9 @@ def _record(
     for other, index in published.inspections(record.lab, record.period):
         if (other.author, other.round) == (inspector, record.round) and other.record != entry.record:
             raise ClaimsError(f"log entry {index} is another record of this inspection by {inspector}", "two contradict: keep the first")
+    before = any(isinstance(item, InspectionEntry) for item in published.by(inspector))
+    with signing_alone(terms.party(inspector).key, f"party {inspector}", state_folder(), lambda: before) as journal:
+        journal.add(of_entry(entry))
     stem = f"{inspector}-{record.lab}-{record.period}"
     write_once(folder / f"{stem}.record", record.encode())
     write_once(folder / f"{stem}.entry", encode_entry(entry))

@@ -19,6 +19,7 @@ from claims.cli import (
     read_path,
     report,
 )
+from claims.cli_state import state_folder, state_option
 from claims.cli_verify import digest_of, digest_option, moment, now_option
 from claims.errors import BadSignature, ClaimRejected, ClaimsError
 
@@ -69,21 +70,26 @@ def decision_make(path: Path, agreement_path: Path, kind: str, effective: str, r
 @click.argument("path", metavar="FILE", type=read_path)
 @agreement_argument
 @key_options
+@state_option
 def decision_sign(path: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None) -> None:
     """Add a decider's signature to FILE; where the agreement has a log, also write the decider's entry: FILE-DECIDER.entry."""
     from claims.decision import DECISION_LIMIT, Decision, decision_entry, sign_decision
     from claims.entries import encode_entry
     from claims.files import read_bounded, write_atomic
+    from claims.journal import of_entry
     from claims.keys import public_bytes
+    from claims.signing import signing_alone
 
     terms = _load_agreement(agreement_path)
     item = Decision.decode(read_bounded(path, DECISION_LIMIT))
     key = load_key(key_path, passphrase_file)
     signed = sign_decision(key, item, terms)
     decider = next(party.name for party in terms.parties if party.key == public_bytes(key))
-    entry = path.with_name(f"{path.stem}-{decider}.entry")
+    entry, word = path.with_name(f"{path.stem}-{decider}.entry"), decision_entry(item, decider, key)
+    with signing_alone(public_bytes(key), f"party {decider}", state_folder()) as journal:
+        journal.add(of_entry(word))
     if terms.log is not None:
-        write_atomic(entry, encode_entry(decision_entry(item, decider, key)))
+        write_atomic(entry, encode_entry(word))
     write_atomic(path, signed.encode())
     out("\n".join(signed.lines()))
     if terms.log is not None:

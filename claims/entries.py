@@ -419,6 +419,10 @@ class PublishedEntries:
         """The first claim entry of a lab, with its index, or None. ``all_``: also one that counts only against."""
         return self._entry(ClaimEntry, lab, period, all_=all_)
 
+    def by(self, author: str) -> list[Entry]:
+        """Every entry that a party signed, in the log's order."""
+        return [entry for entry, _ in self._found.values() if entry.author == author]
+
     def assent(self, party: str) -> tuple[AssentEntry, int] | None:
         """The first assent of a party, with its index, or None."""
         return self._entry(AssentEntry, party)

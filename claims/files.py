@@ -116,15 +116,19 @@ def trouble(error: OSError) -> tuple[str, str]:
 
 
 @contextlib.contextmanager
-def growing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def growing(path: str | os.PathLike[str], aside: Path | None = None) -> Iterator[Path]:
     """A temporary file of mode 0600 for what writes in place; at the end it becomes ``path``, which must not exist.
+
+    Args:
+        aside: ``path`` may exist, and then gets this name at the end, with the files that SQLite keeps beside it.
 
     Raises:
         UnreadableFile: ``path`` exists or cannot be made; as every other error, it leaves nothing behind.
     """
     target = Path(path)
-    if os.path.lexists(target):
-        raise _taken(target)
+    taken = target if aside is None else aside
+    if os.path.lexists(taken):
+        raise _taken(taken)
     _sweep(target.parent)
     temporary = ""
     try:
@@ -132,6 +136,9 @@ def growing(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.close(handle)
         yield Path(temporary)
         _sync(Path(temporary))
+        for suffix in ("-wal", "-shm", "") if aside is not None else ():
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(f"{target}{suffix}", f"{aside}{suffix}")
         _link(temporary, target)
         _sync(target.parent)
     except FileExistsError:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from claims.agreement import Agreement
-from claims.claim import Claim, MeterHead, sign_claim
+from claims.claim import Claim, MeterHead, decode_claim, sign_claim
 from claims.clock import check_over
-from claims.errors import ClaimsError
+from claims.entries import ClaimEntry, encode_entry, sign_entry
+from claims.errors import ClaimRejected, ClaimsError, MalformedClaim
+from claims.records import KeptClaim
 from claims.roots import Roots
 from claims.store import Store
-from claims.verify import statement_of
+from claims.verify import statement_of, verify_claim
 from claims.witness import Assembly, WitnessRefused, assemble
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-__all__ = ["Made", "make_claim", "roots_of"]
+__all__ = ["Finished", "Made", "finish_claim", "make_claim", "roots_of"]
 
 Progress = Callable[[str, float], None]
 
@@ -29,6 +33,73 @@ class Made:
 
     claim: Claim
     assembly: Assembly
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A period's claim as it is published: bytes of the claim file, its roots file and its entry for the log."""
+
+    claim: bytes
+    roots: bytes
+    entry: bytes
+
+
+def finish_claim(
+    store: Store,
+    agreement: Agreement,
+    period: int,
+    key: Ed25519PrivateKey,
+    signing: Callable[[], AbstractContextManager[object]],
+    *,
+    found: bytes | None = None,
+    progress: Progress | None = None,
+) -> Finished:
+    """The one claim of a period: proven, checked and kept in the store the first time, the same bytes ever after.
+
+    Args:
+        signing: encloses what signs (``claims.signing.signing`` for the lab); entered once before the proof, to refuse early.
+        found: a claim file that lies where this one is to go. Where the store keeps none, as after an older backup, it is taken
+            up if it is this lab's claim of what the store holds.
+
+    Raises:
+        ClaimsError: as :func:`make_claim`; ``found`` is something else; the claim was made under another agreement.
+    """
+    kept = store.kept_claim(period)
+    if kept is None and found is not None:
+        kept = _keep(store, agreement, period, key, _own(store, agreement, period, found))
+    with signing():
+        pass
+    if kept is None:
+        data = make_claim(store, agreement, period, key, progress=progress).claim.encode()
+        verify_claim(data, agreement)
+        with signing():
+            kept = _keep(store, agreement, period, key, data)
+    if kept.agreement != agreement.digest:
+        raise ClaimsError(f"period {period} was claimed under another agreement", "a lab signs one claim of a period")
+    return Finished(kept.claim, roots_of(store, agreement, period).encode(), kept.entry)
+
+
+def _keep(store: Store, agreement: Agreement, period: int, key: Ed25519PrivateKey, data: bytes) -> KeptClaim:
+    roots = roots_of(store, agreement, period).encode()
+    entry = ClaimEntry(agreement.digest, store.lab, period, hashlib.sha256(data).digest(), hashlib.sha256(roots).digest())
+    kept = KeptClaim(period, agreement.digest, data, encode_entry(sign_entry(key, entry)))
+    store.keep_claim(kept)
+    return kept
+
+
+def _own(store: Store, agreement: Agreement, period: int, found: bytes) -> bytes:
+    """The found claim, if it is what this store would claim, signed by its lab."""
+    advice = "move that file away if it is no claim of this lab; if it is one, use the store that made it"
+    try:
+        claim, head = decode_claim(found), store.registry_head(period)
+        verify_claim(found, agreement)
+    except (MalformedClaim, ClaimRejected) as error:
+        raise ClaimsError(f"a file has the claim's name, and is no claim of this agreement ({error})", advice) from None
+    heads = [store.signed_head(period, meter.name) for meter in claim.meters]
+    same = (claim.lab, claim.period, claim.head_after) == (store.lab, period, head and head.head)
+    if not same or [item.head if item else None for item in heads] != [meter.head for meter in claim.meters]:
+        raise ClaimsError("a claim has this one's name, and is not of what this store holds", advice)
+    return found
 
 
 def roots_of(store: Store, agreement: Agreement, period: int) -> Roots:

@@ -21,6 +21,7 @@ __all__ = [
     "EpochHead",
     "EpochSeal",
     "Genesis",
+    "KeptClaim",
     "LedgerSecrets",
     "Noted",
     "PublishedHead",
@@ -120,6 +121,16 @@ class EpochHead:
     lab_root: bytes
     closed: int
     entry: bytes
+
+
+@dataclass(frozen=True)
+class KeptClaim:
+    """A period's finished claim: agreement digest, the claim file and its signed log entry."""
+
+    period: int
+    agreement: bytes
+    claim: bytes = field(repr=False)
+    entry: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ from claims.records import (
 )
 from claims.store_file import APPLICATION_ID, FORMAT_VERSION, StoreError
 from claims.store_names import StoreNames, genesis_of
+from claims.store_signed import SignedStore
 
 __all__ = [
     "APPLICATION_ID",
@@ -77,7 +78,7 @@ def _genesis_row(genesis: Genesis | None) -> tuple[bytes | None, int]:
     return (genesis.commitment, genesis.round)
 
 
-class Store(StoreNames):
+class Store(StoreNames, SignedStore):
     """An open store. Use :meth:`create` or :meth:`open`, and as a context manager.
 
     Raises:

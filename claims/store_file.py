@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -17,13 +18,14 @@ from claims.canonical import head_to_bytes, is_name
 from claims.errors import ClaimsError, UnreadableFile
 from claims.files import growing
 from claims.records import fresh_elements
+from claims.sqlite_trouble import FAILURES, sqlite_trouble
 from claims.store_schema import schema_statements
 
-__all__ = ["APPLICATION_ID", "FAILURES", "FORMAT_VERSION", "StoreError", "StoreFile", "store_trouble"]
+__all__ = ["APPLICATION_ID", "FORMAT_VERSION", "StoreError", "StoreFile", "store_trouble"]
 
 APPLICATION_ID = 0x53544453
 """SQLite application_id of a store: "STDS"."""
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 
 class StoreError(ClaimsError):
@@ -31,40 +33,11 @@ class StoreError(ClaimsError):
 
 
 _DAMAGED = "restore the last backup: standstill lab restore"
-_PERMISSIONS = "check permissions of the file and of its folder, which takes a -wal and a -shm file, and try again: nothing was damaged"
-_IN_USE = ("{path} is in use by another program", "try again when it has ended")
-_NO_ACCESS = ("{path} cannot be written", _PERMISSIONS)
-_DISK = (
-    "the disk of {path} could not be read or written ({error})",
-    "check free space, quota and the disk, and try again: what was stored before is kept",
-)
-_CAUSES = {
-    sqlite3.SQLITE_FULL: ("no space is left on the disk of {path}", "free some and try again: nothing was damaged"),
-    sqlite3.SQLITE_READONLY: _NO_ACCESS,
-    sqlite3.SQLITE_PERM: _NO_ACCESS,
-    sqlite3.SQLITE_CANTOPEN: ("{path} cannot be opened", _PERMISSIONS),
-    sqlite3.SQLITE_BUSY: _IN_USE,
-    sqlite3.SQLITE_LOCKED: _IN_USE,
-    sqlite3.SQLITE_IOERR: _DISK,
-    sqlite3.SQLITE_NOMEM: ("there is not enough memory for {path}", "close other programs and try again: nothing was damaged"),
-    sqlite3.SQLITE_CORRUPT: ("{path} is damaged ({error})", _DAMAGED),
-    sqlite3.SQLITE_NOTADB: ("{path} is damaged, or not a store ({error})", _DAMAGED),
-}
-"""Primary result code of SQLite: what it means, and what to do. A store is called damaged for two of them only."""
-
-
-FAILURES = (sqlite3.Error, UnicodeDecodeError)
-"""What ``sqlite3`` raises; the second where a damaged file makes it quote bytes that are not text."""
 
 
 def store_trouble(path: Path, error: Exception) -> StoreError:
     """What one of ``FAILURES`` means for who runs the program."""
-    what, hint = _CAUSES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, ("", ""))
-    if what:
-        return StoreError(what.format(path=path, error=error), hint)
-    if isinstance(error, sqlite3.IntegrityError):
-        return StoreError(f"refused: {error}", "nothing was changed")
-    return StoreError(f"{path} is damaged, or of another program ({error})", _DAMAGED)
+    return StoreError(*sqlite_trouble(path, error, _DAMAGED))
 
 
 class StoreFile:
@@ -194,6 +167,33 @@ class StoreFile:
                     copy.close()
             except FAILURES as error:
                 raise store_trouble(temporary, error) from None
+
+    @classmethod
+    def restore(cls, backup: str | Path, path: str | Path, *, replace: bool = False) -> Path | None:
+        """Make a store of a backup. It is checked whole before it gets its name.
+
+        Args:
+            replace: a store that is there is kept as NAME.before-restore.
+
+        Returns:
+            The store that was there, under its new name, or None.
+
+        Raises:
+            UnreadableFile: the backup cannot be read, or a file is in the way. StoreError: it is no whole store.
+        """
+        target, source = Path(path), Path(backup)
+        there, aside = os.path.lexists(target), target.with_name(f"{target.name}.before-restore")
+        if there and not replace:
+            raise UnreadableFile(f"{target}: exists already", "to put it aside as .before-restore, say so: --replace")
+        if Path(f"{source}-wal").exists():
+            raise StoreError(f"{source} is a store in use, not a backup", "make one: standstill lab backup")
+        with growing(target, aside) as temporary:
+            shutil.copyfile(source, temporary)
+            try:
+                cls.open(temporary).close()
+            except StoreError as error:
+                raise StoreError(error.what.replace(str(temporary), str(source)), error.hint) from None
+        return aside if there else None
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Self]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -82,6 +83,7 @@ class Sealing:
     Args:
         meter: holds the key.
         jobs: file that maps jobs to checkpoints, read again for every epoch; None: jobs go by their own names.
+        signing: encloses the sealing of an epoch (``claims.signing.signing``).
     """
 
     store: Store
@@ -89,6 +91,7 @@ class Sealing:
     meter: SoftwareMeter
     policy: Policy
     jobs: Path | None = None
+    signing: Callable[[], AbstractContextManager[object]] = nullcontext
 
     @property
     def terms(self) -> Meter:
@@ -176,7 +179,7 @@ class Sealing:
         through = store.sealed_through(period, name)
         if through is not None and epoch <= through:
             return Sealed(epoch, BEFORE if _collected(store, name, epoch) else ELSE)
-        with store.transaction():
+        with self.signing(), store.transaction():
             if any(item.epoch == epoch for item in store.usage(period, name)):
                 raise CollectError(
                     f"meter {name}: usage of epoch {epoch} was imported, and would be charged twice",

@@ -118,7 +118,8 @@ class Folder:
         before = Path.cwd()
         os.chdir(self.path)
         try:
-            result = CliRunner().invoke(cli, [str(item) for item in arguments])
+            state = {"STANDSTILL_STATE": str(self.path / "state")}  # a copy of the folder is another world
+            result = CliRunner().invoke(cli, [str(item) for item in arguments], env=state)
         finally:
             os.chdir(before)
         error, text, got = result.exception, result.output, result.exit_code

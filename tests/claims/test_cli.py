@@ -158,8 +158,13 @@ def test_two_periods_by_commands_alone(tmp_path: Path) -> None:
     (tmp_path / "agreement.sigs").rename(tmp_path / "away")
     assert "signatures of the agreement" in run(tmp_path, "verify", "alpha-0.claim", "-a", "agreement.toml", code=3)
     assert "private store" in run(tmp_path, "show", "alpha.store")
-    text = run(tmp_path, "prove", "-s", "alpha.store", "-a", "agreement.toml", "-n", "0", "-k", "lab.key", code=2)
-    assert "exists already" in text
+    files = {path: path.read_bytes() for path in tmp_path.glob("alpha-0.*")}
+    (tmp_path / "alpha-0.claim").unlink()
+    run(tmp_path, "prove", "-s", "alpha.store", "-a", "agreement.toml", "-n", "0", "-k", "lab.key")
+    assert {path: path.read_bytes() for path in files} == files, "the same claim again, without proving"
+    run(tmp_path, "prove", "-s", "alpha.store", "-a", "agreement.toml", "-n", "0", "-k", "lab.key", "-o", "copy/../copy.claim", code=2)
+    run(tmp_path, "prove", "-s", "alpha.store", "-a", "agreement.toml", "-n", "0", "-k", "lab.key", "-o", "copy.claim")
+    assert (tmp_path / "copy.entry").read_bytes() == files[tmp_path / "alpha-0.entry"]
 
 
 def test_nothing_is_proven_where_a_file_is_in_the_way(tmp_path: Path) -> None:
