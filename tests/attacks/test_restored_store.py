@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 from test_cli_epochs import AGREEMENT
 
+import claims.cli_close
 import claims.cli_epoch
 import claims.cli_inspect
 import claims.cli_journal

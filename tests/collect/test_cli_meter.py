@@ -94,7 +94,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, Path]:
 
 
 @pytest.fixture
-def world(tmp_path: Path, made: tuple[str, str, Path]) -> Iterator[World]:
+def world(tmp_path: Path, made: tuple[str, str, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setenv("STANDSTILL_STATE", str(tmp_path / "state"))  # each world has the same keys and a store of its own
     opening, meter, source = made
     for name in ("s", "k"):
         (tmp_path / name).write_bytes((source / name).read_bytes())
