@@ -22,10 +22,10 @@ from claims.entries import EpochEntry, encode_entry, sign_entry
 from claims.errors import ClaimsError, UnreadableFile
 from claims.files import growing, write_atomic, write_new, write_once
 from claims.importers import ImportRefused, import_checkpoints
-from claims.lineage import note_checkpoint
+from claims.lineage import note_checkpoint, unplaced
 from claims.meter import SoftwareMeter
 from claims.records import Draft, Usage
-from claims.registry import Opening, unplaced
+from claims.registry import Opening
 from claims.store import Store, StoreError
 from claims.witness import assemble, period_figures
 
