@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from claims.canonical import from_json
-from claims.importers import read_bytes
 from claims.imports.charge import Source
+from claims.imports.inputs import name_of, read_input
 
 __all__ = ["exact", "load_object", "parse_object", "shown", "whole"]
 
@@ -31,8 +31,8 @@ def parse_object(text: str | bytes, source: Source) -> dict[str, Any]:
 
 def load_object(path: Path, limit: int = MAX_JSON) -> tuple[dict[str, Any], bytes]:
     """The JSON object in a file, and the file's bytes. Raises ImportRefused."""
-    data = read_bytes(path, limit)
-    return parse_object(data, Source(path.name)), data
+    data = read_input(path, limit)
+    return parse_object(data, Source(name_of(path))), data
 
 
 def shown(value: object) -> str:

@@ -19,6 +19,7 @@ from claims.errors import ClaimsError
 from claims.importers import WORK_UNIT, ceil_of, in_proportion
 from claims.imports.charge import Charged, Source, checked_meter, metered
 from claims.imports.drafts import Plan, carry_out
+from claims.imports.inputs import name_of
 from claims.imports.jsons import exact, load_object, whole
 from claims.store import Store
 from claims.units import format_work
@@ -59,7 +60,7 @@ class TrainerOptions:
 def read_state(path: Path) -> tuple[State, bytes]:
     """A state and its file's bytes. Raises ImportRefused: not such a file, or its history contradicts its step."""
     table, data = load_object(path)
-    source = Source(path.name)
+    source = Source(name_of(path))
     step = whole(table, "global_step", source, most=MAX_STEPS)
     history = table.get("log_history")
     if not isinstance(history, list) or len(history) > MAX_LOGGED or not all(isinstance(e, dict) for e in history):

@@ -31,7 +31,7 @@ async function open(browser, context = {}) {
   page.on("dialog", (dialog) => { seen.dialogs += 1; dialog.dismiss(); });
   if (options.clock) await page.clock.setFixedTime(options.clock);
   await page.goto(url + (options.fragment || ""));
-  await page.waitForFunction(() => document.getElementById("panel").dataset.verdict, null, { timeout: 60000 });
+  await page.waitForFunction(() => document.getElementById("panel").dataset.verdict, null, { timeout: 500000 });
   return page;
 }
 
@@ -41,7 +41,7 @@ const shot = async (page, name) => { if (options.shots) await page.screenshot({ 
 
 async function verifyAll(page) {
   await page.click("#verify-all");
-  await page.waitForFunction(() => /^(Done|Checked|Stopped)/.test(document.getElementById("live").textContent), null, { timeout: options.timeout || 60000 });
+  await page.waitForFunction(() => /^(Done|Checked|Stopped)/.test(document.getElementById("live").textContent), null, { timeout: options.timeout || 500000 });
 }
 
 async function axe(page) {
@@ -82,7 +82,7 @@ const scenarios = {
     await page.click(`[data-cell="${options.name}"] a.state`);
     const button = page.locator(`[data-verify="${options.name}"]`);
     await button.click();
-    await page.locator(`[data-result="${options.name}"] .finding`).waitFor({ timeout: options.timeout || 60000 });
+    await page.locator(`[data-result="${options.name}"] .finding`).waitFor({ timeout: options.timeout || 500000 });
     await shot(page, "one");
     return { result: await page.innerText(`[data-result="${options.name}"]`), ...(await summary(page)) };
   },
@@ -101,7 +101,7 @@ const scenarios = {
       } else {
         await page.setInputFiles("#file", file);
       }
-      await page.locator("#dropped .finding").waitFor({ timeout: options.timeout || 60000 });
+      await page.locator("#dropped .finding").waitFor({ timeout: options.timeout || 500000 });
       out.push({ text: await page.innerText("#dropped"), style: await page.getAttribute("#dropped .finding", "class") });
       await shot(page, `drop-${out.length}`);
       await page.evaluate(() => document.getElementById("dropped").replaceChildren());
@@ -174,7 +174,7 @@ const scenarios = {
     const made = await browser.newContext({ javaScriptEnabled: false, viewport: { width: 1280, height: 900 } });
     const page = await made.newPage();
     await page.goto(url);
-    await page.locator("#no-script").waitFor({ state: "visible", timeout: 5000 });
+    await page.locator("#no-script").waitFor({ state: "visible", timeout: 500000 });
     await page.waitForTimeout(1000);
     return { headline: await page.innerText("#headline"), body: await page.innerText("body"), buttons: await page.locator("button:visible").count() };
   },

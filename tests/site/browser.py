@@ -49,7 +49,7 @@ def served(folder: Path) -> Iterator[str]:
             thread.join()
 
 
-def drive(scenario: str, url: str, *, timeout: int = 240, **options: Any) -> dict[str, Any]:
+def drive(scenario: str, url: str, *, timeout: int = 560, **options: Any) -> dict[str, Any]:
     """What a scenario saw; fails when the script itself does."""
     environment = {**os.environ, "STANDSTILL_NODE_MODULES": str(MODULES.resolve()), "CHROMIUM": str(CHROMIUM)}
     command = ["node", str(HERE / "browser.mjs"), scenario, url, json.dumps(options)]

@@ -204,6 +204,6 @@ def test_a_previous_claim_under_a_log_is_not_taken_where_none_is_agreed_any_more
     text = f"""import {{ isLogged }} from "{module}";
 const judge = (theirs, ours, accepted) => isLogged({{claim: {{}}, agreement: {{log: theirs}}, lab: {{}}}}, {{log: ours}}, null, accepted);
 console.log(JSON.stringify([{calls}]));"""
-    done = subprocess.run(["node", "--input-type=module", "-e", text], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["node", "--input-type=module", "-e", text], capture_output=True, text=True, timeout=560)
     assert done.returncode == 0, done.stderr[-3000:]
     assert json.loads(done.stdout) == [False, True, True, True]

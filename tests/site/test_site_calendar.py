@@ -80,7 +80,7 @@ def run(page: Any, *cases: dict[str, Any]) -> list[dict[str, Any]]:
         for case in cases
     ]
     (page / "cases.json").write_text(json.dumps(plain))
-    done = subprocess.run(["node", "run.js"], cwd=page, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(["node", "run.js"], cwd=page, capture_output=True, text=True, timeout=560)
     assert done.returncode == 0, done.stderr
     found: list[dict[str, Any]] = json.loads(done.stdout)
     return found

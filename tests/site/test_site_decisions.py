@@ -71,7 +71,7 @@ def run(page: Any, *cases: tuple[Agreement, list[bytes], bytes | None]) -> list[
         for terms, files, log in cases
     ]
     (page / "cases.json").write_text(json.dumps(plain))
-    done = subprocess.run(["node", "run.js"], cwd=page, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(["node", "run.js"], cwd=page, capture_output=True, text=True, timeout=560)
     assert done.returncode == 0, done.stderr
     return [(sorted(found), spans) for found, spans in json.loads(done.stdout)]
 

@@ -288,7 +288,7 @@ def surveyed(folder: Path, agreements: dict[str, Agreement], *lists: tuple[str, 
     (folder / "survey-run.js").write_text(SURVEY)
     (folder / "worker.js").write_bytes((Path(claims.site.__file__).parent / "page/worker.js").read_bytes())
     (folder / "lists.json").write_text(json.dumps(lists))
-    done = subprocess.run(["node", "survey-run.js"], cwd=folder, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["node", "survey-run.js"], cwd=folder, capture_output=True, text=True, timeout=560)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

@@ -32,7 +32,7 @@ def javascript() -> Any:
     prose = [text for text, _ in VECTORS["prose"]] + list(LENGTHS)
     names = [text for text, _ in VECTORS["names"]] + list(NAME_LENGTHS)
     request = json.dumps({"task": "text", "prose": prose, "names": names})
-    done = subprocess.run(["node", str(HERE / "judge.mjs")], input=request, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(["node", str(HERE / "judge.mjs")], input=request, capture_output=True, text=True, timeout=560)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout)
 
