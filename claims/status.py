@@ -16,6 +16,7 @@ from pathlib import Path
 
 from claims import verify_log
 from claims.agreement import Agreement
+from claims.below import list_below
 from claims.decision import Content, Decision
 from claims.decision_log import logged_decisions
 from claims.entries import PublishedEntries
@@ -23,14 +24,16 @@ from claims.errors import BadSignature, ClaimRejected, ClaimsError, UnreadableFi
 from claims.evidence import TwoEntries, decode_evidence
 from claims.files import ROOTS_LIMIT, SMALL_LIMIT
 from claims.life import Counted, Life, keeps_calendar, life_of, lifted_spans
-from claims.status_folder import RECORD_LIMIT, ClaimFile, Folder, SignedAgreement
+from claims.status_folder import MAX_FILES, RECORD_LIMIT, ClaimFile, Folder, SignedAgreement
 from claims.status_model import Row, State
+from claims.status_notes import JUNK
 from claims.status_rows import Book, judge_period
 from claims.tlog.checkpoint import LogTrust
 from claims.tlog.errors import LogFork
 from claims.tlog.evidence import LogEvidence
 from claims.tlog.memory import LogMemory
 from claims.tlog.reader import LogView, open_log
+from claims.tlog.source import FolderSource
 from claims.units import format_time
 from claims.verify import check_expected
 
@@ -79,7 +82,8 @@ def compute(
     source = Folder(Path(folder))
     current = source.agreement()
     check_expected(current.agreement, expect)
-    others = {item.agreement.digest: item for item in source.agreements() if item.agreement.digest != current.agreement.digest}
+    others = {item.agreement.digest: item for item in source.agreements(current.agreement)}
+    others.pop(current.agreement.digest, None)
     found = _Findings()
     books = _books(source, current, others, now, memory, found)
     _read_evidence(source, books, found)
@@ -99,7 +103,7 @@ def compute(
     return State(
         agreement=current.agreement, now=now, life=life, holds=holds, why=tuple(why), rows=tuple(rows),
         log_size=None if book.view is None else book.view.size, log_problem=book.log_problem,
-        breaches=tuple(found.breaches), problems=tuple(source.problems), decisions=tuple(decisions),
+        breaches=tuple(found.breaches), problems=tuple(source.notes.lines()), decisions=tuple(decisions),
         chain=tuple(item.agreement for item in books),
         log_date=None if book.view is None else book.view.signed.quorum_time(book.view.trust),
         log_cosigners=() if book.view is None else tuple(sorted(book.view.signed.times.items())),
@@ -150,12 +154,11 @@ def _open_log(source: Folder, book: Book, memory: str | os.PathLike[str] | None,
     trust = log_trust(book.agreement)
     if trust is None:
         return
-    place = source.subfolder("log")
-    if place is None:
-        book.log_problem = "there is no log in the folder"
-        return
     try:
-        view = open_log(place, trust)
+        if list_below(source.root, "log", MAX_FILES) is None:
+            book.log_problem = "there is no log in the folder"
+            return
+        view = open_log(FolderSource(source.root, "log"), trust)
         view.history()
         if memory is not None:
             LogMemory.load(memory, trust).update(view)
@@ -227,12 +230,12 @@ def _decisions(source: Folder, books: Sequence[Book]) -> list[Counted]:
     for item in source.decisions():
         book = by_digest.get(item.agreement)
         if book is None:
-            source.note(f"decisions/: one is about agreement {item.agreement.hex()}")
+            source.note(f"decisions/: one is about agreement {item.agreement.hex()}", JUNK)
             continue
         try:
             item.check(book.agreement)
         except (BadSignature, ClaimRejected) as error:
-            source.note(f"decisions/: {error.what}")
+            source.note(f"decisions/: {error.what}", JUNK)
             continue
         files[item.agreement].setdefault(item.content, item)
     found: list[Counted] = []
@@ -276,7 +279,7 @@ def _logged_decisions(source: Folder, book: Book, files: dict[Content, Decision]
 def _read_evidence(source: Folder, books: Sequence[Book], found: _Findings) -> None:
     for path, data in source.parsed("evidence", ".evidence", EVIDENCE_LIMIT, bytes):
         if not any(_log_evidence(data, book, found) or _equivocation(source, data, book, found) for book in books):
-            source.note(f"{source.label(path)}: no evidence under these agreements")
+            source.note_file(path, "no evidence under these agreements")
 
 
 def _equivocation(source: Folder, data: bytes, book: Book, found: _Findings) -> bool:
@@ -317,11 +320,12 @@ def _rows(
 ) -> list[Row]:
     claims: dict[tuple[bytes, str, int], list[ClaimFile]] = {}
     known = {book.agreement.digest for book in books}
+    source.labs = {lab.name for book in books for lab in book.agreement.labs}
     for item in source.claims():
         if item.agreement in known:
             claims.setdefault((item.agreement, item.lab, item.period), []).append(item)
         else:
-            source.note(f"{source.label(item.stored.path)}: about agreement {item.agreement.hex()}")
+            source.note_file(item.stored.path, f"about agreement {item.agreement.hex()}")
     roots = source.by_digest("claims", ".roots", ROOTS_LIMIT)
     records = source.by_digest("inspections", ".record", RECORD_LIMIT)
     rows: list[Row] = []

@@ -1,30 +1,42 @@
-"""A publication folder as hostile bytes: bounded listings and reads, no symbolic links, files known by content, not by name."""
+"""A publication folder as hostile bytes: bounded listings, bytes and work, no symbolic links, files known by content, not by name."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from claims.agreement import Agreement
 from claims.agreement_file import parse_agreement
+from claims.below import Found, list_below, read_below
 from claims.claim import decode_claim
 from claims.decision import DECISION_LIMIT, Decision
 from claims.errors import BadSignature, ClaimsError, UnreadableFile
 from claims.files import AGREEMENT_LIMIT, CLAIM_LIMIT
 from claims.signatures import AgreementSignatures
-from claims.text import replace_hidden
+from claims.status_notes import GRAVE, JUNK, PLAIN, Notes
 
-__all__ = ["ClaimFile", "Folder", "SignedAgreement", "Stored"]
+__all__ = ["BUDGETS", "ClaimFile", "Folder", "SignedAgreement", "Stored", "read_stored"]
 
 MAX_FILES = 20_000
 """Entries in one subfolder."""
 RECORD_LIMIT = 4 * 2**20
-MAX_PROBLEMS = 100
+SIGNATURES_LIMIT = 2**18
+"""Largest signatures file, bytes: 256 parties and what goes around them."""
+BUDGETS = {
+    "agreements/.toml": 4 * 2**20,
+    "agreements/.sigs": 32 * 2**20,
+    "claims/.claim": 8 * 2**30,
+    "claims/.roots": 8 * 2**30,
+    "decisions/.decision": 16 * 2**20,
+    "evidence/.evidence": 64 * 2**20,
+    "inspections/.record": 2**30,
+}
+"""Bytes that are read of all files of a subfolder together: what costs more work per byte has less."""
+_EXPECTED = re.compile(r"claims/([a-z0-9][a-z0-9._-]*)-(?:0|[1-9][0-9]{0,7})\.(?:claim|roots)")
 
 T = TypeVar("T")
 
@@ -33,7 +45,8 @@ T = TypeVar("T")
 class Stored:
     """A file in the folder: where it is, and the SHA-256 of what it held when it was indexed."""
 
-    path: Path
+    root: Path
+    path: str
     digest: bytes
     limit: int
 
@@ -59,93 +72,108 @@ class SignedAgreement:
 
 @dataclass
 class Folder:
-    """Reads a publication folder; what cannot be read or parsed is noted in ``problems`` and left out."""
+    """Reads a publication folder; what cannot be read or parsed is noted and left out.
+
+    Attributes:
+        labs: whose claim and roots files are read before others.
+        notes: what counts for nothing, and why.
+    """
 
     root: Path
-    problems: list[str] = field(default_factory=list)
+    labs: Collection[str] = ()
+    notes: Notes = field(default_factory=Notes)
 
-    def note(self, what: str) -> None:
-        """Note a problem, in one line whatever a file is called; at most MAX_PROBLEMS are kept."""
-        what = replace_hidden(what, "\ufffd")
-        if len(self.problems) < MAX_PROBLEMS:
-            self.problems.append(what)
-        elif len(self.problems) == MAX_PROBLEMS:
-            self.problems.append("more problems are left out")
+    def note(self, what: str, weight: int = GRAVE) -> None:
+        """Note a problem that is not one file's."""
+        self.notes.add("", what, weight)
 
-    def subfolder(self, name: str) -> Path | None:
-        """The subfolder, unless it is absent or not a real folder."""
-        path = self.root / name
+    def note_file(self, path: str, what: str) -> None:
+        """Note what is wrong with a file; a claim's that stands under its expected name weighs more than what may be junk."""
+        self.notes.add(path[:200], what, PLAIN if self._is_expected(path) else JUNK)
+
+    def files(self, name: str, suffix: str) -> list[Found]:
+        """Regular files of a subfolder with that suffix: expected names first, small ones before large ones.
+
+        Raises:
+            UnreadableFile: more than MAX_FILES entries, or unreadable.
+        """
         try:
-            mode = os.lstat(path).st_mode
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise UnreadableFile(f"{path}: {error.strerror or error}") from None
-        if not stat.S_ISDIR(mode):
+            listed = list_below(self.root, name, MAX_FILES)
+        except UnreadableFile as error:
+            if "symbolic link" not in error.what:
+                raise
             self.note(f"{name}: not a folder, or a symbolic link: left out")
-            return None
-        return path
-
-    def files(self, name: str, suffix: str) -> list[Path]:
-        """Regular files of a subfolder with that suffix, sorted by name. Raises UnreadableFile beyond MAX_FILES entries."""
-        folder = self.subfolder(name)
-        if folder is None:
             return []
-        found: list[Path] = []
-        try:
-            with os.scandir(folder) as entries:
-                for count, entry in enumerate(entries):
-                    if count >= MAX_FILES:
-                        raise UnreadableFile(f"{folder}: more than {MAX_FILES} files", "remove what does not belong there")
-                    if entry.name.startswith(".") or not entry.name.endswith(suffix):
-                        continue
-                    if not entry.is_file(follow_symlinks=False):
-                        self.note(f"{name}/{entry.name[:100]}: not a regular file: left out")
-                        continue
-                    found.append(folder / entry.name)
-        except OSError as error:
-            raise UnreadableFile(f"{folder}: {error.strerror or error}") from None
-        return sorted(found)
+        found = []
+        for item in listed or ():
+            if item.name.startswith(".") or not item.name.endswith(suffix):
+                continue
+            if item.kind == "file":
+                found.append(item)
+            else:
+                self.note_file(f"{name}/{item.name}", "not a regular file: left out")
+        return sorted(found, key=lambda item: (not self._is_expected(f"{name}/{item.name}"), item.size, item.name))
 
-    def label(self, path: Path) -> str:
-        """A path for messages, below the folder."""
-        return str(path.relative_to(self.root))[:200]
+    def _is_expected(self, path: str) -> bool:
+        match = _EXPECTED.fullmatch(path)
+        return match is not None and match[1] in self.labs
 
-    def parsed(self, name: str, suffix: str, limit: int, decode: Callable[[bytes], T]) -> Iterator[tuple[Path, T]]:
-        """Files of a subfolder, decoded; those that are unreadable or malformed are noted and left out."""
-        for path in self.files(name, suffix):
+    def read(self, name: str, suffix: str, limit: int, files: Iterable[Found] | None = None) -> Iterator[tuple[str, bytes]]:
+        """Path and bytes of a subfolder's files, within their budget; what is unreadable or beyond it is noted and left out."""
+        kind = f"{name}/{suffix}"
+        left, unread = BUDGETS[kind], 0
+        for item in self.files(name, suffix) if files is None else files:
+            path = f"{name}/{item.name}"
+            if item.size > limit:
+                self.note_file(path, f"larger than {limit} bytes")
+            elif item.size > left:
+                unread += 1
+            else:
+                try:
+                    data = read_below(self.root, path, limit)
+                except ClaimsError as error:
+                    self.note_file(path, self.reason(path, error))
+                    continue
+                left -= len(data)
+                yield path, data
+        if unread:
+            budget = f"{BUDGETS[kind] // 2**20} MiB"
+            self.note(f"{name}/: {unread} files ({suffix}) were left unread: together they are larger than {budget}")
+
+    def reason(self, path: str, error: ClaimsError) -> str:
+        """An error's words without the file's place."""
+        return error.what.removeprefix(f"{self.root / path}: ").removeprefix(f"{path.rpartition('/')[2]}: ")
+
+    def parsed(self, name: str, suffix: str, limit: int, decode: Callable[[bytes], T]) -> Iterator[tuple[str, T]]:
+        """Files of a subfolder, decoded; those that are malformed are noted and left out."""
+        for path, data in self.read(name, suffix, limit):
             try:
-                yield path, decode(read_file(path, limit))
+                yield path, decode(data)
             except ClaimsError as error:
-                self.note(f"{self.label(path)}: {error.what}")
+                self.note_file(path, self.reason(path, error))
 
     def claims(self) -> list[ClaimFile]:
         """Every well-formed claim file, each content once."""
         found: dict[bytes, ClaimFile] = {}
-        for path in self.files("claims", ".claim"):
+        for path, data in self.read("claims", ".claim", CLAIM_LIMIT):
             try:
-                data = read_file(path, CLAIM_LIMIT)
                 claim = decode_claim(data)
             except ClaimsError as error:
-                self.note(f"{self.label(path)}: {error.what}")
+                self.note_file(path, self.reason(path, error))
                 continue
             digest = hashlib.sha256(data).digest()
-            stored = Stored(path, digest, CLAIM_LIMIT)
-            if path.name != f"{claim.lab}-{claim.period}.claim":
-                self.note(f"{self.label(path)}: holds a claim of lab {claim.lab}, period {claim.period}")
+            stored = Stored(self.root, path, digest, CLAIM_LIMIT)
+            if path != f"claims/{claim.lab}-{claim.period}.claim":
+                self.note_file(path, f"holds a claim of lab {claim.lab}, period {claim.period}")
             found.setdefault(digest, ClaimFile(stored, claim.agreement_digest, claim.lab, claim.period))
         return list(found.values())
 
     def by_digest(self, name: str, suffix: str, limit: int) -> dict[bytes, Stored]:
         """Files of a subfolder by the SHA-256 of their content."""
         found: dict[bytes, Stored] = {}
-        for path in self.files(name, suffix):
-            try:
-                digest = hashlib.sha256(read_file(path, limit)).digest()
-            except ClaimsError as error:
-                self.note(f"{self.label(path)}: {error.what}")
-                continue
-            found.setdefault(digest, Stored(path, digest, limit))
+        for path, data in self.read(name, suffix, limit):
+            digest = hashlib.sha256(data).digest()
+            found.setdefault(digest, Stored(self.root, path, digest, limit))
         return found
 
     def decisions(self) -> list[Decision]:
@@ -154,61 +182,85 @@ class Folder:
 
     def agreement(self) -> SignedAgreement:
         """agreement.toml with agreement.sigs. Raises ClaimsError where the agreement cannot be read."""
-        return self._signed(self.root / "agreement.toml")
-
-    def agreements(self) -> list[SignedAgreement]:
-        """The readable agreements in agreements/, each digest once."""
-        found: dict[bytes, SignedAgreement] = {}
-        for path in self.files("agreements", ".toml"):
+        found = {item.name for item in list_below(self.root, "", MAX_FILES) or ()}
+        path, beside = "agreement.toml", "agreement.sigs"
+        agreement = _parse(path, read_below(self.root, path, AGREEMENT_LIMIT))
+        signatures = None
+        if beside in found:
             try:
-                item = self._signed(path)
+                signatures = AgreementSignatures.decode(read_below(self.root, beside, SIGNATURES_LIMIT))
             except ClaimsError as error:
-                self.note(f"{self.label(path)}: {error.what}")
+                self.note(f"{beside}: {self.reason(beside, error)}")
+        return self._signed(beside, agreement, signatures)
+
+    def agreements(self, present: Agreement) -> list[SignedAgreement]:
+        """The readable agreements in agreements/, each digest once.
+
+        A signatures file says of which agreement it is: those that the present one amends are parsed first, then the others that have
+        signatures, then the rest, small ones before large ones, until their budget is spent.
+        """
+        signed: dict[str, AgreementSignatures] = {
+            path.removesuffix(".sigs"): item
+            for path, item in self.parsed("agreements", ".sigs", SIGNATURES_LIMIT, AgreementSignatures.decode)
+        }
+        files = {f"agreements/{item.name}".removesuffix(".toml"): item for item in self.files("agreements", ".toml")}
+        found: dict[bytes, SignedAgreement] = {}
+        for path, data in self.read("agreements", ".toml", AGREEMENT_LIMIT, _in_order(present, files, signed, found)):
+            stem = path.removesuffix(".toml")
+            try:
+                item = self._signed(f"{stem}.sigs", _parse(path, data), signed.get(stem))
+            except ClaimsError as error:
+                self.note_file(path, self.reason(path, error))
                 continue
             known = found.get(item.agreement.digest)
             if known is None or len(item.unsigned) < len(known.unsigned):
                 found[item.agreement.digest] = item
         return list(found.values())
 
-    def _signed(self, path: Path) -> SignedAgreement:
-        try:
-            text = read_file(path, AGREEMENT_LIMIT).decode("utf-8")
-        except UnicodeDecodeError:
-            raise UnreadableFile(f"{path}: not UTF-8 text") from None
-        agreement = parse_agreement(text, path.name)
+    def _signed(self, beside: str, agreement: Agreement, signatures: AgreementSignatures | None) -> SignedAgreement:
         everyone = tuple(party.name for party in agreement.parties)
-        beside = path.with_suffix(".sigs")
-        if not os.path.lexists(beside):
+        if signatures is None:
             return SignedAgreement(agreement, None, everyone)
         try:
-            signatures = AgreementSignatures.decode(read_file(beside, AGREEMENT_LIMIT))
             return SignedAgreement(agreement, signatures, tuple(signatures.missing(agreement)))
-        except (BadSignature, ClaimsError) as error:
-            self.note(f"{self.label(beside)}: {error.what}")
+        except BadSignature as error:
+            if beside == "agreement.sigs":
+                self.note(f"{beside}: {error.what}")
+            else:
+                self.note_file(beside, error.what)
             return SignedAgreement(agreement, None, everyone)
+
+
+def _in_order(
+    present: Agreement, files: Mapping[str, Found], signed: Mapping[str, AgreementSignatures], found: Mapping[bytes, SignedAgreement]
+) -> Iterator[Found]:
+    """Agreements to parse; ``found`` grows meanwhile, and says which one is wanted next."""
+    by_digest: dict[bytes, list[str]] = {}
+    for stem in files:
+        if stem in signed:
+            by_digest.setdefault(signed[stem].agreement, []).append(stem)
+    given, wanted = set(), present.amends
+    while wanted is not None:
+        for stem in by_digest.pop(wanted.digest, []):
+            given.add(stem)
+            yield files[stem]
+        item = found.get(wanted.digest)
+        wanted = None if item is None else item.agreement.amends
+    rest = [stem for stem in files if stem not in given]
+    yield from (files[stem] for stem in sorted(rest, key=lambda stem: stem not in signed))
+
+
+def _parse(path: str, data: bytes) -> Agreement:
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise UnreadableFile(f"{path}: not UTF-8 text") from None
+    return parse_agreement(text, path.rpartition("/")[2])
 
 
 def read_stored(stored: Stored) -> bytes:
     """The file again. Raises UnreadableFile when it changed meanwhile."""
-    data = read_file(stored.path, stored.limit)
+    data = read_below(stored.root, stored.path, stored.limit)
     if hashlib.sha256(data).digest() != stored.digest:
         raise UnreadableFile(f"{stored.path}: changed while it was read", "try again")
-    return data
-
-
-def read_file(path: Path, limit: int) -> bytes:
-    """All bytes of a regular file that is not a symbolic link, at most ``limit``. Raises UnreadableFile."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_NOFOLLOW", 0))
-        with os.fdopen(handle, "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise UnreadableFile(f"{path}: not a regular file")
-            if status.st_size > limit:
-                raise UnreadableFile(f"{path}: larger than {limit} bytes")
-            data = file.read(limit + 1)
-    except OSError as error:
-        raise UnreadableFile(f"{path}: {error.strerror or error}") from None
-    if len(data) > limit:
-        raise UnreadableFile(f"{path}: larger than {limit} bytes")
     return data

@@ -207,10 +207,10 @@ def _authentic(
             claim = decode_claim(read_stored(item.stored))
             check_signature(f"lab {lab.name} on the claim", key, claim.signature, claim.signed_message())
         except (BadSignature, ClaimsError) as error:
-            source.note(f"{source.label(item.stored.path)}: {error.what}")
+            source.note_file(item.stored.path, error.what)
             continue
         if len(good) == MAX_CANDIDATES:
-            source.note(f"{source.label(item.stored.path)}: more than {MAX_CANDIDATES} claims of this lab and period")
+            source.note_file(item.stored.path, f"one of more than {MAX_CANDIDATES} claims of this lab and period")
             break
         claims.append(replace(claim, proof=b""))
         good.append(item.stored)

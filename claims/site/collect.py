@@ -5,16 +5,15 @@ Nothing else is copied: no key, no store, no opening of an inspection, no link t
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from claims.below import list_below, read_below
 from claims.canonical import from_json
 from claims.errors import ClaimsError, MalformedFile, UnreadableFile
-from claims.files import AGREEMENT_LIMIT, CLAIM_LIMIT, read_bounded
+from claims.files import AGREEMENT_LIMIT, CLAIM_LIMIT
 
 __all__ = ["PrivateFile", "Published", "collect", "read_published"]
 
@@ -80,20 +79,13 @@ def _walk(folder: Path) -> Iterator[tuple[str, bool]]:
     seen = 0
     while stack:
         base = stack.pop()
-        try:
-            entries = sorted(os.scandir(folder / base), key=lambda entry: entry.name)
-        except OSError as error:
-            raise UnreadableFile(f"{folder / base}: {error.strerror or error}") from None
-        for entry in entries:
+        for entry in list_below(folder, base, MAX_FILES - seen) or ():
             seen += 1
-            if seen > MAX_FILES:
-                raise UnreadableFile(f"{folder}: more than {MAX_FILES} files")
             path = f"{base}/{entry.name}" if base else entry.name
-            mode = entry.stat(follow_symlinks=False).st_mode
-            if stat.S_ISDIR(mode) and path.count("/") < 12:
+            if entry.kind == "folder" and path.count("/") < 12:
                 stack.append(path)
             else:
-                yield path, stat.S_ISREG(mode)
+                yield path, entry.kind == "file"
 
 
 def collect(folder: Path) -> tuple[list[Published], list[str]]:
@@ -122,7 +114,7 @@ def read_published(folder: Path, item: Published) -> bytes:
         MalformedFile: its content is of no known kind.
         PrivateFile: it holds a private key.
     """
-    data = read_bounded(folder / item.path, item.limit)
+    data = read_below(folder, item.path, item.limit)
     if b"PRIVATE KEY" in data:
         raise PrivateFile(
             f"{item.path}: holds a private key",

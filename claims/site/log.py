@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from claims.agreement import Agreement
+from claims.below import read_below
 from claims.errors import ClaimsError
-from claims.files import read_bounded
 
 if TYPE_CHECKING:
     from claims.entries import PublishedEntries
@@ -93,6 +93,7 @@ def read_log(source: Path, agreement: Agreement, paths: set[str], amended: Seque
     """
     from claims.status import log_trust
     from claims.tlog.reader import open_log
+    from claims.tlog.source import FolderSource
 
     trust = log_trust(agreement)
     if trust is None:
@@ -100,7 +101,7 @@ def read_log(source: Path, agreement: Agreement, paths: set[str], amended: Seque
     checkpoint = "files/log/checkpoint"
     path = checkpoint if checkpoint in paths else None
     try:
-        view = open_log(source / "log", trust)
+        view = open_log(FolderSource(source, "log"), trust)
     except ClaimsError as error:
         return LogFiles(agreement, None, error.what, None, path)
     heads = _heads(source, paths, view.size, _dating(source, view, (agreement, *amended)))
@@ -116,6 +117,7 @@ def _dating(source: Path, view: LogView, agreements: Sequence[Agreement]) -> lis
     from claims.entries import PublishedEntries
     from claims.status import log_trust
     from claims.tlog.reader import open_log
+    from claims.tlog.source import FolderSource
 
     sizes: dict[int, None] = {}
     for agreement in agreements:
@@ -123,7 +125,7 @@ def _dating(source: Path, view: LogView, agreements: Sequence[Agreement]) -> lis
         if trust is None or agreement.pause is None:
             continue
         try:
-            own = view if trust == view.trust else open_log(source / "log", trust)
+            own = view if trust == view.trust else open_log(FolderSource(source, "log"), trust)
             logged = logged_decisions(agreement, PublishedEntries(agreement, list(enumerate(own.entries))), own)
         except ClaimsError:
             continue
@@ -141,7 +143,7 @@ def _heads(source: Path, paths: set[str], size: int, dating: Sequence[int]) -> l
     heads: dict[bytes, None] = {}
     for name in names:
         try:
-            heads.setdefault(read_bounded(source / "log" / name, HEAD_LIMIT))
+            heads.setdefault(read_below(source, f"log/{name}", HEAD_LIMIT))
         except ClaimsError:
             continue
     return list(heads)

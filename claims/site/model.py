@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from claims.agreement import Agreement, canonical_bytes
 from claims.agreement_file import parse_agreement
+from claims.below import read_below
 from claims.errors import ClaimRejected, ClaimsError
-from claims.files import AGREEMENT_LIMIT, read_bounded
+from claims.files import AGREEMENT_LIMIT
 from claims.report import NOT_SHOWN, shown
 from claims.site.log import LogFiles, read_log
 from claims.site.records import decisions_of, evidence_of, inspections_of
@@ -110,7 +111,7 @@ def _agreements(source: Path, copied: Sequence[dict[str, Any]], current: Agreeme
         if not path.endswith(".toml"):
             continue
         try:
-            text = read_bounded(source / path.removeprefix("files/"), AGREEMENT_LIMIT).decode("utf-8")
+            text = read_below(source, path.removeprefix("files/"), AGREEMENT_LIMIT).decode("utf-8")
             agreement = parse_agreement(text, path)
         except (ClaimsError, UnicodeDecodeError):
             continue
@@ -134,7 +135,7 @@ def _unsigned(source: Path, agreement: Agreement) -> list[str]:
     from claims.signatures import AgreementSignatures
 
     try:
-        data = read_bounded(source / "agreement.sigs", AGREEMENT_LIMIT)
+        data = read_below(source, "agreement.sigs", AGREEMENT_LIMIT)
         return list(AgreementSignatures.decode(data).missing(agreement))
     except ClaimsError:
         return [party.name for party in agreement.parties]

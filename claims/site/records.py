@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from claims.agreement import Agreement
+from claims.below import read_below
 from claims.errors import ClaimsError
-from claims.files import read_bounded
 
 if TYPE_CHECKING:
     from claims.life import Counted
@@ -22,7 +22,7 @@ _LIMIT = 8 * 2**20
 def _files(source: Path, copied: Sequence[dict[str, Any]], kind: str) -> Iterator[tuple[str, bytes]]:
     for item in copied:
         if item["kind"] == kind:
-            yield item["path"], read_bounded(source / item["path"].removeprefix("files/"), _LIMIT)
+            yield item["path"], read_below(source, item["path"].removeprefix("files/"), _LIMIT)
 
 
 def inspections_of(source: Path, copied: Sequence[dict[str, Any]], rows: Sequence[Row]) -> list[dict[str, Any]]:

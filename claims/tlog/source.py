@@ -6,13 +6,11 @@ spoken to over HTTP(S) directly (no proxy), follows no redirect to another host 
 
 from __future__ import annotations
 
-import errno
 import http.client
 import os
 import re
 import socket
 import ssl
-import stat
 import threading
 import time
 import zlib
@@ -22,6 +20,8 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote, urljoin, urlsplit
 
+from claims.below import AbsentFile, list_below, read_below
+from claims.errors import UnreadableFile
 from claims.tlog.errors import LogError
 from claims.tlog.tiles import MAX_SIZE
 
@@ -53,57 +53,31 @@ def open_source(where: str | os.PathLike[str]) -> Source:
 
 
 class FolderSource:
-    """A log in a folder."""
+    """A log in a folder, or in the subfolder ``below`` it, to which no link may lead either."""
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: str | os.PathLike[str], below: str = "") -> None:
         self.folder = Path(folder)
+        self._base = f"{below}/" if below else ""
 
     def __str__(self) -> str:
-        return str(self.folder)
+        return str(self.folder / self._base)
 
     def read(self, path: str, limit: int) -> bytes | None:
         """See :class:`Source`. Symbolic links, devices and pipes below the folder are refused."""
-        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
-        *folders, name = path.split("/")
-        handle = -1
         try:
-            handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            for part in folders:
-                inner = os.open(part, flags | os.O_DIRECTORY, dir_fd=handle)
-                os.close(handle)
-                handle = inner
-            with os.fdopen(os.open(name, flags, dir_fd=handle), "rb") as file:
-                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    raise LogError(f"{self.folder}/{path}: not a regular file")
-                data = file.read(limit + 1)
-        except FileNotFoundError:
+            return read_below(self.folder, self._base + path, limit)
+        except AbsentFile:
             return None
-        except OSError as error:
-            link = error.errno in (errno.ELOOP, errno.ENOTDIR)
-            what = "a symbolic link or not a folder" if link else error.strerror
-            raise LogError(f"{self.folder}/{path}: {what}") from None
-        finally:
-            if handle >= 0:
-                os.close(handle)
-        if len(data) > limit:
-            raise LogError(f"{self.folder}/{path}: larger than {limit} bytes")
-        return data
+        except UnreadableFile as error:
+            raise LogError(error.what) from None
 
     def sizes(self) -> list[int]:
         """See :class:`Source`."""
-        found: list[int] = []
         try:
-            with os.scandir(self.folder / "checkpoints") as items:
-                for item in items:
-                    if _SIZE.fullmatch(item.name):
-                        found.append(int(item.name))
-                    if len(found) > MAX_SIZE:
-                        raise LogError(f"{self.folder}/checkpoints: too many files")
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise LogError(f"{self.folder}/checkpoints: {error.strerror}") from None
-        return sorted(found)
+            found = list_below(self.folder, f"{self._base}checkpoints", MAX_SIZE) or []
+        except UnreadableFile as error:
+            raise LogError(error.what) from None
+        return sorted(int(item.name) for item in found if _SIZE.fullmatch(item.name))
 
 
 class HttpSource:
