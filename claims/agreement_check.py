@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from claims.agreement import (
     MAX_CAP,
@@ -181,14 +181,23 @@ def _log(agreement: Agreement, fail: Fail) -> None:
         raise fail("log", f"its operator {log.operator!r} is no party", "add a [[party]] of that name")
     _range("log", "cosignatures", log.cosignatures, 1, MAX_COSIGNATURES, fail)
     cosigners = {party.name for party in agreement.parties if party.cosign_key is not None}
-    for lab in agreement.labs:
-        others = len(cosigners - {lab.name, log.operator})
+    for field, name, what in _dated(agreement):
+        others = len(cosigners - {name, log.operator})
         if others < log.cosignatures:
-            what = (
-                f"{others} parties other than the operator and lab {lab.name} have a cosign_key, {log.cosignatures} "
-                "must cosign"
+            reason = (
+                f"nothing could date {what} of {name}: {others} parties other than it and the operator have a cosign_key, "
+                f"{log.cosignatures} must cosign"
             )
-            raise fail("log", what, "add cosign_key to more parties, or lower cosignatures")
+            raise fail(field, reason, "add cosign_key to more parties, or lower cosignatures")
+
+
+def _dated(agreement: Agreement) -> Iterator[tuple[str, str, str]]:
+    """Whose entries the log has to date: field to name in a refusal, party, what of it. Nobody's own cosignature dates its entries."""
+    yield from (("log", lab.name, "the claims") for lab in agreement.labs)
+    if agreement.deadlines is not None and agreement.deadlines.sign_by is not None:
+        yield from (("deadlines", party.name, "the assent (sign_by)") for party in agreement.parties)
+    if agreement.pause is not None:
+        yield from (("pause", name, "the decisions") for name in agreement.pause.deciders)
 
 
 def _regime(agreement: Agreement, fail: Fail) -> None:

@@ -55,7 +55,7 @@ residue = "none"
 
 EXTRA = "".join(
     f'\n[[party]]\nname = "{name}"\nkey = "{world.public(60 + i)}"\ncosign_key = "{world.public(70 + i)}"\n'
-    for i, name in enumerate(("gamma", "delta", "epsilon"))
+    for i, name in enumerate(("gamma", "delta", "epsilon", "eta"))
 )
 
 LATER = """freeze = "5e22 FLOP"
@@ -129,7 +129,8 @@ ERRORS = [
     ('"log.example/standstill"', '"log+example"', "log.origin", "origin"),
     ('"log.example/standstill"', '"' + "x" * 129 + '"', "log.origin", "origin"),
     ('operator = "gamma"', 'operator = "zeta"', "log", "no party"),
-    ("cosignatures = 2", "cosignatures = 3", "log", "must cosign"),
+    ("cosignatures = 2", "cosignatures = 4", "log", "must cosign"),
+    ("cosignatures = 2", "cosignatures = 3", "deadlines", "must cosign"),
     ("cosignatures = 2", "cosignatures = 0", "log.cosignatures", "between"),
     (world.public(50), world.public(70), "log", "same key"),
     (world.public(70), world.public(1), "party", "same key"),

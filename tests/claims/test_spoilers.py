@@ -12,7 +12,7 @@ from test_status_log import proven, world_  # noqa: F401
 from claims.agreement import Agreement
 from claims.agreement_file import parse_agreement
 from claims.entries import InspectionEntry, PublishedEntries, check_entry, encode_entry, sign_entry
-from claims.errors import ClaimRejected
+from claims.errors import AgreementError, ClaimRejected
 from claims.evidence import TwoEntries
 from claims.signatures import sign_agreement
 
@@ -68,3 +68,20 @@ def test_an_inspector_that_contradicts_itself_voids_its_own_word_alone(proven: l
     assert any("beta signed two versions" in line and "counts for nothing" in line for line in after.problems)
     log.record(proven, log.DRAWN + 30, "passed", "delta")
     assert proven.at(log.DRAWN + 40).holds == "yes", "another inspector's word stands"
+
+
+WITNESSED = log.TEXT.replace('operator = "gamma"', 'operator = "alpha"').replace("cosignatures = 1", "cosignatures = 2")
+for _name in ("alpha", "beta"):
+    WITNESSED = WITNESSED.replace(f'cosign_key = "{world.public(log.COSIGN[_name])}"\n', "")
+
+
+def test_what_nothing_could_ever_date_is_no_agreement() -> None:
+    """Two witnesses without labs must both cosign, and nobody's own cosignature counts: they were "not signed by w1, w2" for ever."""
+    assert parse_agreement(WITNESSED).log is not None
+    sign_by = 'opening = "3 h"\nsign_by = 2025-12-31T00:00:00Z'
+    with pytest.raises(AgreementError, match=r"deadlines.*nothing could date the assent \(sign_by\) of delta: 1 parties"):
+        parse_agreement(WITNESSED.replace('opening = "3 h"', sign_by))
+    with pytest.raises(AgreementError, match="pause.*nothing could date the decisions of gamma"):
+        parse_agreement(WITNESSED.replace('deciders = ["beta", "alpha"]', 'deciders = ["beta", "gamma"]'))
+    one = WITNESSED.replace("cosignatures = 2", "cosignatures = 1").replace('opening = "3 h"', sign_by)
+    assert parse_agreement(one.replace('deciders = ["beta", "alpha"]', 'deciders = ["beta", "gamma"]')).pause is not None

@@ -205,9 +205,11 @@ function checkLog(agreement, parties) {
   if (!/^[!-*,-~]{1,128}$/.test(log.origin) || log.origin.endsWith("\n")) throw bad("the log's origin is not printable ASCII without spaces and +");
   if (!parties.has(log.operator)) throw bad("the log's operator is no party");
   within("cosignatures", log.cosignatures, 1, MAX_COSIGNATURES);
-  for (const lab of agreement.labs) {
-    const others = agreement.parties.filter((p) => p.cosignKey && p.name !== lab.name && p.name !== log.operator);
-    if (others.length < log.cosignatures) throw bad(`too few parties other than the operator and ${lab.name} cosign`);
+  const { labs, deadlines, pause } = agreement;
+  const dated = [...labs, ...(deadlines && deadlines.signBy !== null ? agreement.parties : [])].map((item) => item.name);
+  for (const name of [...dated, ...(pause ? pause.deciders : [])]) {
+    const others = agreement.parties.filter((p) => p.cosignKey && p.name !== name && p.name !== log.operator);
+    if (others.length < log.cosignatures) throw bad(`too few parties other than the operator and ${name} cosign`);
   }
 }
 
