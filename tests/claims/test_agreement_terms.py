@@ -7,7 +7,7 @@ import re
 
 import pytest
 import world
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claims import agreement as ag
@@ -231,6 +231,7 @@ def test_bytes_are_held_to_the_same_rules_as_text() -> None:
             decode_agreement(data)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_changed_byte_is_refused_or_another_agreement(data: st.DataObject) -> None:
     good = canonical_bytes(parse_agreement(FULL))
@@ -242,6 +243,7 @@ def test_any_changed_byte_is_refused_or_another_agreement(data: st.DataObject) -
         assert bad != good
 
 
+@settings(deadline=None)
 @given(st.integers(0, 3000))
 def test_no_prefix_and_no_extension_is_an_agreement(cut: int) -> None:
     good = canonical_bytes(world.agreement())
