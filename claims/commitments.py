@@ -37,6 +37,7 @@ __all__ = [
     "audit_path",
     "audit_paths",
     "epoch_root",
+    "in_places",
     "lab_epoch_root",
     "leaf_hash",
     "merkle_root",
@@ -310,21 +311,48 @@ def slot_leaf(salt: bytes, slot: Slot) -> bytes:
     )  # fmt: skip
 
 
-def slot_leaves(slots: Sequence[Slot], seed: bytes, size: int) -> list[bytes]:
-    """Data of all ``size`` leaves of a registry epoch head: the checkpoints in order, then empty slots.
+def in_places(slots: Sequence[Slot], seed: bytes, size: int) -> list[Slot]:
+    """All ``size`` places of a registry epoch head: slot j in the j-th place of a random order, the others empty.
+
+    The order is that of HMAC-SHA256(seed, u32 place). So where a checkpoint lies says nothing of how many there are, and it lies there
+    under every head of one seed, since the list only grows at its end.
+
+    Args:
+        seed: 32 random bytes, of a period; never published, and not that of the salts.
 
     Raises:
-        CommitmentError: more checkpoints than slots.
+        CommitmentError: more checkpoints than places.
     """
     if len(slots) > size:
         raise CommitmentError(
             f"the registry has {len(slots)} checkpoints, the agreement commits to at most {size}",
             "amend [commitment] checkpoints",
         )
-    leaves = [slot_leaf(salt(seed, i), slot) for i, slot in enumerate(slots)]
+    order = sorted(range(size), key=lambda place: salt(seed, place))
+    placed = [EMPTY_SLOT] * size
+    for place, slot in zip(order, slots, strict=False):
+        placed[place] = slot
+    return placed
+
+
+def slot_leaves(slots: Sequence[Slot], seed: bytes, size: int) -> list[bytes]:
+    """Data of all ``size`` leaves of a registry epoch head: the given places, used or empty, then empty ones.
+
+    Raises:
+        CommitmentError: more places than slots.
+    """
+    if len(slots) > size:
+        raise CommitmentError(
+            f"the registry has {len(slots)} checkpoints, the agreement commits to at most {size}",
+            "amend [commitment] checkpoints",
+        )
     filler = slot_leaf(NOTHING, EMPTY_SLOT)
     head, tail = filler[: len(_SLOT)], filler[len(_SLOT) + 32 :]
-    return leaves + [head + salt(seed, i) + tail for i in range(len(slots), size)]
+    leaves = [head + salt(seed, i) + tail for i in range(size)]
+    for i, slot in enumerate(slots):
+        if slot is not EMPTY_SLOT:
+            leaves[i] = slot_leaf(salt(seed, i), slot)
+    return leaves
 
 
 def registry_epoch_head(slots: Sequence[Slot], seed: bytes, size: int) -> bytes:

@@ -5,7 +5,8 @@
 
 Slots are the checkpoints saved up to and including the epoch, openings first, then by epoch and by the order in which
 they were noted; the RESIDUE has none. What is published only grows: the store refuses checkpoints of published epochs, so slot i
-is the same checkpoint under every later head. ``base`` is known once a period is closed, and 0 before.
+is the same checkpoint under every later head. Slot i lies in place i of an order that is drawn at the period's first epoch and
+kept through it. ``base`` is known once a period is closed, and 0 before.
 The bytes are in FORMATS.md sections 5 and 6.
 """
 
@@ -15,7 +16,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from claims.agreement import Agreement
-from claims.commitments import NOTHING, SEED_BYTES, Slot, lab_epoch_root, name_digest, registry_epoch_head
+from claims.commitments import NOTHING, SEED_BYTES, Slot, in_places, lab_epoch_root, name_digest, registry_epoch_head
 from claims.entries import EpochEntry, encode_entry, sign_entry
 from claims.errors import ClaimsError
 from claims.lineage import unfinished
@@ -104,10 +105,13 @@ def publish_epoch(store: Store, agreement: Agreement, epoch: int, key: Ed25519Pr
             )
         seed = secrets.token_bytes(SEED_BYTES)
         root = lab_epoch_root(_roots(store, agreement, epoch))
-        registry = registry_epoch_head(slots_at(store, agreement, epoch), seed, agreement.commitment.checkpoints)
+        before = None if epoch == first else store.epoch_head(epoch - 1)
+        places = secrets.token_bytes(SEED_BYTES) if before is None else before.places
+        size = agreement.commitment.checkpoints
+        registry = registry_epoch_head(in_places(slots_at(store, agreement, epoch), places, size), seed, size)
         entry = encode_entry(sign_entry(key, EpochEntry(agreement.digest, store.lab, epoch, root, registry)))
         closed = len(store.entries())
-        store.add_epoch_head(EpochHead(epoch, period, agreement.digest, seed, registry, root, closed, entry))
+        store.add_epoch_head(EpochHead(epoch, period, agreement.digest, seed, registry, root, closed, entry, places))
     return entry
 
 

@@ -11,6 +11,7 @@ every rebuilt root with the signed and the logged one before it opens anything.
 from __future__ import annotations
 
 from claims.agreement import Agreement
+from claims.commitments import in_places
 from claims.epochs import slots_at
 from claims.inspect_binding import Behind
 from claims.inspect_open import MaterialError, SealedEpoch, SealedRegistry
@@ -51,8 +52,9 @@ class StoreMaterial:
         head = self._store.epoch_head(epoch)
         if head is None or head.agreement != self._agreement.digest:
             raise MaterialError(f"the store has no epoch {epoch} that was published under this agreement")
-        slots = slots_at(self._store, self._agreement, epoch)
-        return SealedRegistry(tuple(slots), tuple(self._store.name(slot.tag) for slot in slots), head.seed)
+        slots = in_places(slots_at(self._store, self._agreement, epoch), head.places, self._agreement.commitment.checkpoints)
+        names = tuple(self._store.name(slot.tag) if slot.used else "" for slot in slots)
+        return SealedRegistry(tuple(slots), names, head.seed)
 
     def behind(self, period: int) -> Behind:
         """Ledgers and registry as closed at a period's end. Raises MaterialError while they are open."""

@@ -82,7 +82,8 @@ class SealedEpoch:
 
 @dataclass(frozen=True)
 class SealedRegistry:
-    """The slots of a published registry epoch head as they were when it was published, their names, and its seed."""
+    """The places of a published registry epoch head as they were when it was published, used or empty, the checkpoints' names
+    (empty: ""), and its seed. Places behind the given ones are empty."""
 
     slots: tuple[Slot, ...] = field(repr=False)
     names: tuple[str, ...] = field(repr=False)
@@ -177,7 +178,7 @@ def _open_slots(agreement: Agreement, drawn: Drawn, material: Material, readings
         raise MaterialError(f"the store's registry cannot be that of epoch {last}: {error.what}") from None
     if rebuilt != drawn.committed.epochs[last].registry_head:
         raise MaterialError(f"the store's registry is not the one published for epoch {last}", "was the store changed since?")
-    place = {slot.tag: index for index, slot in enumerate(registry.slots)}
+    place = {slot.tag: index for index, slot in enumerate(registry.slots) if slot.used}
     tags = {item.opening.reading.tag for item in readings if item.opening.reading.tag >= FIRST_TAG}
     if tags - place.keys():
         raise MaterialError(f"a drawn reading's checkpoint is not in the registry published for epoch {last}")
@@ -359,12 +360,24 @@ def _check_slots(agreement: Agreement, drawn: Drawn, opening: Opening) -> None:
     worked = [item.opening.slot for item in opening.slots if item.opening.slot.tag in tags]
     if any(KINDS[slot.kind - 1] not in ("CHECKPOINT", "SNAPSHOT") or slot.epoch < first for slot in worked):
         raise OpeningRejected("slot-values", "a drawn reading's checkpoint is of a kind or a period that receives no work then")
+    _check_dates(opening, {item.opening.slot.tag: item.opening.slot for item in opening.slots if item.opening.slot.used})
     primary = {*drawn.slots, *(by_tag[tag] for tag in tags)}
     parents = _parents(item.opening.slot for item in opening.slots if item.opening.index in primary)
     if parents - by_tag.keys():
         raise OpeningRejected("slot-missing", "the slot of an opened checkpoint's parent is not opened")
     if {*primary, *(by_tag[tag] for tag in parents)} != set(indices):
         raise OpeningRejected("selection", "the opened slots are not exactly those drawn, those of drawn readings, and their parents")
+
+
+def _check_dates(opening: Opening, slots: dict[int, Slot]) -> None:
+    """Nothing opened receives work after it was saved, or is older than its parent."""
+    for item in opening.readings:
+        slot = slots.get(item.opening.reading.tag)
+        if slot is not None and slot.epoch < item.opening.reading.epoch:
+            raise OpeningRejected("slot-values", "a drawn reading is booked to a checkpoint that was saved in an earlier epoch")
+    for slot in slots.values():
+        if any(tag in slots and slots[tag].epoch > slot.epoch for tag in (slot.parent1, slot.parent2)):
+            raise OpeningRejected("slot-values", "an opened checkpoint is of an earlier epoch than its parent")
 
 
 def _check_saved(agreement: Agreement, drawn: Drawn, item: OpenedSlot) -> None:

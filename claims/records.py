@@ -111,6 +111,7 @@ class EpochHead:
         lab_root: root over the meters' epoch roots.
         closed: how many registry entries were closed when it was published; only these show their base.
         entry: the signed log entry, to publish.
+        places: 32-byte seed of the slots' places, the same throughout a period (private).
     """
 
     epoch: int
@@ -121,6 +122,7 @@ class EpochHead:
     lab_root: bytes
     closed: int
     entry: bytes
+    places: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ NOT_SHOWN = (
     "that a meter measures truly",
     "that a declared parent or balance is the true one",
     "that a weights digest is what sat in memory",
+    "that work was booked to the checkpoint it went into",
     "that unattributed work was not training",
     "that no other party trained part of the model",
 )

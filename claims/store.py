@@ -411,9 +411,10 @@ class Store(StoreNames, SignedStore):
         """Store what the lab publishes of an epoch, once."""
         with self.transaction():
             self._db.execute(
-                "INSERT INTO epoch_heads VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (head.epoch, head.period, head.agreement, head.seed, head.registry_head, head.lab_root, head.closed, head.entry),
-            )
+                "INSERT INTO epoch_heads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (head.epoch, head.period, head.agreement, head.seed, head.registry_head, head.lab_root, head.closed, head.entry,
+                 head.places),
+            )  # fmt: skip
 
     def epoch_head(self, epoch: int) -> EpochHead | None:
         """What the lab published of an epoch, or None."""
@@ -430,11 +431,11 @@ class Store(StoreNames, SignedStore):
 
     def _epoch_heads(self, condition: str, value: int) -> list[EpochHead]:
         rows = self._query(
-            "SELECT epoch, period, agreement, seed, registry_head, lab_root, closed, entry FROM epoch_heads "
+            "SELECT epoch, period, agreement, seed, registry_head, lab_root, closed, entry, places FROM epoch_heads "
             f"WHERE {condition} ORDER BY epoch",
             value,
         )
         return [
-            EpochHead(epoch, period, bytes(agreement), bytes(seed), bytes(head), bytes(root), closed, bytes(entry))
-            for epoch, period, agreement, seed, head, root, closed, entry in rows
+            EpochHead(epoch, period, bytes(agreement), bytes(seed), bytes(head), bytes(root), closed, bytes(entry), bytes(places))
+            for epoch, period, agreement, seed, head, root, closed, entry, places in rows
         ]

@@ -35,7 +35,8 @@ CREATE TABLE epoch_seals (
 CREATE TABLE epoch_heads (
     epoch INTEGER PRIMARY KEY, period INTEGER NOT NULL, agreement BLOB NOT NULL CHECK (length(agreement) = 32),
     seed BLOB NOT NULL CHECK (length(seed) = 32), registry_head BLOB NOT NULL CHECK (length(registry_head) = 32),
-    lab_root BLOB NOT NULL CHECK (length(lab_root) = 32), closed INTEGER NOT NULL, entry BLOB NOT NULL);
+    lab_root BLOB NOT NULL CHECK (length(lab_root) = 32), closed INTEGER NOT NULL, entry BLOB NOT NULL,
+    places BLOB NOT NULL CHECK (length(places) = 32));
 CREATE TABLE drafts (
     id INTEGER PRIMARY KEY, period INTEGER NOT NULL, tag INTEGER NOT NULL UNIQUE REFERENCES names (tag), kind INTEGER NOT NULL,
     parent1 INTEGER NOT NULL, parent2 INTEGER NOT NULL, branch INTEGER, epoch INTEGER NOT NULL,

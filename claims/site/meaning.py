@@ -23,6 +23,7 @@ GLOSS = {
     "that a meter measures truly": "that the meters on the chips measure truly",
     "that a declared parent or balance is the true one": "that a model began from what the lab says it began from",
     "that a weights digest is what sat in memory": "that the model named is the one that was in the machines\u2019 memory",
+    "that work was booked to the checkpoint it went into": "that each hour of computing is counted toward the model that it trained",
     "that unattributed work was not training": "that computing which the lab attributes to no model was not training",
     "that no other party trained part of the model": "that nobody else trained part of a model",
 }

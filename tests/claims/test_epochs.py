@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from lab_fixtures import LAB_KEY, METER_KEYS, make_lab
 
-from claims.commitments import SlotOpening, lab_epoch_root, name_digest, registry_epoch_head
+from claims.commitments import SlotOpening, in_places, lab_epoch_root, name_digest, registry_epoch_head
 from claims.entries import EpochEntry, check_entry, decode_entry
 from claims.epochs import EpochError, publish_epoch, slots_at
 from claims.errors import ClaimsError
+from claims.inspect_material import StoreMaterial
 from claims.lineage import note_checkpoint, snapshot
 from claims.meter import CoverageError, SoftwareMeter
 from claims.records import Draft, Genesis, Usage
@@ -104,7 +105,7 @@ def test_published_heads_still_open_after_the_period_is_closed(tmp_path: Path) -
     close_period(store, agreement, 0)
     size = agreement.commitment.checkpoints
     for head in store.epoch_heads(0):
-        slots = slots_at(store, agreement, head.epoch)
+        slots = in_places(slots_at(store, agreement, head.epoch), head.places, size)
         assert registry_epoch_head(slots, head.seed, size) == head.registry_head
         assert all(slot.base == 0 for slot in slots)
         assert SlotOpening.of(slots, size - 1, head.seed, size).root(size) == head.registry_head
@@ -182,3 +183,27 @@ def test_other_keys_and_other_agreements_are_refused(tmp_path: Path) -> None:
     publish_epoch(store, agreement, 0, LAB_KEY)
     with pytest.raises(EpochError, match="published under another agreement"):
         publish_epoch(store, amended, 0, LAB_KEY)
+
+
+def test_places_are_drawn_for_each_period_and_kept_through_it(tmp_path: Path) -> None:
+    """Where used places came first, each inspection told how many checkpoints there are."""
+    store, agreement = make_lab(tmp_path)
+    for number in range(8):
+        note_checkpoint(store, agreement, Draft(f"c{number}", "CHECKPOINT", (), None, number % 4, 0, bytes(32)))
+    for period in (0, 1):
+        for epoch in range(period * 4, period * 4 + 4):
+            seal_all(store, agreement, epoch)
+            publish_epoch(store, agreement, epoch, LAB_KEY)
+        for meter in METERS.values():
+            meter.seal(store, agreement, period)
+        close_period(store, agreement, period)
+    size, used = agreement.commitment.checkpoints, {}
+    for head in [*store.epoch_heads(0), *store.epoch_heads(1)]:
+        placed = StoreMaterial(store, agreement).registry(head.epoch).slots
+        assert registry_epoch_head(placed, head.seed, size) == head.registry_head
+        used[head.epoch] = {slot.name_digest: place for place, slot in enumerate(placed) if slot.used}
+    for epoch in range(1, 4):
+        assert used[epoch].items() > used[epoch - 1].items(), "kept, and grows"
+    assert max(used[3].values()) > 8, "a chance of one in 10^19 that this fails"
+    assert used[4] == used[7] and used[3] != used[4]
+    assert len({head.places for head in [*store.epoch_heads(0), *store.epoch_heads(1)]}) == 2

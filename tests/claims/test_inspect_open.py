@@ -51,7 +51,7 @@ from claims.inspect_open import (
 from claims.inspect_record import Record, check_record, check_record_entry, make_record, record_entry
 from claims.inspection import settled
 from claims.meter import ledger_head
-from claims.records import LedgerSecrets, Reading, RegistryEntry, SignedHead
+from claims.records import IDLE, LedgerSecrets, Reading, RegistryEntry, SignedHead
 from claims.registry import circuit_entry
 from claims.signatures import epoch_root_message, sign_ledger_head, sign_registry_head
 
@@ -100,7 +100,10 @@ def of_entries(closed: Behind) -> Behind:
 
 
 class World:
-    def __init__(self) -> None:
+    """A lab with one run, saved in epoch ``saved`` and worked toward through ``worked``; idle after that."""
+
+    def __init__(self, saved: int = EPOCHS - 1, worked: int = EPOCHS - 1) -> None:
+        self.worked = worked
         parties = (Party("alpha", public(LAB_KEY)), Party("beta", public(BETA)), Party("gamma", public(GAMMA)))
         log = LogTerms("log.example/x", "gamma", public(LOG), 1)
         self.terms = replace(
@@ -111,7 +114,7 @@ class World:
         self.sealed: dict[tuple[str, int], SealedEpoch] = {}
         slots = (
             Slot(True, 5, 3, 0, 0, 0, 0, 0, b"o" * 32, name_digest("other")),
-            Slot(True, TAG, 3, 0, 0, 0, 3, 0, b"w" * 32, name_digest("run-1"), genesis_commitment(bytes(32), b"lr=1"), 900),
+            Slot(True, TAG, 3, 0, 0, 0, saved, 0, b"w" * 32, name_digest("run-1"), genesis_commitment(bytes(32), b"lr=1"), 900),
         )
         self.slots = SealedRegistry(slots, ("other", "run-1"), b"R" * 32)
         self._made: Opening | None = None
@@ -125,7 +128,8 @@ class World:
         for number, meter in enumerate(self.meters):
             cover = self.terms.coverage(meter)
             parts = (cover // 4, cover // 2, cover - cover // 4 - cover // 2)
-            readings = tuple(Reading(epoch, TAG, part, part * PEAK) for part in parts)
+            tag, peak = (TAG, PEAK) if epoch <= self.worked else (IDLE, 0)
+            readings = tuple(Reading(epoch, tag, part, part * peak) for part in parts)
             seed = hashlib.sha256(b"seed%d.%d" % (number, epoch)).digest()
             root = epoch_root(readings, epoch, cover, seed, SIZES.readings)
             message = epoch_root_message(self.terms.digest, "alpha", meter.name, epoch, root)

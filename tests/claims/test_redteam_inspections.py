@@ -19,7 +19,7 @@ from claims.inspect_record import Record
 from claims.inspect_report import site_lines
 from claims.inspection import period_end
 from claims.records import RegistryEntry
-from claims.store import MAX_CHECKPOINT_NAME
+from claims.store_names import MAX_CHECKPOINT_NAME
 
 HIDDEN = 4242
 
@@ -102,11 +102,11 @@ def test_parents_are_opened_and_their_parents_are_not() -> None:
         assert caught.value.code == code
 
 
-def _saved_in_hour_1(noted: int, base_then: int = 0) -> base.World:
+def _saved_in_hour_1(noted: int, base_then: int = 0, *, worked: int = 1, parent: int = 0, parent_epoch: int = 0) -> base.World:
     """A run that says it was saved in epoch 1, and was in the published list from epoch ``noted`` on; its base came at the end."""
-    lab, last = base.World(), base.EPOCHS - 1
-    first = lab.slots.slots[0]
-    run = replace(lab.slots.slots[1], epoch=1, genesis_commitment=bytes(32), genesis_round=0, base=5)
+    lab, last = base.World(saved=1, worked=worked), base.EPOCHS - 1
+    first = replace(lab.slots.slots[0], epoch=parent_epoch)
+    run = replace(lab.slots.slots[1], genesis_commitment=bytes(32), genesis_round=0, base=5, parent1=parent)
     lists = {}
     for epoch in range(base.EPOCHS):
         slots = (first, replace(run, base=5 if epoch == last else base_then)) if epoch >= noted else (first,)
@@ -142,6 +142,14 @@ def test_a_checkpoint_that_was_entered_later_under_an_earlier_hour_is_refused() 
         _saved_in_hour_1(noted=2).make()
     with pytest.raises(MaterialError, match="not under the head logged for epoch 1"):
         _saved_in_hour_1(noted=1, base_then=7).make()
+
+
+def test_nothing_receives_work_after_it_was_saved_or_comes_before_its_parent() -> None:
+    _saved_in_hour_1(noted=1, parent=5).make()
+    with pytest.raises(MaterialError, match="booked to a checkpoint that was saved in an earlier epoch"):
+        _saved_in_hour_1(noted=1, worked=base.EPOCHS - 1).make()
+    with pytest.raises(MaterialError, match="of an earlier epoch than its parent"):
+        _saved_in_hour_1(noted=1, parent=5, parent_epoch=2).make()
 
 
 def test_no_slot_is_opened_under_a_head_that_does_not_concern_it(world: base.World) -> None:  # noqa: F811

@@ -33,7 +33,7 @@ HEAD = SignedHead("hall-a", 0, b"a" * 32, tuple(range(8)), b"r" * 32, b"s" * 64)
 BLINDING = LedgerSecrets(tuple(range(1000, 1008)), tuple(range(2000, 2008)))
 SEAL = EpochSeal(0, b"e" * 32, b"o" * 32, b"t" * 64, b"a" * 32)
 READINGS = [Reading(0, 2, 5, 9895), Reading(0, 1, 475, 0)]
-EPOCH_HEAD = EpochHead(0, 0, b"a" * 32, b"e" * 32, b"h" * 32, b"l" * 32, 0, b"entry")
+EPOCH_HEAD = EpochHead(0, 0, b"a" * 32, b"e" * 32, b"h" * 32, b"l" * 32, 0, b"entry", b"p" * 32)
 
 
 def seal_all(store: Store) -> None:
