@@ -100,7 +100,9 @@ def _meters(
 def _check(store: Store, terms: Agreement, period: int, names: list[str], *, idle: bool, clock_is_right: bool) -> None:
     """Refuse what is too early, out of order, without work, or under a clock that jumped."""
     from claims.closing import check_evidence, check_turn, closing_of
+    from claims.running import check_table
 
+    check_table(store, terms, [period])
     for name in names:
         check_turn(store, terms, name, period)
     without = [name for name in names if not closing_of(store, terms, name, period).busy]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
+import claims.cli_close
 import claims.cli_epoch
 import claims.cli_inspect
 import claims.cli_log  # noqa: F401  (each registers commands)
