@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from claims.cli import _load_agreement, agreement_argument, cli, out, read_path
+from claims.cli import _load_agreement, agreement_argument, cli, json_option, out, read_path, report
 from claims.cli_genesis import round_option
 from claims.cli_lab import period_option
 from claims.cli_opening import COMMANDS, dated, drawn_by_log, lab_option, memory_option, open_view
@@ -65,10 +65,14 @@ def _margin(terms: Agreement, text: str | None) -> int:
 @log_option
 @memory_option
 @click.option("--lab", "lab_name", help="With --log: the lab whose commitments date the round.")
+@json_option
 def inspect_round(
     agreement_path: Path, period: int, margin: str | None, log_source: str | None, log_memory: Path | None, lab_name: str | None
 ) -> None:
-    """Say which drand round draws from a period: the first after all of it and the claim are in the log, and the margin."""
+    """Say which drand round draws from a period.
+
+    It is the first that is due after the whole period and its claim are in the log, and after the margin.
+    """
     from claims.beacon import QUICKNET, round_after, time_of_round
     from claims.inspect_draw import committed, eligible_round, terms_of
     from claims.inspection import first_round, period_end, settled
@@ -79,21 +83,24 @@ def inspect_round(
     terms = _load_agreement(agreement_path)
     seconds = _margin(terms, margin)
     number = first_round(terms, period, seconds)
-    lines = [f"period {period} ends  {format_time(period_end(terms, period))}"]
+    end, when_committed = format_time(period_end(terms, period)), None
+    lines = [f"period {period} ends  {end}"]
     if log_source is not None and lab_name is not None:
         terms_of(terms)
         view = open_view(terms, lab_name, log_source, log_memory)
         with dated():
             found = committed(terms, lab_name, period, view)
         number = eligible_round(terms, found)
-        lines.append(f"committed          {format_time(found.time)}, by the clocks of the log's cosigners")
+        when_committed = format_time(found.time)
+        lines.append(f"committed          {when_committed}, by the clocks of the log's cosigners")
     elif terms.inspection is not None:
         number = round_after(settled(terms, period, 0) + seconds)
         when = "the period's end" if terms.deadlines is None else f"{format_time(settled(terms, period, 0))}, when all of it is due"
         lines.append(f"This is the round unless the lab's commitments or its claim come into the log after {when} (--log, --lab).")
-    lines.append(f"round              {number} of drand {QUICKNET.name}, due {format_time(time_of_round(number))}")
-    lines.append(f"save it from       https://api.drand.sh/{QUICKNET.hash.hex()}/public/{number}  (any drand mirror will do)")
-    out("\n".join(lines))
+    due, address = format_time(time_of_round(number)), f"https://api.drand.sh/{QUICKNET.hash.hex()}/public/{number}"
+    lines.append(f"round              {number} of drand {QUICKNET.name}, due {due}")
+    lines.append(f"save it from       {address}  (any drand mirror will do)")
+    report(lines, {"period": period, "period_end": end, "committed_at": when_committed, "round": number, "due": due, "address": address})
 
 
 @inspect.command("draw")

@@ -230,7 +230,7 @@ def log_add_cosignatures(
     folder: Path, files: tuple[Path, ...], agreement_path: Path | None, log_key: str | None, cosigner: tuple[str, ...],
     quorum: int | None, exclude: tuple[str, ...],
 ) -> None:
-    """Add to the log in FOLDER the cosignatures on heads that cosigners sent."""
+    """Add to the log in FOLDER what cosigners sent: heads with their cosignatures, or signature lines alone."""
     from claims.files import read_bounded
     from claims.tlog.cosign import add_cosignatures
     from claims.tlog.note import NOTE_LIMIT

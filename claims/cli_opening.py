@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from claims.cli import _load_agreement, agreement_argument, key_options, load_key, out, read_path
+from claims.cli import _load_agreement, agreement_argument, json_option, key_options, load_key, out, read_path, report
 from claims.cli_genesis import load_genesis, load_verified, round_option
 from claims.cli_lab import _store, period_option, store_option
 from claims.cli_state import signing_store, state_folder, state_option
@@ -144,6 +144,7 @@ def _by(terms: Agreement, drawn: Drawn) -> str:
 @click.option("--passphrase-file", type=read_path, help="First line: the key's passphrase.")
 @state_option
 @folder_option
+@json_option
 def inspect_check(
     opening_path: Path, lab_name: str, agreement_path: Path, period: int, round_source: str, log_source: str,
     log_memory: Path | None, inspector: str, shown: tuple[tuple[Path, str], ...], claim_path: Path | None, finding: str | None,
@@ -173,15 +174,15 @@ def inspect_check(
         if error.code not in FAILURES:
             out("Nothing shows that the lab made this file for this inspection: nothing is recorded. Ask for another.", err=True)
         elif key is not None:
-            _record(inspection, inspector, key, data, (error.code,), None, folder)
+            out(_record(inspection, inspector, key, data, (error.code,), None, folder), err=True)
         raise
-    out("\n".join(site_lines(terms, checked, _seeds(terms, checked, shown))))
-    out()
-    if finding is None:
-        out("Nothing is recorded yet: compare, then run this again with --key and --finding.")
-    else:
+    lines = site_lines(terms, checked, _seeds(terms, checked, shown))
+    said = "Nothing is recorded yet: compare, then run this again with --key and --finding."
+    if finding is not None:
         failures = {"agrees": (), "differs": ("site",), "genesis": ("genesis",)}[finding]
-        _record(inspection, inspector, key, data, failures, checked.opening.binding.digest, folder)
+        said = _record(inspection, inspector, key, data, failures, checked.opening.binding.digest, folder)
+    value = {"lab": lab_name, "period": period, "round": inspection.drawn.round.number, "inspector": inspector, "finding": finding}
+    report([*lines, "", said], value | {"compare": lines})
 
 
 def _check_claim(inspection: Inspection, opening: Opening, path: Path | None, folder: Path) -> None:
@@ -239,14 +240,15 @@ def inspect_refuse(
     """For the inspector: record that no opening came by the deadline."""
     terms = _load_agreement(agreement_path)
     key = load_key(key_path, passphrase_file)
-    _record(drawn_by_log(terms, lab_name, period, round_source, log_source, log_memory), inspector, key, None, (), None, folder)
+    drawn = drawn_by_log(terms, lab_name, period, round_source, log_source, log_memory)
+    out(_record(drawn, inspector, key, None, (), None, folder))
 
 
 def _record(
     inspection: Inspection, inspector: str, key: Any, opening: bytes | None, failures: tuple[str, ...], heads: bytes | None,
     folder: Path,
-) -> None:  # fmt: skip
-    """Write record and log entry. Refuses where the log holds another record of this inspection by this inspector."""
+) -> str:  # fmt: skip
+    """Write record and log entry; returns what to say. Refuses where the log holds another record of this inspection by this inspector."""
     from claims.entries import InspectionEntry, PublishedEntries, encode_entry
     from claims.files import write_once
     from claims.inspect_record import make_record, record_entry
@@ -266,7 +268,7 @@ def _record(
     stem = f"{inspector}-{record.lab}-{record.period}"
     write_once(folder / f"{stem}.record", record.encode())
     write_once(folder / f"{stem}.entry", encode_entry(entry))
-    out(f"{record.outcome}: {folder / stem}.record and .entry written; publish them: standstill log append LOG {folder / stem}.entry")
+    return f"{record.outcome}: {folder / stem}.record and .entry written; publish them: standstill log append LOG {folder / stem}.entry"
 
 
 COMMANDS = (inspect_open, inspect_check, inspect_refuse)

@@ -77,6 +77,13 @@ freeze = "1e22 FLOP"
 FULL = world.TEXT.replace("[pause]", REGIME + "\n[pause]").replace('freeze = "5e22 FLOP"\n', LATER) + EXTRA
 
 
+def test_no_more_cosignatures_are_asked_for_than_a_head_can_have() -> None:
+    """A head has at most 100 signature lines, of which two are the log's."""
+    for count, words in (("99", "99 is not between 1 and 98"), ("98", "98 must cosign")):
+        with pytest.raises(AgreementError, match=words):
+            parse_agreement(FULL.replace("cosignatures = 2", f"cosignatures = {count}"))
+
+
 def test_every_field_is_read_and_decoded() -> None:
     terms = parse_agreement(FULL)
     assert terms.log == ag.LogTerms("log.example/standstill", "gamma", bytes.fromhex(world.public(50)[8:]), 2)
