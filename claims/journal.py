@@ -234,7 +234,7 @@ class Journal:
 
 def _refusal(path: Path, error: Exception) -> JournalError:
     what, hint = sqlite_trouble(path, error, REBUILD)
-    return (JournalMissing if hint == REBUILD else JournalError)(f"journal {what}", hint)
+    return (JournalMissing if hint == REBUILD else JournalError)(what, hint)
 
 
 def _make(path: Path, public: bytes) -> None:

@@ -49,7 +49,7 @@ def signing(
     public, who = signer(store, agreement, meter)
     seen = partial(_has_signed, store, agreement, meter)
     with signing_alone(public, who, state, (lambda: False) if anew else seen) as journal:
-        _compare(journal, store)
+        _compare(journal, store, agreement)
         if log is not None:
             compare_log(store, agreement, log)
         _follow(journal, store, agreement, meter)
@@ -141,10 +141,16 @@ def _follow(journal: Journal, store: Store, agreement: Agreement, meter: str | N
         journal.add(statement)
 
 
-def _compare(journal: Journal, store: Store) -> None:
+def _compare(journal: Journal, store: Store, agreement: Agreement) -> None:
+    """Raise StoreBehind where the store lacks what the key signed, under this agreement or another one that the store knows."""
+    known = {agreement.digest: True}
     for statement in journal.statements():
         kind, *names = statement.subject.split(" ")
         if kind not in _LOOK or names[0] != store.lab:
+            continue
+        if statement.agreement not in known:  # another treaty of the same key has a store of its own
+            known[statement.agreement] = store.knows_agreement(statement.agreement)
+        if not known[statement.agreement]:
             continue
         found = _LOOK[kind](store, statement, names)
         if found is None or found.digest != statement.digest:

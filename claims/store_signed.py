@@ -14,6 +14,11 @@ __all__ = ["SignedStore"]
 class SignedStore(StoreFile):
     """The part of a store that looks at signatures across periods."""
 
+    def knows_agreement(self, agreement: bytes) -> bool:
+        """Whether anything in the store was signed under an agreement."""
+        tables = ("epoch_seals", "ledgers", "epoch_heads", "claims")
+        return any(self._query(f"SELECT 1 FROM {table} WHERE agreement = ? LIMIT 1", agreement) for table in tables)
+
     def keep_claim(self, kept: KeptClaim) -> None:
         """Keep a period's finished claim, once; the same again changes nothing."""
         known = self.kept_claim(kept.period)

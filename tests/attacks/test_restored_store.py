@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import secrets
 import shutil
 import sqlite3
@@ -27,9 +28,9 @@ import claims.prove
 from claims.agreement_file import load_agreement
 from claims.claim import Claim, MeterHead, sign_claim
 from claims.cli import cli
-from claims.entries import decode_entry, unsigned_bytes
+from claims.entries import InspectionEntry, decode_entry, unsigned_bytes
 from claims.errors import ClaimRejected, ClaimsError
-from claims.journal import Journal, JournalError, Statement, default_state
+from claims.journal import Journal, JournalError, Statement, default_state, of_entry
 from claims.keys import load_key_file, public_bytes
 from claims.prove import Made
 from claims.store import Store
@@ -191,6 +192,21 @@ def test_with_the_log_at_hand_a_fresh_machine_notices(site: Site, tmp_path: Path
     site.run(*METER, 2, "--log", log)
 
 
+def test_two_treaties_with_the_same_keys_have_stores_of_their_own(site: Site) -> None:
+    site.run(*METER, 1)
+    text = (site.path / "agreement.toml").read_text()
+    head = re.search(r'opening_head = ".*"', text)
+    opening = site.run("lab", "init", "alpha", "-s", "second.store").strip()
+    (site.path / "second.toml").write_text(text.replace('name = "logged"', 'name = "second"').replace(head[0] if head else "", opening))
+    second = [{"alpha.store": "second.store", "agreement.toml": "second.toml"}.get(str(word), word) for word in METER]
+    site.run(*second, 2)
+    site.run(*METER, 2)
+    shutil.copy(site.path / "second.store", site.path / "old.store")
+    site.run(*second, 3)
+    shutil.move(site.path / "old.store", site.path / "second.store")
+    assert BEHIND in site.run(*second, 3, code=2)
+
+
 # ---- the journal -----------------------------------------------------------------------------------------------------
 
 
@@ -285,6 +301,30 @@ def test_a_journal_is_compact_appends_only_and_refuses_a_second_statement(tmp_pa
     for text in ("UPDATE signed SET digest = zeroblob(32)", "DELETE FROM signed"):
         with pytest.raises(sqlite3.IntegrityError, match="stays signed"):
             db.execute(text)
+
+
+def test_an_inspector_contradicts_itself_in_no_record(tmp_path: Path) -> None:
+    entry = InspectionEntry(bytes(32), "beta", "alpha", 0, 2**63 + 5, 1, b"r" * 32)
+    with Journal.opened(tmp_path, bytes(32), "beta", seen=False) as journal:
+        journal.add(of_entry(entry))
+    for other in (dataclasses.replace(entry, outcome=2), dataclasses.replace(entry, record=bytes(32))):
+        with pytest.raises(JournalError, match="has signed a record of this inspection"):
+            with Journal.opened(tmp_path, bytes(32), "beta", seen=True) as journal:
+                journal.add(of_entry(entry))
+                journal.add(of_entry(dataclasses.replace(entry, round=7)))
+                journal.add(of_entry(other))
+    with Journal.opened(tmp_path, bytes(32), "beta", seen=True) as journal:
+        assert len(journal.statements()) == 1, "a batch that is refused leaves nothing"
+
+
+def test_a_full_disk_under_the_journal_is_called_that(tmp_path: Path) -> None:
+    many = [Statement(bytes(32), "epoch-root alpha hall-1", number, os.urandom(32)) for number in range(5000)]
+    with pytest.raises(JournalError, match="no space is left on the disk of .*journal; free some"):
+        with Journal.opened(tmp_path, bytes(32), "x", seen=False) as journal:
+            journal._db.execute("PRAGMA max_page_count = 8")
+            journal.extend(many)
+    with Journal.opened(tmp_path, bytes(32), "x", seen=True) as journal:
+        journal.extend(many)
 
 
 # ---- claims --------------------------------------------------------------------------------------------------------
