@@ -49,12 +49,12 @@ def test_a_jump_is_refused_before_anything_is_written(log: Path) -> None:
 
 def test_one_who_was_away_sees_the_time_by_the_others(log: Path) -> None:
     sign(log, "alpha", NOW)
-    for day in range(1, 31):
+    for day in range(1, 10):
         with LogWriter.open(log, logs.LOG) as writer:
             writer.append([logs.entry(day)], NOW + day * DAY)
         sign(log, "beta", NOW + day * DAY)
         sign(log, "gamma", NOW + day * DAY)
-    assert sign(log, "alpha", NOW + 30 * DAY + 5)["alpha"] == NOW + 30 * DAY + 5
+    assert sign(log, "alpha", NOW + 9 * DAY + 5)["alpha"] == NOW + 9 * DAY + 5
 
 
 def test_no_minority_sets_the_time(log: Path) -> None:
