@@ -75,6 +75,13 @@ class _DryRun(Exception):
     """Rolls a transaction back."""
 
 
+def _lines(store: Store, report: Charged) -> list[str]:
+    """The report, and the checkpoints that it names and that nothing notes."""
+    from claims.importers import unknown_text
+
+    return [*report.lines(), *unknown_text(store, report.periods)]
+
+
 def _carry_out(store_path: Path, dry_run: bool, work: Callable[[Store], Charged]) -> None:
     """Import and print the report; a dry run is rolled back."""
     from claims.store import Store
@@ -82,10 +89,10 @@ def _carry_out(store_path: Path, dry_run: bool, work: Callable[[Store], Charged]
     lines: list[str] = []
     with Store.open(store_path) as store, contextlib.suppress(_DryRun):
         if not dry_run:
-            lines += work(store).lines()  # files are read before its transaction begins: nobody waits for them
+            lines += _lines(store, work(store))  # files are read before its transaction begins: nobody waits for them
         else:
             with store.transaction():
-                lines += [*work(store).lines(), "dry run: nothing was imported"]
+                lines += [*_lines(store, work(store)), "dry run: nothing was imported"]
                 raise _DryRun
     out("\n".join(lines))
 

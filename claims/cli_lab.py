@@ -207,17 +207,18 @@ def import_readings(path: Path, store_path: Path, agreement_path: Path, skip_out
     meter,start,stop,checkpoint,chips
     hall-a,2026-03-01T00:00:00Z,2026-03-01T06:00:00Z,llm/step1000,64
     """
-    from claims.importers import import_usage
+    from claims.importers import import_usage, unknown_text
 
     with _store(store_path) as store:
         report = import_usage(store, _load_agreement(agreement_path), path, skip_outside=skip_outside)
+        unknown = unknown_text(store, report.periods)
     seconds = sum(report.chip_ms.values()) // 1000
     out(f"{report.rows} rows, {seconds} chip-seconds on {len(report.chip_ms)} meters, periods {sorted(report.periods)}")
     out(f"of these unattributed: {report.unattributed_ms // 1000} chip-seconds; rows left out: {report.skipped}")
     for first, again in report.repeats[:10]:
         out(f"line {again} is the row of line {first} again, and is charged again")
-    if report.unknown:
-        out(f"checkpoints not noted yet: {', '.join(report.unknown[:20])}{', ...' if len(report.unknown) > 20 else ''}")
+    for line in unknown:
+        out(line)
 
 
 @import_group.command("checkpoints")

@@ -45,6 +45,7 @@ __all__ = [
     "read_bytes",
     "read_rows",
     "split_interval",
+    "unknown_text",
 ]
 
 MAX_FILE = 1 << 30
@@ -87,8 +88,6 @@ class ImportReport:
     skipped: int = 0
     repeats: list[tuple[int, int]] = field(default_factory=list)
     """Lines of rows that stand twice, the first and the second; both are charged."""
-    unknown: list[str] = field(default_factory=list)
-    """Checkpoints that work is booked to and that are not noted yet."""
 
 
 @dataclass
@@ -389,7 +388,6 @@ def import_usage(store: Store, agreement: Agreement, path: str | Path, *, skip_o
             raise ImportRefused(source, again, f"this row is that of line {first} again, and {why}", "delete one of the two") from None
         for (period, name), usage in batches.items():
             store.add_usage(period, name, usage)
-        report.unknown = not_noted(store, report.periods)
         check_table(store, agreement, report.periods)
     return report
 
@@ -398,6 +396,13 @@ def not_noted(store: Store, periods: Iterable[int]) -> list[str]:
     """Names that work of these periods is booked to and that are not noted, for any period."""
     tags = {tag for period in periods for tag in store.tags_in_use(period)}
     return sorted(store.name(tag) for tag in tags if store.noted(tag) is None)
+
+
+def unknown_text(store: Store, periods: Iterable[int]) -> list[str]:
+    """A line for people about :func:`not_noted`, or none."""
+    names = not_noted(store, periods)
+    more = f", and {len(names) - 20} more" if len(names) > 20 else ""
+    return [f"checkpoints not noted yet: {', '.join(names[:20])}{more}"] if names else []
 
 
 def _outside(row: Row, agreement: Agreement) -> bool:

@@ -11,7 +11,7 @@ from rig import METER, Rig, steadily
 from claims.epochs import publish_epoch
 from claims.lineage import note_checkpoint
 from claims.meter import SoftwareMeter
-from claims.records import Draft
+from claims.records import UNATTRIBUTED, Draft
 from claims.registry import NO_WEIGHTS, close_period
 from claims.witness import period_figures
 
@@ -38,3 +38,18 @@ def test_collected_epochs_make_a_period(tmp_path: Path) -> None:
     # the second chip's job is seen from 160 s on, so it is charged from 150 s
     assert (figures.unattributed, figures.total) == (90 * PEAK, (240 + 90) * PEAK)
     assert [item.chip_ms for item in rig.store.usage(0, METER) if item.tag == rig.store.tag("llm")] == [60_000] * 4
+
+
+def test_what_comes_after_its_checkpoint_is_unattributed(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.store.tag("llm")
+    with Exporter([Gpu("g1", "0.5", 99, jobs=("llm",))]) as exporter:
+        rig.watch([exporter])
+        rig.run()
+        for epoch in range(3):
+            steadily(rig, exporter, EPOCH if epoch else EPOCH + 30)
+            if epoch == 0:
+                note_checkpoint(rig.store, rig.agreement, Draft("llm", "CHECKPOINT", (), None, 1, 0, NO_WEIGHTS))
+    used = rig.store.usage(0, METER)
+    assert [item.epoch for item in used if item.tag == rig.store.tag("llm")] == [0, 1]
+    assert sum(item.chip_ms for item in used if item.epoch == 2 and item.tag == UNATTRIBUTED) == 60_000
