@@ -104,9 +104,10 @@ def read_log(source: Path, agreement: Agreement, paths: set[str], amended: Seque
         view = open_log(FolderSource(source, "log"), trust)
     except ClaimsError as error:
         return LogFiles(agreement, None, error.what, None, path)
-    heads = _heads(source, paths, view.size, _dating(source, view, (agreement, *amended)))
-    total = sum(map(len, heads)) + sum(map(len, view.entries)) + 2 * len(view.entries) + 6 * len(heads) + 64
-    bundle = encode_bundle(heads, view.entries) if total <= MAX_BUNDLE else None
+    heads = _heads(source, paths, view.newest.head.size, _dating(source, view, (agreement, *amended)))
+    entries = view.entries + view.tail
+    total = sum(map(len, heads)) + sum(map(len, entries)) + 2 * len(entries) + 6 * len(heads) + 64
+    bundle = encode_bundle(heads, entries) if total <= MAX_BUNDLE else None
     problem = "" if bundle is not None else "the log is too long to be checked in a browser"
     return LogFiles(agreement, view, problem, bundle, path)
 

@@ -96,12 +96,12 @@ def _hero(view: View) -> Html:
         ),
         h("p", {"class": "hedge", "id": "hedge", "hidden": True}, "Your browser contradicts what the publisher says:"),
         h("div", {"class": "verdict"}, icon(mark), h("h1", {"id": "headline"}, headline)),
+        _panel(view),
+        h("div", {"id": "alarm", "role": "alert"}),
         h("ul", {"class": "why"}, why) if why else None,
         state_meaning(view),
         _tally(view),
         h("p", {"class": "life"}, view["life"]["text"]) if view["life"]["text"] else None,
-        _panel(view),
-        h("div", {"id": "alarm", "role": "alert"}),
     )
 
 
@@ -134,7 +134,7 @@ def _panel(view: View) -> Html:
             h("strong", {}, "As computed by the publisher"),
             " of this page, ",
             moment(view["computed_at"]),
-            ". Nobody needs to take the publisher\u2019s word: your own browser can check every claim.",
+            ". Your own browser can check every claim.",
         ),
         h(
             "div",
@@ -142,7 +142,7 @@ def _panel(view: View) -> Html:
             h(
                 "button",
                 {"type": "button", "id": "verify-all", "class": "primary"},
-                f"Verify all {claims} in this browser",
+                f"Verify all {claims} in this browser" if claims else "Check this page in this browser",
             ),
             h("button", {"type": "button", "id": "stop", "hidden": True}, "Stop"),
             h(
@@ -270,19 +270,19 @@ def _check_section(view: View) -> Html:
             h(
                 "p",
                 {},
-                "Check a claim that came to you another way: by mail, from a rival, from an archive. It is read in "
-                "this browser and sent nowhere.",
+                "Check a file that came to you another way: by mail, from a rival, from an archive. A claim is verified; an agreement, "
+                "evidence, a decision, a record or a head of the log is recognised and compared. "
+                "It is read in this browser and sent nowhere.",
             ),
             h(
                 "div",
                 {"class": "drop needs-script", "id": "drop", "hidden": True},
-                h("label", {"for": "file"}, "Choose a claim file"),
+                h("label", {"for": "file"}, "Choose a file"),
                 h(
                     "input",
                     {
                         "type": "file",
                         "id": "file",
-                        "accept": ".claim",
                         "multiple": True,
                         "aria-describedby": "drop-hint",
                     },

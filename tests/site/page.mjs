@@ -1,7 +1,8 @@
 // Runs the page's own modules without a browser: node page.mjs SITE-FOLDER. Each line of standard input is a JSON list of cases, each line of output
 // the list of their verdicts.
 //
-// A case: {site: text of site.json, changed: {path: the file that is served for it, or null where none is}, now, shown, checked}. The worker's answers are remembered,
+// A case: {site: text of site.json, changed: {path: the file that is served for it, or null where none is}, now, shown, checked}; with bring: a file's path,
+// the answer is what is found of that file instead. The worker's answers are remembered,
 // so that a proof is verified once however many cases there are.
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
@@ -35,7 +36,7 @@ function ask(request) {
   return Promise.resolve(JSON.parse(remembered.get(key)));
 }
 
-async function judge({ site, changed = {}, now, shown, checked = true }) {
+async function judge({ site, changed = {}, now, shown, checked = true, bring = null }) {
   const fetchBytes = async (path, limit) => {
     const place = Object.hasOwn(changed, path) ? changed[path] : join(folder, path);
     const data = place && read(place);
@@ -47,6 +48,7 @@ async function judge({ site, changed = {}, now, shown, checked = true }) {
   try {
     account = readAccount(JSON.parse(site));
     checker = new Checker(account, { fetchBytes, ask, now: () => now });
+    if (bring) return await checker.bring(read(bring));
     survey = (await checker.material()).survey;
     if (checked) await checker.verifyAll();
   } catch (error) {

@@ -32,6 +32,8 @@ class PageNode:
 
     def verdicts(self, cases: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """The verdict on each case: kind, against, open, stale, own, findings. A case: see page.mjs; changed files are bytes here."""
+        keep = {"bring": self._kept}
+        cases = [{key: keep.get(key, lambda value: value)(value) for key, value in item.items()} for item in cases]
         plain = [item | {"changed": {path: self._kept(data) for path, data in item.get("changed", {}).items()}} for item in cases]
         assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.write(json.dumps(plain) + "\n")

@@ -10,7 +10,7 @@ const AGREEMENT = {
 };
 
 function survey({ agreements, until }) {
-  const items = schedule(AGREEMENT, until).map((item) => ({ ...item, logged: null, logProblem: "", evidence: [], conflicts: [] }));
+  const items = schedule(AGREEMENT, until).map((item) => ({ ...item, logged: null, logProblem: "", asOf: null, hours: null, evidence: [], conflicts: [], inspected: [] }));
   const length = AGREEMENT.epochSeconds * AGREEMENT.epochsPerPeriod;
   return {
     digest: toHex(sha256(agreements[0].agreement)), chain: [{ place: 0, from: 0, log: false }], items,

@@ -233,11 +233,24 @@ export class Checker {
 
   // ---- files that the visitor brings ----
 
-  /** A finding about bytes that the visitor brought, with `about` and `notes`. Never rejects. */
+  /** Sentences: which published file has these very bytes. */
+  async sameAs(bytes) {
+    const digest = digestOf(bytes);
+    const listed = this.account.files.find((file) => file.sha256 === digest);
+    const published = listed ? await this.fetchBytes(listed.path, ROOTS_LIMIT).catch(() => null) : null;
+    return published && equalBytes(published, bytes) ? [`The same file, byte for byte, as ${listed.path} on this page.`] : [];
+  }
+
+  /** A finding about bytes that the visitor brought, with `about` and `notes`; of a file that is no claim, what it is (kinds.js). Never rejects. */
   async bring(bytes) {
     try {
-      const { items } = await this.material();
+      const { items, survey, agreements } = await this.material();
       const about = peek(bytes);
+      if (!about) {
+        const chain = survey.chain.map(({ place }) => agreements[place].agreement);
+        const { recognised } = await this.ask({ file: { data: bytes, chain } });
+        if (recognised) return { ...recognised, lines: [...recognised.lines, ...(await this.sameAs(bytes))] };
+      }
       const name = about && nameOf(about);
       const item = (name && items.get(name)) || null;
       const row = name ? this.account.rows.get(name) : undefined;

@@ -47,9 +47,9 @@ export function countedDecisions(agreement, files, log) {
   return log ? loggedDecisions(agreement, log) : [];
 }
 
-function loggedDecisions(agreement, { entries, dateOf, shownTo }) {
+function loggedDecisions(agreement, { entries, dateOf, inUse }) {
   const found = new Map();
-  entries.slice(0, shownTo(null)).forEach((data, index) => {
+  entries.slice(0, inUse(null).size).forEach((data, index) => {
     const entry = decodeEntry(data);
     if (!entry || entry.kind !== DECISION || !equalBytes(entry.agreement, agreement.digest)) return;
     const { decision, effective } = entry;

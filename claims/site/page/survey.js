@@ -8,7 +8,7 @@ import { conviction } from "./evidence.js";
 import { schedule } from "./schedule.js";
 import { decodeAgreement, firstPeriod } from "./verifier/agreement.js";
 import { equalBytes, toHex } from "./verifier/bytes.js";
-import { ASSENT, CLAIM, DECISION, EPOCH, countsUnder, decodeEntry, identityOf } from "./verifier/entries.js";
+import { ASSENT, CLAIM, DECISION, EPOCH, INSPECTION, countsUnder, decodeEntry, identityOf } from "./verifier/entries.js";
 import { Rejected } from "./verifier/errors.js";
 import { openLog } from "./verifier/log.js";
 import { decodeSignatures, missingSignatures } from "./verifier/signatures.js";
@@ -24,14 +24,16 @@ const MAX_CHAIN = 64;
  *     unsigned, gaps      parties whose assent is missing; why periods before the present agreement cannot be judged
  *     lifted              spans in which the pause was lifted under the present agreement
  *     items               one for each lab and begun period (schedule.js), with
- *                         logged {claim, roots (hex), time} or null, logProblem (text), and evidence, conflicts: sentences against the lab
+ *                         logged {claim, roots (hex), time} or null, logProblem (text), asOf (date of the head in use, or null), hours {ended, late,
+ *                         allowed (or null)}, and sentences: evidence, conflicts (against the lab), inspected (findings that the log has)
  *     breaches            by others than a lab in a period
- *     log                 null, or {problem}
+ *     log                 null, or {problem, size, date (of the head in use), newest (entries here that the log signed), shown (size of the largest head that
+ *                         it signed), cosign (agreed time for cosigning, seconds, or null)}
  */
 export function survey({ agreements, decisions, evidence, log, until }) {
   const chain = chainOf(agreements);
   const books = chain.map((item) => ({ ...item, log: logOf(item.terms, log) }));
-  for (const book of books) book.index = indexOf(book);
+  for (const book of books) Object.assign(book, indexOf(book));
   const [current] = books;
   const convicted = evidence.map((data) => books.map(({ terms }) => conviction(data, terms)).find(Boolean)).filter(Boolean);
   let before = Infinity;
@@ -40,7 +42,7 @@ export function survey({ agreements, decisions, evidence, log, until }) {
     book.spans = liftedSpans(countedDecisions(terms, decisions, book.log.opened));
     const wanted = partiesLeft(book).length ? [] : schedule(terms, until, { before, spans: book.spans });
     before = Math.min(before, firstPeriod(terms));
-    return wanted.map((item) => ({ ...item, ...inTheLog(book, item), ...against(book, item, convicted) }));
+    return wanted.map((item) => ({ ...item, ...inTheLog(book, item, until), ...against(book, item, convicted) }));
   });
   const length = current.terms.epochSeconds * current.terms.epochsPerPeriod;
   return {
@@ -53,7 +55,7 @@ export function survey({ agreements, decisions, evidence, log, until }) {
     lifted: current.spans,
     items,
     breaches: convicted.filter((item) => !item.lab).map((item) => item.text),
-    log: current.terms.log ? { problem: current.log.problem } : null,
+    log: current.terms.log ? logLine(current) : null,
   };
 }
 
@@ -124,35 +126,73 @@ function logOf(terms, log) {
   }
 }
 
-/** Entries of this agreement by what there may be one of: a map of lists; signatures are verified when they are asked for. */
+/**
+ * {index, findings}: entries of this agreement by what there may be one of, a map of lists; and failures and refusals by inspectors, by LAB-PERIOD. Signatures are
+ * verified when they are asked for.
+ */
 function indexOf({ terms, log }) {
-  const index = new Map();
-  if (!log.opened) return index;
-  log.opened.entries.forEach((data, at) => {
-    const entry = decodeEntry(data);
-    if (!entry || entry.kind === DECISION || !equalBytes(entry.agreement, terms.digest)) return;
-    if (!index.has(entry.identity)) index.set(entry.identity, []);
-    index.get(entry.identity).push({ ...entry, at });
-  });
-  return index;
+  const [index, findings] = [new Map(), new Map()];
+  const add = (map, key, value) => map.set(key, [...(map.get(key) ?? []), value]);
+  if (log.opened) {
+    log.opened.entries.forEach((data, at) => {
+      const entry = decodeEntry(data);
+      if (!entry || entry.kind === DECISION || !equalBytes(entry.agreement, terms.digest)) return;
+      add(index, entry.identity, { ...entry, at });
+      if (entry.kind === INSPECTION && terms.inspection && entry.outcome !== "passed") add(findings, `${entry.lab}-${entry.number}`, entry);
+    });
+  }
+  return { index, findings };
 }
+
+const logLine = ({ terms: { deadlines }, log: { opened, problem } }) => ({ problem, newest: opened ? opened.newest : null, shown: opened ? opened.shown : null, cosign: deadlines ? deadlines.cosign : null, ...(opened ? opened.inUse(null) : { size: null, date: null }) });
 
 /** The first entry of an identity that counts, under the heads that a quorum without `lab` has cosigned; or null. */
 function first({ terms, log, index }, identity, lab) {
-  const size = log.opened ? log.opened.shownTo(lab) : 0;
+  const size = log.opened ? log.opened.inUse(lab).size : 0;
   return (index.get(identity) ?? []).find((entry) => entry.at < size && countsUnder(entry, terms)) ?? null;
 }
 
-function inTheLog(book, { lab, period }) {
-  if (!book.log.opened) return { logged: null, logProblem: book.log.problem };
+function inTheLog(book, item, until) {
+  const { opened, problem } = book.log;
+  if (!opened) return { logged: null, logProblem: problem, asOf: null, hours: null };
+  const { lab, period } = item;
+  const { size, date } = opened.inUse(lab);
   const entry = first(book, identityOf(CLAIM, lab, lab, period), lab);
-  const logProblem = book.log.opened.shownTo(lab) ? "" : "No head of the log has enough cosignatures of other parties.";
-  if (!entry) return { logged: null, logProblem };
-  return { logProblem, logged: { claim: toHex(entry.first), roots: toHex(entry.second), time: book.log.opened.dateOf(entry.at, lab) } };
+  return {
+    logged: entry && { claim: toHex(entry.first), roots: toHex(entry.second), time: opened.dateOf(entry.at, lab) },
+    logProblem: size ? "" : "No head of the log has enough cosignatures of other parties.",
+    asOf: date,
+    hours: hoursOf(book, item, until),
+  };
 }
 
-/** {evidence, conflicts}: what speaks against a lab's claim of a period; conflicts are two entries of one identity under any head that the log signed. */
-function against({ terms, index }, { lab, period }, convicted) {
+/**
+ * How many epochs of a period have ended, and of how many nothing here shows that the log had the lab's entry in time: neither a quorum nor any single
+ * cosigner but the lab. `allowed`: more than that many, and the claim is not proven; null: any number. Null without [deadlines].
+ */
+function hoursOf({ terms, log: { opened }, index }, { lab, period }, until) {
+  if (!terms.deadlines) return null;
+  const { epochsPerPeriod, epochSeconds, start, deadlines } = terms;
+  const { size } = opened.inUse(lab);
+  let [ended, late] = [0, 0];
+  for (let epoch = period * epochsPerPeriod; epoch < (period + 1) * epochsPerPeriod; epoch++) {
+    const end = start + (epoch + 1) * epochSeconds;
+    if (end > until) break;
+    ended++;
+    const deadline = end + deadlines.epoch;
+    const entries = (index.get(identityOf(EPOCH, lab, lab, epoch)) ?? []).filter((entry) => entry.at < size);
+    const entry = entries.length > 1 ? entries.find((other) => countsUnder(other, terms)) : entries[0];
+    const times = entry ? [opened.dateOf(entry.at, lab), opened.stampOf(entry.at, lab)] : [];
+    if (!times.some((time) => time !== null && time <= deadline) && (entry || until > deadline)) late++;
+  }
+  return { ended, late, allowed: deadlines.lateEpochs };
+}
+
+/**
+ * {evidence, conflicts, inspected}: what speaks against a lab's claim of a period. Conflicts are two entries of one identity, and `inspected` failures and
+ * refusals that an inspector entered, under any head that the log signed.
+ */
+function against({ terms, index, findings }, { lab, period }, convicted) {
   const mine = convicted.filter((item) => item.lab === lab && item.period === period && item.agreement === terms.digestHex);
   const conflicts = [];
   const last = (period + 1) * terms.epochsPerPeriod;
@@ -160,7 +200,8 @@ function against({ terms, index }, { lab, period }, convicted) {
     if (isTwofold(terms, index.get(identityOf(EPOCH, lab, lab, epoch)))) conflicts.push(`Lab ${lab} published two different entries for epoch ${epoch}.`);
   }
   if (isTwofold(terms, index.get(identityOf(CLAIM, lab, lab, period)))) conflicts.push(`Lab ${lab} published two different claims for period ${period}.`);
-  return { evidence: mine.map((item) => item.text), conflicts };
+  const inspected = (findings.get(`${lab}-${period}`) ?? []).filter((entry) => countsUnder(entry, terms));
+  return { evidence: mine.map((item) => item.text), conflicts, inspected: inspected.map(({ author, outcome }) => `${author} entered in the log that the inspection was ${outcome}.`) };
 }
 
 function isTwofold(terms, entries = []) {

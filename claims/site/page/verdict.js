@@ -10,6 +10,8 @@ import { moment } from "./text.js";
 
 const GOOD = ["proven", "under inspection"];
 const SETTLED = ["proven", "pending", "lifted"];
+const MILDER = { late: ["pending"], missing: ["pending", "late"], proven: ["pending"] };
+const NOT_JUDGED = ["inspection", "evidence", "deadlines"];
 const SLACK = 86400; // seconds by which a visitor's clock may be behind the publisher's
 
 /**
@@ -62,8 +64,10 @@ function stateOf(item, finding, earlier, time) {
   if (finding.verdict === "REJECTED") return "rejected";
   if (item.logProblem) return "pending";
   if (!finding.absent && !item.opening && ["rejected", "missing", "lifted"].includes(earlier)) return "rejected";
-  if (item.due === null || time <= item.due) return "pending";
-  return time <= item.missingAfter ? "late" : "missing";
+  // With a log, only a copy of it that is dated after the deadline can show that nothing came by then.
+  const seen = item.asOf === null ? time : Math.min(time, item.asOf);
+  if (item.due === null || seen <= item.due) return "pending";
+  return seen <= item.missingAfter ? "late" : "missing";
 }
 
 const isOwed = (item, time) => !item.lifted && time > (item.due ?? item.end);
@@ -121,9 +125,10 @@ function aboutRow(row, item, own, finding, answer) {
   if (own === "unknown") return row.state === "lifted" ? noLift(row) : "";
   if (row.state === "lifted") return noLift(row);
   if (row.state === "rejected") {
-    // Inspections are not judged here, and a claim that is not here cannot be: both are said in `undecided`.
-    return own === "proven" && row.check !== "inspection" && row.check !== "evidence" ? `${say(row)}: ${said}, but the claim holds here.` : "";
+    // Inspections and lateness are not judged here, and a claim that is not here cannot be: that is said in `undecided`.
+    return own === "proven" && !NOT_JUDGED.includes(row.check) ? `${say(row)}: ${said}, but the claim holds here.` : "";
   }
+  if (answer !== "yes" && isMilder(row.state, own, item)) return "";
   if (own === "proven") return `${say(row)}: ${said}, but the claim is here and holds.`;
   if (GOOD.includes(row.state)) {
     const words = own === "rejected" ? "the claim fails here" : "this browser did not find the claim to hold";
@@ -133,6 +138,9 @@ function aboutRow(row, item, own, finding, answer) {
   return `${say(row)}: ${said}, but by the agreement and the files here it is ${quoted(own)}${why(item, finding)}.`;
 }
 
+/** Where there is a log, the publisher may know of receipts and dates that leave more open than this browser finds: that is said in `undecided`. */
+const isMilder = (said, own, item) => item.asOf !== null && (MILDER[own] ?? []).includes(said);
+
 const noLift = (row) => `${say(row)}: the publisher says that the pause was lifted then, and shows no decision that counts.`;
 
 /** What this browser cannot decide by itself: sentences, each of which keeps the page from being confirmed. */
@@ -140,9 +148,16 @@ function undecided(account, survey, findings, own, now) {
   const out = [];
   if (account.computedAt > now + SLACK) out.push(`The page says that it was computed ${moment(account.computedAt)}, which by your clock is in the future.`);
   if (survey.log && survey.log.problem) out.push(survey.log.problem);
+  out.push(...newerHead(survey.log, account.computedAt));
+  const items = new Map(survey.items.map((item) => [nameOf(item), item]));
   for (const row of account.rows.values()) {
     const finding = findings.get(nameOf(row));
     const state = own.get(nameOf(row));
+    const item = items.get(nameOf(row));
+    if (item && row.state === "proven" && state === "proven") out.push(...stillOpen(item));
+    if (item && !["unknown", row.state].includes(state) && isMilder(row.state, state, item)) {
+      out.push(`${say(row)}: the publisher says ${quoted(row.state)} (${row.reason.replace(/\.$/, "")}); this browser finds ${quoted(state)}.`);
+    }
     if (row.state === "rejected" && state === "proven") {
       out.push(`${say(row)}: the proof holds here; the publisher rejects the claim for what it does not show (${row.reason.replace(/\.$/, "")}), which this browser has not checked.`);
     } else if (row.state === "rejected" && state !== "rejected" && state !== "unknown") {
@@ -155,6 +170,24 @@ function undecided(account, survey, findings, own, now) {
     out.push("The publisher says that the standstill does not hold, and this browser finds nothing that is missing or rejected.");
   }
   return out;
+}
+
+/** A head that the log signed, newer than the one in use: where it leaves the answer open. */
+function newerHead(log, time) {
+  if (!log || log.shown === null || log.shown <= (log.size ?? 0)) return [];
+  if (log.newest < log.shown) return [`The log signed a newer head, of size ${log.shown}, and what it holds is not here.`];
+  const { cosign, date } = log;
+  return cosign !== null && date !== null && time > date + cosign ? [`The log signed a newer head, of size ${log.shown}, and not enough parties have cosigned it in the agreed time.`] : [];
+}
+
+/** Why a claim whose proof holds is not decided here: what inspectors entered in the log, and hours that came late. */
+function stillOpen(item) {
+  const { hours } = item;
+  const late = hours && hours.allowed !== null && hours.late > hours.allowed;
+  return [
+    ...item.inspected.map((line) => `${say(item)}: ${line} Its record decides, which this browser does not check.`),
+    ...(late ? [`${say(item)}: nothing here shows that ${hours.late} of ${hours.ended} hours were committed in time; ${hours.allowed} may be late.`] : []),
+  ];
 }
 
 /** What has become due since the account was computed and this browser did not find to hold, and the end of the agreement: sentences. */

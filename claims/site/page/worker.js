@@ -1,15 +1,17 @@
 /** The worker in which everything is computed that takes time: one request at a time, one answer for each. */
 
+import { recognise } from "./kinds.js";
 import { survey } from "./survey.js";
 import { sha256, toHex } from "./verifier/bytes.js";
 import { decodeClaim } from "./verifier/claim.js";
 import { Rejected } from "./verifier/errors.js";
 import { verifyClaim } from "./verifier/index.js";
 
-/** {survey} or {finding}, or {unread: reason} where the request cannot be answered. */
+/** {survey}, {finding} or {recognised}, or {unread: reason} where the request cannot be answered. */
 export function answer(request) {
   try {
     if (request.survey) return { survey: survey(request.survey) };
+    if (request.file) return { recognised: recognise(request.file.data, request.file.chain) };
     return { finding: findingOf(request.claim) };
   } catch (error) {
     if (error instanceof Rejected) return { unread: error.message };

@@ -99,30 +99,66 @@ function decodeBundle(data) {
 }
 
 /**
- * A log as a whole, under one agreement: {entries, dateOf, shownTo, size, time}. Rejected("log"): not the log.
+ * A log as a whole, under one agreement: {entries, newest, shown, inUse, dateOf, stampOf}. Rejected("log"): not the log.
  *
- * `entries`: those under the largest head that the log signed, whoever cosigned it. `shownTo(name)`: how many of them a quorum without
- * the operator and `name` has cosigned; 0 where none has. `dateOf(index, name)`: the least, over the heads that contain the entry, of the time
- * by which such a quorum had cosigned it; null where nothing dates it.
+ * `entries`: those under the largest head that the log signed, whoever cosigned it; its size is `newest`; `shown`: the size of
+ * the largest head, whether its entries are here or not. In the others `name` is a party whose
+ * own cosignatures do not count, or null. `inUse(name)`: {size, date} of the largest head that a quorum without the operator has cosigned, and the time at which
+ * the last of that quorum had; {size: 0, date: null} where there is none. `dateOf(index, name)`: the least, over the heads that contain the entry, of the
+ * time by which such a quorum had cosigned it; `stampOf(index, name)`: by which anyone but the operator had; null where nothing dates it. Unix seconds.
  */
 export function openLog(agreement, log) {
   const given = log instanceof Uint8Array ? decodeBundle(log) : asGiven(log);
   const bySize = new Map();
-  for (const { size, times } of openHeads(given, agreement, null).filter((head) => head.size <= given.entries.length)) {
+  const opened = openHeads(given, agreement, null);
+  for (const { size, times } of opened.filter((head) => head.size <= given.entries.length)) {
     const known = bySize.get(size) ?? new Map();
     for (const [name, time] of times) known.set(name, Math.min(time, known.get(name) ?? time));
     bySize.set(size, known);
   }
-  const quorumTime = (times, name) => {
-    const ordered = [...times].filter(([who]) => who !== name).map(([, time]) => time).sort((a, b) => a - b);
-    return ordered[agreement.log.cosignatures - 1] ?? null;
+  const heads = [...bySize].sort(([a], [b]) => a - b);
+  const newest = heads.length ? heads[heads.length - 1][0] : 0;
+  const views = new Map(); // name to a view of the heads without that party
+  const without = (name) => {
+    if (!views.has(name)) views.set(name, viewOf(heads, name, agreement.log.cosignatures));
+    return views.get(name);
   };
-  const least = (name, above) => {
-    const times = [...bySize].filter(([size]) => size > above).map(([, times]) => quorumTime(times, name)).filter((time) => time !== null);
-    return times.length ? Math.min(...times) : null;
+  return {
+    entries: given.entries.slice(0, newest),
+    newest,
+    shown: Math.max(...opened.map((head) => head.size)),
+    inUse: (name) => without(name).inUse,
+    dateOf: (index, name) => leastAbove(without(name).quorum, index),
+    stampOf: (index, name) => leastAbove(without(name).single, index),
   };
-  const shownTo = (name) => Math.max(0, ...[...bySize].filter(([, times]) => quorumTime(times, name) !== null).map(([size]) => size));
-  return { entries: given.entries.slice(0, Math.max(0, ...bySize.keys())), dateOf: (index, name) => least(name, index), shownTo };
+}
+
+/** {inUse, quorum, single}: the head in use, and for each size, ascending, the least time of that head or a larger one: [[size, time]]. */
+function viewOf(heads, name, quorum) {
+  const ordered = heads.map(([size, times]) => [size, [...times].filter(([who]) => who !== name).map(([, time]) => time).sort((a, b) => a - b)]);
+  const whole = ordered.filter(([, times]) => times.length >= quorum);
+  const [size, times] = whole.length ? whole[whole.length - 1] : [0, []];
+  const least = (list, at) => {
+    const out = list.map(([number, stamps]) => [number, stamps[at]]);
+    for (let i = out.length - 2; i >= 0; i--) out[i][1] = Math.min(out[i][1], out[i + 1][1]);
+    return out;
+  };
+  return {
+    inUse: { size, date: whole.length ? times[times.length - quorum] : null },
+    quorum: least(whole, quorum - 1),
+    single: least(ordered.filter(([, stamps]) => stamps.length > 0), 0),
+  };
+}
+
+/** The least time of the heads that are larger than `index`, or null. */
+function leastAbove(list, index) {
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (list[middle][0] > index) high = middle;
+    else low = middle + 1;
+  }
+  return low < list.length ? list[low][1] : null;
 }
 
 /** The entries under the largest head that has its quorum without the operator and the lab itself. */

@@ -1,0 +1,81 @@
+"""Files that a visitor brings to the page: every published kind is recognised, and what can be checked is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from claims.agreement import canonical_bytes, decode_agreement
+from claims.entries import ClaimEntry, encode_entry, sign_entry
+from claims.evidence import TwoEntries
+from tests.claims.lab_fixtures import LAB_KEY
+from tests.site.page_node import PageNode, needs_node
+from tests.site.vector_site import VECTORS, vector_entries, write_log, write_vector_site
+
+pytestmark = needs_node
+AGREEMENT = (VECTORS / "agreement.bin").read_bytes()
+TERMS = decode_agreement(AGREEMENT)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PageNode, dict[str, Any]]]:
+    folder = tmp_path_factory.mktemp("page") / "site"
+    view = write_vector_site(folder)
+    page = PageNode(folder)
+    yield page, view
+    page.close()
+
+
+def claim_entry(claim: bytes) -> bytes:
+    return encode_entry(sign_entry(LAB_KEY, ClaimEntry(TERMS.digest, "alpha", 0, claim, bytes(32))))
+
+
+def kinds(folder: Path) -> dict[str, tuple[bytes, str, str]]:
+    """Name to bytes, whether it is good, and words of the answer."""
+    two = TwoEntries.of(claim_entry(bytes(32)), claim_entry(b"\1" * 32)).encode()
+    same = TwoEntries.of(claim_entry(bytes(32)), claim_entry(bytes(32))).encode()
+    sigs = (VECTORS / "agreement.sigs").read_bytes()
+    head = (write_log(folder) / "checkpoint").read_bytes()
+    lines = {"author": "beta", "lab": "alpha", "period": 0, "outcome": "passed"}
+    return {
+        "the agreement": (AGREEMENT, "ok", TERMS.digest.hex()),
+        "another agreement": (canonical_bytes(replace(TERMS, name="other")), "bad", "Another agreement"),
+        "a damaged agreement": (AGREEMENT[:-1], "bad", "damaged"),
+        "text of an agreement": (b'format = "standstill-agreement/3"\n', "none", "standstill agreement digest"),
+        "its signatures": (sigs, "ok", "by all parties"),
+        "damaged signatures": (sigs.replace(b'"signature": "', b'"signature": "0', 1), "bad", "damaged"),
+        "roots": ((VECTORS / "alpha-0.roots").read_bytes(), "none", "byte for byte, as files/claims/alpha-0.roots"),
+        "a log": ((VECTORS / "log.bundle").read_bytes(), "none", "The log"),
+        "an entry": (vector_entries()[0], "ok", "A log entry by alpha"),
+        "an entry by nobody": (vector_entries()[0][:-1] + b"\xff", "bad", "does not count"),
+        "a head": (head, "ok", "Cosigned by beta"),
+        "a spoilt head": (head.replace(b"\n\xe2\x80\x94 ", b"\n\xe2\x80\x94 x", 1), "bad", "damaged"),
+        "evidence": (two, "bad", "two different claims for period 0"),
+        "no evidence": (same, "none", "shows nothing"),
+        "a record": (json.dumps({"format": "standstill-inspection-record/2", **lines}).encode(), "none", "beta inspected lab alpha"),
+        "a decision": (b'{"format": "standstill-decision/1"}', "bad", "does not count"),
+        "a receipt": (b'{"format": "standstill-receipt/1"}', "none", "receipt"),
+        "a round": (b'{"round": 5, "signature": "00"}', "none", "Round 5"),
+        "a key": (b"-----BEGIN PRIVATE KEY-----\n", "bad", "Do not publish"),
+    }
+
+
+def test_every_published_kind_is_recognised(site: tuple[PageNode, dict[str, Any]], tmp_path: Path) -> None:
+    page, view = site
+    given = kinds(tmp_path)
+    case = {"site": json.dumps(view), "now": view["computed_at"]}
+    answers = page.verdicts([case | {"bring": data} for data, _, _ in given.values()])
+    for (name, (_, kind, words)), found in zip(given.items(), answers, strict=True):
+        assert found["kind"] == kind and words in " ".join([found["title"], *found["lines"]]), (name, found)
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[" * 9999, b"\xff" * 99, b"hello", b"standstill-claim"])
+def test_other_bytes_are_no_claim(site: tuple[PageNode, dict[str, Any]], data: bytes) -> None:
+    page, view = site
+    (found,) = page.verdicts([{"site": json.dumps(view), "now": view["computed_at"], "bring": data}])
+    assert found["verdict"] == "REJECTED" and found["check"] == "format"
