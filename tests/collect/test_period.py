@@ -52,4 +52,6 @@ def test_what_comes_after_its_checkpoint_is_unattributed(tmp_path: Path) -> None
                 note_checkpoint(rig.store, rig.agreement, Draft("llm", "CHECKPOINT", (), None, 1, 0, NO_WEIGHTS))
     used = rig.store.usage(0, METER)
     assert [item.epoch for item in used if item.tag == rig.store.tag("llm")] == [0, 1]
-    assert sum(item.chip_ms for item in used if item.epoch == 2 and item.tag == UNATTRIBUTED) == 60_000
+    assert [(item.epoch, item.chip_ms) for item in used if item.tag == UNATTRIBUTED] == [(0, 60_000), (1, 60_000), (2, 120_000)], (
+        "the meter's second chip is not seen, and charged throughout"
+    )
