@@ -15,6 +15,7 @@ The log itself only orders bytes; :class:`PublishedEntries` says what they mean 
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -399,6 +400,12 @@ class PublishedEntries:
         if found is None:
             found = PublishedEntries(agreement, [(index, encode_entry(entry)) for index, entry in self.others], self._counted)
             self._under[agreement.digest] = found
+        return found
+
+    def counting(self, counted: int) -> PublishedEntries:
+        """The same entries, of which only those before this index count for their author."""
+        found = copy.copy(self)
+        found._counted, found._under = counted, {self.agreement.digest: found}
         return found
 
     def counts(self, index: int) -> bool:

@@ -20,6 +20,8 @@ __all__ = ["Committed", "Inspected", "Inspections", "count_inspections"]
 
 Committed = Callable[[int, str], int | None]
 """Log index and party to the Unix time by which a quorum without that party and the operator had seen the entry, or None."""
+_LAST = 2**63
+"""Past every round: stands in where no date says which one draws."""
 FINDINGS = {"passed": "it passed", "failed": "an inspection of it failed", "refused": "the lab did not open what was drawn"}
 
 
@@ -41,8 +43,8 @@ class Inspected:
 
 
     def unread(self) -> str:
-        """What it says, and that only its record can tell whether it counts."""
-        return f"{self.inspector} recorded that {FINDINGS[self.outcome]}; the record ({self.record.hex()}) is not here, and decides"
+        """What it says, and what alone can tell whether it counts."""
+        return f"{self.inspector} recorded that {FINDINGS[self.outcome]}; {self.why}"
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Inspections:
 
 def count_inspections(
     agreement: Agreement, published: PublishedEntries, committed: Committed, claim: Claim, claim_index: int,
-    record: Callable[[bytes], bytes | None], now: int, voided: Collection[Identity] = (),
+    record: Callable[[bytes], bytes | None], now: int, voided: Collection[Identity] = (), seen: Committed | None = None,
 ) -> Inspections:  # fmt: skip
     """Judge the inspections of a claim that is proven otherwise.
 
@@ -73,6 +75,7 @@ def count_inspections(
         claim_index: of the claim's entry in the log.
         record: SHA-256 of a record file to its bytes, or None where it is not at hand.
         now: Unix seconds.
+        seen: dates by any one signer's word, for entries under a newer head that lacks its quorum: they count only against the lab.
         voided: inspections of which evidence shows that their author contradicted itself.
     """
     from claims.beacon import RoundRejected, round_after, time_of_round
@@ -89,13 +92,16 @@ def count_inspections(
             number = round_after(settled(agreement, claim.period, max(moments)) + terms.margin)
         except RoundRejected:
             undated = "its commitments are dated after the last round that there is to draw from"
+    judge = _Judge(
+        agreement, committed, record, _LAST if number is None else number, heads_digest(claim.meters, claim.head_after),
+        {*voided, *(conflict.first.identity for conflict in published.conflicts)}, published, seen or (lambda index, party: None),
+    )  # fmt: skip
     if number is None:
+        failed = [judge.entry(item, index) for item, index in found if OUTCOMES[item.outcome] == "failed"]
+        if accusing := [item for item in failed if item.counts]:
+            return Inspections("failed", f"{accusing[0].inspector} recorded that {FINDINGS['failed']}", tuple(failed))
         entries = tuple(_unjudged(item, index, undated) for item, index in found)
         return Inspections("waiting", undated, entries)
-    judge = _Judge(
-        agreement, committed, record, number, heads_digest(claim.meters, claim.head_after),
-        {*voided, *(conflict.first.identity for conflict in published.conflicts)},
-    )  # fmt: skip
     entries = tuple(judge.entry(item, index) for item, index in found)
     for item in entries:
         if item.counts and item.outcome != "passed":
@@ -151,6 +157,8 @@ class _Judge:
     number: int
     heads: bytes
     voided: Collection[Identity]
+    published: PublishedEntries
+    seen: Committed
 
     def entry(self, item: InspectionEntry, index: int) -> Inspected:
         base = _unjudged(item, index, "")
@@ -159,7 +167,9 @@ class _Judge:
             return replace(base, why=why)
         data = self.record(item.record)
         if data is None:
-            return replace(base, counts=None, why="its record is not here")
+            return replace(base, counts=None, why=f"the record ({item.record.hex()}) is not here, and decides")
+        if base.outcome == "refused" and self._moment(item, index) is None:
+            return replace(base, counts=None, why="this copy of the log does not say when, and that decides")
         why = self._unsound(item, data)
         if not why and base.outcome == "passed" and item.identity in self.voided:
             why = f"{item.author} signed another version of {item.title}: its pass does not count"
@@ -176,11 +186,19 @@ class _Judge:
         outcome, deadlines = OUTCOMES[item.outcome], self.agreement.deadlines
         if item.round > self.number or (item.round < self.number and outcome == "passed"):
             return f"of round {item.round}, and {self.number} is the one to draw from"
+        if outcome == "passed" and not self.published.counts(index):
+            return "the head that has it lacks its cosignatures"
         if outcome == "refused":
-            moment = self.committed(index, item.lab)
-            if deadlines is None or moment is None or moment <= time_of_round(item.round) + deadlines.opening:
+            moment = self._moment(item, index)
+            undated = moment is None and not self.published.counts(index)
+            if deadlines is None or not undated and (moment is None or moment <= time_of_round(item.round) + deadlines.opening):
                 return "refused before the opening was due"
         return ""
+
+    def _moment(self, item: InspectionEntry, index: int) -> int | None:
+        """When the log had an entry: by a quorum's word, or, under a newer head, by any one's."""
+        moment = self.committed(index, item.lab)
+        return self.seen(index, item.lab) if moment is None and not self.published.counts(index) else moment
 
     def _unsound(self, item: InspectionEntry, data: bytes) -> str:
         """Why the record does not bear the entry out."""

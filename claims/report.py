@@ -11,11 +11,14 @@ from claims.units import format_time, format_work
 
 if TYPE_CHECKING:
     from claims.inspect_count import Inspected
+    from claims.lateness import Lateness
+    from claims.status_log import LogState
     from zk.security import SecurityReport
 
-__all__ = ["FORMAT", "NOT_SHOWN", "LogSeen", "Missing", "Proof", "Verdict", "shown"]
+__all__ = ["FORMAT", "NOT_SHOWN", "OLDER", "LogSeen", "Missing", "Proof", "Verdict", "shown"]
 
 FORMAT = "standstill-verdict/1"
+OLDER = "a mirror that shows a complete older state cannot be told from the newest one without a memory (--log-memory) or another mirror"
 NOT_SHOWN = (
     "that no undeclared chip exists",
     "that a meter measures truly",
@@ -74,34 +77,29 @@ class LogSeen:
     """The log that a claim was checked with.
 
     Attributes:
-        size: entries under the head in use; ``date``: when its quorum had cosigned it, Unix seconds, or None.
-        cosigners: those that count, with the time of their cosignature of that head.
-        ended, published, late: epochs of the period that are over; how many have an entry; how many have none yet or a late one.
+        state: the head in use and its date, and a newer one; its ``size`` is a number.
+        cosigners: those that count, with the time of their cosignature of the head in use.
+        epochs: the entries of the period's epochs.
         claim: when the log had the claim's entry, or None.
     """
 
-    size: int
-    date: int | None
+    state: LogState
     cosigners: tuple[tuple[str, int], ...]
-    ended: int
-    published: int
-    late: int
+    epochs: Lateness
     claim: int | None
 
     def line(self) -> str:
         """One line for people."""
-        date = "no date" if self.date is None else format_time(self.date)
-        names = ", ".join(name for name, _ in self.cosigners)
-        in_time = f"{self.ended - self.late} of {self.ended} epochs committed in time"
-        return f"{self.size} entries, as of {date} (cosigned by {names}); {in_time}"
+        names, epochs = ", ".join(name for name, _ in self.cosigners), self.epochs
+        in_time = f"{epochs.ended - epochs.late - epochs.undated} of {epochs.ended} {epochs.unit} committed in time"
+        return f"{self.state.head()} (cosigned by {names}); {in_time}. Note: {OLDER}"
 
     def to_json(self) -> dict[str, Any]:
         """JSON values."""
         return {
-            "size": self.size,
-            "date": None if self.date is None else format_time(self.date),
+            **self.state.to_json(),
             "cosigners": {name: format_time(time) for name, time in self.cosigners},
-            "epochs": {"ended": self.ended, "published": self.published, "late": self.late},
+            "epochs": self.epochs.to_json(),
             "published": None if self.claim is None else format_time(self.claim),
         }
 

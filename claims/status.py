@@ -19,12 +19,13 @@ from claims.agreement import Agreement
 from claims.below import list_below
 from claims.decision import Content, Decision
 from claims.decision_log import logged_decisions
-from claims.entries import PublishedEntries
+from claims.entries import PublishedEntries, encode_entry
 from claims.errors import BadSignature, ClaimRejected, ClaimsError, UnreadableFile
 from claims.evidence import TwoEntries, decode_evidence
 from claims.files import ROOTS_LIMIT, SMALL_LIMIT
 from claims.life import Counted, Life, keeps_calendar, life_of, lifted_spans
 from claims.status_folder import MAX_FILES, RECORD_LIMIT, ClaimFile, Folder, SignedAgreement
+from claims.status_log import log_state, read_receipts, uncosigned
 from claims.status_model import Row, State
 from claims.status_notes import JUNK
 from claims.status_rows import Book, judge_period
@@ -55,7 +56,7 @@ class _Findings:
 
     Attributes:
         breaches: by others than a lab in a period.
-        gaps: why periods before the agreement cannot be judged.
+        gaps: what leaves the answer open: why periods before the agreement cannot be judged, a newer head that nobody vouches for.
         against: (agreement, lab, period) to the reason why the claim is rejected.
     """
 
@@ -102,10 +103,9 @@ def compute(
     holds, why = _holds(life, rows, found)
     return State(
         agreement=current.agreement, now=now, life=life, holds=holds, why=tuple(why), rows=tuple(rows),
-        log_size=None if book.view is None else book.view.size, log_problem=book.log_problem,
+        log=book.log, log_problem=book.log_problem,
         breaches=tuple(found.breaches), problems=tuple(source.notes.lines()), decisions=tuple(decisions),
         chain=tuple(item.agreement for item in books),
-        log_date=None if book.view is None else book.view.signed.quorum_time(book.view.trust),
         log_cosigners=() if book.view is None else tuple(sorted(book.view.signed.times.items())),
     )  # fmt: skip
 
@@ -158,9 +158,9 @@ def _open_log(source: Folder, book: Book, memory: str | os.PathLike[str] | None,
         if list_below(source.root, "log", MAX_FILES) is None:
             book.log_problem = "there is no log in the folder"
             return
-        view = open_log(FolderSource(source.root, "log"), trust)
-        view.history()
-        if memory is not None:
+        view = open_log(FolderSource(source.root, "log"), trust, bare=True)
+        view.heads()
+        if memory is not None and view.size:
             LogMemory.load(memory, trust).update(view)
     except LogFork as error:
         kept = "" if memory is None else f" (evidence: {error.evidence.keep(memory)})"
@@ -170,8 +170,14 @@ def _open_log(source: Folder, book: Book, memory: str | os.PathLike[str] | None,
     except ClaimsError as error:
         book.log_problem = error.what
         return
-    book.view = view
-    book.published = PublishedEntries(book.agreement, list(enumerate(view.entries)))
+    book.view, book.log = view, log_state(view, book.agreement, book.now)
+    if book.log.size is None:
+        book.log_problem = f"{book.log.head()}: {uncosigned(book.log.behind)}"
+    elif book.log.open:
+        found.gaps.append(book.log.newer() or "")
+    book.delivered = read_receipts(source, book.agreement)
+    given = [encode_entry(entry) for items in book.delivered.values() for entry, _ in items]
+    book.published = PublishedEntries(book.agreement, enumerate([*view.entries, *view.tail, *given]), view.size)
     _note_entries(source, book, view)
 
 

@@ -7,8 +7,10 @@ from typing import Any
 
 from claims.agreement import Agreement
 from claims.inspect_count import Inspected
+from claims.lateness import Lateness
 from claims.life import Counted, Life
-from claims.report import LogSeen, Proof
+from claims.report import OLDER, LogSeen, Proof
+from claims.status_log import LogState
 from claims.units import format_time
 
 __all__ = ["FORMAT", "ROW_STATES", "Row", "State"]
@@ -33,7 +35,7 @@ class Row:
         late: it was published after ``due``.
         claim: SHA-256 of the claim file that was judged, or None.
         check: the failed check of a rejected claim, or None.
-        epochs_published, epochs_ended, epochs_late: entries in the log, of how many epochs that have ended; how many came late.
+        epochs: the entries of its epochs in the log, and whether they came late; ``epochs_published`` is None without a log.
         inspected: every inspection entry of it in the log, once it is proven otherwise.
         proof: of the claim file, where it passed every check of its own, whatever inspectors or evidence say.
         opening_due: when a lab under inspection has to have opened, or None.
@@ -54,8 +56,7 @@ class Row:
     claim: bytes | None = None
     check: str | None = None
     epochs_published: int | None = None
-    epochs_ended: int = 0
-    epochs_late: int = 0
+    epochs: Lateness = Lateness(0, 0)
     inspected: tuple[Inspected, ...] = ()
     opening_due: int | None = None
     proof: Proof | None = None
@@ -64,6 +65,16 @@ class Row:
     def inspections(self) -> tuple[tuple[str, int, str], ...]:
         """(inspector, round, outcome) that count."""
         return tuple(sorted((item.inspector, item.round, item.outcome) for item in self.inspected if item.counts))
+
+    @property
+    def epochs_ended(self) -> int:
+        """Epochs that are over."""
+        return self.epochs.ended
+
+    @property
+    def epochs_late(self) -> int:
+        """Those whose entry came late, or is overdue."""
+        return self.epochs.late
 
     def sentence(self) -> str:
         """The state and the reason, for a list of what stands in the way."""
@@ -86,7 +97,7 @@ class Row:
             "published": _time(self.published),
             "late": self.late,
             "claim": None if self.claim is None else self.claim.hex(),
-            "epochs": {"ended": self.epochs_ended, "late": self.epochs_late, "published": self.epochs_published},
+            "epochs": self.epochs.to_json() | {"published": self.epochs_published},
             "inspections": [{"inspector": who, "outcome": what, "round": number} for who, number, what in self.inspections],
             "opening_due": _time(self.opening_due),
         }
@@ -99,9 +110,9 @@ class State:
     Attributes:
         holds: "yes", "no" or "undecided"; ``why``: in words, each naming who.
         rows: by agreement (oldest first), lab and period; periods that have begun.
-        log_size: entries of the verified log, or None; ``log_problem``: why it could not be used, or None.
+        log: the log, as far as it verifies, or None; ``log_problem``: why it could not be used, or None.
         chain: the agreements under which rows are judged, oldest first.
-        log_date: when the head in use had its quorum, or None; ``log_cosigners``: who cosigned it, and when.
+        log_cosigners: who cosigned the head in use, and when.
         breaches: by others than a lab in a period: logs that fork, rival amendments.
         problems: files that count for nothing, and why.
         decisions: those that count, in order of when they take effect.
@@ -113,25 +124,28 @@ class State:
     holds: str
     why: tuple[str, ...]
     rows: tuple[Row, ...]
-    log_size: int | None
+    log: LogState | None
     log_problem: str | None
     breaches: tuple[str, ...]
     problems: tuple[str, ...]
     decisions: tuple[Counted, ...] = ()
     chain: tuple[Agreement, ...] = ()
-    log_date: int | None = None
     log_cosigners: tuple[tuple[str, int], ...] = ()
 
     def log_seen(self, row: Row) -> LogSeen | None:
         """The log as a reader of one row is told of it; None without one that can be used."""
-        if self.log_size is None or row.epochs_published is None:
+        if self.log is None or self.log.size is None or row.epochs_published is None:
             return None
-        epochs = (row.epochs_ended, row.epochs_published, row.epochs_late)
-        return LogSeen(self.log_size, self.log_date, self.log_cosigners, *epochs, row.published)
+        return LogSeen(self.log, self.log_cosigners, row.epochs, row.published)
 
     def agreement_of(self, row: Row) -> Agreement:
         """The agreement under which a row is judged."""
         return next(item for item in (*self.chain, self.agreement) if item.digest == row.agreement)
+
+    @property
+    def log_size(self) -> int | None:
+        """Entries of the verified log, or None."""
+        return None if self.log is None else self.log.size
 
     @property
     def held(self) -> bool:
@@ -153,7 +167,7 @@ class State:
                 "reason": life.reason,
                 "successor": None if life.successor is None else life.successor.hex(),
             },
-            "log": {"size": self.log_size, "problem": self.log_problem} if self.agreement.log is not None else None,
+            "log": None if self.agreement.log is None else self._log_json(),
             "decisions": [
                 {
                     "agreement": item.agreement.hex(),
@@ -169,6 +183,16 @@ class State:
             "problems": list(self.problems),
         }
 
+    def _log_json(self) -> dict[str, Any]:
+        known = {"size": None, "date": None, "newer": None} if self.log is None else self.log.to_json()
+        return {**known, "problem": self.log_problem}
+
+    def _log_lines(self) -> list[str]:
+        if self.log is None or self.log_problem is not None:
+            return [f"log         {self.log_problem}"]
+        newer = self.log.newer()
+        return [f"log         verified, {self.log.head()}", f"            {OLDER}", *([] if newer is None else [f"            {newer}"])]
+
     def lines(self) -> list[str]:
         """Plain text, the answer first."""
         answer = {"yes": "THE STANDSTILL HOLDS", "no": "THE STANDSTILL DOES NOT HOLD", "undecided": "UNDECIDED"}[self.holds]
@@ -181,7 +205,7 @@ class State:
             f"life        {self.life.state}: {self.life.reason}",
         ]
         if self.agreement.log is not None:
-            out.append(f"log         {self.log_problem or f'verified, {self.log_size} entries'}")
+            out += self._log_lines()
         for item in self.decisions:
             stated = f" (states {format_time(item.content[1])}; the log had it then)" if item.effective != item.content[1] else ""
             out.append(f"decision    {item.decision} from {format_time(item.effective)} on, by {', '.join(item.deciders)}{stated}")

@@ -9,18 +9,19 @@ from typing import Any
 
 from claims.agreement import Agreement, Lab
 from claims.claim import decode_claim
-from claims.entries import Identity, PublishedEntries
+from claims.entries import Entry, Identity, PublishedEntries, unsigned_bytes
 from claims.errors import BadSignature, ClaimRejected, ClaimsError
 from claims.evidence import find_equivocations
 from claims.inspect_count import count_inspections
+from claims.lateness import Delivered, judge_lateness, lateness_of, shown_by
 from claims.signatures import check_signature
 from claims.status_folder import ClaimFile, Folder, SignedAgreement, Stored, read_stored
+from claims.status_log import LogState, log_state, uncosigned
 from claims.status_model import Row
 from claims.tlog.errors import LogError
-from claims.tlog.reader import LogView, open_log
+from claims.tlog.reader import LogView
 from claims.units import format_time
 from claims.verify import check_claim
-from claims.verify_log import epoch_counts
 
 __all__ = ["Book", "judge_period"]
 
@@ -38,7 +39,9 @@ class Book:
     now: int
     view: LogView | None = None
     published: PublishedEntries | None = None
+    log: LogState | None = None
     log_problem: str | None = None
+    delivered: Delivered = field(default_factory=dict)
     lifted: list[tuple[int, int]] = field(default_factory=list)
     verified: dict[tuple[str, int], Stored] = field(default_factory=dict)
     waiting: set[tuple[str, int]] = field(default_factory=set)
@@ -49,6 +52,11 @@ class Book:
     def agreement(self) -> Agreement:
         """The agreement of this book."""
         return self.signed.agreement
+
+    @property
+    def usable(self) -> bool:
+        """Whether the log has a head that counts, or none is agreed."""
+        return self.agreement.log is None or (self.log is not None and self.log.size is not None)
 
     def committed(self, index: int, party: str) -> int | None:
         """When a quorum without the operator and that party had seen a log entry, or None."""
@@ -66,13 +74,13 @@ class Book:
         return self.labs[lab]
 
     def _without(self, lab: str) -> Book:
-        if self.view is None or self.view.signed.has_quorum(self.view.trust, {lab}):
+        if self.view is None or self.published is None:
             return self
-        try:
-            view = open_log(self.view.source, self.view.trust, exclude={lab})
-        except LogError as error:
-            return replace(self, view=None, published=None, log_problem=f"for lab {lab}: {error.what}")
-        return replace(self, view=view, published=PublishedEntries(self.agreement, list(enumerate(view.entries))))
+        view = self.view.without({lab})
+        state, problem = log_state(view, self.agreement, self.now), self.log_problem
+        if state.size is None and problem is None:
+            problem = f"for lab {lab}: {state.head()}: {uncosigned(state.behind)}"
+        return replace(self, view=view, log=state, log_problem=problem, published=self.published.counting(view.size))
 
     def is_lifted(self, period: int) -> bool:
         """Whether the pause was lifted at some moment of a period."""
@@ -112,10 +120,12 @@ def judge_period(
         row = replace(row, reason=row.reason + early)
     else:
         row, chosen = _published(source, book, lab, row, files)
-        if row.state != "rejected":
+        if row.state != "rejected" and (row.lab, row.period) not in book.waiting:
             row = _unproven(book, row) if chosen is None else _verify(source, book, lab, row, chosen, roots)
             if row.state == "proven" and not lifted:
                 row = _inspections(source, book, lab, row, records)
+            if row.state in ("proven", "under inspection") and not lifted:
+                row = _too_late(book, row)
     if evidence is not None:
         book.verified.pop((lab.name, period), None)
     if lifted:
@@ -140,33 +150,72 @@ def _calendar(book: Book, lab: Lab, period: int) -> Row:
 
 def _epochs(book: Book, lab: Lab, row: Row) -> Row:
     """Counts the epochs' entries in the log."""
-    if book.published is None:
-        first, last = book.agreement.period_epochs(row.period)
-        ended = (book.now - book.agreement.start) // book.agreement.epoch_seconds
-        return replace(row, epochs_ended=max(0, min(last + 1, ended) - first))
-    ended, published, late = epoch_counts(book.agreement, book.published, book.committed, lab.name, row.period, book.now)
-    return replace(row, epochs_ended=ended, epochs_published=published, epochs_late=late)
+    view, published = (book.view, book.published) if book.usable else (None, None)
+    found = lateness_of(book.agreement, lab.name, row.period, book.now, published, view, book.delivered)
+    return replace(row, epochs=found, epochs_published=None if published is None else found.published)
+
+
+def _too_late(book: Book, row: Row) -> Row:
+    """The row of a proven claim, held against the number of late epochs that is agreed; what is late is said in any case."""
+    check, notes = judge_lateness(book.agreement, row.epochs)
+    if check:
+        return replace(row, state="rejected" if check == "rejected" else "pending", check="deadlines" if check == "rejected" else None,
+                       reason="; ".join(notes))  # fmt: skip
+    return replace(row, reason="; ".join((row.reason, *notes)))
 
 
 def _unproven(book: Book, row: Row) -> Row:
     """The row of a period without a claim that counts; ``row.reason`` may say why there is none."""
     note = f" ({row.reason})" if row.reason else ""
-    if book.agreement.log is not None and book.published is None:
+    if not book.usable:
         return replace(row, state="pending", reason=f"the log cannot be used: {book.log_problem}")
-    if row.due is None:
+    if row.due is None or row.missing_after is None:
         text = "the period has ended, no claim counts yet, and no deadline is agreed" if book.now >= row.end else "the period has not ended"
         return replace(row, state="pending", reason=text + note)
-    if book.now <= row.due:
-        book.waiting.add((row.lab, row.period))
-        return replace(row, state="pending", reason=f"due by {format_time(row.due)}{_epoch_note(row)}{note}")
-    if row.missing_after is not None and book.now > row.missing_after:
+    late = "".join(f"; {text}" for text in row.epochs.notes("" if book.agreement.log is None else book.agreement.log.operator))
+    seen = _seen_until(book, row)
+    if book.now > row.missing_after and seen > row.missing_after:
         return replace(row, state="missing", reason=f"was due by {format_time(row.due)}{note}")
     book.waiting.add((row.lab, row.period))
-    return replace(row, state="late", reason=f"was due by {format_time(row.due)}, in grace{note}")
+    if book.now <= row.due:
+        return replace(row, state="pending", reason=f"due by {format_time(row.due)}{late}{note}")
+    ends = f"; this copy of the log ends on {format_time(seen)}" if seen < book.now and seen <= row.missing_after < book.now else ""
+    if seen > row.due:
+        grace = "" if ends else ", in grace"
+        return replace(row, state="late", reason=f"was due by {format_time(row.due)}{grace}{ends}{note}")
+    short = f"this copy of the log ends on {format_time(seen)}"
+    return replace(row, state="pending", reason=f"was due by {format_time(row.due)}; {short}{note}")
 
 
-def _epoch_note(row: Row) -> str:
-    return f"; {row.epochs_late} epoch entries overdue or late" if row.epochs_late else ""
+def _seen_until(book: Book, row: Row) -> int:
+    """Until when this copy of the log shows that there was no claim: now, where there is no log, or an entry whose file is not here."""
+    if book.view is None or book.published is None or book.published.claim(row.lab, row.period) is not None:
+        return book.now
+    operator = () if book.agreement.log is None else (book.agreement.log.operator,)
+    return min(book.now, book.view.as_of({row.lab, *operator}) or 0)
+
+
+def _held_up(book: Book, lab: Lab, row: Row) -> str | None:
+    """Why a claim that the lab has delivered does not count yet, through no fault of its own; None where it has not delivered it."""
+    published, view = book.published, book.view
+    if published is None or view is None or book.agreement.log is None or book.log is None:
+        return None
+    first, last = book.agreement.period_epochs(row.period)
+    entries: list[tuple[Entry, int] | None] = [published.claim(lab.name, row.period, all_=True)]
+    entries += [published.epoch(lab.name, epoch, all_=True) for epoch in range(first, last + 1)]
+    if None in entries:
+        return None
+    waiting = [found for found in entries if found is not None and not published.counts(found[1])]
+    for entry, index in waiting:
+        if index < view.size + len(view.tail):
+            continue
+        same = [times for item, times in book.delivered.get(entry.identity, ()) if unsigned_bytes(item) == unsigned_bytes(entry)]
+        times = same[0] if same else {}
+        if len(times) < book.agreement.log.cosignatures:
+            return None
+        who = ", ".join(f"{name} on {format_time(time)}" for name, time in sorted(times.items()))
+        return f"delivered: {who} countersigned {entry.title}, and the log's operator {book.agreement.log.operator} left it out"
+    return f"it is in the log, and waits for cosignatures: {book.log.newer()}" if waiting else None
 
 
 # ---- which claim -------------------------------------------------------------------------------------------
@@ -182,19 +231,29 @@ def _published(
         return row, None
     conflicts = book.published.conflicts_of(lab.name, row.period)
     if conflicts:
-        title = conflicts[0].first.title
-        return replace(row, state="rejected", check="log", reason=f"{title}: two different ones are in the log"), None
+        title, where = conflicts[0].first.title, "in the log" if book.delivered == {} else "in the log or in receipts"
+        return replace(row, state="rejected", check="log", reason=f"{title}: two different ones are {where}"), None
+    held = _held_up(book, lab, row) if book.usable else None
+    if held is not None:
+        book.waiting.add((row.lab, row.period))
+        return replace(row, state="pending", reason=held), None
     entry = book.published.claim(lab.name, row.period)
     if entry is None:
         return replace(row, reason="a claim file is here, but not in the log" if files else ""), None
     moment = book.committed(entry[1], lab.name)
-    late = row.due is not None and (moment is None or moment > row.due)
+    late = row.due is not None and not _in_time(book, lab, entry[1], row.due)
     row = replace(row, published=moment, late=late)
     for item in files:
         if item.stored.digest == entry[0].claim:
             return row, [(item.stored, entry[0].roots)]
     reason = "the log has its entry, but the file is not here"
     return replace(row, reason=reason), None
+
+
+def _in_time(book: Book, lab: Lab, index: int, due: int) -> bool:
+    """Whether anyone who counts had signed a head with an entry by a moment."""
+    seen = None if book.view is None else shown_by(book.view, book.agreement, lab.name).seen(index)
+    return seen is not None and seen <= due
 
 
 def _authentic(
@@ -238,7 +297,7 @@ def _verify(
     previous = earlier.verified.get(key)
     if row.period > lab.since_period and previous is None:
         row = replace(row, claim=chosen[0][0].digest)
-        if earlier.agreement.log is not None and earlier.published is None:
+        if not earlier.usable:
             reason = f"the log that holds its claim for period {row.period - 1} cannot be used: {earlier.log_problem}"
             return replace(row, state="pending", reason=reason)
         if key in earlier.waiting:
@@ -293,9 +352,11 @@ def _inspections(source: Folder, book: Book, lab: Lab, row: Row, records: dict[b
     if book.published is None or entry is None:
         return row
     claim = decode_claim(read_stored(book.verified[(lab.name, row.period)]))
+    view, agreement = book.view, book.agreement
     found = count_inspections(
-        book.agreement, book.published, book.committed, claim, entry[1],
+        agreement, book.published, book.committed, claim, entry[1],
         lambda digest: read_stored(records[digest]) if digest in records else None, book.now, book.voided,
+        None if view is None else lambda index, party: shown_by(view, agreement, party).seen(index),
     )  # fmt: skip
     for item in found.entries:
         if not item.counts and item.why:

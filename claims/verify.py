@@ -11,6 +11,7 @@ Checks, in this order; the first that fails is the reason for rejection (:data:`
     log         the claim, its roots file and every epoch root are those in the public log, each published once
     continuity  the head before is the opening head, or the head after of the previous period's claim
     proof       the proof shows the statement derived from the agreement
+    deadlines   no more epochs came late than the agreement allows
     inspection  no inspector recorded a failure, or that the lab did not open what was drawn
 
 What is missing fails no check: it is named, and the verdict is INCOMPLETE. The standard library is enough for all but signatures,
@@ -32,7 +33,7 @@ from claims.report import Missing, Proof, Verdict
 from claims.signatures import AgreementSignatures, check_signature, ledger_head_message, registry_head_message
 from claims.units import format_time
 from claims.verify_chain import Chain
-from claims.verify_log import check_log, committed_in, late_notes, log_seen, missing_log
+from claims.verify_log import check_log, committed_in, late_notes, log_seen, missing_dates, missing_log, seen_in
 
 if TYPE_CHECKING:
     from circuits.statement import Statement
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CHECKS", "check_claim", "check_expected", "inspection_missing", "parse_claim", "statement_of", "verify_claim"]
 
-CHECKS = ("format", "agreement", "lab", "period", "meters", "signatures", "log", "continuity", "proof", "inspection")
+CHECKS = ("format", "agreement", "lab", "period", "meters", "signatures", "log", "continuity", "proof", "inspection", "deadlines")
 _NO_CRYPTOGRAPHY = Missing(
     "cryptography", "the package cryptography: no signature could be checked, so anybody may have made these heads", "",
     "install it: pip install cryptography",
@@ -135,7 +136,9 @@ def verify_claim(
     from claims.entries import PublishedEntries
 
     now = int(time.time()) if now is None else now
-    published = None if log is None or agreement.log is None else PublishedEntries(agreement, enumerate(log.entries))
+    published = None
+    if log is not None and agreement.log is not None:
+        published = PublishedEntries(agreement, enumerate([*log.entries, *log.tail]), log.size)
     verdict, claim = check_claim(
         data, agreement, signatures=signatures, previous=previous, previous_agreements=previous_agreements,
         previous_accepted=previous_accepted, published=published, log_problem=log_problem,
@@ -145,7 +148,7 @@ def verify_claim(
         return verdict
     seen = log_seen(log, published, claim, now)
     found = _inspections(log, published, claim, records or {}, now)
-    missing = [*verdict.missing, *inspection_missing(found)] if found is not None else verdict.missing
+    missing = [*verdict.missing, *missing_dates(seen, agreement), *([] if found is None else inspection_missing(found))]
     return replace(
         verdict, missing=tuple(missing), log=seen, notes=(*verdict.notes, *late_notes(seen, agreement, claim.period)),
         inspections=() if found is None else found.entries,
@@ -233,7 +236,9 @@ def _inspections(
     if entry is None:
         return None
     committed = committed_in(log, published.agreement)
-    found = count_inspections(published.agreement, published, committed, claim, entry[1], records.get, now)
+    found = count_inspections(
+        published.agreement, published, committed, claim, entry[1], records.get, now, (), seen_in(log, published.agreement)
+    )
     if found.state == "failed":
         raise ClaimRejected("inspection", found.reason)
     return found

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from claims.tlog.checkpoint import LogTrust
     from claims.tlog.reader import LogView
 
-__all__ = ["check_log", "check_roots", "committed_in", "epoch_counts", "late_notes", "log_seen", "log_trust", "missing_log"]
+__all__ = ["check_log", "check_roots", "committed_in", "late_notes", "log_seen", "log_trust", "missing_dates", "missing_log", "seen_in"]
 
 
 def log_trust(agreement: Agreement) -> LogTrust:
@@ -74,6 +74,9 @@ def check_log(
         raise ClaimRejected("log", "the log's entry is about another claim file")
     for epoch in range(claim.first_epoch, claim.last_epoch + 1):
         if published.epoch(claim.lab, epoch) is None:
+            if published.epoch(claim.lab, epoch, all_=True) is not None:
+                what = f"cosignatures of a newer head of the log, which has the entry of epoch {epoch}"
+                return [Missing("cosignatures", what, "", "ask for a newer copy of the log, or its cosigners to cosign it")]
             raise ClaimRejected("log", f"the log has no entry of lab {claim.lab} for epoch {epoch}")
     if roots is None or entry[0].roots != hashlib.sha256(roots).digest():
         what = "the roots file that the log names for the claim: what the meters committed to in each epoch"
@@ -120,46 +123,49 @@ def committed_in(view: LogView, agreement: Agreement) -> Committed:
     return committed
 
 
-def epoch_counts(
-    agreement: Agreement, published: PublishedEntries, committed: Committed, lab: str, period: int, now: int
-) -> tuple[int, int, int]:
-    """Of a period's epochs: how many are over, how many of those have an entry, how many are overdue or were logged late."""
-    first, last = agreement.period_epochs(period)
-    ended = max(0, min(last + 1, (now - agreement.start) // agreement.epoch_seconds) - first)
-    count = late = 0
-    allowed = None if agreement.deadlines is None else agreement.deadlines.epoch
-    for epoch in range(first, first + ended):
-        found = published.epoch(lab, epoch)
-        count += found is not None
-        if allowed is None:
-            continue
-        deadline = agreement.epoch_span(epoch)[1] + allowed
-        moment = now if found is None else committed(found[1], lab) or now
-        late += moment > deadline
-    return ended, count, late
+def seen_in(view: LogView, agreement: Agreement) -> Committed:
+    """As :func:`committed_in`, by any one signer's word: for what an entry says against somebody."""
+    from claims.lateness import shown_by
+
+    return lambda index, party: shown_by(view, agreement, party).seen(index)
 
 
 def log_seen(view: LogView, published: PublishedEntries, claim: Claim, now: int) -> LogSeen:
     """What a reader is told of the log that a claim was checked with."""
+    from claims.lateness import lateness_of
+    from claims.status_log import log_state
+
     agreement = published.agreement
-    committed = committed_in(view, agreement)
     entry = published.claim(claim.lab, claim.period)
     times = sorted((name, time) for name, time in view.signed.times.items() if name not in view.exclude)
-    return LogSeen(
-        view.size, view.signed.quorum_time(view.trust, view.exclude), tuple(times),
-        *epoch_counts(agreement, published, committed, claim.lab, claim.period, now),
-        None if entry is None else committed(entry[1], claim.lab),
-    )  # fmt: skip
+    epochs = lateness_of(agreement, claim.lab, claim.period, now, published, view)
+    when = None if entry is None else committed_in(view, agreement)(entry[1], claim.lab)
+    return LogSeen(log_state(view, agreement, now), tuple(times), epochs, when)
 
 
 def late_notes(seen: LogSeen | None, agreement: Agreement, period: int) -> list[str]:
-    """What a reader should know of the dates of a period's entries."""
-    terms, notes = agreement.deadlines, []
-    if terms is None or seen is None:
+    """What a reader should know of the dates of a period's entries, and of a newer head of the log."""
+    from claims.lateness import judge_lateness
+
+    terms = agreement.deadlines
+    if seen is None:
         return []
-    if seen.late:
-        notes.append(f"{seen.late} of {seen.ended} epochs were committed late, or not yet")
-    due = agreement.period_span(period)[1] + terms.claim
-    if seen.claim is not None and seen.claim > due:
-        notes.append(f"the claim was published after its deadline, {format_time(due)}")
+    newer = seen.state.newer()
+    notes = [*judge_lateness(agreement, seen.epochs)[1], *([] if newer is None else [newer])]
+    due = None if terms is None else agreement.period_span(period)[1] + terms.claim
+    if due is not None and seen.claim is not None and seen.claim > due:
+        notes.append(f"the claim's entry was dated by the cosigners after its deadline, {format_time(due)}")
     return notes
+
+
+def missing_dates(seen: LogSeen, agreement: Agreement) -> list[Missing]:
+    """What of the log's dates and heads the verdict waits for. Raises ClaimRejected (check ``deadlines``) for too many late epochs."""
+    from claims.lateness import judge_lateness
+
+    verdict, notes = judge_lateness(agreement, seen.epochs)
+    if verdict == "rejected":
+        raise ClaimRejected("deadlines", "; ".join(notes))
+    how = "ask for another copy of the log, or its cosigners to cosign it"
+    out = [Missing("dates", "; ".join(notes), "", how)] if verdict else []
+    newer = seen.state.newer()
+    return [*out, Missing("cosignatures", newer, "", how)] if seen.state.open and newer is not None else out

@@ -66,6 +66,7 @@ def test_a_decision_that_the_log_had_in_time_counts_from_the_moment_that_it_stat
     show(made, lift, trigger)
     enter(made, START + HOUR, lift)
     enter(made, START + 2 * HOUR, trigger)
+    made.beat(START + 21 * HOUR)
     state = made.at(START + 21 * HOUR)
     assert counted(state) == [("lift", START + 5 * HOUR), ("trigger", START + 6 * HOUR)] and not state.problems
     assert states(state)[:3] == ["missing", "lifted", "late"] and state.to_json()["decisions"][0] == {
@@ -77,6 +78,7 @@ def test_a_decision_that_the_log_had_in_time_counts_from_the_moment_that_it_stat
 def test_a_backdated_lift_forgives_nothing(made: Published) -> None:
     """Signed when alpha's claim was missing already."""
     enter(made, START, decide("trigger", START, "begin"))
+    made.beat(END + 13 * HOUR, by="beta")
     assert states(made.at(END + 13 * HOUR))[0] == "missing"
     lift, at = decide("lift", START + HOUR), END + 12 * HOUR + 60
     show(made, lift)
@@ -103,7 +105,7 @@ def test_what_is_not_in_the_log_does_not_count_and_is_named(made: Published) -> 
     show(made, lift)
     made.epochs(upto=1)
     state = made.at(END + 13 * HOUR)
-    assert counted(state) == [] and states(state)[0] == "missing" and state.life.state == "in force"
+    assert counted(state) == [] and states(state)[0] == "pending" and state.life.state == "in force"
     assert named(state, "lift from 2026-01-01T00:00:00Z", "does not count", "not in the log")
     enter(made, START + 5 * HOUR, lift, "alpha")
     state = made.at(END + 13 * HOUR)
@@ -135,6 +137,7 @@ def test_strangers_and_forgers_enter_nothing(made: Published) -> None:
     with pytest.raises(ClaimRejected, match="delta does not decide"):
         check_entry(stranger, TERMS)
     made.add(START + 60, stranger, forged, alpha, alpha)
+    made.beat(END + 13 * HOUR)
     state = made.at(END + 13 * HOUR)
     assert counted(state) == [] and states(state)[0] == "missing" and named(state, "from alpha, and 2 deciders")
     assert named(state, "log entry 0", "delta does not decide") and named(state, "log entry 1", "signature")

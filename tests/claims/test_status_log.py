@@ -90,13 +90,15 @@ class Published:
 
     folder: Path
 
-    def add(self, at: int, *entries: Entry, by: str = "delta") -> None:
-        """Appends entries, cosigned at a moment."""
+    def add(self, at: int, *entries: Entry, by: str = "delta", logged: int | None = None) -> None:
+        """Appends entries, at the same moment or another, cosigned at a moment."""
         log = self.folder / "log"
         data = [encode_entry(entry) for entry in entries]
         opened = LogWriter.open(log, world.key(50)) if log.exists() else LogWriter.create(log, TERMS.log.origin, world.key(50))  # type: ignore[union-attr]
         with opened as writer:
-            writer.append(data)
+            writer.append(data, now=at if logged is None else logged)
+        if not by:
+            return
         memory = LogMemory.load(self.folder.parent / f"{by}.memory", TRUST)  # type: ignore[arg-type]
         cosign(log, world.key(COSIGN[by]), by, memory, at)
 
@@ -117,6 +119,10 @@ class Published:
         if write:
             (self.folder / "claims" / "alpha-0.claim").write_bytes(data)
         return data
+
+    def beat(self, at: int, by: str = "delta") -> None:
+        """Another entry, so that the log has a head of this date."""
+        self.add(at, sign_entry(world.key(61), AssentEntry(TERMS.digest, "delta")), by=by)
 
     def at(self, now: int, **options: Any) -> State:
         return compute(self.folder, now=now, **options)
@@ -170,6 +176,12 @@ def test_what_is_not_in_the_log_is_not_published(world_: Published) -> None:
     (world_.folder / "claims").mkdir()
     (world_.folder / "claims" / "alpha-0.claim").write_bytes(claim().encode())
     row = world_.row(END + 13 * HOUR)
+    assert row.state == "pending" and "this copy of the log ends on 2026-01-01T04:01:00Z" in row.reason
+    world_.beat(END + 7 * HOUR)
+    row = world_.row(END + 13 * HOUR)
+    assert row.state == "late" and "this copy of the log ends on 2026-01-01T11:00:00Z" in row.reason
+    world_.beat(END + 13 * HOUR)
+    row = world_.row(END + 13 * HOUR)
     assert row.state == "missing" and "not in the log" in row.reason
 
 
@@ -211,8 +223,10 @@ def test_overdue_epochs_are_counted(world_: Published) -> None:
     world_.epochs(upto=2)
     row = world_.row(END)
     assert (row.epochs_ended, row.epochs_published, row.epochs_late) == (4, 2, 0)
+    assert world_.row(END + 2 * HOUR + 1).epochs_late == 0, "this copy of the log says nothing about them"
+    world_.beat(END + 2 * HOUR + 1)
     row = world_.row(END + 2 * HOUR + 1)
-    assert row.epochs_late == 2 and "2 epoch entries" in row.reason
+    assert row.epochs_late == 2 and "2 of 4 hours committed late" in row.reason
 
 
 def test_a_lab_s_own_cosignatures_count_for_nothing(world_: Published) -> None:
@@ -227,7 +241,9 @@ def test_a_lab_s_own_cosignatures_count_for_nothing(world_: Published) -> None:
 def test_what_only_the_lab_has_cosigned_is_not_published(world_: Published) -> None:
     world_.epochs()
     world_.claim(END + 600, by="alpha")
-    assert world_.row(END + 7 * HOUR).state == "late"
+    row = world_.row(END + 7 * HOUR)
+    assert row.state == "pending" and "waits for cosignatures" in row.reason
+    assert "not cosigned by beta (no head at all), delta" in row.reason
 
 
 @pytest.mark.parametrize(
