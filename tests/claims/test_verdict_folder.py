@@ -58,7 +58,7 @@ def agree(made: log.Published, word: str, state: str, now: int = LATER) -> Verdi
 def test_a_claim_before_its_draw_is_proven(proven: log.Published) -> None:  # noqa: F811
     verdict = agree(proven, "PROVEN", "proven", log.END + 700)
     assert verdict.log is not None and verdict.log.cosigners[0][0] == "delta"
-    assert f"{verdict.log.epochs.ended - verdict.log.late} of 4 epochs committed in time" in "\n".join(verdict.lines())
+    assert f"{verdict.log.epochs.ended - verdict.log.epochs.late} of 4 hours committed in time" in "\n".join(verdict.lines())
 
 
 def test_a_drawn_claim_waits_for_its_inspection(proven: log.Published) -> None:  # noqa: F811
