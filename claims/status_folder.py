@@ -34,6 +34,7 @@ BUDGETS = {
     "decisions/.decision": 16 * 2**20,
     "evidence/.evidence": 64 * 2**20,
     "inspections/.record": 2**30,
+    "receipts/.receipt": 16 * 2**20,
 }
 """Bytes that are read of all files of a subfolder together: what costs more work per byte has less."""
 _EXPECTED = re.compile(r"claims/([a-z0-9][a-z0-9._-]*)-(?:0|[1-9][0-9]{0,7})\.(?:claim|roots)")

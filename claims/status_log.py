@@ -103,12 +103,12 @@ def read_receipts(source: Folder, agreement: Agreement) -> Delivered:
     for path, item in source.parsed("receipts", ".receipt", RECEIPT_LIMIT, Receipt.decode):
         left -= 1 + len(item.signatures)
         if left < 0:
-            source.note(f"{source.label(path)}: more than {MAX_COUNTERSIGNED} signatures of receipts: left out")
+            source.note(f"receipts/: only {MAX_COUNTERSIGNED} signatures of receipts were checked")
             break
         try:
             entry, times = item.check(agreement)
         except (BadSignature, ClaimRejected) as error:
-            source.note(f"{source.label(path)}: {error.what}")
+            source.note_file(path, error.what)
             continue
         _, known = found.setdefault(entry.identity, {}).setdefault(unsigned_bytes(entry), (entry, {}))
         known.update({name: min(time, known.get(name, time)) for name, time in times.items()})
