@@ -8,6 +8,7 @@ and is charged as unattributed.
 
 from __future__ import annotations
 
+import hashlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -134,18 +135,24 @@ def shared_spans(
             for node in attempt.nodes:
                 if node in users:
                     alone.setdefault(node, []).append(attempt)
+    swept: dict[tuple[Place, bytes], list[Span]] = {}
     steps = 0
     for node in sorted(users):
         place = hosts.place(node)
         if place is None or not place.gpus:
             continue
-        sweep = _Sweep(Source(name, users[node][0].line), place, steps)
-        for attempt in alone.get(node, ()):
-            sweep.alone(attempt, hosts.floor(attempt, node))
-        for attempt in users[node]:
-            sweep.share(attempt, attempt.need[1] or place.gpus, pieces)
-        yield from sweep.spans()
-        steps = sweep.steps
+        holders = [(attempt, hosts.floor(attempt, node)) for attempt in alone.get(node, ())]
+        who = array("Q", [*map(id, users[node]), 0, *(part for attempt, chips in holders for part in (id(attempt), chips))])
+        key = place, hashlib.sha256(who.tobytes()).digest()
+        if key not in swept:  # nodes with the same jobs are charged alike
+            sweep = _Sweep(Source(name, users[node][0].line), place, steps)
+            for attempt, chips in holders:
+                sweep.alone(attempt, chips)
+            for attempt in users[node]:
+                sweep.share(attempt, attempt.need[1] or place.gpus, pieces)
+            swept[key] = list(sweep.spans())
+            steps = sweep.steps
+        yield from swept[key]
 
 
 @dataclass

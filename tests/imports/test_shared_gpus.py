@@ -134,6 +134,13 @@ def test_whole_nodes_of_several_nodes_count_each_hour_once(store: Store, tmp_pat
     }  # fmt: skip
 
 
+def test_nodes_with_the_same_jobs_are_followed_once(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slurm_nodes, "MAX_STEPS", 30)
+    rows = [line(str(n), "cpu=1", "a[01-08]", start=n) for n in range(3)]
+    load(store, tmp_path, written(tmp_path, *rows), whole_nodes=True)
+    assert charged(store) == {("hall-b", "unattributed"): 64 * 3601}
+
+
 def test_slices_over_several_nodes_are_charged_as_far_as_the_meter_has_room(store: Store, tmp_path: Path) -> None:
     rows = [line("1", "gres/gpu:a100_1g.5gb=20,gres/gpu=20", "a[01-02]"), line("2", "gres/gpu=64", "a[01-08]", start=3600, stop=7200)]
     load(store, tmp_path, written(tmp_path, *rows))
