@@ -265,19 +265,21 @@ def agreement_sign(
 @click.option("--signatures", type=read_path, help="Signatures file. [default: the agreement's name with .sigs]")
 @json_option
 def agreement_verify(path: Path, signatures: Path | None) -> None:
-    """Check the parties' signatures; exit 0 only when every party has signed."""
+    """Check the parties' signatures. Exit 0: every party has signed; 1: a signature is bad; 3: some are missing."""
     terms = _load_agreement(path)
     known = _load_signatures(path, signatures)
-    if known is None:
-        raise ClaimRejected("agreement", f"there is no signatures file {signatures_path(path)}")
+    everyone = sorted(party.name for party in terms.parties)
     try:
-        missing = known.missing(terms)
+        missing = everyone if known is None else known.missing(terms)
     except BadSignature as error:
         raise ClaimRejected("agreement", error.what) from None
-    if missing:
-        raise ClaimRejected("agreement", f"not signed by {', '.join(missing)}")
-    digest = terms.digest.hex()
-    report(f"signed by every party: {digest}", {"digest": digest, "signed_by": sorted(known.signatures)})
+    digest, signed = terms.digest.hex(), sorted({*everyone} - {*missing})
+    if known is None:
+        text = f"INCOMPLETE: there is no signatures file {signatures or signatures_path(path)}: ask the parties, or a mirror, for it"
+    else:
+        text = f"INCOMPLETE: a draft, not signed by {', '.join(missing)}"
+    report(text if missing else f"signed by every party: {digest}", {"digest": digest, "signed_by": signed, "missing": missing})
+    sys.exit(3 if missing else 0)
 
 
 # ---- files ------------------------------------------------------------------------------------------------

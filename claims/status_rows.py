@@ -169,6 +169,8 @@ def _unproven(book: Book, row: Row) -> Row:
     note = f" ({row.reason})" if row.reason else ""
     if not book.usable:
         return replace(row, state="pending", reason=f"the log cannot be used: {book.log_problem}")
+    if not book.is_lifted(row.period):
+        book.waiting.add((row.lab, row.period))  # what is not here accuses no later claim
     if row.due is None or row.missing_after is None:
         text = "the period has ended, no claim counts yet, and no deadline is agreed" if book.now >= row.end else "the period has not ended"
         return replace(row, state="pending", reason=text + note)

@@ -57,10 +57,9 @@ def test_agreements(run: Run, tmp_path: Path) -> None:
     checked = value(run("agreement", "check", "--json", str(path)))
     assert checked["digest"] == digest and checked["labs"] == {"alpha": ["hall-1", "hall-2"], "beta": ["hall-1"]}
     assert value(run("show", str(path), "--json"))["kind"] == "an agreement"
-    unsigned = value(run("agreement", "verify", str(path), "--json"), 1)
-    assert unsigned["format"] == "standstill-error/1" and (unsigned["check"], unsigned["exit"]) == ("agreement", 1)
+    assert value(run("agreement", "verify", str(path), "--json"), 3) == {"digest": digest, "missing": ["alpha", "beta"], "signed_by": []}
     path.with_suffix(".sigs").write_bytes(world.signed(terms).encode())
-    assert value(run("agreement", "verify", str(path), "--json")) == {"digest": digest, "signed_by": ["alpha", "beta"]}
+    assert value(run("agreement", "verify", str(path), "--json")) == {"digest": digest, "missing": [], "signed_by": ["alpha", "beta"]}
 
 
 def test_errors(run: Run, tmp_path: Path) -> None:

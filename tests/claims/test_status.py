@@ -126,11 +126,16 @@ def test_a_chain_of_periods(tmp_path: Path) -> None:
     assert row(state, 2).state == "pending" and row(state, 2, "beta").state == "pending"
 
 
-def test_a_claim_after_a_missing_or_rejected_one_is_rejected(tmp_path: Path) -> None:
+def test_a_claim_after_a_missing_one_waits_and_after_a_rejected_one_is_rejected(tmp_path: Path) -> None:
+    """A mirror that leaves out one claim does not have the next one rejected."""
     publish(tmp_path)
     claim(tmp_path, 1)
     state = compute(tmp_path, now=START + 2 * DAY)
-    assert row(state, 0).state == "missing" and row(state, 1).check == "continuity" and state.holds == "no"
+    assert row(state, 0).state == "missing" and row(state, 1).state == "pending" and state.holds == "no"
+    assert "waits for that of period 0" in row(state, 1).reason
+    publish(tmp_path / "free", world.TEXT)
+    claim(tmp_path / "free", 1, parse_agreement(world.TEXT))
+    assert compute(tmp_path / "free", now=START + 2 * DAY).holds == "undecided", "without deadlines nobody is accused"
     claim(tmp_path, 0, proof=b"bad")
     state = compute(tmp_path, now=START + 2 * DAY)
     assert row(state, 0).check == "proof" and row(state, 1).check == "continuity"
