@@ -15,8 +15,8 @@ from claims.agreement import Agreement, Caps, Meter
 from claims.errors import ClaimsError
 from claims.lineage import snapshot, unplaced
 from claims.meter import cover
-from claims.records import MAX_AMOUNT
-from claims.registry import RESIDUE, RegistryEntry, RegistryError, check_enrolled, entries_of
+from claims.records import MAX_AMOUNT, RegistryEntry
+from claims.registry import RESIDUE, RegistryError, check_enrolled, entries_of
 from claims.store import Store
 from claims.witness import cap_problems, table_rows
 
