@@ -372,6 +372,7 @@ def main(argv: list[str] | None = None) -> None:
     import claims.cli_lab_status
     import claims.cli_log
     import claims.cli_meter
+    import claims.cli_receipt
     import claims.cli_site
     import claims.cli_status
     import claims.cli_verify  # noqa: F401

@@ -177,12 +177,13 @@ def _check_entries(terms: Agreement, held: list[bytes], fresh: list[bytes]) -> N
 @click.option("--memory", "memory_path", type=read_path, required=True, help="What this cosigner saw before; keep it safe.")
 @click.option("--out", "-o", "target", type=read_path, help="Also write the cosigned head here, for the log's operator.")
 @click.option("--save-evidence", type=read_path, help="Where to write the evidence if the log forked. [default: beside the memory]")
+@click.option("--again", is_flag=True, help="Say anew that this is the whole log, although you cosigned this head before.")
 @clock_option
 @trust_options
 def log_cosign(
     source: str, key_path: Path, passphrase_file: Path | None, name: str, memory_path: Path, target: Path | None,
-    save_evidence: Path | None, clock_is_right: bool, agreement_path: Path | None, log_key: str | None, cosigner: tuple[str, ...],
-    quorum: int | None, exclude: tuple[str, ...],
+    save_evidence: Path | None, again: bool, clock_is_right: bool, agreement_path: Path | None, log_key: str | None,
+    cosigner: tuple[str, ...], quorum: int | None, exclude: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Cosign the newest head, if it extends what this cosigner saw before. SOURCE: a folder or a web address.
 
@@ -200,7 +201,7 @@ def log_cosign(
         raise ClaimRejected("log", f"the agreement does not name this key as cosign_key of {name}, a party that is not the operator")
     with rejecting(save_evidence, memory_path):
         memory = _memory(memory_path, trust)
-        note = cosign(source, key, name, memory, others=trust.cosigners, clock_is_right=clock_is_right)
+        note = cosign(source, key, name, memory, others=trust.cosigners, clock_is_right=clock_is_right, again=again)
     if target is not None:
         write_atomic(target, note.encode())
     out(f"cosigned size {note.text.splitlines()[1]}; this machine's clock shows {format_time(memory.cosigned or 0)}")
@@ -253,6 +254,8 @@ def log_verify(
     cosigner: tuple[str, ...], quorum: int | None, exclude: tuple[str, ...],
 ) -> None:
     """Read the whole log, recompute its root, check every tile, stored head and cosignature."""
+    from claims.units import format_time
+
     trust = _trust(_terms(agreement_path), log_key, cosigner, quorum)
     with rejecting(save_evidence, memory_path):
         view = _open(source, trust, exclude, memory_path)
@@ -264,7 +267,12 @@ def log_verify(
         f"{tiles} tiles and {heads} signed heads agree with them; cosigned by {', '.join(sorted(view.signed.times)) or 'nobody'}",
     ]
     if newest > view.size:
-        lines.append(f"a newer head of size {newest} lacks its {trust.quorum} cosignatures yet")
+        behind = ", ".join(view.cosigned_last()) or "nobody that is known"
+        lines.append(f"a newer head of size {newest} lacks its {trust.quorum} cosignatures yet; not cosigned by {behind}")
+        if view.tail_problem is not None:
+            lines.append(f"its entries are not here: {view.tail_problem}")
+    date = view.as_of()
+    lines.append("no quorum dates it" if date is None else f"this is the log as it was at {format_time(date)}")
     if memory_path is None:
         lines.append("NOT CHECKED: that it extends what you saw before (--memory)")
     value = _view_value(view) | {"tiles": tiles, "heads": heads, "newest_size": newest, "extends_memory": memory_path is not None or None}

@@ -155,7 +155,7 @@ class Month:
     def publish(self, entries: Sequence[bytes], at: int) -> None:
         """The operator appends; every lab checks that the log only grew, and cosigns, one second after another."""
         with LogWriter.open(self.log, self.log_key) as writer:
-            writer.append(entries)
+            writer.append(entries, now=at)
             self.entries = writer.size
         for number, lab in enumerate(self.labs):
             cosign(self.log, lab.cosign_key, lab.plan.name, self.memory(lab), now=at + number)

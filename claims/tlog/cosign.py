@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,7 +33,7 @@ _NEWEST = 16
 
 def cosign(
     where: str | os.PathLike[str], key: Ed25519PrivateKey, name: str, memory: LogMemory, now: int | None = None, *,
-    others: Mapping[str, bytes] | None = None, clock_is_right: bool = False,
+    others: Mapping[str, bytes] | None = None, clock_is_right: bool = False, again: bool = False,
 ) -> Note:  # fmt: skip
     """Cosign the newest head of a log; returns the head with this cosignature on it.
 
@@ -45,6 +45,7 @@ def cosign(
         memory: this cosigner's memory, which names the log.
         now: Unix time; None takes the clock.
         others: name to key of further cosigners, whose dates also tell the time, as the log's own does.
+        again: also say that this is still the whole log now: keep the first cosignature on this head, and renew the latest.
         clock_is_right: cosign although the clock is far ahead of every date that is known.
 
     Raises:
@@ -71,11 +72,12 @@ def cosign(
         memory.update(view, moment)
         stored = _stored(source.read(f"checkpoints/{view.size}", NOTE_LIMIT), trust, note.text)
         dated = [(i, cosignature_time(n.text, i, public.key)) for n in (note, stored) if n for i in n.by(public)]
-        mine = [item for item, time in dated if time is not None and time <= moment]
-        line = mine[0] if mine else cosign_text(note.text, name, key, moment)
+        mine = sorted({item for item, time in dated if time is not None and time <= moment}, key=lambda item: item.data[:8])
+        drop = mine[1:] if again else []
+        line = mine[0] if mine and not again else cosign_text(note.text, name, key, moment)
         if folder is not None:
-            _write(folder, view.signed.head, [note, *([stored] if stored else [])], [line])
-        return _with(note, [line])
+            _write(folder, view.signed.head, [note, *([stored] if stored else [])], [line], drop)
+        return _without(_with(note, [line]), drop)
 
 
 def _dates(view: LogView, others: Mapping[str, bytes]) -> int | None:
@@ -152,12 +154,18 @@ def _with(note: Note, lines: list[NoteSignature]) -> Note:
     return Note(note.text, signatures)
 
 
-def _write(folder: Path, head: Checkpoint, notes: list[Note], lines: list[NoteSignature]) -> None:
-    """Put lines, and what the notes carry, on the stored head of that size and on ``checkpoint`` if it is that head."""
+def _without(note: Note, drop: Collection[NoteSignature]) -> Note:
+    return Note(note.text, tuple(item for item in note.signatures if item not in drop))
+
+
+def _write(
+    folder: Path, head: Checkpoint, notes: list[Note], lines: list[NoteSignature], drop: Collection[NoteSignature] = ()
+) -> None:
+    """Put lines, and what the notes carry but ``drop``, on the stored head of that size and on ``checkpoint`` if it is that head."""
     disk, source = Disk(folder), FolderSource(folder)
-    full = _with(notes[0], [*(i for n in notes[1:] for i in n.signatures), *lines])
+    full = _without(_with(notes[0], [*(i for n in notes[1:] for i in n.signatures), *lines]), drop)
     disk.replace(f"checkpoints/{head.size}", full.encode())
     current = source.read("checkpoint", NOTE_LIMIT)
     newest = Note.decode(current) if current is not None else None
     if newest is not None and newest.text == full.text:
-        disk.replace("checkpoint", _with(newest, list(full.signatures)).encode())
+        disk.replace("checkpoint", _without(_with(newest, list(full.signatures)), drop).encode())

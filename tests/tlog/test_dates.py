@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from claims.tlog.checkpoint import SignedCheckpoint, date_head, sign_checkpoint
+from claims.tlog.cosign import cosign
 from claims.tlog.dates import HeadDates
 from claims.tlog.errors import LogFork, LogRejected
 from claims.tlog.note import Note
@@ -111,3 +112,13 @@ def test_a_date_that_does_not_verify_spoils_the_head(log: Path) -> None:
     head = SignedCheckpoint.open(sign_checkpoint(SignedCheckpoint.open(note.encode(), logs.trust()).head, logs.LOG).encode(), logs.trust())
     twice = date_head(date_head(head.note, logs.LOG, 9, 4), logs.LOG, 7, 3)
     assert head.dated is None and SignedCheckpoint.open(twice.encode(), logs.trust()).dated == (7, 3)
+
+
+def test_a_quiet_log_is_cosigned_again(log: Path) -> None:
+    """The first cosignature on a head stays, and dates its entries; the latest says that nothing was published since."""
+    logs.cosigned(log, "alpha", 400)
+    for at in (500, 600):
+        cosign(log, logs.key(logs.COSIGNERS["alpha"]), "alpha", logs.memory(log, "alpha"), at, again=True)
+    view = open_log(log, logs.trust(1))
+    assert (view.size, view.signed.times["alpha"], view.as_of(), view.committed_time(4)) == (5, 400, 600, 400)
+    assert len(view.signed.note.signatures) == 4, "the log, its date, alpha's first and last"
