@@ -1,13 +1,15 @@
 /** Signed heads of the public log: C2SP signed-note, tlog-checkpoint, cosignature/v1. claims/FORMATS-log.md section 2. */
-import { concat, equalBytes, sha256 } from "./bytes.js";
+import { ascii, concat, equalBytes, sha256, uint } from "./bytes.js";
 import { verifySignature } from "./ed25519.js";
 import { isKeyName } from "./text.js";
 import { Rejected } from "./errors.js";
 
 const NOTE_LIMIT = 64 * 1024;
 const SIGNATURES_LIMIT = 100;
-const TYPE_LOG = 1;
-const TYPE_COSIGNATURE = 4;
+const TYPE_LOG = [1];
+const TYPE_COSIGNATURE = [4];
+const DATE_DOMAIN = ascii("standstill/head-date/v1");
+const TYPE_DATE = [0xff, ...DATE_DOMAIN];
 
 const bad = (what) => new Rejected("log", what);
 const utf8 = (text) => new TextEncoder().encode(text);
@@ -35,13 +37,13 @@ function parseLine(line) {
   return { name, id: data.subarray(0, 4), data: data.subarray(4) };
 }
 
-const keyId = (name, type, key) => sha256(concat([utf8(`${name}\n`), Uint8Array.of(type), key])).subarray(0, 4);
+const keyId = (name, type, key) => sha256(concat([utf8(`${name}\n`), Uint8Array.from(type), key])).subarray(0, 4);
 const linesOf = (lines, type, key) => lines.filter((line) => equalBytes(line.id, keyId(line.name, type, key)));
 
 /**
  * A head that the log signed. trust: {origin, key, cosigners: [{name, key, counts}]}.
  *
- * Returns {size, root, cosigned: number of cosigners that count and cosigned, times: Map of name to the least time}. Rejected("log") for anything malformed, of
+ * Returns {size, root, cosigned: number of cosigners that count and cosigned, times: Map of name to the least time, dated: {time, previous} or null}. Rejected("log") for anything malformed, of
  * another log, or with a line of a known key that does not verify.
  */
 export function openHead(data, trust) {
@@ -76,7 +78,23 @@ export function openHead(data, trust) {
     }
     if (counts && times.has(name)) cosigned++;
   }
-  return { size: head.size, root: head.root, cosigned, times };
+  let dated = null;
+  for (const line of linesOf(lines, TYPE_DATE, trust.key).filter((item) => item.name === trust.origin)) {
+    const found = headDate(trust.key, line.data, message);
+    if (!found) throw bad("the log's own date on its head does not verify");
+    if (!dated || found.time < dated.time || (found.time === dated.time && found.previous < dated.previous)) dated = found;
+  }
+  return { size: head.size, root: head.root, cosigned, times, dated };
+}
+
+/** The log's own date of a head and the size of the one before it: {time, previous}, or null: it does not verify. */
+function headDate(key, data, message) {
+  if (data.length !== 80) return null;
+  const view = new DataView(data.buffer, data.byteOffset, 16);
+  const time = view.getBigUint64(0);
+  const signed = concat([uint(DATE_DOMAIN.length, 2), DATE_DOMAIN, data.subarray(0, 16), message]);
+  if (time >= 2n ** 63n || !verifySignature(key, data.subarray(16), signed)) return null;
+  return { time: Number(time), previous: Number(view.getBigUint64(8)) };
 }
 
 /** Unix seconds, or null: it does not verify. Times beyond 2^53 are rounded, and far beyond every agreement. */
