@@ -106,7 +106,6 @@ def compute(
         log=book.log, log_problem=book.log_problem,
         breaches=tuple(found.breaches), problems=tuple(source.notes.lines()), decisions=tuple(decisions),
         chain=tuple(item.agreement for item in books),
-        log_cosigners=() if book.view is None else tuple(sorted(book.view.signed.times.items())),
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from claims.agreement import Agreement
@@ -36,6 +36,7 @@ class Row:
         claim: SHA-256 of the claim file that was judged, or None.
         check: the failed check of a rejected claim, or None.
         epochs: the entries of its epochs in the log, and whether they came late; ``epochs_published`` is None without a log.
+        log: the log without the lab's own cosignatures, where it can be used.
         inspected: every inspection entry of it in the log, once it is proven otherwise.
         proof: of the claim file, where it passed every check of its own, whatever inspectors or evidence say.
         opening_due: when a lab under inspection has to have opened, or None.
@@ -57,6 +58,7 @@ class Row:
     check: str | None = None
     epochs_published: int | None = None
     epochs: Lateness = Lateness(0, 0)
+    log: LogSeen | None = None
     inspected: tuple[Inspected, ...] = ()
     opening_due: int | None = None
     proof: Proof | None = None
@@ -112,7 +114,6 @@ class State:
         rows: by agreement (oldest first), lab and period; periods that have begun.
         log: the log, as far as it verifies, or None; ``log_problem``: why it could not be used, or None.
         chain: the agreements under which rows are judged, oldest first.
-        log_cosigners: who cosigned the head in use, and when.
         breaches: by others than a lab in a period: logs that fork, rival amendments.
         problems: files that count for nothing, and why.
         decisions: those that count, in order of when they take effect.
@@ -130,13 +131,10 @@ class State:
     problems: tuple[str, ...]
     decisions: tuple[Counted, ...] = ()
     chain: tuple[Agreement, ...] = ()
-    log_cosigners: tuple[tuple[str, int], ...] = ()
 
     def log_seen(self, row: Row) -> LogSeen | None:
         """The log as a reader of one row is told of it; None without one that can be used."""
-        if self.log is None or self.log.size is None or row.epochs_published is None:
-            return None
-        return LogSeen(self.log, self.log_cosigners, row.epochs, row.published)
+        return None if row.log is None else replace(row.log, claim=row.published)
 
     def agreement_of(self, row: Row) -> Agreement:
         """The agreement under which a row is judged."""

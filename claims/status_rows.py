@@ -14,6 +14,7 @@ from claims.errors import BadSignature, ClaimRejected, ClaimsError
 from claims.evidence import find_equivocations
 from claims.inspect_count import count_inspections
 from claims.lateness import Delivered, judge_lateness, lateness_of, shown_by
+from claims.report import LogSeen
 from claims.signatures import check_signature
 from claims.status_folder import ClaimFile, Folder, SignedAgreement, Stored, read_stored
 from claims.status_log import LogState, log_state, uncosigned
@@ -152,7 +153,10 @@ def _epochs(book: Book, lab: Lab, row: Row) -> Row:
     """Counts the epochs' entries in the log."""
     view, published = (book.view, book.published) if book.usable else (None, None)
     found = lateness_of(book.agreement, lab.name, row.period, book.now, published, view, book.delivered)
-    return replace(row, epochs=found, epochs_published=None if published is None else found.published)
+    if view is None or book.log is None:
+        return replace(row, epochs=found)
+    times = sorted((name, time) for name, time in view.signed.times.items() if name not in view.exclude)
+    return replace(row, epochs=found, epochs_published=found.published, log=LogSeen(book.log, tuple(times), found, None))
 
 
 def _too_late(book: Book, row: Row) -> Row:
