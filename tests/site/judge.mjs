@@ -97,8 +97,8 @@ const tasks = {
   },
   agreementBytes: ({ cases }) => cases.map((text) => outcome(() => decodeAgreement(Uint8Array.from(Buffer.from(text, "base64"))).digestHex)),
   /** Each request holds bytes in base64, by name; `previous` is a list. */
-  cases: ({ requests }) => requests.map(({ files, previous, allow, previousAccepted }) => {
-    const request = { allow, previousAccepted, previous: previous.map((text) => Uint8Array.from(Buffer.from(text, "base64"))) };
+  cases: ({ requests }) => requests.map(({ files, previous, previousAccepted }) => {
+    const request = { previousAccepted, previous: previous.map((text) => Uint8Array.from(Buffer.from(text, "base64"))) };
     for (const [name, text] of Object.entries(files)) request[name] = text === null ? null : Uint8Array.from(Buffer.from(text, "base64"));
     return verifyClaim(request);
   }),

@@ -24,7 +24,8 @@ function finding(request) {
   const good = { verdict: "PROVEN", shows: ["total compute of the period: at most 3e24 FLOP"], bits: { unique: 103.5, johnson: 128 }, continuity: "checked", heads };
   const part = { verdict: "INCOMPLETE", reason: "log: NOT CHECKED <b>", missing: ["log: NOT CHECKED <b>"], heads };
   const bad = { verdict: "REJECTED", check: "proof", reason: "<img src=x onerror=alert(1)> the constraints do not hold", heads };
-  if (request.allow) return { ...part, reason: "the claim before it is not proven", missing: ["the claim before it is not proven"] };
+  const later = request.claim.length > 60 && new DataView(request.claim.buffer, request.claim.byteOffset).getUint32(51 + request.claim[50]) > 0;
+  if (later && !request.previous.length) return { ...part, reason: "the claim before it is not proven", missing: ["the claim before it is not proven"] };
   return { good, part }[verdict] ?? bad;
 }
 

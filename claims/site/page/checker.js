@@ -222,8 +222,6 @@ export class Checker {
         const bytes = await this.fetchBytes(link.path, CLAIM_LIMIT);
         if (digestOf(bytes) !== link.sha256) return nothing("the claim before it is another file now than the one checked here", { unread: true });
         Object.assign(request, { previous: [bytes], previousAccepted: true, previousAgreement: survey.chain.slice(at + 1).map(({ place }) => agreements[place].agreement) });
-      } else {
-        request.allow = { noContinuity: true };
       }
     }
     const answer = await this.ask({ claim: request });

@@ -24,20 +24,13 @@ const UNSIGNED = ["format", "agreement", "lab", "period", "meters", "signatures"
 
 function findingOf(request) {
   const report = verifyClaim(request);
-  if (!report.accepted) {
+  if (report.verdict === "REJECTED") {
     const heads = UNSIGNED.includes(report.check) ? "" : headsOf(request.claim);
     return { verdict: "REJECTED", check: String(report.check), reason: String(report.reason), heads };
   }
-  const missing = report.limitations.map(String);
-  return {
-    verdict: report.proven === true && missing.length === 0 ? "PROVEN" : "INCOMPLETE",
-    reason: missing.join("; "),
-    missing,
-    shows: report.shows.map(String),
-    bits: report.bits || null,
-    continuity: report.continuity ? String(report.continuity) : "",
-    heads: headsOf(request.claim),
-  };
+  const { verdict, shows, bits, continuity } = report;
+  const missing = report.missing.map(({ what }) => `Missing: ${what}.`);
+  return { verdict, reason: missing.join(" "), missing, shows, bits, continuity, heads: headsOf(request.claim) };
 }
 
 /** A digest of what a claim commits to: two signed claims of one lab and period that differ in it contradict each other. */

@@ -23,56 +23,65 @@ const MAX_ROOTS = 65 * 2 ** 20;
 
 const bad = (what) => new Rejected("log", what);
 
-/** The entries that the log is believed to hold, or null: the agreement has no log, or log or roots are not given. Rejected("log") otherwise. */
-export function readLog(agreement, lab, log, roots) {
-  if (!agreement.log || !log || !roots) return null;
-  return believed(log instanceof Uint8Array ? decodeBundle(log) : asGiven(log), agreement, lab);
+/** {entries, problem}: the entries that the log is believed to hold, or null, and why they are missing ("" where the agreement has no log). */
+export function readLog(agreement, lab, log) {
+  if (!agreement.log) return { entries: null, problem: "" };
+  if (!log) return { entries: null, problem: "the log: without it the readings may have been committed to only after the fact" };
+  try {
+    return { entries: believed(log instanceof Uint8Array ? decodeBundle(log) : asGiven(log), agreement, lab), problem: "" };
+  } catch (error) {
+    if (!(error instanceof Rejected)) throw error;
+    return { entries: null, problem: `a log that can be used: ${error.reason}` };
+  }
 }
 
 /**
- * Whether a previous claim is the file that its entry names; false where its agreement has a log and `agreement` another or none. Rejected("continuity"): it is not.
- * `link`: {claim, agreement, lab}; `entries`: of readLog, under `agreement`; null: that the log is not checked is said of all of them.
+ * Holds a previous claim, made under `terms`, against the log of `agreement`; false where the one to go on from is not at hand: that is said in `missing`. Rejected("continuity"): the
+ * lab contradicts itself. `entries`: of readLog, or null: that the log is missing is said of all of them.
  */
-export function isLogged({ claim, agreement: terms, lab }, agreement, entries, accepted) {
+export function isLogged(claim, terms, agreement, { entries, previousAccepted, missing }) {
   if (!terms.log) return true;
-  if (!agreement.log || terms.log.origin !== agreement.log.origin || !equalBytes(terms.log.key, agreement.log.key)) return accepted;
+  if (!agreement.log || terms.log.origin !== agreement.log.origin || !equalBytes(terms.log.key, agreement.log.key)) {
+    const known = missing.some(({ kind }) => kind === "previous log");
+    if (!previousAccepted && !known) missing.push({ kind: "previous log", what: "the log of the agreement before, which the previous claims are in" });
+    return true;
+  }
   if (!entries) return true;
-  const what = `the claim given for period ${claim.period}`;
+  const what = `lab ${claim.lab}\u2019s claim for period ${claim.period}`;
   let found;
   try {
-    found = collect(entries, terms, lab, claim);
+    found = collect(entries, terms, claim);
   } catch (error) {
     if (error instanceof Rejected) throw new Rejected("continuity", `${what}: ${error.reason}`);
     throw error;
   }
-  if (!found.claim && !accepted) throw new Rejected("continuity", `${what} is not in the log`);
-  if (found.claim && !equalBytes(found.claim.first, sha256(claim.bytes))) {
-    throw new Rejected("continuity", `${what} is not the one that the log names`);
-  }
-  return true;
+  if (!found.claim && previousAccepted) return true;
+  if (found.claim && equalBytes(found.claim.first, sha256(claim.bytes))) return true;
+  missing.push(found.claim ? { kind: "previous", what: `${what} that the log names; another one was given` } : { kind: "entry", what: `the log\u2019s entry of ${what}` });
+  return false;
 }
 
-/** "none agreed" (the agreement has no log), "not checked" (`entries` is null), or "checked"; Rejected("log") otherwise. */
+/** Holds a claim and its roots against the log's entries: what is missing for it, a list of {kind, what}. Rejected("log") where it is not what the log holds. */
 export function checkLog(claim, agreement, lab, entries, roots) {
-  if (!agreement.log) return "none agreed";
-  if (!entries) return "not checked";
-  const published = collect(entries, agreement, lab, claim);
-  const byMeter = decodeRoots(roots, claim, lab);
-  if (!published.claim) throw bad(`the log has no entry for lab ${lab.name}'s claim of period ${claim.period}`);
+  if (!agreement.log) return [];
+  const published = collect(entries, agreement, claim);
+  if (!published.claim) return [{ kind: "entry", what: `the entry of lab ${lab.name}\u2019s claim for period ${claim.period}, which this copy of the log has not` }];
   if (!equalBytes(published.claim.first, sha256(claim.bytes))) throw bad("the log's entry is about another claim file");
-  if (!equalBytes(published.claim.second, sha256(roots))) throw bad("the log's entry is about another roots file");
+  for (let epoch = claim.firstEpoch; epoch <= claim.lastEpoch; epoch++) {
+    if (!published.epochs.has(epoch)) throw bad(`the log has no entry for lab ${lab.name}'s epoch ${epoch}`);
+  }
+  if (!roots || !equalBytes(published.claim.second, sha256(roots))) return [{ kind: "roots", what: "the roots file that the log names for the claim" }];
+  const byMeter = decodeRoots(roots, claim, lab);
   claim.meters.forEach((meter, i) => {
     if (!equalBytes(merkleRoot(byMeter[i]), meter.rootsDigest)) throw bad(`meter ${meter.name} signed other epoch roots`);
   });
   for (let epoch = claim.firstEpoch; epoch <= claim.lastEpoch; epoch++) {
-    const entry = published.epochs.get(epoch);
-    if (!entry) throw bad(`the log has no entry for lab ${lab.name}'s epoch ${epoch}`);
     const leaves = lab.meters.map((meter, i) => concat([
       uint(METER_DOMAIN.length, 2), METER_DOMAIN, uint(meter.name.length, 1), ascii(meter.name), byMeter[i][epoch - claim.firstEpoch],
     ]));
-    if (!equalBytes(merkleRoot(leaves), entry.first)) throw bad(`the roots of epoch ${epoch} are not those in the log`);
+    if (!equalBytes(merkleRoot(leaves), published.epochs.get(epoch).first)) throw bad(`the roots of epoch ${epoch} are not those in the log`);
   }
-  return "checked";
+  return [];
 }
 
 function asGiven(log) {
@@ -196,17 +205,17 @@ function openHeads({ heads, entries }, agreement, lab) {
 }
 
 /** The lab's entries about this claim's period: the first of each identity; Rejected("log") where it contradicts itself. */
-function collect(entries, agreement, lab, claim) {
+function collect(entries, agreement, claim) {
   const found = { claim: null, epochs: new Map() };
   for (const data of entries) {
     const entry = decodeEntry(data);
-    if (!entry || (entry.kind !== EPOCH && entry.kind !== CLAIM) || entry.lab !== lab.name) continue;
+    if (!entry || (entry.kind !== EPOCH && entry.kind !== CLAIM) || entry.lab !== claim.lab) continue;
     const ofEpoch = entry.kind === EPOCH;
     if (ofEpoch ? entry.number < claim.firstEpoch || entry.number > claim.lastEpoch : entry.number !== claim.period) continue;
     const known = ofEpoch ? found.epochs.get(entry.number) : found.claim;
     if (known && equalBytes(known.unsigned, entry.unsigned)) continue;
     if (!countsUnder(entry, agreement)) continue;
-    if (known) throw bad(`lab ${lab.name} published two different entries for ${ofEpoch ? "epoch" : "the claim of period"} ${entry.number}`);
+    if (known) throw bad(`lab ${claim.lab} published two different entries for ${ofEpoch ? "epoch" : "the claim of period"} ${entry.number}`);
     if (ofEpoch) found.epochs.set(entry.number, entry);
     else found.claim = entry;
   }

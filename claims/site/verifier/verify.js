@@ -24,18 +24,17 @@ const MAX_PREVIOUS = 4096;
  *
  * claim, agreement (agreement.bin), signatures (agreement.sigs or null), roots (or null): Uint8Array.
  * log: null, or what log.js takes. previous: claim files of the periods right before, oldest first.
- * previousAgreement: agreement.bin of the amended agreement, or a list of them. previousAccepted: the oldest previous
- * claim was accepted before by this very verifier. allow: {unsignedAgreement, noContinuity}, both false by default:
- * what may be left out, at the price of `proven`.
+ * previousAgreement: agreement.bin of the amended agreement, or a list of them. previousAccepted: the previous claims
+ * were accepted before by this very verifier: their proofs are not checked again.
  *
- * Returns {accepted: false, proven: false, check, reason} or {accepted: true, proven, lab, period, agreement, continuity,
- * limitations, shows, bits: {unique, johnson}, ...}. Hostile bytes never make it throw.
+ * A check that fails rejects; what is missing never does. Returns {verdict: "REJECTED", check, reason}, or {verdict: "PROVEN" or "INCOMPLETE", missing: [{kind, what}],
+ * lab, period, agreement, continuity, shows, bits: {unique, johnson}}; the kinds are those of claims/report.py. Hostile bytes never make it throw.
  */
 export function verifyClaim(request) {
   try {
     return judge(request);
   } catch (error) {
-    if (error instanceof Rejected) return { accepted: false, proven: false, check: error.check, reason: error.reason };
+    if (error instanceof Rejected) return { verdict: "REJECTED", check: error.check, reason: error.reason };
     throw error;
   }
 }
@@ -46,34 +45,37 @@ function bytesOf(value, check, what) {
 }
 
 function judge(request) {
-  const { signatures = null, previous = [], previousAccepted = false, roots = null, log = null, allow = {} } = request;
+  const { signatures = null, previous = [], previousAccepted = false, roots = null, log = null } = request;
   const claim = decodeClaim(bytesOf(request.claim, "format", "the claim"));
   const agreement = decodeAgreement(bytesOf(request.agreement, "agreement", "the agreement"));
-  const unsigned = checkAgreement(agreement, signatures, allow);
+  const missing = [];
+  checkAgreement(agreement, signatures, missing);
   const lab = checkTerms(claim, agreement);
-  const published = readLog(agreement, lab, log, roots);
-  let logged = checkLog(claim, agreement, lab, published, roots);
+  const { entries, problem } = readLog(agreement, lab, log);
+  if (problem) missing.push({ kind: "log", what: problem });
+  else missing.push(...checkLog(claim, agreement, lab, entries, roots));
   const chain = [{ claim, agreement, lab }];
   if (!Array.isArray(previous) || previous.length > MAX_PREVIOUS) throw new Rejected("continuity", "too many previous claims");
   const amended = amendedAgreements(request.previousAgreement);
-  for (let i = previous.length - 1; i >= 0; i--) {
-    continueBack(bytesOf(previous[i], "format", "a previous claim"), chain, amended);
-    if (!isLogged(chain[chain.length - 1], agreement, published, previousAccepted)) logged = "previous not checked";
+  let whole = true;
+  for (let i = previous.length - 1; whole && i >= 0; i--) {
+    whole = continueBack(bytesOf(previous[i], "format", "a previous claim"), chain, { amended, entries, previousAccepted, missing });
   }
-  const continuity = checkContinuity(chain, previousAccepted, allow);
+  const continuity = checkContinuity(chain, previousAccepted, whole, missing);
   if (!previousAccepted) {
     for (let i = chain.length - 1; i > 0; i--) checkProof(chain[i], `previous claim, period ${chain[i].claim.period}: `);
   }
   const security = checkProof(chain[0], "");
-  return report(chain, { unsigned, logged, continuity, security, previousAccepted });
+  return report(chain[0], { missing, continuity, security });
 }
 
-function checkAgreement(agreement, signatures, allow) {
-  const everyone = agreement.parties.map((party) => party.name);
-  const given = signatures === null || signatures === undefined;
-  const missing = given ? everyone : missingSignatures(decodeSignatures(bytesOf(signatures, "agreement", "the signatures file")), agreement);
-  if (missing.length > 0 && !allow.unsignedAgreement) throw new Rejected("agreement", `not signed by ${missing.join(", ")}`);
-  return missing;
+function checkAgreement(agreement, signatures, missing) {
+  if (signatures === null || signatures === undefined) {
+    missing.push({ kind: "signatures", what: "the parties\u2019 signatures of the agreement" });
+    return;
+  }
+  const unsigned = missingSignatures(decodeSignatures(bytesOf(signatures, "agreement", "the signatures file")), agreement);
+  if (unsigned.length > 0) missing.push({ kind: "unsigned", what: `signatures of the agreement by ${unsigned.join(", ")}: it is a draft` });
 }
 
 /** Checks agreement to signatures of one claim; the lab's terms. */
@@ -124,18 +126,19 @@ function amendedAgreements(given) {
   return list.map((data) => decodeAgreement(bytesOf(data, "agreement", "an amended agreement")));
 }
 
-/** Checks that a claim file is the one right before the oldest in `chain`, and appends it. */
-function continueBack(data, chain, amended) {
+/** Goes back to the claim file right before the oldest in `chain`, and appends it; false where something is missing to do so. */
+function continueBack(data, chain, { amended, entries, previousAccepted, missing }) {
   const link = decodeClaim(data);
-  const { claim } = chain[chain.length - 1];
+  const { claim, lab: after } = chain[chain.length - 1];
   let { agreement } = chain[chain.length - 1];
   if (link.lab !== claim.lab || link.period !== claim.period - 1) {
     throw new Rejected("continuity", `a previous claim is lab ${link.lab}'s for period ${link.period}; the one before is ${claim.lab}'s for period ${claim.period - 1}`);
   }
-  if (claim.period === chain[chain.length - 1].lab.sincePeriod) {
+  if (claim.period === after.sincePeriod) {
     throw new Rejected("continuity", `lab ${claim.lab} starts from its opening head in period ${claim.period}: no claim before it counts`);
   }
-  while (link.period < firstPeriod(agreement)) agreement = predecessor(agreement, amended);
+  while (agreement && link.period < firstPeriod(agreement)) agreement = predecessor(agreement, amended, missing);
+  if (!agreement || !isLogged(link, agreement, chain[0].agreement, { entries, previousAccepted, missing })) return false;
   let lab;
   try {
     lab = checkTerms(link, agreement);
@@ -147,34 +150,34 @@ function continueBack(data, chain, amended) {
     throw new Rejected("continuity", `the head before is not the head after of the claim given for period ${link.period}`);
   }
   chain.push({ claim: link, agreement, lab });
+  return true;
 }
 
-function predecessor(agreement, amended) {
+function predecessor(agreement, amended, missing) {
   if (!agreement.amends) throw new Rejected("continuity", "there is no period before the agreement's first");
   const found = amended.find((other) => equalBytes(other.digest, agreement.amends.digest));
-  if (!found) throw new Rejected("continuity", "the amended agreement is needed and was not given");
+  if (!found) {
+    missing.push({ kind: "amended", what: "the amended agreement, under which the earlier claims were made" });
+    return null;
+  }
   for (const field of ["start", "epochSeconds", "epochsPerPeriod"]) {
     if (found[field] !== agreement[field]) throw new Rejected("continuity", "the amendment changes the calendar (start, epoch or period)");
   }
   return found;
 }
 
-/** "opening head", "previous claim" or "not checked". */
-function checkContinuity(chain, previousAccepted, allow) {
+/** What the chain rests on, in words; a chain that does not reach back to the opening head rests on a claim that was accepted before. */
+function checkContinuity(chain, previousAccepted, whole, missing) {
   const { claim, lab } = chain[chain.length - 1];
   if (claim.period === lab.sincePeriod) {
     if (lab.openingHead.some((word, i) => word !== claim.headBefore[i])) {
       throw new Rejected("continuity", "the head before is not the agreement's opening head");
     }
-    return "opening head";
+    if (chain.length === 1) return "starts at the agreement\u2019s opening head";
+    return `an unbroken chain of claims from the opening head, period ${claim.period} on`;
   }
-  if (chain.length > 1) {
-    if (!previousAccepted) {
-      throw new Rejected("continuity", `NOT CHECKED before period ${claim.period}: the older claims are needed too`);
-    }
-    return "previous claim";
-  }
-  if (!allow.noContinuity) throw new Rejected("continuity", `NOT CHECKED: the claim for period ${claim.period - 1} is needed`);
+  if (chain.length > 1 && previousAccepted) return `an unbroken chain of claims from period ${claim.period} on, which were accepted before`;
+  if (whole) missing.push({ kind: "previous", what: `the claim for period ${claim.period - 1}: without it the lab may have started from a registry of its own invention` });
   return "not checked";
 }
 
@@ -212,32 +215,15 @@ function shown(agreement, lab, period) {
   return out;
 }
 
-const CONTINUITY = {
-  "opening head": (oldest, first, skipped) => (first
-    ? "checked: starts at the agreement's opening head"
-    : `checked: an unbroken chain of claims from the opening head, period ${oldest} on${skipped ? " (their proofs taken as accepted before)" : ""}`),
-  "previous claim": (oldest) => `checked: an unbroken chain of claims from period ${oldest} on, which you accepted before`,
-  "not checked": () => "NOT CHECKED",
-};
-
-function report(chain, { unsigned, logged, continuity, security, previousAccepted }) {
-  const [{ claim, agreement, lab }] = chain;
-  const oldest = chain[chain.length - 1].claim.period;
-  const limitations = [];
-  if (continuity === "not checked") limitations.push("continuity: NOT CHECKED: the lab may have started from a registry of its own invention");
-  if (unsigned.length > 0) limitations.push(`agreement: NOT SIGNED by ${unsigned.join(", ")}`);
-  if (logged === "not checked") limitations.push("log: NOT CHECKED: the readings may have been committed to only after the fact");
-  if (logged === "previous not checked") limitations.push("log: NOT CHECKED for the previous claims whose agreement has another log");
+function report({ claim, agreement, lab }, { missing, continuity, security }) {
   return {
-    accepted: true,
-    proven: limitations.length === 0,
+    verdict: missing.length === 0 ? "PROVEN" : "INCOMPLETE",
+    missing,
     lab: lab.name,
     period: claim.period,
     agreement: { name: agreement.name, digest: agreement.digestHex },
-    continuity: CONTINUITY[continuity](oldest, chain.length === 1, previousAccepted),
-    log: logged,
-    limitations,
-    shows: shown(agreement, lab, claim.period),
+    continuity,
+    shows: missing.length === 0 ? shown(agreement, lab, claim.period) : [],
     bits: { unique: Math.round(security.unique.bits * 10) / 10, johnson: Math.round(security.johnson.bits * 10) / 10 },
   };
 }
