@@ -17,6 +17,8 @@ import pytest
 
 from claims.agreement import Amends, canonical_bytes, decode_agreement
 from claims.site.log import encode_bundle
+from tests.claims.lab_fixtures import LAB_KEY
+from tests.site import make_claim_vectors as made
 from tests.site.page_node import PageNode, needs_node
 from tests.site.vector_site import VECTORS, vector_entries, write_vector_site
 
@@ -153,6 +155,27 @@ def test_another_log_behind_the_account(site: tuple[PageNode, View]) -> None:
     }  # fmt: skip
     for name, answer in zip(logs, page.verdicts([case(view, {"log.bundle": log}) for log in logs.values()]), strict=True):
         assert answer["kind"] in ("contradicted", "broken"), (name, answer)
+
+
+def test_cosignatures_that_a_mirror_removes_hide_nothing_that_speaks_against_a_lab(site: tuple[PageNode, View]) -> None:
+    """The newest head without its cosignatures: no key is needed for that. An older head, with them, is used for what speaks for a lab."""
+    page, view = site
+    entries = vector_entries()
+    body = made.name("alpha") + made.u32(1) + bytes(64)
+    twin = made.entry(decode_agreement((VECTORS / "agreement.bin").read_bytes()).digest, 2, body, LAB_KEY)
+    forged = made.entry(decode_agreement((VECTORS / "agreement.bin").read_bytes()).digest, 2, body, made.BETA)
+    cosigned = made.head(entries, 5, {"beta": made.BETA_COSIGNS})
+    longer, spoilt = [*entries, twin], [*entries, forged]
+    logs = {
+        "contradicted": encode_bundle([made.head(longer, 9, {}), cosigned], longer),
+        "open": encode_bundle([made.head(longer, 9, {}), cosigned], entries),
+        "confirmed": encode_bundle([made.head(spoilt, 9, {}), cosigned], spoilt),
+    }
+    cases = [case(view, {"log.bundle": log}) for log in logs.values()]
+    found = page.verdicts(cases)
+    assert [answer["kind"] for answer in found] == list(logs), [(answer["against"], answer["open"]) for answer in found]
+    assert "two different claims" in found[0]["against"][0] and "newer head" in found[1]["open"][0]
+    assert any("newer head" in line for line in found[2]["notes"]) and any("as of" in line for line in found[2]["notes"])
 
 
 def test_another_agreement_behind_the_account(site: tuple[PageNode, View]) -> None:

@@ -156,7 +156,7 @@ class Page {
       old: `Done. Your browser agrees with what the publisher said on ${day(this.account.computedAt)}; the page is out of date.`,
       open: "Done. Nothing contradicts the publisher, but not everything can be decided here.",
     }[found.kind] ?? "Checked. The publisher\u2019s account does not agree with what your browser found.";
-    live.replaceChildren(el("span", "", words), ...found.open.map((line) => el("p", "", line)));
+    live.replaceChildren(el("span", "", words), ...[...found.open, ...found.notes].map((line) => el("p", "", line)));
   }
 
   // ---- checking ----

@@ -167,8 +167,8 @@ function inTheLog(book, item, until) {
 }
 
 /**
- * How many epochs of a period have ended, and of how many nothing here shows that the log had the lab's entry in time: neither a quorum nor any single
- * cosigner but the lab. `allowed`: more than that many, and the claim is not proven; null: any number. Null without [deadlines].
+ * How many epochs of a period have ended, and how many of those came late by the heads that are here: a quorum cosigned, after the deadline, a head without the entry, and
+ * nobody but the lab and the operator had it in time. `allowed`: how many may; null: any number. Null without [deadlines].
  */
 function hoursOf({ terms, log: { opened }, index }, { lab, period }, until) {
   if (!terms.deadlines) return null;
@@ -182,8 +182,10 @@ function hoursOf({ terms, log: { opened }, index }, { lab, period }, until) {
     const deadline = end + deadlines.epoch;
     const entries = (index.get(identityOf(EPOCH, lab, lab, epoch)) ?? []).filter((entry) => entry.at < size);
     const entry = entries.length > 1 ? entries.find((other) => countsUnder(other, terms)) : entries[0];
-    const times = entry ? [opened.dateOf(entry.at, lab), opened.stampOf(entry.at, lab)] : [];
-    if (!times.some((time) => time !== null && time <= deadline) && (entry || until > deadline)) late++;
+    const at = entry ? entry.at : size;
+    const stamp = entry ? opened.stampOf(at, lab) : null;
+    const absent = opened.absentAt(at, lab);
+    if (absent !== null && absent > deadline && !(stamp !== null && stamp <= deadline)) late++;
   }
   return { ended, late, allowed: deadlines.lateEpochs };
 }

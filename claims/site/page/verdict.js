@@ -12,10 +12,11 @@ const GOOD = ["proven", "under inspection"];
 const SETTLED = ["proven", "pending", "lifted"];
 const MILDER = { late: ["pending"], missing: ["pending", "late"], proven: ["pending"] };
 const NOT_JUDGED = ["inspection", "evidence", "deadlines"];
+const MOST_NOTES = 8;
 const SLACK = 86400; // seconds by which a visitor's clock may be behind the publisher's
 
 /**
- * {kind, against, open, stale, own}.
+ * {kind, against, open, stale, own, notes}.
  *
  * `account`: of readAccount, or null where it cannot be read. `survey`: of survey.js, or null where it cannot be computed. `problem`: why one of
  * them is null. `findings`: Map of LAB-PERIOD to a finding, for what was looked at so far. `checked`: everything was looked at. `now`: Unix seconds.
@@ -27,7 +28,7 @@ const SLACK = 86400; // seconds by which a visitor's clock may be behind the pub
  */
 export function verdict({ account, survey, problem = "", findings, checked, now, shown }) {
   if (!account || !survey) {
-    return { kind: "broken", against: [], open: [problem || "The browser could not work out which claims are due."], stale: [], own: new Map() };
+    return { kind: "broken", against: [], open: [problem || "The browser could not work out which claims are due."], stale: [], own: new Map(), notes: [] };
   }
   const own = statesAt(account.computedAt, survey, findings, account);
   const against = [...contradictions(account, survey, findings, own), ...(shown === account.answer ? [] : ["The page\u2019s text and its site.json say different things."])];
@@ -35,7 +36,19 @@ export function verdict({ account, survey, problem = "", findings, checked, now,
   const stale = overdue(account, survey, statesAt(now, survey, findings, account), now);
   const known = [...own.values()].every((state) => state !== "unknown");
   const kind = against.length ? "contradicted" : !checked || !known ? "unchecked" : open.length ? "open" : stale.length ? "old" : "confirmed";
-  return { kind, against, open, stale, own };
+  return { kind, against, open, stale, own, notes: notesOf(survey) };
+}
+
+/** What is worth knowing and speaks against nobody: the date of the log, a newer head, hours that came late. */
+function notesOf({ log, items }) {
+  const out = [];
+  if (log && log.date !== null) {
+    out.push(`The log here has ${log.size.toLocaleString("en")} entries that enough parties have cosigned, as of ${moment(log.date)}. An older copy of the log, if whole, cannot be told from the newest one without another mirror.`);
+    if (log.shown > log.size) out.push(`The log signed a newer head, of size ${log.shown.toLocaleString("en")}, that not enough parties have cosigned yet. What it holds counts against a lab only.`);
+  }
+  const late = items.filter(({ hours }) => hours && hours.late > 0);
+  out.push(...late.slice(0, MOST_NOTES).map((item) => `${say(item)}: ${item.hours.late} of ${item.hours.ended} hours committed late.`));
+  return out;
 }
 
 const say = ({ lab, period }) => `${lab}, period ${period}`;
@@ -186,7 +199,7 @@ function stillOpen(item) {
   const late = hours && hours.allowed !== null && hours.late > hours.allowed;
   return [
     ...item.inspected.map((line) => `${say(item)}: ${line} Its record decides, which this browser does not check.`),
-    ...(late ? [`${say(item)}: nothing here shows that ${hours.late} of ${hours.ended} hours were committed in time; ${hours.allowed} may be late.`] : []),
+    ...(late ? [`${say(item)}: ${hours.late} of ${hours.ended} hours were committed late, and ${hours.allowed} may be.`] : []),
   ];
 }
 

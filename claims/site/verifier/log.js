@@ -108,13 +108,14 @@ function decodeBundle(data) {
 }
 
 /**
- * A log as a whole, under one agreement: {entries, newest, shown, inUse, dateOf, stampOf}. Rejected("log"): not the log.
+ * A log as a whole, under one agreement: {entries, newest, shown, inUse, dateOf, stampOf, absentAt}. Rejected("log"): not the log.
  *
  * `entries`: those under the largest head that the log signed, whoever cosigned it; its size is `newest`; `shown`: the size of
  * the largest head, whether its entries are here or not. In the others `name` is a party whose
  * own cosignatures do not count, or null. `inUse(name)`: {size, date} of the largest head that a quorum without the operator has cosigned, and the time at which
  * the last of that quorum had; {size: 0, date: null} where there is none. `dateOf(index, name)`: the least, over the heads that contain the entry, of the
- * time by which such a quorum had cosigned it; `stampOf(index, name)`: by which anyone but the operator had; null where nothing dates it. Unix seconds.
+ * time by which such a quorum had cosigned it; `stampOf(index, name)`: by which anyone but the operator had; null where nothing dates it. `absentAt(index, name)`:
+ * the latest time at which such a quorum cosigned a head without the entry, or null. Unix seconds.
  */
 export function openLog(agreement, log) {
   const given = log instanceof Uint8Array ? decodeBundle(log) : asGiven(log);
@@ -139,6 +140,7 @@ export function openLog(agreement, log) {
     inUse: (name) => without(name).inUse,
     dateOf: (index, name) => leastAbove(without(name).quorum, index),
     stampOf: (index, name) => leastAbove(without(name).single, index),
+    absentAt: (index, name) => lastBelow(without(name).without, index),
   };
 }
 
@@ -152,23 +154,29 @@ function viewOf(heads, name, quorum) {
     for (let i = out.length - 2; i >= 0; i--) out[i][1] = Math.min(out[i][1], out[i + 1][1]);
     return out;
   };
+  const latest = whole.map(([number, stamps]) => [number, stamps[quorum - 1]]);
+  for (let i = 1; i < latest.length; i++) latest[i][1] = Math.max(latest[i][1], latest[i - 1][1]);
   return {
+    without: latest,
     inUse: { size, date: whole.length ? times[times.length - quorum] : null },
     quorum: least(whole, quorum - 1),
     single: least(ordered.filter(([, stamps]) => stamps.length > 0), 0),
   };
 }
 
-/** The least time of the heads that are larger than `index`, or null. */
-function leastAbove(list, index) {
+/** How many of the heads, by ascending size, are no larger than `index`. */
+function countBelow(list, index) {
   let [low, high] = [0, list.length];
   while (low < high) {
     const middle = (low + high) >> 1;
     if (list[middle][0] > index) high = middle;
     else low = middle + 1;
   }
-  return low < list.length ? list[low][1] : null;
+  return low;
 }
+
+const leastAbove = (list, index) => list[countBelow(list, index)]?.[1] ?? null;
+const lastBelow = (list, index) => list[countBelow(list, index) - 1]?.[1] ?? null;
 
 /** The entries under the largest head that has its quorum without the operator and the lab itself. */
 function believed({ heads, entries }, agreement, lab) {
