@@ -30,6 +30,6 @@ function finding(request) {
 }
 
 self.onmessage = ({ data: { id, request } }) => {
-  const result = request.survey ? { survey: survey(request.survey) } : { finding: finding(request.claim) };
+  const result = request.survey ? { survey: survey(request.survey) } : request.file ? { recognised: null } : { finding: finding(request.claim) };
   setTimeout(() => self.postMessage({ id, result }), 30);
 };

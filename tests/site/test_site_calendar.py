@@ -165,6 +165,7 @@ STRICT = replace(TERMS, log=None, inspection=None)
 FREE = replace(STRICT, deadlines=None)
 PROVEN, FAILS = {"verdict": "PROVEN"}, {"verdict": "REJECTED", "check": "proof", "reason": "the proof does not hold"}
 ABSENT = {"verdict": "INCOMPLETE", "absent": True, "reason": "no claim is published here"}
+WAITS = {"verdict": "INCOMPLETE", "reason": "Missing: the claim for period 0."}
 NOW = START + 3 * DAY - 1
 
 
@@ -226,6 +227,13 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "missing, and yet it holds": (
         {"rows": (GOOD, (1, "missing", False)), "alpha": (PROVEN,), "at": START + 2 * DAY + 43201},
         "contradicted", "yet that the standstill",
+    ),
+    "what is not here accuses no later claim": (
+        {"rows": ((0, "missing", False), (1, "missing", True)), "alpha": (ABSENT, WAITS), "at": START + 2 * DAY + 43201, "answer": "no"},
+        "confirmed", "",
+    ),
+    "a claim that fails spoils the next": (
+        {"rows": ((0, "rejected", True), (1, "rejected", True)), "alpha": (FAILS, WAITS), "answer": "no"}, "confirmed", "",
     ),
     "in grace, and said to be missing": (
         {"rows": (GOOD, (1, "missing", False)), "alpha": (PROVEN,), "at": START + 2 * DAY + 21601, "answer": "no"}, "contradicted", "late",

@@ -33,7 +33,7 @@ export function verdict({ account, survey, problem = "", findings, checked, now,
   const own = statesAt(account.computedAt, survey, findings, account);
   const against = [...contradictions(account, survey, findings, own), ...(shown === account.answer ? [] : ["The page\u2019s text and its site.json say different things."])];
   const open = undecided(account, survey, findings, own, now);
-  const stale = overdue(account, survey, statesAt(now, survey, findings, account), now);
+  const stale = overdue(account, survey, own, statesAt(now, survey, findings, account), now);
   const known = [...own.values()].every((state) => state !== "unknown");
   const kind = against.length ? "contradicted" : !checked || !known ? "unchecked" : open.length ? "open" : stale.length ? "old" : "confirmed";
   return { kind, against, open, stale, own, notes: notesOf(survey) };
@@ -76,7 +76,7 @@ function stateOf(item, finding, earlier, time) {
   if (holds(finding)) return "proven";
   if (finding.verdict === "REJECTED") return "rejected";
   if (item.logProblem) return "pending";
-  if (!finding.absent && !item.opening && ["rejected", "missing", "lifted"].includes(earlier)) return "rejected";
+  if (!finding.absent && !item.opening && ["rejected", "lifted"].includes(earlier)) return "rejected"; // what is not here accuses no later claim
   // With a log, only a copy of it that is dated after the deadline can show that nothing came by then.
   const seen = item.asOf === null ? time : Math.min(time, item.asOf);
   if (item.due === null || seen <= item.due) return "pending";
@@ -204,9 +204,10 @@ function stillOpen(item) {
 }
 
 /** What has become due since the account was computed and this browser did not find to hold, and the end of the agreement: sentences. */
-function overdue(account, survey, at, now) {
+function overdue(account, survey, own, at, now) {
   const { computedAt } = account;
-  const left = survey.items.filter((item) => isOwed(item, now) && !isOwed(item, computedAt) && !["proven", "unknown"].includes(at.get(nameOf(item))));
+  const isNew = (item) => isOwed(item, now) && !isOwed(item, computedAt) && own.get(nameOf(item)) !== "rejected";
+  const left = survey.items.filter((item) => isNew(item) && !["proven", "unknown"].includes(at.get(nameOf(item))));
   const out = left.map((item) => `${say(item)}: due since ${moment(item.due ?? item.end)}.`);
   if (computedAt < survey.end && survey.end <= now) out.push(`The agreement ended ${moment(survey.end)}.`);
   return out;
