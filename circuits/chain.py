@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from circuits.statement import KIND_NAMES, RATE, START, Elements, digest_limbs, limbs
+from circuits.statement import KIND_NAMES, RATE, RECORD_BITS, START, Elements, digest_limbs, limbs
 from zk.errors import WitnessError
 from zk.field import P
 from zk.poseidon2 import permute
@@ -114,10 +114,30 @@ def ledger_head(
         iv, header, trailer: 8 elements each.
         readings: (epoch, tag, chip_seconds, work) in order.
     """
-    sponge = Sponge()
-    for block in (iv, header, *(reading_block(*reading) for reading in readings)):
-        sponge.absorb(block)
-    return sponge.squeeze(trailer)
+    return _head((iv, header, *(reading_block(*reading) for reading in readings)), trailer)
+
+
+def record_block(tag: int, work: int) -> Block:
+    """Block of a summary's record: 0, tag, 0, 0, work (24 + 24 + 8 bits), 0.
+
+    Raises:
+        WitnessError: a value does not fit.
+    """
+    _fits("tag", tag, 24)
+    _fits("work", work, RECORD_BITS)
+    return (0, tag, 0, 0, *limbs(work, 3), 0)
+
+
+def summary_head(
+    iv: Sequence[int], header: Sequence[int], records: Iterable[tuple[int, int]], trailer: Sequence[int]
+) -> Elements:
+    """Head of a summary: the sponge over IV, header, records and trailer.
+
+    Args:
+        iv, header, trailer: 8 elements each.
+        records: (tag, work), tags ascending.
+    """
+    return _head((iv, header, *(record_block(*record) for record in records)), trailer)
 
 
 def registry_sponge(iv: Sequence[int], header: Sequence[int], entries: Iterable[Entry]) -> Sponge:
@@ -133,6 +153,13 @@ def registry_head(
 ) -> Elements:
     """Head of a registry with these entries, blinded by `trailer`."""
     return registry_sponge(iv, header, entries).squeeze(trailer)
+
+
+def _head(blocks: Iterable[Sequence[int]], trailer: Sequence[int]) -> Elements:
+    sponge = Sponge()
+    for block in blocks:
+        sponge.absorb(block)
+    return sponge.squeeze(trailer)
 
 
 def _fits(what: str, value: int, bits: int) -> None:

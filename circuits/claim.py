@@ -14,6 +14,8 @@ from circuits.gadgets import (
     HEAD_AFTER,
     HEAD_BEFORE,
     HEAD_LEDGER,
+    HEAD_RECEIVED,
+    HEAD_SENT,
     HEADER,
     KINDS,
     N_BYTES,
@@ -29,6 +31,7 @@ from circuits.ledger import ledger
 from circuits.permutation import permutation
 from circuits.registry import registry
 from circuits.statement import RATE, REGISTRY_CHAIN, START, Statement, limbs
+from circuits.summary import summaries
 from zk.air import Builder, Expr, Program, compile_air
 from zk.field import P
 
@@ -50,6 +53,7 @@ def claim_constraints(b: Builder) -> None:
     _sponge(b, row, nxt)
     ledger(b, row, nxt)
     registry(b, row, nxt)
+    summaries(b, row, nxt)
     byte_table(b, row, nxt, N_BYTES)
     _tag_and_sort_bus(b, row)
     _chain_bus(b, row)
@@ -61,13 +65,15 @@ def _order_of_rows(b: Builder, row: View, nxt: View) -> None:
         boolean(b, f"{kind}_is_a_bit", row.row.one(kind))
     boolean(b, "one_kind_of_row", row.used)
     b.assert_equal("iv_then_hd", nxt.hd, row.iv)
-    for this, then in (("e0", "e1"), ("e1", "e2"), ("e2", "e3"), ("e3", "e4")):
+    for this, then in (("e0", "e1"), ("e1", "e2"), ("e2", "e3"), ("e3", "e4"), ("side", "got")):
         b.assert_equal(f"{this}_then_{then}", nxt.row.one(then), row.row.one(this))
-    b.assert_zero("after_hd", row.hd * (nxt.any_of(("busy", "idle", "e0", "mi")) - 1))
+    b.assert_zero("after_hd", row.hd * (nxt.any_of(("busy", "idle", "e0", "mi", "sent", "es", "side", "eg")) - 1))
     b.assert_zero("after_reading", row.reading * (nxt.any_of(("busy", "idle", "el")) - 1))
     b.assert_zero("after_e4", row.e4 * (nxt.any_of(("e0", "mi", "er")) - 1))
     b.assert_zero("after_mi", row.mi * (nxt.e0 - 1))
-    ended = row.el + row.er + 1 - row.used
+    b.assert_zero("after_sent", row.sent * (nxt.sent + nxt.es - 1))
+    b.assert_zero("after_got", row.got * (nxt.side + nxt.eg - 1))
+    ended = row.any_of(("el", "er", "es", "eg")) + 1 - row.used
     b.assert_zero("after_end_or_padding", ended * (nxt.used - nxt.iv))
     b.assert_zero("chain_stays", (nxt.used - nxt.iv) * (nxt.chain - row.chain))
 
@@ -80,31 +86,36 @@ def _sponge(b: Builder, row: View, nxt: View) -> None:
         b.assert_zero(f"padding_lane_{i}_is_zero", padding * row.lane(i))
     for i in range(8, 16):
         b.assert_zero(f"chain_starts_at_constant_{i}", row.iv * (row.lane(i) - START[i - 8]))
-        came = row.out(i) + row.mi * (row.lane(i) - row.out(i))
+        came = row.out(i) + (row.mi + row.side) * (row.lane(i) - row.out(i))  # hashed on a copy
         b.assert_zero(f"capacity_link_{i}", linked * (nxt.lane(i) - came))
-    tails = {3: ("e3", "e4"), 4: ("e2", "e3", "e4"), 5: ("e2", "e3", "e4")}
-    tails |= {6: ("busy", "idle", "e2", "e3", "e4"), 7: ("busy", "idle", "e2", "e3", "e4")}
+    record = ("sent", "got", "side")
+    tails = {0: record, 1: ("side",), 2: record, 3: ("e3", "e4", *record)}
+    tails |= dict.fromkeys((4, 5), ("e2", "e3", "e4", "side"))
+    tails |= {6: ("busy", "idle", "e2", "e3", "e4", "side"), 7: ("busy", "idle", "e2", "e3", "e4", *record)}
     for i, kinds in tails.items():
         b.assert_zero(f"unused_lane_{i}_is_zero", row.any_of(kinds) * row.lane(i))
 
 
 def _tag_and_sort_bus(b: Builder, row: View) -> None:
-    """TAG: work bytes and count of busy readings, received by E1 and E2. SORT: tags against sorted tags."""
-    busy, s = row.busy, row.row.many("sum")
-    received = [row.e1 * s[0], row.e1 * s[1], row.e1 * s[2], row.e2 * s[0], row.e2 * s[1], row.e2 * s[2]]
-    numerators = [busy * row.byte(6 + k) - received[k] for k in range(6)]
+    """TAG: digits of work and count of busy readings and sent records, received by E1 and E2, or SIDE and GOT. SORT: tags against
+    sorted tags. The sixth digit of a record has two bytes."""
+    given, s = row.busy + row.sent, row.row.many("sum")
+    first, second = row.e1 + row.side, row.e2 + row.got
+    numerators = [given * row.byte(6 + k) - (first, second)[k // 3] * s[k % 3] for k in range(6)]
     numerators[0] = numerators[0] + (row.e3 - row.e0) * (1 - row.residue)
-    numerators.append(busy - row.e2 * row.aux)
-    bus = (busy + row.e1 + row.e2) * TAG + (row.e0 + row.e3) * SORT
+    numerators[5] = numerators[5] + row.sent * row.byte(12) * 256
+    numerators.append(given - second * row.aux)
+    bus = (given + first + second) * TAG + (row.e0 + row.e3) * SORT
     b.interact("tag_and_sort", numerators, (bus, row.key))
 
 
 def _chain_bus(b: Builder, row: View) -> None:
-    """HEADER, HEAD_LEDGER, HEAD_BEFORE, HEAD_AFTER and ENTRY: at most one per row."""
-    hd, heads = row.hd, row.any_of(("el", "mi", "er"))
+    """HEADER, the heads and ENTRY: at most one per row."""
+    hd, heads = row.hd, row.any_of(("el", "mi", "er", "es", "eg"))
     fetches = row.any_of(("e0", "e1", "e2"))
     numerator = hd + heads + fetches - row.aux * (row.e4 + row.iv)
     bus = hd * HEADER + row.el * HEAD_LEDGER + row.mi * HEAD_BEFORE + row.er * HEAD_AFTER
+    bus = bus + row.es * HEAD_SENT + row.eg * HEAD_RECEIVED
     bus = bus + (fetches + row.e4) * ENTRY + row.iv * ENTRY
     tag = row.e0 * row.lane(2) + row.e1 * row.lane(0) + row.e2 * row.base + row.e4 * row.key
     gaps = row.e0 * row.limb(6) + row.e1 * row.limb(15) + row.e2 * row.limb(14)
@@ -145,7 +156,11 @@ def public_interactions(statement: Statement) -> list[PublicInteraction]:
         peak = meter.peak.to_bytes(3, "little")
         terms.append((HEADER, chain, *meter.header, *peak, *limbs(meter.coverage, 2)))
         terms.append((HEAD_LEDGER, chain, *meter.head))
-    terms.append((HEADER, REGISTRY_CHAIN, *statement.registry_header))
-    terms.append((HEAD_BEFORE, REGISTRY_CHAIN, *statement.head_before))
-    terms.append((HEAD_AFTER, REGISTRY_CHAIN, *statement.head_after))
+    end = HEAD_RECEIVED if statement.registry is None else HEAD_SENT
+    for chain, summary in enumerate(statement.summaries, len(statement.meters) + 1):
+        terms += [(HEADER, chain, *summary.header), (end, chain, *summary.head)]
+    if statement.registry is not None:
+        terms.append((HEADER, REGISTRY_CHAIN, *statement.registry.header))
+        terms.append((HEAD_BEFORE, REGISTRY_CHAIN, *statement.registry.before))
+        terms.append((HEAD_AFTER, REGISTRY_CHAIN, *statement.registry.after))
     return [(P - 1, [*term, *[0] * (MESSAGE_LENGTH - len(term))]) for term in terms]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from circuits.statement import LIMB
 from zk.air import Builder, Columns, Expr, Row
 
-KINDS = ("iv", "hd", "busy", "idle", "el", "mi", "er", "e0", "e1", "e2", "e3", "e4")
+KINDS = ("iv", "hd", "busy", "idle", "el", "mi", "er", "e0", "e1", "e2", "e3", "e4", "sent", "es", "side", "got", "eg")
 REGISTRY_KINDS = ("mi", "er", "e0", "e1", "e2", "e3", "e4")
 KIND_FLAGS = ("opening", "external", "worker", "merge", "residue")
 
@@ -41,6 +41,7 @@ LAYOUT: dict[str, int] = {
     "sum": 3,
     "aux": 1,
     "works": 1,
+    "owes": 1,
 }
 COLUMNS = Columns(LAYOUT)
 N_COLUMNS = len(COLUMNS)
@@ -48,7 +49,7 @@ N_PERMUTATION = 180
 N_BYTES = 20
 
 # Bus identifiers: message element 0, distinct and non-zero.
-BYTES, TAG, SORT, ENTRY, HEADER, HEAD_LEDGER, HEAD_BEFORE, HEAD_AFTER = range(1, 9)
+BYTES, TAG, SORT, ENTRY, HEADER, HEAD_LEDGER, HEAD_BEFORE, HEAD_AFTER, HEAD_SENT, HEAD_RECEIVED = range(1, 11)
 
 PUBLICS = (
     "first_epoch",

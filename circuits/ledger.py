@@ -15,8 +15,8 @@ from zk.air import Builder, Expr
 def ledger(b: Builder, row: View, nxt: View) -> None:
     """Adds the constraints of readings and of the ledger's end."""
     reading = row.reading
-    for lane, first in ((2, 0), (3, 3), (4, 6), (5, 9)):
-        b.assert_zero(f"reading_lane_{lane}_is_its_bytes", reading * (row.lane(lane) - row.limb(first)))
+    for lane, first, kinds in ((2, 0, reading), (3, 3, reading), (4, 6, reading + row.sent), (5, 9, reading + row.sent)):
+        b.assert_zero(f"reading_lane_{lane}_is_its_bytes", kinds * (row.lane(lane) - row.limb(first)))
     b.assert_zero("busy_key_is_the_tag", row.busy * (row.key - row.lane(1)))
     b.assert_zero("idle_has_the_idle_tag", row.idle * (row.lane(1) - IDLE))
     b.assert_zero("idle_has_no_work", row.idle * (row.lane(4) + row.lane(5)))

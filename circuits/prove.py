@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from circuits.claim import claim_program, public_interactions, public_vector
 from circuits.statement import Statement
-from circuits.witness import ClaimWitness, build_trace
+from circuits.trace import build_trace
+from circuits.witness import ClaimWitness
 from zk.options import STD, Options
 from zk.prover import Progress, prove
 

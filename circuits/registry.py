@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from circuits.gadgets import KIND_FLAGS, View, boolean, no_carry_left
 from circuits.statement import CHECKPOINT, EXTERNAL, MERGE, OPENING, RESIDUE, UNATTRIBUTED
+from circuits.summary import receiver
 from zk.air import Builder, Expr
 
 
@@ -17,10 +18,12 @@ def registry(b: Builder, row: View, nxt: View) -> None:
     _tags(b, row, nxt)
     _parents(b, row, nxt)
     _amounts(b, row, nxt)
-    _received(b, row, nxt)
+    _received(b, row)
+    receiver(b, row, nxt)
     _cumulative(b, row, nxt)
     _limit(b, row, nxt)
     _totals(b, row, nxt)
+    _residue_limit(b, row, nxt)
 
 
 def _chain_state(b: Builder, row: View, nxt: View) -> None:
@@ -85,10 +88,7 @@ def _parents(b: Builder, row: View, nxt: View) -> None:
 
 
 def _amounts(b: Builder, row: View, nxt: View) -> None:
-    """Work, declared and cumulative are 64-bit numbers in bytes; who may have which; epochs of new entries."""
-    b.assert_zero("work_lane_0_is_its_bytes", row.e1 * (nxt.lane(0) - row.limb(12)))
-    b.assert_zero("work_lane_1_is_its_bytes", row.e2 * (row.lane(1) - row.limb(8)))
-    b.assert_zero("work_lane_2_is_its_bytes", row.e2 * (row.lane(2) - row.limb(11, 2)))
+    """Declared and cumulative are 64-bit numbers in bytes, as work is (`receiver`); who may have which; epochs of new entries."""
     for name, kind in (("declared", row.e3), ("cumulative", row.e4)):
         for i, limb in enumerate(row.limbs(0, 8)):
             b.assert_zero(f"{name}_lane_{i}_is_its_bytes", kind * (row.lane(i) - limb))
@@ -101,30 +101,12 @@ def _amounts(b: Builder, row: View, nxt: View) -> None:
     b.assert_zero("epoch_not_after_the_last", fresh * (b.public("last_epoch") - row.lane(4) - row.limb(12)))
 
 
-def _received(b: Builder, row: View, nxt: View) -> None:
-    """The byte-column sums received on the TAG bus, carry-normalised, are the entry's work.
-
-    A column sum is at most 255 x 2^22 and a carry below 2^22, so both sides stay below 2^30 + 2^22 < p.
-    """
-    carries = [row.limb(0), row.limb(4), row.limb(8)]
-    for kind, name, first, count in ((row.e1, "e1", 0, 3), (row.e2, "e2", 3, 2)):
-        for i in range(count):
-            top = row.byte(4 * i + 3) - row.byte(4 * i + 2) * 4
-            b.assert_zero(f"received_carry_{first + i}_is_below_2^22", kind * top)
-        refuses = 1 - row.new + row.opening + row.external + row.merge  # 0, 1 or 2
-        for i in range(3):
-            b.assert_zero(f"{name}_receives_nothing_{i}", kind * refuses * row.cell("sum", i))
-    refuses = 1 - row.new + row.opening + row.external + row.merge
-    b.assert_zero("receives_no_readings", row.e2 * refuses * row.aux)
-    here, there = row.e1 * row.new, row.e2 * row.new
-    s = row.row.many("sum")
-    b.assert_zero("received_0", here * (s[0] - row.byte(12) - carries[0] * 256))
-    b.assert_zero("received_1", here * (s[1] + carries[0] - row.byte(13) - carries[1] * 256))
-    b.assert_zero("received_2", here * (s[2] + carries[1] - row.byte(14) - carries[2] * 256))
-    crossing = nxt.cell("sum", 0) + carries[2] - nxt.byte(8) - nxt.limb(0) * 256
-    b.assert_zero("received_3", here * crossing)
-    b.assert_zero("received_4", there * (s[1] + carries[0] - row.byte(9) - carries[1] * 256))
-    b.assert_zero("received_5", there * (s[2] + carries[1] - row.limb(10)))
+def _received(b: Builder, row: View) -> None:
+    """Which entries receive: the new ones that may have work. What they receive is their work: `receiver`."""
+    refuses = 1 - row.new + row.opening + row.external + row.merge  # 0, 1 or 2
+    for i in range(3):
+        b.assert_zero(f"old_or_workless_receives_nothing_{i}", (row.e1 + row.e2) * refuses * row.cell("sum", i))
+    b.assert_zero("old_or_workless_receives_no_readings", row.e2 * refuses * row.aux)
 
 
 def _cumulative(b: Builder, row: View, nxt: View) -> None:
@@ -145,13 +127,16 @@ def _cumulative(b: Builder, row: View, nxt: View) -> None:
 
 
 def _limit(b: Builder, row: View, nxt: View) -> None:
-    """cumulative + charge_residue R + slack = limit; RESIDUE: cumulative - R + slack = unattributed cap."""
+    """cumulative + charge_residue R + slack = limit; RESIDUE: cumulative - R + slack = unattributed cap.
+
+    `works`: the entry receives work. A RESIDUE entry's goes no further than E3, where it becomes `owes`.
+    """
     works = row.works
     boolean(b, "works_is_a_bit", works, row.e2)
-    b.assert_zero("works_is_a_worker's", row.e2 * works * (1 - row.worker))
+    b.assert_zero("works_is_a_receiver's", row.e2 * works * (1 - row.worker - row.residue))
     work = row.lane(0) + row.lane(1) + row.lane(2)
-    b.assert_zero("who_receives_works", row.e2 * (1 - works - row.residue) * work)
-    b.assert_zero("works_stays", (row.e2 + row.e3) * (nxt.works - works))
+    b.assert_zero("who_receives_works", row.e2 * (1 - works) * work)
+    b.assert_zero("works_stays", row.e2 * (nxt.works - works) + row.e3 * (nxt.works - works + row.residue * works))
     charge = b.public("charge_residue")
     factor = charge - row.residue * (charge + 1)
     bits = [*row.row.many("sum"), row.shared_base]
@@ -183,8 +168,7 @@ def _totals(b: Builder, row: View, nxt: View) -> None:
         added = no_carry_left(row.new * row.lane(i), carries[i], carries[i + 1], b.constant(0))
         b.assert_zero(f"total_or_coverage_{i}", chained * (nxt.cell("tot", i) - tot) - row.e2 * added)
         b.assert_zero(f"total_is_its_bytes_{i}", row.e3 * (tot - row.limbs(8, 8)[i]))
-    for i, bit in enumerate(carries[1:3]):
-        boolean(b, f"total_carry_{i}_is_a_bit", b.lift(bit), row.e2)
+    boolean(b, "total_carry_0_is_a_bit", row.byte(17), row.e2)
     cap_carries: list[Expr | int] = [0, row.byte(8), row.byte(9), 0]
     for i, slack in enumerate(row.limbs(0, 8)):
         left = no_carry_left(
@@ -193,3 +177,19 @@ def _totals(b: Builder, row: View, nxt: View) -> None:
         b.assert_zero(f"total_cap_{i}", row.er * left)
     for i, bit in enumerate(cap_carries[1:3]):
         boolean(b, f"total_cap_carry_{i}_is_a_bit", b.lift(bit), row.er)
+
+
+def _residue_limit(b: Builder, row: View, nxt: View) -> None:
+    """Where unattributed work came in this period and R is charged: R' + slack = the effective freeze, at ER.
+
+    `owes` is the new RESIDUE entry's `works`, carried to the end; what older entries set is overwritten.
+    """
+    set_here = row.e3 * row.residue * (row.works - row.owes)
+    b.assert_zero("owes_is_carried", nxt.registry * (nxt.owes - row.owes) - set_here)
+    owes = row.er * row.owes * b.public("charge_residue")
+    carries: list[Expr | int] = [0, row.byte(18), row.byte(19), 0]
+    for i, slack in enumerate(row.limbs(10, 8)):
+        left = no_carry_left(row.cell("res", i) + slack, carries[i], carries[i + 1], b.public(f"freeze[{i}]"))
+        b.assert_zero(f"residue_limit_{i}", owes * left)
+    for i in range(2):
+        boolean(b, f"residue_limit_carry_{i}_is_a_bit", row.byte(18 + i), row.er)

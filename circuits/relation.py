@@ -1,4 +1,4 @@
-"""The relation R2 to R6 on plain records: what a lab is told before anything is computed.
+"""The relation R2 to R6 on plain records, one table at a time: what a lab is told before anything is computed.
 
 The constraints enforce all of this by themselves; here every refusal is typed and says which meter, epoch, tag or cap.
 R1 and the heads are compared by circuits/witness.py.
@@ -21,13 +21,14 @@ from circuits.statement import (
     NONE,
     OPENING,
     RATE,
+    RECORD_BITS,
     RESIDUE,
     SNAPSHOT,
     UNATTRIBUTED,
     MeterTerms,
     Statement,
 )
-from circuits.witness import ClaimWitness, LedgerWitness, layout_of
+from circuits.witness import ClaimWitness, LedgerWitness, RegistryWitness, SummaryWitness, layout_of
 from zk.field import P
 
 FIELDS = (("epochs", 24), ("tags", 24), ("chip_seconds", 48), ("work", 48))
@@ -43,21 +44,30 @@ def check_witness(statement: Statement, witness: ClaimWitness) -> None:
     _check_shape(statement, witness)
     for i, (meter, ledger) in enumerate(zip(statement.meters, witness.ledgers, strict=True), 1):
         _check_ledger(statement, meter, ledger, i)
-    _check_registry(statement, witness)
-    _check_received(witness)
-    _check_caps(statement, witness)
+    for i, summary in enumerate(witness.summaries, 1):
+        _check_summary(summary, i)
+    if witness.registry is None:
+        _check_received(witness, dict(witness.summaries[0].records))
+        return
+    _check_registry(statement, witness.registry)
+    entries = (entry for entry in witness.registry.new_entries if entry.kind in (CHECKPOINT, SNAPSHOT, RESIDUE))
+    _check_received(witness, {entry.tag: entry.work for entry in entries})
+    _check_caps(statement, witness.registry.new_entries)
 
 
 def _check_shape(statement: Statement, witness: ClaimWitness) -> None:
     if len(witness.ledgers) != len(statement.meters):
         raise ShapeError(f"{len(witness.ledgers)} ledgers for {len(statement.meters)} meters")
+    if len(witness.summaries) != len(statement.summaries) or (witness.registry is None) != (statement.registry is None):
+        raise ShapeError("summaries and registry are not those of the statement's table")
     for i, ledger in enumerate(witness.ledgers, 1):
         _check_arrays(ledger, i)
     registry = witness.registry
-    for what in ("iv", "trailer_before", "trailer_after"):
-        _check_block(f"registry: {what}", getattr(registry, what))
-    if not registry.new_entries:
-        raise ShapeError("registry: the period needs at least its RESIDUE entry")
+    if registry is not None:
+        for what in ("iv", "trailer_before", "trailer_after"):
+            _check_block(f"registry: {what}", getattr(registry, what))
+        if not registry.new_entries:
+            raise ShapeError("registry: the period needs at least its RESIDUE entry")
     used, rows = layout_of(witness).used, 1 << statement.log_rows
     if used > rows:
         raise ShapeError(f"{used} rows are needed, the agreement's table has {rows} (2^{statement.log_rows})")
@@ -81,6 +91,19 @@ def _check_arrays(ledger: LedgerWitness, meter: int) -> None:
             raise ShapeError(f"meter {meter}: there is no reading")
         if int(values.min()) < 0 or int(values.max()) >> bits:
             raise ShapeError(f"meter {meter}: a value of {name} is not in [0, 2^{bits})")
+
+
+def _check_summary(summary: SummaryWitness, number: int) -> None:
+    """Records ascend from UNATTRIBUTED on, work fits 56 bits."""
+    for what in ("iv", "trailer"):
+        _check_block(f"summary {number}: {what}", getattr(summary, what))
+    previous = IDLE
+    for tag, work in summary.records:
+        if not previous < tag < 1 << 24:
+            raise TagError(tag, f"summary {number}: its records do not ascend from tag {UNATTRIBUTED} on, in 24 bits")
+        if not 0 <= work < 1 << RECORD_BITS:
+            raise TagError(tag, f"summary {number}: {work} units of work do not fit {RECORD_BITS} bits")
+        previous = tag
 
 
 def _check_ledger(statement: Statement, meter: MeterTerms, ledger: LedgerWitness, number: int) -> None:
@@ -120,9 +143,8 @@ def _check_work(statement: Statement, meter: MeterTerms, ledger: LedgerWitness, 
         raise WorkError(number, int(ledger.epochs[k]), detail)
 
 
-def _check_registry(statement: Statement, witness: ClaimWitness) -> None:
+def _check_registry(statement: Statement, registry: RegistryWitness) -> None:
     """Kinds, lineage and order of every entry; epochs of the new ones; RESIDUE first of them (R5)."""
-    registry = witness.registry
     known: dict[int, Entry] = {NONE: NONE_ENTRY}
     r = 0
     for i, entry in enumerate((*registry.old_entries, *registry.new_entries)):
@@ -194,10 +216,18 @@ def _lineage_problem(entry: Entry, known: dict[int, Entry]) -> str:
     return ""
 
 
-def _check_received(witness: ClaimWitness) -> None:
-    """Every busy reading goes to a new CHECKPOINT, SNAPSHOT or RESIDUE entry, whose work is the exact sum (R4)."""
-    takers = {e.tag: e for e in witness.registry.new_entries if e.kind in (CHECKPOINT, SNAPSHOT, RESIDUE)}
+def _check_received(witness: ClaimWitness, takers: dict[int, int]) -> None:
+    """Every busy reading, or sent record, goes to its tag's receiver, whose work is the exact sum (R4).
+
+    Args:
+        takers: tag -> work: new CHECKPOINT, SNAPSHOT and RESIDUE entries; in a site's table the records of its summary.
+    """
     sums = dict.fromkeys(takers, 0)
+    for number, summary in enumerate(witness.summaries if witness.registry is not None else (), 1):
+        for tag, amount in summary.records:
+            if tag not in takers:
+                raise TagError(tag, f"summary {number} has a record for it, but no entry of this period receives it")
+            sums[tag] += amount
     for number, ledger in enumerate(witness.ledgers, 1):
         tags, work = np.asarray(ledger.tags).astype(np.int64), np.asarray(ledger.work).astype(np.int64)
         names, place = np.unique(tags, return_inverse=True)
@@ -208,21 +238,24 @@ def _check_received(witness: ClaimWitness) -> None:
             if tag == IDLE:
                 continue
             if tag not in takers:
-                raise TagError(tag, f"meter {number} has readings for it, but no entry of this period receives them")
+                receiver = "no entry of this period receives" if witness.registry is not None else "the summary has no record of"
+                raise TagError(tag, f"meter {number} has readings for it, but {receiver} them")
             sums[tag] += int(a) + (int(b) << 24)
-    for tag, entry in takers.items():
-        if entry.work != sums[tag]:
-            raise TagError(tag, f"its entry has {entry.work} units of work, its readings {sums[tag]}")
+    for tag, taken in takers.items():
+        if taken != sums[tag]:
+            raise TagError(tag, f"its entry or record has {taken} units of work, what is given to it {sums[tag]}")
 
 
-def _check_caps(statement: Statement, witness: ClaimWitness) -> None:
-    new = witness.registry.new_entries
+def _check_caps(statement: Statement, new: tuple[Entry, ...]) -> None:
     total = sum(entry.work for entry in new)
     if total > statement.total_cap:
         raise CapExceeded("total cap", total, statement.total_cap)
     if new[0].work > statement.unattributed_cap:
         raise CapExceeded("unattributed cap", new[0].work, statement.unattributed_cap)
     extra = new[0].cumulative if statement.charge_residue else 0
+    if new[0].work and extra > statement.effective_freeze:
+        what = "lineage cap" if statement.freeze_level is None else "freeze level"
+        raise CapExceeded(f"{what} (unattributed work since the agreement began)", extra, statement.effective_freeze)
     for entry in new[1:]:
         works = entry.kind in (CHECKPOINT, SNAPSHOT) and entry.work > 0
         charged = entry.cumulative + extra

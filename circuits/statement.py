@@ -26,16 +26,19 @@ EPOCH_BITS = 24
 TAG_BITS = 24
 MIN_LOG_ROWS, MAX_LOG_ROWS = 16, 22
 MAX_METERS = 1 << 16
+MAX_SITES = 256
+RECORD_BITS = 56  # work of a summary's record: limbs of 24, 24 and 8 bits
 RATE = 8
 DIGEST_LIMBS = 11  # a 32-byte digest: ten limbs of three bytes, one of two
 MAX_NAME = 1 << 16
 
-# Values of the column `chain`: the registry is 0, meters are 1..M in the order of the agreement.
+# Values of the column `chain`: the registry is 0, meters are 1..M in the order of the agreement, summaries M + 1..M + S.
 REGISTRY_CHAIN = 0
 
 SPONGE_DOMAIN = b"standstill/sponge/v1"
 LEDGER_DOMAIN = b"standstill/ledger/v1"
 REGISTRY_DOMAIN = b"standstill/registry/v1"
+SUMMARY_DOMAIN = b"standstill/summary/v1"
 
 Elements = tuple[int, ...]
 
@@ -86,12 +89,23 @@ def ledger_header(agreement_digest: bytes, lab: str, meter: str, period: int) ->
     Raises:
         StatementError: an argument is out of range.
     """
+    return _period_header(LEDGER_DOMAIN, agreement_digest, lab, "meter", meter, period)
+
+
+def summary_header(agreement_digest: bytes, lab: str, site: str, period: int) -> Elements:
+    """Header block of a site's summary: commits to agreement, lab, site and period. Arguments as for :func:`ledger_header`.
+
+    Raises:
+        StatementError: an argument is out of range.
+    """
+    return _period_header(SUMMARY_DOMAIN, agreement_digest, lab, "site", site, period)
+
+
+def _period_header(domain: bytes, agreement_digest: bytes, lab: str, what: str, name: str, period: int) -> Elements:
     if len(agreement_digest) != 32:
         raise StatementError(f"agreement digest: 32 bytes expected, got {len(agreement_digest)}")
     _integer("period", period, 32)
-    return context_elements(
-        LEDGER_DOMAIN, agreement_digest, _name("lab", lab), _name("meter", meter), period.to_bytes(4, "big")
-    )
+    return context_elements(domain, agreement_digest, _name("lab", lab), _name(what, name), period.to_bytes(4, "big"))
 
 
 def registry_header(lab: str) -> Elements:
@@ -143,8 +157,38 @@ class MeterTerms:
 
 
 @dataclass(frozen=True)
+class SummaryTerms:
+    """A site's summary. ``header``: 8 elements, `summary_header`. ``head``: 8 elements, as in the claim."""
+
+    header: Elements
+    head: Elements
+
+    def validate(self, where: str = "summary") -> None:
+        """Checks every range. Raises StatementError naming the field."""
+        _elements(f"{where}: header", self.header)
+        _elements(f"{where}: head", self.head)
+
+
+@dataclass(frozen=True)
+class RegistryTerms:
+    """A lab's registry. ``header``: `registry_header`. ``before``, ``after``: its heads around the period. 8 elements each."""
+
+    header: Elements
+    before: Elements
+    after: Elements
+
+    def validate(self) -> None:
+        """Checks every range. Raises StatementError naming the field."""
+        for what in ("header", "before", "after"):
+            _elements(f"registry: {what}", getattr(self, what))
+
+
+@dataclass(frozen=True)
 class Statement:
-    """What a claim says (section 1). All amounts are in units of 10^12 FLOP.
+    """What one table says (section 1). All amounts are in units of 10^12 FLOP.
+
+    A table is `whole` (meters and registry), a `site` (meters and the one summary that it receives) or a `registry` (the
+    summaries of all sites, which it sends, and the registry).
 
     Attributes:
         log_rows: table height is 2^log_rows, 16..22.
@@ -153,9 +197,9 @@ class Statement:
         freeze_level: 64 bits, or None without a freeze.
         charge_peak: True: work = chip_seconds x peak; False: work as signed.
         charge_residue: True: R is added to every lineage.
-        meters: the lab's meters in the order of the agreement, each exactly once.
-        registry_header: 8 elements.
-        head_before, head_after: 8 elements each, the registry's heads around the period.
+        meters: those of the table in the order of the agreement, each exactly once; none in a registry's table.
+        registry: None in a site's table, which reads no cap: there all of them are 0, without freeze and residue.
+        summaries: none in a whole table, one in a site's, one for each site in a registry's.
     """
 
     log_rows: int
@@ -168,9 +212,8 @@ class Statement:
     charge_peak: bool
     charge_residue: bool
     meters: tuple[MeterTerms, ...]
-    registry_header: Elements
-    head_before: Elements
-    head_after: Elements
+    registry: RegistryTerms | None
+    summaries: tuple[SummaryTerms, ...] = ()
 
     @property
     def effective_freeze(self) -> int:
@@ -193,12 +236,35 @@ class Statement:
             if type(getattr(self, what)) is not bool:
                 raise StatementError(f"{what}: a boolean is expected")
         self._validate_meters()
-        for what in ("registry_header", "head_before", "head_after"):
-            _elements(what, getattr(self, what))
+        self._validate_table()
+
+    def _validate_table(self) -> None:
+        """The three kinds of tables, and no other."""
+        if type(self.summaries) is not tuple or len(self.summaries) > MAX_SITES:
+            raise StatementError(f"summaries: a tuple of at most {MAX_SITES} is expected")
+        for i, summary in enumerate(self.summaries, 1):
+            if type(summary) is not SummaryTerms:
+                raise StatementError(f"summary {i}: SummaryTerms expected, not {type(summary).__name__}")
+            summary.validate(f"summary {i}")
+        if len({summary.header for summary in self.summaries}) != len(self.summaries):
+            raise StatementError("summaries: two sites have one header")
+        if self.registry is None:
+            if not self.meters or len(self.summaries) != 1:
+                raise StatementError("a site's table has meters and one summary")
+            if (self.total_cap, self.unattributed_cap, self.lineage_cap) != (0, 0, 0) or self.freeze_level is not None:
+                raise StatementError("a site's table has no caps: write 0, and no freeze")
+            if self.charge_residue:
+                raise StatementError("a site's table charges no residue")
+            return
+        if type(self.registry) is not RegistryTerms:
+            raise StatementError("registry: RegistryTerms or None expected")
+        self.registry.validate()
+        if bool(self.meters) == bool(self.summaries):
+            raise StatementError("a table with a registry has either meters or summaries")
 
     def _validate_meters(self) -> None:
-        if type(self.meters) is not tuple or not 0 < len(self.meters) < MAX_METERS:
-            raise StatementError(f"meters: a tuple of 1 to {MAX_METERS - 1} meters is expected")
+        if type(self.meters) is not tuple or not len(self.meters) < MAX_METERS:
+            raise StatementError(f"meters: a tuple of at most {MAX_METERS - 1} meters is expected")
         for i, meter in enumerate(self.meters, 1):
             if type(meter) is not MeterTerms:
                 raise StatementError(f"meter {i}: MeterTerms expected, not {type(meter).__name__}")

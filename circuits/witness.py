@@ -1,7 +1,6 @@
-"""From a lab's records to the trace that the prover takes.
+"""A lab's records as the circuit takes them, where each chain goes in the table, and the heads of all chains.
 
-Records are checked first (circuits/relation.py): what cannot be claimed is refused with a typed reason, before any work.
-The trace is (n_columns, 2^log_rows) uint32 in Montgomery form, R = 2^32. Its layout: README.md sections 2 and 3.
+README.md section 2 has the blocks. circuits/trace.py makes the trace.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from circuits.chain import Entry, entry_blocks
+from circuits.chain import Entry, entry_blocks, record_block
 from circuits.errors import HeadError, ShapeError
 from circuits.statement import RATE, START, Elements, Statement
 from zk.field import P
@@ -64,29 +63,56 @@ class RegistryWitness:
 
 
 @dataclass(frozen=True)
+class SummaryWitness:
+    """A site's summary: for each tag of its busy readings, the sum of their work.
+
+    Attributes:
+        iv, trailer: 8 secret uniform elements each.
+        records: (tag, work), tags strictly ascending from 2 on, 24 bits; work 56 bits.
+    """
+
+    iv: Elements
+    records: tuple[tuple[int, int], ...]
+    trailer: Elements
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+
+@dataclass(frozen=True)
 class ClaimWitness:
-    """Everything private of a claim: a ledger for each meter of the statement, in order, and the registry."""
+    """Everything private of one table: what the statement says that there is, in its order.
+
+    Attributes:
+        ledgers: one for each meter.
+        registry: None in a site's table.
+        summaries: none in a whole table, one in a site's, one for each site in a registry's.
+    """
 
     ledgers: tuple[LedgerWitness, ...]
-    registry: RegistryWitness
+    registry: RegistryWitness | None
+    summaries: tuple[SummaryWitness, ...] = ()
 
 
 @dataclass(frozen=True)
 class Heads:
-    """Heads of a witness: of each ledger, and of the registry before and after the period."""
+    """Heads of a witness: of each ledger and summary, and of the registry before and after the period, where there is one."""
 
     meters: tuple[Elements, ...]
-    before: Elements
-    after: Elements
+    before: Elements | None
+    after: Elements | None
+    summaries: tuple[Elements, ...] = ()
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Rows of the chains: ledgers in order, then the registry, then padding.
+    """Rows of the chains: ledgers in order, then summaries, then the registry, then padding.
 
     Attributes:
-        starts, lengths: (chains,) int64; the registry is the last chain.
+        starts, lengths: (chains,) int64.
         readings: readings of each ledger.
+        records: records of each summary.
+        has_registry: whether the last chain is one.
         n_old, n_new: entries before and after the before-head.
         used: rows that are not padding.
     """
@@ -94,6 +120,8 @@ class Layout:
     starts: I64
     lengths: I64
     readings: tuple[int, ...]
+    records: tuple[int, ...]
+    has_registry: bool
     n_old: int
     n_new: int
     used: int
@@ -102,6 +130,19 @@ class Layout:
     def registry(self) -> int:
         """First row of the registry chain."""
         return int(self.starts[-1])
+
+    @property
+    def record_rows(self) -> int:
+        """Rows of a record: one that is sent beside a registry, two that are received beside ledgers."""
+        return 1 if self.has_registry else 2
+
+    @property
+    def copies(self) -> I64:
+        """Rows that are hashed on a copy of the state: the before-head's, and the side row of each received record."""
+        if self.has_registry:
+            return np.array([self.before_row])
+        first = int(self.starts[len(self.readings)]) + 2
+        return np.arange(first, first + 2 * self.records[0], 2)
 
     @property
     def before_row(self) -> int:
@@ -115,15 +156,19 @@ class Layout:
 
 def layout_of(witness: ClaimWitness) -> Layout:
     """Where each chain goes."""
-    readings = tuple(len(ledger) for ledger in witness.ledgers)
-    n_old, n_new = len(witness.registry.old_entries), len(witness.registry.new_entries)
-    lengths = np.array([n + 3 for n in readings] + [5 * (n_old + n_new) + 4], dtype=np.int64)
+    readings, registry = tuple(len(ledger) for ledger in witness.ledgers), witness.registry
+    records = tuple(len(summary) for summary in witness.summaries)
+    n_old, n_new = (0, 0) if registry is None else (len(registry.old_entries), len(registry.new_entries))
+    each = 2 if registry is None else 1
+    rows = [n + 3 for n in readings] + [each * n + 3 for n in records]
+    lengths = np.array(rows if registry is None else [*rows, 5 * (n_old + n_new) + 4], dtype=np.int64)
     ends = np.cumsum(lengths)
-    return Layout(ends - lengths, lengths, readings, n_old, n_new, int(ends[-1]))
+    return Layout(ends - lengths, lengths, readings, records, registry is not None, n_old, n_new, int(ends[-1]))
 
 
 def rows_needed(witness: ClaimWitness) -> int:
-    """Rows that the witness takes: 3 + readings for each meter, 4 + 5 x entries for the registry."""
+    """Rows that the witness takes: 3 + readings for each meter, 4 + 5 x entries for the registry, 3 + records for each
+    summary that is sent, 3 + 2 x records for the one that is received."""
     return layout_of(witness).used
 
 
@@ -142,13 +187,14 @@ def from_montgomery(values: U32) -> U32:
 
 def joined(witness: ClaimWitness, name: str) -> U64:
     """One field of all ledgers' readings, concatenated."""
-    return np.concatenate([np.asarray(getattr(ledger, name)).astype(np.uint64) for ledger in witness.ledgers])
+    parts = [np.asarray(getattr(ledger, name)).astype(np.uint64) for ledger in witness.ledgers]
+    return np.concatenate([*parts, np.empty(0, dtype=np.uint64)])
 
 
 def spread(layout: Layout, values: U32, out: U32) -> None:
     """Writes one value per reading (concatenated over meters) to the readings' rows of a column."""
     if len(layout.readings) > 256:
-        starts = np.repeat(layout.starts[:-1] + 2, layout.readings)
+        starts = np.repeat(layout.starts[: len(layout.readings)] + 2, layout.readings)
         firsts = np.cumsum(layout.readings) - np.array(layout.readings)
         out[starts + np.arange(len(values)) - np.repeat(firsts, layout.readings)] = values
         return
@@ -158,9 +204,22 @@ def spread(layout: Layout, values: U32, out: U32) -> None:
         at += count
 
 
-def blocks_of(
-    witness: ClaimWitness, layout: Layout, headers: Sequence[Elements], registry_header: Elements
-) -> U32:
+@dataclass(frozen=True)
+class Headers:
+    """Header blocks of all chains of a table, 8 elements each, in the order of the statement."""
+
+    meters: tuple[Elements, ...]
+    registry: Elements | None
+    summaries: tuple[Elements, ...] = ()
+
+    @staticmethod
+    def of(statement: Statement) -> Headers:
+        """Those of a statement."""
+        registry = None if statement.registry is None else statement.registry.header
+        return Headers(tuple(m.header for m in statement.meters), registry, tuple(s.header for s in statement.summaries))
+
+
+def blocks_of(witness: ClaimWitness, layout: Layout, headers: Headers) -> U32:
     """Blocks of every used row: (8, used), Montgomery."""
     blocks = np.zeros((RATE, layout.used), dtype=np.uint32)
     lanes: list[U64] = [joined(witness, "epochs"), joined(witness, "tags")]
@@ -171,18 +230,24 @@ def blocks_of(
         spread(layout, to_montgomery(values), blocks[lane])
     rows: list[int] = []
     fixed: list[Sequence[int]] = []
-    for start, length, ledger, header in zip(
-        layout.starts[:-1], layout.lengths[:-1], witness.ledgers, headers, strict=True
+    chains: list[LedgerWitness | SummaryWitness] = [*witness.ledgers, *witness.summaries]
+    for start, length, chain, header in zip(
+        layout.starts, layout.lengths, chains, (*headers.meters, *headers.summaries), strict=False
     ):
         rows += [start, start + 1, start + length - 1]
-        fixed += [ledger.iv, header, ledger.trailer]
+        fixed += [chain.iv, header, chain.trailer]
+    for start, summary in zip(layout.starts[len(layout.readings) :], witness.summaries, strict=False):
+        each = layout.record_rows
+        rows += range(start + 1 + each, start + 2 + each * len(summary), each)
+        fixed += [record_block(*record) for record in summary.records]
     registry = witness.registry
-    rows += [layout.registry, layout.registry + 1, layout.before_row, layout.used - 1]
-    fixed += [registry.iv, registry_header, registry.trailer_before, registry.trailer_after]
-    for i, entry in enumerate((*registry.old_entries, *registry.new_entries)):
-        row = layout.entry_row(i)
-        rows += range(row, row + 5)
-        fixed += entry_blocks(entry)
+    if registry is not None and headers.registry is not None:
+        rows += [layout.registry, layout.registry + 1, layout.before_row, layout.used - 1]
+        fixed += [registry.iv, headers.registry, registry.trailer_before, registry.trailer_after]
+        for i, entry in enumerate((*registry.old_entries, *registry.new_entries)):
+            row = layout.entry_row(i)
+            rows += range(row, row + 5)
+            fixed += entry_blocks(entry)
     blocks[:, rows] = to_montgomery(np.array(fixed, dtype=np.uint64).T)
     return blocks
 
@@ -191,7 +256,7 @@ def sponge_inputs(blocks: U32, layout: Layout) -> tuple[U32, U32]:
     """Permutation inputs (16, used) and outputs of each chain's last row (16, chains), Montgomery."""
     start = to_montgomery(np.array(START, dtype=np.uint64))
     branch = np.zeros(layout.used, dtype=np.uint8)
-    branch[layout.before_row] = 1
+    branch[layout.copies] = 1
     return sponge_chains(blocks, layout.starts, layout.lengths, start, branch)
 
 
@@ -202,25 +267,26 @@ def elements(words: U32) -> Elements:
 
 def read_heads(layout: Layout, inputs: U32, outputs: U32) -> Heads:
     """Heads from the sponge's inputs and the last outputs."""
+    heads = tuple(elements(outputs[:RATE, i]) for i in range(outputs.shape[1]))
+    n = len(layout.readings)
+    meters, summaries = heads[:n], heads[n : n + len(layout.records)]
+    if not layout.has_registry:
+        return Heads(meters, None, None, summaries)
     before = permute_batch(np.ascontiguousarray(inputs[:, layout.before_row : layout.before_row + 1]))
-    heads = [elements(outputs[:RATE, i]) for i in range(outputs.shape[1])]
-    return Heads(tuple(heads[:-1]), elements(before[:RATE, 0]), heads[-1])
+    return Heads(meters, elements(before[:RATE, 0]), heads[-1], summaries)
 
 
-def heads_of(witness: ClaimWitness, headers: Sequence[Elements], registry_header: Elements) -> Heads:
+def heads_of(witness: ClaimWitness, headers: Headers) -> Heads:
     """Heads of a witness, to fill or check a statement.
 
-    Args:
-        headers: `ledger_header` of each meter, in order.
-        registry_header: `registry_header` of the lab.
-
     Raises:
-        ShapeError: there are not as many headers as ledgers.
+        ShapeError: there are not as many headers as chains.
     """
-    if len(headers) != len(witness.ledgers):
-        raise ShapeError(f"{len(headers)} headers for {len(witness.ledgers)} ledgers")
+    counts = ((len(headers.meters), len(witness.ledgers)), (len(headers.summaries), len(witness.summaries)))
+    if any(given != needed for given, needed in counts) or (headers.registry is None) != (witness.registry is None):
+        raise ShapeError("there are not as many headers as ledgers, summaries and registries")
     layout = layout_of(witness)
-    return read_heads(layout, *sponge_inputs(blocks_of(witness, layout, headers, registry_header), layout))
+    return read_heads(layout, *sponge_inputs(blocks_of(witness, layout, headers), layout))
 
 
 def check_heads(statement: Statement, heads: Heads) -> None:
@@ -228,41 +294,10 @@ def check_heads(statement: Statement, heads: Heads) -> None:
     for i, (meter, head) in enumerate(zip(statement.meters, heads.meters, strict=True), 1):
         if meter.head != head:
             raise HeadError(f"meter {i}")
-    if statement.head_before != heads.before:
+    for i, (summary, head) in enumerate(zip(statement.summaries, heads.summaries, strict=True), 1):
+        if summary.head != head:
+            raise HeadError(f"summary {i}")
+    if statement.registry is not None and statement.registry.before != heads.before:
         raise HeadError("registry before the period")
-    if statement.head_after != heads.after:
+    if statement.registry is not None and statement.registry.after != heads.after:
         raise HeadError("registry after the period")
-
-
-def build_trace(statement: Statement, witness: ClaimWitness) -> U32:
-    """The trace of a claim.
-
-    Returns:
-        (n_columns, 2^log_rows) uint32, Montgomery, columns as in gadgets.COLUMNS.
-
-    Raises:
-        StatementError: the statement is out of range.
-        WitnessError: the records do not satisfy the statement; the subclass and its message say which and where.
-    """
-    from circuits.fill import fill_trace_columns
-    from circuits.relation import check_witness
-
-    statement.validate()
-    check_witness(statement, witness)
-    layout = layout_of(witness)
-    headers = [meter.header for meter in statement.meters]
-
-    def inputs() -> U32:
-        blocks = blocks_of(witness, layout, headers, statement.registry_header)
-        states, outputs = sponge_inputs(blocks, layout)
-        check_heads(statement, read_heads(layout, states, outputs))
-        return states
-
-    return fill_trace_columns(statement, witness, layout, inputs)
-
-
-def fill(statement: Statement, witness: ClaimWitness, layout: Layout, inputs: U32) -> U32:
-    """The trace, without any check: what the constraints say about it is theirs to say."""
-    from circuits.fill import fill_trace_columns
-
-    return fill_trace_columns(statement, witness, layout, lambda: inputs)

@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from circuits.claim import claim_program, public_interactions, public_vector
+from circuits.fill import fill_trace_columns
 from circuits.gadgets import COLUMNS, KINDS
 from circuits.statement import START
 from circuits.witness import (
+    Headers,
     blocks_of,
-    fill,
     from_montgomery,
     layout_of,
     sponge_inputs,
@@ -25,9 +26,8 @@ from zk.kernels.poseidon2 import fill_trace, sponge_chains
 def unchecked_trace(statement, witness):
     """The canonical trace of any witness, true or false."""
     layout = layout_of(witness)
-    headers = [m.header for m in statement.meters]
-    inputs, _ = sponge_inputs(blocks_of(witness, layout, headers, statement.registry_header), layout)
-    return from_montgomery(fill(statement, witness, layout, inputs)), layout
+    inputs, _ = sponge_inputs(blocks_of(witness, layout, Headers.of(statement)), layout)
+    return from_montgomery(fill_trace_columns(statement, witness, layout, lambda: inputs)), layout
 
 
 class Forge:
@@ -62,7 +62,7 @@ class Forge:
         kinds = sum(self.trace[COLUMNS.index(kind), :used].astype(int) for kind in KINDS)
         starts = np.array(self.rows("iv"))
         ends = np.append(starts[1:], used)
-        branch = self.trace[COLUMNS.index("mi"), :used].astype(np.uint8)
+        branch = sum(self.trace[COLUMNS.index(kind), :used] for kind in ("mi", "side")).astype(np.uint8)
         first = np.repeat(to_montgomery(np.array(START)).reshape(8, 1), len(starts), axis=1)
         first[:, 0] = to_montgomery(np.array(capacity))
         blocks = to_montgomery(self.trace[:8, :used])
@@ -74,15 +74,22 @@ class Forge:
     def reseal(self):
         """Puts the trace's own heads into the statement."""
         heads = {}
-        for kind in ("el", "mi", "er"):
+        for kind in ("el", "mi", "er", "es", "eg"):
             for row in self.rows(kind):
                 heads[kind, self["chain", 0, row]] = tuple(self["full_b", 48 + i, row] for i in range(8))
         meters = tuple(
             replace(m, head=heads.get(("el", i), m.head)) for i, m in enumerate(self.statement.meters, 1)
         )
-        before = heads.get(("mi", 0), self.statement.head_before)
-        after = heads.get(("er", 0), self.statement.head_after)
-        self.statement = replace(self.statement, meters=meters, head_before=before, head_after=after)
+        end = "eg" if self.statement.registry is None else "es"
+        summaries = tuple(
+            replace(s, head=heads.get((end, i), s.head))
+            for i, s in enumerate(self.statement.summaries, len(self.statement.meters) + 1)
+        )
+        registry = self.statement.registry
+        if registry is not None:
+            before, after = heads.get(("mi", 0), registry.before), heads.get(("er", 0), registry.after)
+            registry = replace(registry, before=before, after=after)
+        self.statement = replace(self.statement, meters=meters, summaries=summaries, registry=registry)
         return self
 
     def recount(self):

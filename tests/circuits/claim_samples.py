@@ -20,11 +20,14 @@ from circuits.statement import (
     SNAPSHOT,
     UNATTRIBUTED,
     MeterTerms,
+    RegistryTerms,
     Statement,
+    SummaryTerms,
     ledger_header,
     registry_header,
+    summary_header,
 )
-from circuits.witness import ClaimWitness, LedgerWitness, RegistryWitness, heads_of
+from circuits.witness import ClaimWitness, Headers, LedgerWitness, RegistryWitness, SummaryWitness, heads_of
 from zk.field import P
 
 BIG = (1 << 63) + 12345
@@ -93,9 +96,40 @@ def sums(ledgers):
 
 def seal(statement, witness):
     """The statement with the witness's own heads."""
-    heads = heads_of(witness, [m.header for m in statement.meters], statement.registry_header)
+    heads = heads_of(witness, Headers.of(statement))
     meters = tuple(replace(m, head=h) for m, h in zip(statement.meters, heads.meters, strict=True))
-    return replace(statement, meters=meters, head_before=heads.before, head_after=heads.after)
+    summaries = tuple(replace(s, head=h) for s, h in zip(statement.summaries, heads.summaries, strict=True))
+    registry = statement.registry and replace(statement.registry, before=heads.before, after=heads.after)
+    return replace(statement, meters=meters, summaries=summaries, registry=registry)
+
+
+def with_registry(statement, **changes):
+    """The statement with another header or head of the registry."""
+    return replace(statement, registry=replace(statement.registry, **changes))
+
+
+def cut(statement, witness, groups, seed=1):
+    """The same claim as several tables: (statement, witness) of each site, then of the registry.
+
+    groups: for each site the positions of its meters, ascending.
+    """
+    rng = random.Random(seed)
+    tables, sent, terms = [], [], []
+    for k, group in enumerate(groups):
+        ledgers = tuple(witness.ledgers[i] for i in group)
+        summary = SummaryWitness(lanes(rng), tuple(sorted(sums(ledgers).items())), lanes(rng))
+        term = SummaryTerms(summary_header(bytes(range(32)), "lab", f"site {k}", 3), (0,) * 8)
+        site = replace(
+            statement, total_cap=0, unattributed_cap=0, lineage_cap=0, freeze_level=None, charge_residue=False,
+            meters=tuple(statement.meters[i] for i in group), registry=None, summaries=(term,),
+        )  # fmt: skip
+        site_witness = ClaimWitness(ledgers, None, (summary,))
+        site = seal(site, site_witness)
+        tables.append((site, site_witness))
+        sent.append(summary)
+        terms += site.summaries
+    tables.append((replace(statement, meters=(), summaries=tuple(terms)), ClaimWitness((), witness.registry, tuple(sent))))
+    return tables
 
 
 def claim(plans, peaks, coverages, old, new, charge_peak=True, charge_residue=True, seed=1, **caps):
@@ -118,8 +152,8 @@ def claim(plans, peaks, coverages, old, new, charge_peak=True, charge_residue=Tr
     settings = {"total_cap": BIG, "unattributed_cap": BIG, "lineage_cap": BIG, "freeze_level": None} | caps
     statement = Statement(
         log_rows=16, first_epoch=min(epochs), last_epoch=max(epochs), charge_peak=charge_peak,
-        charge_residue=charge_residue, meters=meters, registry_header=registry_header("lab"), head_before=(0,) * 8,
-        head_after=(0,) * 8, **settings,
+        charge_residue=charge_residue, meters=meters, registry=RegistryTerms(registry_header("lab"), (0,) * 8, (0,) * 8),
+        **settings,
     )  # fmt: skip
     entries = tuple(registry.entries)
     witness = ClaimWitness(
@@ -205,6 +239,16 @@ def small(**changes):
     return claim(**(settings | changes))
 
 
+def sites(part, **changes):
+    """One table of the rich claim cut into two sites: part 0 or 1, or 2, the registry's."""
+    return cut(*rich(**changes), [[0], [1]])[part]
+
+
+def idle_site():
+    """A site whose summary has no record, and of a lab that did nothing, the registry's table."""
+    return cut(*idle_period(), [[0]])
+
+
 SHAPES = {
     "rich": rich,
     "rich_metered": lambda: rich(charge_peak=False),
@@ -212,4 +256,10 @@ SHAPES = {
     "rich_freeze": lambda: rich(freeze_level=BIG - 1),
     "first_period": first_period,
     "idle_period": idle_period,
+    "site": lambda: sites(0),
+    "site_metered": lambda: sites(1, charge_peak=False),
+    "registry": lambda: sites(2),
+    "registry_freeze": lambda: sites(2, freeze_level=BIG - 1),
+    "idle_site": lambda: idle_site()[0],
+    "idle_registry": lambda: idle_site()[1],
 }

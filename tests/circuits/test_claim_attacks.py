@@ -12,9 +12,9 @@ import claim_samples as samples
 import numpy as np
 import pytest
 from claim_forge import Forge, failing, unchecked_trace
-from claim_samples import S, T, U, seal, small, small_new, small_old
+from claim_samples import S, T, U, seal, small, small_new, small_old, with_registry
 
-from circuits import fill
+from circuits import fill_registry as fill
 from circuits.chain import Entry
 from circuits.statement import (
     CHECKPOINT,
@@ -281,7 +281,7 @@ def test_tag_split_over_twin_entries(monkeypatch):
     n_old = len(witness.registry.old_entries)
     forged = replace(witness, registry=replace(witness.registry, new_entries=(*entries[:2], twin)))
     original = fill.received
-    monkeypatch.setattr(fill, "received", lambda e, w: original(fill.Entries(witness), witness))
+    monkeypatch.setattr(fill, "received", lambda e, w: original(fill.Entries(witness.registry), witness))
     forge = Forge(statement, forged)
     for row in forge.rows("busy"):
         if forge["in", 1, row] == T:
@@ -344,7 +344,7 @@ def test_work_poured_into_a_closed_entry(monkeypatch):
     digits = np.array(list(work.to_bytes(6, "little")))
     pour(monkeypatch, witness, 2, digits, 1)
     found = fails(statement, witness)
-    assert found == {"e1_receives_nothing_0", "e1_receives_nothing_1", "receives_no_readings"}
+    assert found == {"old_or_workless_receives_nothing_0", "old_or_workless_receives_nothing_1", "old_or_workless_receives_no_readings"}
 
 
 @pytest.mark.parametrize("kind", [EXTERNAL, MERGE])
@@ -361,7 +361,7 @@ def test_readings_for_an_entry_that_receives_none(monkeypatch, kind):
 
     statement, witness = small(plans=[plan], new=new)
     pour(monkeypatch, witness, 8, np.array(list((3000).to_bytes(6, "little"))), 1)
-    assert fails(statement, witness) >= {"no_work", "e1_receives_nothing_0", "receives_no_readings"}
+    assert fails(statement, witness) >= {"no_work", "old_or_workless_receives_nothing_0", "old_or_workless_receives_no_readings"}
 
 
 def test_reading_without_an_entry():
@@ -402,8 +402,8 @@ def test_received_sum_wraps_around_p(monkeypatch):
 def test_registry_forgets_an_entry():
     statement, witness = small()
     forgetful = replace(witness, registry=replace(witness.registry, old_entries=witness.registry.old_entries[:-1]))
-    before = statement.head_before
-    statement = replace(seal(statement, forgetful), head_before=before)
+    before = statement.registry.before
+    statement = with_registry(seal(statement, forgetful), before=before)
     trace, layout = unchecked_trace(statement, forgetful)
     assert failing(statement, trace, layout.used) == BUS
 
@@ -792,12 +792,12 @@ def test_table_that_ends_early(cell):
 def test_entry_has_the_fields_that_are_hashed():
     """Every field of an entry changes the head."""
     statement, witness = small()
-    heads = {statement.head_after}
+    heads = {statement.registry.after}
     changes = {"tag": 77, "kind": OPENING, "parent1": 5, "parent2": 5, "base": 5, "epoch": 5, "work": 5, "declared": 5, "cumulative": 5}
     for name, value in {**changes, "weights_digest": bytes(31) + b"\1"}.items():
         entry: Entry = replace(witness.registry.new_entries[-1], **{name: value})
         new = (*witness.registry.new_entries[:-1], entry)
-        heads.add(seal(statement, replace(witness, registry=replace(witness.registry, new_entries=new))).head_after)
+        heads.add(seal(statement, replace(witness, registry=replace(witness.registry, new_entries=new))).registry.after)
     assert len(heads) == 1 + len(changes) + 1 and RESIDUE not in changes.values()
 
 

@@ -119,10 +119,10 @@ def test_a_claims_own_heads_open() -> None:
     one = witness.ledgers[1]
     reading = OpenedReading(2, int(one.epochs[0]), 0, int(one.tags[0]), int(one.chip_seconds[0]), int(one.work[0]))
     meters = tuple((meter.header, meter.head) for meter in statement.meters)
-    opening = OpeningStatement(16, meters, statement.registry_header, statement.head_after, (reading,), shown)
+    opening = OpeningStatement(16, meters, statement.registry.header, statement.registry.after, (reading,), shown)
     assert build_opening_trace(opening, private).shape == (194, 1 << 16)
     for wrong in (
-        dataclasses.replace(opening, registry_head=statement.head_before),
+        dataclasses.replace(opening, registry_head=statement.registry.before),
         dataclasses.replace(opening, meters=(meters[0], (meters[1][0], meters[0][1]))),
     ):
         with pytest.raises(HeadError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from circuits import gadgets, opening
 from circuits.claim import MESSAGE_LENGTH, claim_program, public_interactions, public_vector
 from circuits.opening import opening_program
-from circuits.statement import MeterTerms, Statement
+from circuits.statement import MeterTerms, RegistryTerms, Statement, SummaryTerms
 from zk.field import P
 from zk.options import STD
 from zk.security import SecurityReport, security_report
@@ -62,7 +63,7 @@ def test_the_program_that_opens_registries_is_the_published_one() -> None:
 def test_bus_numbers() -> None:
     rows = re.findall(r"^\| ([0-9, ]+) \| ([A-Z_, ]+) \|", README, re.M)
     found = {name: int(n) for ns, names in rows for n, name in zip(ns.split(", "), names.split(", "), strict=True)}
-    assert sorted(found.values()) == list(range(1, 9))
+    assert sorted(found.values()) == list(range(1, 11))
     assert found == {name: getattr(gadgets, name) for name in found}
 
 
@@ -82,7 +83,7 @@ def a_statement(freeze: int | None) -> Statement:
 
     meters = tuple(MeterTerms(eight(100 * m), 0x030201 + m, (m << 24) + 5, eight(100 * m + 50)) for m in (1, 2))
     caps = (2**63 + 2**24 + 7, 2**50, 2**40 + 9)
-    return Statement(16, 3, 5, *caps, freeze, True, False, meters, eight(1000), eight(2000), eight(3000))
+    return Statement(16, 3, 5, *caps, freeze, True, False, meters, RegistryTerms(eight(1000), eight(2000), eight(3000)))
 
 
 def test_public_interactions_are_built_as_the_text_says() -> None:
@@ -92,6 +93,20 @@ def test_public_interactions_are_built_as_the_text_says() -> None:
         terms.append([6, m, *range(100 * m + 50, 100 * m + 58)])
     terms += [[5, 0, *range(1000, 1008)], [7, 0, *range(2000, 2008)], [8, 0, *range(3000, 3008)]]
     assert public_interactions(a_statement(None)) == [(P - 1, term + [0] * (15 - len(term))) for term in terms]
+
+
+def test_public_interactions_of_sites_and_of_their_registry() -> None:
+    whole = a_statement(None)
+    summaries = tuple(SummaryTerms(tuple(range(s, s + 8)), tuple(range(s + 50, s + 58))) for s in (4000, 5000))
+    caps = {"total_cap": 0, "unattributed_cap": 0, "lineage_cap": 0}
+    site = replace(whole, registry=None, summaries=summaries[:1], **caps)
+    expected = [[5, 3, *range(4000, 4008)], [10, 3, *range(4050, 4058)]]
+    assert public_interactions(site)[4:] == [(P - 1, term + [0] * (15 - len(term))) for term in expected]
+    terms = [[5, s, *range(3000 + 1000 * s, 3008 + 1000 * s)] for s in (1, 2)]
+    terms = [part for s, term in enumerate(terms, 1) for part in (term, [9, s, *range(3050 + 1000 * s, 3058 + 1000 * s)])]
+    terms += [[5, 0, *range(1000, 1008)], [7, 0, *range(2000, 2008)], [8, 0, *range(3000, 3008)]]
+    found = public_interactions(replace(whole, meters=(), summaries=summaries))
+    assert found == [(P - 1, term + [0] * (15 - len(term))) for term in terms]
 
 
 @pytest.mark.parametrize(("freeze", "effective"), [(None, 2**40 + 9), (2**41, 2**40 + 9), (17, 17)])

@@ -127,7 +127,7 @@ def test_epoch_of_no_length():
 
 FOLLOWERS = {
     "iv": {"hd"},
-    "hd": {"busy", "idle", "e0", "mi"},
+    "hd": {"busy", "idle", "e0", "mi", "sent", "es", "side", "eg"},
     "busy": {"busy", "idle", "el"},
     "idle": {"busy", "idle", "el"},
     "el": {"iv", None},
@@ -138,6 +138,11 @@ FOLLOWERS = {
     "e2": {"e3"},
     "e3": {"e4"},
     "e4": {"e0", "mi", "er"},
+    "sent": {"sent", "es"},
+    "es": {"iv", None},
+    "side": {"got"},
+    "got": {"side", "eg"},
+    "eg": {"iv", None},
     None: {"iv", None},
 }
 ORDER = [
@@ -193,11 +198,11 @@ def test_second_registry_for_the_after_head():
     """One registry shows the agreed before-head, another, shorter in its past, the after-head."""
     forge = Forge(*samples.rich())
     start, end = forge.layout.registry, forge.rows("er")[0]
-    before = forge.statement.head_before
+    before = forge.statement.registry.before
     again = copied(forge, start, end)
     forge["in", 3, again] = forge["in", 3, again] + 1  # another IV: another registry
     forge.rehash().reseal()
-    forge.statement = replace(forge.statement, head_before=before)
+    forge.statement = samples.with_registry(forge.statement, before=before)
     assert {"chain", "public"} & forge.failures()
     assert "chain" in buses(forge.statement, forge.trace)
 
@@ -471,8 +476,8 @@ def changes(statement):
         yield cap, replace(statement, **{cap: getattr(statement, cap) - 1})
     yield "charge_peak", replace(statement, charge_peak=not statement.charge_peak)
     yield "charge_residue", replace(statement, charge_residue=not statement.charge_residue)
-    for name in ("registry_header", "head_before", "head_after"):
-        yield name, replace(statement, **{name: bump(getattr(statement, name))})
+    for name in ("header", "before", "after"):
+        yield f"registry {name}", samples.with_registry(statement, **{name: bump(getattr(statement.registry, name))})
     for name, value in (
         ("header", bump(meter.header)), ("head", bump(meter.head)), ("peak", meter.peak + 1), ("coverage", meter.coverage + 1)
     ):  # fmt: skip
@@ -501,7 +506,7 @@ def test_table_misses_every_changed_public_term(proven):
     statement, _ = proven
     _, witness = samples.rich(freeze_level=samples.BIG - 1)
     trace = Forge(statement, witness).trace
-    terms = ("registry_header", "head_before", "head_after", "header", "head", "peak", "coverage", "meters exchanged")
+    terms = ("registry header", "registry before", "registry after", "header", "head", "peak", "coverage", "meters exchanged")
     for name, other in changes(statement):
         if name in terms:
             assert "public" in buses(other, trace), name
@@ -509,7 +514,7 @@ def test_table_misses_every_changed_public_term(proven):
 
 def test_swapped_heads_are_rejected(proven):
     statement, proof = proven
-    swapped = replace(statement, head_before=statement.head_after, head_after=statement.head_before)
+    swapped = samples.with_registry(statement, before=statement.registry.after, after=statement.registry.before)
     with pytest.raises(ProofRejected):
         verify_claim_proof(swapped, proof)
 
@@ -613,11 +618,11 @@ STEADY_IN = {
     "idle": {"in[0]", "in[1]", "shared_base"},
     "e0": {"in[1]", "aux", "index"} | ENTRY_FLAGS,
     "e1": {"index", "shared_base"} | ENTRY_FLAGS,
-    "e2": {"index", "shared_base", "works", "byte[17]", "byte[18]"} | ENTRY_FLAGS,
+    "e2": {"index", "shared_base", "works", "byte[17]", "owes"} | ENTRY_FLAGS,
     "e3": {"index", "works"} | ENTRY_FLAGS,
     "e4": {"index", "works", "byte[16]", "byte[17]", "byte[18]", "byte[19]", *(f"val[{i}]" for i in range(3))}
     | ENTRY_FLAGS | LIMIT_BITS,
-    "er": {"index", "byte[8]", "byte[9]"},
+    "er": {"index", "byte[8]", "byte[9]", "byte[18]", "byte[19]", "owes"},
 }  # fmt: skip
 
 
@@ -644,7 +649,9 @@ def test_no_selector_carry_kind_or_epoch_can_move():
         ("works_is_a_bit", ("e2", "works")),
         ("limit_carry_0_is_a_bit", ("e4", "sum[0]")),
         ("cumulative_carry_1_is_a_bit", ("e4", "byte[17]")),
-        ("total_carry_1_is_a_bit", ("e2", "byte[18]")),
+        ("total_carry_0_is_a_bit", ("e2", "byte[17]")),
+        ("residue_limit_carry_0_is_a_bit", ("er", "byte[18]")),
+        ("owes_is_carried", ("er", "owes")),
     ],
 )
 def test_a_bit_left_unconstrained_would_be_seen(constraint, cell):
