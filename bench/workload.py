@@ -26,11 +26,12 @@ from circuits.statement import (
     UNATTRIBUTED,
     Elements,
     MeterTerms,
+    RegistryTerms,
     Statement,
     ledger_header,
     registry_header,
 )
-from circuits.witness import ClaimWitness, LedgerWitness, RegistryWitness, heads_of, rows_needed
+from circuits.witness import ClaimWitness, Headers, LedgerWitness, RegistryWitness, heads_of, rows_needed
 from zk.field import P
 
 SEED = 20251
@@ -200,10 +201,10 @@ def _statement(log_rows: int, witness: ClaimWitness) -> Statement:
         MeterTerms(ledger_header(digest, "lab", f"meter {m}", 3), peak_of(m), coverage_of(m), zero) for m in range(METERS)
     )
     registry = registry_header("lab")
-    heads = heads_of(witness, [meter.header for meter in meters], registry)
+    heads = heads_of(witness, Headers(tuple(meter.header for meter in meters), registry))
     return Statement(
         log_rows=log_rows, first_epoch=FIRST_EPOCH, last_epoch=FIRST_EPOCH + EPOCHS - 1, total_cap=CAP,
         unattributed_cap=CAP, lineage_cap=CAP, freeze_level=None, charge_peak=True, charge_residue=True,
         meters=tuple(replace(m, head=h) for m, h in zip(meters, heads.meters, strict=True)),
-        registry_header=registry, head_before=heads.before, head_after=heads.after,
+        registry=RegistryTerms(registry, heads.before, heads.after),
     )  # fmt: skip

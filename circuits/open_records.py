@@ -29,18 +29,31 @@ N_PERMUTATION = 180
 
 
 @dataclass(frozen=True)
-class OpeningWitness:
-    """What is behind a claim's heads: a ledger for each meter in order; the registry's IV, entries and trailer after the period."""
+class WholeRegistry:
+    """A registry after a period: its IV, all entries, and the trailer of its head."""
 
-    ledgers: tuple[LedgerWitness, ...] = field(repr=False)
     iv: Elements = field(repr=False)
     entries: tuple[Entry, ...] = field(repr=False)
     trailer: Elements = field(repr=False)
 
+
+@dataclass(frozen=True)
+class OpeningWitness:
+    """What is behind a claim's heads: a ledger for each meter in order, and the registry, None in a site's table."""
+
+    ledgers: tuple[LedgerWitness, ...] = field(repr=False)
+    registry: WholeRegistry | None = field(repr=False)
+
     @property
-    def rows(self) -> int:
-        """Rows that the chains take."""
-        return sum(len(ledger) + 3 for ledger in self.ledgers) + 5 * len(self.entries) + 3
+    def entries(self) -> tuple[Entry, ...]:
+        """All entries of the registry, where there is one."""
+        return () if self.registry is None else self.registry.entries
+
+    @property
+    def lengths(self) -> I64:
+        """Rows of each chain: the ledgers, then the registry."""
+        registry = [] if self.registry is None else [5 * len(self.entries) + 3]
+        return np.array([len(ledger) + 3 for ledger in self.ledgers] + registry, dtype=np.int64)
 
 
 def opened_entry(entry: Entry) -> OpenedEntry:
@@ -66,8 +79,11 @@ def build_opening_trace(statement: OpeningStatement, witness: OpeningWitness) ->
         WitnessError: something that is to be shown is not there.
     """
     statement.validate()
-    if len(witness.ledgers) != len(statement.meters) or witness.rows > 1 << statement.log_rows:
-        raise ShapeError(f"{len(witness.ledgers)} ledgers and {witness.rows} rows do not fit the statement")
+    rows = int(witness.lengths.sum())
+    if len(witness.ledgers) != len(statement.meters) or rows > 1 << statement.log_rows:
+        raise ShapeError(f"{len(witness.ledgers)} ledgers and {rows} rows do not fit the statement")
+    if (witness.registry is None) != (statement.registry is None):
+        raise ShapeError("the registry is in one of statement and witness only")
     held = {entry.tag: entry for entry in witness.entries}
     for shown in statement.entries:
         if shown.tag not in held or opened_entry(held[shown.tag]) != shown:
@@ -90,14 +106,17 @@ def _find(ledger: LedgerWitness, reading: OpenedReading) -> int | None:
 
 def fill_opening(statement: OpeningStatement, witness: OpeningWitness, *, check: bool = False) -> U32:
     """The trace; what the constraints say about it is theirs, unless `check`: then every head must be the statement's."""
-    lengths = np.array([len(ledger) + 3 for ledger in witness.ledgers] + [5 * len(witness.entries) + 3])
+    lengths = witness.lengths
     starts = np.cumsum(lengths) - lengths
     used = int(lengths.sum())
     blocks = np.zeros((RATE, used), dtype=np.uint32)
     for start, length, ledger, (header, _) in zip(starts, lengths, witness.ledgers, statement.meters, strict=False):
         _fill_ledger(blocks[:, start : start + length], ledger, header)
-    rows = [witness.iv, statement.registry_header, *(b for e in witness.entries for b in entry_blocks(e)), witness.trailer]
-    blocks[:, starts[-1] :] = to_montgomery(np.array(rows, dtype=np.uint64).T)
+    registry = witness.registry
+    if registry is not None and statement.registry is not None:
+        entries = (block for entry in registry.entries for block in entry_blocks(entry))
+        rows = [registry.iv, statement.registry[0], *entries, registry.trailer]
+        blocks[:, starts[-1] :] = to_montgomery(np.array(rows, dtype=np.uint64).T)
     inputs, last = sponge_chains(blocks, starts, lengths, to_montgomery(np.array(START, dtype=np.uint64)))
     if check:
         _check_heads(statement, last)
@@ -112,7 +131,7 @@ def _check_heads(statement: OpeningStatement, last: U32) -> None:
     for chain, (_, head) in enumerate(statement.meters, 1):
         if elements(last[:RATE, chain - 1]) != head:
             raise HeadError(f"meter {chain}")
-    if elements(last[:RATE, -1]) != statement.registry_head:
+    if statement.registry is not None and elements(last[:RATE, -1]) != statement.registry[1]:
         raise HeadError("registry after the period")
 
 
@@ -147,6 +166,8 @@ def _fill_kinds(table: U32, statement: OpeningStatement, witness: OpeningWitness
             at = _find(ledger, reading) if reading.chain == chain else None
             if at is not None:
                 put("open", start + 2 + at)
+    if witness.registry is None:
+        return
     start, end = int(starts[-1]), int(starts[-1] + lengths[-1])
     for kind, row in (("iv", start), ("hd", start + 1), ("er", end - 1)):
         put(kind, row)

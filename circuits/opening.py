@@ -111,17 +111,16 @@ class OpeningStatement:
 
     Attributes:
         log_rows: table height is 2^log_rows, 16..22: the claim's.
-        meters: (header, head) of each meter in the order of the agreement, as in the claim; 8 elements each.
-        registry_header: 8 elements, `circuits.statement.registry_header` of the lab.
-        registry_head: 8 elements, the claim's head after the period.
+        meters: (header, head) of each meter of the table in the order of the agreement, as in the claim; 8 elements each. None
+            where the table has no meters.
+        registry: its (header, head after the period), as in the claim, or None in a site's table.
         readings: those shown, ascending by (chain, epoch, index), distinct; may be empty.
         entries: those shown, tags ascending, distinct; may be empty.
     """
 
     log_rows: int
     meters: tuple[tuple[Elements, Elements], ...]
-    registry_header: Elements
-    registry_head: Elements
+    registry: tuple[Elements, Elements] | None
     readings: tuple[OpenedReading, ...]
     entries: tuple[OpenedEntry, ...]
 
@@ -129,8 +128,10 @@ class OpeningStatement:
         """Checks types, ranges and order. Raises StatementError naming the field."""
         if type(self.log_rows) is not int or not MIN_LOG_ROWS <= self.log_rows <= MAX_LOG_ROWS:
             raise StatementError(f"log_rows: {self.log_rows!r} is not in {MIN_LOG_ROWS}..{MAX_LOG_ROWS}")
-        if type(self.meters) is not tuple or not 0 < len(self.meters) < MAX_METERS:
-            raise StatementError(f"meters: a tuple of 1 to {MAX_METERS - 1} is expected")
+        if type(self.meters) is not tuple or not len(self.meters) < MAX_METERS:
+            raise StatementError(f"meters: a tuple of at most {MAX_METERS - 1} is expected")
+        if not self.meters and self.registry is None:
+            raise StatementError("an opening is about meters, a registry, or both")
         for i, meter in enumerate(self.meters, 1):
             if type(meter) is not tuple or len(meter) != 2:
                 raise StatementError(f"meter {i}: a header and a head are expected")
@@ -138,8 +139,11 @@ class OpeningStatement:
             _elements(f"meter {i}: head", meter[1])
         if len({header for header, _ in self.meters}) != len(self.meters):
             raise StatementError("meters: two meters have one header")
-        _elements("registry_header", self.registry_header)
-        _elements("registry_head", self.registry_head)
+        if self.registry is not None:
+            if type(self.registry) is not tuple or len(self.registry) != 2:
+                raise StatementError("registry: a header and a head are expected, or None")
+            _elements("registry: header", self.registry[0])
+            _elements("registry: head", self.registry[1])
         self._validate_opened()
 
     def _validate_opened(self) -> None:
@@ -148,6 +152,8 @@ class OpeningStatement:
                 raise StatementError(f"{what}: a tuple of at most {MAX_OPENED} is expected")
         for reading in self.readings:
             reading.validate(len(self.meters))
+        if self.entries and self.registry is None:
+            raise StatementError("entries: there is no registry to open them in")
         for entry in self.entries:
             entry.validate()
         places = [(reading.chain, reading.epoch, reading.index) for reading in self.readings]
@@ -250,8 +256,9 @@ def public_messages(statement: OpeningStatement) -> list[PublicInteraction]:
     terms: list[tuple[int, ...]] = []
     for chain, (header, head) in enumerate(statement.meters, 1):
         terms += [(HEADER, chain, *header), (HEAD_LEDGER, chain, *head)]
-    terms.append((HEADER, REGISTRY_CHAIN, *statement.registry_header))
-    terms.append((HEAD_REGISTRY, REGISTRY_CHAIN, *statement.registry_head))
+    if statement.registry is not None:
+        header, head = statement.registry
+        terms += [(HEADER, REGISTRY_CHAIN, *header), (HEAD_REGISTRY, REGISTRY_CHAIN, *head)]
     for r in statement.readings:
         terms.append((OPEN_READING, r.chain, r.index, r.epoch, r.tag, *limbs(r.chip_seconds, 2), *limbs(r.work, 2)))
     for entry in statement.entries:

@@ -94,7 +94,7 @@ def _statement(
     shown = [OpenedReading(chains[name], r.epoch, index, r.tag, r.chip_seconds, r.work) for name, index, r in readings]
     entries = [OpenedEntry(s.tag, s.kind, s.parent1, s.parent2, s.epoch, s.declared, s.weights) for s in slots if s.used]
     return OpeningStatement(
-        agreed.log_rows, heads, registry_header(lab), head,
+        agreed.log_rows, heads, (registry_header(lab), head),
         tuple(sorted(shown, key=lambda r: (r.chain, r.epoch, r.index))), tuple(sorted(entries, key=lambda e: e.tag)),
     )  # fmt: skip
 
@@ -110,7 +110,7 @@ def bind(
     """
     import numpy as np
 
-    from circuits.open_records import OpeningWitness, prove_opening
+    from circuits.open_records import OpeningWitness, WholeRegistry, prove_opening
     from circuits.witness import LedgerWitness
     from claims.registry import circuit_entry
 
@@ -121,7 +121,7 @@ def bind(
         ledgers.append(LedgerWitness(blinding.iv, columns[0], columns[1], columns[2], columns[3], blinding.trailer))
     entries = tuple(circuit_entry(entry) for entry in behind.entries)
     statement = _statement(agreement, lab, period, meters, behind.head, readings, slots)
-    proof = prove_opening(statement, OpeningWitness(tuple(ledgers), behind.iv, entries, behind.trailer))
+    proof = prove_opening(statement, OpeningWitness(tuple(ledgers), WholeRegistry(behind.iv, entries, behind.trailer)))
     return Binding(meters, behind.head, sign_registry_head(key, agreement.digest, lab, period, behind.head), proof)
 
 

@@ -67,7 +67,7 @@ def statement_of(agreement: Agreement, claim: Claim) -> Statement:
     Raises:
         ClaimRejected: checks ``lab``, ``period`` or ``meters``.
     """
-    from circuits.statement import MeterTerms, Statement, ledger_header, registry_header
+    from circuits.statement import MeterTerms, RegistryTerms, Statement, ledger_header, registry_header
 
     lab = agreement.lab(claim.lab)
     first, last = agreement.period_epochs(claim.period)
@@ -94,9 +94,7 @@ def statement_of(agreement: Agreement, claim: Claim) -> Statement:
         charge_peak=rules.charge_peak,
         charge_residue=rules.charge_residue,
         meters=meters,
-        registry_header=registry_header(lab.name),
-        head_before=claim.head_before,
-        head_after=claim.head_after,
+        registry=RegistryTerms(registry_header(lab.name), claim.head_before, claim.head_after),
     )
 
 

@@ -213,7 +213,7 @@ def _statement(
     before: PublishedHead,
     after: PublishedHead,
 ) -> Statement:
-    from circuits.statement import MeterTerms, Statement, ledger_header, registry_header
+    from circuits.statement import MeterTerms, RegistryTerms, Statement, ledger_header, registry_header
 
     first, last = agreement.period_epochs(period)
     caps, rules = lab.caps_at(period), agreement.rules_at(period)
@@ -235,9 +235,7 @@ def _statement(
         charge_peak=rules.charge_peak,
         charge_residue=rules.charge_residue,
         meters=tuple(terms(meter, head) for meter, head in zip(lab.meters, heads, strict=True)),
-        registry_header=registry_header(lab.name),
-        head_before=before.head,
-        head_after=after.head,
+        registry=RegistryTerms(registry_header(lab.name), before.head, after.head),
     )
 
 

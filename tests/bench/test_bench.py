@@ -37,7 +37,7 @@ def test_the_workload_is_honest_and_fills_the_table() -> None:
 def test_the_workload_is_the_same_every_time_and_another_seed_gives_another() -> None:
     statement, _ = make_claim(16)
     assert make_claim(16)[0] == statement
-    assert make_claim(16, seed=1)[0].head_after != statement.head_after
+    assert make_claim(16, seed=1)[0].registry.after != statement.registry.after
 
 
 def test_a_changed_workload_is_refused() -> None:

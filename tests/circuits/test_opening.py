@@ -13,6 +13,7 @@ from circuits.chain import Entry, ledger_head, registry_head
 from circuits.errors import HeadError, ShapeError
 from circuits.open_records import (
     OpeningWitness,
+    WholeRegistry,
     build_opening_trace,
     fill_opening,
     opened_entry,
@@ -62,19 +63,20 @@ def ledger(rows) -> LedgerWitness:  # type: ignore[no-untyped-def]
     return LedgerWitness(elements(), *columns, elements())
 
 
-WITNESS = OpeningWitness(tuple(map(ledger, READINGS)), elements(), ENTRIES, elements())
+BEHIND = WholeRegistry(elements(), ENTRIES, elements())
+WITNESS = OpeningWitness(tuple(map(ledger, READINGS)), BEHIND)
 HEADERS = tuple(ledger_header(bytes(32), "alpha", f"hall-{i}", 3) for i in (1, 2))
 HEADS = tuple(
     ledger_head(one.iv, header, rows, one.trailer)
     for one, header, rows in zip(WITNESS.ledgers, HEADERS, READINGS, strict=True)
 )
-HEAD = registry_head(WITNESS.iv, HEADER, ENTRIES, WITNESS.trailer)
+HEAD = registry_head(BEHIND.iv, HEADER, ENTRIES, BEHIND.trailer)
 SHOWN = tuple(opened_entry(entry) for entry in ENTRIES if entry.tag in (11, 13, 14))
 READ = (
     OpenedReading(1, 5, 0, 11, 100, 7), OpenedReading(1, 6, 1, 12, 3, 4), OpenedReading(1, 7, 0, 1, 120, 0),
     OpenedReading(2, 6, 1, 11, 25, 9),
 )  # fmt: skip
-STATEMENT = OpeningStatement(16, tuple(zip(HEADERS, HEADS, strict=True)), HEADER, HEAD, READ, SHOWN)
+STATEMENT = OpeningStatement(16, tuple(zip(HEADERS, HEADS, strict=True)), (HEADER, HEAD), READ, SHOWN)
 SMALL = dataclasses.replace(STATEMENT, log_rows=6)
 """Not a statement that anything accepts; a table small enough to change every cell of."""
 REGISTRY = sum(len(rows) + 3 for rows in READINGS)
@@ -114,7 +116,7 @@ def test_a_claims_own_heads_open() -> None:
     statement, witness = claim_samples.rich()
     registry = witness.registry
     held = (*registry.old_entries, *registry.new_entries)
-    private = OpeningWitness(witness.ledgers, registry.iv, held, registry.trailer_after)
+    private = OpeningWitness(witness.ledgers, WholeRegistry(registry.iv, held, registry.trailer_after))
     shown = tuple(sorted((opened_entry(e) for e in held if e.kind != 6), key=lambda e: e.tag))
     one = witness.ledgers[1]
     reading = OpenedReading(2, int(one.epochs[0]), 0, int(one.tags[0]), int(one.chip_seconds[0]), int(one.work[0]))
@@ -122,7 +124,7 @@ def test_a_claims_own_heads_open() -> None:
     opening = OpeningStatement(16, meters, statement.registry.header, statement.registry.after, (reading,), shown)
     assert build_opening_trace(opening, private).shape == (194, 1 << 16)
     for wrong in (
-        dataclasses.replace(opening, registry_head=statement.registry.before),
+        dataclasses.replace(opening, registry=(statement.registry.header, statement.registry.before)),
         dataclasses.replace(opening, meters=(meters[0], (meters[1][0], meters[0][1]))),
     ):
         with pytest.raises(HeadError):
@@ -269,8 +271,9 @@ def test_multiplicities_are_bits() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"log_rows": 15}, {"log_rows": 23}, {"log_rows": 16.0}, {"registry_head": HEAD[:7]}, {"registry_head": (*HEAD[:7], P)},
-        {"registry_header": list(HEADER)}, {"entries": SHOWN[::-1]}, {"entries": (SHOWN[0], SHOWN[0])},
+        {"log_rows": 15}, {"log_rows": 23}, {"log_rows": 16.0}, {"registry": (HEADER, HEAD[:7])}, {"registry": (HEADER, (*HEAD[:7], P))},
+        {"registry": (list(HEADER), HEAD)}, {"registry": None}, {"registry": HEAD},
+        {"entries": SHOWN[::-1]}, {"entries": (SHOWN[0], SHOWN[0])},
         {"entries": list(SHOWN)}, {"entries": (ENTRIES[2],)}, {"readings": READ[::-1]}, {"readings": (READ[0], READ[0])},
         {"readings": SHOWN}, {"meters": ()}, {"meters": (STATEMENT.meters[0],) * 2}, {"meters": ((HEADERS[0],),)},
         {"meters": ((HEADERS[0], HEADS[0][:7]),)},
@@ -299,7 +302,7 @@ def test_what_does_not_fit_is_refused() -> None:
 
 
 def test_secrets_do_not_show() -> None:
-    assert "500" not in repr(WITNESS) and str(WITNESS.iv[0]) not in repr(WITNESS)
+    assert "500" not in repr(WITNESS) and str(BEHIND.iv[0]) not in repr(WITNESS)
 
 
 def test_a_std_proof_shows_its_statement_and_no_other() -> None:
@@ -311,11 +314,11 @@ def test_a_std_proof_shows_its_statement_and_no_other() -> None:
     for other in (
         dataclasses.replace(STATEMENT, entries=entries),
         dataclasses.replace(STATEMENT, entries=SHOWN[:2]),
-        dataclasses.replace(STATEMENT, registry_head=registry_head(WITNESS.iv, HEADER, ENTRIES[:-1], WITNESS.trailer)),
+        dataclasses.replace(STATEMENT, registry=(HEADER, registry_head(BEHIND.iv, HEADER, ENTRIES[:-1], BEHIND.trailer))),
         dataclasses.replace(STATEMENT, readings=(dataclasses.replace(READ[0], tag=1, work=0), *READ[1:])),
         dataclasses.replace(STATEMENT, readings=READ[1:]),
         dataclasses.replace(STATEMENT, meters=STATEMENT.meters[::-1]),
-        dataclasses.replace(STATEMENT, registry_header=registry_header("beta")),
+        dataclasses.replace(STATEMENT, registry=(registry_header("beta"), HEAD)),
         dataclasses.replace(STATEMENT, log_rows=17),
     ):
         with pytest.raises(ZkError):

@@ -89,7 +89,7 @@ def test_a_first_claim_is_proven(proofs: list[Any]) -> None:
     lab = TERMS.lab("alpha")
     assert (statement.log_rows, statement.total_cap, statement.freeze_level) == (16, lab.caps.total, lab.caps.freeze)
     assert [(m.peak, m.coverage) for m in statement.meters] == [(1980, 8 * 3600), (1980, 16 * 3600)]
-    assert statement.head_before == world.OPENING
+    assert statement.registry.before == world.OPENING
 
 
 def test_statement_binds_agreement_lab_and_period() -> None:

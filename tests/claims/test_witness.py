@@ -47,7 +47,7 @@ def test_the_assembly_holds_what_the_circuit_needs(tmp_path: Path) -> None:
     assert (statement.total_cap, statement.unattributed_cap, statement.lineage_cap) == (10**9, 10**8, 10**12)
     assert statement.freeze_level is None and statement.charge_peak and statement.charge_residue
     assert [(m.peak, m.coverage) for m in statement.meters] == [(PEAK, 8 * EPOCH), (PEAK, 2 * EPOCH)]
-    assert statement.head_before == lab.opening_head and statement.head_after == made.after.head
+    assert statement.registry.before == lab.opening_head and statement.registry.after == made.after.head
     for terms, meter, chain in zip(statement.meters, lab.meters, made.witness.ledgers, strict=True):
         readings = [
             Reading(*map(int, row))
@@ -57,8 +57,8 @@ def test_the_assembly_holds_what_the_circuit_needs(tmp_path: Path) -> None:
         assert ledger_head(agreement, meter, 0, readings, store.ledger_secrets(0, meter.name)) == terms.head
     registry = made.witness.registry
     assert len(registry.old_entries) == 1 and [e.kind for e in registry.new_entries] == [6, 3]
-    assert registry_head(store, store.entries(1), registry.trailer_before) == statement.head_before
-    assert registry_head(store, store.entries(), registry.trailer_after) == statement.head_after
+    assert registry_head(store, store.entries(1), registry.trailer_before) == statement.registry.before
+    assert registry_head(store, store.entries(), registry.trailer_after) == statement.registry.after
     figures = made.figures
     assert (figures.total, figures.unattributed, figures.residue) == (15 * PEAK, 3 * PEAK, 3 * PEAK)
     assert (figures.largest_lineage, figures.largest_lineage_name) == (10**6 + 12 * PEAK, "run-0")
@@ -70,7 +70,7 @@ def test_periods_chain_through_the_registry_heads(tmp_path: Path) -> None:
     fill(store, agreement, 0)
     fill(store, agreement, 1)
     first, second = assemble(store, agreement, 0), assemble(store, agreement, 1)
-    assert second.statement.head_before == first.statement.head_after
+    assert second.statement.registry.before == first.statement.registry.after
     assert len(second.witness.registry.old_entries) == 3
     assert period_figures(store, 1).residue == 6 * PEAK
     assert {m.header for m in first.statement.meters}.isdisjoint(m.header for m in second.statement.meters)
