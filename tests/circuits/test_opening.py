@@ -80,7 +80,7 @@ STATEMENT = OpeningStatement(16, tuple(zip(HEADERS, HEADS, strict=True)), (HEADE
 SMALL = dataclasses.replace(STATEMENT, log_rows=6)
 """Not a statement that anything accepts; a table small enough to change every cell of."""
 REGISTRY = sum(len(rows) + 3 for rows in READINGS)
-USED = WITNESS.rows
+USED = int(WITNESS.lengths.sum())
 
 
 def trace_of(statement=SMALL, witness=WITNESS):  # type: ignore[no-untyped-def]
@@ -121,7 +121,7 @@ def test_a_claims_own_heads_open() -> None:
     one = witness.ledgers[1]
     reading = OpenedReading(2, int(one.epochs[0]), 0, int(one.tags[0]), int(one.chip_seconds[0]), int(one.work[0]))
     meters = tuple((meter.header, meter.head) for meter in statement.meters)
-    opening = OpeningStatement(16, meters, statement.registry.header, statement.registry.after, (reading,), shown)
+    opening = OpeningStatement(16, meters, (statement.registry.header, statement.registry.after), (reading,), shown)
     assert build_opening_trace(opening, private).shape == (194, 1 << 16)
     for wrong in (
         dataclasses.replace(opening, registry=(statement.registry.header, statement.registry.before)),
@@ -228,7 +228,7 @@ def test_parts_of_two_entries_do_not_make_one() -> None:
 
 def _with_second_chain(extra: Entry) -> np.ndarray:
     """The honest table, and after it a second registry of the same lab that holds what the first does not."""
-    other = dataclasses.replace(WITNESS, iv=elements(), entries=(extra,))
+    other = dataclasses.replace(WITNESS, registry=WholeRegistry(elements(), (extra,), BEHIND.trailer))
     forged = trace_of(dataclasses.replace(SMALL, entries=(opened_entry(extra),)), other)
     trace = trace_of()
     trace[:, USED : USED + 8] = forged[:, REGISTRY : REGISTRY + 8]
@@ -293,8 +293,20 @@ def test_statements_out_of_range_are_refused(change) -> None:  # type: ignore[no
         verify_opening(statement, b"")
 
 
+def test_either_half_opens_alone() -> None:
+    """As a site's table and a registry's do."""
+    site = dataclasses.replace(SMALL, registry=None, entries=())
+    registry = dataclasses.replace(SMALL, meters=(), readings=())
+    assert failures(trace_of(site, dataclasses.replace(WITNESS, registry=None)), site) == []
+    assert failures(trace_of(registry, dataclasses.replace(WITNESS, ledgers=())), registry) == []
+    assert failures(trace_of(SMALL), site) != []
+    for wrong in (dataclasses.replace(site, entries=SHOWN), dataclasses.replace(registry, readings=READ), dataclasses.replace(site, meters=())):
+        with pytest.raises(StatementError):
+            wrong.validate()
+
+
 def test_what_does_not_fit_is_refused() -> None:
-    many = dataclasses.replace(WITNESS, entries=ENTRIES * 2200)
+    many = dataclasses.replace(WITNESS, registry=dataclasses.replace(BEHIND, entries=ENTRIES * 2200))
     fewer = dataclasses.replace(WITNESS, ledgers=WITNESS.ledgers[:1])
     for witness in (many, fewer):
         with pytest.raises(ShapeError):

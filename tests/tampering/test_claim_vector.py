@@ -6,7 +6,10 @@ import hashlib
 import json
 import random
 
+import pytest
+
 from circuits.claim import claim_program
+from circuits.opening import opening_program
 from tests.tampering.judge import ACCEPTED, judge
 from tests.vectors import make_claim
 from zk.verifier import verify
@@ -17,6 +20,19 @@ DATA = json.loads((make_claim.FOLDER / f"{make_claim.NAME}.json").read_text())
 
 def test_both_verifiers_accept() -> None:
     assert judge(ITEM, PROOF) == ACCEPTED
+
+
+@pytest.mark.parametrize("name", [name for name in make_claim.NAMES if name != make_claim.NAME])
+def test_both_verifiers_accept_every_kind_of_table(name: str) -> None:
+    item, proof = make_claim.load(name)
+    assert judge(item, proof) == ACCEPTED
+    assert judge(item, proof[:-1] + bytes([proof[-1] ^ 1]), both=False) != ACCEPTED
+    dropped = item.but(public_interactions=item.public_interactions[:-1])
+    assert judge(dropped, proof, both=False) != ACCEPTED
+
+
+def test_the_program_of_openings_has_not_moved() -> None:
+    assert opening_program().digest() == make_claim.load("opening_std")[0].program.digest()
 
 
 def test_it_meets_the_floor_with_nothing_switched_off() -> None:
