@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import random
 
-import claim_samples
 import numpy as np
 import pytest
 
@@ -32,6 +31,7 @@ from circuits.opening import (
 )
 from circuits.statement import ledger_header, registry_header
 from circuits.witness import LedgerWitness, from_montgomery, to_montgomery
+from tests.circuits import claim_samples
 from zk.check import check_trace
 from zk.errors import ProofRejected, StatementError, WitnessError, ZkError
 from zk.field import P
@@ -300,7 +300,8 @@ def test_either_half_opens_alone() -> None:
     assert failures(trace_of(site, dataclasses.replace(WITNESS, registry=None)), site) == []
     assert failures(trace_of(registry, dataclasses.replace(WITNESS, ledgers=())), registry) == []
     assert failures(trace_of(SMALL), site) != []
-    for wrong in (dataclasses.replace(site, entries=SHOWN), dataclasses.replace(registry, readings=READ), dataclasses.replace(site, meters=())):
+    for half, change in ((site, {"entries": SHOWN}), (registry, {"readings": READ}), (site, {"meters": ()})):
+        wrong = dataclasses.replace(half, **change)
         with pytest.raises(StatementError):
             wrong.validate()
 

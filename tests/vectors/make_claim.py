@@ -1,4 +1,6 @@
-"""Makes the golden proofs of compute claims and of an opening under `std`: `python -m tests.vectors.make_claim`, from the repository's root.
+"""Makes the golden proofs of compute claims and of an opening under `std`.
+
+Run `python -m tests.vectors.make_claim` from the repository's root.
 
 Provenance: zk/prover.py on honest samples of tests/circuits, randomness from the operating system, so
 a new run gives new bytes. Program, statement and proof are stored apart from circuits/: both verifiers must accept the
