@@ -166,7 +166,7 @@ def check_trace(
         raise AirError("a cell of the trace is not in [0, p)")
     chosen = np.arange(n) if rows is None else np.unique(np.mod(np.asarray(rows, dtype=np.int64), n))
     failures: list[Failure] = []
-    fractions = _Fractions(program)
+    fractions = Fractions(program)
     for at in range(0, len(chosen), _CHUNK):
         window = chosen[at : at + _CHUNK]
         values = _evaluate_window(program, publics, trace, window, None)
@@ -195,7 +195,7 @@ def _evaluate_window(
     return evaluate(program, publics, rows, following, selectors, ops)
 
 
-class _Fractions:
+class Fractions:
     """All fractions with a non-zero numerator: messages and numerators padded with zeros to one width."""
 
     def __init__(self, program: Program) -> None:
