@@ -102,12 +102,13 @@ def rates() -> dict[str, Any]:
 def verify(folder: Path) -> dict[str, Any]:
     """One verification, the program's construction included; imports apart. A rejection is an exception."""
     start = time.perf_counter()
-    from circuits.statement import MeterTerms, Statement
+    from circuits.statement import MeterTerms, RegistryTerms, Statement
     from circuits.verify import verify_claim_proof
 
     imported = time.perf_counter()
     fields = json.loads((folder / STATEMENT).read_text(encoding="utf-8"), object_hook=_tuples)
     fields["meters"] = tuple(MeterTerms(**meter) for meter in fields["meters"])
+    fields["registry"] = RegistryTerms(**fields["registry"])
     statement, proof = Statement(**fields), (folder / PROOF).read_bytes()
     begin = time.perf_counter()
     report = verify_claim_proof(statement, proof)
