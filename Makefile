@@ -25,7 +25,7 @@ types: $(STAMP)
 	$(BIN)/mypy
 
 test: lint types
-	$(BIN)/python -m pytest tests/test_layers.py tests/claims/test_loading.py
+	$(BIN)/python -m pytest tests/test_layers.py tests/cli/test_loading.py
 	$(BIN)/python -m pytest -m "not slow"
 
 test-all: lint types

@@ -1,6 +1,6 @@
 """Real ledgers: every submitter of MLPerf Training v5.1, and Ai2 with OLMo, as a lab of one agreement; claims made and verified.
 
-The data is `claims/data`, read as the demonstration reads it (`claims/demo_data.py`, which lists what is assumed beyond it): each
+The data is `claims/data`, read as the demonstration reads it (`claims/demo/data.py`, which lists what is assumed beyond it): each
 published system is a meter, each run a reading, idle time between them filled by the meter. One period of 184 days in
 epochs of an hour holds all but a few runs; those are counted as outside.
 """
@@ -15,11 +15,11 @@ from statistics import median
 from typing import Any
 from unittest import mock
 
-from claims import demo_data
-from claims.demo_data import Window, slug
-from claims.demo_labs import DemoLab, agreement_text, enrol, keep_books, settle, sign_by_all
-from claims.prove import make_claim
-from claims.verify import verify_claim
+from claims.demo import data as demo_data
+from claims.demo.data import Window, slug
+from claims.demo.labs import DemoLab, agreement_text, enrol, keep_books, settle, sign_by_all
+from claims.lab.prove import make_claim
+from claims.verify.claim import verify_claim
 
 Record = dict[str, Any]
 MORE_CHIPS = {

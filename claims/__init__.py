@@ -1,4 +1,4 @@
 """Agreements, keys, ledgers, claim files, verification and the command line of Standstill.
 
-Imports nothing, so that ``claims.verify`` can be used with the standard library alone.
+Imports nothing, so that ``claims.verify.claim`` can be used with the standard library alone.
 """

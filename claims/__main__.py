@@ -1,5 +1,5 @@
 """``python -m claims``: the command line ``standstill`` without installing it."""
 
-from claims.cli import main
+from claims.cli.main import main
 
 main()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from claims.errors import ClaimsError, MalformedFile
+from claims.base.errors import ClaimsError, MalformedFile
 
 __all__ = ["CollectError", "PollFailed", "SpoolError"]
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from threading import Event
 from typing import Protocol
 
-from claims.clock import SEAL_JUMP, check_jump
+from claims.agreement.clock import SEAL_JUMP, check_jump
+from claims.base.errors import ClaimsError
+from claims.base.units import format_work
 from claims.collect.errors import CollectError
 from claims.collect.samples import Poll
 from claims.collect.seal import BEFORE, ELSE, Sealed, Sealing
 from claims.collect.spool import Spool, locked
 from claims.collect.timeline import Gap
-from claims.errors import ClaimsError
-from claims.units import format_work
 
 __all__ = ["Collector", "describe", "spool_lines"]
 

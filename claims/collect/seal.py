@@ -9,17 +9,17 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from claims.agreement import Agreement, Meter
-from claims.closing import next_epoch
+from claims.agreement.model import Agreement, Meter
 from claims.collect.errors import CollectError
 from claims.collect.samples import FULL, MAX_CHIPS, Job
 from claims.collect.spool import Header, Spool
 from claims.collect.timeline import Carry, EpochUsage, Gap, Policy, fold_epoch
-from claims.importers import UNATTRIBUTED_WORDS
 from claims.imports.tables import read_jobs
-from claims.meter import MAX_AMOUNT, SoftwareMeter
-from claims.registry import RECEIVERS
-from claims.store import FIRST_TAG, UNATTRIBUTED, Store, StoreError, Usage
+from claims.imports.usage import UNATTRIBUTED_WORDS
+from claims.lab.closing import next_epoch
+from claims.lab.meter import MAX_AMOUNT, SoftwareMeter
+from claims.lab.registry import RECEIVERS
+from claims.lab.store import FIRST_TAG, UNATTRIBUTED, Store, StoreError, Usage
 
 __all__ = ["BEFORE", "ELSE", "SEALED", "Sealed", "Sealing", "first_epoch"]
 
@@ -83,7 +83,7 @@ class Sealing:
     Args:
         meter: holds the key.
         jobs: file that maps jobs to checkpoints, read again for every epoch; None: jobs go by their own names.
-        signing: encloses the sealing of an epoch (``claims.signing.signing``).
+        signing: encloses the sealing of an epoch (``claims.lab.signing.signing``).
     """
 
     store: Store

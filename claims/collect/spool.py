@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from claims.base.errors import ClaimsError
+from claims.base.files import write_atomic
 from claims.collect.errors import CollectError, SpoolError
 from claims.collect.samples import FULL, MAX_CHIPS, MAX_COUNTER, Job, Poll, Seen
 from claims.collect.timeline import Carry, Slot
-from claims.errors import ClaimsError
-from claims.files import write_atomic
 
 __all__ = ["FORMAT", "Header", "Spool", "locked"]
 

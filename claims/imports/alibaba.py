@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
-from claims.agreement import Agreement
-from claims.importers import Row, ceil_of, read_rows, split_interval
+from claims.agreement.model import Agreement
 from claims.imports.charge import Charged, Source, Span, Window, charge, checked_meter
 from claims.imports.tables import JobMap, distinct, read_table
-from claims.store import Store
+from claims.imports.usage import Row, ceil_of, read_rows, split_interval
+from claims.lab.store import Store
 
 __all__ = ["TraceOptions", "import_trace", "read_models"]
 

@@ -14,14 +14,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from claims.agreement import Agreement, Meter
-from claims.errors import ClaimsError
-from claims.importers import MAX_WORK, UNATTRIBUTED_WORDS, WORK_UNIT, ImportRefused, ceil_of, check_room, in_proportion
-from claims.importers import split_interval as split_at_epochs
-from claims.registry import check_enrolled
-from claims.running import check_table
-from claims.store import UNATTRIBUTED, Store, Usage
-from claims.text import replace_hidden
+from claims.agreement.model import Agreement, Meter
+from claims.base.errors import ClaimsError
+from claims.base.text import replace_hidden
+from claims.imports.usage import (
+    MAX_WORK,
+    UNATTRIBUTED_WORDS,
+    WORK_UNIT,
+    ImportRefused,
+    ceil_of,
+    check_room,
+    in_proportion,
+)
+from claims.imports.usage import split_interval as split_at_epochs
+from claims.lab.registry import check_enrolled
+from claims.lab.running import check_table
+from claims.lab.store import UNATTRIBUTED, Store, Usage
 
 __all__ = ["Charged", "Source", "Span", "Window", "charge", "checked_meter", "metered"]
 

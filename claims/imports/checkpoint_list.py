@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
-from claims.agreement import Agreement
-from claims.errors import ClaimsError
-from claims.importers import Row, ceil_of
+from claims.agreement.model import Agreement
+from claims.base.errors import ClaimsError
 from claims.imports.charge import Charged, Source, checked_meter
 from claims.imports.drafts import Plan, carry_out
 from claims.imports.tables import distinct, read_table
-from claims.store import Store
+from claims.imports.usage import Row, ceil_of
+from claims.lab.store import Store
 
 __all__ = ["ListOptions", "Saved", "import_checkpoint_list", "lineages"]
 

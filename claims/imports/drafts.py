@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from claims.agreement import Agreement
-from claims.importers import note_drafts
+from claims.agreement.model import Agreement
 from claims.imports.charge import Charged, Source, Span, charge
-from claims.registry import NO_WEIGHTS
-from claims.store import Draft, Store
+from claims.imports.usage import note_drafts
+from claims.lab.registry import NO_WEIGHTS
+from claims.lab.store import Draft, Store
 
 __all__ = ["Plan", "carry_out"]
 

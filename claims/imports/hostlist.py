@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 
-from claims.errors import ClaimsError
+from claims.base.errors import ClaimsError
 
 __all__ = ["MAX_HOSTS", "NO_HOSTS", "HostListError", "expand"]
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from claims.canonical import from_json
+from claims.base.canonical import from_json
 from claims.imports.charge import Source
 from claims.imports.inputs import name_of, read_input
 

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
-from claims.agreement import Agreement
+from claims.agreement.model import Agreement
 from claims.imports.charge import Charged, Source, Span, Window, charge, checked_meter
 from claims.imports.inputs import name_of, read_input
 from claims.imports.jsons import load_object, shown, whole
 from claims.imports.mllog_lines import Lines
 from claims.imports.tables import JobMap
-from claims.store import Store
+from claims.lab.store import Store
 
 __all__ = ["MllogOptions", "Run", "chips_of_system", "import_mllog", "read_runs"]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from claims.canonical import check_nesting
+from claims.base.canonical import check_nesting
 from claims.imports.charge import Source
 from claims.imports.jsons import shown
 

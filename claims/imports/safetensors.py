@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from claims.canonical import from_json
-from claims.errors import ClaimsError
+from claims.base.canonical import from_json
+from claims.base.errors import ClaimsError
 
 __all__ = ["MAX_HEADER", "BadSafetensors", "Tensor", "TensorHasher", "parse_header"]
 

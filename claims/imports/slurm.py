@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from claims.agreement import Agreement
-from claims.importers import ImportRefused, NoRoom, Row
+from claims.agreement.model import Agreement
+from claims.base.units import format_time
 from claims.imports.charge import Charged, Source, Span, Window, charge, checked_meter
 from claims.imports.hostlist import NO_HOSTS, HostListError
 from claims.imports.inputs import name_of, read_input
@@ -24,8 +24,8 @@ from claims.imports.slurm_gpus import Gpus, gpus_of
 from claims.imports.slurm_json import job_rows
 from claims.imports.slurm_nodes import Attempt, Hosts, Overlap, find_overlap, shared_spans
 from claims.imports.tables import MAX_TABLE, Clock, JobMap, NodeMap, Place, table_rows
-from claims.store import Store
-from claims.units import format_time
+from claims.imports.usage import ImportRefused, NoRoom, Row
+from claims.lab.store import Store
 
 __all__ = ["SlurmOptions", "import_slurm"]
 

@@ -9,8 +9,8 @@ import functools
 import re
 from typing import NamedTuple
 
-from claims.errors import ClaimsError
-from claims.importers import Row
+from claims.base.errors import ClaimsError
+from claims.imports.usage import Row
 
 __all__ = ["Gpus", "gpus_of"]
 

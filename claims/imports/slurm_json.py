@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from claims.canonical import check_nesting
-from claims.importers import Row
+from claims.base.canonical import check_nesting
 from claims.imports.charge import Source
 from claims.imports.jsons import shown
+from claims.imports.usage import Row
 
 __all__ = ["job_rows"]
 

@@ -13,11 +13,11 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from claims.base.units import format_time
 from claims.imports.charge import Source, Span
 from claims.imports.hostlist import HostListError, expand
 from claims.imports.slurm_gpus import Gpus
 from claims.imports.tables import MAX_NODES, NodeMap, Place
-from claims.units import format_time
 
 __all__ = ["Attempt", "Hosts", "Overlap", "find_overlap", "shared_spans"]
 

@@ -18,12 +18,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from claims.errors import ClaimsError
-from claims.importers import ImportRefused, Row, read_bytes, read_rows
+from claims.base.errors import ClaimsError
+from claims.base.toml import TomlError, parse_toml
 from claims.imports.charge import Charged, Source
 from claims.imports.hostlist import HostListError, expand
 from claims.imports.inputs import name_of, read_input
-from claims.toml import TomlError, parse_toml
+from claims.imports.usage import ImportRefused, Row, read_bytes, read_rows
 
 __all__ = ["Clock", "JobMap", "NodeMap", "Place", "distinct", "read_jobs", "read_nodes", "read_table", "table_rows", "unix_ms"]
 

@@ -14,15 +14,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from claims.agreement import Agreement
-from claims.errors import ClaimsError
-from claims.importers import WORK_UNIT, ceil_of, in_proportion
+from claims.agreement.model import Agreement
+from claims.base.errors import ClaimsError
+from claims.base.units import format_work
 from claims.imports.charge import Charged, Source, checked_meter, metered
 from claims.imports.drafts import Plan, carry_out
 from claims.imports.inputs import name_of
 from claims.imports.jsons import exact, load_object, whole
-from claims.store import Store
-from claims.units import format_work
+from claims.imports.usage import WORK_UNIT, ceil_of, in_proportion
+from claims.lab.store import Store
 
 __all__ = ["State", "TrainerOptions", "import_trainer_states", "read_state"]
 

@@ -20,7 +20,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
-from claims.errors import ClaimsError
+from claims.base.errors import ClaimsError
 from claims.imports.safetensors import MAX_HEADER, BadSafetensors, Tensor, TensorHasher, parse_header
 
 __all__ = [

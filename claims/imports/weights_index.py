@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Sequence
 
-from claims.canonical import from_json
+from claims.base.canonical import from_json
 from claims.imports.safetensors import Tensor
 from claims.imports.weights import Found, WeightsError, is_safetensors, opened, read_exactly, read_header
 

@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from claims.canonical import from_json
-from claims.files import read_bounded, write_atomic
+from claims.base.canonical import from_json
+from claims.base.files import read_bounded, write_atomic
 from claims.imports.weights import FileDigest, Found, Manifest, TensorDigest, WeightsError, opened
 
 __all__ = ["Progress", "manifest_bytes", "read_manifest"]

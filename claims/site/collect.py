@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from claims.below import list_below, read_below
-from claims.canonical import from_json
-from claims.errors import ClaimsError, MalformedFile, UnreadableFile
-from claims.files import AGREEMENT_LIMIT, CLAIM_LIMIT
+from claims.base.below import list_below, read_below
+from claims.base.canonical import from_json
+from claims.base.errors import ClaimsError, MalformedFile, UnreadableFile
+from claims.base.files import AGREEMENT_LIMIT, CLAIM_LIMIT
 
 __all__ = ["PrivateFile", "Published", "collect", "read_published"]
 

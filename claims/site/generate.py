@@ -1,6 +1,6 @@
 """Writing the page: a folder of static files, whole or not at all, the same bytes for the same input.
 
-    publication folder --collect--> files --claims.status--> state --model--> view --render--> index.html
+    publication folder --collect--> files --claims.status.compute--> state --model--> view --render--> index.html
 
 The new page is made beside its place and renamed into it. An earlier page there is recognised by its marker and its
 SHA256SUMS, and replaced only if it holds nothing else.
@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from claims.errors import MalformedFile, UnreadableFile
-from claims.files import read_bounded
+from claims.base.errors import MalformedFile, UnreadableFile
+from claims.base.files import read_bounded
 from claims.site.collect import collect, read_published
 from claims.site.render import page
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
 
-from claims.errors import MalformedFile
-from claims.text import replace_hidden
+from claims.base.errors import MalformedFile
+from claims.base.text import replace_hidden
 
 __all__ = ["Html", "clean", "fill", "h", "join"]
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from claims.agreement import Agreement
-from claims.below import read_below
-from claims.errors import ClaimsError
+from claims.agreement.model import Agreement
+from claims.base.below import read_below
+from claims.base.errors import ClaimsError
 
 if TYPE_CHECKING:
-    from claims.entries import PublishedEntries
+    from claims.claim.entries import PublishedEntries
     from claims.tlog.reader import LogView
 
 __all__ = ["LogFiles", "encode_bundle", "read_log"]
@@ -54,7 +54,7 @@ class LogFiles:
 
     def roots_of(self, agreement: Agreement, lab: str, period: int) -> str | None:
         """SHA-256 (hex) of the roots file that the lab's logged claim entry names, or None."""
-        from claims.entries import PublishedEntries
+        from claims.claim.entries import PublishedEntries
 
         if self.read is None:
             return None
@@ -91,7 +91,7 @@ def read_log(source: Path, agreement: Agreement, paths: set[str], amended: Seque
         paths: files on the page.
         amended: the agreements that it amends: heads that date decisions under them are in the bundle too.
     """
-    from claims.status import log_trust
+    from claims.status.compute import log_trust
     from claims.tlog.reader import open_log
     from claims.tlog.source import FolderSource
 
@@ -114,9 +114,9 @@ def read_log(source: Path, agreement: Agreement, paths: set[str], amended: Seque
 
 def _dating(source: Path, view: LogView, agreements: Sequence[Agreement]) -> list[int]:
     """Sizes of the stored heads from which decisions that count have their dates."""
-    from claims.decision_log import barred, logged_decisions
-    from claims.entries import PublishedEntries
-    from claims.status import log_trust
+    from claims.claim.entries import PublishedEntries
+    from claims.decisions.log import barred, logged_decisions
+    from claims.status.compute import log_trust
     from claims.tlog.reader import open_log
     from claims.tlog.source import FolderSource
 

@@ -27,7 +27,7 @@ GLOSS = {
     "that unattributed work was not training": "that computing which the lab attributes to no model was not training",
     "that no other party trained part of the model": "that nobody else trained part of a model",
 }
-"""claims.report.NOT_SHOWN -> the same in plain words."""
+"""claims.verify.report.NOT_SHOWN -> the same in plain words."""
 
 
 def state_meaning(view: View) -> Html:

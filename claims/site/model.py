@@ -1,6 +1,6 @@
 """From the state of a standstill to what the page shows (FORMATS-site.md, section 3).
 
-folder --claims.status.compute--> State --here--> view (plain values) and the binary files that a browser checks with
+folder --claims.status.compute.compute--> State --here--> view (plain values) and the binary files that a browser checks with
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from claims.agreement import Agreement, canonical_bytes
-from claims.agreement_file import parse_agreement
-from claims.below import read_below
-from claims.errors import ClaimRejected, ClaimsError
-from claims.files import AGREEMENT_LIMIT
-from claims.report import NOT_SHOWN, shown
+from claims.agreement.file import parse_agreement
+from claims.agreement.model import Agreement, canonical_bytes
+from claims.base.below import read_below
+from claims.base.errors import ClaimRejected, ClaimsError
+from claims.base.files import AGREEMENT_LIMIT
 from claims.site.log import LogFiles, read_log
 from claims.site.records import decisions_of, evidence_of, inspections_of
 from claims.site.terms import terms_of
-from claims.verify import CHECKS
+from claims.verify.claim import CHECKS
+from claims.verify.report import NOT_SHOWN, shown
 
 if TYPE_CHECKING:
-    from claims.status_model import Row, State
+    from claims.status.model import Row, State
 
 __all__ = ["FORMAT", "view_of"]
 
@@ -63,7 +63,7 @@ def view_of(source: Path, copied: Sequence[dict[str, Any]], *, now: int) -> tupl
     Raises:
         ClaimsError: the folder or its agreement cannot be read.
     """
-    from claims.status import compute
+    from claims.status.compute import compute
 
     state = compute(source, now=now)
     known = _agreements(source, copied, state.agreement)
@@ -132,7 +132,7 @@ def _chain(known: _Known) -> list[Agreement]:
 
 
 def _unsigned(source: Path, agreement: Agreement) -> list[str]:
-    from claims.signatures import AgreementSignatures
+    from claims.agreement.signatures import AgreementSignatures
 
     try:
         data = read_below(source, "agreement.sigs", AGREEMENT_LIMIT)

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from claims.agreement import Agreement
-from claims.below import read_below
-from claims.errors import ClaimsError
+from claims.agreement.model import Agreement
+from claims.base.below import read_below
+from claims.base.errors import ClaimsError
 
 if TYPE_CHECKING:
-    from claims.life import Counted
-    from claims.status_model import Row
+    from claims.decisions.life import Counted
+    from claims.status.model import Row
 
 __all__ = ["decisions_of", "evidence_of", "inspections_of"]
 
@@ -27,8 +27,8 @@ def _files(source: Path, copied: Sequence[dict[str, Any]], kind: str) -> Iterato
 
 def inspections_of(source: Path, copied: Sequence[dict[str, Any]], rows: Sequence[Row]) -> list[dict[str, Any]]:
     """The records that count, and those that do not, which say so; by period, lab and inspector."""
-    from claims.beacon import time_of_round
-    from claims.inspect_record import FAILURES, Record
+    from claims.inspection.beacon import time_of_round
+    from claims.inspection.record import FAILURES, Record
 
     counted = {(row.lab, row.period, *item) for row in rows for item in row.inspections}
     out = []
@@ -62,8 +62,8 @@ def decisions_of(
     source: Path, copied: Sequence[dict[str, Any]], agreements: Sequence[Agreement], counted: Sequence[Counted]
 ) -> list[dict[str, Any]]:
     """Decision files under these agreements, in order of when they take effect; one that does not count says so."""
-    from claims.decision import Decision
-    from claims.units import format_time
+    from claims.base.units import format_time
+    from claims.decisions.file import Decision
 
     by_digest = {item.digest: item for item in agreements}
     counts = {(item.agreement, item.content): item.effective for item in counted}
@@ -104,7 +104,7 @@ def evidence_of(
 
 
 def _conviction(data: bytes, agreement: Agreement) -> str:
-    from claims.evidence import decode_evidence
+    from claims.claim.evidence import decode_evidence
     from claims.tlog.evidence import LogEvidence
 
     try:

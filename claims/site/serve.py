@@ -7,7 +7,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from claims.errors import UnreadableFile
+from claims.base.errors import UnreadableFile
 from claims.site.generate import MARKER
 
 __all__ = ["HEADERS", "make_server"]

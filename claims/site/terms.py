@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from claims.agreement import Agreement, Lab
-from claims.units import WORK_UNIT, format_work
+from claims.agreement.model import Agreement, Lab
+from claims.base.units import WORK_UNIT, format_work
 
 __all__ = ["terms_of"]
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from claims.ed25519 import is_public_key
-from claims.text import is_key_name
+from claims.base.ed25519 import is_public_key
+from claims.base.text import is_key_name
 from claims.tlog.errors import LogError, LogRejected
 from claims.tlog.hashing import EMPTY_ROOT, HASH_BYTES
 from claims.tlog.note import (

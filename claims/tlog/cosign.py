@@ -8,7 +8,8 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from claims import clock
+from claims.agreement import clock
+from claims.base.units import format_time
 from claims.tlog.checkpoint import Checkpoint, LogTrust, SignedCheckpoint, cosign_text, cosignature_time
 from claims.tlog.disk import Disk, lock
 from claims.tlog.errors import LogError, LogRejected
@@ -16,7 +17,6 @@ from claims.tlog.memory import LogMemory
 from claims.tlog.note import COSIGNATURE, NOTE_LIMIT, SIGNATURES_LIMIT, Note, NoteSignature, VerifierKey, parse_lines
 from claims.tlog.reader import LogView, open_log
 from claims.tlog.source import FolderSource, open_source
-from claims.units import format_time
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

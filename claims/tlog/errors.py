@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from claims.errors import ClaimsError
+from claims.base.errors import ClaimsError
 
 if TYPE_CHECKING:
     from claims.tlog.evidence import LogEvidence

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from claims.canonical import from_json, to_json
-from claims.files import write_atomic
+from claims.base.canonical import from_json, to_json
+from claims.base.files import write_atomic
 from claims.tlog.checkpoint import LogTrust, SignedCheckpoint
 from claims.tlog.errors import LogError, LogRejected
 from claims.tlog.hashing import HASH_BYTES

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from claims.canonical import from_json, to_json
-from claims.errors import UnreadableFile
-from claims.files import read_bounded, write_atomic
+from claims.base.canonical import from_json, to_json
+from claims.base.errors import UnreadableFile
+from claims.base.files import read_bounded, write_atomic
 from claims.tlog.checkpoint import LogTrust, SignedCheckpoint
 from claims.tlog.errors import LogError, LogFork, LogRejected, LogRewind
 from claims.tlog.evidence import LogEvidence

@@ -8,10 +8,10 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from claims.ed25519 import is_public_key
-from claims.errors import BadSignature
-from claims.signatures import check_signature
-from claims.text import is_key_name
+from claims.agreement.signatures import check_signature
+from claims.base.ed25519 import is_public_key
+from claims.base.errors import BadSignature
+from claims.base.text import is_key_name
 from claims.tlog.errors import LogError
 
 if TYPE_CHECKING:

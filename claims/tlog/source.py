@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote, urljoin, urlsplit
 
-from claims.below import AbsentFile, list_below, read_below
-from claims.errors import UnreadableFile
+from claims.base.below import AbsentFile, list_below, read_below
+from claims.base.errors import UnreadableFile
 from claims.tlog.errors import LogError
 from claims.tlog.tiles import MAX_SIZE
 

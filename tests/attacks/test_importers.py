@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from import_world import agreement_of, totals
 
+from claims.base.errors import ClaimsError
 from claims.collect.errors import PollFailed
 from claims.collect.exposition import parse_exposition
 from claims.collect.samples import Labels, read_chips
-from claims.errors import ClaimsError
 from claims.imports.alibaba import TraceOptions, import_trace
 from claims.imports.charge import Charged, Window
 from claims.imports.checkpoint_list import ListOptions, import_checkpoint_list
@@ -26,7 +26,7 @@ from claims.imports.mllog import MllogOptions, import_mllog
 from claims.imports.slurm import SlurmOptions, import_slurm
 from claims.imports.tables import Clock, JobMap, read_jobs, read_nodes
 from claims.imports.trainer import TrainerOptions, import_trainer_states
-from claims.store import Store
+from claims.lab.store import Store
 
 T0 = 1_772_323_200  # 2026-03-01T00:00:00Z
 AGREEMENT = agreement_of({"hall": ("h100", 64)}, start=T0, epochs=720, periods=12)

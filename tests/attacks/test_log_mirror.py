@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from claims.agreement_file import parse_agreement
-from claims.entries import ClaimEntry, Entry, EpochEntry, InspectionEntry, encode_entry, sign_entry
-from claims.receipts import Receipt, countersign
-from claims.signatures import sign_agreement
-from claims.status import log_trust
+from claims.agreement.file import parse_agreement
+from claims.agreement.signatures import sign_agreement
+from claims.claim.entries import ClaimEntry, Entry, EpochEntry, InspectionEntry, encode_entry, sign_entry
+from claims.claim.receipts import Receipt, countersign
+from claims.status.compute import log_trust
 from claims.tlog.note import Note
-from tests.claims import test_status_log as base
-from tests.claims.test_status_log import END, HOUR, START, Published, world_
+from tests.status import test_status_log as base
+from tests.status.test_status_log import END, HOUR, START, Published, world_
 
 __all__ = ["world_"]
 

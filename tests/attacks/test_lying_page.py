@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from claims.agreement import Amends, canonical_bytes, decode_agreement
+from claims.agreement.model import Amends, canonical_bytes, decode_agreement
 from claims.site.log import encode_bundle
-from tests.claims.lab_fixtures import LAB_KEY
+from tests.fixtures.lab_fixtures import LAB_KEY
 from tests.site import make_claim_vectors as made
 from tests.site.page_node import PageNode, needs_node
 from tests.site.vector_site import VECTORS, vector_entries, write_vector_site

@@ -14,26 +14,26 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from test_cli_epochs import AGREEMENT
 
-import claims.cli_close
-import claims.cli_epoch
-import claims.cli_inspect
-import claims.cli_journal
-import claims.cli_lab
-import claims.cli_log
-import claims.files
-import claims.journal
-import claims.prove
-from claims.agreement_file import load_agreement
-from claims.claim import Claim, MeterHead, sign_claim
-from claims.cli import cli
-from claims.entries import InspectionEntry, decode_entry, unsigned_bytes
-from claims.errors import ClaimRejected, ClaimsError
-from claims.journal import Journal, JournalError, Statement, default_state, of_entry
-from claims.keys import load_key_file, public_bytes
-from claims.prove import Made
-from claims.store import Store
+import claims.base.files
+import claims.cli.close
+import claims.cli.epoch
+import claims.cli.inspect
+import claims.cli.journal
+import claims.cli.lab
+import claims.cli.log
+import claims.lab.journal
+import claims.lab.prove
+from claims.agreement.file import load_agreement
+from claims.base.errors import ClaimRejected, ClaimsError
+from claims.base.keys import load_key_file, public_bytes
+from claims.claim.entries import InspectionEntry, decode_entry, unsigned_bytes
+from claims.claim.file import Claim, MeterHead, sign_claim
+from claims.cli.main import cli
+from claims.lab.journal import Journal, JournalError, Statement, default_state, of_entry
+from claims.lab.prove import Made
+from claims.lab.store import Store
+from tests.cli.test_cli_epochs import AGREEMENT
 
 METER = ("epoch", "seal", "hall-1", "-s", "alpha.store", "-a", "agreement.toml", "-k", "meter.key", "--through")
 LAB = ("epoch", "publish", "-s", "alpha.store", "-a", "agreement.toml", "-k", "alpha.key", "--through")
@@ -150,8 +150,8 @@ def test_two_processes_at_once_sign_one_root(site: Site, tmp_path: Path, monkeyp
     other = site.copy(tmp_path / "copy")
     terms, key = load_agreement(site.path / "agreement.toml"), load_key_file(site.path / "meter.key")
     public, results = public_bytes(key), []
-    from claims.meter import SoftwareMeter
-    from claims.signing import signing
+    from claims.lab.meter import SoftwareMeter
+    from claims.lab.signing import signing
 
     barrier = threading.Barrier(2)
 
@@ -171,7 +171,7 @@ def test_two_processes_at_once_sign_one_root(site: Site, tmp_path: Path, monkeyp
         thread.join()
     assert sorted(isinstance(result, bytes) for result in results) == [False, True]
     with Journal.opened(site.state, public, "x", seen=True):
-        monkeypatch.setattr(claims.journal, "WAIT", 0.05)
+        monkeypatch.setattr(claims.lab.journal, "WAIT", 0.05)
         assert "another process is signing" in site.run(*METER, 1, code=2)
 
 
@@ -254,7 +254,7 @@ def test_a_damaged_journal_is_no_new_one(site: Site, damage: str) -> None:
 def test_a_kill_between_store_journal_and_files_blocks_nothing(site: Site, monkeypatch: pytest.MonkeyPatch, when: str) -> None:
     site.run(*METER, 1)
     with monkeypatch.context() as patch:
-        patch.setattr(*((Journal, "commit") if when == "before the journal" else (claims.files, "write_once")), kill)
+        patch.setattr(*((Journal, "commit") if when == "before the journal" else (claims.base.files, "write_once")), kill)
         for command in ((*METER, 2), (*LAB, 1))[when != "before the journal" :]:
             with pytest.raises(Killed):
                 site.run(*command)
@@ -348,8 +348,8 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         )  # fmt: skip
         return Made(sign_claim(unsigned, key), None)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(claims.prove, "make_claim", make)
-    monkeypatch.setattr(claims.prove, "verify_claim", lambda *_, **__: None)
+    monkeypatch.setattr(claims.lab.prove, "make_claim", make)
+    monkeypatch.setattr(claims.lab.prove, "verify_claim", lambda *_, **__: None)
     yield count
 
 
@@ -367,7 +367,7 @@ def closed(site: Site) -> Site:
 
 @pytest.mark.parametrize("step", ["proof", "check", "keep", "journal", "later journal", "first file", "second file", "third file"])
 def test_prove_stopped_anywhere_gives_one_claim(closed: Site, cheap: list[int], monkeypatch: pytest.MonkeyPatch, step: str) -> None:
-    write, calls = claims.files.write_once, []
+    write, calls = claims.base.files.write_once, []
 
     def write_some(path: Path, data: bytes, mode: int = 0o644) -> None:
         calls.append(path)
@@ -384,11 +384,11 @@ def test_prove_stopped_anywhere_gives_one_claim(closed: Site, cheap: list[int], 
     commit = Journal.commit
     with monkeypatch.context() as patch:
         if step.endswith("file"):
-            patch.setattr(claims.files, "write_once", write_some)
+            patch.setattr(claims.base.files, "write_once", write_some)
         elif step == "later journal":
             patch.setattr(Journal, "commit", commit_once)
         else:
-            where = {"proof": (claims.prove, "make_claim"), "check": (claims.prove, "verify_claim"), "keep": (Store, "keep_claim")}
+            where = {"proof": (claims.lab.prove, "make_claim"), "check": (claims.lab.prove, "verify_claim"), "keep": (Store, "keep_claim")}
             patch.setattr(*where.get(step, (Journal, "commit")), kill)
         with pytest.raises(Killed):
             closed.run(*PROVE)

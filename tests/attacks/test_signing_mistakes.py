@@ -232,7 +232,7 @@ def test_an_answer_on_a_terminal(desk: Desk, answer: str, signs: bool) -> None:
 
 def test_one_passphrase_for_all(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr("claims.cli_close._passphrase", lambda path: asked.append(path) or b"pass")
+    monkeypatch.setattr("claims.cli.close._passphrase", lambda path: asked.append(path) or b"pass")
     for name in ("hall-1", "hall-2"):
         Path(f"keys/{name}.key").unlink()
         monkeypatch.setenv("STANDSTILL_PASSPHRASE", "pass")
@@ -301,7 +301,7 @@ def test_a_clock_ahead_closes_no_period(desk: Desk) -> None:
 def test_no_command_that_signs_takes_a_clock() -> None:
     import click
 
-    from claims.cli import cli
+    from claims.cli.main import cli
 
     def walk(command: click.Command, path: str) -> list[tuple[str, set[str]]]:
         if isinstance(command, click.Group):

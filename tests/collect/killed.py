@@ -14,14 +14,14 @@ from threading import Event
 from lab_fixtures import METER_KEYS
 from rig import METER
 
-from claims.agreement import decode_agreement
+from claims.agreement.model import decode_agreement
 from claims.collect.fetch import Endpoint, Exporters
 from claims.collect.run import Collector
 from claims.collect.samples import Labels
 from claims.collect.seal import Sealing
 from claims.collect.timeline import Policy
-from claims.meter import SoftwareMeter
-from claims.store import Store
+from claims.lab.meter import SoftwareMeter
+from claims.lab.store import Store
 
 
 def collect(folder: Path, address: str, interval: float, max_gap: float) -> None:

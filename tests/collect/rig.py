@@ -14,9 +14,9 @@ from claims.collect.run import Collector
 from claims.collect.samples import Labels
 from claims.collect.seal import Sealing
 from claims.collect.timeline import Policy
-from claims.meter import SoftwareMeter
-from claims.registry import Opening
-from claims.store import Usage
+from claims.lab.meter import SoftwareMeter
+from claims.lab.registry import Opening
+from claims.lab.store import Usage
 
 METER, CHIPS = "hall-b", 2
 TIMEOUT = 60.0

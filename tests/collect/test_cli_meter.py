@@ -19,11 +19,11 @@ from lab_fixtures import METER_KEYS
 from claims.collect import fetch
 from claims.collect.errors import CollectError, PollFailed
 from claims.collect.fetch import Endpoint
-from claims.store import Store
+from claims.lab.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 PAIR = ("GPU-aaaa0001", "GPU-aaaa0002")
-PROGRAM = "import claims.cli_meter; from claims.cli import main; main()"
+PROGRAM = "import claims.cli.meter; from claims.cli.main import main; main()"
 TEMPLATE = """\
 format = "standstill-agreement/3"
 name = "test"

@@ -9,13 +9,13 @@ from fake_exporter import Exporter, Gpu
 from lab_fixtures import EPOCH, METER_KEYS, PEAK, START
 from rig import COVERAGE_MS, METER, TIMEOUT, Rig, steadily
 
-from claims.clock import ClockJump
+from claims.agreement.clock import ClockJump
 from claims.collect.errors import CollectError
 from claims.collect.samples import Labels
 from claims.collect.timeline import Policy
-from claims.meter import SoftwareMeter
-from claims.registry import Opening
-from claims.store import IDLE, UNATTRIBUTED, Usage
+from claims.lab.meter import SoftwareMeter
+from claims.lab.registry import Opening
+from claims.lab.store import IDLE, UNATTRIBUTED, Usage
 
 PAIR = ("GPU-aaaa0001", "GPU-aaaa0002")
 
@@ -448,7 +448,7 @@ def test_a_job_over_the_end_of_an_epoch_is_cut_there(tmp_path: Path) -> None:
 def test_an_epoch_with_more_checkpoints_than_readings_keeps_the_largest(tmp_path: Path) -> None:
     import dataclasses
 
-    from claims.agreement import Commitment
+    from claims.agreement.model import Commitment
 
     rig = Rig(tmp_path)
     rig.sealing.agreement = dataclasses.replace(rig.agreement, commitment=Commitment(readings=4))

@@ -17,10 +17,10 @@ from fake_exporter import Exporter, Gpu
 from lab_fixtures import make_agreement
 from rig import CHIPS, METER, Rig, steadily
 
-from claims.agreement import canonical_bytes
+from claims.agreement.model import canonical_bytes
 from claims.collect import spool as spool_module
-from claims.registry import open_registry
-from claims.store import Store
+from claims.lab.registry import open_registry
+from claims.lab.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 PAIR = ("GPU-aaaa0001", "GPU-aaaa0002")
@@ -41,7 +41,7 @@ class Killing:
         terms = {"start": self.start, "epoch_seconds": 1, "epochs_per_period": 10_000}
         self.agreement = dataclasses.replace(make_agreement(opening), **terms)
         (folder / "agreement.bin").write_bytes(canonical_bytes(self.agreement))
-        paths = os.pathsep.join(map(str, (ROOT, ROOT / "tests" / "claims", Path(__file__).parent)))
+        paths = os.pathsep.join(map(str, (ROOT, ROOT / "tests" / "fixtures", Path(__file__).parent)))
         self._process = subprocess.Popen(
             [sys.executable, str(Path(__file__).parent / "killed.py"), str(folder), address, "0.05", "2"],
             env=os.environ | {"PYTHONPATH": paths}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,

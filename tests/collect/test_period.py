@@ -8,12 +8,12 @@ from fake_exporter import Exporter, Gpu
 from lab_fixtures import EPOCH, LAB_KEY, METER_KEYS, PEAK
 from rig import METER, Rig, steadily
 
-from claims.epochs import publish_epoch
-from claims.lineage import note_checkpoint
-from claims.meter import SoftwareMeter
-from claims.records import UNATTRIBUTED, Draft
-from claims.registry import NO_WEIGHTS, close_period
-from claims.witness import period_figures
+from claims.claim.records import UNATTRIBUTED, Draft
+from claims.lab.epochs import publish_epoch
+from claims.lab.lineage import note_checkpoint
+from claims.lab.meter import SoftwareMeter
+from claims.lab.registry import NO_WEIGHTS, close_period
+from claims.lab.witness import period_figures
 
 
 def test_collected_epochs_make_a_period(tmp_path: Path) -> None:

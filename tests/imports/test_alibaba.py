@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from import_world import START, agreement_of, by_epoch, totals
 
-from claims.importers import ImportRefused
 from claims.imports.alibaba import TraceOptions, import_trace, read_models
 from claims.imports.charge import Window
 from claims.imports.tables import JobMap, read_jobs
-from claims.store import Store, StoreError
+from claims.imports.usage import ImportRefused
+from claims.lab.store import Store, StoreError
 
 AGREEMENT = agreement_of({"old": ("h100", 8), "new": ("mi300x", 16)}, epoch=600, epochs=60)
 NODES = "sn,cpu_milli,memory_mib,gpu,model\nn0,64000,262144,8,V100M16\nn1,96000,1,8,G3\nn2,96000,1,8,G3\nn3,32000,1,0,\n"

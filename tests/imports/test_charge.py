@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from import_world import PEAKS, START, agreement_of, by_epoch, totals
 from lab_fixtures import EPOCH, METER_KEYS, make_agreement
 
-from claims.errors import ClaimsError
+from claims.base.errors import ClaimsError
 from claims.imports import charge as module
 from claims.imports.charge import Charged, Source, Span, Window, charge
 from claims.imports.slurm import SlurmOptions, import_slurm
 from claims.imports.tables import Clock, JobMap, NodeMap
-from claims.meter import SoftwareMeter
-from claims.registry import open_registry
-from claims.store import Store
+from claims.lab.meter import SoftwareMeter
+from claims.lab.registry import open_registry
+from claims.lab.store import Store
 
 EPOCH_MS = 600_000
 PEAK = agreement_of({"m": ("h100", 100), "n": ("mi300x", 8)}, epoch=600, epochs=6, periods=3)

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from import_world import START, agreement_of, enrolled, totals
 
-from claims.errors import ClaimsError
-from claims.importers import ImportRefused, Row
+from claims.base.errors import ClaimsError
 from claims.imports.checkpoint_list import ListOptions, import_checkpoint_list, lineages
 from claims.imports.tables import read_table
-from claims.registry import Opening, open_registry
-from claims.store import Store, StoreError
+from claims.imports.usage import ImportRefused, Row
+from claims.lab.registry import Opening, open_registry
+from claims.lab.store import Store, StoreError
 
 OLMO = Path(__file__).parents[2] / "claims" / "data" / "olmo"
 SEGMENTS, STAGE2 = OLMO / "OLMo-7B-0724_segments.csv", OLMO / "OLMo-2-1124-7B-stage2.csv"

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from import_world import START, agreement_of, totals
 
-import claims.cli_import
-from claims.cli import main
+import claims.cli.imports
+from claims.cli.main import main
 from claims.imports import slurm
-from claims.store import Store
+from claims.lab.store import Store
 
 DATA = Path(__file__).with_name("data")
 METERS = {"hall-a": ("h100", 16), "mi": ("mi300x", 512)}
@@ -24,7 +24,7 @@ SACCT += "1|llm|COMPLETED|2026-01-01T00:00:00|2026-01-01T01:00:00|2026-01-01T02:
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(claims.cli_import, "_load_agreement", lambda path: AGREEMENT)
+    monkeypatch.setattr(claims.cli.imports, "_load_agreement", lambda path: AGREEMENT)
     Store.create(tmp_path / "s", "alpha").close()
     (tmp_path / "agreement.toml").write_text("")
     (tmp_path / "sacct.txt").write_text(SACCT)

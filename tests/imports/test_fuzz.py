@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from import_world import START, agreement_of, by_epoch, totals
 
-from claims.errors import ClaimsError
+from claims.base.errors import ClaimsError
 from claims.imports.alibaba import TraceOptions, import_trace
 from claims.imports.charge import Charged, Window
 from claims.imports.checkpoint_list import ListOptions, import_checkpoint_list
@@ -18,7 +18,7 @@ from claims.imports.mllog import MllogOptions, import_mllog
 from claims.imports.slurm import SlurmOptions, import_slurm
 from claims.imports.tables import Clock, JobMap, read_jobs, read_nodes
 from claims.imports.trainer import TrainerOptions, import_trainer_states
-from claims.store import Store
+from claims.lab.store import Store
 
 AGREEMENT = agreement_of({"a": ("h100", 64), "b": ("mi300x", 16)})
 SLURM = b"""JobIDRaw|JobName|State|Submit|Start|End|ElapsedRaw|AllocTRES|NNodes|NodeList|ExitCode

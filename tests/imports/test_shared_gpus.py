@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from import_world import agreement_of, totals
 
-from claims.importers import ImportRefused
 from claims.imports import slurm_nodes
 from claims.imports.charge import Charged
 from claims.imports.slurm import SlurmOptions, import_slurm
 from claims.imports.tables import Clock, read_jobs, read_nodes
-from claims.store import Store
+from claims.imports.usage import ImportRefused
+from claims.lab.store import Store
 
 DATA = Path(__file__).with_name("data") / "slurm"
 MARCH = 1_772_323_200  # 2026-03-01T00:00:00Z

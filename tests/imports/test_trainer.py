@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from import_world import START, agreement_of, enrolled, totals
 
-from claims.errors import ClaimsError
-from claims.importers import ImportRefused
+from claims.base.errors import ClaimsError
 from claims.imports.trainer import TrainerOptions, import_trainer_states, read_state
-from claims.registry import Opening, open_registry
-from claims.store import Store, StoreError
+from claims.imports.usage import ImportRefused
+from claims.lab.registry import Opening, open_registry
+from claims.lab.store import Store, StoreError
 
 DATA = Path(__file__).with_name("data")
 REAL = DATA / "checkpoint-500.trainer_state.json"

@@ -6,7 +6,8 @@ import random
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from claims.agreement import (
+from claims.agreement.codec import encode
+from claims.agreement.model import (
     Agreement,
     Amends,
     Caps,
@@ -17,8 +18,7 @@ from claims.agreement import (
     Rules,
     decode_agreement,
 )
-from claims.agreement_codec import encode
-from claims.errors import MalformedFile
+from claims.base.errors import MalformedFile
 from tests.site.make_claim_vectors import TARGET
 
 MAX_TIME = 253402300799

@@ -14,8 +14,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from claims.agreement import Agreement, Amends, Caps, Meter, Rules, canonical_bytes, decode_agreement
-from tests.claims.lab_fixtures import LAB_KEY, METER_KEYS
+from claims.agreement.model import Agreement, Amends, Caps, Meter, Rules, canonical_bytes, decode_agreement
+from tests.fixtures.lab_fixtures import LAB_KEY, METER_KEYS
 from tests.site.make_claim_vectors import (
     ALPHA_COSIGNS,
     BETA,

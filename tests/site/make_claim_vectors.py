@@ -98,11 +98,11 @@ def bundle(heads: Sequence[bytes], entries: Sequence[bytes]) -> bytes:
 def main() -> None:
     """Proves both periods and writes all files."""
     import lab_fixtures as lab
-    from test_prove import OPENINGS, draft, work
 
-    from claims.agreement import Agreement, LogTerms, Party, canonical_bytes
-    from claims.lineage import note_checkpoint
-    from claims.prove import make_claim
+    from claims.agreement.model import Agreement, LogTerms, Party, canonical_bytes
+    from claims.lab.lineage import note_checkpoint
+    from claims.lab.prove import make_claim
+    from tests.lab.test_prove import OPENINGS, draft, work
 
     TARGET.mkdir(exist_ok=True)
     caps = {"total": 10**15, "unattributed": 10**15, "lineage": 10**15, "freeze": None}

@@ -18,17 +18,17 @@ from typing import Any
 
 import pytest
 
-from claims.agreement import decode_agreement
-from claims.entries import PublishedEntries
-from claims.errors import ClaimRejected, ClaimsError
-from claims.signatures import AgreementSignatures
+from claims.agreement.model import decode_agreement
+from claims.agreement.signatures import AgreementSignatures
+from claims.base.errors import ClaimRejected, ClaimsError
+from claims.claim.entries import PublishedEntries
 from claims.tlog.checkpoint import SignedCheckpoint
 from claims.tlog.errors import LogError
 from claims.tlog.hashing import Frontier, leaf_hash
 from claims.tlog.reader import LogView, open_log
 from claims.tlog.tiles import TILE_WIDTH, encode_bundle, entries_path
-from claims.verify import CHECKS, check_claim, parse_claim
-from claims.verify_log import log_trust
+from claims.verify.claim import CHECKS, check_claim, parse_claim
+from claims.verify.log import log_trust
 from tests.site import fuzz_agreements
 from tests.site.fuzz_claims import MUTATIONS, Case, make, make_golden
 

@@ -119,7 +119,7 @@ def test_edited_files_are_found_out_under_the_name_of_what_they_break(file: str,
 
 
 def test_the_log_is_held_to_heads_cosigners_and_entries(tmp_path: Path) -> None:
-    from tests.claims.lab_fixtures import LAB_KEY
+    from tests.fixtures.lab_fixtures import LAB_KEY
 
     entries = parse_entries()
     digest = sha((TARGET / "agreement.bin").read_bytes())
@@ -174,7 +174,7 @@ def parse_entries() -> list[bytes]:
 
 def test_the_python_readers_take_the_same_heads() -> None:
     """The log's own reader agrees about a head that was written byte by byte here."""
-    from claims.agreement import decode_agreement
+    from claims.agreement.model import decode_agreement
     from claims.tlog.checkpoint import LogTrust, SignedCheckpoint
 
     terms = decode_agreement((TARGET / "agreement.bin").read_bytes())

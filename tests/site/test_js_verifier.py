@@ -239,9 +239,9 @@ def signatures_and_keys() -> list[tuple[bytes, bytes, bytes]]:
 
 def test_keys_and_signatures_are_judged_alike() -> None:
     """Without the cofactor, as OpenSSL: a key of mixed order could otherwise split the two verifiers."""
-    from claims.ed25519 import is_public_key
-    from claims.errors import BadSignature
-    from claims.signatures import check_signature
+    from claims.agreement.signatures import check_signature
+    from claims.base.ed25519 import is_public_key
+    from claims.base.errors import BadSignature
 
     cases = signatures_and_keys()
     found = ask("signatures", cases=[[part.hex() for part in case] for case in cases])
@@ -260,7 +260,7 @@ def test_keys_and_signatures_are_judged_alike() -> None:
 
 def test_keys_of_small_order_are_refused_by_both() -> None:
     """Under such a key anyone can sign."""
-    from claims.ed25519 import is_public_key
+    from claims.base.ed25519 import is_public_key
     from tests.site import edwards as ed
 
     keys = [ed.encode(ed.multiply(n, ed.decode(ORDER_8))) for n in range(8)]
@@ -272,9 +272,9 @@ def test_keys_of_small_order_are_refused_by_both() -> None:
 
 
 def test_agreements_and_their_edits_are_judged_alike(tmp_path: Path) -> None:
-    from claims.agreement import canonical_bytes, decode_agreement
-    from claims.errors import ClaimsError
-    from tests.claims import world
+    from claims.agreement.model import canonical_bytes, decode_agreement
+    from claims.base.errors import ClaimsError
+    from tests.fixtures import world
 
     data = canonical_bytes(world.agreement())
     (tmp_path / "agreement.bin").write_bytes(data)

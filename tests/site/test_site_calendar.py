@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import world
 
-from claims.agreement import Agreement, Amends, Deadlines, canonical_bytes
-from claims.decision import Decision, sign_decision
-from claims.errors import ClaimsError
-from claims.life import lifted_spans
+from claims.agreement.model import Agreement, Amends, Deadlines, canonical_bytes
+from claims.base.errors import ClaimsError
+from claims.decisions.file import Decision, sign_decision
+from claims.decisions.life import lifted_spans
 from tests.site.sample_view import write_sample
 
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")

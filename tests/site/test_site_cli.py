@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-import claims.cli_site as cli_site  # registers the command
+import claims.cli.site as cli_site  # registers the command
 import claims.site.model as model
-from claims.cli import main
+from claims.cli.main import main
 from tests.site.sample_view import AGREEMENT, sample
 
 
@@ -68,7 +68,7 @@ def test_the_package_imports_nothing():
 
 
 def test_the_command_line_loads_the_page_only_when_asked():
-    script = "import sys, claims.cli_site; print([m for m in sys.modules if m.startswith(('claims.site', 'numpy', 'http.server'))])"
+    script = "import sys, claims.cli.site; print([m for m in sys.modules if m.startswith(('claims.site', 'numpy', 'http.server'))])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import test_status_log as regime
 import world
 
-from claims.agreement import Agreement, canonical_bytes
-from claims.decision import Decision, decision_entry, sign_decision
-from claims.decision_log import logged_decisions
-from claims.entries import PublishedEntries, encode_entry
-from claims.life import lifted_spans
+import tests.status.test_status_log as regime
+from claims.agreement.model import Agreement, canonical_bytes
+from claims.claim.entries import PublishedEntries, encode_entry
+from claims.decisions.file import Decision, decision_entry, sign_decision
+from claims.decisions.life import lifted_spans
+from claims.decisions.log import logged_decisions
 from claims.site.log import MAX_HEADS, encode_bundle, read_log
-from claims.status import log_trust
+from claims.status.compute import log_trust
 from claims.tlog.cosign import cosign
 from claims.tlog.memory import LogMemory
 from claims.tlog.reader import open_log

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from claims.agreement import canonical_bytes, decode_agreement
-from claims.entries import ClaimEntry, encode_entry, sign_entry
-from claims.evidence import TwoEntries
-from tests.claims.lab_fixtures import LAB_KEY
+from claims.agreement.model import canonical_bytes, decode_agreement
+from claims.claim.entries import ClaimEntry, encode_entry, sign_entry
+from claims.claim.evidence import TwoEntries
+from tests.fixtures.lab_fixtures import LAB_KEY
 from tests.site.page_node import PageNode, needs_node
 from tests.site.vector_site import VECTORS, vector_entries, write_log, write_vector_site
 

@@ -14,7 +14,7 @@ import threading
 import pytest
 
 import claims.site.model as model
-from claims.errors import UnreadableFile
+from claims.base.errors import UnreadableFile
 from claims.site.collect import PrivateFile
 from claims.site.generate import FORMAT, MARKER, SUMS, generate
 from claims.site.serve import HEADERS, make_server

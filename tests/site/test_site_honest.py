@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import test_status as status
 import world
 
+import tests.status.test_status as status
 from claims.site.generate import generate
 from tests.site.page_node import PageNode, needs_node
 

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 import world
 
-from claims.agreement import decode_agreement
-from claims.agreement_file import parse_agreement
-from claims.decision import Decision, sign_decision
-from claims.errors import ClaimsError
-from claims.evidence import find_equivocations
-from claims.signatures import sign_agreement
+from claims.agreement.file import parse_agreement
+from claims.agreement.model import decode_agreement
+from claims.agreement.signatures import sign_agreement
+from claims.base.errors import ClaimsError
+from claims.claim.evidence import find_equivocations
+from claims.decisions.file import Decision, sign_decision
 from claims.site.generate import generate
 from claims.site.log import encode_bundle, read_log
 from claims.site.terms import terms_of
-from claims.status import compute
+from claims.status.compute import compute
 from tests.site.make_claim_vectors import TARGET, bundle
 from tests.site.vector_site import vector_entries, write_log
 from zk.errors import ProofRejected

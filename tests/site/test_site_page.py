@@ -15,8 +15,8 @@ import pytest
 import world
 
 import claims.site
-from claims.agreement import Agreement, Amends, canonical_bytes
-from claims.errors import MalformedFile
+from claims.agreement.model import Agreement, Amends, canonical_bytes
+from claims.base.errors import MalformedFile
 from claims.site.html import Html, clean, fill, h, join
 from claims.site.render import page
 from claims.site.words import STATES, amounts, day, duration, size, span
@@ -247,8 +247,8 @@ def test_words():
 
 
 def test_the_meaning_of_the_state_and_of_a_claim_is_on_the_page():
-    from claims.report import NOT_SHOWN
     from claims.site.meaning import GLOSS
+    from claims.verify.report import NOT_SHOWN
 
     assert set(GLOSS) == set(NOT_SHOWN), "every sentence has plain words, and none has words that nothing says"
     told = set()

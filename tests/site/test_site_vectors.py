@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from claims.agreement import decode_agreement
-from claims.claim import decode_claim, sign_claim
+from claims.agreement.model import decode_agreement
+from claims.claim.file import decode_claim, sign_claim
 from claims.site import serve
 from claims.site.log import read_log
-from tests.claims.lab_fixtures import LAB_KEY
+from tests.fixtures.lab_fixtures import LAB_KEY
 from tests.site import browser
 from tests.site.browser import needs_browser, served
 from tests.site.vector_site import VECTORS, write_log, write_vector_site

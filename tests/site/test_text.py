@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from claims.text import HIDDEN, MAX_PROSE, SPACES, is_key_name, is_prose
+from claims.base.text import HIDDEN, MAX_PROSE, SPACES, is_key_name, is_prose
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from claims.agreement import decode_agreement
-from claims.report import NOT_SHOWN, shown
+from claims.agreement.model import decode_agreement
 from claims.site.generate import _write_page, _Writer
 from claims.site.terms import terms_of
-from claims.status import log_trust
+from claims.status.compute import log_trust
 from claims.tlog.cosign import cosign
 from claims.tlog.memory import LogMemory
 from claims.tlog.writer import LogWriter
+from claims.verify.report import NOT_SHOWN, shown
 from tests.site.make_claim_vectors import BETA_COSIGNS, LOG_KEY, ORIGIN
 
 VECTORS = Path(__file__).parent / "vectors"

@@ -9,11 +9,11 @@ import pytest
 import world
 from cryptography.hazmat.primitives import serialization
 
-import claims.cli_log  # noqa: F401  (registers the group)
-from claims.agreement import Agreement
-from claims.agreement_file import parse_agreement
-from claims.cli import main
-from claims.entries import AssentEntry, EpochEntry, encode_entry, sign_entry
+import claims.cli.log  # noqa: F401  (registers the group)
+from claims.agreement.file import parse_agreement
+from claims.agreement.model import Agreement
+from claims.claim.entries import AssentEntry, EpochEntry, encode_entry, sign_entry
+from claims.cli.main import main
 from claims.tlog.checkpoint import LogTrust
 from claims.tlog.reader import open_log
 from tests.tlog import logs

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-import claims.cli_log  # noqa: F401  (registers the group)
-from claims.cli import main
-from claims.keys import generate_key_file
+import claims.cli.log  # noqa: F401  (registers the group)
+from claims.base.keys import generate_key_file
+from claims.cli.main import main
 from claims.tlog.cosign import cosign
 from claims.tlog.note import COSIGNATURE, VerifierKey
 from tests.tlog import logs

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from claims import clock
-from claims.cli import main
-from claims.keys import generate_key_file
+from claims.agreement import clock
+from claims.base.keys import generate_key_file
+from claims.cli.main import main
 from claims.tlog.checkpoint import SignedCheckpoint
 from claims.tlog.cosign import cosign
 from claims.tlog.errors import LogError

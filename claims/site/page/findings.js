@@ -3,7 +3,7 @@
 import { amounts, el, icon } from "./dom.js";
 import { plural } from "./text.js";
 
-/** Names of checks (claims/verify.py) in plain words. */
+/** Names of checks (claims/verify/claim.py) in plain words. */
 const CHECKS = {
   format: "It is not a whole claim file.",
   agreement: "It is not about this agreement, or the agreement is not as it was signed.",

@@ -1,7 +1,7 @@
 /**
  * Verification of a claim: everything public is derived from the agreement, only heads are taken from the claim.
  *
- * Checks in order, as in claims/verify.py: format, agreement, lab, period, meters, signatures, log, continuity, proof.
+ * Checks in order, as in claims/verify/claim.py: format, agreement, lab, period, meters, signatures, log, continuity, proof.
  */
 import { equalBytes } from "./bytes.js";
 import { decodeAgreement, capsAt, firstPeriod, labOf, periodEpochs, rulesAt } from "./agreement.js";
@@ -28,7 +28,7 @@ const MAX_PREVIOUS = 4096;
  * were accepted before by this very verifier: their proofs are not checked again.
  *
  * A check that fails rejects; what is missing never does. Returns {verdict: "REJECTED", check, reason}, or {verdict: "PROVEN" or "INCOMPLETE", missing: [{kind, what}],
- * lab, period, agreement, continuity, shows, bits: {unique, johnson}}; the kinds are those of claims/report.py. Hostile bytes never make it throw.
+ * lab, period, agreement, continuity, shows, bits: {unique, johnson}}; the kinds are those of claims/verify/report.py. Hostile bytes never make it throw.
  */
 export function verifyClaim(request) {
   try {

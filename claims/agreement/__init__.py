@@ -1,0 +1,1 @@
+"""The agreement: model, file, canonical bytes, signatures, life."""

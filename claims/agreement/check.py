@@ -1,0 +1,255 @@
+"""What makes an agreement valid: one function for agreements from text and from canonical bytes alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from claims.agreement.model import (
+    MAX_CAP,
+    MAX_CHANGES,
+    MAX_COSIGNATURES,
+    MAX_COVERAGE,
+    MAX_DRAWS,
+    MAX_DURATION,
+    MAX_EPOCHS,
+    MAX_LABS,
+    MAX_LEAVES,
+    MAX_LOG_ROWS,
+    MAX_METERS,
+    MAX_ORIGIN,
+    MAX_PEAK,
+    MAX_ROOTS,
+    MAX_TIME,
+    MIN_LEAVES,
+    MIN_LOG_ROWS,
+    Agreement,
+    Caps,
+    Deadlines,
+    Lab,
+)
+from claims.base.canonical import is_name
+from claims.base.ed25519 import is_public_key
+from claims.base.text import is_prose
+from claims.base.units import format_time
+
+__all__ = ["is_origin", "validate"]
+
+_ORIGIN = re.compile(rf"[!-*,-~]{{1,{MAX_ORIGIN}}}")
+
+Fail = Callable[[str, str, str], Exception]
+"""Makes the exception to raise from a field, what is wrong with it, and what to do."""
+
+
+def is_origin(text: str) -> bool:
+    """Whether text may be a log's origin: printable ASCII without spaces and "+", 1 to 128 characters."""
+    return _ORIGIN.fullmatch(text) is not None
+
+
+def validate(agreement: Agreement, fail: Fail) -> None:
+    """Check every rule of FORMATS.md section 1; raises what ``fail(field, what, hint)`` makes for the first that is broken."""
+    _calendar(agreement, fail)
+    _names(agreement, fail)
+    _keys(agreement, fail)
+    _chips_and_meters(agreement, fail)
+    for lab in agreement.labs:
+        _lab(agreement, lab, fail)
+    _changes("rules_from", [period for period, _ in agreement.rules_from], agreement, fail)
+    if agreement.amends is not None:
+        if len(agreement.amends.digest) != 32:
+            raise fail("amends", "the digest has not 32 bytes", "write 64 hex digits")
+        _range("amends", "from_period", agreement.amends.from_period, 1, agreement.periods - 1, fail)
+    _log(agreement, fail)
+    _regime(agreement, fail)
+
+
+def _range(field: str, what: str, value: int, low: int, high: int, fail: Fail) -> None:
+    if not low <= value <= high:
+        raise fail(field, f"{what} {value} is not between {low} and {high}", "choose a value in this range")
+
+
+def _calendar(agreement: Agreement, fail: Fail) -> None:
+    _range("start", "start", agreement.start, 0, MAX_TIME, fail)
+    _range("epoch", "epoch seconds", agreement.epoch_seconds, 1, MAX_DURATION, fail)
+    _range("period", "epochs per period", agreement.epochs_per_period, 1, MAX_EPOCHS, fail)
+    _range("periods", "periods", agreement.periods, 1, MAX_EPOCHS // agreement.epochs_per_period, fail)
+    if agreement.start + agreement.epoch_seconds * agreement.epochs_per_period * agreement.periods > MAX_TIME:
+        raise fail("periods", f"end after the year 9999 (start {format_time(agreement.start)})", "lower it")
+
+
+def _ascending(field: str, names: Sequence[str], most: int, fail: Fail) -> None:
+    if not 1 <= len(names) <= most:
+        raise fail(field, f"{len(names)} of them, not 1 to {most}", f"write one [[{field}]] for each")
+    for name in names:
+        if not is_name(name):
+            raise fail(field, f"{name!r} is not a name", "use a-z 0-9 . _ -")
+    for one, two in zip(names, names[1:], strict=False):
+        if one == two:
+            raise fail(field, f"two have the name {one!r}", "give each its own name")
+        if one > two:
+            raise fail(field, f"{two!r} comes after {one!r}", "sort them by name")
+
+
+def _names(agreement: Agreement, fail: Fail) -> None:
+    if not is_name(agreement.name):
+        raise fail("name", f"{agreement.name!r} is not a name", "use a-z 0-9 . _ -")
+    _ascending("party", [party.name for party in agreement.parties], MAX_LABS, fail)
+    _ascending("chip", [chip.name for chip in agreement.chips], MAX_METERS, fail)
+    _ascending("lab", [lab.name for lab in agreement.labs], MAX_LABS, fail)
+    for lab in agreement.labs:
+        _ascending("meter", [meter.name for meter in lab.meters], MAX_METERS, fail)
+        for meter in lab.meters:
+            if meter.lab != lab.name:
+                raise fail("meter", f"{meter.name}: {meter.lab!r} is not {lab.name}", "put it under its own lab")
+    parties = {party.name for party in agreement.parties}
+    if missing := {lab.name for lab in agreement.labs} - parties:
+        raise fail("lab", f"{sorted(missing)} are no parties", "add a [[party]] of the same name")
+
+
+def _keys(agreement: Agreement, fail: Fail) -> None:
+    roles = [(f"party {party.name}", party.key) for party in agreement.parties]
+    roles += [(f"meter {meter.lab}/{meter.name}", meter.key) for lab in agreement.labs for meter in lab.meters]
+    roles += [(f"cosigner {party.name}", party.cosign_key) for party in agreement.parties if party.cosign_key is not None]
+    if agreement.log is not None:
+        roles.append(("the log", agreement.log.key))
+    owners: dict[bytes, str] = {}
+    for role, key in roles:
+        field = "meter" if role.startswith("meter") else "log" if role == "the log" else "party"
+        if not is_public_key(key):
+            raise fail(field, f"{role} has no usable Ed25519 public key", "make one with `standstill keygen`")
+        if key in owners:
+            raise fail(field, f"{owners[key]} and {role} have the same key", "make a key for each role")
+        owners[key] = role
+
+
+def _chips_and_meters(agreement: Agreement, fail: Fail) -> None:
+    for chip in agreement.chips:
+        _range("chip", f"{chip.name}: peak", chip.peak, 1, MAX_PEAK, fail)
+        if not is_prose(chip.note):
+            raise fail("chip", f"{chip.name}: the note is not plain text", "use plain printable text")
+    chips = {chip.name for chip in agreement.chips}
+    for lab in agreement.labs:
+        for meter in lab.meters:
+            where = f"{meter.lab}/{meter.name}"
+            if meter.chip not in chips:
+                raise fail("meter", f"{where}: no chip class {meter.chip!r}", "add a [[chip]]")
+            _range("meter", f"{where}: chips", meter.chips, 1, MAX_COVERAGE, fail)
+            if agreement.coverage(meter) > MAX_COVERAGE:
+                what = f"{where}: chips x epoch seconds is 2^48 or more"
+                raise fail("meter", what, "split the meter or shorten the epoch")
+
+
+def _lab(agreement: Agreement, lab: Lab, fail: Fail) -> None:
+    _range("lab", f"lab {lab.name}: log_rows", lab.log_rows, MIN_LOG_ROWS, MAX_LOG_ROWS, fail)
+    _range("lab", f"lab {lab.name}: since_period", lab.since_period, 0, agreement.periods - 1, fail)
+    rows = len(lab.meters) * (3 + agreement.epochs_per_period) + 9
+    if rows > 2**lab.log_rows:
+        what = f"lab {lab.name}: one reading per meter and epoch needs {rows} rows, more than 2^{lab.log_rows}"
+        raise fail("lab", what, "raise log_rows, or shorten the period")
+    if len(lab.meters) * agreement.epochs_per_period > MAX_ROOTS:
+        what = f"lab {lab.name}: the epoch roots of a period take more than 64 MiB"
+        raise fail("lab", what, "use fewer meters, or a shorter period")
+    _changes("lab", [period for period, _ in lab.caps_from], agreement, fail)
+    for caps in (lab.caps, *(caps for _, caps in lab.caps_from)):
+        _caps(lab, caps, fail)
+
+
+def _caps(lab: Lab, caps: Caps, fail: Fail) -> None:
+    for cap in (caps.total, caps.unattributed, caps.lineage):
+        _range("lab", f"lab {lab.name}: cap", cap, 0, MAX_CAP, fail)
+    if caps.freeze is not None and not 0 <= caps.freeze <= caps.lineage:
+        what = f"lab {lab.name}: the freeze level is above the lineage cap"
+        raise fail("lab", what, "lower the freeze level")
+
+
+def _changes(field: str, periods: Sequence[int], agreement: Agreement, fail: Fail) -> None:
+    if len(periods) > MAX_CHANGES:
+        raise fail(field, f"{len(periods)} changes, more than {MAX_CHANGES}", "leave some out")
+    for period in periods:
+        _range(field, "from_period", period, 1, agreement.periods - 1, fail)
+    if any(one >= two for one, two in zip(periods, periods[1:], strict=False)):
+        raise fail(field, "the changes' from_period does not ascend", "sort them, one for each period")
+
+
+def _log(agreement: Agreement, fail: Fail) -> None:
+    log = agreement.log
+    if log is None:
+        return
+    if not is_origin(log.origin):
+        raise fail("log", f"{log.origin!r} is not an origin", "printable ASCII without spaces and +, 1 to 128 characters")
+    if log.operator not in {party.name for party in agreement.parties}:
+        raise fail("log", f"its operator {log.operator!r} is no party", "add a [[party]] of that name")
+    _range("log", "cosignatures", log.cosignatures, 1, MAX_COSIGNATURES, fail)
+    cosigners = {party.name for party in agreement.parties if party.cosign_key is not None}
+    for field, name, what in _dated(agreement):
+        others = len(cosigners - {name, log.operator})
+        if others < log.cosignatures:
+            reason = (
+                f"nothing could date {what} of {name}: {others} parties other than it and the operator have a cosign_key, "
+                f"{log.cosignatures} must cosign"
+            )
+            raise fail(field, reason, "add cosign_key to more parties, or lower cosignatures")
+
+
+def _dated(agreement: Agreement) -> Iterator[tuple[str, str, str]]:
+    """Whose entries the log has to date: field to name in a refusal, party, what of it. Nobody's own cosignature dates its entries."""
+    yield from (("log", lab.name, "the claims") for lab in agreement.labs)
+    if agreement.deadlines is not None and agreement.deadlines.sign_by is not None:
+        yield from (("deadlines", party.name, "the assent (sign_by)") for party in agreement.parties)
+    if agreement.pause is not None:
+        yield from (("pause", name, "the decisions") for name in agreement.pause.deciders)
+
+
+def _regime(agreement: Agreement, fail: Fail) -> None:
+    for field, size in (("readings", agreement.commitment.readings), ("checkpoints", agreement.commitment.checkpoints)):
+        _range("commitment", field, size, MIN_LEAVES, MAX_LEAVES, fail)
+        if size & (size - 1):
+            raise fail("commitment", f"{field} {size} is not a power of two", "choose a power of two")
+    deadlines = agreement.deadlines
+    if deadlines is not None:
+        spans = {"epoch": deadlines.epoch, "claim": deadlines.claim, "opening": deadlines.opening}
+        for field, seconds in spans.items():
+            _range("deadlines", field, seconds, 1, MAX_DURATION, fail)
+        _range("deadlines", "grace", deadlines.grace, 0, MAX_DURATION, fail)
+        begin = agreement.epoch_span(agreement.first_period * agreement.epochs_per_period)[0]
+        if deadlines.sign_by is not None and not 0 <= deadlines.sign_by <= begin:
+            what = f"sign_by is later than the agreement's first moment, {format_time(begin)}"
+            raise fail("deadlines", what, "have every party sign before it begins")
+        _lateness(agreement, deadlines, fail)
+    if agreement.inspection is not None:
+        if agreement.log is None:
+            raise fail("inspection", "needs a [log], which dates what is committed", "add [log], or leave [inspection] out")
+        _range("inspection", "draws", agreement.inspection.draws, 1, MAX_DRAWS, fail)
+        _range("inspection", "slots", agreement.inspection.slots, 0, MAX_DRAWS, fail)
+        _range("inspection", "margin", agreement.inspection.margin, 0, MAX_DURATION, fail)
+    _pause(agreement, fail)
+
+
+def _lateness(agreement: Agreement, deadlines: Deadlines, fail: Fail) -> None:
+    for field, value, most in (
+        ("late_epochs", deadlines.late_epochs, agreement.epochs_per_period - 1), ("cosign", deadlines.cosign, MAX_DURATION),
+    ):  # fmt: skip
+        if value is None:
+            continue
+        if agreement.log is None:
+            raise fail("deadlines", f"{field} needs a [log], which dates what is published", f"add [log], or leave {field} out")
+        _range("deadlines", field, value, 1 if field == "cosign" else 0, most, fail)
+
+
+def _pause(agreement: Agreement, fail: Fail) -> None:
+    pause = agreement.pause
+    if pause is None:
+        return
+    for field, text in (("trigger", pause.trigger), ("lifts", pause.lifts)):
+        if not is_prose(text):
+            raise fail("pause", f"{field} is not plain text", "use plain printable text")
+    if not pause.deciders or not _strictly_ascend(pause.deciders):
+        raise fail("pause", "deciders are not one or more names, sorted, each once", "name the parties that decide")
+    if missing := set(pause.deciders) - {party.name for party in agreement.parties}:
+        raise fail("pause", f"deciders {sorted(missing)} are no parties", "name parties")
+    _range("pause", "quorum", pause.quorum, 1, len(pause.deciders), fail)
+
+
+def _strictly_ascend(names: Iterable[str]) -> bool:
+    listed = list(names)
+    return listed == sorted(set(listed))

@@ -1,0 +1,191 @@
+"""What each key signs, and the agreement's signatures file.
+
+Every message starts with a domain tag of its own, so that no signature can stand for another (FORMATS.md section 3).
+Signatures are Ed25519 (RFC 8032). Checking one needs the package ``cryptography``, imported only then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from claims.agreement.model import Agreement
+from claims.base.canonical import Writer, from_json, to_json
+from claims.base.errors import BadSignature, MalformedFile, MissingDependency
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+__all__ = [
+    "AgreementSignatures",
+    "agreement_message",
+    "check_signature",
+    "claim_message",
+    "epoch_root_message",
+    "ledger_head_message",
+    "registry_head_message",
+    "sign_agreement",
+    "sign_ledger_head",
+    "sign_registry_head",
+]
+
+AGREEMENT_DOMAIN = b"standstill/sign/agreement/v1"
+LEDGER_DOMAIN = b"standstill/sign/ledger-head/v2"
+EPOCH_DOMAIN = b"standstill/sign/epoch-root/v1"
+REGISTRY_DOMAIN = b"standstill/sign/registry-head/v1"
+CLAIM_DOMAIN = b"standstill/sign/claim/v1"
+SIGNATURES_FORMAT = "standstill-agreement-signatures/1"
+
+Head = tuple[int, ...]
+
+
+def _message(domain: bytes) -> Writer:
+    out = Writer()
+    out.uint(len(domain), 2)
+    out.raw(domain)
+    return out
+
+
+def agreement_message(digest: bytes) -> bytes:
+    """What a party signs: its assent to the agreement with this digest."""
+    out = _message(AGREEMENT_DOMAIN)
+    out.raw(digest)
+    return out.data
+
+
+def ledger_head_message(
+    agreement_digest: bytes, lab: str, meter: str, period: int, head: Head, roots_digest: bytes
+) -> bytes:
+    """What a meter signs once per period: its ledger's head, and the digest of its epoch roots (32 bytes)."""
+    out = _message(LEDGER_DOMAIN)
+    out.raw(agreement_digest)
+    out.name(lab)
+    out.name(meter)
+    out.uint(period, 4)
+    out.head(head)
+    if len(roots_digest) != 32:
+        raise MalformedFile("a roots digest has 32 bytes")
+    out.raw(roots_digest)
+    return out.data
+
+
+def epoch_root_message(agreement_digest: bytes, lab: str, meter: str, epoch: int, root: bytes) -> bytes:
+    """What a meter signs for each epoch: the root over its salted readings (claims/claim/commitments.py)."""
+    out = _message(EPOCH_DOMAIN)
+    out.raw(agreement_digest)
+    out.name(lab)
+    out.name(meter)
+    out.uint(epoch, 4)
+    out.raw(root)
+    return out.data
+
+
+def registry_head_message(agreement_digest: bytes, lab: str, period: int, head_after: Head) -> bytes:
+    """What a lab signs: its registry's head after a period. It signs one head per period."""
+    out = _message(REGISTRY_DOMAIN)
+    out.raw(agreement_digest)
+    out.name(lab)
+    out.uint(period, 4)
+    out.head(head_after)
+    return out.data
+
+
+def claim_message(body_digest: bytes) -> bytes:
+    """What a lab signs: the SHA-256 of a claim file up to this signature."""
+    out = _message(CLAIM_DOMAIN)
+    out.raw(body_digest)
+    return out.data
+
+
+def sign_ledger_head(
+    key: Ed25519PrivateKey, agreement_digest: bytes, lab: str, meter: str, period: int, head: Head, roots_digest: bytes
+) -> bytes:
+    """A meter's signature, 64 bytes."""
+    return key.sign(ledger_head_message(agreement_digest, lab, meter, period, head, roots_digest))
+
+
+def sign_registry_head(key: Ed25519PrivateKey, agreement_digest: bytes, lab: str, period: int, head: Head) -> bytes:
+    """A lab's signature of its after-head, 64 bytes."""
+    return key.sign(registry_head_message(agreement_digest, lab, period, head))
+
+
+def check_signature(who: str, public_key: bytes, signature: bytes, message: bytes) -> None:
+    """Check an Ed25519 signature.
+
+    Args:
+        who: the signer, for the message.
+
+    Raises:
+        BadSignature: it does not verify.
+        MissingDependency: ``cryptography`` is not installed.
+    """
+    try:
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    except ImportError:
+        raise MissingDependency(
+            "signatures need the package cryptography", "pip install cryptography"
+        ) from None
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        raise BadSignature(f"the signature of {who} does not verify") from None
+
+
+@dataclass(frozen=True)
+class AgreementSignatures:
+    """The parties' signatures of one agreement. ``signatures``: party name to 64 bytes."""
+
+    agreement: bytes
+    signatures: dict[str, bytes]
+
+    def encode(self) -> bytes:
+        """Canonical JSON, parties sorted (FORMATS.md section 4)."""
+        rows = [{"party": name, "signature": self.signatures[name].hex()} for name in sorted(self.signatures)]
+        return to_json({"agreement": self.agreement.hex(), "format": SIGNATURES_FORMAT, "signatures": rows})
+
+    @staticmethod
+    def decode(data: bytes) -> AgreementSignatures:
+        """Inverse of :meth:`encode`. Raises MalformedFile for anything that it would not write."""
+        try:
+            value: Any = from_json(data)
+            rows = {str(row["party"]): bytes.fromhex(row["signature"]) for row in value["signatures"]}
+            result = AgreementSignatures(bytes.fromhex(value["agreement"]), rows)
+            good = result.encode() == data and len(result.agreement) == 32
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            good = False
+        if not good or any(len(signature) != 64 for signature in rows.values()):
+            raise MalformedFile("not a canonical agreement signatures file", hint="write it with `standstill agreement sign`")
+        return result
+
+    def missing(self, agreement: Agreement) -> list[str]:
+        """Check every signature and name the parties that have not signed.
+
+        Raises:
+            BadSignature: for another agreement, by no party, or not verifying.
+        """
+        if self.agreement != agreement.digest:
+            raise BadSignature("the signatures file is about another agreement")
+        keys = {party.name: party.key for party in agreement.parties}
+        for name, signature in self.signatures.items():
+            if name not in keys:
+                raise BadSignature(f"the signatures file names {name!r}, which is not a party")
+            check_signature(f"party {name} on the agreement", keys[name], signature, agreement_message(agreement.digest))
+        return sorted(keys.keys() - self.signatures.keys())
+
+
+def sign_agreement(key: Ed25519PrivateKey, agreement: Agreement, known: AgreementSignatures | None) -> AgreementSignatures:
+    """Add the signature of the party whose key this is.
+
+    Raises:
+        BadSignature: the key is no party's, or ``known`` is not about this agreement.
+    """
+    public = key.public_key().public_bytes_raw()
+    names = [party.name for party in agreement.parties if party.key == public]
+    if not names:
+        raise BadSignature("this key is no party's", "sign with the key whose public half is in a [[party]]")
+    if known is not None:
+        known.missing(agreement)
+    signatures = dict(known.signatures) if known is not None else {}
+    signatures[names[0]] = key.sign(agreement_message(agreement.digest))
+    return AgreementSignatures(agreement.digest, signatures)

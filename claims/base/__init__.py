@@ -1,0 +1,1 @@
+"""What every room uses: errors, units, texts, files, canonical bytes, keys."""

@@ -1,0 +1,134 @@
+"""Ed25519 key files: PKCS#8 PEM, encrypted under a passphrase or guarded by file permissions alone.
+
+A key file is created once, with mode 0600 and never over another file, and is refused when others may read it.
+No function here returns, prints or raises anything secret but the key object itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, padding, serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
+
+from claims.base.errors import KeyFileError, UnreadableFile
+from claims.base.files import SMALL_LIMIT, write_new
+
+__all__ = ["generate_key_file", "load_key_file", "public_bytes", "public_text", "read_passphrase_file"]
+
+PassphraseSource = Callable[[], bytes]
+
+ROUNDS = 600_000
+"""Rounds of PBKDF2-HMAC-SHA256 under a passphrase. Files with other counts are read as well."""
+_PBES2, _PBKDF2 = bytes.fromhex("06092a864886f70d01050d"), bytes.fromhex("06092a864886f70d01050c")
+_HMAC_SHA256, _AES_256_CBC = bytes.fromhex("300c06082a864886f70d02090500"), bytes.fromhex("060960864801650304012a")
+
+
+def public_bytes(key: Ed25519PrivateKey) -> bytes:
+    """The public half, 32 bytes."""
+    return key.public_key().public_bytes_raw()
+
+
+def public_text(public: bytes) -> str:
+    """A public key as agreements write it: ``ed25519:`` and 64 hex digits."""
+    return f"ed25519:{public.hex()}"
+
+
+def generate_key_file(path: str | os.PathLike[str], passphrase: bytes | None) -> bytes:
+    """Make a key, write it to a new file of mode 0600, return its public half.
+
+    Args:
+        passphrase: encrypts the file; None writes it in the clear, guarded by its permissions only.
+
+    Raises:
+        UnreadableFile: the file exists or cannot be created.
+        KeyFileError: the passphrase is empty.
+    """
+    if passphrase is not None and not passphrase:
+        raise KeyFileError("the passphrase is empty", "choose one, or ask for an unencrypted key explicitly")
+    key = Ed25519PrivateKey.generate()
+    plain = serialization.NoEncryption()
+    if passphrase is None:
+        pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    else:
+        der = key.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, plain)
+        pem = _encrypted_pem(der, passphrase)
+    write_new(path, pem, 0o600)
+    return public_bytes(key)
+
+
+def _encrypted_pem(der: bytes, passphrase: bytes) -> bytes:
+    """EncryptedPrivateKeyInfo under PBES2 (RFC 8018 appendix A.4), which any OpenSSL reads; ``cryptography`` writes 2,048 rounds only."""
+    salt, iv, pad = secrets.token_bytes(16), secrets.token_bytes(16), padding.PKCS7(128).padder()
+    cipher = Cipher(algorithms.AES(PBKDF2HMAC(hashes.SHA256(), 32, salt, ROUNDS).derive(passphrase)), modes.CBC(iv)).encryptor()
+    sealed = cipher.update(pad.update(der) + pad.finalize()) + cipher.finalize()
+    rounds = _der(0x02, ROUNDS.to_bytes(3, "big"))
+    kdf = _der(0x30, _PBKDF2 + _der(0x30, _der(0x04, salt) + rounds + _HMAC_SHA256))
+    scheme = _der(0x30, _PBES2 + _der(0x30, kdf + _der(0x30, _AES_256_CBC + _der(0x04, iv))))
+    text = base64.b64encode(_der(0x30, scheme + _der(0x04, sealed)))
+    lines = [text[i : i + 64] for i in range(0, len(text), 64)]
+    return b"\n".join((b"-----BEGIN ENCRYPTED PRIVATE KEY-----", *lines, b"-----END ENCRYPTED PRIVATE KEY-----", b""))
+
+
+def _der(tag: int, content: bytes) -> bytes:
+    """One DER element of less than 256 bytes."""
+    size = len(content)
+    return bytes((tag, size) if size < 128 else (tag, 0x81, size)) + content
+
+
+def _read_private(path: str | os.PathLike[str]) -> bytes:
+    """A secret file's bytes; refused when it is not ours alone."""
+    try:
+        with open(path, "rb", opener=lambda p, flags: os.open(p, flags | os.O_NONBLOCK)) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise KeyFileError(f"{path}: not a regular file")
+            if status.st_mode & 0o077:
+                raise KeyFileError(f"{path}: others may read or write it", f"chmod 600 {Path(path).name}")
+            if hasattr(os, "geteuid") and status.st_uid not in (os.geteuid(), 0):
+                raise KeyFileError(f"{path}: belongs to another user")
+            data = file.read(SMALL_LIMIT + 1)
+    except OSError as error:
+        raise UnreadableFile(f"{path}: {error.strerror or error}") from None
+    if len(data) > SMALL_LIMIT:
+        raise KeyFileError(f"{path}: too large for a key")
+    return data
+
+
+def read_passphrase_file(path: str | os.PathLike[str]) -> bytes:
+    """First line of a file of mode 0600. Raises KeyFileError when it is empty or readable by others."""
+    line = _read_private(path).split(b"\n", 1)[0].rstrip(b"\r")
+    if not line:
+        raise KeyFileError(f"{path}: the first line is empty", "write the passphrase on the first line")
+    return line
+
+
+def load_key_file(path: str | os.PathLike[str], passphrase: PassphraseSource | None = None) -> Ed25519PrivateKey:
+    """Load a key; ``passphrase`` is called only when the file is encrypted.
+
+    Raises:
+        UnreadableFile: missing or unreadable.
+        KeyFileError: readable by others, another passphrase, or not an Ed25519 key.
+    """
+    data = _read_private(path)
+    secret: bytes | None = None
+    if b"ENCRYPTED" in data:
+        if passphrase is None:
+            raise KeyFileError(f"{path}: the key is encrypted", "give its passphrase")
+        secret = passphrase()
+    try:
+        key = serialization.load_pem_private_key(data, secret)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        what = "another passphrase, or not a key file" if secret is not None else "not a key file"
+        raise KeyFileError(f"{path}: {what}", "make keys with `standstill keygen`") from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise KeyFileError(f"{path}: not an Ed25519 key", "make keys with `standstill keygen`")
+    return key

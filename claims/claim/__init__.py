@@ -1,0 +1,1 @@
+"""A claim and what stands beside it: file, roots, commitments, log entries, verification, evidence."""

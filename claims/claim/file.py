@@ -1,0 +1,162 @@
+"""The claim file: one lab's proof for one period, and what the proof is about.
+
+One encoding per claim, exact to the last byte (FORMATS.md section 5):
+
+    magic, version | agreement digest | lab, period, epochs | head before, head after |
+    meters: name, head, roots digest, signature | lab's signature of the head after | proof | lab's signature of all of it
+
+Nothing in it is trusted: the verifier derives the statement from the agreement and takes only heads from here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from claims.agreement.signatures import claim_message, sign_ledger_head, sign_registry_head
+from claims.base.canonical import Reader, Writer
+from claims.base.errors import MalformedClaim
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+__all__ = ["MAGIC", "MAX_PROOF", "Claim", "MeterHead", "decode_claim", "sign_claim", "sign_ledger_head", "sign_registry_head"]
+
+MAGIC = b"standstill-claim"
+VERSION = 2
+MAX_PROOF = 16 * 2**20
+"""Largest proof, bytes."""
+MAX_METERS = 4096
+_EPOCHS = 2**24 - 1
+
+Head = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class MeterHead:
+    """A meter's ledger head for the period (8 field elements), the digest of its epoch roots (32 bytes), its signature of both."""
+
+    name: str
+    head: Head
+    roots_digest: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a claim file holds.
+
+    Attributes:
+        agreement_digest: 32 bytes.
+        lab: name.
+        period: index below 2^24.
+        first_epoch, last_epoch: below 2^24.
+        head_before, head_after: registry heads around the period, 8 field elements each.
+        meters: 1 to 4096, ascending by name.
+        registry_signature: the lab's, of ``head_after``; 64 bytes.
+        proof: at most 16 MiB.
+        signature: the lab's, of the SHA-256 of everything before it; 64 bytes.
+    """
+
+    agreement_digest: bytes
+    lab: str
+    period: int
+    first_epoch: int
+    last_epoch: int
+    head_before: Head
+    head_after: Head
+    meters: tuple[MeterHead, ...]
+    registry_signature: bytes
+    proof: bytes
+    signature: bytes
+
+    def body(self) -> bytes:
+        """Canonical bytes up to the last signature. Raises MalformedFile for values out of range."""
+        out = Writer()
+        out.raw(MAGIC)
+        out.uint(VERSION, 2)
+        out.raw(_sized(self.agreement_digest, 32, "agreement digest"))
+        out.name(self.lab)
+        out.uint(self.period, 4)
+        out.uint(self.first_epoch, 4)
+        out.uint(self.last_epoch, 4)
+        out.head(self.head_before)
+        out.head(self.head_after)
+        out.uint(len(self.meters), 2)
+        for meter in self.meters:
+            out.name(meter.name)
+            out.head(meter.head)
+            out.raw(_sized(meter.roots_digest, 32, "roots digest"))
+            out.raw(_sized(meter.signature, 64, "meter signature"))
+        out.raw(_sized(self.registry_signature, 64, "registry signature"))
+        out.blob(self.proof)
+        return out.data
+
+    def encode(self) -> bytes:
+        """The file's bytes."""
+        return self.body() + _sized(self.signature, 64, "claim signature")
+
+    def signed_message(self) -> bytes:
+        """What ``signature`` signs."""
+        return claim_message(hashlib.sha256(self.body()).digest())
+
+
+def _sized(data: bytes, size: int, what: str) -> bytes:
+    if len(data) != size:
+        raise MalformedClaim(f"{what} has {len(data)} bytes, not {size}")
+    return data
+
+
+def sign_claim(claim: Claim, key: Ed25519PrivateKey) -> Claim:
+    """The claim with both of the lab's signatures, whatever it held in their place."""
+    head = sign_registry_head(key, claim.agreement_digest, claim.lab, claim.period, claim.head_after)
+    unsigned = replace(claim, registry_signature=head)
+    return replace(unsigned, signature=key.sign(unsigned.signed_message()))
+
+
+def decode_claim(data: bytes) -> Claim:
+    """Parse a claim file; ``decode_claim(data).encode() == data``.
+
+    Raises:
+        MalformedClaim: not exactly one canonical claim; names the part and the byte.
+    """
+    read = Reader(data, MalformedClaim)
+    if len(data) < len(MAGIC) or read.raw(len(MAGIC), "the magic") != MAGIC:
+        raise MalformedClaim("not a claim file: it does not start with 'standstill-claim'")
+    if (version := read.uint(2, "the version")) != VERSION:
+        raise read.fail(f"claim format {version} is not supported, only {VERSION}")
+    digest, lab = read.raw(32, "the agreement digest"), read.name("the lab's name")
+    period = read.uint(4, "the period", _EPOCHS)
+    first = read.uint(4, "the first epoch", _EPOCHS)
+    last = read.uint(4, "the last epoch", _EPOCHS)
+    before, after = read.head("the head before"), read.head("the head after")
+    meters: list[MeterHead] = []
+    count = read.uint(2, "the number of meters", MAX_METERS)
+    for _ in range(count):
+        meter = MeterHead(
+            read.name("a meter's name"), read.head("a meter's head"), read.raw(32, "a meter's roots digest"),
+            read.raw(64, "a meter's signature"),
+        )  # fmt: skip
+        if meters and meters[-1].name >= meter.name:
+            raise read.fail(f"meter {meter.name} is not in ascending order of names")
+        meters.append(meter)
+    if not meters:
+        raise read.fail("the claim has no meters")
+    registry_signature = read.raw(64, "the registry head's signature")
+    proof = read.blob("the proof", MAX_PROOF)
+    signature = read.raw(64, "the claim's signature")
+    read.end()
+    return Claim(
+        agreement_digest=digest,
+        lab=lab,
+        period=period,
+        first_epoch=first,
+        last_epoch=last,
+        head_before=before,
+        head_after=after,
+        meters=tuple(meters),
+        registry_signature=registry_signature,
+        proof=proof,
+        signature=signature,
+    )

@@ -1,0 +1,113 @@
+"""Receipts: other parties' signed word that they were given a log entry, for when the log's operator leaves it out.
+
+    {"entry": "<hex>", "format": "standstill-receipt/1", "signatures": [{"party", "signature": "<hex>", "time": <Unix seconds>}]}
+
+A receipt shows that an entry was delivered, and when. It never makes a claim proven: only the log shows everybody the same entry.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from claims.agreement.model import MAX_LABS, MAX_TIME, Agreement
+from claims.agreement.signatures import check_signature
+from claims.base.canonical import from_json, is_name, to_json
+from claims.base.errors import ClaimRejected, MalformedFile
+from claims.claim.entries import Entry, check_entry, decode_entry
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+__all__ = ["FORMAT", "RECEIPT_LIMIT", "Receipt", "countersign", "witnesses"]
+
+FORMAT = "standstill-receipt/1"
+RECEIPT_LIMIT = 2**17
+DOMAIN = b"standstill/sign/receipt/v1"
+
+
+def _message(entry: bytes, time: int) -> bytes:
+    return len(DOMAIN).to_bytes(2, "big") + DOMAIN + time.to_bytes(8, "big") + hashlib.sha256(entry).digest()
+
+
+def witnesses(agreement: Agreement, entry: Entry) -> list[str]:
+    """Whose receipts count for an entry: the parties that cosign the log, but its operator and the entry's author."""
+    barred = {entry.author} | ({agreement.log.operator} if agreement.log is not None else set())
+    return [party.name for party in agreement.parties if party.cosign_key is not None and party.name not in barred]
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """An entry's bytes, and for each party that countersigned them the time that it gave and its signature."""
+
+    entry: bytes
+    signatures: Mapping[str, tuple[int, bytes]]
+
+    def encode(self) -> bytes:
+        """Canonical JSON."""
+        rows = [
+            {"party": name, "signature": signature.hex(), "time": time} for name, (time, signature) in sorted(self.signatures.items())
+        ]
+        return to_json({"entry": self.entry.hex(), "format": FORMAT, "signatures": rows})
+
+    @staticmethod
+    def decode(data: bytes) -> Receipt:
+        """Inverse of :meth:`encode`. Raises MalformedFile for anything that it would not write."""
+        try:
+            value: Any = from_json(data) if len(data) <= RECEIPT_LIMIT else None
+            rows = value["signatures"]
+            signatures = {row["party"]: (row["time"], bytes.fromhex(row["signature"])) for row in rows}
+            found = Receipt(bytes.fromhex(value["entry"]), signatures)
+            good = len(rows) <= MAX_LABS and all(
+                is_name(name) and type(time) is int and 0 <= time <= MAX_TIME and len(signature) == 64
+                for name, (time, signature) in signatures.items()
+            )
+            good = good and found.encode() == data
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MalformedFile):
+            good = False
+        if not good:
+            raise MalformedFile("not a receipt of a log entry")
+        decode_entry(found.entry)
+        return found
+
+    def check(self, agreement: Agreement) -> tuple[Entry, dict[str, int]]:
+        """The entry, which its author signed, and for each party whose receipt counts its time.
+
+        Raises:
+            ClaimRejected: check ``log``: the entry does not fit the agreement. BadSignature: its author, or a party, did not sign it.
+        """
+        entry = decode_entry(self.entry)
+        check_entry(entry, agreement)
+        counted = witnesses(agreement, entry)
+        times: dict[str, int] = {}
+        for name, (time, signature) in self.signatures.items():
+            if name in counted:
+                check_signature(f"{name} on the receipt of {entry.title}", agreement.party(name).key, signature, _message(self.entry, time))
+                times[name] = time
+        return entry, times
+
+
+def countersign(
+    key: Ed25519PrivateKey, entry: bytes, agreement: Agreement, now: int, known: Receipt | None = None
+) -> tuple[str, Receipt]:
+    """The receipt with the signature of the party whose key this is, and that party's name; its first signature stays.
+
+    Raises:
+        ClaimRejected: the entry does not fit the agreement, ``known`` is about another one, or the key is of nobody whose receipt counts.
+        MalformedFile: no entry. BadSignature: its author did not sign it.
+    """
+    found = decode_entry(entry)
+    check_entry(found, agreement)
+    public = key.public_key().public_bytes_raw()
+    name = next((name for name in witnesses(agreement, found) if agreement.party(name).key == public), None)
+    if name is None:
+        what = f"this key is of no party whose receipt of {found.title} counts: the log's cosigners, but its author and the operator"
+        raise ClaimRejected("log", what)
+    if known is not None and known.entry != entry:
+        raise ClaimRejected("log", "the receipt is of another entry")
+    signatures = {} if known is None else dict(known.signatures)
+    if name not in signatures:
+        signatures[name] = (now, key.sign(_message(entry, now)))
+    return name, Receipt(entry, signatures)

@@ -1,0 +1,143 @@
+"""Commands for what is committed while a period runs: meters seal epochs, labs publish them. Registered on ``claims.cli.main.cli``."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from claims.base.errors import ClaimsError, UnreadableFile
+from claims.cli.lab import _store, clock_option, load_agreed, store_option
+from claims.cli.main import _load_agreement, agreement_argument, cli, key_options, load_key, out, read_path
+from claims.cli.state import signing_store, store_signing_options
+
+if TYPE_CHECKING:
+    from claims.agreement.model import Agreement
+    from claims.lab.store import Store
+
+__all__ = ["epoch"]
+
+through_option = click.option(
+    "--through", type=click.IntRange(0, 2**24 - 1), metavar="EPOCH", help="The last one. [default: the last that is over]"
+)
+
+
+@cli.group()
+def epoch() -> None:
+    """Commitments in time: what meters sign and labs publish of every epoch."""
+
+
+def _through(agreement: Agreement, asked: int | None) -> int:
+    """The last epoch to treat; refuses one that is not over."""
+    from claims.agreement.clock import NotOver, last_over
+
+    over = last_over(agreement)
+    due = agreement.first_period * agreement.epochs_per_period if asked is None else asked
+    if due > over:
+        raise NotOver(f"epoch {due} is not over", "a meter signs an epoch after its end; check the clock and the agreement's start")
+    return over if asked is None else asked
+
+
+@epoch.command("seal")
+@click.argument("name")
+@store_option
+@agreement_argument
+@key_options
+@store_signing_options
+@through_option
+@clock_option
+def epoch_seal(
+    name: str, store_path: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None, through: int | None,
+    clock_is_right: bool,
+) -> None:  # fmt: skip
+    """Cover meter NAME's epochs with readings, commit to them, and sign. In order; a sealed epoch takes no more usage.
+
+    Never asks. Refuses to seal more than 3 days as idle after the newest row and the newest sealed epoch of the store: a clock that
+    is ahead would do that.
+    """
+    from claims.lab.closing import check_evidence, next_epoch
+    from claims.lab.meter import SoftwareMeter
+
+    terms, _ = load_agreed(agreement_path)
+    meter, last = SoftwareMeter(name, load_key(key_path, passphrase_file)), _through(terms, through)
+    with _store(store_path) as store:
+        start = next_epoch(store, terms, name)
+        if not clock_is_right:
+            check_evidence(store, terms, name, last)
+        said = _saying(lambda: _done(f"{name}:", start, next_epoch(store, terms, name) - 1, "sealed"))
+        with signing_store(store, terms, name), said:
+            for number in range(start, last + 1):
+                meter.seal_epoch(store, terms, number)
+    out(f"{name}: {_span(start, last)} sealed" if start <= last else f"{name}: sealed through epoch {last} before")
+
+
+def _published(store: Store, first: int) -> int:
+    """The last epoch that the lab has published; ``first - 1`` when there is none."""
+    through = store.published_through()
+    return first - 1 if through is None else through
+
+
+@contextlib.contextmanager
+def _saying(done: Callable[[], str]) -> Iterator[None]:
+    """Where a loop over epochs stops in the middle, say how far it came."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(ClaimsError):
+            out(f"stopped: {done()}; run it again to go on", err=True)
+        raise
+
+
+def _done(who: str, first: int, last: int, what: str) -> str:
+    return f"{who} {_span(first, last)} {what} and kept" if first <= last else f"{who} nothing {what}"
+
+
+def _span(first: int, last: int) -> str:
+    return f"epoch {first}" if first == last else f"epochs {first} to {last}"
+
+
+@epoch.command("publish")
+@store_option
+@agreement_argument
+@key_options
+@store_signing_options
+@through_option
+@click.option("--out", "-o", "folder", type=read_path, default=Path(), help="Folder for LAB-epoch-N.entry, made if need be.")
+def epoch_publish(
+    store_path: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None, through: int | None, folder: Path
+) -> None:
+    """Write the log entries of epochs that every meter has sealed: LAB-epoch-N.entry, for `standstill log append`.
+
+    An entry that was made before is written again as it was: nothing is ever published twice.
+    """
+    from claims.base.files import write_once
+    from claims.lab.closing import next_epoch
+    from claims.lab.epochs import publish_epoch
+
+    terms = _load_agreement(agreement_path)
+    key, last = load_key(key_path, passphrase_file), _through(terms, through)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnreadableFile(f"{folder}: {error.strerror or error}", "give --out a folder that can be written") from None
+    with _store(store_path) as store:
+        first = terms.first_period_of(store.lab) * terms.epochs_per_period
+        done = _published(store, first)
+        if through is None:
+            last = min(last, *(next_epoch(store, terms, meter.name) - 1 for meter in terms.lab(store.lab).meters))
+        files = {number: folder / f"{store.lab}-epoch-{number}.entry" for number in range(first, last + 1)}
+        due = [number for number, path in files.items() if number > done or not path.exists()]
+        entries, written = {}, 0
+        with signing_store(store, terms), _saying(lambda: _done(f"{store.lab}:", done + 1, _published(store, first), "made")):
+            for number in due:
+                entries[number] = publish_epoch(store, terms, number, key)
+        with _saying(lambda: f"{written} of {len(due)} entries written to {folder}; all of them are made and kept"):
+            for number in due:
+                write_once(files[number], entries[number])
+                written += 1
+    out(f"{written} entries written to {folder}; publish them: standstill log append LOG {folder}/*.entry")
+
+

@@ -1,0 +1,385 @@
+"""``standstill import slurm|mllog|alibaba|trainer-state|checkpoint-list`` and ``standstill weights digest|check``.
+
+Registered on ``claims.cli.lab.import_group`` and ``claims.cli.main.cli``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from claims.base.errors import ClaimRejected
+from claims.cli.lab import import_group, store_option
+from claims.cli.main import _load_agreement, agreement_argument, cli, out, read_path
+
+if TYPE_CHECKING:
+    from claims.imports.charge import Charged, Window
+    from claims.lab.store import Store
+
+__all__ = ["weights"]
+
+_jobs = click.option("--jobs", type=read_path, help="CSV: job or name (a pattern), until, checkpoint.")
+_default_meter = click.option("--default-meter", help="Meter for what is not mapped, instead of refusing it.")
+_as_of = click.option("--as-of", metavar="TIME", help="When the data was exported: what still runs is charged until then.")
+_skip = click.option("--skip-outside", is_flag=True, help="Leave out, and report, what lies outside the agreement's periods.")
+_from = click.option("--from", "begin", metavar="TIME", help="Charge only what lies at or after this time.")
+_until = click.option("--until", "end", metavar="TIME", help="Charge only what lies before this time.")
+
+
+def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def apply(function: Any) -> Any:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return apply
+
+
+_dry = click.option("--dry-run", is_flag=True, help="Print the report and change nothing.")
+_window_options = _options(_from, _until, _skip, _dry)
+
+
+def _moment(text: str | None, option: str, *, up: bool = False) -> int | None:
+    """Unix milliseconds of an option's RFC 3339 time with an offset, or of Unix milliseconds."""
+    from claims.imports.usage import Row
+
+    return None if text is None else Row(option, 0, {option: text}).moment_ms(option, up=up)
+
+
+def _need(text: str, option: str, *, up: bool = False) -> int:
+    moment = _moment(text, option, up=up)
+    if moment is None:
+        raise click.UsageError(f"{option} is needed")
+    return moment
+
+
+def _amount(text: str | None, option: str) -> Fraction | None:
+    from claims.imports.usage import Row
+
+    return None if text is None else Row(option, 0, {option: text}).decimal(option, "a number such as 1.5 or 2.4e22")
+
+
+def _window(begin: str | None, end: str | None) -> Window:
+    from claims.imports.charge import Window
+
+    return Window(_moment(begin, "--from"), _moment(end, "--until"))
+
+
+class _DryRun(Exception):
+    """Rolls a transaction back."""
+
+
+def _lines(store: Store, report: Charged) -> list[str]:
+    """The report, and the checkpoints that it names and that nothing notes."""
+    from claims.imports.usage import unknown_text
+
+    return [*report.lines(), *unknown_text(store, report.periods)]
+
+
+def _carry_out(store_path: Path, dry_run: bool, work: Callable[[Store], Charged]) -> None:
+    """Import and print the report; a dry run is rolled back."""
+    from claims.lab.store import Store
+
+    lines: list[str] = []
+    with Store.open(store_path) as store, contextlib.suppress(_DryRun):
+        if not dry_run:
+            lines += _lines(store, work(store))  # files are read before its transaction begins: nobody waits for them
+        else:
+            with store.transaction():
+                lines += [*_lines(store, work(store)), "dry run: nothing was imported"]
+                raise _DryRun
+    out("\n".join(lines))
+
+
+@import_group.command("slurm")
+@click.argument("path", metavar="FILE", type=read_path)
+@store_option
+@agreement_argument
+@click.option("--timezone", help="IANA time zone of the times, as in Europe/Berlin, where they have no offset.")
+@click.option("--nodes", type=read_path, help="CSV (node, meter, gpus) or TOML: which meter counts a node.")
+@_jobs
+@_default_meter
+@_as_of
+@click.option("--whole-nodes", is_flag=True, help="Charge all GPUs of each job's nodes, whatever it was allocated.")
+@_window_options
+def import_slurm_file(
+    path: Path, store_path: Path, agreement_path: Path, timezone: str | None, nodes: Path | None, jobs: Path | None,
+    default_meter: str | None, as_of: str | None, whole_nodes: bool, begin: str | None, end: str | None, skip_outside: bool,
+    dry_run: bool,
+) -> None:  # fmt: skip
+    """Import GPU time from Slurm accounting.
+
+    FILE is what this command prints (- reads it from standard input; gzip is
+    unpacked; `sacct -a -D --json` with the same -S and -E will do too):
+
+    \b
+    sacct -a -X -P -D -S 2026-02-28T00:00:00 -E 2026-04-02T00:00:00 -o \\
+    JobIDRaw,JobName,State,Submit,Start,End,ElapsedRaw,AllocTRES,NNodes,NodeList
+
+    -a exports the jobs of all users. -S and -E are times of the cluster's clocks: let
+    them reach a day beyond the window that is imported, and run it after the window:
+
+    \b
+    standstill import slurm sacct.txt -s lab.store -a agreement.toml \\
+      --timezone UTC --nodes nodes.csv --jobs jobs.csv --dry-run \\
+      --from 2026-03-01T00:00:00Z --until 2026-04-01T00:00:00Z
+
+    \b
+    nodes.csv                    jobs.csv
+      node,meter,gpus              job,name,until,checkpoint
+      gpu[001-064],hall-a,8        4711,,,llm/step1000
+      gpu[065-128],hall-b,8        ,eval-*,,unattributed
+    """
+    from claims.imports.slurm import SlurmOptions, import_slurm
+    from claims.imports.tables import Clock, read_jobs, read_nodes
+
+    options = SlurmOptions(
+        Clock.of(timezone), read_nodes(nodes, default_meter), read_jobs(jobs), _moment(as_of, "--as-of", up=True), whole_nodes
+    )
+    terms = _load_agreement(agreement_path)
+    how = {"window": _window(begin, end), "skip_outside": skip_outside}
+    _carry_out(store_path, dry_run, lambda store: import_slurm(store, terms, path, options, **how))  # type: ignore[arg-type]
+
+
+@import_group.command("mllog")
+@click.argument("paths", metavar="FILE...", type=read_path, nargs=-1, required=True)
+@store_option
+@agreement_argument
+@click.option("--system", type=read_path, help="MLPerf system description: accelerators_per_node x number_of_nodes chips.")
+@click.option("--chips", type=click.IntRange(1), help="Chips that each run held, instead of --system.")
+@click.option("--meter", required=True, help="Meter that counts them.")
+@click.option("--checkpoint", help="Checkpoint of runs that --jobs does not map. [default: unattributed]")
+@_jobs
+@_as_of
+@click.option("--whole-log", is_flag=True, help="Charge what is logged outside runs (initialisation) as unattributed.")
+@_window_options
+def import_mllog_files(
+    paths: tuple[Path, ...], store_path: Path, agreement_path: Path, system: Path | None, chips: int | None, meter: str,
+    checkpoint: str | None, jobs: Path | None, as_of: str | None, whole_log: bool, begin: str | None, end: str | None,
+    skip_outside: bool,
+    dry_run: bool,
+) -> None:  # fmt: skip
+    """Import runs from MLPerf training logs: run_start to run_stop.
+
+    \b
+    :::MLLOG {"time_ms": 1772445600000, "key": "run_start", ...}
+    :::MLLOG {"time_ms": 1772449200000, "key": "run_stop", ...}
+    """
+    from claims.imports.mllog import MllogOptions, chips_of_system, import_mllog
+    from claims.imports.tables import read_jobs
+
+    if (system is None) == (chips is None):
+        raise click.UsageError("give either --system or --chips")
+    held = chips if chips is not None else chips_of_system(system)  # type: ignore[arg-type]
+    options = MllogOptions(meter, held, read_jobs(jobs), checkpoint, _moment(as_of, "--as-of", up=True), whole_log)
+    terms = _load_agreement(agreement_path)
+    how = {"window": _window(begin, end), "skip_outside": skip_outside}
+    _carry_out(store_path, dry_run, lambda store: import_mllog(store, terms, paths, options, **how))  # type: ignore[arg-type]
+
+
+@import_group.command("alibaba")
+@click.argument("nodes", metavar="NODES", type=read_path)
+@click.argument("pods", metavar="PODS", type=read_path)
+@store_option
+@agreement_argument
+@click.option("--origin", required=True, metavar="TIME", help="When the trace's second 0 was.")
+@click.option("--models", type=read_path, help="CSV: model, meter.")
+@_jobs
+@_default_meter
+@click.option("--exact-shares", is_flag=True, help="Charge shares of a GPU exactly instead of as whole GPUs.")
+@_as_of
+@_window_options
+def import_alibaba_files(
+    nodes: Path, pods: Path, store_path: Path, agreement_path: Path, origin: str, models: Path | None, jobs: Path | None,
+    default_meter: str | None, exact_shares: bool, as_of: str | None, begin: str | None, end: str | None, skip_outside: bool,
+    dry_run: bool,
+) -> None:  # fmt: skip
+    """Import GPU time from a node list and a pod list in the shape of Alibaba's GPU cluster trace.
+
+    \b
+    NODES  sn,gpu,model
+           n1,8,G3
+    PODS   name,num_gpu,gpu_milli,gpu_spec,pod_phase,creation_time,
+           deletion_time,scheduled_time            (one line)
+           p1,2,1000,G3,Succeeded,0,3600,60        (seconds since --origin)
+    """
+    from claims.imports.alibaba import TraceOptions, import_trace, read_models
+    from claims.imports.tables import read_jobs
+
+    options = TraceOptions(
+        _need(origin, "--origin"), read_models(models), read_jobs(jobs), default_meter, exact_shares,
+        _moment(as_of, "--as-of", up=True),
+    )  # fmt: skip
+    terms = _load_agreement(agreement_path)
+    how = {"window": _window(begin, end), "skip_outside": skip_outside}
+    _carry_out(store_path, dry_run, lambda store: import_trace(store, terms, nodes, pods, options, **how))  # type: ignore[arg-type]
+
+
+@import_group.command("trainer-state")
+@click.argument("paths", metavar="FILE...", type=read_path, nargs=-1, required=True)
+@store_option
+@agreement_argument
+@click.option("--name", "prefix", required=True, help="Begins the checkpoints' names: NAME/checkpoint-STEP.")
+@click.option("--meter", required=True, help="Meter that counted the run.")
+@click.option("--chips", type=click.IntRange(1), required=True, help="Chips that the run held.")
+@click.option("--start", required=True, metavar="TIME", help="When it got them.")
+@click.option("--stop", required=True, metavar="TIME", help="When it gave them back.")
+@click.option("--parent", help="Checkpoint that training started from.")
+@click.option("--work-flop", help='FLOP as metered, under charge = "metered". [default: at peak]')
+@_dry
+def import_trainer_state_files(
+    paths: tuple[Path, ...], store_path: Path, agreement_path: Path, prefix: str, meter: str, chips: int, start: str,
+    stop: str, parent: str | None, work_flop: str | None, dry_run: bool,
+) -> None:  # fmt: skip
+    """Import checkpoints and time of one run from Hugging Face trainer_state.json files.
+
+    Read are global_step, total_flos and log_history. Each file is one checkpoint.
+    """
+    from claims.imports.trainer import TrainerOptions, import_trainer_states
+
+    span = _need(start, "--start"), _need(stop, "--stop", up=True)
+    options = TrainerOptions(prefix, meter, chips, *span, parent, _amount(work_flop, "--work-flop"))
+    terms = _load_agreement(agreement_path)
+    _carry_out(store_path, dry_run, lambda store: import_trainer_states(store, terms, paths, options))
+
+
+@import_group.command("checkpoint-list")
+@click.argument("path", metavar="FILE", type=read_path)
+@store_option
+@agreement_argument
+@click.option("--name", "prefix", required=True, help="Begins the checkpoints' names: NAME/stepN.")
+@click.option("--start", required=True, metavar="TIME", help="When training began.")
+@click.option("--step-seconds", help="Seconds of every step, where the list has no column time.")
+@click.option("--parent", help="Checkpoint that every branch started from.")
+@click.option("--meter", help="Meter that counted the training; without it only checkpoints are noted.")
+@click.option("--chips", type=click.IntRange(1), help="Chips that training held.")
+@click.option("--restart-seconds", default="0", help="Charged as unattributed before each new segment.")
+@click.option("--merge", help="Note the average of all branches' last checkpoints under this name.")
+@_dry
+def import_checkpoint_list_file(
+    path: Path, store_path: Path, agreement_path: Path, prefix: str, start: str, step_seconds: str | None,
+    parent: str | None, meter: str | None, chips: int | None, restart_seconds: str, merge: str | None,
+    dry_run: bool,
+) -> None:  # fmt: skip
+    """Import a published list of checkpoints (CSV).
+
+    \b
+    step              or global_step, or iteration: since training began
+    run_id, segment   a new one is a restart                   (where given)
+    ingredient        or branch, or lineage: lineages apart    (where given)
+    name, time        its name, when it was saved              (where given)
+
+    \b
+    step,run_id,time
+    1000,a1,2026-03-01T08:00:00Z
+    2000,b2,2026-03-01T16:30:00Z
+    """
+    from claims.imports.checkpoint_list import ListOptions, import_checkpoint_list
+
+    if (meter is None) != (chips is None):
+        raise click.UsageError("--meter and --chips go together")
+    options = ListOptions(
+        prefix, _need(start, "--start"), _amount(step_seconds, "--step-seconds"), parent, meter, chips or 0,
+        _amount(restart_seconds, "--restart-seconds") or Fraction(), merge,
+    )  # fmt: skip
+    terms = _load_agreement(agreement_path)
+    _carry_out(store_path, dry_run, lambda store: import_checkpoint_list(store, terms, path, options))
+
+
+# ---- weights ---------------------------------------------------------------------------------------------
+
+
+@cli.group()
+def weights() -> None:
+    """Digests of checkpoint folders, for the weights column of checkpoint files."""
+
+
+_folder = click.argument("folder", metavar="DIR", type=read_path)
+_threads = click.option("--threads", type=click.IntRange(1, 64), default=4, show_default=True, help="Files read at a time.")
+_follow = click.option("--follow-links", is_flag=True, help="Read links to files as the files (a hub's cache has such).")
+
+
+@weights.command("digest")
+@_folder
+@click.option("--tensors", is_flag=True, help="Also the digest over tensors, which does not depend on sharding.")
+@_threads
+@_follow
+@click.option("--progress", type=read_path, help="File outside DIR: unchanged files that it knows are not read again.")
+@click.option("--manifest", "target", type=read_path, help="Write a new file that lists every file's SHA-256.")
+def weights_digest(
+    folder: Path, tensors: bool, threads: int, follow_links: bool, progress: Path | None, target: Path | None
+) -> None:
+    """Print the digest of the checkpoint in DIR. Every file counts; nothing is unpickled."""
+    from claims.base.files import write_new
+    from claims.imports.weights import digest_folder
+    from claims.imports.weights_progress import manifest_bytes
+
+    if target is not None and target.resolve().is_relative_to(folder.resolve()):
+        raise click.UsageError("--manifest lies in DIR itself: it would change the digest")
+    with _bar() as report:
+        manifest = digest_folder(
+            folder, tensors=tensors, threads=threads, follow_links=follow_links, progress=progress, report=report
+        )
+    if target is not None:
+        write_new(target, manifest_bytes(manifest))
+    out(f"files   {manifest.digest.hex()}")
+    if tensors:
+        found = manifest.tensor_digest
+        out(f"tensors {found.hex() if found is not None else '- (no safetensors)'}")
+
+
+@weights.command("check")
+@_folder
+@click.argument("digest", required=False)
+@click.option("--manifest", "source", type=read_path, help="A manifest, instead of DIGEST: says which files differ.")
+@_threads
+@_follow
+def weights_check(folder: Path, digest: str | None, source: Path | None, threads: int, follow_links: bool) -> None:
+    """Read DIR and check that its digest, over files or over tensors, is DIGEST. Exit 1 when it is not."""
+    from claims.imports.weights import digest_folder
+    from claims.imports.weights_progress import read_manifest
+
+    if (digest is None) == (source is None):
+        raise click.UsageError("give either DIGEST or --manifest")
+    if digest is not None and re.fullmatch(r"[0-9a-f]{64}", digest) is None:
+        raise click.UsageError("DIGEST is 64 lower-case hex digits")
+    wanted = None if source is None else read_manifest(source)
+    with _bar() as report:
+        found = digest_folder(folder, tensors=digest is not None, threads=threads, follow_links=follow_links, report=report)
+    if wanted is not None:
+        before, now = ({file.path: (file.size, file.digest) for file in m.files} for m in (wanted, found))
+        odd = sorted(path for path in before.keys() | now.keys() if before.get(path) != now.get(path))
+        for path in odd[:20]:
+            shown = path if path.isprintable() else ascii(path)
+            out(f"{'missing' if path not in now else 'new' if path not in before else 'changed'}  {shown}")
+        if odd:
+            raise ClaimRejected("weights", f"{len(odd)} files differ")
+        out("the files are those of the manifest")
+        return
+    if digest == found.digest.hex():
+        out("the digest over files matches")
+    elif (inner := found.tensor_digest) is not None and inner.hex() == digest:
+        out("the digest over tensors matches")
+    else:
+        raise ClaimRejected("weights", "neither the digest over files nor that over tensors matches")
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Callable[[int, int], None]]:
+    """A progress bar of bytes on a terminal, nothing elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    with Progress(
+        BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=console, transient=True,
+        disable=not console.is_terminal,
+    ) as bar:  # fmt: skip
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

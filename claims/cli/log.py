@@ -1,0 +1,381 @@
+"""Commands of the transparency log. Registered on ``claims.cli.main.cli``. Exit 1: the log, proof or evidence does not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from claims.base.errors import BadSignature, ClaimRejected
+from claims.cli.lab import clock_option
+from claims.cli.main import _load_agreement, cli, json_option, key_options, load_key, out, read_path, report
+
+if TYPE_CHECKING:
+    from claims.agreement.model import Agreement
+    from claims.tlog.checkpoint import LogTrust
+    from claims.tlog.memory import LogMemory
+    from claims.tlog.reader import LogView
+
+__all__ = ["log"]
+
+
+@cli.group("log")
+def log() -> None:
+    """The public append-only log: publish entries, cosign heads, verify, prove (C2SP formats)."""
+
+
+def trust_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that say which log, and whose cosignatures count: an agreement, or each by hand."""
+    for option in (
+        click.option("--exclude", multiple=True, help="Cosigner that does not count; repeat."),
+        click.option("--quorum", type=click.IntRange(0), help="Cosignatures needed. [default: the agreement's, else all given]"),
+        click.option("--cosigner", multiple=True, help="Further cosigner: its verifier key, name+id+base64; repeat."),
+        click.option("--log-key", help="The log's verifier key, name+id+base64, instead of an agreement."),
+        click.option("--agreement", "-a", "agreement_path", type=read_path, help="Agreement whose [log] this is."),
+    ):
+        command = option(command)
+    return command
+
+
+def _terms(path: Path | None) -> Agreement | None:
+    return None if path is None else _load_agreement(path)
+
+
+def _trust(terms: Agreement | None, log_key: str | None, cosigner: tuple[str, ...], quorum: int | None) -> LogTrust:
+    from claims.tlog.checkpoint import LogTrust
+    from claims.tlog.note import COSIGNATURE, ED25519, VerifierKey
+
+    keys = [VerifierKey.decode(text) for text in cosigner]
+    if any(key.kind != COSIGNATURE for key in keys):
+        raise click.UsageError("a --cosigner key is not of the cosignature type")
+    cosigners = {key.name: key.key for key in keys}
+    if log_key is not None:
+        if terms is not None:
+            raise click.UsageError("--agreement and --log-key exclude each other")
+        own = VerifierKey.decode(log_key)
+        if own.kind != ED25519:
+            raise click.UsageError("--log-key is not a key of the log type")
+        return LogTrust(own.name, own.key, cosigners, len(cosigners) if quorum is None else quorum)
+    if terms is None:
+        raise click.UsageError("say which log: --agreement, or --log-key")
+    if terms.log is None:
+        raise click.UsageError("the agreement has no [log]")
+    for party in terms.parties:
+        if party.cosign_key is not None and party.name != terms.log.operator:
+            cosigners[party.name] = party.cosign_key
+    return LogTrust(terms.log.origin, terms.log.key, cosigners, terms.log.cosignatures if quorum is None else quorum)
+
+
+@contextmanager
+def rejecting(evidence: Path | None = None, memory: Path | None = None) -> Iterator[None]:
+    """Turn what a log does not hold into exit code 1, after saving the evidence of a fork: there, or else beside the memory."""
+    from claims.base.files import write_new
+    from claims.tlog.errors import LogFork, LogRejected
+
+    try:
+        yield
+    except LogFork as error:
+        if evidence is None:
+            evidence = error.evidence.keep(memory)
+        else:
+            write_new(evidence, error.evidence.encode())
+        out(f"evidence written to {evidence}: standstill log check-evidence", err=True)
+        raise ClaimRejected("log", str(error)) from None
+    except LogRejected as error:
+        raise ClaimRejected("log", str(error)) from None
+
+
+def _open(source: str, trust: LogTrust, exclude: tuple[str, ...], memory_path: Path | None) -> LogView:
+    """A verified view, compared with the memory file and remembered there.
+
+    What is compared and remembered is the log as all cosigners vouch for it: without some of them it may be shorter than it was.
+    """
+    from claims.tlog.reader import open_log
+
+    view = open_log(source, trust, exclude=exclude)
+    if memory_path is not None:
+        whole = open_log(source, trust) if view.size < view.newest.head.size else view
+        memory = _memory(memory_path, trust)
+        memory.check(whole)
+        whole.check_tiles()
+        whole.history()
+        whole.check_prefix(view)
+        memory.update(whole)
+    return view
+
+
+def _memory(path: Path, trust: LogTrust) -> LogMemory:
+    from claims.tlog.memory import LogMemory
+
+    return LogMemory.load(path, trust)
+
+
+@log.command("init")
+@click.argument("folder", type=read_path)
+@click.option("--origin", required=True, help="The log's name: printable ASCII without spaces and plus, as example.com/log.")
+@key_options
+def log_init(folder: Path, origin: str, key_path: Path, passphrase_file: Path | None) -> None:
+    """Make an empty log in FOLDER and print its verifier key."""
+    from claims.base.keys import public_bytes
+    from claims.tlog.note import ED25519, VerifierKey
+    from claims.tlog.writer import LogWriter
+
+    key = load_key(key_path, passphrase_file)
+    with rejecting(), LogWriter.create(folder, origin, key):
+        out(VerifierKey(origin, ED25519, public_bytes(key)).encode())
+
+
+@log.command("append")
+@click.argument("folder", type=read_path)
+@click.argument("files", metavar="ENTRY...", nargs=-1, required=True, type=read_path)
+@key_options
+@click.option("--agreement", "-a", "agreement_path", type=read_path, help="Check the entries against it first.")
+def log_append(
+    folder: Path, files: tuple[Path, ...], key_path: Path, passphrase_file: Path | None, agreement_path: Path | None
+) -> None:
+    """Publish entry files, in order, under one new head. What the log holds already is left out."""
+    from claims.base.files import read_bounded
+    from claims.tlog.tiles import ENTRY_LIMIT
+    from claims.tlog.writer import LogWriter
+
+    terms = _terms(agreement_path)
+    given = list(dict.fromkeys(read_bounded(path, ENTRY_LIMIT) for path in files))
+    with rejecting(), LogWriter.open(folder, load_key(key_path, passphrase_file)) as writer:
+        if terms is not None and (terms.log is None or terms.log.origin != writer.origin):
+            raise ClaimRejected("log", f"the agreement's log is not {writer.origin}")
+        held = set(writer.entries)
+        fresh = [entry for entry in given if entry not in held]
+        if terms is not None:
+            _check_entries(terms, writer.entries, fresh)
+        first = writer.append(fresh) if fresh else writer.size
+        skipped = f", {len(given) - len(fresh)} were there already" if len(fresh) < len(given) else ""
+        out(f"entries {first} to {writer.size - 1}: {len(fresh)} published{skipped}" if fresh else "nothing new")
+
+
+def _check_entries(terms: Agreement, held: list[bytes], fresh: list[bytes]) -> None:
+    """Refuse entries that are malformed, of unknown authors, badly signed, or second ones of an identity."""
+    from claims.claim.entries import PublishedEntries, check_entry, decode_entry
+
+    try:
+        for entry in fresh:
+            check_entry(decode_entry(entry), terms)
+    except BadSignature as error:
+        raise ClaimRejected("log", error.what) from None
+    both = PublishedEntries(terms, enumerate([*held, *fresh]))
+    new = [item for item in both.conflicts if item.second_index >= len(held)]
+    if new:
+        raise ClaimRejected("log", f"{new[0].first.title}: the log has, or would get, two different entries")
+
+
+@log.command("cosign")
+@click.argument("source")
+@key_options
+@click.option("--name", required=True, help="This cosigner's name: its party in the agreement.")
+@click.option("--memory", "memory_path", type=read_path, required=True, help="What this cosigner saw before; keep it safe.")
+@click.option("--out", "-o", "target", type=read_path, help="Also write the cosigned head here, for the log's operator.")
+@click.option("--save-evidence", type=read_path, help="Where to write the evidence if the log forked. [default: beside the memory]")
+@click.option("--again", is_flag=True, help="Say anew that this is the whole log, although you cosigned this head before.")
+@clock_option
+@trust_options
+def log_cosign(
+    source: str, key_path: Path, passphrase_file: Path | None, name: str, memory_path: Path, target: Path | None,
+    save_evidence: Path | None, again: bool, clock_is_right: bool, agreement_path: Path | None, log_key: str | None,
+    cosigner: tuple[str, ...], quorum: int | None, exclude: tuple[str, ...],
+) -> None:  # fmt: skip
+    """Cosign the newest head, if it extends what this cosigner saw before. SOURCE: a folder or a web address.
+
+    Refuses a clock that is more than 7 days ahead of this cosigner's last cosignature and the newest dates of the others.
+    """
+    from claims.base.files import write_atomic
+    from claims.base.keys import public_bytes
+    from claims.base.units import format_time
+    from claims.tlog.cosign import cosign
+
+    terms = _terms(agreement_path)
+    trust = _trust(terms, log_key, cosigner, quorum)
+    key = load_key(key_path, passphrase_file)
+    if terms is not None and trust.cosigners.get(name) != public_bytes(key):
+        raise ClaimRejected("log", f"the agreement does not name this key as cosign_key of {name}, a party that is not the operator")
+    with rejecting(save_evidence, memory_path):
+        memory = _memory(memory_path, trust)
+        note = cosign(source, key, name, memory, others=trust.cosigners, clock_is_right=clock_is_right, again=again)
+    if target is not None:
+        write_atomic(target, note.encode())
+    out(f"cosigned size {note.text.splitlines()[1]}; this machine's clock shows {format_time(memory.cosigned or 0)}")
+
+
+@log.command("mend-memory")
+@click.argument("path", metavar="MEMORY", type=read_path)
+@trust_options
+def log_mend_memory(
+    path: Path, agreement_path: Path | None, log_key: str | None, cosigner: tuple[str, ...], quorum: int | None, exclude: tuple[str, ...]
+) -> None:
+    """Take a last cosignature's date, which a wrong clock put into the future, back to this machine's clock. What was seen is kept."""
+    from claims.agreement import clock
+    from claims.base.units import format_time
+
+    now = clock.now()
+    with rejecting():
+        wrong = _memory(path, _trust(_terms(agreement_path), log_key, cosigner, quorum)).mend(now)
+    out(f"{path}: the last cosignature counts as of {format_time(now)}, not {format_time(wrong)}; cosign again: the earliest date counts")
+
+
+@log.command("add-cosignatures")
+@click.argument("folder", type=read_path)
+@click.argument("files", metavar="HEAD...", nargs=-1, required=True, type=read_path)
+@trust_options
+def log_add_cosignatures(
+    folder: Path, files: tuple[Path, ...], agreement_path: Path | None, log_key: str | None, cosigner: tuple[str, ...],
+    quorum: int | None, exclude: tuple[str, ...],
+) -> None:
+    """Add to the log in FOLDER what cosigners sent: heads with their cosignatures, or signature lines alone."""
+    from claims.base.files import read_bounded
+    from claims.tlog.cosign import add_cosignatures
+    from claims.tlog.note import NOTE_LIMIT
+
+    trust = _trust(_terms(agreement_path), log_key, cosigner, quorum)
+    with rejecting():
+        for path in files:
+            names = add_cosignatures(folder, trust, read_bounded(path, NOTE_LIMIT))
+            out(f"{path}: {', '.join(names) or 'no cosignature that counts'}")
+
+
+@log.command("verify")
+@click.argument("source")
+@click.option("--memory", "memory_path", type=read_path, help="What you saw before: a fork or rewind is found with it.")
+@click.option("--save-evidence", type=read_path, help="Where to write the evidence if the log forked. [default: beside the memory]")
+@trust_options
+@json_option
+def log_verify(
+    source: str, memory_path: Path | None, save_evidence: Path | None, agreement_path: Path | None, log_key: str | None,
+    cosigner: tuple[str, ...], quorum: int | None, exclude: tuple[str, ...],
+) -> None:
+    """Read the whole log, recompute its root, check every tile, stored head and cosignature."""
+    from claims.base.units import format_time
+
+    trust = _trust(_terms(agreement_path), log_key, cosigner, quorum)
+    with rejecting(save_evidence, memory_path):
+        view = _open(source, trust, exclude, memory_path)
+        tiles = view.check_tiles()
+        heads = len(view.history())
+    newest = view.newest.head.size
+    lines = [
+        f"log {trust.origin}: {view.size} entries, root {view.root.hex()}",
+        f"{tiles} tiles and {heads} signed heads agree with them; cosigned by {', '.join(sorted(view.signed.times)) or 'nobody'}",
+    ]
+    if newest > view.size:
+        behind = ", ".join(view.cosigned_last()) or "nobody that is known"
+        lines.append(f"a newer head of size {newest} lacks its {trust.quorum} cosignatures yet; not cosigned by {behind}")
+        if view.tail_problem is not None:
+            lines.append(f"its entries are not here: {view.tail_problem}")
+    date = view.as_of()
+    lines.append("no quorum dates it" if date is None else f"this is the log as it was at {format_time(date)}")
+    if memory_path is None:
+        lines.append("NOT CHECKED: that it extends what you saw before (--memory)")
+    value = _view_value(view) | {"tiles": tiles, "heads": heads, "newest_size": newest, "extends_memory": memory_path is not None or None}
+    report(lines, value)
+
+
+def _view_value(view: LogView) -> dict[str, object]:
+    """A verified log for programs."""
+    return {"origin": view.trust.origin, "size": view.size, "root": view.root.hex(), "cosigners": dict(sorted(view.signed.times.items()))}
+
+
+@log.command("show")
+@click.argument("source")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="Entries to list, from the end.")
+@trust_options
+@json_option
+def log_show(
+    source: str, limit: int, agreement_path: Path | None, log_key: str | None, cosigner: tuple[str, ...], quorum: int | None,
+    exclude: tuple[str, ...],
+) -> None:
+    """List entries and when they were published by the cosigners' clocks."""
+    from claims.base.errors import MalformedFile
+    from claims.base.units import format_time
+    from claims.claim.entries import decode_entry
+    from claims.tlog.errors import LogError
+
+    trust = _trust(_terms(agreement_path), log_key, cosigner, quorum)
+    with rejecting():
+        view = _open(source, trust, exclude, None)
+        rows: list[dict[str, Any]] = []
+        for index in range(max(0, view.size - limit), view.size):
+            try:
+                when = format_time(view.committed_time(index))
+            except LogError:
+                when = None
+            try:
+                entry = decode_entry(view.entries[index])
+                row = {"kind": entry.kind, "agreement": entry.agreement.hex(), "author": entry.author, "title": entry.title}
+            except MalformedFile:
+                title = f"{len(view.entries[index])} bytes that are not an entry of ours"
+                row = {"kind": None, "agreement": None, "author": None, "title": title}
+            rows.append({"index": index, "time": when, **row})
+    lines = [f"{row['index']}  {row['time'] or 'not dated'}  {row['title']}" for row in rows]
+    report(lines, _view_value(view) | {"entries": rows})
+
+
+@log.command("prove")
+@click.argument("source")
+@click.argument("index", type=click.IntRange(0))
+@click.option("--out", "-o", "target", type=read_path, required=True, help="New file for the proof (.tlog-proof).")
+@trust_options
+def log_prove(
+    source: str, index: int, target: Path, agreement_path: Path | None, log_key: str | None, cosigner: tuple[str, ...],
+    quorum: int | None, exclude: tuple[str, ...],
+) -> None:
+    """Write a proof that entry INDEX is in the log, which anyone can check offline."""
+    from claims.base.files import write_new
+
+    with rejecting():
+        view = _open(source, _trust(_terms(agreement_path), log_key, cosigner, quorum), exclude, None)
+        proof = view.prove(index)
+    write_new(target, proof.encode())
+    out(f"{target}: entry {index} of {view.size}")
+
+
+@log.command("check-proof")
+@click.argument("proof_path", metavar="PROOF", type=read_path)
+@click.argument("entry_path", metavar="ENTRY", type=read_path)
+@trust_options
+@json_option
+def log_check_proof(
+    proof_path: Path, entry_path: Path, agreement_path: Path | None, log_key: str | None, cosigner: tuple[str, ...],
+    quorum: int | None, exclude: tuple[str, ...],
+) -> None:
+    """Check a proof offline: the entry file's bytes are in the log whose head the proof carries."""
+    from claims.base.files import read_bounded
+    from claims.tlog.proof import PROOF_LIMIT, TLogProof
+    from claims.tlog.tiles import ENTRY_LIMIT
+
+    trust = _trust(_terms(agreement_path), log_key, cosigner, quorum)
+    proof = TLogProof.decode(read_bounded(proof_path, PROOF_LIMIT))
+    with rejecting():
+        signed = proof.check(read_bounded(entry_path, ENTRY_LIMIT), trust, exclude)
+    report(
+        f"entry {proof.index} of {signed.head.size} in {trust.origin}; cosigned by {', '.join(sorted(signed.times)) or 'nobody'}",
+        {"index": proof.index, "size": signed.head.size, "origin": trust.origin, "cosigners": dict(sorted(signed.times.items()))},
+    )
+
+
+@log.command("check-evidence")
+@click.argument("path", metavar="EVIDENCE", type=read_path)
+@trust_options
+@json_option
+def log_check_evidence(
+    path: Path, agreement_path: Path | None, log_key: str | None, cosigner: tuple[str, ...], quorum: int | None,
+    exclude: tuple[str, ...],
+) -> None:
+    """Check evidence of a fork with the log's key alone; exit 0 when it is evidence."""
+    from claims.base.files import read_bounded
+    from claims.tlog.evidence import EVIDENCE_LIMIT, LogEvidence
+
+    trust = _trust(_terms(agreement_path), log_key, cosigner, 0 if log_key is not None else quorum)
+    with rejecting():
+        smaller, larger = LogEvidence.decode(read_bounded(path, EVIDENCE_LIMIT)).check(trust.origin, trust.key)
+    text = f"the log {trust.origin} forked: its signed heads of sizes {smaller} and {larger} exclude each other"
+    report(text, {"shows": text, "sizes": [smaller, larger]})

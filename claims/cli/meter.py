@@ -1,0 +1,119 @@
+"""``standstill meter run|spool``: the collector. Registered on ``claims.cli.lab.meter``. FORMATS-collector.md."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from threading import Event
+
+import click
+
+from claims.cli.lab import clock_option, load_agreed, meter, store_option
+from claims.cli.main import agreement_argument, key_options, load_key, out, read_path
+from claims.cli.state import signing_store, store_signing_options
+
+__all__ = ["meter_run", "meter_spool"]
+
+_spool = click.option("--spool", "folder", type=read_path, required=True, help="The meter's spool folder; made if it is not there.")
+
+_JOB, _NAME = ("hpc_job",), ("namespace", "pod", "container")
+
+
+@contextlib.contextmanager
+def _stopping() -> Iterator[Event]:
+    """An event that SIGTERM and SIGINT set."""
+    stop = Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@meter.command("run")
+@click.argument("name")
+@store_option
+@agreement_argument
+@key_options
+@store_signing_options
+@click.option("--endpoint", "-e", "addresses", multiple=True, required=True, metavar="URL", help="http://node1:9400/metrics; repeat.")
+@_spool
+@click.option("--jobs", type=read_path, help="CSV: job or name (a pattern), until, checkpoint. Else jobs go by their own names.")
+@click.option("--job-label", "job_labels", multiple=True, default=_JOB, show_default=True, help="Label with a job's id.")
+@click.option("--name-label", "name_labels", multiple=True, default=_NAME, show_default=True, help="Label in a job's name; repeat.")
+@click.option("--interval", type=click.FloatRange(0.05, 3600), default=10, show_default=True, help="Seconds from poll to poll.")
+@click.option("--max-gap", type=click.FloatRange(0.1, 86400), default=60, show_default=True, help="Longest time without a sample, s.")
+@click.option("--timeout", type=click.FloatRange(0.05, 600), default=5, show_default=True, help="Seconds for an endpoint's answer.")
+@click.option("--other-share", default="0", metavar="SHARE", help="Share of the peak added for arithmetic outside the tensor pipes.")
+@click.option("--idle-watts", type=click.IntRange(0, 10**6), help="Mean power above which a chip was not idle between two samples.")
+@click.option("--no-counter", is_flag=True, help="Accept chips without an energy counter: an exporter that repeats itself goes unnoticed.")
+@click.option("--from-epoch", type=click.IntRange(0, 2**24 - 1), help="First epoch of a new spool. [default: the first not sealed]")
+@clock_option
+@click.option("--once", is_flag=True, help="Poll once, seal what is due, end.")
+@click.option("--until", metavar="TIME", help="End after the first poll at or after this time.")
+def meter_run(
+    name: str, store_path: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None, addresses: tuple[str, ...],
+    folder: Path, jobs: Path | None, job_labels: tuple[str, ...], name_labels: tuple[str, ...], interval: float, max_gap: float,
+    timeout: float, other_share: str, idle_watts: int | None, no_counter: bool, from_epoch: int | None, clock_is_right: bool,
+    once: bool, until: str | None,
+) -> None:  # fmt: skip
+    """Collect meter NAME's usage from its chips' exporters, and seal every epoch as it ends.
+
+    Time without samples is charged at peak as unattributed: down, hung or lying endpoints, missing chips, a collector that
+    does not run. Ends cleanly on SIGTERM and SIGINT; goes on where it was after any crash. Ends with an error where
+    the clock is more than 3 days after the latest poll: that much is charged only with --clock-is-right.
+    """
+    from claims.collect.errors import CollectError
+    from claims.collect.fetch import MAX_ENDPOINTS, Endpoint, Exporters
+    from claims.collect.run import Collector
+    from claims.collect.samples import FULL, Labels
+    from claims.collect.seal import Sealing
+    from claims.collect.timeline import Policy
+    from claims.imports.tables import read_jobs
+    from claims.imports.usage import Row, ceil_of
+    from claims.lab.meter import SoftwareMeter
+    from claims.lab.store import Store
+
+    if max_gap <= interval:
+        raise click.UsageError("--max-gap is more than --interval")
+    if len(addresses) > MAX_ENDPOINTS or len(set(addresses)) != len(addresses):
+        raise click.UsageError(f"--endpoint: each once, and at most {MAX_ENDPOINTS}")
+    share = ceil_of(Row("--other-share", 0, {"share": other_share}).decimal("share", "as in 0.034") * FULL)
+    if share > FULL:
+        raise click.UsageError("--other-share is at most 1")
+    end = None if until is None else Row("--until", 0, {"until": until}).moment_ms("until", up=True)
+    read_jobs(jobs)  # refused now rather than when an epoch ends
+    age = int(max_gap * 1000)
+    source = Exporters(
+        [Endpoint.of(text) for text in addresses], Labels(job_labels, name_labels), timeout, age, not no_counter
+    )
+    terms, key = load_agreed(agreement_path)[0], load_key(key_path, passphrase_file)
+    with Store.open(store_path) as store, _stopping() as stop:
+        signing = partial(signing_store, store, terms, name)
+        sealing = Sealing(store, terms, SoftwareMeter(name, key), Policy(age, share, idle_watts), jobs, signing)
+        if key.public_key().public_bytes_raw() != sealing.terms.key:
+            raise CollectError(f"meter {name}: its key is not the one in the agreement", "use the key that was enrolled")
+        collector = Collector(source, sealing, folder, interval, out, stop, clock_is_right=clock_is_right)
+        collector.run(once=once, until=end, from_epoch=from_epoch)
+
+
+@meter.command("spool")
+@click.argument("name")
+@store_option
+@_spool
+def meter_spool(name: str, store_path: Path, folder: Path) -> None:
+    """PRIVATE: say what meter NAME's spool holds. No collector may be running."""
+    from claims.collect.run import spool_lines
+    from claims.collect.spool import Spool, locked
+    from claims.lab.store import Store
+
+    with Store.open(store_path) as store, locked(folder):
+        spool = Spool.open(folder, store.lab, name)
+        try:
+            out("\n".join(spool_lines(spool)))
+        finally:
+            spool.close()

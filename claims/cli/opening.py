@@ -1,0 +1,284 @@
+"""Commands that open what was drawn, check it and record the outcome; ``claims.cli.inspect`` puts them into its group."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
+from claims.cli.genesis import load_genesis, load_verified, round_option
+from claims.cli.lab import _store, period_option, store_option
+from claims.cli.main import (
+    _load_agreement,
+    agreement_argument,
+    json_option,
+    key_options,
+    load_key,
+    out,
+    read_path,
+    report,
+)
+from claims.cli.state import signing_store, state_folder, state_option
+
+if TYPE_CHECKING:
+    from claims.agreement.model import Agreement
+    from claims.inspection.draw import Drawn
+    from claims.inspection.file import Opening
+    from claims.inspection.open import CheckedOpening
+    from claims.tlog.reader import LogView
+
+__all__ = ["COMMANDS", "Inspection", "dated", "drawn_by_log", "lab_option", "memory_option", "open_view"]
+
+lab_option = click.option("--lab", "lab_name", required=True, help="Lab of the agreement.")
+log_option = click.option("--log", "log_source", required=True, help="The agreement's public log: a folder or an https URL.")
+memory_option = click.option("--log-memory", type=read_path, help="What you saw of the log before: a fork or rewind is rejected.")
+inspector_option = click.option("--inspector", required=True, help="The party that inspects.")
+folder_option = click.option("--out", "-o", "folder", type=read_path, default=Path(), help="Folder for the record. [default: this one]")
+
+
+def _options(*options: Callable[..., Any]) -> Callable[..., Any]:
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+DRAW_OPTIONS = (agreement_argument, period_option, round_option, log_option, memory_option)
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A draw, recomputed from agreement, log and round; and the log it came from."""
+
+    terms: Agreement
+    drawn: Drawn
+    view: LogView
+
+
+def open_view(terms: Agreement, lab: str, log_source: str, log_memory: Path | None) -> LogView:
+    """The agreement's log, verified, without the lab's own cosignatures; compared with what was seen before."""
+    from claims.cli.log import _open, rejecting
+    from claims.verify.log import log_trust
+
+    with rejecting(None, log_memory):
+        return _open(log_source, log_trust(terms), (lab,), log_memory)
+
+
+@contextmanager
+def dated() -> Iterator[None]:
+    """Turn a log that dates no commitment into exit code 1."""
+    from claims.tlog.errors import LogError
+
+    try:
+        yield
+    except LogError as error:
+        raise ClaimRejected("log", str(error)) from None
+
+
+def drawn_by_log(
+    terms: Agreement, lab: str, period: int, round_source: str, log_source: str, log_memory: Path | None
+) -> Inspection:
+    """Recompute a draw. Raises ClaimRejected when the log does not show the commitments, or the round is not the eligible one."""
+    from claims.inspection.draw import draw_committed, load_round, terms_of
+
+    terms_of(terms)
+    given = load_round(round_source)
+    view = open_view(terms, lab, log_source, log_memory)
+    with dated():
+        return Inspection(terms, draw_committed(terms, lab, period, given, view), view)
+
+
+# ---- lab -------------------------------------------------------------------------------------------------
+
+
+@click.command("open")
+@store_option
+@_options(*DRAW_OPTIONS)
+@click.option("--to", required=True, help="The inspector: a party that is not this lab.")
+@key_options
+@state_option
+@click.option("--out", "-o", "target", type=read_path, help="New file, mode 0600. [default: LAB-PERIOD-INSPECTOR.opening]")
+def inspect_open(
+    store_path: Path, agreement_path: Path, period: int, round_source: str, log_source: str, log_memory: Path | None, to: str,
+    key_path: Path, passphrase_file: Path | None, target: Path | None,
+) -> None:  # fmt: skip
+    """For the lab: open exactly what the round drew, to one inspector. The file is private and never published."""
+    from claims.base.files import write_new
+    from claims.inspection.open import make_opening
+    from claims.lab.journal import of_registry_head
+    from claims.lab.opening import StoreMaterial
+    from claims.lab.signing import releasing
+
+    terms = _load_agreement(agreement_path)
+    key = load_key(key_path, passphrase_file)
+    with _store(store_path) as store:
+        lab = store.lab
+        drawn = drawn_by_log(terms, lab, period, round_source, log_source, log_memory).drawn
+        opening = make_opening(terms, drawn, StoreMaterial(store, terms), to, key)
+        with signing_store(store, terms) as journal:
+            journal.add(of_registry_head(terms.digest, lab, period, opening.binding.head))
+        releasing(store, terms, state_folder())
+    target, data = target or Path(f"{lab}-{period}-{to}.opening"), opening.encode()
+    write_new(target, data, 0o600)
+    out(f"{target}: {len(opening.readings)} readings and {len(opening.slots)} slots, {len(data)} bytes")
+    out(f"Only for {to}: send it so that nobody else can read it, and never publish it.{_by(terms, drawn)}")
+
+
+def _by(terms: Agreement, drawn: Drawn) -> str:
+    from claims.base.units import format_time
+    from claims.inspection.record import opening_deadline
+
+    return "" if terms.deadlines is None else f" It is due by {format_time(opening_deadline(terms, drawn.round.number))}."
+
+
+# ---- inspector -------------------------------------------------------------------------------------------
+
+
+@click.command("check")
+@click.argument("opening_path", metavar="OPENING", type=read_path)
+@_options(lab_option, *DRAW_OPTIONS, inspector_option)
+@click.option("--genesis", "shown", type=(read_path, str), multiple=True, metavar="FILE ROUND", help="A genesis the lab shows; repeat.")
+@click.option("--claim", "claim_path", type=read_path, help="The lab's claim of the period, the file that the log names.")
+@click.option("--finding", type=click.Choice(["agrees", "differs", "genesis"]), help="What the site showed: it is recorded.")
+@click.option("--key", "-k", "key_path", type=read_path, help="The inspector's private key file: write the record.")
+@click.option("--passphrase-file", type=read_path, help="First line: the key's passphrase.")
+@state_option
+@folder_option
+@json_option
+def inspect_check(
+    opening_path: Path, lab_name: str, agreement_path: Path, period: int, round_source: str, log_source: str,
+    log_memory: Path | None, inspector: str, shown: tuple[tuple[Path, str], ...], claim_path: Path | None, finding: str | None,
+    key_path: Path | None, passphrase_file: Path | None, folder: Path,
+) -> None:  # fmt: skip
+    """For the inspector: check an opening against log and agreement, print what to compare on site, record the outcome.
+
+    Without --finding nothing is recorded yet. An opening that the lab signed and that does not show what was drawn is recorded
+    as failed at once, where --key is given. A file that the lab did not sign for this inspection counts for nothing.
+    """
+    from claims.base.files import read_bounded
+    from claims.inspection.file import Opening, opening_limit
+    from claims.inspection.open import OpeningRejected, check_opening
+    from claims.inspection.record import FAILURES
+    from claims.inspection.report import site_lines
+
+    if finding is not None and key_path is None:
+        raise click.UsageError("--finding is recorded: it needs --key")
+    terms = _load_agreement(agreement_path)
+    key = None if key_path is None else load_key(key_path, passphrase_file)
+    inspection = drawn_by_log(terms, lab_name, period, round_source, log_source, log_memory)
+    data = read_bounded(opening_path, opening_limit(inspection.drawn, len(terms.lab(lab_name).meters)))
+    try:
+        checked = check_opening(terms, inspection.drawn, Opening.decode(data), inspector)
+        _check_claim(inspection, checked.opening, claim_path, folder)
+    except OpeningRejected as error:
+        if error.code not in FAILURES:
+            out("Nothing shows that the lab made this file for this inspection: nothing is recorded. Ask for another.", err=True)
+        elif key is not None:
+            out(_record(inspection, inspector, key, data, (error.code,), None, folder), err=True)
+        raise
+    lines = site_lines(terms, checked, _seeds(terms, checked, shown))
+    said = "Nothing is recorded yet: compare, then run this again with --key and --finding."
+    if finding is not None:
+        failures = {"agrees": (), "differs": ("site",), "genesis": ("genesis",)}[finding]
+        said = _record(inspection, inspector, key, data, failures, checked.opening.binding.digest, folder)
+    value = {"lab": lab_name, "period": period, "round": inspection.drawn.round.number, "inspector": inspector, "finding": finding}
+    report([*lines, "", said], value | {"compare": lines})
+
+
+def _check_claim(inspection: Inspection, opening: Opening, path: Path | None, folder: Path) -> None:
+    """Compare the opening with the claim that the log names; two heads under one key become evidence files."""
+    from claims.base.files import CLAIM_LIMIT, read_bounded, write_once
+    from claims.claim.entries import PublishedEntries
+    from claims.claim.file import decode_claim
+    from claims.inspection.open import OpeningRejected, check_claim_heads, equivocations
+
+    terms = inspection.terms
+    logged = PublishedEntries(terms, enumerate(inspection.view.entries)).claim(opening.lab, opening.period)
+    if path is None:
+        raise ClaimsError("the log has the lab's claim of this period", "give its file with --claim: it must have the same heads")
+    data = read_bounded(path, CLAIM_LIMIT)
+    if logged is None or logged[0].claim != hashlib.sha256(data).digest():
+        raise ClaimsError(f"{path} is not the claim that the log names", "get the published file")
+    claim = decode_claim(data)
+    try:
+        check_claim_heads(opening, claim)
+    except OpeningRejected:
+        for item in equivocations(opening, claim):
+            try:
+                item.check(terms)
+            except BadSignature:
+                continue
+            place = folder / f"{opening.lab}-{item.meter or 'registry'}-{opening.period}.evidence"
+            write_once(place, item.encode())
+            out(f"{item.text}: {place} shows it to anyone", err=True)
+        raise
+
+
+def _seeds(terms: Agreement, checked: CheckedOpening, shown: tuple[tuple[Path, str], ...]) -> dict[bytes, bytes]:
+    """Seeds of the geneses that the lab shows, by commitment."""
+    from claims.inspection.genesis import check_genesis
+
+    seeds = {}
+    for path, source in shown:
+        made = load_genesis(path)
+        slot = next((s.opening.slot for s in checked.opening.slots if s.opening.slot.genesis_commitment == made.commitment), None)
+        if slot is None:
+            raise ClaimRejected("genesis", f"{path}: no opened slot has its commitment; if the lab has no other, --finding genesis")
+        seeds[made.commitment] = check_genesis(terms, slot, load_verified(source), made.nonce, made.config)
+    return seeds
+
+
+@click.command("refuse")
+@_options(lab_option, *DRAW_OPTIONS, inspector_option)
+@key_options
+@state_option
+@folder_option
+def inspect_refuse(
+    lab_name: str, agreement_path: Path, period: int, round_source: str, log_source: str, log_memory: Path | None, inspector: str,
+    key_path: Path, passphrase_file: Path | None, folder: Path,
+) -> None:  # fmt: skip
+    """For the inspector: record that no opening came by the deadline."""
+    terms = _load_agreement(agreement_path)
+    key = load_key(key_path, passphrase_file)
+    drawn = drawn_by_log(terms, lab_name, period, round_source, log_source, log_memory)
+    out(_record(drawn, inspector, key, None, (), None, folder))
+
+
+def _record(
+    inspection: Inspection, inspector: str, key: Any, opening: bytes | None, failures: tuple[str, ...], heads: bytes | None,
+    folder: Path,
+) -> str:  # fmt: skip
+    """Write record and log entry; returns what to say. Refuses where the log holds another record of this inspection by this inspector."""
+    from claims.base.files import write_once
+    from claims.claim.entries import InspectionEntry, PublishedEntries, encode_entry
+    from claims.inspection.record import make_record, record_entry
+    from claims.lab.journal import of_entry
+    from claims.lab.signing import signing_alone
+
+    terms, drawn = inspection.terms, inspection.drawn
+    record = make_record(terms, drawn, inspector, key, opening, failures, heads=heads, now=int(time.time()))
+    entry = record_entry(record, key)
+    published = PublishedEntries(terms, enumerate(inspection.view.entries))
+    for other, index in published.inspections(record.lab, record.period):
+        if (other.author, other.round) == (inspector, record.round) and other.record != entry.record:
+            raise ClaimsError(f"log entry {index} is another record of this inspection by {inspector}", "two contradict: keep the first")
+    before = any(isinstance(item, InspectionEntry) for item in published.by(inspector))
+    with signing_alone(terms.party(inspector).key, f"party {inspector}", state_folder(), lambda: before) as journal:
+        journal.add(of_entry(entry))
+    stem = f"{inspector}-{record.lab}-{record.period}"
+    write_once(folder / f"{stem}.record", record.encode())
+    write_once(folder / f"{stem}.entry", encode_entry(entry))
+    return f"{record.outcome}: {folder / stem}.record and .entry written; publish them: standstill log append LOG {folder / stem}.entry"
+
+
+COMMANDS = (inspect_open, inspect_check, inspect_refuse)
+"""The commands of this module, for the group ``standstill inspect``."""

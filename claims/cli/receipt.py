@@ -1,0 +1,42 @@
+"""Receipts of log entries: ``standstill log countersign``. Registered on ``claims.cli.log.log``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from claims.base.errors import BadSignature, ClaimRejected
+from claims.cli.log import log
+from claims.cli.main import _load_agreement, agreement_argument, key_options, load_key, out, read_path
+
+__all__ = ["log_countersign"]
+
+
+@log.command("countersign")
+@click.argument("entry_path", metavar="ENTRY", type=read_path)
+@agreement_argument
+@key_options
+@click.option("--receipt", "target", type=read_path, help="The receipt file; further parties add to it. [default: ENTRY with .receipt]")
+def log_countersign(entry_path: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None, target: Path | None) -> None:
+    """Sign that you were given another party's log entry, today. With a quorum of such signatures it counts as delivered.
+
+    Put the receipt into receipts/ of the publication folder. It helps where the log's operator leaves the entry out: the
+    lab is then not missing, and the operator is named. It makes no claim proven.
+    """
+    from claims.agreement import clock
+    from claims.base.files import read_bounded, write_atomic
+    from claims.claim.receipts import RECEIPT_LIMIT, Receipt, countersign
+    from claims.tlog.tiles import ENTRY_LIMIT
+
+    terms = _load_agreement(agreement_path)
+    place = target or entry_path.with_suffix(".receipt")
+    known = Receipt.decode(read_bounded(place, RECEIPT_LIMIT)) if place.exists() else None
+    entry = read_bounded(entry_path, ENTRY_LIMIT)
+    try:
+        name, made = countersign(load_key(key_path, passphrase_file), entry, terms, clock.now(), known)
+    except BadSignature as error:
+        raise ClaimRejected("log", error.what) from None
+    write_atomic(place, made.encode(), 0o644)
+    needed = 0 if terms.log is None else terms.log.cosignatures
+    out(f"{place}: countersigned by {name}; {len(made.signatures)} of the {needed} signatures that make it delivered")

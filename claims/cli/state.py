@@ -1,0 +1,73 @@
+"""Options of commands that sign: where the keys' journals lie, and the log to compare with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from claims.agreement.model import Agreement
+    from claims.claim.entries import PublishedEntries
+    from claims.lab.journal import Journal
+    from claims.lab.store import Store
+
+__all__ = ["compared_log", "signing_store", "state_folder", "state_option", "store_signing_options"]
+
+_STATE, _LOG = "standstill.state", "standstill.log"
+
+
+def _keep(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def note(context: click.Context, _: click.Parameter, value: Any) -> None:
+        context.meta[name] = value
+
+    return note
+
+
+state_option = click.option(
+    "--state", type=click.Path(path_type=Path), envvar="STANDSTILL_STATE", expose_value=False, callback=_keep(_STATE),
+    help="Folder of the journals of what keys signed; no part of backups. [default: standstill in $XDG_STATE_HOME]",
+)  # fmt: skip
+_log_option = click.option(
+    "--log", metavar="LOG", expose_value=False, callback=_keep(_LOG),
+    help="The agreement's log, a folder or URL: the store is compared with it before anything is signed.",
+)  # fmt: skip
+
+
+def store_signing_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options ``--state`` and ``--log`` of commands that sign out of a store."""
+    return _log_option(state_option(command))
+
+
+def state_folder() -> Path:
+    """The folder that ``--state`` names, or the default."""
+    from claims.lab.journal import default_state
+
+    given = click.get_current_context().meta.get(_STATE)
+    return default_state() if given is None else Path(given)
+
+
+def compared_log(terms: Agreement, source: str) -> PublishedEntries:
+    """Every entry that the log's key has signed, cosigned or not: what counts is what the lab has given out."""
+    from claims.claim.entries import PublishedEntries
+    from claims.tlog.checkpoint import LogTrust
+    from claims.tlog.reader import open_log
+
+    if terms.log is None:
+        raise click.UsageError("--log: the agreement has no log")
+    view = open_log(source, LogTrust(terms.log.origin, terms.log.key))
+    return PublishedEntries(terms, enumerate(view.entries))
+
+
+@contextmanager
+def signing_store(store: Store, terms: Agreement, meter: str | None = None) -> Iterator[Journal]:
+    """What :func:`claims.lab.signing.signing` does, with the options of the running command."""
+    from claims.lab.signing import signing
+
+    source = click.get_current_context().meta.get(_LOG)
+    log = None if source is None else compared_log(terms, source)
+    with signing(store, terms, meter, state_folder(), log) as journal:
+        yield journal

@@ -1,0 +1,117 @@
+"""Commands on decisions and on the state of a standstill. Registered on ``claims.cli.main.cli``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
+from claims.cli.main import (
+    _load_agreement,
+    agreement_argument,
+    cli,
+    json_option,
+    key_options,
+    load_key,
+    out,
+    read_path,
+    report,
+)
+from claims.cli.state import state_folder, state_option
+from claims.cli.verify import digest_of, digest_option, moment, now_option
+
+__all__ = ["decision", "status"]
+
+EXITS = {"yes": 0, "no": 1, "undecided": 3}
+
+
+@cli.command()
+@click.argument("folder", type=read_path)
+@now_option
+@digest_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON (claims/FORMATS-status.md).")
+@click.option("--log-memory", "memory", type=read_path, help="File that remembers the log, to notice forks and withdrawals.")
+def status(folder: Path, now_text: str | None, expect: str | None, as_json: bool, memory: Path | None) -> None:
+    """Say whether the standstill in a publication FOLDER holds. Exit 0: it holds; 1: it does not; 3: undecided; 2: unreadable."""
+    from claims.status.compute import compute
+
+    state = compute(folder, now=moment(now_text), memory=memory, expect=digest_of(expect))
+    out(json.dumps(state.to_json(), indent=2) if as_json else "\n".join(state.lines()))
+    sys.exit(EXITS[state.holds])
+
+
+@cli.group()
+def decision() -> None:
+    """Decisions of those whom an agreement names: that its pause is lifted, or triggered."""
+
+
+@decision.command("make")
+@click.argument("path", metavar="FILE", type=read_path)
+@agreement_argument
+@click.option("--kind", type=click.Choice(["lift", "trigger"]), required=True, help="What is decided.")
+@click.option("--effective", required=True, help="From when on: RFC 3339 time or Unix seconds.")
+@click.option("--reason", required=True, help="Text for people.")
+def decision_make(path: Path, agreement_path: Path, kind: str, effective: str, reason: str) -> None:
+    """Write an unsigned decision to a new FILE."""
+    from claims.base.files import write_new
+    from claims.decisions.file import Decision
+
+    terms = _load_agreement(agreement_path)
+    if terms.pause is None:
+        raise ClaimsError("the agreement names nobody who decides", "it needs [pause] deciders and quorum")
+    write_new(path, Decision(terms.digest, kind, moment(effective), reason).encode())
+    out(f"{path}: {terms.pause.quorum} of {', '.join(terms.pause.deciders)} must sign")
+
+
+@decision.command("sign")
+@click.argument("path", metavar="FILE", type=read_path)
+@agreement_argument
+@key_options
+@state_option
+def decision_sign(path: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None) -> None:
+    """Add a decider's signature to FILE; where the agreement has a log, also write the decider's entry: FILE-DECIDER.entry."""
+    from claims.base.files import read_bounded, write_atomic
+    from claims.base.keys import public_bytes
+    from claims.claim.entries import encode_entry
+    from claims.decisions.file import DECISION_LIMIT, Decision, decision_entry, sign_decision
+    from claims.lab.journal import of_entry
+    from claims.lab.signing import signing_alone
+
+    terms = _load_agreement(agreement_path)
+    item = Decision.decode(read_bounded(path, DECISION_LIMIT))
+    key = load_key(key_path, passphrase_file)
+    signed = sign_decision(key, item, terms)
+    decider = next(party.name for party in terms.parties if party.key == public_bytes(key))
+    entry, word = path.with_name(f"{path.stem}-{decider}.entry"), decision_entry(item, decider, key)
+    with signing_alone(public_bytes(key), f"party {decider}", state_folder()) as journal:
+        journal.add(of_entry(word))
+    if terms.log is not None:
+        write_atomic(entry, encode_entry(word))
+    write_atomic(path, signed.encode())
+    out("\n".join(signed.lines()))
+    if terms.log is not None:
+        out(f"it counts from when the log has the entries of {terms.pause.quorum if terms.pause else 0} deciders; publish yours:")
+        out(f"standstill log append LOG {entry}")
+
+
+@decision.command("check")
+@click.argument("path", metavar="FILE", type=read_path)
+@agreement_argument
+@json_option
+def decision_check(path: Path, agreement_path: Path) -> None:
+    """Check FILE; exit 0 only when enough deciders have signed it. Whether and from when on it counts, ``standstill status`` says."""
+    from claims.base.files import read_bounded
+    from claims.decisions.file import DECISION_LIMIT, Decision
+
+    item = Decision.decode(read_bounded(path, DECISION_LIMIT))
+    terms = _load_agreement(agreement_path)
+    try:
+        item.check(terms)
+    except BadSignature as error:
+        raise ClaimRejected("decision", error.what) from None
+    later = [] if terms.log is None else ["NOT CHECKED: that the log has it, from which date it counts (standstill status)"]
+    value = {"agreement": item.agreement.hex(), "decision": item.decision, "effective": item.effective}
+    report([*item.lines(), *later], value | {"signed_by": sorted(item.signatures)})

@@ -1,0 +1,150 @@
+"""The command that verifies one claim. Registered on ``claims.cli.main.cli``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from claims.base.errors import ClaimRejected, MissingDependency
+from claims.cli.main import _load_agreement, _load_signatures, cli, out, read_path
+
+if TYPE_CHECKING:
+    from claims.agreement.model import Agreement
+    from claims.tlog.reader import LogView
+    from claims.verify.report import Verdict
+
+__all__ = ["digest_of", "digest_option", "moment", "now_option", "verify"]
+
+now_option = click.option("--now", "now_text", help="RFC 3339 time or Unix seconds. [default: this machine's clock]")
+digest_option = click.option("--expect", "expect", metavar="DIGEST", help="The agreement that you expect: refuse another.")
+
+
+def moment(text: str | None) -> int:
+    """A moment in Unix seconds; the present where none is given. Raises QuantityError."""
+    from claims.base.units import time_from_text
+
+    if text is None:
+        return int(time.time())
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 13 else time_from_text(text)
+
+
+def digest_of(text: str | None) -> bytes | None:
+    """A digest of 64 hex digits. Raises UsageError."""
+    try:
+        data = None if text is None else bytes.fromhex(text)
+    except ValueError:
+        data = b""
+    if data is not None and len(data) != 32:
+        raise click.UsageError("--expect takes the 64 hex digits that `standstill agreement digest` prints")
+    return data
+
+
+@cli.command()
+@click.argument("claim_path", metavar="CLAIM", type=read_path)
+@click.option("--agreement", "-a", "agreement_path", type=read_path, help="The agreement file (TOML).")
+@click.option("--folder", type=read_path, help="A publication folder: take everything from there (as `standstill status`).")
+@click.option("--signatures", type=read_path, help="The parties' signatures. [default: the agreement's name with .sigs]")
+@click.option("--previous", "-p", type=read_path, multiple=True, help="Claim for the period before; repeat, oldest first.")
+@click.option("--previous-accepted", is_flag=True, help="You accepted the claims of --previous before: skip their proofs.")
+@click.option("--previous-agreement", type=read_path, multiple=True, help="An amended agreement that held for earlier periods; repeat.")
+@click.option("--log", "log_source", help="The agreement's public log: a folder or an https URL.")
+@click.option("--log-memory", type=read_path, help="File that remembers the log, to notice forks and withdrawals.")
+@click.option("--roots", "roots_path", type=read_path, help="The roots file. [default: the claim's name with .roots]")
+@click.option("--record", type=read_path, multiple=True, help="Record of an inspection that the log names; repeat.")
+@digest_option
+@now_option
+@click.option("--verbose", "-v", is_flag=True, help="Also print the terms of the security argument, sizes and times.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON (claims/FORMATS.md section 8).")
+def verify(
+    claim_path: Path, agreement_path: Path | None, folder: Path | None, expect: str | None, now_text: str | None, verbose: bool,
+    as_json: bool, **given: object,
+) -> None:  # fmt: skip
+    """Verify a CLAIM offline.
+
+    Exit 0: PROVEN. 1: REJECTED, with the reason. 3: INCOMPLETE, with what is missing and how to get it. 2: bad usage or unreadable input.
+    """
+    from claims.base.files import CLAIM_LIMIT, read_bounded
+
+    if given["log_memory"] is not None and given["log_source"] is None and folder is None:
+        raise click.UsageError("--log-memory needs --log or --folder")
+    if folder is None and agreement_path is None:
+        raise click.UsageError("give --agreement, or --folder for a publication folder")
+    data, now = read_bounded(claim_path, CLAIM_LIMIT), moment(now_text)
+    wanted = digest_of(expect)
+    if folder is not None:
+        if any(value for name, value in given.items() if name != "log_memory"):
+            raise click.UsageError("--folder takes everything from the folder: give --agreement, --expect, --log-memory and --now at most")
+        verdict = _in_folder(data, folder, agreement_path, wanted, given["log_memory"], now)
+    else:
+        verdict = _alone(data, claim_path, agreement_path, wanted, now, **given)
+    out(json.dumps(verdict.to_json(), indent=2) if as_json else "\n".join(verdict.lines(verbose=verbose)))
+    sys.exit(verdict.exit_code)
+
+
+def _in_folder(
+    data: bytes, folder: Path, agreement_path: Path | None, expect: bytes | None, memory: Path | None, now: int
+) -> Verdict:
+    from claims.status.verdict import verify_in_folder
+    from claims.verify.claim import check_expected
+
+    if agreement_path is not None:
+        own = _load_agreement(agreement_path)
+        check_expected(own, expect)
+        expect = own.digest
+    return verify_in_folder(data, folder, now=now, memory=memory, expect=expect)
+
+
+def _alone(
+    data: bytes, claim_path: Path, agreement_path: Path, expect: bytes | None, now: int, *, signatures: Path | None,
+    previous: tuple[Path, ...], previous_accepted: bool, previous_agreement: tuple[Path, ...], log_source: str | None,
+    log_memory: Path | None, roots_path: Path | None, record: tuple[Path, ...],
+) -> Verdict:  # fmt: skip
+    from claims.base.files import CLAIM_LIMIT, ROOTS_LIMIT, read_bounded
+    from claims.inspection.record import RECORD_LIMIT
+    from claims.verify.claim import check_expected, parse_claim, verify_claim
+    from claims.verify.report import Verdict
+
+    terms = _load_agreement(agreement_path)
+    check_expected(terms, expect)
+    signed = _load_signatures(agreement_path, signatures)
+    links = [read_bounded(path, CLAIM_LIMIT) for path in previous]
+    amended = [_load_agreement(path) for path in previous_agreement]
+    records = {hashlib.sha256(found).digest(): found for found in (read_bounded(path, RECORD_LIMIT) for path in record)}
+    beside = roots_path or claim_path.with_suffix(".roots")
+    roots = read_bounded(beside, ROOTS_LIMIT) if roots_path or beside.exists() else None
+    lab = period = None
+    try:
+        claim = parse_claim(data)
+        lab, period = claim.lab, claim.period
+        view, problem = (None, "") if log_source is None else _open_log(log_source, terms, claim.lab, log_memory)
+        return verify_claim(
+            data, terms, signatures=signed, previous=links, previous_agreements=amended, previous_accepted=previous_accepted,
+            log=view, log_problem=problem, roots=roots, records=records, now=now,
+        )  # fmt: skip
+    except ClaimRejected as error:
+        return Verdict(terms, lab, period, hashlib.sha256(data).digest(), rejected=error)
+
+
+def _open_log(source: str, terms: Agreement, lab: str, memory: Path | None) -> tuple[LogView | None, str]:
+    """The agreement's log under the cosigners that count for a lab, compared with what was seen before; or why it cannot be used."""
+    from claims.cli.log import _open
+    from claims.tlog.errors import LogError, LogFork
+    from claims.verify.log import log_trust
+
+    if terms.log is None:
+        raise click.UsageError("the agreement names no log: leave --log out")
+    try:
+        return _open(source, log_trust(terms), (lab,), memory), ""
+    except LogFork as error:
+        kept = error.evidence.keep(memory)
+        out(f"evidence against {terms.log.operator}, who runs the log, written to {kept}: standstill log check-evidence", err=True)
+        return None, error.what
+    except (LogError, MissingDependency) as error:
+        return None, error.what
+

@@ -1,0 +1,1 @@
+"""What the deciders of an agreement decide, and the life of an agreement."""

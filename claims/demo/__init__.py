@@ -1,0 +1,1 @@
+"""The demonstration: two acts on published data."""

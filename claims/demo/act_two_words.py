@@ -1,0 +1,139 @@
+"""What the demonstration's second act says: a month in public, what catches which cheat, and the state that it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+
+from claims.base.units import format_time
+from claims.demo.act_two import OPERATOR, PERIOD, ROUND, Month
+from claims.demo.cheats import HIDDEN, Caught, Lie
+from claims.demo.words import say, table_of, try_next
+from claims.inspection.terms import parse_probability, plan
+from claims.status.model import State
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["cheats", "closing", "lie", "opening", "outcome"]
+
+SHARES = ("0.01", "0.05", "0.2")
+
+
+def opening(console: Console, month: Month) -> None:
+    """What is added to the first act, and what is played."""
+    terms = month.agreement
+    inspection, deadlines = terms.inspection, terms.deadlines
+    draws = inspection.draws if inspection else 0
+    slots = inspection.slots if inspection else 0
+    days = deadlines.opening // 86_400 if deadlines else 0
+    say(
+        console,
+        "\n[bold]Second act: a month in public[/bold]\n\n"
+        "A proof shows that the books add up. That the books were not written afterwards, and are about the real racks, takes more: "
+        f"every hour each meter commits to its readings, each lab publishes one line of 32 bytes about them in a log that {OPERATOR} "
+        "keeps and all the others countersign, and when the month is over, public randomness that nobody could know before "
+        f"picks what an inspector gets to see: {draws} chip-seconds and {slots} places of the checkpoint list, with the parents "
+        "of those checkpoints, and nothing else. "
+        f"A lab that does not open them within {days} days is on record as refusing.\n",
+    )
+    say(
+        console,
+        f"[bold]Played[/bold]: {len(month.labs)} labs with 30 days of published runs, {format_time(terms.start)[:10]} to "
+        f"{format_time(month.end)[:10]} (moved 791 days back, so that a published round of the drand beacon comes right after); "
+        f"the clock of those who countersign. [bold]Real[/bold]: everything else, drand's round {ROUND.stem.split('-')[1]} included.\n",
+    )
+
+
+def outcome(console: Console, month: Month) -> None:
+    """The month as everybody can check it."""
+    table = table_of(
+        "What everybody can check", "lab", "hours", "claim", "opened to", "readings", "places", "size",
+        right=("hours", "readings", "places", "size"),
+    )  # fmt: skip
+    first, last = month.agreement.period_epochs(PERIOD)
+    titles = {lab.plan.name: lab.plan.title for lab in month.labs}
+    for row in month.rows:
+        checked = row.checked
+        readings, places = ("", "") if checked is None else (len(checked.opening.readings), len(checked.opening.slots))
+        result = "[green]proven[/green]" if row.report is not None and row.report.proven else "[red]not proven[/red]"
+        table.add_row(
+            row.lab.plan.title, f"{last - first + 1} of {last - first + 1}", result, titles[row.inspector], str(readings), str(places),
+            f"{len(row.opening) / 1024:.0f} KiB",
+        )  # fmt: skip
+    console.print(table)
+    say(
+        console,
+        "Hours: commitments in the log, of the month's. Readings and places: what the round drew, opened to that rival, and the places of "
+        "the checkpoints that those readings name and of their parents; size: of the opening, proof included. "
+        f"The log holds {month.entries:,} entries under {month.heads} countersigned heads. What is drawn depends on the beacon's "
+        "round alone, the first one an hour after claims and commitments were due, as the agreement says; anyone can repeat the draw. "
+        "Only the inspector sees an opening, and it is of no use to guess the rest from: every reading is salted.\n",
+    )
+
+
+def cheats(console: Console, title: str, found: Sequence[Caught]) -> None:
+    """Every attempt on the published month, and who notices."""
+    heading = f"What if a lab cheats in public? {len(found)} ways, tried by {title} (as an example)"
+    table = table_of(heading, "attempt", "noticed by", "because")
+    for item in found:
+        words = item.what.removeprefix(f"{item.check}: ")
+        table.add_row(item.title, item.by, escape(words[:1].upper() + words[1:]))
+    console.print(table)
+    files = [item.evidence for item in found if item.evidence is not None]
+    say(
+        console,
+        f"{len(files)} of these leave evidence that convinces a third party with the agreement alone: "
+        f"{escape(', '.join(str(path) for path in files))}\n",
+    )
+
+
+def lie(console: Console, title: str, told: Lie) -> None:
+    """The one cheat that no file shows."""
+    say(
+        console,
+        f"[bold]What no file can show.[/bold] The same month, but {title}'s meters are bribed from the first day to sign the "
+        f"training of {escape(HIDDEN.strip('/'))} as idle time: {100 * told.hidden:.0f} % of its chip time. Every commitment is made "
+        "in time, and the claim is [bold]proven[/bold]. It is false. "
+        f"Of the {told.drawn} chip-seconds that the beacon picks, {told.exposed} lie in hours that were opened as more idle than they "
+        "were: an inspector who reads the power meters of those racks for those hours finds them at work, and says so on record.",
+    )
+    rows = ", ".join(f"{plan(parse_probability(share), parse_probability('0.01'))} for {100 * float(share):.0f} %" for share in SHARES)
+    say(console, f"Draws that catch such a lie with 99 % certainty, by the share that it hides: {rows} (standstill inspect plan).\n")
+
+
+def closing(console: Console, out_dir: Path, states: Sequence[tuple[str, Path, State]]) -> None:
+    """The two states that the act leaves behind, their pages, what to try."""
+    for what, folder, state in states:
+        words = {
+            "yes": "[bold green]The standstill holds[/bold green]",
+            "no": "[bold red]The standstill does not hold[/bold red]",
+        }.get(state.holds, "[bold yellow]Undecided[/bold yellow]")
+        say(console, f"{words} ({what}; {escape(folder.name)}/, as of {format_time(state.now)})")
+        for line in state.why:
+            say(console, f"  - {escape(line)}")
+    first, folder, state = states[0]
+    now, proof = format_time(state.now), out_dir / "month-evidence"
+    commands = (
+        (f"standstill site {out_dir}/page --serve 8000", "the month's page: your browser checks every claim itself"),
+        (f"standstill site {states[1][1]}-page --serve 8001", "the page of the month with the lie and the refusal"),
+        (f"standstill status {folder} --now {now}", "whether it holds, recomputed from the published files"),
+        (f"standstill log verify {folder}/log --agreement {folder}/agreement.toml", "the whole log, every countersignature"),
+        (
+            f"standstill verify {folder}/claims/ai2-0.claim --folder {folder}",
+            "one claim, with the log and its inspection",
+        ),
+        (
+            f"standstill inspect draw --agreement {folder}/agreement.toml --lab ai2 --period 0 --log {folder}/log \\\n"
+            f"      --round {folder}/rounds/{ROUND.name}",
+            "repeat the draw",
+        ),
+        *(
+            (f"standstill check-evidence {proof}/{name}.evidence --agreement {folder}/agreement.toml", why)
+            for name, why in (("nebius-two-entries", "that Nebius published one epoch twice"), ("log-fork", "that the log forked"))
+        ),
+    )
+    try_next(console, commands)

@@ -1,0 +1,1 @@
+"""Draws by public randomness, openings, records."""

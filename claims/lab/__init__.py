@@ -1,0 +1,1 @@
+"""The lab's books: store, registry, meters, witness, proof."""

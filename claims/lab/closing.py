@@ -1,0 +1,166 @@
+"""Before a meter or a lab signs: whether it is time, whose turn it is, and what the operator is shown and asked.
+
+A signed epoch takes no more usage, and a meter that signed a later one can sign no earlier one: what is signed too
+early is lost. All functions here are about one lab's store and one agreement.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from claims.agreement.clock import SEAL_JUMP, NotOver, check_jump, check_over, last_over
+from claims.agreement.model import Agreement
+from claims.base.errors import ClaimsError
+from claims.base.units import format_time
+from claims.lab.store import UNATTRIBUTED, Store
+
+__all__ = ["Closing", "check_evidence", "check_order", "check_registry", "check_turn", "closing_of", "next_epoch"]
+
+_ONE_AGREEMENT = "use the one that it signed under, or an amendment that begins after that"
+_IN_ORDER = "what comes first is signed first: a later signature locks it"
+
+
+def _first_epoch(store: Store, agreement: Agreement) -> int:
+    return agreement.first_period_of(store.lab) * agreement.epochs_per_period
+
+
+def next_epoch(store: Store, agreement: Agreement, meter: str) -> int:
+    """The lab's first epoch under this agreement that the meter has not sealed; it may lie after the agreement's end."""
+    sealed = store.last_sealed(meter)
+    return max(_first_epoch(store, agreement), -1 if sealed is None else sealed + 1)
+
+
+def check_order(store: Store, agreement: Agreement, meter: str, epochs: range) -> None:
+    """Refuse to seal epochs that are not over, or before their turn.
+
+    Raises:
+        NotOver, ClaimsError: naming the epoch that is to be waited for, or sealed first.
+    """
+    if not epochs:
+        return
+    if epochs[-1] > last_over(agreement):
+        raise NotOver(f"epoch {epochs[-1]} is not over", "a meter signs an epoch after its end; check the clock and the agreement's start")
+    due, first = next_epoch(store, agreement, meter), _first_epoch(store, agreement)
+    if epochs[0] != due:
+        raise ClaimsError(f"meter {meter}: epoch {due} is not sealed, epoch {epochs[0]} comes later", _IN_ORDER)
+    last = store.epoch_seal(meter, due - 1)
+    if due > first and last is not None and last.agreement != agreement.digest:
+        raise ClaimsError(f"meter {meter} has signed epoch {due - 1} under another agreement", _ONE_AGREEMENT)
+    before = agreement.first_period_of(store.lab) - 1
+    if due == first and last is None and store.registry_head(before) is None and store.knows(meter, first):
+        raise ClaimsError(f"meter {meter}: period {before} is open, under the agreement that held then", _IN_ORDER)
+
+
+def check_turn(store: Store, agreement: Agreement, meter: str, period: int) -> None:
+    """Refuse to sign the ledger of a period that is not over, or before its turn.
+
+    Raises:
+        NotOver, ClaimsError: naming what is to be waited for, or signed first.
+    """
+    check_over(agreement, period)
+    first = agreement.first_period_of(store.lab)
+    if period < first:
+        raise ClaimsError(f"the first period of lab {store.lab} is {first}, not {period}")
+    for number in {period, max(first, period - 1)}:
+        known = store.signed_head(number, meter)
+        if known is not None and known.agreement_digest != agreement.digest:
+            raise ClaimsError(f"meter {meter} has signed period {number} under another agreement", _ONE_AGREEMENT)
+    if period == first:
+        check_registry(store, agreement, period)
+    elif store.signed_head(period - 1, meter) is None:
+        raise ClaimsError(f"meter {meter} has not signed period {period - 1}, period {period} comes later", _IN_ORDER)
+
+
+def check_registry(store: Store, agreement: Agreement, period: int) -> None:
+    """Refuse to close the registry for a period that is not over, or before its turn.
+
+    Raises:
+        NotOver, ClaimsError: naming what is to be waited for, or closed first.
+    """
+    check_over(agreement, period)
+    known = store.registry_heads()
+    if not known:
+        raise ClaimsError("the registry has not been opened", "standstill lab init")
+    due = known[-1].period + 1
+    if period > due:
+        raise ClaimsError(f"the registry is not closed for period {due}, period {period} comes later", _IN_ORDER)
+
+
+def check_evidence(store: Store, agreement: Agreement, meter: str, through: int) -> None:
+    """Refuse to seal epochs of a meter through one that lies far after everything that the store knows of.
+
+    What tells the time is what was imported, sealed or published, of any meter. A clock that jumped ahead would seal as idle
+    what has not passed.
+
+    Raises:
+        ClockJump: more time than ``SEAL_JUMP``, and more than one epoch, lies between.
+    """
+    first = next_epoch(store, agreement, meter)
+    if through < first:
+        return
+    newest = store.newest_epoch()
+    known = agreement.epoch_span(_first_epoch(store, agreement))[0] if newest is None else agreement.epoch_span(newest)[1]
+    bound = max(SEAL_JUMP, agreement.epoch_seconds)
+    check_jump(agreement.epoch_span(through)[1], known, bound, "thing that the store knows of")
+
+
+@dataclass(frozen=True)
+class Closing:
+    """What a meter would sign about a period. Amounts are chip-milliseconds.
+
+    Attributes:
+        total: chips x the period's length.
+        busy: as imported or collected; ``unattributed``: the part of it that no checkpoint has.
+        gaps: (first, last) epoch of each run without a row between epochs with rows, in order.
+    """
+
+    meter: str
+    period: int
+    total: int
+    busy: int
+    unattributed: int
+    gaps: tuple[tuple[int, int], ...]
+
+    @property
+    def idle(self) -> int:
+        """What is left."""
+        return self.total - self.busy
+
+
+def closing_of(store: Store, agreement: Agreement, meter: str, period: int) -> Closing:
+    """What a meter would sign about a period; changes nothing. Raises ClaimRejected: no such meter or period."""
+    first, last = agreement.period_epochs(period)
+    usage = store.usage(period, meter)
+    rows = sorted({item.epoch for item in usage})
+    gaps = tuple((one + 1, two - 1) for one, two in zip(rows, rows[1:], strict=False) if two > one + 1)
+    return Closing(
+        meter, period,
+        agreement.coverage(agreement.lab(store.lab).meter(meter)) * (last - first + 1) * 1000,
+        sum(item.chip_ms for item in usage),
+        sum(item.chip_ms for item in usage if item.tag == UNATTRIBUTED),
+        gaps,
+    )  # fmt: skip
+
+
+def closing_lines(closing: Closing, agreement: Agreement) -> list[str]:
+    """A closing in words, for the lab's eyes."""
+    begin, end = (format_time(moment) for moment in agreement.period_span(closing.period))
+    amounts = ", ".join(f"{what} {_hours(amount)}" for what, amount in (
+        ("busy", closing.busy), ("of it unattributed", closing.unattributed), ("idle", closing.idle),
+    ))  # fmt: skip
+    lines = [f"{closing.meter}, {begin} to {end}: {amounts} of {_hours(closing.total)} chip-hours"]
+    if closing.gaps:
+        first, last = max(closing.gaps, key=lambda gap: gap[1] - gap[0])
+        since, until = agreement.epoch_span(first)[0], agreement.epoch_span(last)[1]
+        count = sum(last - first + 1 for first, last in closing.gaps)
+        lines.append(
+            f"{closing.meter}: {count} epochs without a row between epochs with rows count as idle; the longest time is epochs "
+            f"{first} to {last}, {format_time(since)} to {format_time(until)}"
+        )
+    return lines
+
+
+def _hours(milliseconds: int) -> str:
+    """Chip-hours, rounded to a hundredth."""
+    hundredths = (milliseconds + 18_000) // 36_000
+    return f"{hundredths // 100:,}.{hundredths % 100:02d}"

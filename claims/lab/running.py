@@ -1,0 +1,200 @@
+"""Figures of a period at any time, as if it ended with what is in the store: for the lab's eyes.
+
+    sealed readings + usage not sealed yet --> work by checkpoint } --entries, in a copy of the store in memory--> sums against
+    drafts + work that no checkpoint closes, as snapshots         }                                               caps and table
+
+What is printed while the period is open is what its claim would be measured by, by the code that closes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from claims.agreement.model import Agreement, Caps, Meter
+from claims.base.errors import ClaimsError
+from claims.claim.records import MAX_AMOUNT, RegistryEntry
+from claims.lab.lineage import snapshot, unplaced
+from claims.lab.meter import cover
+from claims.lab.registry import RESIDUE, RegistryError, check_enrolled, entries_of
+from claims.lab.store import Store
+from claims.lab.witness import cap_problems, table_rows
+
+__all__ = ["Lineage", "Rows", "Running", "TableTooSmall", "check_table", "running"]
+
+
+class TableTooSmall(ClaimsError):
+    """A period has more readings and checkpoints than the agreement has room for; no claim could be made."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of the claim's table: ``needed`` if nothing more is imported, ``forecast`` if the rest goes as what there is."""
+
+    needed: int
+    table: int
+    forecast: int
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """A checkpoint of the period. ``charged``: what counts against the cap, units of 10^12 FLOP; ``worked``: it was trained in it.
+
+    ``origin``: for work that is under way, what it started from: a name, "nothing", or "?" where that is not known.
+    """
+
+    name: str
+    charged: int
+    worked: bool
+    origin: str | None
+
+
+@dataclass(frozen=True)
+class Running:
+    """Figures of a period; amounts in units of 10^12 FLOP. ``lineages``: the largest first; ``problems``: caps that are exceeded."""
+
+    period: int
+    closed: bool
+    total: int
+    unattributed: int
+    residue: int
+    lineages: tuple[Lineage, ...]
+    caps: Caps
+    rows: Rows
+    problems: tuple[str, ...]
+
+    @property
+    def over(self) -> bool:
+        """Whether no claim of the period can be made."""
+        return bool(self.problems) or self.rows.needed > self.rows.table
+
+
+@dataclass(frozen=True)
+class _Ledger:
+    """One meter's period: work by tag, readings so far, and over how many epochs these reach."""
+
+    work: dict[int, int]
+    readings: int
+    epochs: int
+
+
+def _ledger(store: Store, agreement: Agreement, meter: Meter, period: int) -> _Ledger:
+    first, _ = agreement.period_epochs(period)
+    sealed, through = store.readings(period, meter.name), store.sealed_through(period, meter.name)
+    rest = [item for item in store.usage(period, meter.name) if through is None or item.epoch > through]
+    busy = sorted({item.epoch for item in rest})
+    readings = [*sealed, *cover(rest, meter, agreement, period, busy)]
+    work: dict[int, int] = {}
+    for reading in readings:
+        work[reading.tag] = work.get(reading.tag, 0) + reading.work
+    reached = max([*busy[-1:], first - 1 if through is None else through]) + 1 - first
+    done = (0 if through is None else through + 1 - first) + len(busy)
+    return _Ledger(work, len(readings) + reached - done, reached)  # an epoch without usage takes one row
+
+
+def _rows(agreement: Agreement, ledgers: list[_Ledger], log_rows: int, old: int, new: int) -> Rows:
+    epochs, meters = agreement.epochs_per_period, len(ledgers)
+    reached = max((ledger.epochs for ledger in ledgers), default=0)
+    needed = sum(ledger.readings + epochs - ledger.epochs for ledger in ledgers)
+    forecast = sum(-(-ledger.readings * epochs // ledger.epochs) if ledger.epochs else epochs for ledger in ledgers)
+    entries = -(-new * epochs // reached) if reached else new
+    return Rows(table_rows(needed, meters, old + new), 1 << log_rows, table_rows(forecast, meters, old + entries))
+
+
+def running(store: Store, agreement: Agreement, period: int) -> Running:
+    """Figures of a period of the store's lab, open or closed. The store is only read.
+
+    Raises:
+        RegistryError: the store is not the enrolled one, or has no registry.
+        ClaimsError: no such period, or its usage cannot be signed.
+    """
+    check_enrolled(store, agreement)
+    agreement.period_epochs(period)
+    lab, heads = agreement.lab(store.lab), store.registry_heads()
+    if not heads:
+        raise RegistryError("the registry has not been opened", "make the store with standstill lab init")
+    closed, origins = period <= heads[-1].period, dict[int, str]()
+    if closed:
+        after = store.registry_head(period)
+        old = [e for e in store.entries(after.entries if after else 0) if e.period is None or e.period < period]
+        new = [entry for entry in store.entries() if entry.period == period]
+        ledgers = [_ledger(store, agreement, meter, period) for meter in lab.meters]
+    else:
+        with store.scratch() as copy:
+            old, new, ledgers = _closing(copy, agreement, period, origins)
+    rules, caps = agreement.rules_at(period), lab.caps_at(period)
+    rest = next(entry for entry in new if entry.kind == RESIDUE)
+    extra = rest.cumulative if rules.charge_residue else 0
+    lineages = [_lineage(entry, extra, origins.get(entry.tag)) for entry in new if entry.kind != RESIDUE]
+    return Running(
+        period, closed, sum(entry.work for entry in new), rest.work, rest.cumulative,
+        tuple(sorted(lineages, key=lambda item: (-item.charged, item.name))), caps,
+        _rows(agreement, ledgers, lab.log_rows, len(old), len(new)),
+        tuple(cap_problems(new, caps, charge_residue=rules.charge_residue)),
+    )  # fmt: skip
+
+
+def _lineage(entry: RegistryEntry, extra: int, origin: str | None) -> Lineage:
+    return Lineage(entry.name, entry.cumulative + extra, bool(entry.work), origin)
+
+
+def _closing(
+    copy: Store, agreement: Agreement, period: int, origins: dict[int, str]
+) -> tuple[list[RegistryEntry], list[RegistryEntry], list[_Ledger]]:
+    """Entries before and of an open period, if it and those before it ended now. Fills ``origins`` of work that is under way."""
+    old, new, ledgers = copy.entries(), list[RegistryEntry](), list[_Ledger]()
+    for number in range(copy.registry_heads()[-1].period + 1, period + 1):
+        old += new
+        for name in unplaced(copy, number):
+            tag = copy.tag(name)
+            known = bool(copy.snapshots(name)) or copy.noted(tag) is not None
+            closed = snapshot(copy, agreement, number, name, root=not known)
+            parents = copy.noted_as(closed).parents
+            origins[tag] = (parents[0] if parents else "nothing") if known else "?"
+        ledgers = [_ledger(copy, agreement, meter, number) for meter in agreement.lab(copy.lab).meters]
+        work: dict[int, int] = {}
+        for ledger in ledgers:
+            for tag, amount in ledger.work.items():
+                work[tag] = work.get(tag, 0) + amount
+        new = entries_of(copy, agreement, number, old, work)
+    return old, new, ledgers
+
+
+# ---- at import ------------------------------------------------------------------------------------------------
+
+
+def check_table(store: Store, agreement: Agreement, periods: Iterable[int]) -> None:
+    """Check that what is imported for open periods has room in the agreed table and commitments.
+
+    Raises:
+        TableTooSmall: it has not: the meters could not sign it, or no claim could be made of it.
+    """
+    lab = agreement.lab(store.lab)
+    for period in sorted(set(periods)):
+        for meter in lab.meters:
+            size, coverage = agreement.commitment.readings, agreement.coverage(meter)
+            crowded = store.crowded_epoch(period, meter.name, coverage, size)
+            if crowded is not None:
+                raise TableTooSmall(
+                    f"meter {meter.name}: epoch {crowded} would have more readings than the {size} that the agreement commits to",
+                    "book small jobs to fewer checkpoints, or as unattributed; or amend [commitment] readings",
+                )
+        _check_rows(store, agreement, period)
+
+
+def _check_rows(store: Store, agreement: Agreement, period: int) -> None:
+    lab, table = agreement.lab(store.lab), 1 << agreement.lab(store.lab).log_rows
+    old, heads = len(store.entries()), store.registry_heads()
+    opened = range(heads[-1].period + 1 if heads else 0, period + 1)
+    new = sum(1 + len(store.drafts(number)) + len(unplaced(store, number)) for number in opened)
+    groups = store.count_readings(period) + store.usage_groups(period) + len(lab.meters) * agreement.epochs_per_period
+    split = any(agreement.coverage(meter) * agreement.chip(meter.chip).peak > MAX_AMOUNT for meter in lab.meters)
+    if table_rows(groups, len(lab.meters), old + new) <= table and not split:
+        return
+    ledgers = [_ledger(store, agreement, meter, period) for meter in lab.meters]
+    needed = _rows(agreement, ledgers, lab.log_rows, old, new).needed
+    if needed > table:
+        raise TableTooSmall(
+            f"period {period} would need {needed} rows, the agreement's table has {table}: no claim could be made of it",
+            "book small jobs to fewer checkpoints, or as unattributed; or have the parties amend log_rows",
+        )

@@ -1,0 +1,195 @@
+"""Signing out of a store: the store, the key's journal and, where it is at hand, the log are compared before anything is signed.
+
+    compare: all that the journal and the log have seen is in the store, with the same content
+    sign into the store (one transaction or many), then bring the journal up to the store and sync it, then write files for others
+
+So a store that is restored from a backup, or copied, is refused where it is older than what the key signed; a kill at any moment leaves a
+store that knows more than the journal, which the next command brings up. With an old journal, an old store and no log nothing can notice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+
+from claims.agreement.model import Agreement
+from claims.base.errors import ClaimsError
+from claims.claim.entries import ClaimEntry, EpochEntry, PublishedEntries, decode_entry, unsigned_bytes
+from claims.claim.file import decode_claim
+from claims.lab.journal import Journal, JournalError, Statement, of_entry, of_ledger_head, of_registry_head, of_seal
+from claims.lab.store import Store
+
+__all__ = ["StoreBehind", "compare_log", "releasing", "signer", "signing", "signing_alone"]
+
+
+class StoreBehind(JournalError):
+    """The store lacks, or holds differently, what its key signed: it is older than that, or a copy that went another way."""
+
+
+@contextlib.contextmanager
+def signing(
+    store: Store, agreement: Agreement, meter: str | None, state: Path, log: PublishedEntries | None = None, *, anew: bool = False
+) -> Iterator[Journal]:
+    """Compare, let the block sign into the store, then note in the key's journal what the store holds, and sync it.
+
+    What the block signed may leave the process after this block, not before.
+
+    Args:
+        meter: whose key signs; None: the lab's own.
+        state: folder of the journals.
+        log: the agreement's log, to compare the store with.
+        anew: where there is no journal, make it of what the store holds.
+
+    Raises:
+        JournalMissing: the key has signed before and there is no journal of it. StoreBehind: see there; nothing was signed.
+        JournalError: another process signs with this key, or its journal cannot be used.
+    """
+    public, who = signer(store, agreement, meter)
+    seen = partial(_has_signed, store, agreement, meter)
+    with signing_alone(public, who, state, (lambda: False) if anew else seen) as journal:
+        _compare(journal, store, agreement)
+        if log is not None:
+            compare_log(store, agreement, log)
+        _follow(journal, store, agreement, meter)
+        try:
+            yield journal
+        except BaseException:
+            with contextlib.suppress(ClaimsError):  # what was signed before the error is noted; if not now, then by the next command
+                _follow(journal, store, agreement, meter)
+                journal.commit()
+            raise
+        _follow(journal, store, agreement, meter)
+
+
+def releasing(store: Store, agreement: Agreement, state: Path) -> None:
+    """Before meters' signatures leave with the lab's files: each meter's journal that lies on this machine has them."""
+    for meter in agreement.lab(store.lab).meters:
+        if Journal.place(state, meter.key).exists():
+            with signing(store, agreement, meter.name, state):
+                pass
+
+
+@contextlib.contextmanager
+def signing_alone(public: bytes, who: str, state: Path, seen: Callable[[], bool] = lambda: False) -> Iterator[Journal]:
+    """The journal of a key that signs without a store: the block adds each statement before it signs.
+
+    Args:
+        seen: whether something shows that the key has signed what a journal is needed for.
+    """
+    with Journal.opened(state, public, who, seen=not Journal.place(state, public).exists() and seen()) as journal:
+        yield journal
+
+
+def compare_log(store: Store, agreement: Agreement, log: PublishedEntries) -> None:
+    """Raise StoreBehind where the log has an entry of the store's lab that the store does not hold."""
+    for entry in log.by(store.lab):
+        if isinstance(entry, EpochEntry):
+            head = store.epoch_head(entry.epoch)
+            held = None if head is None or head.agreement != agreement.digest else head.entry
+        elif isinstance(entry, ClaimEntry):
+            claim = store.kept_claim(entry.period)
+            held = None if claim is None or claim.agreement != agreement.digest else claim.entry
+        else:
+            continue
+        if held is None or unsigned_bytes(decode_entry(held)) != unsigned_bytes(entry):
+            raise _behind(store, f"the log has {entry.title}", held is not None)
+
+
+def signer(store: Store, agreement: Agreement, meter: str | None) -> tuple[bytes, str]:
+    """Public key and name for messages of a meter (None: the lab itself)."""
+    lab = agreement.lab(store.lab)
+    if meter is None:
+        return agreement.party(store.lab).key, f"lab {store.lab}"
+    return lab.meter(meter).key, f"meter {meter}"
+
+
+def _has_signed(store: Store, agreement: Agreement, meter: str | None) -> bool:
+    """Whether the store holds something that this key signed under the agreement."""
+    return next(_held(store, agreement, meter, -1), None) is not None
+
+
+def _held(store: Store, agreement: Agreement, meter: str | None, after: int) -> Iterator[Statement]:
+    """What the store holds of a key's statements: epochs after one, and everything of periods."""
+    digest, lab = agreement.digest, store.lab
+    if meter is not None:
+        yield from (of_seal(lab, meter, seal) for seal in store.seals_after(digest, meter, after))
+        yield from (of_ledger_head(lab, head) for head in store.signed_heads(digest, meter))
+        return
+    yield from (of_entry(decode_entry(entry)) for entry in store.epoch_entries_after(digest, after))
+    for kept in store.kept_claims(digest):
+        yield of_registry_head(digest, lab, kept.period, decode_claim(kept.claim).head_after)
+        yield of_entry(decode_entry(kept.entry))
+
+
+def _follow(journal: Journal, store: Store, agreement: Agreement, meter: str | None) -> None:
+    """Add to the journal what the store holds beyond it."""
+    subject = f"entry-1 {store.lab}" if meter is None else f"epoch-root {store.lab} {meter}"
+    held = _held(store, agreement, meter, journal.last(agreement.digest, subject))
+    later: list[Statement] = []
+
+    def epochs() -> Iterable[Statement]:
+        for statement in held:
+            if statement.subject != subject:
+                later.append(statement)
+                return
+            yield statement
+
+    journal.extend(epochs())
+    for statement in (*later, *held):
+        journal.add(statement)
+
+
+def _compare(journal: Journal, store: Store, agreement: Agreement) -> None:
+    """Raise StoreBehind where the store lacks what the key signed, under this agreement or another one that the store knows."""
+    known = {agreement.digest: True}
+    for statement in journal.statements():
+        kind, *names = statement.subject.split(" ")
+        if kind not in _LOOK or names[0] != store.lab:
+            continue
+        if statement.agreement not in known:  # another treaty of the same key has a store of its own
+            known[statement.agreement] = store.knows_agreement(statement.agreement)
+        if not known[statement.agreement]:
+            continue
+        found = _LOOK[kind](store, statement, names)
+        if found is None or found.digest != statement.digest:
+            raise _behind(store, f"this key has signed {statement.title}", found is not None)
+
+
+def _behind(store: Store, what: str, differs: bool) -> StoreBehind:
+    how = "holds another" if differs else "does not hold it"
+    return StoreBehind(
+        f"{what}, and {store.path} {how}: it is older than what was signed, or a copy of the store",
+        "use the newest store (nothing was signed now: a second, different signature would be evidence against its owner)",
+    )
+
+
+def _seal(store: Store, item: Statement, names: list[str]) -> Statement | None:
+    seal = store.epoch_seal(names[1], item.number)
+    return None if seal is None or seal.agreement != item.agreement else of_seal(store.lab, names[1], seal)
+
+
+def _ledger(store: Store, item: Statement, names: list[str]) -> Statement | None:
+    head = store.signed_head(item.number, names[1])
+    return None if head is None or head.agreement_digest != item.agreement else of_ledger_head(store.lab, head)
+
+
+def _registry(store: Store, item: Statement, _: list[str]) -> Statement | None:
+    head = store.registry_head(item.number)
+    return None if head is None else of_registry_head(item.agreement, store.lab, item.number, head.head)
+
+
+def _epoch(store: Store, item: Statement, _: list[str]) -> Statement | None:
+    head = store.epoch_head(item.number)
+    return None if head is None or head.agreement != item.agreement else of_entry(decode_entry(head.entry))
+
+
+def _claim(store: Store, item: Statement, _: list[str]) -> Statement | None:
+    kept = store.kept_claim(item.number)
+    return None if kept is None or kept.agreement != item.agreement else of_entry(decode_entry(kept.entry))
+
+
+_LOOK: dict[str, Callable[[Store, Statement, list[str]], Statement | None]] = {
+    "epoch-root": _seal, "ledger-head": _ledger, "registry-head": _registry, "entry-1": _epoch, "entry-2": _claim,
+}  # fmt: skip

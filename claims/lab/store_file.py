@@ -1,0 +1,235 @@
+"""The file behind a lab's store: made, opened, checked, changed in transactions. What is in it: ``claims.lab.store``.
+
+Every change is one transaction with full synchronisation, so a crash leaves the state before or after it. The file is 0600.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+from claims.base.canonical import head_to_bytes, is_name
+from claims.base.errors import ClaimsError, UnreadableFile
+from claims.base.files import growing
+from claims.base.sqlite_trouble import FAILURES, sqlite_trouble
+from claims.claim.records import fresh_elements
+from claims.lab.store_schema import schema_statements
+
+__all__ = ["APPLICATION_ID", "FORMAT_VERSION", "StoreError", "StoreFile", "store_trouble"]
+
+APPLICATION_ID = 0x53544453
+"""SQLite application_id of a store: "STDS"."""
+FORMAT_VERSION = 4
+
+
+class StoreError(ClaimsError):
+    """The store refuses a change or cannot be opened. Nothing was changed. Never holds a secret."""
+
+
+_DAMAGED = "restore the last backup: standstill lab restore"
+
+
+def store_trouble(path: Path, error: Exception) -> StoreError:
+    """What one of ``FAILURES`` means for who runs the program."""
+    return StoreError(*sqlite_trouble(path, error, _DAMAGED))
+
+
+class StoreFile:
+    """An open file. Use :meth:`create` or :meth:`open`, and as a context manager.
+
+    Raises:
+        StoreError: on every refusal; the file is then as it was before the call.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, lab: str) -> None:
+        self._path, self._db, self._lab = path, connection, lab
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self._path)!r}, lab={self._lab!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def lab(self) -> str:
+        """The lab whose store this is."""
+        return self._lab
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
+    @classmethod
+    def create(cls, path: str | Path, lab: str) -> Self:
+        """Make a new, empty store with a fresh registry IV. Refuses an existing file."""
+        path = Path(path)
+        if not is_name(lab):
+            raise StoreError(f"{lab!r} is not a lab name", "use a-z 0-9 . _ - and at most 64 of them")
+        try:
+            with growing(path) as temporary:
+                cls._fill(temporary, lab)
+        except UnreadableFile as error:
+            raise StoreError(error.what, error.hint) from None
+        return cls.open(path)
+
+    @classmethod
+    def _fill(cls, path: Path, lab: str) -> None:
+        db = cls._connect(path)
+        try:
+            with db:
+                db.execute("BEGIN IMMEDIATE")
+                for statement in schema_statements():
+                    db.execute(statement)
+                db.execute("INSERT INTO meta VALUES ('lab', ?)", (lab.encode(),))
+                db.execute("INSERT INTO meta VALUES ('registry_iv', ?)", (head_to_bytes(fresh_elements()),))
+                db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                db.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+        except FAILURES as error:
+            raise store_trouble(path, error) from None
+        finally:
+            db.close()
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """Open an existing store after checking its owner's mode, its kind, its version and its integrity."""
+        path = Path(path)
+        try:
+            mode = os.stat(path).st_mode
+        except OSError as error:
+            raise StoreError(f"{path} cannot be opened: {error.strerror}", "make one: standstill lab init") from None
+        if not stat.S_ISREG(mode):
+            raise StoreError(f"{path} is not a file")
+        if mode & 0o077:
+            raise StoreError(f"{path} may be read by others", f"chmod 600 {path}, and consider its secrets known")
+        db = cls._connect(path)
+        try:
+            return cls(path, db, cls._checked(path, db))
+        except BaseException:
+            db.close()
+            raise
+
+    @staticmethod
+    def _checked(path: Path, db: sqlite3.Connection) -> str:
+        """The lab's name in a file that is a store of this format and whole."""
+        try:
+            marks = tuple(db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
+            if marks[0] != APPLICATION_ID:
+                raise StoreError(f"{path} is not a Standstill store")
+            if marks[1] != FORMAT_VERSION:
+                raise StoreError(
+                    f"{path} has format {marks[1]}, this program reads {FORMAT_VERSION}", "use the matching program"
+                )
+            if db.execute("PRAGMA quick_check").fetchone()[0] != "ok":
+                raise StoreError(f"{path} is damaged", _DAMAGED)
+            return bytes(db.execute("SELECT value FROM meta WHERE key = 'lab'").fetchone()[0]).decode()
+        except FAILURES as error:
+            raise store_trouble(path, error) from None
+        except (TypeError, ValueError):
+            raise StoreError(f"{path} is damaged", _DAMAGED) from None
+
+    @staticmethod
+    def _connect(path: Path) -> sqlite3.Connection:
+        db = sqlite3.connect(path, isolation_level=None, timeout=10)
+        try:
+            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF"):
+                db.execute(f"PRAGMA {pragma}")
+        except FAILURES as error:
+            db.close()
+            raise store_trouble(path, error) from None
+        return db
+
+    def close(self) -> None:
+        """Close the file; what was committed is on disk."""
+        self._db.close()
+
+    def backup(self, target: str | Path) -> None:
+        """Copy what is committed into a new file of mode 0600, which is a store like this one.
+
+        Raises:
+            UnreadableFile: the file exists, or cannot be made. StoreError: this one cannot be read.
+        """
+        with growing(target) as temporary:
+            try:
+                copy = sqlite3.connect(temporary)
+                try:
+                    self._db.backup(copy)
+                finally:
+                    copy.close()
+            except FAILURES as error:
+                raise store_trouble(temporary, error) from None
+
+    @classmethod
+    def restore(cls, backup: str | Path, path: str | Path, *, replace: bool = False) -> Path | None:
+        """Make a store of a backup. It is checked whole before it gets its name.
+
+        Args:
+            replace: a store that is there is kept as NAME.before-restore.
+
+        Returns:
+            The store that was there, under its new name, or None.
+
+        Raises:
+            UnreadableFile: the backup cannot be read, or a file is in the way. StoreError: it is no whole store.
+        """
+        target, source = Path(path), Path(backup)
+        there, aside = os.path.lexists(target), target.with_name(f"{target.name}.before-restore")
+        if there and not replace:
+            raise UnreadableFile(f"{target}: exists already", "to put it aside as .before-restore, say so: --replace")
+        if Path(f"{source}-wal").exists():
+            raise StoreError(f"{source} is a store in use, not a backup", "make one: standstill lab backup")
+        with growing(target, aside) as temporary:
+            shutil.copyfile(source, temporary)
+            try:
+                cls.open(temporary).close()
+            except StoreError as error:
+                raise StoreError(error.what.replace(str(temporary), str(source)), error.hint) from None
+        return aside if there else None
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[Self]:
+        """A copy in memory, to try out what would follow; the file stays as it is."""
+        copy = sqlite3.connect(":memory:", isolation_level=None)
+        try:
+            self._db.backup(copy)
+            yield type(self)(self._path, copy, self._lab)
+        except FAILURES as error:
+            raise store_trouble(self._path, error) from None
+        finally:
+            copy.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All changes inside, or none. May be nested; the outermost one commits."""
+        if self._db.in_transaction:
+            yield
+            return
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
+            self._db.execute("COMMIT")
+        except FAILURES as error:
+            self._undo()
+            raise store_trouble(self._path, error) from None
+        except BaseException:
+            self._undo()
+            raise
+
+    def _undo(self) -> None:
+        with contextlib.suppress(*FAILURES):  # SQLite undoes by itself what it could not write
+            self._db.rollback()
+
+    def _query(self, text: str, *values: object) -> list[tuple[Any, ...]]:
+        try:
+            return self._db.execute(text, values).fetchall()
+        except FAILURES as error:
+            raise store_trouble(self._path, error) from None

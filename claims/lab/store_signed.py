@@ -1,0 +1,66 @@
+"""What a store holds of signed statements, for comparing it with journals and the log; and the finished claims."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from claims.base.canonical import head_from_bytes
+from claims.claim.records import EpochSeal, KeptClaim, SignedHead
+from claims.lab.store_file import StoreError, StoreFile
+
+__all__ = ["SignedStore"]
+
+
+class SignedStore(StoreFile):
+    """The part of a store that looks at signatures across periods."""
+
+    def knows_agreement(self, agreement: bytes) -> bool:
+        """Whether anything in the store was signed under an agreement."""
+        tables = ("epoch_seals", "ledgers", "epoch_heads", "claims")
+        return any(self._query(f"SELECT 1 FROM {table} WHERE agreement = ? LIMIT 1", agreement) for table in tables)
+
+    def keep_claim(self, kept: KeptClaim) -> None:
+        """Keep a period's finished claim, once; the same again changes nothing."""
+        known = self.kept_claim(kept.period)
+        if known is not None:
+            if known != kept:
+                raise StoreError(f"the store keeps another claim of period {kept.period}", "a lab signs one claim of a period")
+            return
+        with self.transaction():
+            self._db.execute("INSERT INTO claims VALUES (?, ?, ?, ?)", (kept.period, kept.agreement, kept.claim, kept.entry))
+
+    def kept_claim(self, period: int) -> KeptClaim | None:
+        """The finished claim of a period, or None."""
+        return next(iter(self._claims("WHERE period = ?", period)), None)
+
+    def kept_claims(self, agreement: bytes) -> list[KeptClaim]:
+        """Finished claims under an agreement, in order."""
+        return self._claims("WHERE agreement = ? ORDER BY period", agreement)
+
+    def _claims(self, condition: str, *values: object) -> list[KeptClaim]:
+        rows = self._query(f"SELECT period, agreement, claim, entry FROM claims {condition}", *values)
+        return [KeptClaim(period, bytes(agreement), bytes(claim), bytes(entry)) for period, agreement, claim, entry in rows]
+
+    def seals_after(self, agreement: bytes, meter: str, epoch: int) -> Iterator[EpochSeal]:
+        """What a meter committed to under an agreement after an epoch, in order."""
+        rows = self._query(
+            "SELECT epoch, seed, root, signature, agreement FROM epoch_seals WHERE meter = ? AND epoch > ? AND agreement = ? "
+            "ORDER BY epoch",
+            meter, epoch, agreement,
+        )  # fmt: skip
+        return (EpochSeal(number, *(bytes(value) for value in values)) for number, *values in rows)
+
+    def signed_heads(self, agreement: bytes, meter: str) -> list[SignedHead]:
+        """A meter's signed heads under an agreement, in order."""
+        rows = self._query(
+            "SELECT period, head, roots, signature FROM ledgers WHERE meter = ? AND agreement = ? ORDER BY period", meter, agreement
+        )
+        return [
+            SignedHead(meter, period, agreement, head_from_bytes(bytes(head)), bytes(roots), bytes(signature))
+            for period, head, roots, signature in rows
+        ]
+
+    def epoch_entries_after(self, agreement: bytes, epoch: int) -> list[bytes]:
+        """The lab's log entries under an agreement of epochs after one, in order."""
+        rows = self._query("SELECT entry FROM epoch_heads WHERE epoch > ? AND agreement = ? ORDER BY epoch", epoch, agreement)
+        return [bytes(row[0]) for row in rows]

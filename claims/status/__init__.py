@@ -1,0 +1,1 @@
+"""The state of every party and period, from a folder."""

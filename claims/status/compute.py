@@ -1,0 +1,370 @@
+"""Does the standstill hold? Every lab and period of a publication folder, judged; nothing in the folder is trusted.
+
+    folder --agreements, log, claims, records, evidence--> a Row per lab and period --> holds: yes, no, undecided
+
+What is trusted is the agreement in ``agreement.toml``, by its digest: whoever asks must know that this is the agreement.
+FORMATS-status.md has the folder, the states and the JSON.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from claims.agreement.model import Agreement
+from claims.base.below import list_below
+from claims.base.errors import BadSignature, ClaimRejected, ClaimsError, UnreadableFile
+from claims.base.files import ROOTS_LIMIT, SMALL_LIMIT
+from claims.base.units import format_time
+from claims.claim.entries import PublishedEntries, encode_entry
+from claims.claim.evidence import TwoEntries, decode_evidence
+from claims.decisions.file import Content, Decision
+from claims.decisions.life import Counted, Life, keeps_calendar, life_of, lifted_spans
+from claims.decisions.log import logged_decisions
+from claims.status.folder import MAX_FILES, RECORD_LIMIT, ClaimFile, Folder, SignedAgreement
+from claims.status.log import log_state, read_receipts, uncosigned
+from claims.status.model import Row, State
+from claims.status.notes import JUNK
+from claims.status.rows import Book, judge_period
+from claims.tlog.checkpoint import LogTrust
+from claims.tlog.errors import LogFork
+from claims.tlog.evidence import LogEvidence
+from claims.tlog.memory import LogMemory
+from claims.tlog.reader import LogView, open_log
+from claims.tlog.source import FolderSource
+from claims.verify import log as verify_log
+from claims.verify.claim import check_expected
+
+__all__ = ["Row", "State", "compute", "log_trust"]
+
+MAX_ROWS = 100_000
+"""Labs x begun periods in one answer."""
+EVIDENCE_LIMIT = 2**25
+
+
+def log_trust(agreement: Agreement) -> LogTrust | None:
+    """What the agreement says about its log, or None. The operator's cosignatures never count."""
+    return None if agreement.log is None else verify_log.log_trust(agreement)
+
+
+@dataclass
+class _Findings:
+    """What concerns no single period.
+
+    Attributes:
+        breaches: by others than a lab in a period.
+        gaps: what leaves the answer open: why periods before the agreement cannot be judged, a newer head that nobody vouches for.
+        against: (agreement, lab, period) to the reason why the claim is rejected.
+    """
+
+    breaches: list[str] = field(default_factory=list)
+    gaps: list[str] = field(default_factory=list)
+    against: dict[tuple[bytes, str, int], str] = field(default_factory=dict)
+
+
+def compute(
+    folder: str | os.PathLike[str], *, now: int, memory: str | os.PathLike[str] | None = None, expect: bytes | None = None
+) -> State:
+    """Judge a publication folder.
+
+    Args:
+        folder: laid out as in FORMATS-status.md.
+        now: Unix seconds.
+        memory: file in which to remember the log's last head, so that a log that forks or withdraws entries is noticed.
+        expect: digest of the agreement that the reader asks about, or None.
+
+    Raises:
+        ClaimsError: the folder or its agreement cannot be read, or is beyond the bounds, or is another agreement.
+        MissingDependency: ``cryptography`` is not installed.
+    """
+    source = Folder(Path(folder))
+    current = source.agreement()
+    check_expected(current.agreement, expect)
+    others = {item.agreement.digest: item for item in source.agreements(current.agreement)}
+    others.pop(current.agreement.digest, None)
+    found = _Findings()
+    books = _books(source, current, others, now, memory, found)
+    _read_evidence(source, books, found)
+    _rival_amendments(books, others, found)
+    decisions = _decisions(source, books)
+    rows = _rows(source, books, decisions, found, now)
+    book = books[-1]
+    complete = [item.agreement for item in others.values() if not item.unsigned]
+    life = life_of(
+        current.agreement, _unsigned(current, book), now=now, successors=complete,
+        decisions=[item for item in decisions if item.agreement == current.agreement.digest],
+    )  # fmt: skip
+    if life.successor is not None:
+        handover = others[life.successor].agreement.first_period
+        rows = [row for row in rows if row.agreement != current.agreement.digest or row.period < handover]
+    holds, why = _holds(life, rows, found)
+    return State(
+        agreement=current.agreement, now=now, life=life, holds=holds, why=tuple(why), rows=tuple(rows),
+        log=book.log, log_problem=book.log_problem,
+        breaches=tuple(found.breaches), problems=tuple(source.notes.lines()), decisions=tuple(decisions),
+        chain=tuple(item.agreement for item in books),
+    )  # fmt: skip
+
+
+# ---- agreements and logs -----------------------------------------------------------------------------------
+
+
+def _books(
+    source: Folder, current: SignedAgreement, others: dict[bytes, SignedAgreement], now: int,
+    memory: str | os.PathLike[str] | None, found: _Findings,
+) -> list[Book]:  # fmt: skip
+    """The agreement and those that it amends, oldest first."""
+    chain = [current]
+    while (amends := chain[0].agreement.amends) is not None and amends.digest in others:
+        chain.insert(0, others[amends.digest])
+    found.gaps += _gaps(chain)
+    books: list[Book] = []
+    for item in chain:
+        book = Book(item, books[-1] if books else None, now)
+        last = item is current
+        _open_log(source, book, memory if last else None, found)
+        books.append(book)
+    return books
+
+
+def _gaps(chain: Sequence[SignedAgreement]) -> list[str]:
+    """What keeps the periods before the present agreement from being judged: what is hidden there would be forgiven."""
+    first, gaps = chain[0].agreement.amends, []
+    if first is not None:
+        gaps.append(f"the amended agreement {first.digest.hex()} is not here: nothing before period {first.from_period} is judged")
+    for item, after in zip(chain, chain[1:], strict=False):
+        old, new = item.agreement, after.agreement
+        name, begin = f"the amended agreement {old.digest.hex()}", new.first_period
+        if item.unsigned:
+            gaps.append(f"{name} is not signed by {', '.join(item.unsigned)}: nothing before period {begin} is judged")
+        elif not keeps_calendar(old, new):
+            gaps.append(f"{name} has another calendar (start, epoch or period): its periods are not those of the present one")
+        elif old.first_period > begin:
+            gaps.append(f"{name} begins with period {old.first_period}, and what amends it with period {begin}, before it")
+        elif old.periods < begin:
+            gaps.append(f"{name} ends before period {old.periods}, the present one begins with period {begin}")
+    return gaps
+
+
+def _open_log(source: Folder, book: Book, memory: str | os.PathLike[str] | None, found: _Findings) -> None:
+    trust = log_trust(book.agreement)
+    if trust is None:
+        return
+    try:
+        if list_below(source.root, "log", MAX_FILES) is None:
+            book.log_problem = "there is no log in the folder"
+            return
+        view = open_log(FolderSource(source.root, "log"), trust, bare=True)
+        view.heads()
+        if memory is not None and view.size:
+            LogMemory.load(memory, trust).update(view)
+    except LogFork as error:
+        kept = "" if memory is None else f" (evidence: {error.evidence.keep(memory)})"
+        found.breaches.append(f"log: {error.what}; its operator {_operator(book)} answers for it{kept}")
+        book.log_problem = error.what
+        return
+    except ClaimsError as error:
+        book.log_problem = error.what
+        return
+    book.view, book.log = view, log_state(view, book.agreement, book.now)
+    if book.log.size is None:
+        book.log_problem = f"{book.log.head()}: {uncosigned(book.log.behind)}"
+    elif book.log.open:
+        found.gaps.append(book.log.newer() or "")
+    book.delivered = read_receipts(source, book.agreement)
+    given = [encode_entry(entry) for items in book.delivered.values() for entry, _ in items]
+    book.published = PublishedEntries(book.agreement, enumerate([*view.entries, *view.tail, *given]), view.size)
+    _note_entries(source, book, view)
+
+
+def _operator(book: Book) -> str:
+    return "" if book.agreement.log is None else book.agreement.log.operator
+
+
+def _note_entries(source: Folder, book: Book, view: LogView) -> None:
+    published = book.published
+    if published is None:
+        return
+    for index, reason in published.refused[:10]:
+        source.note(f"log entry {index}: {reason}")
+    if published.undecodable:
+        source.note(f"log: {published.undecodable} entries in no known format")
+
+
+def _unsigned(item: SignedAgreement, book: Book) -> list[str]:
+    """Parties whose assent is missing; with [log] and sign_by, those too whose assent was not logged in time."""
+    missing = set(item.unsigned)
+    terms = item.agreement.deadlines
+    if terms is not None and terms.sign_by is not None and book.view is not None and book.published is not None:
+        for party in item.agreement.parties:
+            entry = book.published.assent(party.name)
+            if entry is None or (book.committed(entry[1], party.name) or terms.sign_by + 1) > terms.sign_by:
+                missing.add(party.name)
+    return sorted(missing)
+
+
+def _rival_amendments(books: Sequence[Book], others: dict[bytes, SignedAgreement], found: _Findings) -> None:
+    """Two amendments of one agreement of the chain, both signed by everybody they name, that one party to it has signed.
+
+    Names are the amended agreement's, or, where that is not here, its known amendment's: a rival may call its keys what it likes.
+    """
+    current = books[-1].signed
+    rivals: dict[bytes, list[Agreement]] = {}
+    for item in (current, *others.values()):
+        if not item.unsigned and item.agreement.amends is not None:
+            rivals.setdefault(item.agreement.amends.digest, []).append(item.agreement)
+    parties = {book.agreement.digest: book.agreement.parties for book in books}
+    oldest = books[0].agreement
+    if oldest.amends is not None:
+        parties[oldest.amends.digest] = oldest.parties
+    for digest, known in parties.items():
+        signers = Counter(party.key for rival in rivals.get(digest, ()) for party in rival.parties)
+        twice = [party for party in known if signers[party.key] > 1]
+        if twice:
+            names, most = ", ".join(party.name for party in twice), max(signers[party.key] for party in twice)
+            found.breaches.append(f"{names} signed {most} amendments of agreement {digest.hex()}")
+
+
+def _decisions(source: Folder, books: Sequence[Book]) -> list[Counted]:
+    """The decisions that count; those that do not are noted. Where there is a log, what it has of them decides, not the files."""
+    by_digest = {book.agreement.digest: book for book in books}
+    files: dict[bytes, dict[Content, Decision]] = {book.agreement.digest: {} for book in books}
+    for item in source.decisions():
+        book = by_digest.get(item.agreement)
+        if book is None:
+            source.note(f"decisions/: one is about agreement {item.agreement.hex()}", JUNK)
+            continue
+        try:
+            item.check(book.agreement)
+        except (BadSignature, ClaimRejected) as error:
+            source.note(f"decisions/: {error.what}", JUNK)
+            continue
+        files[item.agreement].setdefault(item.content, item)
+    found: list[Counted] = []
+    for book in books:
+        here = files[book.agreement.digest]
+        if book.agreement.log is None:
+            found += [
+                Counted(item.agreement, item.content, item.effective, tuple(sorted(item.signatures))) for item in here.values()
+            ]
+        else:
+            found += _logged_decisions(source, book, here)
+    return sorted(found, key=lambda item: (item.effective, item.content))
+
+
+def _logged_decisions(source: Folder, book: Book, files: dict[Content, Decision]) -> list[Counted]:
+    agreement, published, view = book.agreement, book.published, book.view
+    logged = {} if published is None or view is None else logged_decisions(agreement, published, view)
+    for content in files:
+        what = f"decisions/: the one to {content[0]} from {format_time(content[1])} on does not count"
+        item = logged.get(content)
+        if published is None:
+            source.note(f"{what}: the log cannot be used")
+        elif item is None:
+            source.note(f"{what}: it is not in the log")
+        elif len(item.entered) < item.quorum:
+            source.note(f"{what}: the log has it from {', '.join(item.entered)}, and {item.quorum} deciders must enter it")
+        elif not item.decisive:
+            source.note(f"{what}: nothing dates its entries in the log yet")
+    found = [(item, counted) for item in logged.values() if (counted := item.counted(agreement)) is not None]
+    for item, _ in [pair for pair in found if pair[0].content not in files][:10]:
+        source.note(
+            f"log: {', '.join(item.entered)} decided to {item.content[0]} from {format_time(item.content[1])} on; "
+            "it counts, and its file, which says why, is not here"
+        )
+    return [counted for _, counted in found]
+
+
+# ---- evidence ----------------------------------------------------------------------------------------------
+
+
+def _read_evidence(source: Folder, books: Sequence[Book], found: _Findings) -> None:
+    for path, data in source.parsed("evidence", ".evidence", EVIDENCE_LIMIT, bytes):
+        if not any(_log_evidence(data, book, found) or _equivocation(source, data, book, found) for book in books):
+            source.note_file(path, "no evidence under these agreements")
+
+
+def _equivocation(source: Folder, data: bytes, book: Book, found: _Findings) -> bool:
+    if len(data) > SMALL_LIMIT:
+        return False
+    try:
+        item = decode_evidence(data)
+        item.check(book.agreement)
+    except ClaimsError:
+        return False
+    spoilt = item.against(book.agreement)
+    if spoilt is not None:
+        found.against[(book.agreement.digest, *spoilt)] = f"evidence: {item.text}"
+    elif isinstance(item, TwoEntries):
+        book.voided.add(item.identity)
+        source.note(f"evidence: {item.text}: its word on that counts for nothing")
+    return True
+
+
+def _log_evidence(data: bytes, book: Book, found: _Findings) -> bool:
+    if book.agreement.log is None:
+        return False
+    try:
+        one, two = LogEvidence.decode(data).check(book.agreement.log.origin, book.agreement.log.key)
+    except ClaimsError:
+        return False
+    found.breaches.append(
+        f"log: evidence that it signed two histories (heads of size {one} and {two}); its operator {_operator(book)} answers for it"
+    )
+    return True
+
+
+# ---- rows --------------------------------------------------------------------------------------------------
+
+
+def _rows(
+    source: Folder, books: Sequence[Book], decisions: Sequence[Counted], found: _Findings, now: int
+) -> list[Row]:
+    claims: dict[tuple[bytes, str, int], list[ClaimFile]] = {}
+    known = {book.agreement.digest for book in books}
+    source.labs = {lab.name for book in books for lab in book.agreement.labs}
+    for item in source.claims():
+        if item.agreement in known:
+            claims.setdefault((item.agreement, item.lab, item.period), []).append(item)
+        else:
+            source.note_file(item.stored.path, f"about agreement {item.agreement.hex()}")
+    roots = source.by_digest("claims", ".roots", ROOTS_LIMIT)
+    records = source.by_digest("inspections", ".record", RECORD_LIMIT)
+    rows: list[Row] = []
+    for place, book in enumerate(books):
+        agreement = book.agreement
+        if book.signed.unsigned:
+            continue
+        until = min([agreement.periods, *(after.agreement.first_period for after in books[place + 1 :])])
+        length = agreement.epoch_seconds * agreement.epochs_per_period
+        begun = min(until, max(0, (now - agreement.start) // length + 1))
+        if (begun - agreement.first_period) * len(agreement.labs) + len(rows) > MAX_ROWS:
+            raise UnreadableFile(f"more than {MAX_ROWS} labs and periods", "use a shorter agreement")
+        book.lifted = lifted_spans(agreement, decisions)
+        for lab in agreement.labs:
+            own = book.for_lab(lab.name)
+            for period in range(max(agreement.first_period, lab.since_period), begun):
+                key = (agreement.digest, lab.name, period)
+                row = judge_period(source, own, lab, period, claims.get(key, []), roots, records, found.against.get(key))
+                rows.append(row)
+    return rows
+
+
+def _holds(life: Life, rows: Sequence[Row], found: _Findings) -> tuple[str, list[str]]:
+    """yes, no or undecided; and why."""
+    broken = [row for row in rows if row.state in ("missing", "rejected")]
+    why = [*found.breaches, *(row.sentence() for row in broken)]
+    if why:
+        return "no", why
+    if life.state in ("draft", "signed", "lifted", "amended"):
+        return "undecided", [life.reason if life.state == "lifted" else f"the agreement is {life.state}: {life.reason}"]
+    waiting = [row for row in rows if row.state in ("late", "under inspection") or (row.state == "pending" and row.owed)]
+    if waiting or found.gaps:
+        return "undecided", [*found.gaps, *(row.sentence() for row in waiting)]
+    proven = sum(row.state == "proven" for row in rows)
+    if not proven:
+        return "undecided", ["no claim is due yet"]
+    return "yes", [f"{proven} {'claim is' if proven == 1 else 'claims are'} proven, and no other is due"]

@@ -1,0 +1,219 @@
+"""The state of a standstill as values, as text and as JSON (FORMATS-status.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from claims.agreement.model import Agreement
+from claims.base.units import format_time
+from claims.decisions.life import Counted, Life
+from claims.inspection.count import Inspected
+from claims.status.log import LogState
+from claims.verify.lateness import Lateness
+from claims.verify.report import OLDER, LogSeen, Proof
+
+__all__ = ["FORMAT", "ROW_STATES", "Row", "State"]
+
+FORMAT = "standstill-status/1"
+ROW_STATES = ("pending", "proven", "late", "missing", "rejected", "under inspection", "lifted")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One lab and period.
+
+    Attributes:
+        agreement: digest of the agreement under which the period is judged.
+        state: one of :data:`ROW_STATES`.
+        reason: in words.
+        begin, end: of the period, Unix seconds.
+        due: until when the claim is to be published, or None where no deadline is agreed.
+        missing_after: when it counts as missing, or None.
+        owed: the claim's deadline has passed; without one, the period has ended.
+        published: when a quorum had seen the claim's entry in the log, or None.
+        late: it was published after ``due``.
+        claim: SHA-256 of the claim file that was judged, or None.
+        check: the failed check of a rejected claim, or None.
+        epochs: the entries of its epochs in the log, and whether they came late; ``epochs_published`` is None without a log.
+        log: the log without the lab's own cosignatures, where it can be used.
+        inspected: every inspection entry of it in the log, once it is proven otherwise.
+        proof: of the claim file, where it passed every check of its own, whatever inspectors or evidence say.
+        opening_due: when a lab under inspection has to have opened, or None.
+    """
+
+    agreement: bytes
+    lab: str
+    period: int
+    state: str
+    reason: str
+    begin: int
+    end: int
+    due: int | None = None
+    missing_after: int | None = None
+    owed: bool = False
+    published: int | None = None
+    late: bool = False
+    claim: bytes | None = None
+    check: str | None = None
+    epochs_published: int | None = None
+    epochs: Lateness = Lateness(0, 0)
+    log: LogSeen | None = None
+    inspected: tuple[Inspected, ...] = ()
+    opening_due: int | None = None
+    proof: Proof | None = None
+
+    @property
+    def inspections(self) -> tuple[tuple[str, int, str], ...]:
+        """(inspector, round, outcome) that count."""
+        return tuple(sorted((item.inspector, item.round, item.outcome) for item in self.inspected if item.counts))
+
+    @property
+    def epochs_ended(self) -> int:
+        """Epochs that are over."""
+        return self.epochs.ended
+
+    @property
+    def epochs_late(self) -> int:
+        """Those whose entry came late, or is overdue."""
+        return self.epochs.late
+
+    def sentence(self) -> str:
+        """The state and the reason, for a list of what stands in the way."""
+        return f"the claim of {self.lab} for period {self.period} is {self.state}: {self.reason}"
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values."""
+        return {
+            "agreement": self.agreement.hex(),
+            "lab": self.lab,
+            "period": self.period,
+            "state": self.state,
+            "reason": self.reason,
+            "check": self.check,
+            "begin": format_time(self.begin),
+            "end": format_time(self.end),
+            "due": _time(self.due),
+            "missing_after": _time(self.missing_after),
+            "owed": self.owed,
+            "published": _time(self.published),
+            "late": self.late,
+            "claim": None if self.claim is None else self.claim.hex(),
+            "epochs": self.epochs.to_json() | {"published": self.epochs_published},
+            "inspections": [{"inspector": who, "outcome": what, "round": number} for who, number, what in self.inspections],
+            "opening_due": _time(self.opening_due),
+        }
+
+
+@dataclass(frozen=True)
+class State:
+    """What :func:`claims.status.compute.compute` found.
+
+    Attributes:
+        holds: "yes", "no" or "undecided"; ``why``: in words, each naming who.
+        rows: by agreement (oldest first), lab and period; periods that have begun.
+        log: the log, as far as it verifies, or None; ``log_problem``: why it could not be used, or None.
+        chain: the agreements under which rows are judged, oldest first.
+        breaches: by others than a lab in a period: logs that fork, rival amendments.
+        problems: files that count for nothing, and why.
+        decisions: those that count, in order of when they take effect.
+    """
+
+    agreement: Agreement
+    now: int
+    life: Life
+    holds: str
+    why: tuple[str, ...]
+    rows: tuple[Row, ...]
+    log: LogState | None
+    log_problem: str | None
+    breaches: tuple[str, ...]
+    problems: tuple[str, ...]
+    decisions: tuple[Counted, ...] = ()
+    chain: tuple[Agreement, ...] = ()
+
+    def log_seen(self, row: Row) -> LogSeen | None:
+        """The log as a reader of one row is told of it; None without one that can be used."""
+        return None if row.log is None else replace(row.log, claim=row.published)
+
+    def agreement_of(self, row: Row) -> Agreement:
+        """The agreement under which a row is judged."""
+        return next(item for item in (*self.chain, self.agreement) if item.digest == row.agreement)
+
+    @property
+    def log_size(self) -> int | None:
+        """Entries of the verified log, or None."""
+        return None if self.log is None else self.log.size
+
+    @property
+    def held(self) -> bool:
+        """Every claim is proven, and the agreement has expired: it binds nobody any more."""
+        return self.holds == "yes" and self.life.state == "expired"
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values."""
+        life = self.life
+        return {
+            "format": FORMAT,
+            "now": format_time(self.now),
+            "holds": self.holds,
+            "why": list(self.why),
+            "agreement": {
+                "name": self.agreement.name,
+                "digest": self.agreement.digest.hex(),
+                "state": life.state,
+                "reason": life.reason,
+                "successor": None if life.successor is None else life.successor.hex(),
+            },
+            "log": None if self.agreement.log is None else self._log_json(),
+            "decisions": [
+                {
+                    "agreement": item.agreement.hex(),
+                    "decision": item.decision,
+                    "stated": format_time(item.content[1]),
+                    "effective": format_time(item.effective),
+                    "deciders": list(item.deciders),
+                }
+                for item in self.decisions
+            ],
+            "rows": [row.to_json() for row in self.rows],
+            "breaches": list(self.breaches),
+            "problems": list(self.problems),
+        }
+
+    def _log_json(self) -> dict[str, Any]:
+        known = {"size": None, "date": None, "newer": None} if self.log is None else self.log.to_json()
+        return {**known, "problem": self.log_problem}
+
+    def _log_lines(self) -> list[str]:
+        if self.log is None or self.log_problem is not None:
+            return [f"log         {self.log_problem}"]
+        newer = self.log.newer()
+        return [f"log         verified, {self.log.head()}", f"            {OLDER}", *([] if newer is None else [f"            {newer}"])]
+
+    def lines(self) -> list[str]:
+        """Plain text, the answer first."""
+        answer = {"yes": "THE STANDSTILL HOLDS", "no": "THE STANDSTILL DOES NOT HOLD", "undecided": "UNDECIDED"}[self.holds]
+        if self.held:
+            answer = "THE STANDSTILL HELD TO ITS END; the agreement has expired"
+        out = [
+            f"{answer} at {format_time(self.now)}",
+            *(f"  {line}" for line in self.why),
+            f"agreement   {self.agreement.name} {self.agreement.digest.hex()}",
+            f"life        {self.life.state}: {self.life.reason}",
+        ]
+        if self.agreement.log is not None:
+            out += self._log_lines()
+        for item in self.decisions:
+            stated = f" (states {format_time(item.content[1])}; the log had it then)" if item.effective != item.content[1] else ""
+            out.append(f"decision    {item.decision} from {format_time(item.effective)} on, by {', '.join(item.deciders)}{stated}")
+        width = max([len(row.lab) for row in self.rows], default=3)
+        for row in self.rows:
+            late = " (late)" if row.late else ""
+            out.append(f"{row.lab:<{width}}  period {row.period:<4} {row.state + late:<18} {row.reason}")
+        out += [f"! {line}" for line in self.problems]
+        return out
+
+
+def _time(seconds: int | None) -> str | None:
+    return None if seconds is None else format_time(seconds)

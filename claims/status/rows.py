@@ -1,0 +1,375 @@
+"""One lab and period: which claim was published, when, whether it is proven, and what inspectors recorded."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from claims.agreement.model import Agreement, Lab
+from claims.agreement.signatures import check_signature
+from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
+from claims.base.units import format_time
+from claims.claim.entries import Entry, Identity, PublishedEntries, unsigned_bytes
+from claims.claim.evidence import find_equivocations
+from claims.claim.file import decode_claim
+from claims.inspection.count import count_inspections
+from claims.status.folder import ClaimFile, Folder, SignedAgreement, Stored, read_stored
+from claims.status.log import LogState, log_state, uncosigned
+from claims.status.model import Row
+from claims.tlog.errors import LogError
+from claims.tlog.reader import LogView
+from claims.verify.claim import check_claim
+from claims.verify.lateness import Delivered, judge_lateness, lateness_of, shown_by
+from claims.verify.report import LogSeen
+
+__all__ = ["Book", "judge_period"]
+
+MAX_CANDIDATES = 8
+"""Signed claim files of one lab and period that are tried, where no log says which one was published."""
+
+
+@dataclass
+class Book:
+    """One agreement, its log, and what was found so far. ``verified``: the claim accepted for (lab, period);
+    ``voided``: inspections of which evidence shows that their author contradicted itself."""
+
+    signed: SignedAgreement
+    before: Book | None
+    now: int
+    view: LogView | None = None
+    published: PublishedEntries | None = None
+    log: LogState | None = None
+    log_problem: str | None = None
+    delivered: Delivered = field(default_factory=dict)
+    lifted: list[tuple[int, int]] = field(default_factory=list)
+    verified: dict[tuple[str, int], Stored] = field(default_factory=dict)
+    waiting: set[tuple[str, int]] = field(default_factory=set)
+    voided: set[Identity] = field(default_factory=set)
+    labs: dict[str, Book] = field(default_factory=dict)
+
+    @property
+    def agreement(self) -> Agreement:
+        """The agreement of this book."""
+        return self.signed.agreement
+
+    @property
+    def usable(self) -> bool:
+        """Whether the log has a head that counts, or none is agreed."""
+        return self.agreement.log is None or (self.log is not None and self.log.size is not None)
+
+    def committed(self, index: int, party: str) -> int | None:
+        """When a quorum without the operator and that party had seen a log entry, or None."""
+        if self.view is None or self.agreement.log is None:
+            return None
+        try:
+            return self.view.committed_time(index, exclude=frozenset({party, self.agreement.log.operator}))
+        except LogError:
+            return None
+
+    def for_lab(self, lab: str) -> Book:
+        """This book with the log as it is without that lab's own cosignatures: no lab vouches for itself."""
+        if lab not in self.labs:
+            self.labs[lab] = self._without(lab)
+        return self.labs[lab]
+
+    def _without(self, lab: str) -> Book:
+        if self.view is None or self.published is None:
+            return self
+        view = self.view.without({lab})
+        state, problem = log_state(view, self.agreement, self.now), self.log_problem
+        if state.size is None and problem is None:
+            problem = f"for lab {lab}: {state.head()}: {uncosigned(state.behind)}"
+        return replace(self, view=view, log=state, log_problem=problem, published=self.published.counting(view.size))
+
+    def is_lifted(self, period: int) -> bool:
+        """Whether the pause was lifted at some moment of a period."""
+        if not self.agreement.first_period <= period < self.agreement.periods:
+            return False
+        begin, end = self.agreement.period_span(period)
+        at = bisect_right(self.lifted, begin, key=lambda span: span[1])
+        return at < len(self.lifted) and self.lifted[at][0] < end
+
+    def at(self, period: int, lab: str) -> Book:
+        """The book that answers for a lab's period: this one, or an amended agreement's."""
+        book = self
+        while book.before is not None and period < book.agreement.first_period:
+            book = book.before.for_lab(lab)
+        return book
+
+    def amended(self) -> list[Agreement]:
+        """The agreements that this one amends, the latest first."""
+        found, book = [], self.before
+        while book is not None:
+            found.append(book.agreement)
+            book = book.before
+        return found
+
+
+def judge_period(
+    source: Folder, book: Book, lab: Lab, period: int, files: Sequence[ClaimFile], roots: dict[bytes, Stored],
+    records: dict[bytes, Stored], evidence: str | None,
+) -> Row:  # fmt: skip
+    """The row of a lab and a period that has begun."""
+    row = _calendar(book, lab, period)
+    row = _epochs(book, lab, row)
+    lifted = book.is_lifted(period)
+    if book.now < row.end:
+        early = "; a claim is here already, and counts once the period has ended" if files else ""
+        row = _unproven(book, row)
+        row = replace(row, reason=row.reason + early)
+    else:
+        row, chosen = _published(source, book, lab, row, files)
+        if row.state != "rejected" and (row.lab, row.period) not in book.waiting:
+            row = _unproven(book, row) if chosen is None else _verify(source, book, lab, row, chosen, roots)
+            if row.state == "proven" and not lifted:
+                row = _inspections(source, book, lab, row, records)
+            if row.state in ("proven", "under inspection") and not lifted:
+                row = _too_late(book, row)
+    if evidence is not None:
+        book.verified.pop((lab.name, period), None)
+    if lifted:
+        made = "; the claim that was made all the same is proven" if row.state == "proven" else ""
+        made = made if evidence is None else f"; no claim goes on from it: {evidence}"
+        return replace(row, state="lifted", reason=f"the pause was lifted in this period{made}", check=None, owed=False)
+    if evidence is not None:
+        row = replace(row, state="rejected", reason=evidence, check="evidence")
+    return row
+
+
+def _calendar(book: Book, lab: Lab, period: int) -> Row:
+    begin, end = book.agreement.period_span(period)
+    terms = book.agreement.deadlines
+    due = None if terms is None else end + terms.claim
+    missing = None if terms is None or due is None else due + terms.grace
+    return Row(
+        book.agreement.digest, lab.name, period, "pending", "", begin, end, due, missing,
+        owed=book.now > (end if due is None else due),
+    )  # fmt: skip
+
+
+def _epochs(book: Book, lab: Lab, row: Row) -> Row:
+    """Counts the epochs' entries in the log."""
+    view, published = (book.view, book.published) if book.usable else (None, None)
+    found = lateness_of(book.agreement, lab.name, row.period, book.now, published, view, book.delivered)
+    if view is None or book.log is None:
+        return replace(row, epochs=found)
+    times = sorted((name, time) for name, time in view.signed.times.items() if name not in view.exclude)
+    return replace(row, epochs=found, epochs_published=found.published, log=LogSeen(book.log, tuple(times), found, None))
+
+
+def _too_late(book: Book, row: Row) -> Row:
+    """The row of a proven claim, held against the number of late epochs that is agreed; what is late is said in any case."""
+    check, notes = judge_lateness(book.agreement, row.epochs)
+    if check:
+        return replace(row, state="rejected" if check == "rejected" else "pending", check="deadlines" if check == "rejected" else None,
+                       reason="; ".join(notes))  # fmt: skip
+    return replace(row, reason="; ".join((row.reason, *notes)))
+
+
+def _unproven(book: Book, row: Row) -> Row:
+    """The row of a period without a claim that counts; ``row.reason`` may say why there is none."""
+    note = f" ({row.reason})" if row.reason else ""
+    if not book.usable:
+        return replace(row, state="pending", reason=f"the log cannot be used: {book.log_problem}")
+    if not book.is_lifted(row.period):
+        book.waiting.add((row.lab, row.period))  # what is not here accuses no later claim
+    if row.due is None or row.missing_after is None:
+        text = "the period has ended, no claim counts yet, and no deadline is agreed" if book.now >= row.end else "the period has not ended"
+        return replace(row, state="pending", reason=text + note)
+    late = "".join(f"; {text}" for text in row.epochs.notes("" if book.agreement.log is None else book.agreement.log.operator))
+    seen = _seen_until(book, row)
+    if book.now > row.missing_after and seen > row.missing_after:
+        return replace(row, state="missing", reason=f"was due by {format_time(row.due)}{note}")
+    book.waiting.add((row.lab, row.period))
+    if book.now <= row.due:
+        return replace(row, state="pending", reason=f"due by {format_time(row.due)}{late}{note}")
+    ends = f"; this copy of the log ends on {format_time(seen)}" if seen < book.now and seen <= row.missing_after < book.now else ""
+    if seen > row.due:
+        grace = "" if ends else ", in grace"
+        return replace(row, state="late", reason=f"was due by {format_time(row.due)}{grace}{ends}{note}")
+    short = f"this copy of the log ends on {format_time(seen)}"
+    return replace(row, state="pending", reason=f"was due by {format_time(row.due)}; {short}{note}")
+
+
+def _seen_until(book: Book, row: Row) -> int:
+    """Until when this copy of the log shows that there was no claim: now, where there is no log, or an entry whose file is not here."""
+    if book.view is None or book.published is None or book.published.claim(row.lab, row.period) is not None:
+        return book.now
+    operator = () if book.agreement.log is None else (book.agreement.log.operator,)
+    return min(book.now, book.view.as_of({row.lab, *operator}) or 0)
+
+
+def _held_up(book: Book, lab: Lab, row: Row) -> str | None:
+    """Why a claim that the lab has delivered does not count yet, through no fault of its own; None where it has not delivered it."""
+    published, view = book.published, book.view
+    if published is None or view is None or book.agreement.log is None or book.log is None:
+        return None
+    first, last = book.agreement.period_epochs(row.period)
+    entries: list[tuple[Entry, int] | None] = [published.claim(lab.name, row.period, all_=True)]
+    entries += [published.epoch(lab.name, epoch, all_=True) for epoch in range(first, last + 1)]
+    if None in entries:
+        return None
+    waiting = [found for found in entries if found is not None and not published.counts(found[1])]
+    for entry, index in waiting:
+        if index < view.size + len(view.tail):
+            continue
+        same = [times for item, times in book.delivered.get(entry.identity, ()) if unsigned_bytes(item) == unsigned_bytes(entry)]
+        times = same[0] if same else {}
+        if len(times) < book.agreement.log.cosignatures:
+            return None
+        who = ", ".join(f"{name} on {format_time(time)}" for name, time in sorted(times.items()))
+        return f"delivered: {who} countersigned {entry.title}, and the log's operator {book.agreement.log.operator} left it out"
+    return f"it is in the log, and waits for cosignatures: {book.log.newer()}" if waiting else None
+
+
+# ---- which claim -------------------------------------------------------------------------------------------
+
+
+def _published(
+    source: Folder, book: Book, lab: Lab, row: Row, files: Sequence[ClaimFile]
+) -> tuple[Row, list[tuple[Stored, bytes | None]] | None]:
+    """The claim files to judge, each with the digest of its roots; None when none was published."""
+    if book.agreement.log is None:
+        return _authentic(source, book, lab, row, files)
+    if book.published is None:
+        return row, None
+    conflicts = book.published.conflicts_of(lab.name, row.period)
+    if conflicts:
+        title, where = conflicts[0].first.title, "in the log" if book.delivered == {} else "in the log or in receipts"
+        return replace(row, state="rejected", check="log", reason=f"{title}: two different ones are {where}"), None
+    held = _held_up(book, lab, row) if book.usable else None
+    if held is not None:
+        book.waiting.add((row.lab, row.period))
+        return replace(row, state="pending", reason=held), None
+    entry = book.published.claim(lab.name, row.period)
+    if entry is None:
+        return replace(row, reason="a claim file is here, but not in the log" if files else ""), None
+    moment = book.committed(entry[1], lab.name)
+    late = row.due is not None and not _in_time(book, lab, entry[1], row.due)
+    row = replace(row, published=moment, late=late)
+    for item in files:
+        if item.stored.digest == entry[0].claim:
+            return row, [(item.stored, entry[0].roots)]
+    reason = "the log has its entry, but the file is not here"
+    return replace(row, reason=reason), None
+
+
+def _in_time(book: Book, lab: Lab, index: int, due: int) -> bool:
+    """Whether anyone who counts had signed a head with an entry by a moment."""
+    seen = None if book.view is None else shown_by(book.view, book.agreement, lab.name).seen(index)
+    return seen is not None and seen <= due
+
+
+def _authentic(
+    source: Folder, book: Book, lab: Lab, row: Row, files: Sequence[ClaimFile]
+) -> tuple[Row, list[tuple[Stored, bytes | None]] | None]:
+    """Without a log: the files that the lab signed. Two with different heads are evidence against it."""
+    key, claims, good = book.agreement.party(lab.name).key, [], []
+    for item in sorted(files, key=lambda item: item.stored.digest):
+        try:
+            claim = decode_claim(read_stored(item.stored))
+            check_signature(f"lab {lab.name} on the claim", key, claim.signature, claim.signed_message())
+        except (BadSignature, ClaimsError) as error:
+            source.note_file(item.stored.path, error.what)
+            continue
+        if len(good) == MAX_CANDIDATES:
+            source.note_file(item.stored.path, f"one of more than {MAX_CANDIDATES} claims of this lab and period")
+            break
+        claims.append(replace(claim, proof=b""))
+        good.append(item.stored)
+    for one, first in enumerate(claims):
+        for second in claims[one + 1 :]:
+            for found in find_equivocations(first, second):
+                try:
+                    found.check(book.agreement)
+                except (BadSignature, ClaimRejected):
+                    continue
+                who = "the lab" if found.meter is None else f"meter {found.meter}"
+                return replace(row, state="rejected", check="evidence", reason=f"{who} signed two heads"), None
+    return row, [(stored, None) for stored in good] or None
+
+
+# ---- verification ------------------------------------------------------------------------------------------
+
+
+def _verify(
+    source: Folder, book: Book, lab: Lab, row: Row, chosen: Sequence[tuple[Stored, bytes | None]], roots: dict[bytes, Stored]
+) -> Row:
+    """Verify the claims in turn; the first that is proven settles the row."""
+    key = (lab.name, row.period - 1)
+    earlier = book.at(row.period - 1, lab.name)
+    previous = earlier.verified.get(key)
+    if row.period > lab.since_period and previous is None:
+        row = replace(row, claim=chosen[0][0].digest)
+        if not earlier.usable:
+            reason = f"the log that holds its claim for period {row.period - 1} cannot be used: {earlier.log_problem}"
+            return replace(row, state="pending", reason=reason)
+        if key in earlier.waiting:
+            return replace(_unproven(book, replace(row, reason=f"its claim waits for that of period {row.period - 1}")))
+        reason = f"NOT CHECKED: there is no accepted claim for period {row.period - 1}"
+        if earlier.is_lifted(row.period - 1):
+            reason += ", in which the pause was lifted: an amendment must give a new opening head"
+        return replace(row, state="rejected", check="continuity", reason=f"continuity: {reason}")
+    last = row
+    for stored, roots_digest in chosen:
+        last = _verify_one(book, lab, row, stored, previous if row.period > lab.since_period else None, roots, roots_digest)
+        if last.state == "proven":
+            book.verified[(lab.name, row.period)] = stored
+            break
+    return last
+
+
+def _verify_one(
+    book: Book, lab: Lab, row: Row, stored: Stored, previous: Stored | None, roots: dict[bytes, Stored],
+    roots_digest: bytes | None,
+) -> Row:  # fmt: skip
+    row = replace(row, claim=stored.digest)
+    options: dict[str, Any] = {}
+    if book.agreement.log is not None:
+        if roots_digest not in roots:
+            return _unproven(book, replace(row, reason="its roots file is not here"))
+        options = {"published": book.published, "roots": read_stored(roots[roots_digest])}
+    if previous is not None:
+        options["previous"] = [read_stored(previous)]
+        if row.period == book.agreement.first_period:
+            options["previous_agreements"] = book.amended()
+    try:
+        verdict, _ = check_claim(
+            read_stored(stored), book.agreement, signatures=book.signed.signatures, previous_accepted=previous is not None,
+            now=book.now, **options,
+        )  # fmt: skip
+    except ClaimRejected as error:
+        return replace(row, state="rejected", check=error.check, reason=error.what)
+    if verdict.missing:
+        return _unproven(book, replace(row, reason="; ".join(item.what for item in verdict.missing)))
+    row = replace(row, proof=verdict.proof)
+    when = "" if row.published is None else f", published {format_time(row.published)}"
+    return replace(row, state="proven", reason=f"proven{when}" + (", after its deadline" if row.late else ""))
+
+
+# ---- inspections -------------------------------------------------------------------------------------------
+
+
+def _inspections(source: Folder, book: Book, lab: Lab, row: Row, records: dict[bytes, Stored]) -> Row:
+    """Of a proven claim: whether its draw is due, and what eligible inspectors recorded of it."""
+    entry = None if book.published is None else book.published.claim(lab.name, row.period)
+    if book.published is None or entry is None:
+        return row
+    claim = decode_claim(read_stored(book.verified[(lab.name, row.period)]))
+    view, agreement = book.view, book.agreement
+    found = count_inspections(
+        agreement, book.published, book.committed, claim, entry[1],
+        lambda digest: read_stored(records[digest]) if digest in records else None, book.now, book.voided,
+        None if view is None else lambda index, party: shown_by(view, agreement, party).seen(index),
+    )  # fmt: skip
+    for item in found.entries:
+        if not item.counts and item.why:
+            source.note(item.note(lab.name, row.period))
+    row = replace(row, inspected=found.entries, opening_due=found.opening_due)
+    if found.state == "failed":
+        return replace(row, state="rejected", check="inspection", reason=found.reason)
+    if found.state in ("waiting", "open"):
+        return replace(row, state="under inspection", reason=found.reason)
+    return replace(row, reason=f"{row.reason}; {found.reason}") if found.reason else row

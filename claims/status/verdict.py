@@ -1,0 +1,73 @@
+"""The verdict on a claim in a publication folder: the row of ``standstill status``, put as a verdict."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+from claims.agreement.model import Agreement
+from claims.base.errors import ClaimRejected
+from claims.base.units import format_time
+from claims.claim.file import Claim
+from claims.status.compute import compute
+from claims.status.model import Row, State
+from claims.verify.claim import parse_claim
+from claims.verify.log import late_notes
+from claims.verify.report import Missing, Verdict
+
+__all__ = ["verdict_of", "verify_in_folder"]
+
+
+def verify_in_folder(
+    data: bytes, folder: str | os.PathLike[str], *, now: int, memory: str | os.PathLike[str] | None = None, expect: bytes | None = None
+) -> Verdict:
+    """Verify a claim file with everything that a publication folder holds. Arguments and errors are those of ``compute``."""
+    state = compute(folder, now=now, memory=memory, expect=expect)
+    digest = hashlib.sha256(data).digest()
+    try:
+        claim = parse_claim(data)
+        row = next((row for row in state.rows if (row.agreement, row.lab, row.period) == _place(claim)), None)
+        if row is None:
+            missing = _without_row(state, claim)
+            return Verdict(state.agreement, claim.lab, claim.period, digest, missing=(missing,))
+        if row.claim != digest and row.published is not None:
+            raise ClaimRejected("log", "the log's entry is about another claim file")
+    except ClaimRejected as error:
+        return Verdict(state.agreement, None, None, digest, rejected=error)
+    if row.claim is not None and row.claim != digest:
+        what = f"this claim file in the folder; there, {row.claim.hex()} is the lab's claim for the period"
+        return Verdict(state.agreement, row.lab, row.period, digest, missing=(Missing("claim", what),))
+    return verdict_of(state, row, digest)
+
+
+def verdict_of(state: State, row: Row, digest: bytes) -> Verdict:
+    """A row as a verdict on its claim, whose SHA-256 is ``digest``."""
+    rejected, missing = None, ()
+    if row.state == "rejected":
+        rejected = ClaimRejected(row.check or "evidence", row.reason.removeprefix(f"{row.check}: "))
+    elif row.state != "proven" and not (row.state == "lifted" and row.proof is not None):
+        missing = (Missing(row.state, f"the claim is {row.state}: {row.reason}"),)
+    agreement, seen = state.agreement_of(row), state.log_seen(row)
+    return Verdict(
+        agreement, row.lab, row.period, digest, rejected, missing, tuple(late_notes(seen, agreement, row.period)), seen,
+        row.inspected, row.proof, row.state,
+    )  # fmt: skip
+
+
+def _place(claim: Claim) -> tuple[bytes, str, int]:
+    return claim.agreement_digest, claim.lab, claim.period
+
+
+def _without_row(state: State, claim: Claim) -> Missing:
+    """Why a claim has no row. Raises ClaimRejected where it is about nothing that the folder's agreements have."""
+    agreement: Agreement = state.agreement
+    if claim.agreement_digest != agreement.digest:
+        what = f"the claim is about agreement {claim.agreement_digest.hex()}, this one is {agreement.digest.hex()}"
+        raise ClaimRejected("agreement", what)
+    lab = agreement.lab(claim.lab)
+    begin = agreement.period_span(claim.period)[0]
+    if claim.period < lab.since_period:
+        raise ClaimRejected("period", f"lab {lab.name} claims from period {lab.since_period} on, this is {claim.period}")
+    if state.now < begin:
+        return Missing("period", f"the end of the period: it begins at {format_time(begin)}, and this clock says {format_time(state.now)}")
+    return Missing("unsigned", f"an agreement in force: this one is {state.life.state}: {state.life.reason}")

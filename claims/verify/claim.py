@@ -1,0 +1,306 @@
+"""Verify a claim: everything public is derived from the agreement, only heads are taken from the claim.
+
+Checks, in this order; the first that fails is the reason for rejection (:data:`CHECKS`):
+
+    format      the claim file parses to exactly one canonical claim
+    agreement   the claim is about this agreement; each of its parties' signatures verifies
+    lab         the claiming lab is a lab of the agreement
+    period      the period is one of the agreement's and of the lab's; its epochs match
+    meters      the meters are exactly the agreement's, each once, in its order
+    signatures  every meter signed its head; the lab signed its head after, and the whole claim
+    log         the claim, its roots file and every epoch root are those in the public log, each published once
+    continuity  the head before is the opening head, or the head after of the previous period's claim
+    proof       the proof shows the statement derived from the agreement
+    deadlines   no more epochs came late than the agreement allows
+    inspection  no inspector recorded a failure, or that the lab did not open what was drawn
+
+What is missing fails no check: it is named, and the verdict is INCOMPLETE. The standard library is enough for all but signatures,
+which need the package ``cryptography``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from claims.agreement.model import Agreement, Lab
+from claims.agreement.signatures import AgreementSignatures, check_signature, ledger_head_message, registry_head_message
+from claims.base.errors import BadSignature, ClaimRejected, ClaimsError, MalformedClaim, MissingDependency
+from claims.base.units import format_time
+from claims.claim.file import Claim, decode_claim
+from claims.verify.chain import Chain
+from claims.verify.log import check_log, committed_in, late_notes, log_seen, missing_dates, missing_log, seen_in
+from claims.verify.report import Missing, Proof, Verdict
+
+if TYPE_CHECKING:
+    from circuits.statement import Statement
+    from claims.claim.entries import PublishedEntries
+    from claims.inspection.count import Inspections
+    from claims.tlog.reader import LogView
+    from zk.security import SecurityReport
+
+__all__ = ["CHECKS", "check_claim", "check_expected", "inspection_missing", "parse_claim", "statement_of", "verify_claim"]
+
+CHECKS = ("format", "agreement", "lab", "period", "meters", "signatures", "log", "continuity", "proof", "inspection", "deadlines")
+_NO_CRYPTOGRAPHY = Missing(
+    "cryptography", "the package cryptography: no signature could be checked, so anybody may have made these heads", "",
+    "install it: pip install cryptography",
+)  # fmt: skip
+
+
+def parse_claim(data: bytes) -> Claim:
+    """Check ``format``: :func:`decode_claim`, with ClaimRejected in place of MalformedClaim."""
+    try:
+        return decode_claim(data)
+    except MalformedClaim as error:
+        raise ClaimRejected("format", str(error)) from None
+
+
+def statement_of(agreement: Agreement, claim: Claim) -> Statement:
+    """The public statement of a claim whose lab, period and meters are those of the agreement.
+
+    All but ``head``, ``head_before`` and ``head_after`` comes from the agreement.
+
+    Raises:
+        ClaimRejected: checks ``lab``, ``period`` or ``meters``.
+    """
+    from circuits.statement import MeterTerms, RegistryTerms, Statement, ledger_header, registry_header
+
+    lab = agreement.lab(claim.lab)
+    first, last = agreement.period_epochs(claim.period)
+    caps, rules = lab.caps_at(claim.period), agreement.rules_at(claim.period)
+    if [meter.name for meter in lab.meters] != [meter.name for meter in claim.meters]:
+        raise ClaimRejected("meters", _meter_difference(lab, claim))
+    meters = tuple(
+        MeterTerms(
+            header=ledger_header(agreement.digest, lab.name, meter.name, claim.period),
+            peak=agreement.chip(meter.chip).peak,
+            coverage=agreement.coverage(meter),
+            head=signed.head,
+        )
+        for meter, signed in zip(lab.meters, claim.meters, strict=True)
+    )
+    return Statement(
+        log_rows=lab.log_rows,
+        first_epoch=first,
+        last_epoch=last,
+        total_cap=caps.total,
+        unattributed_cap=caps.unattributed,
+        lineage_cap=caps.lineage,
+        freeze_level=caps.freeze,
+        charge_peak=rules.charge_peak,
+        charge_residue=rules.charge_residue,
+        meters=meters,
+        registry=RegistryTerms(registry_header(lab.name), claim.head_before, claim.head_after),
+    )
+
+
+def verify_claim(
+    data: bytes,
+    agreement: Agreement,
+    *,
+    signatures: AgreementSignatures | None = None,
+    previous: Sequence[bytes] = (),
+    previous_agreements: Sequence[Agreement] = (),
+    previous_accepted: bool = False,
+    log: LogView | None = None,
+    log_problem: str = "",
+    roots: bytes | None = None,
+    records: Mapping[bytes, bytes] | None = None,
+    now: int | None = None,
+) -> Verdict:
+    """Verify a claim file; a return is PROVEN, or INCOMPLETE where ``missing`` says for what.
+
+    Args:
+        data: the claim file's bytes.
+        agreement: parsed by the verifier.
+        signatures: the parties' signatures of it.
+        previous: claim files of the periods right before, oldest first, back to the lab's first period, or to a claim
+            accepted before (``previous_accepted``).
+        previous_agreements: the agreements that this one amends, one after another, as far back as ``previous`` goes; in any order.
+        previous_accepted: the reader accepted the previous claims before: skip their proofs and what came before them.
+        log: the agreement's log, opened and checked under :func:`claims.verify.log.log_trust`, without the lab's cosignatures.
+        log_problem: why there is none, where one was tried.
+        roots: the roots file's bytes.
+        records: records of inspections, by their SHA-256.
+        now: Unix seconds; this machine's clock by default.
+
+    Raises:
+        ClaimRejected: REJECTED; ``check`` is one of :data:`CHECKS`.
+    """
+    from claims.claim.entries import PublishedEntries
+
+    now = int(time.time()) if now is None else now
+    published = None
+    if log is not None and agreement.log is not None:
+        published = PublishedEntries(agreement, enumerate([*log.entries, *log.tail]), log.size)
+    verdict, claim = check_claim(
+        data, agreement, signatures=signatures, previous=previous, previous_agreements=previous_agreements,
+        previous_accepted=previous_accepted, published=published, log_problem=log_problem,
+        roots=roots, now=now,
+    )  # fmt: skip
+    if log is None or published is None:
+        return verdict
+    seen = log_seen(log, published, claim, now)
+    found = _inspections(log, published, claim, records or {}, now)
+    missing = [*verdict.missing, *missing_dates(seen, agreement), *([] if found is None else inspection_missing(found))]
+    return replace(
+        verdict, missing=tuple(missing), log=seen, notes=(*verdict.notes, *late_notes(seen, agreement, claim.period)),
+        inspections=() if found is None else found.entries,
+    )  # fmt: skip
+
+
+def check_expected(agreement: Agreement, expect: bytes | None) -> None:
+    """Refuse another agreement than the one that a reader expects (a digest, or None). Raises ClaimsError."""
+    if expect is not None and agreement.digest != expect:
+        what = f"this is agreement {agreement.digest.hex()}, and not {expect.hex()}, which you expect"
+        raise ClaimsError(what, "ask those who published it which one they signed")
+
+
+def check_claim(
+    data: bytes,
+    agreement: Agreement,
+    *,
+    now: int,
+    signatures: AgreementSignatures | None = None,
+    previous: Sequence[bytes] = (),
+    previous_agreements: Sequence[Agreement] = (),
+    previous_accepted: bool = False,
+    published: PublishedEntries | None = None,
+    log_problem: str = "",
+    roots: bytes | None = None,
+) -> tuple[Verdict, Claim]:
+    """All of :func:`verify_claim` but inspections and dates, and the claim. ``published``: the log's entries under the agreement."""
+    began = time.perf_counter()
+    claim = parse_claim(data)
+    missing: list[Missing] = []
+    _check_agreement(agreement, signatures, missing)
+    _check_terms(claim, agreement, missing)
+    end = agreement.period_span(claim.period)[1]
+    if now < end:
+        what = f"the end of the period: it is over at {format_time(end)}, and this clock says {format_time(now)}"
+        _add(missing, Missing("period", what, "", "verify the claim again after that, or set this machine's clock"))
+    if agreement.log is not None:
+        found = [missing_log(agreement, log_problem)] if published is None else check_log(claim, data, agreement, published, roots)
+        missing += found
+    chain = Chain([(claim, agreement)], previous_agreements, published, previous_accepted, missing)
+    for earlier in reversed(previous):
+        if not chain.extend(parse_claim(earlier), earlier, lambda link, terms: _check_terms(link, terms, missing)):
+            break
+    continuity = chain.close()
+    if not previous_accepted:
+        for link, terms in reversed(chain.links[1:]):
+            _check_proof(link, terms, f"previous claim, period {link.period}: ")
+    security = _check_proof(claim, agreement, "")
+    proof = Proof(continuity, claim.head_after, security, len(data), len(claim.proof), time.perf_counter() - began)
+    digest = hashlib.sha256(data).digest()
+    return Verdict(agreement, claim.lab, claim.period, digest, missing=tuple(missing), proof=proof), claim
+
+
+def _add(missing: list[Missing], item: Missing) -> None:
+    if item not in missing:
+        missing.append(item)
+
+
+def _check_agreement(agreement: Agreement, signatures: AgreementSignatures | None, missing: list[Missing]) -> None:
+    """Check ``agreement`` as far as its signatures go."""
+    if signatures is None:
+        what = "the parties' signatures of the agreement, a file .sigs"
+        where = "it usually lies beside the agreement: agreement.sigs beside agreement.toml"
+        _add(missing, Missing("signatures", what, where, "put it there, or name it (--signatures)"))
+        return
+    try:
+        unsigned = signatures.missing(agreement)
+    except BadSignature as error:
+        raise ClaimRejected("agreement", error.what) from None
+    except MissingDependency:
+        _add(missing, _NO_CRYPTOGRAPHY)
+        return
+    if unsigned:
+        what = f"signatures of the agreement by {', '.join(unsigned)}: it is a draft until every party has signed"
+        _add(missing, Missing("unsigned", what, "", "ask them, or another mirror, for a signatures file that has them"))
+
+
+def _inspections(
+    log: LogView, published: PublishedEntries, claim: Claim, records: Mapping[bytes, bytes], now: int
+) -> Inspections | None:
+    """Check ``inspection``; None where the log has no entry of the claim."""
+    from claims.inspection.count import count_inspections
+
+    entry = published.claim(claim.lab, claim.period)
+    if entry is None:
+        return None
+    committed = committed_in(log, published.agreement)
+    found = count_inspections(
+        published.agreement, published, committed, claim, entry[1], records.get, now, (), seen_in(log, published.agreement)
+    )
+    if found.state == "failed":
+        raise ClaimRejected("inspection", found.reason)
+    return found
+
+
+def inspection_missing(found: Inspections) -> list[Missing]:
+    """What the verdict waits for, of inspections."""
+    if found.state == "open":
+        where = "it usually lies in inspections/ of the publication folder; its name is its inspector's choice"
+        return [Missing("record", found.reason, where, "give it (--record), or the whole publication folder (--folder)")]
+    if found.state == "waiting":
+        what = f"an inspection of the claim, which the agreement asks for: {found.reason}"
+        return [Missing("inspection", what, "", "wait for it, or ask for a newer copy of the log")]
+    return []
+
+
+def _check_terms(claim: Claim, agreement: Agreement, missing: list[Missing]) -> None:
+    """Checks ``agreement`` to ``signatures`` of one claim."""
+    if claim.agreement_digest != agreement.digest:
+        raise ClaimRejected(
+            "agreement", f"the claim is about agreement {claim.agreement_digest.hex()}, this one is {agreement.digest.hex()}"
+        )
+    lab = agreement.lab(claim.lab)
+    epochs = agreement.period_epochs(claim.period)
+    if claim.period < lab.since_period:
+        raise ClaimRejected("period", f"lab {lab.name} claims from period {lab.since_period} on, this is {claim.period}")
+    if (claim.first_epoch, claim.last_epoch) != epochs:
+        raise ClaimRejected(
+            "period",
+            f"period {claim.period} has the epochs {epochs[0]} to {epochs[1]}, the claim says "
+            f"{claim.first_epoch} to {claim.last_epoch}",
+        )
+    if [meter.name for meter in lab.meters] != [meter.name for meter in claim.meters]:
+        raise ClaimRejected("meters", _meter_difference(lab, claim))
+    _check_signatures(claim, agreement, lab, missing)
+
+
+def _meter_difference(lab: Lab, claim: Claim) -> str:
+    agreed, claimed = {meter.name for meter in lab.meters}, {meter.name for meter in claim.meters}
+    if left_out := sorted(agreed - claimed):
+        return f"the claim leaves out {len(left_out)} of the agreement's meters: {', '.join(left_out[:8])}"
+    return f"the claim has meters that are not in the agreement: {', '.join(sorted(claimed - agreed)[:8])}"
+
+
+def _check_signatures(claim: Claim, agreement: Agreement, lab: Lab, missing: list[Missing]) -> None:
+    digest, period, key = agreement.digest, claim.period, agreement.party(lab.name).key
+    try:
+        check_signature(f"lab {lab.name} on the claim", key, claim.signature, claim.signed_message())
+        message = registry_head_message(digest, lab.name, period, claim.head_after)
+        check_signature(f"lab {lab.name} on its registry head", key, claim.registry_signature, message)
+        for meter, signed in zip(lab.meters, claim.meters, strict=True):
+            message = ledger_head_message(digest, lab.name, meter.name, period, signed.head, signed.roots_digest)
+            check_signature(f"meter {meter.name} on its ledger head", meter.key, signed.signature, message)
+    except BadSignature as error:
+        raise ClaimRejected("signatures", error.what) from None
+    except MissingDependency:
+        _add(missing, _NO_CRYPTOGRAPHY)
+
+
+def _check_proof(claim: Claim, agreement: Agreement, where: str) -> SecurityReport:
+    from circuits.verify import verify_claim_proof
+    from zk.errors import ZkError
+
+    try:
+        return verify_claim_proof(statement_of(agreement, claim), claim.proof)
+    except ZkError as error:
+        raise ClaimRejected("proof", f"{where}{error}") from None

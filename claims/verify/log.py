@@ -1,0 +1,171 @@
+"""Check ``log``: the claim, its roots file and every epoch root are those in the public log, each published once."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from claims.agreement.model import Agreement
+from claims.base.errors import ClaimRejected, MalformedFile
+from claims.base.units import format_time
+from claims.claim.commitments import lab_epoch_root, roots_digest
+from claims.claim.file import Claim
+from claims.claim.roots import Roots
+from claims.verify.report import LogSeen, Missing
+
+if TYPE_CHECKING:
+    from claims.claim.entries import PublishedEntries
+    from claims.inspection.count import Committed
+    from claims.tlog.checkpoint import LogTrust
+    from claims.tlog.reader import LogView
+
+__all__ = ["check_log", "check_roots", "committed_in", "late_notes", "log_seen", "log_trust", "missing_dates", "missing_log", "seen_in"]
+
+
+def log_trust(agreement: Agreement) -> LogTrust:
+    """Whom a verifier trusts about the agreement's log: its key, and every party's cosigning key but the operator's.
+
+    Pass ``exclude={lab}`` when the log is opened for one lab's claim: a lab does not vouch for itself.
+
+    Raises:
+        ClaimRejected: check ``log``: the agreement names no log.
+    """
+    from claims.tlog.checkpoint import LogTrust
+
+    terms = agreement.log
+    if terms is None:
+        raise ClaimRejected("log", "the agreement names no log")
+    cosigners = {
+        party.name: party.cosign_key
+        for party in agreement.parties
+        if party.cosign_key is not None and party.name != terms.operator
+    }
+    return LogTrust(terms.origin, terms.key, cosigners, terms.cosignatures)
+
+
+def missing_log(agreement: Agreement, problem: str = "") -> Missing:
+    """What to say where the log is not given or, for a reason, cannot be used."""
+    origin = "" if agreement.log is None else agreement.log.origin
+    what = f"the log {origin}, which shows that the readings were committed to in time, and what inspectors recorded"
+    return Missing(
+        "log", f"{what}; it cannot be used: {problem}" if problem else what,
+        "it usually lies in log/ of the publication folder, or at a web address of its operator",
+        "give the folder or address (--log), or the whole publication folder (--folder)",
+    )  # fmt: skip
+
+
+def check_log(
+    claim: Claim, data: bytes, agreement: Agreement, published: PublishedEntries, roots: bytes | None
+) -> list[Missing]:
+    """Hold a claim file and its roots file against the log's entries; what is missing for it.
+
+    Raises:
+        ClaimRejected: check ``log``.
+    """
+    if published.agreement.digest != agreement.digest:
+        raise ClaimRejected("log", "the log's entries were read under another agreement")
+    if conflicts := published.conflicts_of(claim.lab, claim.period):
+        raise ClaimRejected("log", f"two different versions of {conflicts[0].first.title} are in the log")
+    entry = published.claim(claim.lab, claim.period)
+    if entry is None:
+        what = f"the entry of lab {claim.lab}'s claim for period {claim.period}, which this copy of the log has not"
+        return [Missing("entry", what, "", "ask for a newer copy of the log: the lab publishes its claim there")]
+    if entry[0].claim != hashlib.sha256(data).digest():
+        raise ClaimRejected("log", "the log's entry is about another claim file")
+    for epoch in range(claim.first_epoch, claim.last_epoch + 1):
+        if published.epoch(claim.lab, epoch) is None:
+            if published.epoch(claim.lab, epoch, all_=True) is not None:
+                what = f"cosignatures of a newer head of the log, which has the entry of epoch {epoch}"
+                return [Missing("cosignatures", what, "", "ask for a newer copy of the log, or its cosigners to cosign it")]
+            raise ClaimRejected("log", f"the log has no entry of lab {claim.lab} for epoch {epoch}")
+    if roots is None or entry[0].roots != hashlib.sha256(roots).digest():
+        what = "the roots file that the log names for the claim: what the meters committed to in each epoch"
+        other = "" if roots is None else " (another one was given)"
+        where = f"it usually lies beside the claim, as {claim.lab}-{claim.period}.roots; its SHA-256 is {entry[0].roots.hex()}"
+        return [Missing("roots", what + other, where, "ask the lab or another mirror for it (--roots)")]
+    try:
+        check_roots(claim, Roots.decode(roots), published)
+    except MalformedFile as error:
+        raise ClaimRejected("log", f"roots file: {error}") from None
+    return []
+
+
+def check_roots(claim: Claim, roots: Roots, published: PublishedEntries) -> None:
+    """The roots file is about the claim, each meter signed its roots, and the log has every epoch's root over them."""
+    about = (roots.agreement_digest, roots.lab, roots.period, roots.first_epoch, roots.last_epoch)
+    if about != (claim.agreement_digest, claim.lab, claim.period, claim.first_epoch, claim.last_epoch):
+        raise ClaimRejected("log", "the roots file is about another claim")
+    if [name for name, _ in roots.meters] != [meter.name for meter in claim.meters]:
+        raise ClaimRejected("log", "the roots file has other meters")
+    for meter, (_, found) in zip(claim.meters, roots.meters, strict=True):
+        if roots_digest(found) != meter.roots_digest:
+            raise ClaimRejected("log", f"meter {meter.name} signed other epoch roots")
+    for epoch in range(claim.first_epoch, claim.last_epoch + 1):
+        entry, at = published.epoch(claim.lab, epoch), epoch - claim.first_epoch
+        if entry is None or lab_epoch_root([(name, found[at]) for name, found in roots.meters]) != entry[0].root:
+            raise ClaimRejected("log", f"the roots of epoch {epoch} are not those in the log")
+
+
+# ---- dates ---------------------------------------------------------------------------------------------------
+
+
+def committed_in(view: LogView, agreement: Agreement) -> Committed:
+    """Dates of a view's entries, without the operator's word and that of the party that an entry is about."""
+    from claims.tlog.errors import LogError
+
+    def committed(index: int, party: str) -> int | None:
+        operator = () if agreement.log is None else (agreement.log.operator,)
+        try:
+            return view.committed_time(index, exclude=frozenset({party, *operator}))
+        except LogError:
+            return None
+
+    return committed
+
+
+def seen_in(view: LogView, agreement: Agreement) -> Committed:
+    """As :func:`committed_in`, by any one signer's word: for what an entry says against somebody."""
+    from claims.verify.lateness import shown_by
+
+    return lambda index, party: shown_by(view, agreement, party).seen(index)
+
+
+def log_seen(view: LogView, published: PublishedEntries, claim: Claim, now: int) -> LogSeen:
+    """What a reader is told of the log that a claim was checked with."""
+    from claims.status.log import log_state
+    from claims.verify.lateness import lateness_of
+
+    agreement = published.agreement
+    entry = published.claim(claim.lab, claim.period)
+    times = sorted((name, time) for name, time in view.signed.times.items() if name not in view.exclude)
+    epochs = lateness_of(agreement, claim.lab, claim.period, now, published, view)
+    when = None if entry is None else committed_in(view, agreement)(entry[1], claim.lab)
+    return LogSeen(log_state(view, agreement, now), tuple(times), epochs, when)
+
+
+def late_notes(seen: LogSeen | None, agreement: Agreement, period: int) -> list[str]:
+    """What a reader should know of the dates of a period's entries, and of a newer head of the log."""
+    from claims.verify.lateness import judge_lateness
+
+    terms = agreement.deadlines
+    if seen is None:
+        return []
+    newer = seen.state.newer()
+    notes = [*judge_lateness(agreement, seen.epochs)[1], *([] if newer is None else [newer])]
+    due = None if terms is None else agreement.period_span(period)[1] + terms.claim
+    if due is not None and seen.claim is not None and seen.claim > due:
+        notes.append(f"the claim's entry was dated by the cosigners after its deadline, {format_time(due)}")
+    return notes
+
+
+def missing_dates(seen: LogSeen, agreement: Agreement) -> list[Missing]:
+    """What of the log's dates and heads the verdict waits for. Raises ClaimRejected (check ``deadlines``) for too many late epochs."""
+    from claims.verify.lateness import judge_lateness
+
+    verdict, notes = judge_lateness(agreement, seen.epochs)
+    if verdict == "rejected":
+        raise ClaimRejected("deadlines", "; ".join(notes))
+    how = "ask for another copy of the log, or its cosigners to cosign it"
+    out = [Missing("dates", "; ".join(notes), "", how)] if verdict else []
+    newer = seen.state.newer()
+    return [*out, Missing("cosignatures", newer, "", how)] if seen.state.open and newer is not None else out

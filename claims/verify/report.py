@@ -1,0 +1,250 @@
+"""The verdict on a claim: proven, rejected, or incomplete; as text and as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from claims.agreement.model import Agreement, Lab
+from claims.base.errors import ClaimRejected
+from claims.base.units import format_time, format_work
+
+if TYPE_CHECKING:
+    from claims.inspection.count import Inspected
+    from claims.status.log import LogState
+    from claims.verify.lateness import Lateness
+    from zk.security import SecurityReport
+
+__all__ = ["FORMAT", "NOT_SHOWN", "OLDER", "LogSeen", "Missing", "Proof", "Verdict", "shown"]
+
+FORMAT = "standstill-verdict/1"
+OLDER = "a mirror that shows a complete older state cannot be told from the newest one without a memory (--log-memory) or another mirror"
+NOT_SHOWN = (
+    "that no undeclared chip exists",
+    "that a meter measures truly",
+    "that a declared parent or balance is the true one",
+    "that a weights digest is what sat in memory",
+    "that work was booked to the checkpoint it went into",
+    "that unattributed work was not training",
+    "that no other party trained part of the model",
+)
+"""What no claim shows: inventory, hardware and inspection are for that."""
+
+
+def shown(agreement: Agreement, lab: Lab, period: int) -> list[str]:
+    """What a proven claim of a lab for a period shows, in words."""
+    caps, rules, count = lab.caps_at(period), agreement.rules_at(period), len(lab.meters)
+    residue = ", unattributed work since the agreement began included" if rules.charge_residue else ""
+    work = "every chip-second charged at the class peak" if rules.charge_peak else "work as the meters signed it"
+    out = [
+        f"{'the one meter' if count == 1 else f'all {count} meters'} accounted for every chip-second; {work}",
+        f"total compute of the period: at most {format_work(caps.total)}",
+        f"unattributed compute of the period: at most {format_work(caps.unattributed)}",
+        f"cumulative compute behind every checkpoint of the period: at most {format_work(caps.lineage)}{residue}",
+    ]
+    if caps.freeze is not None:
+        out.append(f"every checkpoint that was trained further: at most {format_work(caps.freeze)} (freeze)")
+    return out
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What a verdict waits for. It accuses nobody.
+
+    Attributes:
+        kind: one word for programs (FORMATS.md section 8).
+        what: what is missing, and what it is.
+        where: where it usually lies; may be empty.
+        how: what to do; may be empty.
+    """
+
+    kind: str
+    what: str
+    where: str = ""
+    how: str = ""
+
+    def line(self) -> str:
+        """One line for people."""
+        return ". ".join([self.what, *(part[:1].upper() + part[1:] for part in (self.where, self.how) if part)]) + "."
+
+    def to_json(self) -> dict[str, str]:
+        """JSON values."""
+        return {"kind": self.kind, "what": self.what, "where": self.where, "how": self.how}
+
+
+@dataclass(frozen=True)
+class LogSeen:
+    """The log that a claim was checked with.
+
+    Attributes:
+        state: the head in use and its date, and a newer one; its ``size`` is a number.
+        cosigners: those that count, with the time of their cosignature of the head in use.
+        epochs: the entries of the period's epochs.
+        claim: when the log had the claim's entry, or None.
+    """
+
+    state: LogState
+    cosigners: tuple[tuple[str, int], ...]
+    epochs: Lateness
+    claim: int | None
+
+    def line(self) -> str:
+        """One line for people."""
+        names, epochs = ", ".join(name for name, _ in self.cosigners), self.epochs
+        in_time = f"{epochs.ended - epochs.late - epochs.undated} of {epochs.ended} {epochs.unit} committed in time"
+        return f"{self.state.head()} (cosigned by {names}); {in_time}. Note: {OLDER}"
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values."""
+        return {
+            **self.state.to_json(),
+            "cosigners": {name: format_time(time) for name, time in self.cosigners},
+            "epochs": self.epochs.to_json(),
+            "published": None if self.claim is None else format_time(self.claim),
+        }
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a cryptographer asks about a proof that was verified. ``continuity``: what was checked of the claims before."""
+
+    continuity: str
+    head_after: tuple[int, ...]
+    security: SecurityReport
+    claim_bytes: int
+    proof_bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """PROVEN: nothing that a verifier can check was left out. REJECTED: a check failed. INCOMPLETE: something is missing.
+
+    Attributes:
+        agreement, lab, period: what the claim is about; lab and period are None where the file does not say.
+        claim: SHA-256 of the claim file.
+        rejected: the check that failed, or None.
+        missing: what the verdict waits for.
+        notes: what a reader should know although it decides nothing.
+        log: the log it was checked with, or None.
+        inspections: every inspection entry of the lab and period in that log.
+        proof: of a proof that was verified.
+        state: the row's state in a publication folder, or None.
+    """
+
+    agreement: Agreement
+    lab: str | None
+    period: int | None
+    claim: bytes
+    rejected: ClaimRejected | None = None
+    missing: tuple[Missing, ...] = ()
+    notes: tuple[str, ...] = ()
+    log: LogSeen | None = None
+    inspections: tuple[Inspected, ...] = ()
+    proof: Proof | None = None
+    state: str | None = None
+
+    @property
+    def word(self) -> str:
+        """PROVEN, REJECTED or INCOMPLETE."""
+        return "REJECTED" if self.rejected is not None else "INCOMPLETE" if self.missing else "PROVEN"
+
+    @property
+    def proven(self) -> bool:
+        """Whether the word is PROVEN."""
+        return self.word == "PROVEN"
+
+    @property
+    def exit_code(self) -> int:
+        """Of the command line."""
+        return {"PROVEN": 0, "REJECTED": 1, "INCOMPLETE": 3}[self.word]
+
+    def shown(self) -> list[str]:
+        """What the claim shows, in words; nothing unless it is proven."""
+        if not self.proven or self.lab is None or self.period is None:
+            return []
+        return shown(self.agreement, self.agreement.lab(self.lab), self.period)
+
+    def span(self) -> tuple[str, str] | None:
+        """Begin and end of the period as RFC 3339; None where the agreement has no such period."""
+        try:
+            begin, end = self.agreement.period_span(-1 if self.period is None else self.period)
+        except ClaimRejected:
+            return None
+        return format_time(begin), format_time(end)
+
+    def lines(self, *, verbose: bool = False) -> list[str]:
+        """Plain text, the verdict first. ``verbose``: also what cryptographers ask for."""
+        out = [f"REJECTED: {self.rejected}" if self.rejected else self.word]
+        if not self.rejected:
+            out += [f"  ? {item.line()}" for item in self.missing]
+        out += [f"  ! {line}" for line in self.notes]
+        if self.lab is not None:
+            out.append(f"lab         {self.lab}")
+        if self.period is not None:
+            span = self.span()
+            out.append(f"period      {self.period}" + ("" if span is None else f" ({span[0]} to {span[1]})"))
+        out.append(f"agreement   {self.agreement.name} {self.agreement.digest.hex()}")
+        if self.log is not None:
+            out.append(f"log         {self.log.line()}")
+        for item in self.inspections:
+            counts = {True: "counts", False: f"does not count: {item.why}", None: f"undecided: {item.why}"}[item.counts]
+            out.append(f"inspection  round {item.round}, {item.inspector}: {item.outcome}; {counts}")
+        if self.proven:
+            out += ["shows", *(f"  + {line}" for line in self.shown())]
+            out += ["does not show", *(f"  - {line}" for line in NOT_SHOWN)]
+        return out + (self._details() if verbose else [])
+
+    def _details(self) -> list[str]:
+        out = [f"claim       SHA-256 {self.claim.hex()}"]
+        if self.proof is not None:
+            out += [
+                f"continuity  {self.proof.continuity}",
+                "security",
+                *(f"  {line}" for line in self.proof.security.lines()),
+                f"size        claim {self.proof.claim_bytes} bytes, of which proof {self.proof.proof_bytes}",
+                f"time        {self.proof.seconds:.2f} s",
+            ]
+        return out
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values (FORMATS.md section 8)."""
+        from claims.base.canonical import head_to_hex
+
+        proof, span = self.proof, self.span() or (None, None)
+        return {
+            "format": FORMAT,
+            "verdict": self.word,
+            "check": None if self.rejected is None else self.rejected.check,
+            "reason": None if self.rejected is None else self.rejected.what,
+            "lab": self.lab,
+            "period": self.period,
+            "begin": span[0],
+            "end": span[1],
+            "agreement": {"name": self.agreement.name, "digest": self.agreement.digest.hex()},
+            "claim": self.claim.hex(),
+            "state": self.state,
+            "missing": [] if self.rejected else [item.to_json() for item in self.missing],
+            "notes": list(self.notes),
+            "log": None if self.log is None else self.log.to_json(),
+            "inspections": [
+                {
+                    "inspector": item.inspector, "round": item.round, "outcome": item.outcome, "record": item.record.hex(),
+                    "counts": item.counts, "why": item.why,
+                }
+                for item in self.inspections
+            ],
+            "shows": self.shown(),
+            "does_not_show": list(NOT_SHOWN) if self.proven else [],
+            "continuity": None if proof is None else proof.continuity,
+            "head_after": None if proof is None else head_to_hex(proof.head_after),
+            "security_bits": None if proof is None else {
+                "unique_decoding": round(proof.security.unique_decoding.bits, 1),
+                "johnson": round(proof.security.johnson.bits, 1),
+                "query_grinding": proof.security.query_grinding,
+                "round_grinding": proof.security.round_grinding,
+            },
+            "claim_bytes": None if proof is None else proof.claim_bytes,
+            "proof_bytes": None if proof is None else proof.proof_bytes,
+            "seconds": None if proof is None else round(proof.seconds, 3),
+        }  # fmt: skip

@@ -1,0 +1,27 @@
+"""What a running process loads: the verifier the standard library alone, the command line no prover."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _loaded_by(module: str) -> set[str]:
+    code = f"import sys; before = set(sys.modules); import {module}; print(*(set(sys.modules) - before))"
+    out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return {name.split(".")[0] for name in out.stdout.split()}
+
+
+@pytest.mark.parametrize("module", ["zk.verifier", "circuits.verify", "claims.verify.claim", "claims.agreement.file"])
+def test_the_verifier_loads_the_standard_library_alone(module: str) -> None:
+    foreign = _loaded_by(module) - set(sys.stdlib_module_names) - {"zk", "circuits", "claims"}
+    assert not foreign, f"{module} loads {sorted(foreign)}"
+
+
+def test_the_command_line_starts_without_the_prover() -> None:
+    assert not _loaded_by("claims.cli.lab") & {"numba", "numpy", "galois", "rich", "py_ecc", "llvmlite", "cryptography"}
