@@ -12,6 +12,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LAYERS = ("zk", "circuits", "claims")
+ROOMS = (
+    "base", "tlog", "agreement", "claim", "decisions", "inspection", "verify", "status", "site", "lab", "imports", "collect", "demo", "cli",
+)  # fmt: skip
+"""Rooms of claims/ from the ground up: each imports what stands before it, and nothing that stands behind."""
 VERIFIER_MODULES = ("zk.verifier", "zk.poseidon2", "circuits.claim", "circuits.opening", "circuits.statement")
 
 
@@ -64,6 +68,21 @@ def test_no_layer_imports_one_above_it(layer):
     above = set(LAYERS[layer + 1 :]) | {"bench", "tests"}
     for path in sources(LAYERS[layer]):
         assert not top(imported(path)) & above, path
+
+
+def test_every_room_is_named():
+    folders = {path.name for path in (ROOT / "claims").iterdir() if (path / "__init__.py").exists()}
+    assert folders == set(ROOMS)
+    assert {path.name for path in (ROOT / "claims").glob("*.py")} == {"__init__.py", "__main__.py"}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_room_imports_one_above_it(room):
+    """Imports inside functions and under TYPE_CHECKING count."""
+    above = ROOMS[ROOMS.index(room) + 1 :]
+    for path in sources(f"claims/{room}"):
+        found = {name for name in imported(path) if name.startswith("claims.") and name.split(".")[1] in above}
+        assert not found, f"{path.relative_to(ROOT)} imports {sorted(found)}"
 
 
 @pytest.mark.parametrize("package", ["zk", "circuits", "claims"])

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from claims.agreement.model import Agreement
 from claims.base.canonical import Writer, from_json, to_json
-from claims.base.errors import BadSignature, MalformedFile, MissingDependency
+from claims.base.ed25519 import check_signature
+from claims.base.errors import BadSignature, MalformedFile
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = [
     "AgreementSignatures",
     "agreement_message",
-    "check_signature",
     "claim_message",
     "epoch_root_message",
     "ledger_head_message",
@@ -107,29 +107,6 @@ def sign_ledger_head(
 def sign_registry_head(key: Ed25519PrivateKey, agreement_digest: bytes, lab: str, period: int, head: Head) -> bytes:
     """A lab's signature of its after-head, 64 bytes."""
     return key.sign(registry_head_message(agreement_digest, lab, period, head))
-
-
-def check_signature(who: str, public_key: bytes, signature: bytes, message: bytes) -> None:
-    """Check an Ed25519 signature.
-
-    Args:
-        who: the signer, for the message.
-
-    Raises:
-        BadSignature: it does not verify.
-        MissingDependency: ``cryptography`` is not installed.
-    """
-    try:
-        from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-    except ImportError:
-        raise MissingDependency(
-            "signatures need the package cryptography", "pip install cryptography"
-        ) from None
-    try:
-        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
-    except (InvalidSignature, ValueError):
-        raise BadSignature(f"the signature of {who} does not verify") from None
 
 
 @dataclass(frozen=True)

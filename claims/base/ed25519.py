@@ -1,10 +1,15 @@
-"""The one gate for Ed25519 public keys, whichever file or option they come from. Standard library only."""
+"""The one gate for Ed25519 public keys, whichever file or option they come from, and for signatures.
+
+Checking a signature needs the package ``cryptography``, imported only then.
+"""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
-__all__ = ["is_public_key"]
+from claims.base.errors import BadSignature, MissingDependency
+
+__all__ = ["check_signature", "is_public_key"]
 
 _P = 2**255 - 19
 _D = -121665 * pow(121666, -1, _P) % _P
@@ -26,3 +31,26 @@ def is_public_key(data: bytes) -> bool:
         return False
     x_squared = (y * y - 1) * pow(_D * y * y + 1, -1, _P) % _P
     return pow(x_squared, (_P - 1) // 2, _P) == 1
+
+
+def check_signature(who: str, public_key: bytes, signature: bytes, message: bytes) -> None:
+    """Check an Ed25519 signature.
+
+    Args:
+        who: the signer, for the message.
+
+    Raises:
+        BadSignature: it does not verify.
+        MissingDependency: ``cryptography`` is not installed.
+    """
+    try:
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    except ImportError:
+        raise MissingDependency(
+            "signatures need the package cryptography", "pip install cryptography"
+        ) from None
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        raise BadSignature(f"the signature of {who} does not verify") from None

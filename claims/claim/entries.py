@@ -22,8 +22,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from claims.agreement.model import MAX_TIME, Agreement
-from claims.agreement.signatures import check_signature
 from claims.base.canonical import Reader, Writer
+from claims.base.ed25519 import check_signature
 from claims.base.errors import BadSignature, ClaimRejected, MalformedFile
 from claims.base.units import format_time
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from claims.agreement.model import Agreement
-from claims.agreement.signatures import check_signature, epoch_root_message, ledger_head_message, registry_head_message
+from claims.agreement.signatures import epoch_root_message, ledger_head_message, registry_head_message
 from claims.base.canonical import from_json, head_from_hex, head_to_hex, is_name, to_json
+from claims.base.ed25519 import check_signature
 from claims.base.errors import BadSignature, MalformedFile
 from claims.claim.entries import (
     AssentEntry,

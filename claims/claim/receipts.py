@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from claims.agreement.model import MAX_LABS, MAX_TIME, Agreement
-from claims.agreement.signatures import check_signature
 from claims.base.canonical import from_json, is_name, to_json
+from claims.base.ed25519 import check_signature
 from claims.base.errors import ClaimRejected, MalformedFile
 from claims.claim.entries import Entry, check_entry, decode_entry
 

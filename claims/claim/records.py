@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from claims.base.canonical import FIELD_PRIME
+
+if TYPE_CHECKING:
+    from circuits.chain import Entry
 
 __all__ = [
     "Elements",
@@ -29,6 +33,7 @@ __all__ = [
     "RegistryEntry",
     "SignedHead",
     "Usage",
+    "circuit_entry",
     "fresh_elements",
 ]
 
@@ -220,3 +225,21 @@ class Noted:
 def fresh_elements() -> Elements:
     """Eight uniform field elements from the operating system's generator."""
     return tuple(secrets.randbelow(FIELD_PRIME) for _ in range(8))
+
+
+def circuit_entry(entry: RegistryEntry) -> Entry:
+    """The entry as the circuit's dataclass."""
+    from circuits.chain import Entry
+
+    return Entry(
+        tag=entry.tag,
+        kind=entry.kind,
+        parent1=entry.parent1,
+        parent2=entry.parent2,
+        base=entry.base,
+        epoch=entry.epoch,
+        work=entry.work,
+        declared=entry.declared,
+        cumulative=entry.cumulative,
+        weights_digest=entry.weights,
+    )

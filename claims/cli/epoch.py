@@ -32,7 +32,7 @@ def epoch() -> None:
 
 def _through(agreement: Agreement, asked: int | None) -> int:
     """The last epoch to treat; refuses one that is not over."""
-    from claims.agreement.clock import NotOver, last_over
+    from claims.agreement.over import NotOver, last_over
 
     over = last_over(agreement)
     due = agreement.first_period * agreement.epochs_per_period if asked is None else asked

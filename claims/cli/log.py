@@ -214,7 +214,7 @@ def log_mend_memory(
     path: Path, agreement_path: Path | None, log_key: str | None, cosigner: tuple[str, ...], quorum: int | None, exclude: tuple[str, ...]
 ) -> None:
     """Take a last cosignature's date, which a wrong clock put into the future, back to this machine's clock. What was seen is kept."""
-    from claims.agreement import clock
+    from claims.base import clock
     from claims.base.units import format_time
 
     now = clock.now()

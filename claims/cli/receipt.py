@@ -24,7 +24,7 @@ def log_countersign(entry_path: Path, agreement_path: Path, key_path: Path, pass
     Put the receipt into receipts/ of the publication folder. It helps where the log's operator leaves the entry out: the
     lab is then not missing, and the operator is named. It makes no claim proven.
     """
-    from claims.agreement import clock
+    from claims.base import clock
     from claims.base.files import read_bounded, write_atomic
     from claims.claim.receipts import RECEIPT_LIMIT, Receipt, countersign
     from claims.tlog.tiles import ENTRY_LIMIT

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Event
 from typing import Protocol
 
-from claims.agreement.clock import SEAL_JUMP, check_jump
+from claims.base.clock import SEAL_JUMP, check_jump
 from claims.base.errors import ClaimsError
 from claims.base.units import format_work
 from claims.collect.errors import CollectError

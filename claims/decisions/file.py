@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from claims.agreement.model import MAX_TIME, Agreement
-from claims.agreement.signatures import check_signature
 from claims.base.canonical import Writer, from_json, is_name, to_json
+from claims.base.ed25519 import check_signature
 from claims.base.errors import BadSignature, ClaimRejected, MalformedFile
 from claims.base.text import is_prose
 from claims.base.units import format_time

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from claims.agreement.model import Agreement
-from claims.agreement.signatures import check_signature, ledger_head_message, registry_head_message, sign_registry_head
+from claims.agreement.signatures import ledger_head_message, registry_head_message, sign_registry_head
 from claims.base.canonical import Writer, head_to_bytes
+from claims.base.ed25519 import check_signature
 from claims.claim.commitments import Slot
 from claims.claim.file import MeterHead
 from claims.claim.records import Elements, LedgerSecrets, Reading, RegistryEntry, SignedHead
@@ -112,7 +113,7 @@ def bind(
 
     from circuits.open_records import OpeningWitness, WholeRegistry, prove_opening
     from circuits.witness import LedgerWitness
-    from claims.lab.registry import circuit_entry
+    from claims.claim.records import circuit_entry
 
     meters = tuple(MeterHead(one.meter, one.head, one.roots_digest, one.signature) for one in behind.heads)
     ledgers = []

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from claims.agreement.model import Agreement, Meter
-from claims.agreement.signatures import check_signature, epoch_root_message
+from claims.agreement.signatures import epoch_root_message
+from claims.base.ed25519 import check_signature
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
 from claims.claim.commitments import (
     EMPTY_SLOT,

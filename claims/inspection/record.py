@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from claims.agreement.model import Agreement
-from claims.agreement.signatures import check_signature
 from claims.base.canonical import Writer, from_json, is_name, to_json
+from claims.base.ed25519 import check_signature
 from claims.base.errors import ClaimRejected, ClaimsError, MalformedFile
 from claims.base.units import format_time
 from claims.claim.entries import InspectionEntry, sign_entry

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from claims.agreement.clock import SEAL_JUMP, NotOver, check_jump, check_over, last_over
 from claims.agreement.model import Agreement
+from claims.agreement.over import NotOver, check_over, last_over
+from claims.base.clock import SEAL_JUMP, check_jump
 from claims.base.errors import ClaimsError
 from claims.base.units import format_time
 from claims.lab.store import UNATTRIBUTED, Store

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from claims.agreement.model import Agreement
 from claims.base.errors import ClaimsError
+from claims.claim.records import circuit_entry
 from claims.lab import heads
 from claims.lab.closing import check_registry
 from claims.lab.store import (
@@ -31,7 +32,7 @@ from claims.lab.store import (
 )
 
 if TYPE_CHECKING:
-    from circuits.chain import Entry
+    pass
 
 __all__ = [
     "NO_WEIGHTS",
@@ -142,24 +143,6 @@ def registry_head(store: Store, entries: Sequence[RegistryEntry], trailer: Eleme
 
     return heads.registry_head(
         store.registry_iv(), registry_header(store.lab), [circuit_entry(e) for e in entries], trailer
-    )
-
-
-def circuit_entry(entry: RegistryEntry) -> Entry:
-    """The entry as the circuit's dataclass."""
-    from circuits.chain import Entry
-
-    return Entry(
-        tag=entry.tag,
-        kind=entry.kind,
-        parent1=entry.parent1,
-        parent2=entry.parent2,
-        base=entry.base,
-        epoch=entry.epoch,
-        work=entry.work,
-        declared=entry.declared,
-        cumulative=entry.cumulative,
-        weights_digest=entry.weights,
     )
 
 

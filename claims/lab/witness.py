@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from claims.agreement.model import Agreement, Caps, Lab, Meter
 from claims.base.errors import ClaimsError
 from claims.base.units import format_work
+from claims.claim.records import circuit_entry
 from claims.lab.meter import check_coverage
-from claims.lab.registry import CHECKPOINT, RESIDUE, SNAPSHOT, circuit_entry
+from claims.lab.registry import CHECKPOINT, RESIDUE, SNAPSHOT
 from claims.lab.store import FIRST_TAG, PublishedHead, Reading, RegistryEntry, SignedHead, Store
 
 if TYPE_CHECKING:

@@ -25,9 +25,9 @@ from claims.decisions.file import Content, Decision
 from claims.decisions.life import Counted, Life, keeps_calendar, life_of, lifted_spans
 from claims.decisions.log import logged_decisions
 from claims.status.folder import MAX_FILES, RECORD_LIMIT, ClaimFile, Folder, SignedAgreement
-from claims.status.log import log_state, read_receipts, uncosigned
 from claims.status.model import Row, State
 from claims.status.notes import JUNK
+from claims.status.receipts import read_receipts
 from claims.status.rows import Book, judge_period
 from claims.tlog.checkpoint import LogTrust
 from claims.tlog.errors import LogFork
@@ -37,6 +37,7 @@ from claims.tlog.reader import LogView, open_log
 from claims.tlog.source import FolderSource
 from claims.verify import log as verify_log
 from claims.verify.claim import check_expected
+from claims.verify.log_state import log_state, uncosigned
 
 __all__ = ["Row", "State", "compute", "log_trust"]
 

@@ -9,8 +9,8 @@ from claims.agreement.model import Agreement
 from claims.base.units import format_time
 from claims.decisions.life import Counted, Life
 from claims.inspection.count import Inspected
-from claims.status.log import LogState
 from claims.verify.lateness import Lateness
+from claims.verify.log_state import LogState
 from claims.verify.report import OLDER, LogSeen, Proof
 
 __all__ = ["FORMAT", "ROW_STATES", "Row", "State"]

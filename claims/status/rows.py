@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from claims.agreement.model import Agreement, Lab
-from claims.agreement.signatures import check_signature
+from claims.base.ed25519 import check_signature
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
 from claims.base.units import format_time
 from claims.claim.entries import Entry, Identity, PublishedEntries, unsigned_bytes
@@ -16,12 +16,12 @@ from claims.claim.evidence import find_equivocations
 from claims.claim.file import decode_claim
 from claims.inspection.count import count_inspections
 from claims.status.folder import ClaimFile, Folder, SignedAgreement, Stored, read_stored
-from claims.status.log import LogState, log_state, uncosigned
 from claims.status.model import Row
 from claims.tlog.errors import LogError
 from claims.tlog.reader import LogView
 from claims.verify.claim import check_claim
 from claims.verify.lateness import Delivered, judge_lateness, lateness_of, shown_by
+from claims.verify.log_state import LogState, log_state, uncosigned
 from claims.verify.report import LogSeen
 
 __all__ = ["Book", "judge_period"]

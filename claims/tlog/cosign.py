@@ -8,7 +8,7 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from claims.agreement import clock
+from claims.base import clock
 from claims.base.units import format_time
 from claims.tlog.checkpoint import Checkpoint, LogTrust, SignedCheckpoint, cosign_text, cosignature_time
 from claims.tlog.disk import Disk, lock

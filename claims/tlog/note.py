@@ -8,8 +8,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from claims.agreement.signatures import check_signature
-from claims.base.ed25519 import is_public_key
+from claims.base.ed25519 import check_signature, is_public_key
 from claims.base.errors import BadSignature
 from claims.base.text import is_key_name
 from claims.tlog.errors import LogError

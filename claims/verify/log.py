@@ -132,8 +132,8 @@ def seen_in(view: LogView, agreement: Agreement) -> Committed:
 
 def log_seen(view: LogView, published: PublishedEntries, claim: Claim, now: int) -> LogSeen:
     """What a reader is told of the log that a claim was checked with."""
-    from claims.status.log import log_state
     from claims.verify.lateness import lateness_of
+    from claims.verify.log_state import log_state
 
     agreement = published.agreement
     entry = published.claim(claim.lab, claim.period)

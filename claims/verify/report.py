@@ -11,8 +11,8 @@ from claims.base.units import format_time, format_work
 
 if TYPE_CHECKING:
     from claims.inspection.count import Inspected
-    from claims.status.log import LogState
     from claims.verify.lateness import Lateness
+    from claims.verify.log_state import LogState
     from zk.security import SecurityReport
 
 __all__ = ["FORMAT", "NOT_SHOWN", "OLDER", "LogSeen", "Missing", "Proof", "Verdict", "shown"]

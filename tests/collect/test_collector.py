@@ -9,7 +9,7 @@ from fake_exporter import Exporter, Gpu
 from lab_fixtures import EPOCH, METER_KEYS, PEAK, START
 from rig import COVERAGE_MS, METER, TIMEOUT, Rig, steadily
 
-from claims.agreement.clock import ClockJump
+from claims.base.clock import ClockJump
 from claims.collect.errors import CollectError
 from claims.collect.samples import Labels
 from claims.collect.timeline import Policy

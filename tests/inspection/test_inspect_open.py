@@ -34,7 +34,7 @@ from claims.claim.commitments import (
 )  # fmt: skip
 from claims.claim.entries import ClaimEntry, EpochEntry, check_entry, encode_entry, sign_entry
 from claims.claim.file import Claim
-from claims.claim.records import IDLE, LedgerSecrets, Reading, RegistryEntry, SignedHead
+from claims.claim.records import IDLE, LedgerSecrets, Reading, RegistryEntry, SignedHead, circuit_entry
 from claims.inspection.beacon import RoundRejected, parse_round, time_of_round, verify_round
 from claims.inspection.binding import Behind, bind, check_heads
 from claims.inspection.draw import draw_committed, draw_slots, load_round
@@ -53,7 +53,6 @@ from claims.inspection.open import (
 from claims.inspection.record import Record, check_record, check_record_entry, make_record, record_entry
 from claims.inspection.terms import settled
 from claims.lab.meter import ledger_head
-from claims.lab.registry import circuit_entry
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "drand_quicknet.json").read_text())
 ROUND = parse_round(json.dumps(next(item for item in VECTORS["valid"] if item["round"] == 1000)).encode())

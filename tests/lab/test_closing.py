@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from lab_fixtures import EPOCH, EPOCHS, LAB_KEY, METER_KEYS, START, make_lab, seal_and_close
 
-from claims.agreement import clock
+from claims.agreement import over
 from claims.agreement.model import Agreement, Amends
+from claims.base import clock
 from claims.base.errors import ClaimsError
 from claims.lab.closing import check_evidence, check_registry, check_turn, closing_lines, closing_of, next_epoch
 from claims.lab.meter import SoftwareMeter
@@ -37,7 +38,7 @@ def at(monkeypatch: pytest.MonkeyPatch, moment: int) -> None:
 def test_nothing_is_signed_before_its_end(lab: tuple[Store, Agreement], monkeypatch: pytest.MonkeyPatch) -> None:
     store, agreement = lab
     at(monkeypatch, START + EPOCH - 1)
-    with pytest.raises(clock.NotOver, match="epoch 0 is not over"):
+    with pytest.raises(over.NotOver, match="epoch 0 is not over"):
         METERS["hall-a"].seal_epoch(store, agreement, 0)
     at(monkeypatch, START + EPOCH)
     METERS["hall-a"].seal_epoch(store, agreement, 0)
@@ -47,15 +48,15 @@ def test_nothing_is_signed_before_its_end(lab: tuple[Store, Agreement], monkeypa
         lambda: close_period(store, agreement, 0),
         lambda: make_claim(store, agreement, 0, LAB_KEY),
     ):
-        with pytest.raises(clock.NotOver, match="period 0 is not over: it ends at 2026-01-01T00:04:00Z"):
+        with pytest.raises(over.NotOver, match="period 0 is not over: it ends at 2026-01-01T00:04:00Z"):
             act()
     at(monkeypatch, START + EPOCHS * EPOCH)
     seal_and_close(store, agreement, 0)
-    assert clock.last_over(agreement) == EPOCHS - 1
+    assert over.last_over(agreement) == EPOCHS - 1
     at(monkeypatch, START - 1)
-    assert clock.last_over(agreement) == -1
+    assert over.last_over(agreement) == -1
     at(monkeypatch, START + 10**6)
-    assert clock.last_over(agreement) == 3 * EPOCHS - 1
+    assert over.last_over(agreement) == 3 * EPOCHS - 1
 
 
 def test_an_amendment_begins_where_the_agreement_ended(lab: tuple[Store, Agreement]) -> None:

@@ -239,8 +239,7 @@ def signatures_and_keys() -> list[tuple[bytes, bytes, bytes]]:
 
 def test_keys_and_signatures_are_judged_alike() -> None:
     """Without the cofactor, as OpenSSL: a key of mixed order could otherwise split the two verifiers."""
-    from claims.agreement.signatures import check_signature
-    from claims.base.ed25519 import is_public_key
+    from claims.base.ed25519 import check_signature, is_public_key
     from claims.base.errors import BadSignature
 
     cases = signatures_and_keys()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from claims.agreement import clock
+from claims.base import clock
 from claims.base.keys import generate_key_file
 from claims.cli.main import main
 from claims.tlog.checkpoint import SignedCheckpoint
