@@ -19,19 +19,23 @@ from claims.agreement.model import (
     MAX_METERS,
     MAX_ORIGIN,
     MAX_PEAK,
+    MAX_RECORD,
     MAX_ROOTS,
+    MAX_SITES,
     MAX_TIME,
+    MAX_WORK,
     MIN_LEAVES,
     MIN_LOG_ROWS,
     Agreement,
     Caps,
     Deadlines,
     Lab,
+    Meter,
 )
 from claims.base.canonical import is_name
 from claims.base.ed25519 import is_public_key
 from claims.base.text import is_prose
-from claims.base.units import format_time
+from claims.base.units import format_time, format_work
 
 __all__ = ["is_origin", "validate"]
 
@@ -97,7 +101,7 @@ def _names(agreement: Agreement, fail: Fail) -> None:
     _ascending("chip", [chip.name for chip in agreement.chips], MAX_METERS, fail)
     _ascending("lab", [lab.name for lab in agreement.labs], MAX_LABS, fail)
     for lab in agreement.labs:
-        _ascending("meter", [meter.name for meter in lab.meters], MAX_METERS, fail)
+        _ascending("meter", [meter.name for meter in lab.meters], MAX_METERS * MAX_SITES, fail)
         for meter in lab.meters:
             if meter.lab != lab.name:
                 raise fail("meter", f"{meter.name}: {meter.lab!r} is not {lab.name}", "put it under its own lab")
@@ -142,16 +146,54 @@ def _chips_and_meters(agreement: Agreement, fail: Fail) -> None:
 def _lab(agreement: Agreement, lab: Lab, fail: Fail) -> None:
     _range("lab", f"lab {lab.name}: log_rows", lab.log_rows, MIN_LOG_ROWS, MAX_LOG_ROWS, fail)
     _range("lab", f"lab {lab.name}: since_period", lab.since_period, 0, agreement.periods - 1, fail)
-    rows = len(lab.meters) * (3 + agreement.epochs_per_period) + 9
-    if rows > 2**lab.log_rows:
-        what = f"lab {lab.name}: one reading per meter and epoch needs {rows} rows, more than 2^{lab.log_rows}"
-        raise fail("lab", what, "raise log_rows, or shorten the period")
-    if len(lab.meters) * agreement.epochs_per_period > MAX_ROOTS:
-        what = f"lab {lab.name}: the epoch roots of a period take more than 64 MiB"
-        raise fail("lab", what, "use fewer meters, or a shorter period")
+    _tables(agreement, lab, fail)
     _changes("lab", [period for period, _ in lab.caps_from], agreement, fail)
     for caps in (lab.caps, *(caps for _, caps in lab.caps_from)):
         _caps(lab, caps, fail)
+
+
+def _tables(agreement: Agreement, lab: Lab, fail: Fail) -> None:
+    """Every meter is in exactly one table, and every table holds its meters."""
+    without = [meter.name for meter in lab.meters if meter.site is None]
+    if lab.sites and without:
+        raise fail("meter", f"{lab.name}/{without[0]} has no site, and other meters of the lab have", "give each a site, or none")
+    if (lab.registry_rows is not None) != bool(lab.sites):
+        what = f"lab {lab.name}: registry_rows goes with sites, and one of them is missing"
+        raise fail("lab", what, "give the lab registry_rows and each meter a site, or leave both out")
+    if lab.registry_rows is None:
+        _table(agreement, f"lab {lab.name}", lab.meters, lab.log_rows, 9, fail)
+        _capacity(agreement, f"lab {lab.name}", lab.meters, MAX_WORK, fail)
+        return
+    _range("lab", f"lab {lab.name}: registry_rows", lab.registry_rows, MIN_LOG_ROWS, MAX_LOG_ROWS, fail)
+    if len(lab.sites) > MAX_SITES:
+        raise fail("meter", f"lab {lab.name} has {len(lab.sites)} sites, more than {MAX_SITES}", "put more meters into one site")
+    for site in lab.sites:
+        where = f"lab {lab.name}, site {site.name}"
+        if not is_name(site.name):
+            raise fail("meter", f"lab {lab.name}: the site {site.name!r} is not a name", "use a-z 0-9 . _ -")
+        if len(site.meters) > MAX_METERS:
+            raise fail("meter", f"{where} has {len(site.meters)} meters, more than {MAX_METERS}", "split the site")
+        _table(agreement, where, site.meters, lab.log_rows, 5, fail)
+        _capacity(agreement, where, site.meters, MAX_RECORD, fail)
+
+
+def _table(agreement: Agreement, where: str, meters: Sequence[Meter], log_rows: int, more: int, fail: Fail) -> None:
+    """One reading per meter and epoch fits the table, with ``more`` rows: of a registry, or of a summary with one record."""
+    rows = len(meters) * (3 + agreement.epochs_per_period) + more
+    if rows > 2**log_rows:
+        what = f"{where}: one reading per meter and epoch needs {rows} rows, more than 2^{log_rows}"
+        raise fail("lab", what, "raise log_rows, shorten the period, or prove the lab in more sites")
+    if len(meters) * agreement.epochs_per_period > MAX_ROOTS:
+        what = f"{where}: the epoch roots of a period take more than 64 MiB"
+        raise fail("lab", what, "use fewer meters, a shorter period, or more sites")
+
+
+def _capacity(agreement: Agreement, where: str, meters: Sequence[Meter], most: int, fail: Fail) -> None:
+    peaks = {chip.name: chip.peak for chip in agreement.chips}
+    work = sum(agreement.coverage(meter) * peaks[meter.chip] for meter in meters) * agreement.epochs_per_period
+    if work > most:
+        what = f"{where}: its chips can do {format_work(work)} in a period, more than {format_work(most)}, the most that is counted"
+        raise fail("lab", what, "split it into more sites, or shorten the period")
 
 
 def _caps(lab: Lab, caps: Caps, fail: Fail) -> None:

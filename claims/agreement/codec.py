@@ -6,6 +6,8 @@ that :func:`decode` accepts: so a verifier without a TOML parser may start from 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from claims.agreement import model as ag
 from claims.agreement.check import validate
 from claims.base.canonical import Reader, Writer
@@ -82,12 +84,25 @@ def _write_lab(out: Writer, lab: ag.Lab) -> None:
     for period, caps in lab.caps_from:
         out.uint(period, 4)
         _write_caps(out, caps)
-    out.uint(len(lab.meters), 2)
+    out.uint(len(lab.meters), 4)
     for meter in lab.meters:
         out.name(meter.name)
         out.name(meter.chip)
         out.uint(meter.chips, 6)
         _write_key(out, meter.key)
+    _write_sites(out, lab)
+
+
+def _write_sites(out: Writer, lab: ag.Lab) -> None:
+    """One flag for the lab: either every meter has a site, or none."""
+    names = [meter.site for meter in lab.meters if meter.site is not None]
+    if len(names) != (0 if lab.registry_rows is None else len(lab.meters)):
+        raise MalformedFile("sites are of some meters only, or without registry_rows")
+    out.flag(lab.registry_rows is not None)
+    if lab.registry_rows is not None:
+        out.uint(lab.registry_rows, 1)
+        for name in names:
+            out.name(name)
 
 
 def _write_regime(out: Writer, agreement: ag.Agreement) -> None:
@@ -232,6 +247,9 @@ def _read_lab(read: Reader) -> ag.Lab:
         ag.Meter(
             name, read.name("a meter's name"), read.name("a meter's chip"), read.uint(6, "chips"), read.raw(32, "a key")
         )
-        for _ in range(read.uint(2, "the number of meters", ag.MAX_METERS))
+        for _ in range(read.uint(4, "the number of meters", ag.MAX_METERS * ag.MAX_SITES))
     ]
-    return ag.Lab(name, log_rows, head, since, caps, tuple(meters), tuple(later))
+    registry_rows = read.uint(1, "the registry's height") if _flag(read, "sites") else None
+    if registry_rows is not None:
+        meters = [replace(meter, site=read.name("a site's name")) for meter in meters]
+    return ag.Lab(name, log_rows, head, since, caps, tuple(meters), tuple(later), registry_rows)

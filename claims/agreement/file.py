@@ -252,10 +252,11 @@ def _agreement(root: _Table) -> ag.Agreement:
     later = [_from(table, periods, _rules) for table in root.optional_tables("rules_from")]
     parties = [_party(table) for table in root.tables("party", ag.MAX_LABS)]
     chips = [_chip(table) for table in root.tables("chip", ag.MAX_METERS)]
-    meters = [_meter(table) for table in root.tables("meter", ag.MAX_METERS * ag.MAX_LABS)]
+    meters = [_meter(table) for table in root.tables("meter", ag.MAX_METERS * ag.MAX_SITES * ag.MAX_LABS)]
     labs = [_lab(table, periods, meters) for table in root.tables("lab", ag.MAX_LABS)]
+    names = {lab.name for lab in labs}
     for meter in meters:
-        if meter.lab not in {lab.name for lab in labs}:
+        if meter.lab not in names:
             raise root.error("meter", f"{meter.name}: {meter.lab!r} is no lab", "add a [[lab]] of that name")
     amends = _amends(root.table("amends"), periods) if root.has("amends") else None
     pause = _pause(root.table("pause")) if root.has("pause") else None
@@ -324,6 +325,7 @@ def _meter(table: _Table) -> ag.Meter:
         chip=table.string("chip", _name),
         chips=table.integer("chips", 1, ag.MAX_COVERAGE),
         key=table.string("key", _key),
+        site=table.string("site", _name) if table.has("site") else None,
     )
     table.end()
     return meter
@@ -337,11 +339,14 @@ def _lab(table: _Table, periods: int, meters: list[ag.Meter]) -> ag.Lab:
     caps = _caps(table.table("caps"))
     later = [_from(row, periods, _caps) for row in table.optional_tables("caps_from")]
     own = [meter for meter in meters if meter.lab == name]
-    if not 1 <= len(own) <= ag.MAX_METERS:
-        raise table.error("name", f"lab {name} has {len(own)} meters, not 1 to {ag.MAX_METERS}", "add [[meter]] tables")
+    if not own:
+        raise table.error("name", f"lab {name} has 0 meters", "add [[meter]] tables")
+    registry_rows = None
+    if table.has("registry_rows"):
+        registry_rows = table.integer("registry_rows", ag.MIN_LOG_ROWS, ag.MAX_LOG_ROWS)
     table.end()
     ordered = _sorted(table, "meter", own)
-    return ag.Lab(name, log_rows, head, since, caps, ordered, tuple(later))
+    return ag.Lab(name, log_rows, head, since, caps, ordered, tuple(later), registry_rows)
 
 
 def _rules(table: _Table) -> ag.Rules:

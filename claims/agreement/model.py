@@ -23,6 +23,7 @@ __all__ = [
     "MAX_LOG_ROWS",
     "MAX_METERS",
     "MAX_PEAK",
+    "MAX_SITES",
     "MIN_LOG_ROWS",
     "Agreement",
     "Amends",
@@ -37,6 +38,7 @@ __all__ = [
     "Party",
     "Pause",
     "Rules",
+    "Site",
     "canonical_bytes",
     "decode_agreement",
 ]
@@ -49,6 +51,13 @@ MAX_CAP = 2**64 - 1
 MAX_EPOCHS = 2**24 - 1
 """Epochs of all periods together: an epoch is a 24-bit number."""
 MAX_METERS = 4096
+"""Of one table: of a lab, or of each of its sites."""
+MAX_SITES = 256
+"""Of one lab."""
+MAX_RECORD = 2**56 - 1
+"""Work that a site can do in a period: one record of its summary may hold all of it."""
+MAX_WORK = 2**64 - 1
+"""Work that a lab can do in a period."""
 MAX_LABS = 256
 MAX_COSIGNATURES = 98
 """Of the 100 signature lines that a head of the log may have, two are the log's."""
@@ -56,7 +65,7 @@ MIN_LOG_ROWS, MAX_LOG_ROWS = 16, 22
 MIN_LEAVES, MAX_LEAVES = 2, 65536
 """Padded leaves of an epoch root, and padded slots of a registry's epoch head: powers of two."""
 MAX_ROOTS = 2**21
-"""Meters of a lab x epochs of a period: the roots of a period stay within 64 MiB."""
+"""Meters of a table x epochs of a period: its roots of a period stay within 64 MiB."""
 MAX_CHANGES = 4096
 """Later caps of one lab; later rules."""
 MAX_DRAWS = 4096
@@ -89,13 +98,22 @@ class ChipClass:
 
 @dataclass(frozen=True)
 class Meter:
-    """A signed counter over ``chips`` chips of class ``chip`` in ``lab``. ``key``: Ed25519 public, 32 bytes."""
+    """A signed counter over ``chips`` chips of class ``chip`` in ``lab``. ``key``: Ed25519 public, 32 bytes; ``site``: or None."""
 
     lab: str
     name: str
     chip: str
     chips: int
     key: bytes
+    site: str | None = None
+
+
+@dataclass(frozen=True)
+class Site:
+    """A named group of a lab's meters, sorted by name, whose ledgers are proven in one table: a building, or any cut."""
+
+    name: str
+    meters: tuple[Meter, ...]
 
 
 @dataclass(frozen=True)
@@ -114,12 +132,13 @@ class Lab:
 
     Attributes:
         name: of the party whose key signs the lab's registry heads and claims.
-        log_rows: table height, 16 to 22.
+        log_rows: table height, 16 to 22; of a lab with sites, the height of every site's table.
         opening_head: registry head before the first claim, eight field elements.
         since_period: the period of the first claim, whose before-head is ``opening_head``.
         caps: the lab's first caps, per period and over lineages.
         meters: sorted by name; this is the order of the statement.
         caps_from: later caps, as (first period, caps), ascending; see :meth:`caps_at`.
+        registry_rows: height of the registry's own table, 16 to 22, of a lab with sites; else None.
     """
 
     name: str
@@ -129,6 +148,30 @@ class Lab:
     caps: Caps
     meters: tuple[Meter, ...]
     caps_from: tuple[tuple[int, Caps], ...] = ()
+    registry_rows: int | None = None
+
+    @cached_property
+    def sites(self) -> tuple[Site, ...]:
+        """The lab's sites, sorted by name; none where one table holds the whole lab."""
+        groups: dict[str, list[Meter]] = {}
+        for meter in self.meters:
+            if meter.site is not None:
+                groups.setdefault(meter.site, []).append(meter)
+        return tuple(Site(name, tuple(groups[name])) for name in sorted(groups))
+
+    def site_of(self, meter: str) -> Site:
+        """The site of the meter of that name. Raises ClaimRejected (check ``meters``) without such a meter, or without sites."""
+        name = self.meter(meter).site
+        for site in self.sites:
+            if site.name == name:
+                return site
+        raise ClaimRejected("meters", f"the agreement gives lab {self.name} no sites")
+
+    def check_one_table(self) -> None:
+        """Raises ClaimRejected (check ``meters``) for a lab with sites, whose claim has a table for each."""
+        if self.sites:
+            what = f"the agreement gives lab {self.name} sites: claims of several tables cannot be made or read by this version"
+            raise ClaimRejected("meters", what)
 
     def caps_at(self, period: int) -> Caps:
         """The caps that hold in a period."""

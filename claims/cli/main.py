@@ -188,11 +188,12 @@ def agreement_init(path: Path, preset_name: str | None) -> None:
 @click.argument("path", type=read_path)
 @json_option
 def agreement_check(path: Path) -> None:
-    """Parse and validate an agreement; print what it says."""
+    """Parse and validate an agreement; print what it says, and what its rule for unattributed work comes to."""
+    from claims.agreement.forecast import residue_lines
     from claims.cli.show import agreement_lines, agreement_value
 
     terms = _load_agreement(path)
-    report(agreement_lines(terms), agreement_value(terms))
+    report([*agreement_lines(terms), *residue_lines(terms)], agreement_value(terms))
 
 
 @agreement.command("presets")

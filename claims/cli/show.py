@@ -7,7 +7,7 @@ from pathlib import Path
 
 from claims.agreement.codec import DOMAIN as AGREEMENT_DOMAIN
 from claims.agreement.file import parse_agreement
-from claims.agreement.model import Agreement, Caps, Party, Rules, decode_agreement
+from claims.agreement.model import Agreement, Caps, Lab, Meter, Party, Rules, decode_agreement
 from claims.agreement.signatures import SIGNATURES_FORMAT, AgreementSignatures
 from claims.base.canonical import from_json, head_to_hex
 from claims.base.errors import MalformedFile
@@ -186,11 +186,11 @@ def agreement_lines(agreement: Agreement) -> list[str]:
     ]
     for lab in agreement.labs:
         out += [
-            f"lab         {lab.name}: table of 2^{lab.log_rows} rows, claims from period {lab.since_period} on",
+            f"lab         {lab.name}: {_tables_text(lab)}, claims from period {lab.since_period} on",
             f"  opening head {head_to_hex(lab.opening_head)}",
             f"  caps      {_caps_text(lab.caps)}",
             *(f"  from {period:<5}{_caps_text(caps)}" for period, caps in lab.caps_from),
-            *(f"  meter     {m.name}: {m.chips} x {m.chip} ed25519:{m.key.hex()}" for m in lab.meters),
+            *(f"  meter     {m.name}: {m.chips} x {m.chip}{_at(m)} ed25519:{m.key.hex()}" for m in lab.meters),
         ]
     if agreement.amends is not None:
         out.append(f"amends      {agreement.amends.digest.hex()} from period {agreement.amends.from_period} on")
@@ -213,6 +213,7 @@ def agreement_value(agreement: Agreement) -> dict[str, object]:
         "epoch_seconds": agreement.epoch_seconds, "epochs_per_period": agreement.epochs_per_period, "periods": agreement.periods,
         "parties": [party.name for party in agreement.parties],
         "labs": {lab.name: [meter.name for meter in lab.meters] for lab in agreement.labs},
+        "sites": {lab.name: {site.name: [meter.name for meter in site.meters] for site in lab.sites} for lab in agreement.labs},
         "log": None if agreement.log is None else agreement.log.origin,
         "amends": None if agreement.amends is None else agreement.amends.digest.hex(),
     }  # fmt: skip
@@ -221,6 +222,16 @@ def agreement_value(agreement: Agreement) -> dict[str, object]:
 def _prose(text: str) -> str:
     """A text for people: its own lines are marked, so that none passes for a line of the agreement."""
     return text.replace("\n", "\n            | ")
+
+
+def _tables_text(lab: Lab) -> str:
+    if lab.registry_rows is None:
+        return f"table of 2^{lab.log_rows} rows"
+    return f"{len(lab.sites)} sites, each a table of 2^{lab.log_rows} rows, and a registry of 2^{lab.registry_rows} rows"
+
+
+def _at(meter: Meter) -> str:
+    return "" if meter.site is None else f" at {meter.site}"
 
 
 def _cosigns(party: Party) -> str:
@@ -335,6 +346,7 @@ note = "FP8 dense, vendor data sheet"
 [[lab]]
 name = "lab-a"                   # a party of the same name
 log_rows = 18                    # table height 2^18; fixed, so that growth does not show
+# registry_rows = 16             # of a lab with sites: log_rows is the height of each site's table, this of its registry's
 opening_head = "<standstill lab init>"
 
 [lab.caps]                       # rounded down to 10^12 FLOP
@@ -349,4 +361,5 @@ name = "hall-1"
 chip = "h100-sxm"
 chips = 8
 key = "ed25519:<standstill meter init>"
+# site = "north"                 # optional, for all meters of a lab or none: meters of one site are proven in one table
 """

@@ -90,6 +90,7 @@ def _statement(
     from circuits.statement import ledger_header, registry_header
 
     agreed = agreement.lab(lab)
+    agreed.check_one_table()
     chains = {meter.name: chain for chain, meter in enumerate(agreed.meters, 1)}
     heads = tuple((ledger_header(agreement.digest, lab, one.name, period), one.head) for one in meters)
     shown = [OpenedReading(chains[name], r.epoch, index, r.tag, r.chip_seconds, r.work) for name, index, r in readings]

@@ -181,6 +181,7 @@ def assemble(store: Store, agreement: Agreement, period: int) -> Assembly:
     """
     lab = agreement.lab(store.lab)
     agreement.period_epochs(period)
+    lab.check_one_table()
     heads = _signed(store, agreement, lab, period)
     before, after = _heads(store, agreement, lab, period)
     entries = store.entries(after.entries)

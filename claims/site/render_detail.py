@@ -218,7 +218,7 @@ def _pause(terms: View) -> Html | None:
 
 def _meters(terms: View) -> Html:
     rows: list[list[object]] = [
-        [f"{lab['name']} / {meter['name']}", meter["chip"], f"{meter['chips']:,}"]
+        [" / ".join(part for part in (lab["name"], meter["site"], meter["name"]) if part), meter["chip"], f"{meter['chips']:,}"]
         for lab in terms["labs"]
         for meter in lab["meters"]
     ]

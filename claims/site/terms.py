@@ -74,7 +74,7 @@ def _lab(lab: Lab) -> dict[str, Any]:
             }
             for first, caps in changes
         ],
-        "meters": [{"name": meter.name, "chip": meter.chip, "chips": meter.chips} for meter in lab.meters],
+        "meters": [{"name": meter.name, "chip": meter.chip, "chips": meter.chips, "site": meter.site} for meter in lab.meters],
     }
 
 

@@ -73,8 +73,7 @@ def statement_of(agreement: Agreement, claim: Claim) -> Statement:
     lab = agreement.lab(claim.lab)
     first, last = agreement.period_epochs(claim.period)
     caps, rules = lab.caps_at(claim.period), agreement.rules_at(claim.period)
-    if [meter.name for meter in lab.meters] != [meter.name for meter in claim.meters]:
-        raise ClaimRejected("meters", _meter_difference(lab, claim))
+    _check_meters(claim, lab)
     meters = tuple(
         MeterTerms(
             header=ledger_header(agreement.digest, lab.name, meter.name, claim.period),
@@ -270,9 +269,14 @@ def _check_terms(claim: Claim, agreement: Agreement, missing: list[Missing]) -> 
             f"period {claim.period} has the epochs {epochs[0]} to {epochs[1]}, the claim says "
             f"{claim.first_epoch} to {claim.last_epoch}",
         )
+    _check_meters(claim, lab)
+    _check_signatures(claim, agreement, lab, missing)
+
+
+def _check_meters(claim: Claim, lab: Lab) -> None:
+    lab.check_one_table()
     if [meter.name for meter in lab.meters] != [meter.name for meter in claim.meters]:
         raise ClaimRejected("meters", _meter_difference(lab, claim))
-    _check_signatures(claim, agreement, lab, missing)
 
 
 def _meter_difference(lab: Lab, claim: Claim) -> str:

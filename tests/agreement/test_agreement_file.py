@@ -36,7 +36,7 @@ def test_digest_is_pinned() -> None:
     assert world.agreement().digest.hex() == PINNED
 
 
-PINNED = "5b9b7b0807969bd29334fc2c31d04638943b13e75bd3942cca8e5e315d53eedd"
+PINNED = "0b086c9f5a3d7a49d91d8df903b2a2faf73196aaa99be27ad7461052290d24da"
 
 
 def test_digest_ignores_formatting_and_order() -> None:

@@ -35,7 +35,7 @@ KEYS += [b"\xff" * 32, bytes(31) + b"\x80", b"\xec" + b"\xff" * 30 + b"\x7f", b"
 OPTIONAL: dict[str, Any] = {
     "cosign_key": b"\x09" + bytes(31), "freeze": 5, "amends": Amends(b"d" * 32, 1), "pause": Pause("t", "l", ("alpha",), 1),
     "log": LogTerms("log.example/x", "gamma", b"\x04" + bytes(31), 1), "deadlines": Deadlines(1, 2, 0, 3, None), "sign_by": 1_700_000_000,
-    "late_epochs": 1, "cosign": 3600,
+    "late_epochs": 1, "cosign": 3600, "site": "north", "registry_rows": 16,
     "inspection": InspectionTerms(4, 0, 600),
 }  # fmt: skip
 """What stands in the place of None."""
@@ -51,6 +51,13 @@ def rich() -> Agreement:
         deadlines=Deadlines(60, 600, 0, 60, base.start, 1, 7200), inspection=InspectionTerms(8, 2, 60),
         pause=Pause("one asks", "all agree", ("alpha", "beta"), 2),
     )  # fmt: skip
+
+
+def with_sites(base: Agreement, rng: random.Random) -> Agreement:
+    """The agreement with each meter of its first lab in one of two sites."""
+    lab = base.labs[0]
+    meters = tuple(replace(meter, site=rng.choice(["north", "south"])) for meter in lab.meters)
+    return replace(base, labs=(replace(lab, meters=meters, registry_rows=17), *base.labs[1:]))
 
 
 def _spoilt(value: Any, name: str, rng: random.Random) -> Any:
@@ -82,6 +89,8 @@ def make(seed: int) -> bytes:
     """Case number `seed`: bytes that an encoder without rules makes of one to three replacements; perhaps valid."""
     rng = random.Random(seed)
     base = rich() if rng.random() < 0.8 else decode_agreement((TARGET / "agreement.bin").read_bytes())
+    if rng.random() < 0.5:
+        base = with_sites(base, rng)
     while True:
         changed = base
         for _ in range(rng.choice([1, 1, 2, 3])):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "claims"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "fixtures"))
 
 TARGET = Path(__file__).parent / "vectors"
 LOG_KEY, BETA, GAMMA, BETA_COSIGNS, GAMMA_COSIGNS, ALPHA_COSIGNS = (

@@ -167,8 +167,8 @@ def sample(answer: str = "no", nasty: bool = True) -> dict[str, Any]:
                         }
                     ],
                     "meters": [
-                        {"name": "hall-1", "chip": "gb300", "chips": 18432},
-                        {"name": "hall-2", "chip": "h100-sxm", "chips": 4096},
+                        {"name": "hall-1", "chip": "gb300", "chips": 18432, "site": "north"},
+                        {"name": "hall-2", "chip": "h100-sxm", "chips": 4096, "site": "south"},
                     ],
                 }
                 for lab in LABS

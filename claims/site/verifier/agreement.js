@@ -16,6 +16,7 @@ const MAX_LISTED = 4096;
 const MAX_PARTIES = 256;
 const MAX_COSIGNATURES = 98;
 const MAX_ROOTS = 2 ** 21;
+const MAX_SITES = 256;
 
 /** The agreement of these bytes, validated like the text form; Rejected("agreement") for anything else. */
 export function decodeAgreement(data) {
@@ -51,20 +52,27 @@ function readParty(read) {
 }
 
 function readLab(read) {
-  return {
+  const lab = {
     name: read.name("a lab's name"),
     logRows: read.uint(1, "the table height"),
     openingHead: read.head("the opening head"),
     sincePeriod: read.uint(4, "the first period"),
     caps: readCaps(read),
     capsFrom: read.list("later caps", MAX_LISTED, () => [read.uint(4, "a period"), readCaps(read)]),
-    meters: read.list("the number of meters", MAX_LISTED, () => ({
+    meters: read.list("the number of meters", MAX_LISTED * MAX_SITES, () => ({
       name: read.name("a meter's name"),
       chip: read.name("a meter's chip"),
       chips: read.uint(6, "chips"),
       key: read.raw(32, "a key"),
-    })),
+      site: null,
+    }), 4),
+    registryRows: null,
   };
+  if (read.flag("sites")) {
+    lab.registryRows = read.uint(1, "the registry's height");
+    for (const meter of lab.meters) meter.site = read.name("a site's name");
+  }
+  return lab;
 }
 
 function readAgreement(read) {
@@ -142,15 +150,15 @@ function validate(agreement) {
   ascending("labs", agreement.labs.map((x) => x.name), MAX_PARTIES);
   const parties = new Set(agreement.parties.map((x) => x.name));
   for (const lab of agreement.labs) {
-    ascending(`meters of ${lab.name}`, lab.meters.map((x) => x.name), MAX_LISTED);
+    ascending(`meters of ${lab.name}`, lab.meters.map((x) => x.name), MAX_LISTED * MAX_SITES);
     if (!parties.has(lab.name)) throw bad(`lab ${lab.name} is no party`);
   }
   keys(agreement);
-  const chips = new Set();
+  const chips = new Map();
   for (const chip of agreement.chips) {
     within(`${chip.name}: peak`, chip.peak, 1, 2 ** 24 - 1);
     prose(`${chip.name}: note`, chip.note);
-    chips.add(chip.name);
+    chips.set(chip.name, chip.peak);
   }
   for (const lab of agreement.labs) checkLab(agreement, lab, chips);
   changes("later rules", agreement.rulesFrom, agreement);
@@ -176,9 +184,6 @@ function keys(agreement) {
 function checkLab(agreement, lab, chips) {
   within(`lab ${lab.name}: log_rows`, lab.logRows, 16, 22);
   within(`lab ${lab.name}: since_period`, lab.sincePeriod, 0, agreement.periods - 1);
-  const rows = lab.meters.length * (3 + agreement.epochsPerPeriod) + 9;
-  if (rows > 2 ** lab.logRows) throw bad(`lab ${lab.name}: one reading per meter and epoch needs ${rows} rows`);
-  if (lab.meters.length * agreement.epochsPerPeriod > MAX_ROOTS) throw bad(`lab ${lab.name}: a period has too many epoch roots`);
   changes(`lab ${lab.name}: later caps`, lab.capsFrom, agreement);
   for (const caps of [lab.caps, ...lab.capsFrom.map(([, later]) => later)]) {
     if (caps.freeze !== null && caps.freeze > caps.lineage) throw bad(`lab ${lab.name}: the freeze level is above the lineage cap`);
@@ -190,6 +195,28 @@ function checkLab(agreement, lab, chips) {
       throw bad(`${where}: chips x epoch seconds is not within 1 and 2^48 - 1`);
     }
   }
+  if (lab.registryRows === null) {
+    checkTable(agreement, `lab ${lab.name}`, lab.meters, { logRows: lab.logRows, more: 9, most: 2n ** 64n - 1n, chips });
+    return;
+  }
+  within(`lab ${lab.name}: registry_rows`, lab.registryRows, 16, 22);
+  const sites = new Map(lab.meters.map((meter) => [meter.site, []]));
+  for (const meter of lab.meters) sites.get(meter.site).push(meter);
+  within(`lab ${lab.name}: the number of sites`, sites.size, 1, MAX_SITES);
+  for (const [site, meters] of sites) {
+    checkTable(agreement, `lab ${lab.name}, site ${site}`, meters, { logRows: lab.logRows, more: 5, most: 2n ** 56n - 1n, chips });
+  }
+}
+
+/** Meters that are proven in one table: `more` rows for a registry, or for a summary with one record; `most` work in a period. */
+function checkTable(agreement, where, meters, { logRows, more, most, chips }) {
+  within(`${where}: the number of meters`, meters.length, 1, MAX_LISTED);
+  const rows = meters.length * (3 + agreement.epochsPerPeriod) + more;
+  if (rows > 2 ** logRows) throw bad(`${where}: one reading per meter and epoch needs ${rows} rows`);
+  if (meters.length * agreement.epochsPerPeriod > MAX_ROOTS) throw bad(`${where}: a period has too many epoch roots`);
+  const seconds = BigInt(agreement.epochSeconds) * BigInt(agreement.epochsPerPeriod);
+  const work = meters.reduce((sum, meter) => sum + BigInt(meter.chips) * BigInt(chips.get(meter.chip)), 0n) * seconds;
+  if (work > most) throw bad(`${where}: its chips can do more in a period than is counted`);
 }
 
 function changes(what, list, agreement) {

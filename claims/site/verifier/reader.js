@@ -78,10 +78,10 @@ export class Reader {
     return out;
   }
 
-  /** u16 count of at most `maximum`, then that many values. */
-  list(what, maximum, read) {
+  /** Count of `size` bytes, at most `maximum`, then that many values. */
+  list(what, maximum, read, size = 2) {
     const out = [];
-    for (let left = this.uint(2, what, maximum); left > 0; left--) out.push(read());
+    for (let left = this.uint(size, what, maximum); left > 0; left--) out.push(read());
     return out;
   }
 

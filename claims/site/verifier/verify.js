@@ -89,6 +89,9 @@ function checkTerms(claim, agreement) {
   if (claim.firstEpoch !== first || claim.lastEpoch !== last) {
     throw new Rejected("period", `period ${claim.period} has the epochs ${first} to ${last}, the claim says ${claim.firstEpoch} to ${claim.lastEpoch}`);
   }
+  if (lab.registryRows !== null) {
+    throw new Rejected("meters", `the agreement gives lab ${lab.name} sites: claims of several tables cannot be read by this page`);
+  }
   if (lab.meters.length !== claim.meters.length || lab.meters.some((meter, i) => meter.name !== claim.meters[i].name)) {
     throw new Rejected("meters", meterDifference(lab, claim));
   }
