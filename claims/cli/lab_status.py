@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from claims.cli.lab import _store, lab, store_option
-from claims.cli.main import _load_agreement, agreement_argument, out
+from claims.cli.main import _load_agreement, agreement_argument, json_option, report
 
 if TYPE_CHECKING:
     from claims.lab.running import Lineage, Running
@@ -26,8 +25,8 @@ LISTED = 10
 @store_option
 @agreement_argument
 @click.option("--period", "-n", type=click.IntRange(0, 2**24 - 1), help="Period index, from 0. [default: the first that is open]")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object; amounts in FLOP.")
-def lab_status(store_path: Path, agreement_path: Path, period: int | None, as_json: bool) -> None:
+@json_option
+def lab_status(store_path: Path, agreement_path: Path, period: int | None) -> None:
     """PRIVATE: figures of a period against its caps, and what stands in the way of a claim. For the lab's eyes only.
 
     A period that is open is counted as if it ended with what has been imported. Exit code 1: a cap is exceeded, or the table
@@ -43,10 +42,7 @@ def lab_status(store_path: Path, agreement_path: Path, period: int | None, as_js
         figures = running(store, terms, period)
         missing = [meter.name for meter in agreed.meters if store.signed_head(period, meter.name) is None]
         name = store.lab
-    if as_json:
-        out(json.dumps({"lab": name, "meters_to_close": missing, **_table(figures)}, indent=2))
-    else:
-        out("\n".join(_text(name, figures, missing)))
+    report(_text(name, figures, missing), {"lab": name, "meters_to_close": missing, **_table(figures)})
     sys.exit(1 if figures.over else 0)
 
 

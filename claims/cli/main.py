@@ -45,9 +45,9 @@ def out(text: str = "", *, err: bool = False) -> None:
 
 json_option = click.option(
     "--json", is_flag=True, expose_value=False, callback=lambda context, _, value: context.meta.update({_JSON: value}),
-    help="Print JSON (claims/FORMATS.md section 10), errors too.",
+    help="Print JSON (claims/FORMATS.md sections 8 and 10), errors too.",
 )  # fmt: skip
-"""For commands that end in :func:`report`."""
+"""For commands that end in :func:`report`; errors are JSON too (:func:`_end`)."""
 
 
 def report(lines: str | Iterable[str], value: object) -> None:

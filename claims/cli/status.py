@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -32,14 +31,14 @@ EXITS = {"yes": 0, "no": 1, "undecided": 3}
 @click.argument("folder", type=read_path)
 @now_option
 @digest_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON (claims/FORMATS-status.md).")
+@json_option
 @click.option("--log-memory", "memory", type=read_path, help="File that remembers the log, to notice forks and withdrawals.")
-def status(folder: Path, now_text: str | None, expect: str | None, as_json: bool, memory: Path | None) -> None:
+def status(folder: Path, now_text: str | None, expect: str | None, memory: Path | None) -> None:
     """Say whether the standstill in a publication FOLDER holds. Exit 0: it holds; 1: it does not; 3: undecided; 2: unreadable."""
     from claims.status.compute import compute
 
     state = compute(folder, now=moment(now_text), memory=memory, expect=digest_of(expect))
-    out(json.dumps(state.to_json(), indent=2) if as_json else "\n".join(state.lines()))
+    report(state.lines(), state.to_json())
     sys.exit(EXITS[state.holds])
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from claims.base.errors import ClaimRejected, MissingDependency
-from claims.cli.main import _load_agreement, _load_signatures, cli, out, read_path
+from claims.base.errors import ClaimRejected, MalformedFile, MissingDependency
+from claims.cli.main import _load_agreement, _load_signatures, cli, json_option, out, read_path, report
 
 if TYPE_CHECKING:
     from claims.agreement.model import Agreement
+    from claims.claim.receipts import Receipt
     from claims.tlog.reader import LogView
     from claims.verify.report import Verdict
 
@@ -57,13 +58,14 @@ def digest_of(text: str | None) -> bytes | None:
 @click.option("--log-memory", type=read_path, help="File that remembers the log, to notice forks and withdrawals.")
 @click.option("--roots", "roots_path", type=read_path, help="The roots file. [default: the claim's name with .roots]")
 @click.option("--record", type=read_path, multiple=True, help="Record of an inspection that the log names; repeat.")
+@click.option("--receipt", type=read_path, multiple=True, help="Receipt of an entry that the log leaves out, or a folder of them; repeat.")
 @digest_option
 @now_option
 @click.option("--verbose", "-v", is_flag=True, help="Also print the terms of the security argument, sizes and times.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON (claims/FORMATS.md section 8).")
+@json_option
 def verify(
     claim_path: Path, agreement_path: Path | None, folder: Path | None, expect: str | None, now_text: str | None, verbose: bool,
-    as_json: bool, **given: object,
+    **given: object,
 ) -> None:  # fmt: skip
     """Verify a CLAIM offline.
 
@@ -83,7 +85,7 @@ def verify(
         verdict = _in_folder(data, folder, agreement_path, wanted, given["log_memory"], now)
     else:
         verdict = _alone(data, claim_path, agreement_path, wanted, now, **given)
-    out(json.dumps(verdict.to_json(), indent=2) if as_json else "\n".join(verdict.lines(verbose=verbose)))
+    report(verdict.lines(verbose=verbose), verdict.to_json())
     sys.exit(verdict.exit_code)
 
 
@@ -103,11 +105,12 @@ def _in_folder(
 def _alone(
     data: bytes, claim_path: Path, agreement_path: Path, expect: bytes | None, now: int, *, signatures: Path | None,
     previous: tuple[Path, ...], previous_accepted: bool, previous_agreement: tuple[Path, ...], log_source: str | None,
-    log_memory: Path | None, roots_path: Path | None, record: tuple[Path, ...],
+    log_memory: Path | None, roots_path: Path | None, record: tuple[Path, ...], receipt: tuple[Path, ...],
 ) -> Verdict:  # fmt: skip
     from claims.base.files import CLAIM_LIMIT, ROOTS_LIMIT, read_bounded
     from claims.inspection.record import RECORD_LIMIT
     from claims.verify.claim import check_expected, parse_claim, verify_claim
+    from claims.verify.delivered import deliveries
     from claims.verify.report import Verdict
 
     terms = _load_agreement(agreement_path)
@@ -116,6 +119,7 @@ def _alone(
     links = [read_bounded(path, CLAIM_LIMIT) for path in previous]
     amended = [_load_agreement(path) for path in previous_agreement]
     records = {hashlib.sha256(found).digest(): found for found in (read_bounded(path, RECORD_LIMIT) for path in record)}
+    delivered = deliveries(_receipts(receipt), terms, _leave_out)
     beside = roots_path or claim_path.with_suffix(".roots")
     roots = read_bounded(beside, ROOTS_LIMIT) if roots_path or beside.exists() else None
     lab = period = None
@@ -125,10 +129,29 @@ def _alone(
         view, problem = (None, "") if log_source is None else _open_log(log_source, terms, claim.lab, log_memory)
         return verify_claim(
             data, terms, signatures=signed, previous=links, previous_agreements=amended, previous_accepted=previous_accepted,
-            log=view, log_problem=problem, roots=roots, records=records, now=now,
+            log=view, log_problem=problem, roots=roots, records=records,
+            delivered=delivered, now=now,
         )  # fmt: skip
     except ClaimRejected as error:
         return Verdict(terms, lab, period, hashlib.sha256(data).digest(), rejected=error)
+
+
+def _receipts(given: Iterable[Path]) -> Iterator[tuple[str, Receipt]]:
+    """Receipt files, and those in folders; what is no receipt is named and left out."""
+    from claims.base.files import read_bounded
+    from claims.claim.receipts import RECEIPT_LIMIT, Receipt
+
+    for path in given:
+        for item in sorted(path.glob("*.receipt")) if path.is_dir() else [path]:
+            data = read_bounded(item, RECEIPT_LIMIT)
+            try:
+                yield str(item), Receipt.decode(data)
+            except MalformedFile as error:
+                _leave_out(str(item), error.what)
+
+
+def _leave_out(name: str, why: str) -> None:
+    out(f"{name}: left out: {why}", err=True)
 
 
 def _open_log(source: str, terms: Agreement, lab: str, memory: Path | None) -> tuple[LogView | None, str]:

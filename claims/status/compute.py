@@ -19,15 +19,14 @@ from claims.base.below import list_below
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError, UnreadableFile
 from claims.base.files import ROOTS_LIMIT, SMALL_LIMIT
 from claims.base.units import format_time
-from claims.claim.entries import PublishedEntries, encode_entry
 from claims.claim.evidence import TwoEntries, decode_evidence
+from claims.claim.receipts import RECEIPT_LIMIT, Receipt
 from claims.decisions.file import Content, Decision
 from claims.decisions.life import Counted, Life, keeps_calendar, life_of, lifted_spans
 from claims.decisions.log import logged_decisions
 from claims.status.folder import MAX_FILES, RECORD_LIMIT, ClaimFile, Folder, SignedAgreement
 from claims.status.model import Row, State
 from claims.status.notes import JUNK
-from claims.status.receipts import read_receipts
 from claims.status.rows import Book, judge_period
 from claims.tlog.checkpoint import LogTrust
 from claims.tlog.errors import LogFork
@@ -37,6 +36,7 @@ from claims.tlog.reader import LogView, open_log
 from claims.tlog.source import FolderSource
 from claims.verify import log as verify_log
 from claims.verify.claim import check_expected
+from claims.verify.delivered import deliveries, published_in
 from claims.verify.log_state import log_state, uncosigned
 
 __all__ = ["Row", "State", "compute", "log_trust"]
@@ -175,9 +175,9 @@ def _open_log(source: Folder, book: Book, memory: str | os.PathLike[str] | None,
         book.log_problem = f"{book.log.head()}: {uncosigned(book.log.behind)}"
     elif book.log.open:
         found.gaps.append(book.log.newer() or "")
-    book.delivered = read_receipts(source, book.agreement)
-    given = [encode_entry(entry) for items in book.delivered.values() for entry, _ in items]
-    book.published = PublishedEntries(book.agreement, enumerate([*view.entries, *view.tail, *given]), view.size)
+    receipts = source.parsed("receipts", ".receipt", RECEIPT_LIMIT, Receipt.decode)
+    book.delivered = deliveries(receipts, book.agreement, source.note_file)
+    book.published = published_in(view, book.agreement, book.delivered)
     _note_entries(source, book, view)
 
 

@@ -11,7 +11,7 @@ from claims.agreement.model import Agreement, Lab
 from claims.base.ed25519 import check_signature
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
 from claims.base.units import format_time
-from claims.claim.entries import Entry, Identity, PublishedEntries, unsigned_bytes
+from claims.claim.entries import Identity, PublishedEntries
 from claims.claim.evidence import find_equivocations
 from claims.claim.file import decode_claim
 from claims.inspection.count import count_inspections
@@ -20,6 +20,7 @@ from claims.status.model import Row
 from claims.tlog.errors import LogError
 from claims.tlog.reader import LogView
 from claims.verify.claim import check_claim
+from claims.verify.delivered import held_up
 from claims.verify.lateness import Delivered, judge_lateness, lateness_of, shown_by
 from claims.verify.log_state import LogState, log_state, uncosigned
 from claims.verify.report import LogSeen
@@ -201,29 +202,6 @@ def _seen_until(book: Book, row: Row) -> int:
     return min(book.now, book.view.as_of({row.lab, *operator}) or 0)
 
 
-def _held_up(book: Book, lab: Lab, row: Row) -> str | None:
-    """Why a claim that the lab has delivered does not count yet, through no fault of its own; None where it has not delivered it."""
-    published, view = book.published, book.view
-    if published is None or view is None or book.agreement.log is None or book.log is None:
-        return None
-    first, last = book.agreement.period_epochs(row.period)
-    entries: list[tuple[Entry, int] | None] = [published.claim(lab.name, row.period, all_=True)]
-    entries += [published.epoch(lab.name, epoch, all_=True) for epoch in range(first, last + 1)]
-    if None in entries:
-        return None
-    waiting = [found for found in entries if found is not None and not published.counts(found[1])]
-    for entry, index in waiting:
-        if index < view.size + len(view.tail):
-            continue
-        same = [times for item, times in book.delivered.get(entry.identity, ()) if unsigned_bytes(item) == unsigned_bytes(entry)]
-        times = same[0] if same else {}
-        if len(times) < book.agreement.log.cosignatures:
-            return None
-        who = ", ".join(f"{name} on {format_time(time)}" for name, time in sorted(times.items()))
-        return f"delivered: {who} countersigned {entry.title}, and the log's operator {book.agreement.log.operator} left it out"
-    return f"it is in the log, and waits for cosignatures: {book.log.newer()}" if waiting else None
-
-
 # ---- which claim -------------------------------------------------------------------------------------------
 
 
@@ -239,7 +217,9 @@ def _published(
     if conflicts:
         title, where = conflicts[0].first.title, "in the log" if book.delivered == {} else "in the log or in receipts"
         return replace(row, state="rejected", check="log", reason=f"{title}: two different ones are {where}"), None
-    held = _held_up(book, lab, row) if book.usable else None
+    held = None
+    if book.usable and book.view is not None and book.log is not None:
+        held = held_up(book.agreement, lab.name, row.period, book.published, book.view, book.log, book.delivered)
     if held is not None:
         book.waiting.add((row.lab, row.period))
         return replace(row, state="pending", reason=held), None

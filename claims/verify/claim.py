@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from claims.claim.entries import PublishedEntries
     from claims.inspection.count import Inspections
     from claims.tlog.reader import LogView
+    from claims.verify.lateness import Delivered
     from zk.security import SecurityReport
 
 __all__ = ["CHECKS", "check_claim", "check_expected", "inspection_missing", "parse_claim", "statement_of", "verify_claim"]
@@ -110,6 +111,7 @@ def verify_claim(
     log_problem: str = "",
     roots: bytes | None = None,
     records: Mapping[bytes, bytes] | None = None,
+    delivered: Delivered | None = None,
     now: int | None = None,
 ) -> Verdict:
     """Verify a claim file; a return is PROVEN, or INCOMPLETE where ``missing`` says for what.
@@ -126,25 +128,25 @@ def verify_claim(
         log_problem: why there is none, where one was tried.
         roots: the roots file's bytes.
         records: records of inspections, by their SHA-256.
+        delivered: what receipts say that the log's operator was given (:func:`claims.verify.delivered.deliveries`).
         now: Unix seconds; this machine's clock by default.
 
     Raises:
         ClaimRejected: REJECTED; ``check`` is one of :data:`CHECKS`.
     """
-    from claims.claim.entries import PublishedEntries
+    from claims.verify.delivered import published_in
 
-    now = int(time.time()) if now is None else now
-    published = None
-    if log is not None and agreement.log is not None:
-        published = PublishedEntries(agreement, enumerate([*log.entries, *log.tail]), log.size)
+    now, delivered = int(time.time()) if now is None else now, delivered or {}
+    published = published_in(log, agreement, delivered) if log is not None and agreement.log is not None else None
     verdict, claim = check_claim(
         data, agreement, signatures=signatures, previous=previous, previous_agreements=previous_agreements,
         previous_accepted=previous_accepted, published=published, log_problem=log_problem,
+        held=lambda claim: None if log is None or published is None else _held_up(claim, agreement, log, published, delivered, now),
         roots=roots, now=now,
     )  # fmt: skip
     if log is None or published is None:
         return verdict
-    seen = log_seen(log, published, claim, now)
+    seen = log_seen(log, published, claim, now, delivered)
     found = _inspections(log, published, claim, records or {}, now)
     missing = [*verdict.missing, *missing_dates(seen, agreement), *([] if found is None else inspection_missing(found))]
     return replace(
@@ -171,9 +173,13 @@ def check_claim(
     previous_accepted: bool = False,
     published: PublishedEntries | None = None,
     log_problem: str = "",
+    held: Callable[[Claim], str | None] = lambda _: None,
     roots: bytes | None = None,
 ) -> tuple[Verdict, Claim]:
-    """All of :func:`verify_claim` but inspections and dates, and the claim. ``published``: the log's entries under the agreement."""
+    """All of :func:`verify_claim` but inspections and dates, and the claim.
+
+    ``published``: the log's entries under the agreement. ``held``: why a claim that was delivered does not count yet, or None.
+    """
     began = time.perf_counter()
     claim = parse_claim(data)
     missing: list[Missing] = []
@@ -184,7 +190,7 @@ def check_claim(
         what = f"the end of the period: it is over at {format_time(end)}, and this clock says {format_time(now)}"
         _add(missing, Missing("period", what, "", "verify the claim again after that, or set this machine's clock"))
     if agreement.log is not None:
-        found = [missing_log(agreement, log_problem)] if published is None else check_log(claim, data, agreement, published, roots)
+        found = [missing_log(agreement, log_problem)] if published is None else check_log(claim, data, agreement, published, roots, held)
         missing += found
     chain = Chain([(claim, agreement)], previous_agreements, published, previous_accepted, missing)
     for earlier in reversed(previous):
@@ -198,6 +204,15 @@ def check_claim(
     proof = Proof(continuity, claim.head_after, security, len(data), len(claim.proof), time.perf_counter() - began)
     digest = hashlib.sha256(data).digest()
     return Verdict(agreement, claim.lab, claim.period, digest, missing=tuple(missing), proof=proof), claim
+
+
+def _held_up(
+    claim: Claim, agreement: Agreement, log: LogView, published: PublishedEntries, delivered: Delivered, now: int
+) -> str | None:
+    from claims.verify.delivered import held_up
+    from claims.verify.log_state import log_state
+
+    return held_up(agreement, claim.lab, claim.period, published, log, log_state(log, agreement, now), delivered)
 
 
 def _add(missing: list[Missing], item: Missing) -> None:

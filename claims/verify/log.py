@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from claims.agreement.model import Agreement
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from claims.inspection.count import Committed
     from claims.tlog.checkpoint import LogTrust
     from claims.tlog.reader import LogView
+    from claims.verify.lateness import Delivered
 
 __all__ = ["check_log", "check_roots", "committed_in", "late_notes", "log_seen", "log_trust", "missing_dates", "missing_log", "seen_in"]
 
@@ -55,9 +57,12 @@ def missing_log(agreement: Agreement, problem: str = "") -> Missing:
 
 
 def check_log(
-    claim: Claim, data: bytes, agreement: Agreement, published: PublishedEntries, roots: bytes | None
-) -> list[Missing]:
+    claim: Claim, data: bytes, agreement: Agreement, published: PublishedEntries, roots: bytes | None,
+    held: Callable[[Claim], str | None],
+) -> list[Missing]:  # fmt: skip
     """Hold a claim file and its roots file against the log's entries; what is missing for it.
+
+    ``held``: why a claim that was delivered does not count yet, or None.
 
     Raises:
         ClaimRejected: check ``log``.
@@ -66,6 +71,8 @@ def check_log(
         raise ClaimRejected("log", "the log's entries were read under another agreement")
     if conflicts := published.conflicts_of(claim.lab, claim.period):
         raise ClaimRejected("log", f"two different versions of {conflicts[0].first.title} are in the log")
+    if (why := held(claim)) is not None:
+        return [Missing("delivered", why, "", "ask the log's operator to publish it, and the cosigners to cosign the log")]
     entry = published.claim(claim.lab, claim.period)
     if entry is None:
         what = f"the entry of lab {claim.lab}'s claim for period {claim.period}, which this copy of the log has not"
@@ -75,7 +82,7 @@ def check_log(
     for epoch in range(claim.first_epoch, claim.last_epoch + 1):
         if published.epoch(claim.lab, epoch) is None:
             if published.epoch(claim.lab, epoch, all_=True) is not None:
-                what = f"cosignatures of a newer head of the log, which has the entry of epoch {epoch}"
+                what = f"cosignatures of the entry of epoch {epoch}, which a newer head of the log or a receipt has"
                 return [Missing("cosignatures", what, "", "ask for a newer copy of the log, or its cosigners to cosign it")]
             raise ClaimRejected("log", f"the log has no entry of lab {claim.lab} for epoch {epoch}")
     if roots is None or entry[0].roots != hashlib.sha256(roots).digest():
@@ -130,7 +137,7 @@ def seen_in(view: LogView, agreement: Agreement) -> Committed:
     return lambda index, party: shown_by(view, agreement, party).seen(index)
 
 
-def log_seen(view: LogView, published: PublishedEntries, claim: Claim, now: int) -> LogSeen:
+def log_seen(view: LogView, published: PublishedEntries, claim: Claim, now: int, delivered: Delivered) -> LogSeen:
     """What a reader is told of the log that a claim was checked with."""
     from claims.verify.lateness import lateness_of
     from claims.verify.log_state import log_state
@@ -138,7 +145,7 @@ def log_seen(view: LogView, published: PublishedEntries, claim: Claim, now: int)
     agreement = published.agreement
     entry = published.claim(claim.lab, claim.period)
     times = sorted((name, time) for name, time in view.signed.times.items() if name not in view.exclude)
-    epochs = lateness_of(agreement, claim.lab, claim.period, now, published, view)
+    epochs = lateness_of(agreement, claim.lab, claim.period, now, published, view, delivered)
     when = None if entry is None else committed_in(view, agreement)(entry[1], claim.lab)
     return LogSeen(log_state(view, agreement, now), tuple(times), epochs, when)
 

@@ -6,16 +6,20 @@ A mirror holds no key. The operator holds the log's key. Quorum: one of beta and
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from claims.agreement.file import parse_agreement
 from claims.agreement.signatures import sign_agreement
 from claims.claim.entries import ClaimEntry, Entry, EpochEntry, InspectionEntry, encode_entry, sign_entry
 from claims.claim.receipts import Receipt, countersign
+from claims.cli.verify import verify
 from claims.status.compute import log_trust
 from claims.tlog.note import Note
 from tests.status import test_status_log as base
@@ -299,3 +303,51 @@ def test_a_pass_under_a_head_without_its_quorum_counts_for_nothing(world_: Publi
     world_.add(END + 700, sign_entry(world.key(2), passed), by="")
     row = world_.row(END + 800)
     assert row.inspections == ()
+
+
+# ---- a claim verified with a log alone ---------------------------------------------------------------------
+
+
+def alone(folder: Published, now: int, *words: str) -> tuple[int, dict[str, Any]]:
+    """Exit code and JSON of ``verify --log``."""
+    place = folder.folder
+    given = [str(place / "claims/alpha-0.claim"), "--agreement", str(place / "agreement.toml"), "--log", str(place / "log")]
+    done = CliRunner().invoke(verify, [*given, "--now", str(now), "--json", *words])
+    assert done.stdout, done.exception
+    return done.exit_code, json.loads(done.stdout)
+
+
+def test_verify_with_a_log_and_receipts_decides_as_status_does(world_: Published) -> None:
+    """Epoch 3 and then the claim are left out by the operator: without the receipts the lab alone would answer for it."""
+    now, receipts = END + 700, str(world_.folder / "receipts")
+    world_.epochs(upto=3)
+    entry = claim_files(world_)
+    deliver(world_, entry, 2, at=END + 300)
+    deliver(world_, epoch_entry(3), 2, 61, at=END + 60)
+    code, value = alone(world_, now, "--receipt", receipts)
+    assert (code, [item["kind"] for item in value["missing"]]) == (3, ["delivered"]) and world_.row(now).state == "pending"
+    assert "operator gamma left it out" in value["missing"][0]["what"] and value["missing"][0]["what"] == world_.row(now).reason
+    world_.add(END + 600, entry)
+    assert alone(world_, now)[1]["check"] == "log", "nothing says that epoch 3 was delivered"
+    files = [word for path in sorted(world_.folder.glob("receipts/*")) for word in ("--receipt", str(path))]
+    code, value = alone(world_, now, *files)
+    assert (code, value["missing"][0]["kind"], value["log"]["epochs"]["held_back"]) == (3, "delivered", 0)
+    assert (world_.row(now).state, world_.row(now).reason) == ("pending", value["missing"][0]["what"])
+    value = alone(world_, END + 3 * HOUR, "--receipt", receipts)[1]
+    assert value["log"]["epochs"]["held_back"] == world_.row(END + 3 * HOUR).epochs.held_back == 1
+    world_.add(END + 650, epoch_entry(3))
+    assert (alone(world_, now, "--receipt", receipts)[0], world_.row(now).state) == (0, "proven")
+    shutil.rmtree(receipts)
+    other = ClaimEntry(base.TERMS.digest, "alpha", 0, bytes(32), bytes(32))
+    deliver(world_, sign_entry(world.key(1), other), at=END)
+    assert (alone(world_, now, "--receipt", receipts)[1]["check"], world_.row(now).check) == ("log", "log")
+
+
+def test_a_receipt_that_is_none_is_named_and_left_out(world_: Published, tmp_path: Path) -> None:
+    world_.epochs()
+    world_.claim(END + 600)
+    (tmp_path / "junk.receipt").write_bytes(b"{}")
+    assert alone(world_, END + 700, "--receipt", str(tmp_path / "junk.receipt"))[0] == 0
+    foreign = sign_entry(world.key(2), ClaimEntry(base.TERMS.digest, "alpha", 0, bytes(32), bytes(32)))
+    (tmp_path / "junk.receipt").write_bytes(Receipt(encode_entry(foreign), {}).encode())
+    assert alone(world_, END + 700, "--receipt", str(tmp_path))[0] == 0

@@ -90,3 +90,9 @@ def test_logs(run: Run, tmp_path: Path) -> None:
     assert value(run("log", "verify", str(folder), *trust), 1)["check"] == "log"
     weak = VerifierKey("alpha", COSIGNATURE, (1).to_bytes(32, "little")).encode()
     assert "usable" in str(value(run("log", "verify", str(folder), *trust, "--cosigner", weak), 2)["what"])
+
+
+@pytest.mark.parametrize("words", [("status", "none"), ("verify", "none", "--folder", "none"), ("verify", "none")])
+def test_what_readers_run_says_errors_in_json_too(run: Run, words: tuple[str, ...]) -> None:
+    error = value(run(*words, "--json"), 2)
+    assert error["format"] == "standstill-error/1" and error["exit"] == 2 and error["what"]
