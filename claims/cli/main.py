@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from claims.base.errors import AgreementError, BadSignature, ClaimRejected, ClaimsError, KeyFileError, UnreadableFile
+from claims.cli.needs import check_own_packages, missing_extra
 from claims.cli.state import state_folder, state_option
 
 if TYPE_CHECKING:
@@ -380,6 +381,7 @@ def main(argv: list[str] | None = None) -> None:
 
     as_json = "--json" in (sys.argv[1:] if argv is None else argv)
     try:
+        check_own_packages()
         code = cli.main(argv, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except ClaimsError as error:
@@ -391,6 +393,10 @@ def main(argv: list[str] | None = None) -> None:
         if isinstance(error, click.UsageError) and error.ctx is not None:
             out(f"{error.ctx.get_usage()}\n{error.ctx.command_path} --help says more", err=True)
         _end(error, 2, as_json)
+    except ModuleNotFoundError as error:
+        if (missing := missing_extra(error)) is None:
+            raise
+        _end(missing, 2, as_json)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(2)

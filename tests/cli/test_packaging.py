@@ -1,0 +1,96 @@
+"""What an installation has: a verifier without the prover's packages, a word about what is missing, and no other project's modules."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+VECTORS = ROOT / "tests" / "site" / "vectors"
+WITHOUT = """
+import sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"numpy", "numba", "llvmlite", "rich", "py_ecc", "galois", "pyarrow"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Blocked())
+from claims.cli.main import main
+main(sys.argv[1:])
+"""
+
+
+def without(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """A command where only click and cryptography are there."""
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A publication folder without a log: agreement and one claim."""
+    folder = tmp_path_factory.mktemp("published")
+    (folder / "agreements").mkdir()
+    return folder
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--version",), ("verify", "--help"), ("status", "--help"), ("site", "--help"), ("log", "verify", "--help"),
+        ("show", VECTORS / "alpha-0.claim"),
+    ],
+    ids=lambda arguments: " ".join(map(str, arguments[:2])),
+)
+def test_a_verifiers_commands_need_click_and_cryptography_alone(arguments: tuple[str | Path, ...]) -> None:
+    done = without(*arguments)
+    assert done.returncode == 0, done.stderr
+
+
+def test_status_and_site_of_a_folder_need_no_more(folder: Path, tmp_path: Path) -> None:
+    done = without("status", folder)
+    assert done.returncode in (0, 1, 2, 3) and "Traceback" not in done.stderr and "pip install" not in done.stderr
+
+
+def test_a_command_that_needs_more_says_which_extra(tmp_path: Path) -> None:
+    done = without("demo", "--out", tmp_path / "demo")
+    assert done.returncode == 2
+    assert "this command needs the package rich" in done.stderr and "pip install 'standstill[lab]'" in done.stderr
+
+
+def test_another_project_of_the_same_name_is_found_at_start(tmp_path: Path) -> None:
+    other = tmp_path / "other" / "zk"
+    other.mkdir(parents=True)
+    (other / "__init__.py").write_text("")
+    code = f"import sys; sys.path.insert(0, {str(other.parent)!r}); from claims.cli.main import main; main(['keygen', '--help'])"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); import claims; {code}"],
+        capture_output=True, text=True, cwd=tmp_path, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "standstill's own package zk" in done.stderr and "pipx install standstill" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_bare_wheel_verifies(tmp_path: Path) -> None:
+    """Builds the wheel, installs it with nothing but what it names, and runs the verifier's commands outside the checkout."""
+    run = {"check": True, "capture_output": True, "text": True, "timeout": 600}
+    subprocess.run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(tmp_path), str(ROOT)], **run)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
+    assert {name for name in names if not name.endswith(".dist-info")} == {"zk", "circuits", "claims"}
+    venv.create(tmp_path / "env", with_pip=True)
+    python = tmp_path / "env" / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", str(wheel)], **run)
+    there = subprocess.run([python, "-m", "pip", "list", "--format=freeze"], **run).stdout.lower()
+    assert not {"numpy", "numba", "rich", "py_ecc"} & {line.partition("==")[0] for line in there.split()}
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    command = [str(tmp_path / "env" / "bin" / "standstill"), "show", str(VECTORS / "alpha-0.claim")]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "claim" in done.stdout, done.stderr
