@@ -472,6 +472,18 @@ def make(seed: int) -> Case:
     return case
 
 
+def make_sites(seed: int) -> Case:
+    """A claim of one table for a lab whose claims have several: its heads and signatures are right."""
+    case = honest(random.Random(seed))
+    old, lab = case.agreement.digest, case.agreement.labs[0]
+    meters = tuple(replace(meter, site=case.rng.choice(["north", "south"])) for meter in lab.meters)
+    case.agreement = replace(case.agreement, labs=(replace(lab, meters=meters, registry_rows=16), *case.agreement.labs[1:]))
+    for claim in case.claims:
+        if claim.agreement == old:
+            claim.agreement = case.agreement.digest
+    return case
+
+
 # ---- claims that hold, under logs and policies that may not ----------------------------------------------------
 
 

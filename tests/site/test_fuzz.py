@@ -30,7 +30,7 @@ from claims.tlog.tiles import TILE_WIDTH, encode_bundle, entries_path
 from claims.verify.claim import CHECKS, check_claim, parse_claim
 from claims.verify.log import log_trust
 from tests.site import fuzz_agreements
-from tests.site.fuzz_claims import MUTATIONS, Case, make, make_golden
+from tests.site.fuzz_claims import MUTATIONS, Case, make, make_golden, make_sites
 
 HERE = Path(__file__).parent
 FAST, SLOW = [*range(60), 1797], range(1000, 2200)
@@ -167,6 +167,11 @@ def compare(seeds: Sequence[int], make: Callable[[int], Case] = make) -> tuple[C
 def test_random_claims_are_judged_alike() -> None:
     checks, _ = compare(FAST)
     assert checks["proof"] >= 5 and not checks["proven"]
+
+
+def test_a_claim_of_one_table_is_refused_for_a_lab_with_sites() -> None:
+    checks, _ = compare(range(6), make_sites)
+    assert set(checks) == {"meters"}
 
 
 @pytest.mark.slow
