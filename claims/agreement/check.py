@@ -21,6 +21,7 @@ from claims.agreement.model import (
     MAX_PEAK,
     MAX_RECORD,
     MAX_ROOTS,
+    MAX_SHARE,
     MAX_SITES,
     MAX_TIME,
     MAX_WORK,
@@ -148,8 +149,11 @@ def _lab(agreement: Agreement, lab: Lab, fail: Fail) -> None:
     _range("lab", f"lab {lab.name}: since_period", lab.since_period, 0, agreement.periods - 1, fail)
     _tables(agreement, lab, fail)
     _changes("lab", [period for period, _ in lab.caps_from], agreement, fail)
+    _range("lab", f"lab {lab.name}: lost", lab.lost, 0, MAX_SHARE, fail)
     for caps in (lab.caps, *(caps for _, caps in lab.caps_from)):
         _caps(lab, caps, fail)
+        if lab.ceiling is not None and not caps.total <= lab.ceiling <= MAX_CAP:
+            raise fail("lab", f"lab {lab.name}: the ceiling is below a total cap", "raise the ceiling, or leave it out")
 
 
 def _tables(agreement: Agreement, lab: Lab, fail: Fail) -> None:

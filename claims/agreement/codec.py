@@ -91,6 +91,10 @@ def _write_lab(out: Writer, lab: ag.Lab) -> None:
         out.uint(meter.chips, 6)
         _write_key(out, meter.key)
     _write_sites(out, lab)
+    out.uint(lab.lost, 4)
+    out.flag(lab.ceiling is not None)
+    if lab.ceiling is not None:
+        out.uint(lab.ceiling, 8)
 
 
 def _write_sites(out: Writer, lab: ag.Lab) -> None:
@@ -252,4 +256,6 @@ def _read_lab(read: Reader) -> ag.Lab:
     registry_rows = read.uint(1, "the registry's height") if _flag(read, "sites") else None
     if registry_rows is not None:
         meters = [replace(meter, site=read.name("a site's name")) for meter in meters]
-    return ag.Lab(name, log_rows, head, since, caps, tuple(meters), tuple(later), registry_rows)
+    lost = read.uint(4, "the lost share", ag.MAX_SHARE)
+    ceiling = read.uint(8, "the ceiling") if _flag(read, "ceiling") else None
+    return ag.Lab(name, log_rows, head, since, caps, tuple(meters), tuple(later), registry_rows, lost, ceiling)

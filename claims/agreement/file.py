@@ -20,7 +20,7 @@ from claims.base.errors import AgreementError, ClaimsError, MalformedFile
 from claims.base.files import AGREEMENT_LIMIT, read_bounded
 from claims.base.text import MAX_PROSE, is_prose
 from claims.base.toml import TomlError, parse_toml
-from claims.base.units import cap_from_text, peak_from_text, seconds_from_text, time_from_text
+from claims.base.units import cap_from_text, peak_from_text, seconds_from_text, share_from_text, time_from_text
 
 __all__ = ["FORMAT", "load_agreement", "parse_agreement"]
 
@@ -344,9 +344,11 @@ def _lab(table: _Table, periods: int, meters: list[ag.Meter]) -> ag.Lab:
     registry_rows = None
     if table.has("registry_rows"):
         registry_rows = table.integer("registry_rows", ag.MIN_LOG_ROWS, ag.MAX_LOG_ROWS)
+    lost = table.string("lost", share_from_text, 'a share such as "1 %"') if table.has("lost") else 0
+    ceiling = table.string("ceiling", _cap) if table.has("ceiling") else None
     table.end()
     ordered = _sorted(table, "meter", own)
-    return ag.Lab(name, log_rows, head, since, caps, ordered, tuple(later), registry_rows)
+    return ag.Lab(name, log_rows, head, since, caps, ordered, tuple(later), registry_rows, lost, ceiling)
 
 
 def _rules(table: _Table) -> ag.Rules:

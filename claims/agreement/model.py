@@ -48,6 +48,8 @@ MAX_PEAK = 2**24 - 1
 MAX_COVERAGE = 2**48 - 1
 """Largest chips x epoch seconds: two 24-bit limbs."""
 MAX_CAP = 2**64 - 1
+MAX_SHARE = 10**6
+"""Parts per million."""
 MAX_EPOCHS = 2**24 - 1
 """Epochs of all periods together: an epoch is a 24-bit number."""
 MAX_METERS = 4096
@@ -139,6 +141,8 @@ class Lab:
         meters: sorted by name; this is the order of the statement.
         caps_from: later caps, as (first period, caps), ascending; see :meth:`caps_at`.
         registry_rows: height of the registry's own table, 16 to 22, of a lab with sites; else None.
+        lost: share of a period's chip-seconds, in parts per million, that a claim may list as lost; no claim lists losses yet.
+        ceiling: most that the total cap may become by transfers, units of 10^12 FLOP, or None; no cap is transferred yet.
     """
 
     name: str
@@ -149,6 +153,8 @@ class Lab:
     meters: tuple[Meter, ...]
     caps_from: tuple[tuple[int, Caps], ...] = ()
     registry_rows: int | None = None
+    lost: int = 0
+    ceiling: int | None = None
 
     @cached_property
     def sites(self) -> tuple[Site, ...]:

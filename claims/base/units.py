@@ -25,10 +25,12 @@ __all__ = [
     "cap_from_text",
     "flop_from_text",
     "format_duration",
+    "format_share",
     "format_time",
     "format_work",
     "peak_from_text",
     "seconds_from_text",
+    "share_from_text",
     "time_from_text",
 ]
 
@@ -45,6 +47,7 @@ _FLOP = re.compile(_NUMBER + r" ?([kMGTPEZYRQ]?)FLOP(/s)?")
 _DURATION = re.compile(_NUMBER + r" ?(s|min|h|d)")
 TIME_PATTERN = r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})([Zz]|\+00:00)"
 _TIME = re.compile(TIME_PATTERN)
+_SHARE = re.compile(r"([0-9]{1,3})(?:\.([0-9]{1,4}))? ?%")
 
 
 def _number(whole: str, fraction: str | None, exponent: str | None) -> Fraction:
@@ -92,6 +95,24 @@ def seconds_from_text(text: str) -> int:
     if value.denominator != 1 or value < 1:
         raise QuantityError(f"{text!r} is not a whole, positive number of seconds", "epochs are whole seconds")
     return int(value)
+
+
+def share_from_text(text: str) -> int:
+    """A share such as ``"1 %"`` or ``"0.5 %"`` in parts per million, 0 to 10^6, exactly.
+
+    Raises:
+        QuantityError: the text is something else, or more than 100 %.
+    """
+    match = _SHARE.fullmatch(text)
+    parts = None if match is None else int(match[1]) * 10**4 + int((match[2] or "").ljust(4, "0"))
+    if parts is None or parts > 10**6:
+        raise QuantityError(f"{text!r} is not a share from 0 % to 100 %", 'write it like "1 %" or "0.5 %", with at most four decimals')
+    return parts
+
+
+def format_share(parts: int) -> str:
+    """Parts per million as a share: ``5000`` gives ``"0.5 %"``; reads back to the same."""
+    return f"{parts // 10**4}.{parts % 10**4:04}".rstrip("0").rstrip(".") + " %"
 
 
 def time_from_text(text: str) -> int:

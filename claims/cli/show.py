@@ -13,7 +13,7 @@ from claims.base.canonical import from_json, head_to_hex
 from claims.base.errors import MalformedFile
 from claims.base.files import CLAIM_LIMIT, read_bounded
 from claims.base.text import replace_hidden
-from claims.base.units import format_duration, format_time, format_work
+from claims.base.units import format_duration, format_share, format_time, format_work
 from claims.claim.entries import MAGIC as ENTRY_MAGIC
 from claims.claim.entries import decode_entry
 from claims.claim.evidence import FORMATS as EVIDENCE_FORMATS
@@ -190,6 +190,8 @@ def agreement_lines(agreement: Agreement) -> list[str]:
             f"  opening head {head_to_hex(lab.opening_head)}",
             f"  caps      {_caps_text(lab.caps)}",
             *(f"  from {period:<5}{_caps_text(caps)}" for period, caps in lab.caps_from),
+            *([] if lab.ceiling is None else [f"  ceiling   {format_work(lab.ceiling)}: the most that total may become by transfers"]),
+            *([f"  lost      up to {format_share(lab.lost)} of a period's chip-seconds may be listed as lost"] if lab.lost else []),
             *(f"  meter     {m.name}: {m.chips} x {m.chip}{_at(m)} ed25519:{m.key.hex()}" for m in lab.meters),
         ]
     if agreement.amends is not None:
@@ -346,6 +348,8 @@ note = "FP8 dense, vendor data sheet"
 [[lab]]
 name = "lab-a"                   # a party of the same name
 log_rows = 18                    # table height 2^18; fixed, so that growth does not show
+# lost = "0.5 %"                 # share of a period's chip-seconds that a claim may list as lost; else 0
+# ceiling = "2e24 FLOP"          # most that total may become by transfers; without it the lab receives none
 # registry_rows = 16             # of a lab with sites: log_rows is the height of each site's table, this of its registry's
 opening_head = "<standstill lab init>"
 

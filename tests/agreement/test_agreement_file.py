@@ -36,7 +36,7 @@ def test_digest_is_pinned() -> None:
     assert world.agreement().digest.hex() == PINNED
 
 
-PINNED = "0b086c9f5a3d7a49d91d8df903b2a2faf73196aaa99be27ad7461052290d24da"
+PINNED = "6c6b749a071e46f2306c7a92f1c9e8542fd848615b71cf687669fb6c26200847"
 
 
 def test_digest_ignores_formatting_and_order() -> None:

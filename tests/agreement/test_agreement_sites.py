@@ -17,6 +17,7 @@ from claims.agreement.file import parse_agreement
 from claims.agreement.forecast import residue_lines, residue_reaches
 from claims.agreement.model import canonical_bytes, decode_agreement
 from claims.base.errors import AgreementError, ClaimRejected, MalformedFile
+from claims.base.units import format_share, share_from_text
 from claims.cli.show import agreement_lines, agreement_value
 from claims.verify.claim import statement_of, verify_claim
 
@@ -27,6 +28,7 @@ def at(site: str, meter: int) -> str:
 
 TEXT = (
     world.TEXT.replace("log_rows = 16\n", "log_rows = 16\nregistry_rows = 17\n")
+    .replace("log_rows = 17\n", 'log_rows = 17\nlost = "0.5 %"\nceiling = "2e22 FLOP"\n')
     .replace(f'key = "{world.public(11)}"\n', at("south", 11)).replace(f'key = "{world.public(12)}"\n', at("north", 12))
 )  # fmt: skip
 TERMS = parse_agreement(TEXT)
@@ -44,9 +46,18 @@ def test_sites_are_sorted_groups_of_the_labs_meters() -> None:
     assert agreement_value(TERMS)["sites"] == {"alpha": {"north": ["hall-2"], "south": ["hall-1"]}, "beta": {}}
 
 
+def test_lost_and_ceiling_are_read() -> None:
+    assert (TERMS.lab("beta").lost, TERMS.lab("beta").ceiling) == (5000, 2 * 10**10)
+    assert (TERMS.lab("alpha").lost, TERMS.lab("alpha").ceiling) == (0, None)
+    lines = "\n".join(agreement_lines(TERMS))
+    assert "up to 0.5 % of a period's chip-seconds" in lines and "ceiling   2e22 FLOP" in lines
+    assert [share_from_text(format_share(n)) for n in (0, 1, 10, 5000, 10**6)] == [0, 1, 10, 5000, 10**6]
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("registry_rows = 17", "registry_rows = 16"), ('site = "south"', 'site = "north"'), ('site = "south"', 'site = "west"')],
+    [("registry_rows = 17", "registry_rows = 16"), ('site = "south"', 'site = "north"'), ('site = "south"', 'site = "west"'),
+     ('lost = "0.5 %"\n', ""), ('lost = "0.5 %"', 'lost = "0.5001 %"'), ('ceiling = "2e22 FLOP"\n', ""), ("2e22 FLOP", "3e22 FLOP")],
 )
 def test_the_digest_binds_the_cut(old: str, new: str) -> None:
     changed = parse_agreement(TEXT.replace(old, new))
@@ -58,6 +69,10 @@ REFUSED = [
     ("registry_rows = 17\n", "", "lab", "registry_rows goes with sites"),
     ("registry_rows = 17", "registry_rows = 15", "lab[0].registry_rows", "between"),
     ('site = "south"', 'site = "South"', "meter[1].site", "not a name"),
+    ('lost = "0.5 %"', 'lost = "100.0001 %"', "lab[1].lost", "is not a share"),
+    ('lost = "0.5 %"', 'lost = "0.00001 %"', "lab[1].lost", "is not a share"),
+    ('lost = "0.5 %"', 'lost = "-1 %"', "lab[1].lost", "is not a share"),
+    ("2e22 FLOP", "9e21 FLOP", "lab", "the ceiling is below a total cap"),
     ("log_rows = 17\n", "log_rows = 17\nregistry_rows = 17\n", "lab", "registry_rows goes with sites"),
 ]
 

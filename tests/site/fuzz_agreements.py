@@ -35,7 +35,7 @@ KEYS += [b"\xff" * 32, bytes(31) + b"\x80", b"\xec" + b"\xff" * 30 + b"\x7f", b"
 OPTIONAL: dict[str, Any] = {
     "cosign_key": b"\x09" + bytes(31), "freeze": 5, "amends": Amends(b"d" * 32, 1), "pause": Pause("t", "l", ("alpha",), 1),
     "log": LogTerms("log.example/x", "gamma", b"\x04" + bytes(31), 1), "deadlines": Deadlines(1, 2, 0, 3, None), "sign_by": 1_700_000_000,
-    "late_epochs": 1, "cosign": 3600, "site": "north", "registry_rows": 16,
+    "late_epochs": 1, "cosign": 3600, "site": "north", "registry_rows": 16, "ceiling": 10**15,
     "inspection": InspectionTerms(4, 0, 600),
 }  # fmt: skip
 """What stands in the place of None."""
@@ -45,7 +45,7 @@ def rich() -> Agreement:
     """A valid agreement with every optional part."""
     base = decode_agreement((TARGET / "agreement.bin").read_bytes())
     caps = Caps(10**15, 10**14, 10**16, 10**15)
-    lab = replace(base.labs[0], caps=caps, caps_from=((1, caps), (2, replace(caps, freeze=None))))
+    lab = replace(base.labs[0], caps=caps, caps_from=((1, caps), (2, replace(caps, freeze=None))), lost=5000, ceiling=2 * 10**15)
     return replace(
         base, labs=(lab,), rules_from=((1, Rules(False, True)), (2, Rules(True, False))), amends=Amends(b"d" * 32, 1),
         deadlines=Deadlines(60, 600, 0, 60, base.start, 1, 7200), inspection=InspectionTerms(8, 2, 60),

@@ -66,12 +66,14 @@ function readLab(read) {
       key: read.raw(32, "a key"),
       site: null,
     }), 4),
-    registryRows: null,
+    registryRows: null, lost: 0, ceiling: null,
   };
   if (read.flag("sites")) {
     lab.registryRows = read.uint(1, "the registry's height");
     for (const meter of lab.meters) meter.site = read.name("a site's name");
   }
+  lab.lost = read.uint(4, "the lost share", 10 ** 6);
+  if (read.flag("ceiling")) lab.ceiling = read.u64("the ceiling");
   return lab;
 }
 
@@ -187,6 +189,7 @@ function checkLab(agreement, lab, chips) {
   changes(`lab ${lab.name}: later caps`, lab.capsFrom, agreement);
   for (const caps of [lab.caps, ...lab.capsFrom.map(([, later]) => later)]) {
     if (caps.freeze !== null && caps.freeze > caps.lineage) throw bad(`lab ${lab.name}: the freeze level is above the lineage cap`);
+    if (lab.ceiling !== null && lab.ceiling < caps.total) throw bad(`lab ${lab.name}: the ceiling is below a total cap`);
   }
   for (const meter of lab.meters) {
     const where = `${lab.name}/${meter.name}`;
