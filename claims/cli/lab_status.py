@@ -57,6 +57,8 @@ def _shares(figures: Running) -> list[tuple[str, int, int]]:
     if caps.freeze is not None:
         trained = max((item.charged for item in figures.lineages if item.worked), default=0)
         shares.append(("largest trained", trained, caps.freeze))
+    if figures.held is not None:
+        shares.append(("all unattributed", figures.residue, figures.held))
     return shares
 
 

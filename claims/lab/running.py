@@ -18,7 +18,7 @@ from claims.lab.lineage import snapshot, unplaced
 from claims.lab.meter import cover
 from claims.lab.registry import RESIDUE, RegistryError, check_enrolled, entries_of
 from claims.lab.store import Store
-from claims.lab.witness import cap_problems, table_rows
+from claims.lab.witness import cap_problems, residue_limit, table_rows
 
 __all__ = ["Lineage", "Rows", "Running", "TableTooSmall", "check_table", "running"]
 
@@ -51,7 +51,14 @@ class Lineage:
 
 @dataclass(frozen=True)
 class Running:
-    """Figures of a period; amounts in units of 10^12 FLOP. ``lineages``: the largest first; ``problems``: caps that are exceeded."""
+    """Figures of a period; amounts in units of 10^12 FLOP.
+
+    Attributes:
+        lineages: the largest first.
+        problems: caps that are exceeded.
+        held: what ``residue``, all unattributed work since the agreement began, must stay under; None where the period adds nothing
+            to it, or it is not charged.
+    """
 
     period: int
     closed: bool
@@ -62,6 +69,7 @@ class Running:
     caps: Caps
     rows: Rows
     problems: tuple[str, ...]
+    held: int | None
 
     @property
     def over(self) -> bool:
@@ -131,6 +139,7 @@ def running(store: Store, agreement: Agreement, period: int) -> Running:
         tuple(sorted(lineages, key=lambda item: (-item.charged, item.name))), caps,
         _rows(agreement, ledgers, lab.log_rows, len(old), len(new)),
         tuple(cap_problems(new, caps, charge_residue=rules.charge_residue)),
+        residue_limit(caps) if rules.charge_residue and rest.work else None,
     )  # fmt: skip
 
 

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from circuits.statement import Statement
     from circuits.witness import ClaimWitness
 
-__all__ = ["Assembly", "PeriodFigures", "WitnessRefused", "assemble", "cap_problems", "period_figures", "table_rows"]
+__all__ = [
+    "Assembly", "PeriodFigures", "WitnessRefused", "assemble", "cap_problems", "period_figures", "residue_limit", "table_rows",
+]  # fmt: skip
 
 ROWS_PER_ENTRY = 5
 LEDGER_OVERHEAD = 3
@@ -93,6 +95,11 @@ def _over(what: str, amount: int, cap: int) -> str:
     return f"{what}: {format_work(amount)} > {format_work(cap)}"
 
 
+def residue_limit(caps: Caps) -> int:
+    """What all unattributed work since the agreement began must stay under in a period that adds to it (R6)."""
+    return caps.lineage if caps.freeze is None else caps.freeze
+
+
 def cap_problems(new: list[RegistryEntry], caps: Caps, *, charge_residue: bool) -> list[str]:
     """Every one of the period's caps that its new entries (RESIDUE included) would break (R6), in the lab's own names."""
     problems = []
@@ -105,6 +112,10 @@ def cap_problems(new: list[RegistryEntry], caps: Caps, *, charge_residue: bool) 
     if residue_entry.work > caps.unattributed:
         problems.append(_over("unattributed cap exceeded", residue_entry.work, caps.unattributed))
     extra = residue_entry.cumulative if charge_residue else 0
+    if residue_entry.work and extra > residue_limit(caps):
+        what = "freeze level" if caps.freeze is not None else "lineage cap"
+        text = f"{what} exceeded by all unattributed work since the agreement began, to which this period adds"
+        problems.append(_over(text, extra, residue_limit(caps)))
     note = f" (of which {format_work(extra)} unattributed work, charged to every lineage)" if extra else ""
     for entry in new:
         if entry.kind == RESIDUE:

@@ -68,6 +68,8 @@ def _shows(terms: View) -> list[str]:
         "that no model has more computing behind it than agreed, the models that it grew from included"
         + (", and everything unattributed on top" if all(rules["charge_residue"] for rules in terms["rules"]) else ""),
     ]
+    if any(rules["charge_residue"] for rules in terms["rules"]):
+        lines.append("that all it ever attributed to no model was within the limit of a model, if the period added to it")
     if any(entry["freeze"] for entry in caps):
         lines.append("that no model above the freeze level was trained any further")
     return [*lines, "and nothing else: no job, no model, no amount of computing"]

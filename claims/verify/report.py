@@ -42,6 +42,9 @@ def shown(agreement: Agreement, lab: Lab, period: int) -> list[str]:
         f"unattributed compute of the period: at most {format_work(caps.unattributed)}",
         f"cumulative compute behind every checkpoint of the period: at most {format_work(caps.lineage)}{residue}",
     ]
+    if rules.charge_residue:
+        held = caps.lineage if caps.freeze is None else caps.freeze
+        out.append(f"unattributed compute since the agreement began: at most {format_work(held)}, if the period added to it")
     if caps.freeze is not None:
         out.append(f"every checkpoint that was trained further: at most {format_work(caps.freeze)} (freeze)")
     return out

@@ -112,6 +112,22 @@ def test_residue_is_charged_to_lineages_only_where_agreed(tmp_path: Path) -> Non
     assert cap_problems(store.entries()[1:], agreement.labs[0].caps, charge_residue=True)
 
 
+@pytest.mark.parametrize(("caps", "named"), [({"freeze": 3 * PEAK - 1}, "freeze level"), ({"lineage": 3 * PEAK - 1}, "lineage cap")])
+def test_unattributed_work_does_not_go_on_over_the_level(tmp_path: Path, caps: dict[str, int], named: str) -> None:
+    store, agreement = make_lab(tmp_path, **caps)
+    store.add_usage(0, "hall-a", [Usage(0, 2, 3000, None)])
+    seal_and_close(store, agreement, 0)
+    (problem,) = refused(store, agreement)
+    assert problem.startswith(f"{named} exceeded by all unattributed work since the agreement began, to which this period adds: ")
+
+
+def test_where_unattributed_work_is_not_charged_it_may(tmp_path: Path) -> None:
+    uncharged, agreement = make_lab(tmp_path, freeze=3 * PEAK - 1, charge_residue=False)
+    uncharged.add_usage(0, "hall-a", [Usage(0, 2, 3000, None)])
+    seal_and_close(uncharged, agreement, 0)
+    assemble(uncharged, agreement, 0)
+
+
 def test_frozen_weights_may_be_held_but_not_trained(tmp_path: Path) -> None:
     store, agreement = make_lab(tmp_path, OPENINGS, freeze=100 * PEAK)
     note_checkpoint(store, agreement, Draft("outside", "EXTERNAL", (), None, 0, 200 * PEAK, bytes(32)))
@@ -124,7 +140,9 @@ def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
     fill(store, agreement)
     problems = refused(store, agreement)
     assert [text.split(":")[0] for text in problems] == [
-        "total cap exceeded", "unattributed cap exceeded", "lineage cap exceeded by checkpoint run-0",
+        "total cap exceeded", "unattributed cap exceeded",
+        "lineage cap exceeded by all unattributed work since the agreement began, to which this period adds",
+        "lineage cap exceeded by checkpoint run-0",
     ]  # fmt: skip
 
 
