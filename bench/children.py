@@ -40,8 +40,9 @@ def prove(log_rows: int, repeat: int, folder: Path) -> dict[str, Any]:
     from bench.workload import make_claim, readings_of
     from circuits.prove import prove_claim
     from zk.kernels import _jit
+    from zk.kernels.warmup import warm_up
 
-    _jit.warm_up()
+    warm_up()
     statement, witness = make_claim(log_rows)
     rss_workload = peak_rss_mb()
     proof = prove_claim(statement, witness)
@@ -71,9 +72,10 @@ def first(log_rows: int, folder: Path) -> dict[str, Any]:
     from bench.workload import make_claim
     from circuits.prove import prove_claim
     from zk.kernels import _jit
+    from zk.kernels.warmup import warm_up
 
     imported = time.perf_counter()
-    _jit.warm_up()
+    warm_up()
     warm = time.perf_counter()
     statement, witness = make_claim(log_rows)
     made = time.perf_counter()

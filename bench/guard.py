@@ -91,9 +91,10 @@ def measure(log_rows: int = LOG_ROWS, rounds: int = ROUNDS) -> Record:
     """Ratios of each phase to the reference, medians over `rounds` proofs after a warm-up proof, in this process."""
     from bench.workload import make_claim
     from circuits.prove import prove_claim
-    from zk.kernels import _jit, hashing
+    from zk.kernels import hashing
+    from zk.kernels.warmup import warm_up
 
-    _jit.warm_up()
+    warm_up()
     statement, witness = make_claim(log_rows)
     prove_claim(statement, witness)
     reference = Reference()

@@ -12,6 +12,7 @@ import numpy as np
 
 from zk.kernels import _jit, deep, field, hashing, logup, ntt, poseidon2, quotient, vm
 from zk.kernels.opcodes import ADD, ASSERT, COL, CONST, MSG, MUL, NEXT, NUM, REG, SUB, operand
+from zk.kernels.warmup import warm_up
 
 Row = tuple[str, float, str]
 
@@ -52,7 +53,7 @@ def main(log_rows: int = 18, columns: int = 244) -> list[Row]:
     """Run every benchmark and print a line for each."""
     rng = np.random.default_rng(0)
     n, groups = 1 << log_rows, 16
-    print(f"compile {_jit.warm_up():.1f} s, threads {_jit.THREADS}, rows 2^{log_rows}, columns {columns}, blow-up 4")
+    print(f"compile {warm_up():.1f} s, threads {_jit.THREADS}, rows 2^{log_rows}, columns {columns}, blow-up 4")
     rows: list[Row] = []
     values = rng.integers(0, ntt.P, (columns, n), dtype=np.uint32)
     coeffs = np.zeros((columns, n + 528), dtype=np.uint32)

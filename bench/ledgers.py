@@ -47,9 +47,9 @@ def measure(repeat: int, say: Callable[[str], None], only: int | None = None) ->
         say: told of each lab when it is done.
         only: so many labs instead of all.
     """
-    from zk.kernels import _jit
+    from zk.kernels.warmup import warm_up
 
-    _jit.warm_up()
+    warm_up()
     with mock.patch.dict(demo_data._CHIP_OF, MORE_CHIPS):
         plans = demo_data.lab_plans(window())[:only]
     with tempfile.TemporaryDirectory(prefix="standstill-bench-") as name:

@@ -112,9 +112,9 @@ def run(log_rows: int) -> dict[str, Any]:
     from bench.workload import make_claim
     from circuits.prove import prove_claim
     from circuits.verify import verify_claim_proof
-    from zk.kernels import _jit
+    from zk.kernels.warmup import warm_up
 
-    _jit.warm_up()
+    warm_up()
     statement, witness = make_claim(log_rows)
     prove_claim(statement, witness)
     bandwidth = copy_bandwidth()

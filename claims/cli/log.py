@@ -73,7 +73,8 @@ def _trust(terms: Agreement | None, log_key: str | None, cosigner: tuple[str, ..
 def rejecting(evidence: Path | None = None, memory: Path | None = None) -> Iterator[None]:
     """Turn what a log does not hold into exit code 1, after saving the evidence of a fork: there, or else beside the memory."""
     from claims.base.files import write_new
-    from claims.tlog.errors import LogFork, LogRejected
+    from claims.tlog.errors import LogRejected
+    from claims.tlog.evidence import LogFork
 
     try:
         yield

@@ -157,7 +157,8 @@ def _leave_out(name: str, why: str) -> None:
 def _open_log(source: str, terms: Agreement, lab: str, memory: Path | None) -> tuple[LogView | None, str]:
     """The agreement's log under the cosigners that count for a lab, compared with what was seen before; or why it cannot be used."""
     from claims.cli.log import _open
-    from claims.tlog.errors import LogError, LogFork
+    from claims.tlog.errors import LogError
+    from claims.tlog.evidence import LogFork
     from claims.verify.log import log_trust
 
     if terms.log is None:

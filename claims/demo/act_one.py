@@ -17,16 +17,14 @@ from claims.agreement.model import Agreement
 from claims.agreement.signatures import AgreementSignatures
 from claims.base.errors import ClaimsError
 from claims.base.files import write_new
-from claims.claim.file import Claim
 from claims.demo import act_two_words as month_text
 from claims.demo import words as text
 from claims.demo.attacks import Attacker, attempts
 from claims.demo.data import EIGHT_DAYS, lab_plans
-from claims.demo.labs import CAPS, DemoLab, agreement_text, enrol, keep_books, settle, sign_by_all
+from claims.demo.labs import CAPS, DemoLab, Row, agreement_text, enrol, keep_books, settle, sign_by_all
 from claims.lab.prove import make_claim
-from claims.lab.witness import PeriodFigures, WitnessRefused, assemble
+from claims.lab.witness import WitnessRefused, assemble
 from claims.verify.claim import verify_claim
-from claims.verify.report import Proof, Verdict
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,18 +41,6 @@ STRICTER = {**CAPS, "lineage": "1e25 FLOP", "freeze": "1e25 FLOP"}
 
 class DemoFailed(ClaimsError):
     """The demonstration saw something that it should not: a false claim accepted, or a true one not proven."""
-
-
-@dataclass
-class Row:
-    """One proven claim: what the world sees (``report``) and what only the lab sees (``figures``)."""
-
-    lab: DemoLab
-    claim: Claim
-    report: Verdict
-    proof: Proof
-    figures: PeriodFigures
-    prove_seconds: float
 
 
 @dataclass
@@ -123,7 +109,7 @@ def run_demo(out_dir: str | Path, console: Console) -> DemoResult:
 
 
 def _compile(console: Console) -> None:
-    from zk.kernels._jit import warm_up
+    from zk.kernels.warmup import warm_up
 
     with console.status(
         "Preparing the prover (compiled once on each machine; the first time takes up to a minute or two) ..."

@@ -47,8 +47,7 @@ from claims.inspection.draw import draw_committed, load_round
 from claims.inspection.record import make_record
 from claims.lab.store import Store, StoreError
 from claims.tlog.cosign import cosign
-from claims.tlog.errors import LogFork
-from claims.tlog.evidence import LogEvidence
+from claims.tlog.evidence import LogEvidence, LogFork
 from claims.tlog.writer import LogWriter
 from claims.verify.claim import check_claim, verify_claim
 from claims.verify.report import Verdict

@@ -21,14 +21,17 @@ from claims.base.canonical import head_to_hex
 from claims.base.files import write_atomic
 from claims.base.keys import generate_key_file, load_key_file, public_bytes, public_text
 from claims.base.units import WORK_UNIT
+from claims.claim.file import Claim
 from claims.demo.data import LabPlan, Window, chip_peaks, slug
 from claims.imports.usage import ImportReport, import_checkpoints, import_usage
 from claims.lab.lineage import snapshot, unplaced
 from claims.lab.meter import SoftwareMeter
 from claims.lab.registry import close_period, open_registry, opening_head
 from claims.lab.store import Store
+from claims.lab.witness import PeriodFigures
+from claims.verify.report import Proof, Verdict
 
-__all__ = ["CAPS", "DemoLab", "agreement_text", "enrol", "keep_books", "new_key", "settle", "sign_by_all"]
+__all__ = ["CAPS", "DemoLab", "Row", "agreement_text", "enrol", "keep_books", "new_key", "settle", "sign_by_all"]
 
 CAPS = {"total": "1e24 FLOP", "unattributed": "5e22 FLOP", "lineage": "1e26 FLOP", "freeze": "5e25 FLOP"}
 LOG_ROWS = 16
@@ -47,6 +50,18 @@ class DemoLab:
     """Public keys as agreements write them: the lab's under "" and each meter's under its name."""
     cosign_key: Ed25519PrivateKey
     """For cosignatures of a log; a key of its own."""
+
+
+@dataclass
+class Row:
+    """One proven claim: what the world sees (``report``) and what only the lab sees (``figures``)."""
+
+    lab: DemoLab
+    claim: Claim
+    report: Verdict
+    proof: Proof
+    figures: PeriodFigures
+    prove_seconds: float
 
 
 def _no_passphrase() -> bytes:

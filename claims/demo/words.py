@@ -19,14 +19,12 @@ from rich.table import Table
 from claims.agreement.model import Agreement
 from claims.base.units import WORK_UNIT, format_duration, format_time
 from claims.demo.data import ASSUMED
-from claims.demo.labs import DemoLab
+from claims.demo.labs import DemoLab, Row
 from claims.lab.registry import MERGE, OPENING
 from claims.verify.report import NOT_SHOWN
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from claims.demo.act_one import Row
 
 PHASE_WORDS = {
     "main trace": "proving (committing to the books)",

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from claims.base.canonical import from_json
 from claims.imports.safetensors import Tensor
-from claims.imports.weights import Found, WeightsError, is_safetensors, opened, read_exactly, read_header
+from claims.imports.weights_files import Found, WeightsError, is_safetensors, opened, read_exactly, read_header
 
 __all__ = ["check_sets"]
 

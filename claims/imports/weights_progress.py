@@ -16,7 +16,7 @@ from typing import Any
 
 from claims.base.canonical import from_json
 from claims.base.files import read_bounded, write_atomic
-from claims.imports.weights import FileDigest, Found, Manifest, TensorDigest, WeightsError, opened
+from claims.imports.weights_files import FileDigest, Found, Manifest, TensorDigest, WeightsError, opened
 
 __all__ = ["Progress", "manifest_bytes", "read_manifest"]
 

@@ -29,8 +29,7 @@ from claims.status.model import Row, State
 from claims.status.notes import JUNK
 from claims.status.rows import Book, judge_period
 from claims.tlog.checkpoint import LogTrust
-from claims.tlog.errors import LogFork
-from claims.tlog.evidence import LogEvidence
+from claims.tlog.evidence import LogEvidence, LogFork
 from claims.tlog.memory import LogMemory
 from claims.tlog.reader import LogView, open_log
 from claims.tlog.source import FolderSource

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from claims.base.errors import ClaimsError
 
-if TYPE_CHECKING:
-    from claims.tlog.evidence import LogEvidence
-
-__all__ = ["LogBusy", "LogError", "LogFork", "LogRejected", "LogRewind"]
+__all__ = ["LogBusy", "LogError", "LogRejected", "LogRewind"]
 
 
 class LogError(ClaimsError):
@@ -22,18 +17,6 @@ class LogBusy(LogError):
 
 class LogRejected(LogError):
     """A readable log does not show what it should: signature, quorum, root or proof."""
-
-
-class LogFork(LogRejected):
-    """The log's key signed two heads of which neither extends the other.
-
-    Args:
-        evidence: both signed heads and the hashes that show the conflict, for anyone who holds the log's key.
-    """
-
-    def __init__(self, what: str, evidence: LogEvidence, hint: str = "") -> None:
-        self.evidence = evidence
-        super().__init__(what, hint)
 
 
 class LogRewind(LogRejected):

@@ -20,7 +20,7 @@ from claims.tlog.errors import LogError, LogRejected
 from claims.tlog.hashing import HASH_BYTES
 from claims.tlog.proof import prefix_proof, prefix_roots
 
-__all__ = ["EVIDENCE_LIMIT", "FORMAT", "LogEvidence", "is_log_evidence"]
+__all__ = ["EVIDENCE_LIMIT", "FORMAT", "LogEvidence", "LogFork", "is_log_evidence"]
 
 FORMAT = "standstill-log-evidence/1"
 EVIDENCE_LIMIT = 512 * 1024
@@ -130,3 +130,15 @@ class LogEvidence:
         if not good:
             raise LogError("not a canonical log evidence file")
         return found
+
+
+class LogFork(LogRejected):
+    """The log's key signed two heads of which neither extends the other.
+
+    Args:
+        evidence: both signed heads and the hashes that show the conflict, for anyone who holds the log's key.
+    """
+
+    def __init__(self, what: str, evidence: LogEvidence, hint: str = "") -> None:
+        self.evidence = evidence
+        super().__init__(what, hint)

@@ -14,8 +14,8 @@ from claims.base.canonical import from_json, to_json
 from claims.base.errors import UnreadableFile
 from claims.base.files import read_bounded, write_atomic
 from claims.tlog.checkpoint import LogTrust, SignedCheckpoint
-from claims.tlog.errors import LogError, LogFork, LogRejected, LogRewind
-from claims.tlog.evidence import LogEvidence
+from claims.tlog.errors import LogError, LogRejected, LogRewind
+from claims.tlog.evidence import LogEvidence, LogFork
 from claims.tlog.hashing import HASH_BYTES, tree_root
 from claims.tlog.note import from_base64, to_base64
 from claims.tlog.reader import LogView

@@ -8,8 +8,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from claims.tlog.checkpoint import LogTrust, SignedCheckpoint
-from claims.tlog.errors import LogError, LogFork, LogRejected
-from claims.tlog.evidence import LogEvidence
+from claims.tlog.errors import LogError, LogRejected
+from claims.tlog.evidence import LogEvidence, LogFork
 from claims.tlog.hashing import Frontier, leaf_hash
 from claims.tlog.note import NOTE_LIMIT
 from claims.tlog.proof import TLogProof, consistency_proof, inclusion_proof

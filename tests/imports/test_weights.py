@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claims.imports import weights as module
-from claims.imports import weights_progress
+from claims.imports import weights_files, weights_progress
 from claims.imports.safetensors import BadSafetensors, Tensor, TensorHasher, parse_header
-from claims.imports.weights import FileDigest, Manifest, WeightsError, digest_folder, scan
+from claims.imports.weights import digest_folder
+from claims.imports.weights_files import FileDigest, Found, Manifest, WeightsError, scan
 from claims.imports.weights_progress import manifest_bytes, read_manifest
 
 
@@ -148,10 +149,10 @@ def test_empty_missing_and_strange_folders_are_refused(tmp_path: Path) -> None:
 
 
 def test_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_DEPTH", 2)
+    monkeypatch.setattr(weights_files, "MAX_DEPTH", 2)
     with pytest.raises(WeightsError, match="nested deeper"):
         digest_folder(write(tmp_path / "m", {"a/b/c/d": b""}))
-    monkeypatch.setattr(module, "MAX_FILES", 2)
+    monkeypatch.setattr(weights_files, "MAX_FILES", 2)
     with pytest.raises(WeightsError, match="more than 2 files"):
         digest_folder(write(tmp_path / "n", {"a": b"", "b": b"", "c": b""}))
 
@@ -379,7 +380,7 @@ def _reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     real = module.hash_file
 
-    def counting(found: module.Found, **rest: object) -> module.FileDigest:
+    def counting(found: Found, **rest: object) -> FileDigest:
         seen.append(found.path)
         return real(found, **rest)  # type: ignore[arg-type]
 

@@ -9,7 +9,8 @@ import pytest
 from claims.tlog.checkpoint import SignedCheckpoint, date_head, sign_checkpoint
 from claims.tlog.cosign import cosign
 from claims.tlog.dates import HeadDates
-from claims.tlog.errors import LogFork, LogRejected
+from claims.tlog.errors import LogRejected
+from claims.tlog.evidence import LogFork
 from claims.tlog.note import Note
 from claims.tlog.reader import open_log
 from claims.tlog.writer import LogWriter

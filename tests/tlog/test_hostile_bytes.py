@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from claims.tlog.checkpoint import SignedCheckpoint
-from claims.tlog.errors import LogError, LogFork
-from claims.tlog.evidence import LogEvidence
+from claims.tlog.errors import LogError
+from claims.tlog.evidence import LogEvidence, LogFork
 from claims.tlog.memory import LogMemory
 from claims.tlog.proof import TLogProof
 from claims.tlog.reader import open_log

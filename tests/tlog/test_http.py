@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from claims.tlog.cosign import cosign
-from claims.tlog.errors import LogError, LogFork
+from claims.tlog.errors import LogError
+from claims.tlog.evidence import LogFork
 from claims.tlog.memory import LogMemory
 from claims.tlog.reader import open_log
 from claims.tlog.source import HttpSource, open_source

@@ -10,8 +10,8 @@ import pytest
 
 from claims.tlog.checkpoint import Checkpoint, cosign_text, sign_checkpoint
 from claims.tlog.cosign import add_cosignatures, cosign
-from claims.tlog.errors import LogError, LogFork, LogRejected, LogRewind
-from claims.tlog.evidence import LogEvidence
+from claims.tlog.errors import LogError, LogRejected, LogRewind
+from claims.tlog.evidence import LogEvidence, LogFork
 from claims.tlog.memory import LogMemory
 from claims.tlog.note import Note
 from claims.tlog.reader import open_log

@@ -9,7 +9,8 @@ import pytest
 
 from claims.tlog import reader, tiles
 from claims.tlog.checkpoint import Checkpoint, sign_checkpoint
-from claims.tlog.errors import LogError, LogFork, LogRejected
+from claims.tlog.errors import LogError, LogRejected
+from claims.tlog.evidence import LogFork
 from claims.tlog.hashing import tree_root
 from claims.tlog.note import Note
 from claims.tlog.proof import TLogProof, check_consistency

@@ -1,4 +1,4 @@
-"""The only compiler entry of the prover: decorator, disk cache, thread pool, warm-up.
+"""The only compiler entry of the prover: decorator, disk cache, thread pool.
 
 Kernels are serial functions that release the interpreter lock and take only 64-bit integers (addresses, sizes, steps);
 `parallel_for` runs one over index ranges on a small pool of threads. No OpenMP runtime is loaded, so nothing pins
@@ -184,18 +184,3 @@ def parallel_for(run: Callable[[int, int, int], Any], count: int, grain: int) ->
             future.result()
     if failed:
         raise failed[0]
-
-
-_warm = False
-
-
-def warm_up() -> float:
-    """Compile, or load from the cache, every kernel by running each on a tiny input. Returns seconds spent compiling."""
-    global _warm
-    before = jit_seconds()
-    if not _warm:
-        from zk.kernels import _warmup
-
-        _warmup.run_all()
-        _warm = True
-    return jit_seconds() - before

@@ -17,9 +17,9 @@ def prove_step(instance: Path) -> dict[str, Any]:
 
     from bench import chain_sum
     from bench.children import Stopwatch
-    from zk.kernels import _jit
+    from zk.kernels.warmup import warm_up
 
-    _jit.warm_up()
+    warm_up()
     record = json.loads(instance.read_text(encoding="utf-8"))
     readings = chain_sum.Readings(
         np.array(record["values"], dtype=np.uint64), np.ascontiguousarray(np.array(record["nonces"], dtype=np.uint64).T)
