@@ -30,12 +30,12 @@ def ledger_head(
         return chain.ledger_head(iv, header, readings, trailer)
     import numpy as np
 
-    from circuits.witness import ClaimWitness, LedgerWitness, RegistryWitness, heads_of
+    from circuits.witness import ClaimWitness, Headers, LedgerWitness, RegistryWitness, heads_of
 
     columns = np.array(readings, dtype=np.int64).T
     ledger = LedgerWitness(iv, columns[0], columns[1], columns[2], columns[3], trailer)
     witness = ClaimWitness((ledger,), RegistryWitness(ZERO, (), (), ZERO, ZERO))
-    return heads_of(witness, [header], ZERO).meters[0]
+    return heads_of(witness, Headers((header,), ZERO)).meters[0]
 
 
 def registry_head(iv: Elements, header: Elements, entries: Sequence[Entry], trailer: Elements) -> Elements:
@@ -46,9 +46,11 @@ def registry_head(iv: Elements, header: Elements, entries: Sequence[Entry], trai
         return chain.registry_head(iv, header, entries, trailer)
     import numpy as np
 
-    from circuits.witness import ClaimWitness, LedgerWitness, RegistryWitness, heads_of
+    from circuits.witness import ClaimWitness, Headers, LedgerWitness, RegistryWitness, heads_of
 
     nothing = np.zeros(1, dtype=np.int64)
     ledger = LedgerWitness(ZERO, nothing, nothing, nothing, nothing, ZERO)
     registry = RegistryWitness(iv, tuple(entries), (), trailer, ZERO)
-    return heads_of(ClaimWitness((ledger,), registry), [ZERO], header).before
+    before = heads_of(ClaimWitness((ledger,), registry), Headers((ZERO,), header)).before
+    assert before is not None, "a witness with a registry has its head"
+    return before
