@@ -17,6 +17,7 @@ from claims.base.files import AGREEMENT_LIMIT, CLAIM_LIMIT
 
 __all__ = ["PrivateFile", "Published", "collect", "read_published"]
 
+RECEIPT_LIMIT = 2**17
 ROOTS_LIMIT = 65 * 2**20
 """Largest roots file, bytes."""
 RECORD_LIMIT = 8 * 2**20
@@ -52,6 +53,7 @@ _KINDS = (
     _kind(rf"inspections/{_NAME}\.record", "inspection", RECORD_LIMIT, "json:standstill-inspection-record/"),
     _kind(rf"rounds/{_NAME}\.json", "round", RECORD_LIMIT, "round"),
     _kind(rf"evidence/{_NAME}\.evidence", "evidence", RECORD_LIMIT, "evidence"),
+    _kind(rf"receipts/{_NAME}\.receipt", "receipt", RECEIPT_LIMIT, "json:standstill-receipt/"),
     _kind(r"log/checkpoint", "log", LOG_LIMIT, "text"),
     _kind(r"log/checkpoints/(?:[0-9]{1,20}|sizes)", "log", LOG_LIMIT, "text"),
     _kind(rf"log/tile/[0-9]{{1,2}}/{_INDEX}(?:\.p/[0-9]{{1,3}})?", "log", LOG_LIMIT, "bytes"),

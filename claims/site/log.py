@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from claims.agreement.model import Agreement
 from claims.base.below import read_below
 from claims.base.errors import ClaimsError
+from claims.site.heads import telling_heads
 
 if TYPE_CHECKING:
     from claims.claim.entries import PublishedEntries
@@ -19,8 +20,8 @@ __all__ = ["LogFiles", "encode_bundle", "read_log"]
 
 MAGIC = b"standstill-log-bundle"
 MAX_HEADS = 64
-"""Heads in a bundle: the newest ones, and those that date decisions, at most MAX_DATING."""
-MAX_DATING = 900
+"""Heads in a bundle: the newest ones, and those that tell who was in time (heads.py), at most MAX_TELLING."""
+MAX_TELLING = 3900
 MAX_BUNDLE = 64 * 2**20
 HEAD_LIMIT = 64 * 1024
 
@@ -83,13 +84,14 @@ class LogFiles:
         }
 
 
-def read_log(source: Path, agreement: Agreement, paths: set[str], amended: Sequence[Agreement] = ()) -> LogFiles | None:
+def read_log(source: Path, agreement: Agreement, paths: set[str], now: int, amended: Sequence[Agreement] = ()) -> LogFiles | None:
     """The log of an agreement, or None where it names none.
 
     Args:
         source: the publication folder.
         paths: files on the page.
-        amended: the agreements that it amends: heads that date decisions under them are in the bundle too.
+        now: Unix seconds.
+        amended: the agreements that it amends: heads that tell of what was under them are in the bundle too.
     """
     from claims.status.compute import log_trust
     from claims.tlog.reader import open_log
@@ -101,10 +103,11 @@ def read_log(source: Path, agreement: Agreement, paths: set[str], amended: Seque
     checkpoint = "files/log/checkpoint"
     path = checkpoint if checkpoint in paths else None
     try:
-        view = open_log(FolderSource(source, "log"), trust)
+        view = open_log(FolderSource(source, "log"), trust, bare=True)
     except ClaimsError as error:
         return LogFiles(agreement, None, error.what, None, path)
-    heads = _heads(source, paths, view.newest.head.size, _dating(source, view, (agreement, *amended)))
+    telling = telling_heads(source, view, (agreement, *amended), now)[:MAX_TELLING]
+    heads = _heads(source, paths, view.newest.head.size, telling)
     entries = view.entries + view.tail
     total = sum(map(len, heads)) + sum(map(len, entries)) + 2 * len(entries) + 6 * len(heads) + 64
     bundle = encode_bundle(heads, entries) if total <= MAX_BUNDLE else None
@@ -112,35 +115,12 @@ def read_log(source: Path, agreement: Agreement, paths: set[str], amended: Seque
     return LogFiles(agreement, view, problem, bundle, path)
 
 
-def _dating(source: Path, view: LogView, agreements: Sequence[Agreement]) -> list[int]:
-    """Sizes of the stored heads from which decisions that count have their dates."""
-    from claims.claim.entries import PublishedEntries
-    from claims.decisions.log import barred, logged_decisions
-    from claims.status.compute import log_trust
-    from claims.tlog.reader import open_log
-    from claims.tlog.source import FolderSource
-
-    sizes: dict[int, None] = {}
-    for agreement in agreements:
-        trust = log_trust(agreement)
-        if trust is None or agreement.pause is None:
-            continue
-        try:
-            own = view if trust == view.trust else open_log(FolderSource(source, "log"), trust)
-            logged = logged_decisions(agreement, PublishedEntries(agreement, list(enumerate(own.entries))), own)
-        except ClaimsError:
-            continue
-        for word in (word for item in logged.values() for word in item.decisive):
-            sizes.setdefault(own.dated_by(word.index, barred(agreement, word.decider)))
-    return list(sizes)[:MAX_DATING]
-
-
-def _heads(source: Path, paths: set[str], size: int, dating: Sequence[int]) -> list[bytes]:
-    """The newest stored heads of at most ``size`` entries, which show that enough have cosigned, and those that date decisions."""
+def _heads(source: Path, paths: set[str], size: int, telling: Sequence[int]) -> list[bytes]:
+    """The newest stored heads of at most ``size`` entries, which show that enough have cosigned, and those that tell of something."""
     prefix = "files/log/checkpoints/"
     numbers = (path.removeprefix(prefix) for path in paths if path.startswith(prefix))
     sizes = sorted((number for number in numbers if number.isdecimal() and int(number) <= size), key=int)
-    names = ["checkpoint", *(f"checkpoints/{number}" for number in (*sizes[-MAX_HEADS:], *dating))]
+    names = ["checkpoint", *(f"checkpoints/{number}" for number in (*sizes[-MAX_HEADS:], *telling))]
     heads: dict[bytes, None] = {}
     for name in names:
         try:

@@ -68,7 +68,7 @@ def view_of(source: Path, copied: Sequence[dict[str, Any]], *, now: int) -> tupl
     state = compute(source, now=now)
     known = _agreements(source, copied, state.agreement)
     chain = _chain(known)
-    log = read_log(source, known.current, {item["path"] for item in copied}, chain[1:])
+    log = read_log(source, known.current, {item["path"] for item in copied}, now, chain[1:])
     binaries = {_binary(number): canonical_bytes(item) for number, item in enumerate(chain)}
     if log is not None and log.bundle is not None:
         binaries["log.bundle"] = log.bundle

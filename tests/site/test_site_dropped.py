@@ -13,6 +13,7 @@ import pytest
 from claims.agreement.model import canonical_bytes, decode_agreement
 from claims.claim.entries import ClaimEntry, encode_entry, sign_entry
 from claims.claim.evidence import TwoEntries
+from claims.claim.receipts import Receipt
 from tests.fixtures.lab_fixtures import LAB_KEY
 from tests.site.page_node import PageNode, needs_node
 from tests.site.vector_site import VECTORS, vector_entries, write_log, write_vector_site
@@ -59,7 +60,9 @@ def kinds(folder: Path) -> dict[str, tuple[bytes, str, str]]:
         "no evidence": (same, "none", "shows nothing"),
         "a record": (json.dumps({"format": "standstill-inspection-record/2", **lines}).encode(), "none", "beta inspected lab alpha"),
         "a decision": (b'{"format": "standstill-decision/1"}', "bad", "does not count"),
-        "a receipt": (b'{"format": "standstill-receipt/1"}', "none", "receipt"),
+        "a damaged receipt": (b'{"format": "standstill-receipt/1"}', "bad", "damaged"),
+        "a receipt": (Receipt(claim_entry(bytes(32)), {}).encode(), "ok", "A receipt of a log entry by alpha"),
+        "a receipt of nobody's entry": (Receipt(claim_entry(bytes(32))[:-1] + b"\xff", {}).encode(), "bad", "does not count"),
         "a round": (b'{"round": 5, "signature": "00"}', "none", "Round 5"),
         "a key": (b"-----BEGIN PRIVATE KEY-----\n", "bad", "Do not publish"),
     }

@@ -10,6 +10,7 @@ const MAX_TIME = 253402300799;
 const MAX_PERIOD = 2 ** 24;
 const MAX_ROWS = 100000;
 const MAX_FILES = 500000;
+const MAX_RECEIPTS = 20000;
 const MAX_AGREEMENTS = 64;
 
 /** What this page does not understand; the message names the field. */
@@ -68,7 +69,7 @@ const readSite = fields({
 export const nameOf = ({ lab, period }) => `${lab}-${period}`;
 
 /**
- * The account as plain values: {answer, computedAt, replaced, digest, agreements, bundle, decisions, evidence, rows, files}, where
+ * The account as plain values: {answer, computedAt, replaced, digest, agreements, bundle, decisions, evidence, receipts, rows, files}, where
  * `rows` maps LAB-PERIOD to what the publisher says of it. Throws Malformed.
  */
 export function readAccount(value) {
@@ -88,6 +89,7 @@ export function readAccount(value) {
     bundle: site.log && site.log.bundle,
     decisions: site.decisions.map((item) => item.path),
     evidence: site.evidence.map((item) => item.path),
+    receipts: site.files.filter((item) => item.kind === "receipt").slice(0, MAX_RECEIPTS).map((item) => item.path),
     rows,
     files: site.files,
   };

@@ -104,7 +104,7 @@ class Page {
       const text = `It was computed ${moment(this.account.computedAt)}. By your clock this is due since then, and not here:`;
       place.append(alert("This page is out of date.", text, found.stale, ""));
     }
-    if (found.kind !== "broken") this.cells(found.own);
+    if (found.kind !== "broken") this.cells(found.own, found.because);
     if (this.checked) this.conclude(found);
     return found;
   }
@@ -119,14 +119,15 @@ class Page {
   }
 
   /** What this browser found beside what the publisher says, for each lab and period. */
-  cells(own) {
+  cells(own, because) {
     for (const node of document.querySelectorAll("[data-here]")) {
       const name = node.dataset.here;
       const row = this.account.rows.get(name);
       const found = this.checker.findings.get(name);
       if (!row || (!found && !this.checked && row.claim)) continue;
-      node.className = `here ${grade(found)}`;
-      node.textContent = found && !found.absent ? short(found, row.state) : this.withoutFile(row.state, own.get(name), found);
+      const reason = because.get(name);
+      node.className = `here ${reason ? "part" : grade(found)}`;
+      node.textContent = reason ? `your browser finds: ${own.get(name)}. ${reason}` : found && !found.absent ? short(found, row.state) : this.withoutFile(row.state, own.get(name), found);
     }
     for (const node of document.querySelectorAll("[data-cell]")) {
       const row = this.account.rows.get(node.dataset.cell);
@@ -149,7 +150,7 @@ class Page {
     byId("provenance").replaceChildren(
       el("strong", "", "Checked in this browser"),
       `, ${moment(now())}: ${tally}. `,
-      "The state is the publisher\u2019s, computed ", moment(this.account.computedAt), "; inspections in it are the publisher\u2019s word.",
+      "The state is the publisher\u2019s, computed ", moment(this.account.computedAt), "; what inspectors recorded is the publisher\u2019s word: your browser reads the log\u2019s entries of it and does not judge the records.",
     );
     const words = {
       confirmed: "Done. Your browser agrees with the publisher.",

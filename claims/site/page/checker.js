@@ -7,12 +7,14 @@
  */
 
 import { nameOf } from "./account.js";
+import { latenessNotes } from "./lateness.js";
 import { equalBytes, sha256, toHex } from "./verifier/bytes.js";
 
 const CLAIM_LIMIT = 18 * 2 ** 20;
 const ROOTS_LIMIT = 65 * 2 ** 20;
 const AGREEMENT_LIMIT = 8 * 2 ** 20;
 const SMALL_LIMIT = 2 ** 20;
+const RECEIPT_LIMIT = 2 ** 17;
 const LOG_LIMIT = 64 * 2 ** 20 + 4096;
 const MOST_FILES = 20000;
 const CANDIDATES = 8;
@@ -81,8 +83,9 @@ export class Checker {
     const [log] = await fetchAll([account.bundle], LOG_LIMIT);
     const decisions = await fetchAll(account.decisions, SMALL_LIMIT);
     const evidence = await fetchAll(account.evidence, SMALL_LIMIT);
+    const receipts = await fetchAll(account.receipts, RECEIPT_LIMIT);
     const until = Math.max(this.now(), account.computedAt);
-    const answer = await this.ask({ survey: { agreements, decisions, evidence, log, until } });
+    const answer = await this.ask({ survey: { agreements, decisions, evidence, receipts, log, until } });
     if (!answer.survey) throw new Error(answer.unread || "the verifier gave no answer");
     const items = new Map(answer.survey.items.map((item) => [nameOf(item), item]));
     return { survey: answer.survey, items, agreements, log };
@@ -168,7 +171,7 @@ export class Checker {
 
   /** With a log, the claim is the file that the lab's entry names, and nothing else. */
   async logged(item, files, row) {
-    if (item.logProblem) return nothing(item.logProblem, { absent: true });
+    if (item.logProblem || item.held) return nothing(item.logProblem || item.held, { absent: true });
     if (!item.logged) return nothing("a claim file is here, but not in the log", { absent: true });
     const file = files.find((other) => other.sha256 === item.logged.claim);
     if (!file) return nothing("the log has its entry, but the file is not here", { absent: true });
@@ -258,7 +261,8 @@ export class Checker {
       const published = row && row.claim ? await this.fetchBytes(row.claim, CLAIM_LIMIT).catch(() => null) : null;
       const same = published && equalBytes(published, bytes);
       const notes = !published ? [] : [same ? "The same file, byte for byte, as the one published here." : "Not the file that is published here for this lab and period."];
-      return { ...finding, about, notes };
+      const against = item ? [...item.evidence, ...item.conflicts, ...(item.held ? [item.held] : []), ...latenessNotes(item.hours, this.account.computedAt).map((line) => `${line}.`)] : [];
+      return { ...finding, about, notes: [...notes, ...against] };
     } catch (error) {
       return nothing(error.message, { unread: true, notes: [] });
     }

@@ -1,5 +1,6 @@
 /** Evidence that a key signed two things where there may be one. claims/FORMATS.md section 6, claims/FORMATS-log.md. */
 
+import { canonical } from "./canonical.js";
 import { ascii, compareBytes, concat, equalBytes, fromHex, toHex, uint } from "./verifier/bytes.js";
 import { verifySignature } from "./verifier/ed25519.js";
 import { CLAIM, EPOCH, countsUnder, decodeEntry } from "./verifier/entries.js";
@@ -34,17 +35,6 @@ export function conviction(data, terms) {
   } catch {
     return null; // not JSON, not the fields that belong there, not bytes in hexadecimal
   }
-}
-
-/** Canonical JSON: keys sorted, two spaces, ASCII, one newline at the end. */
-function canonical(value) {
-  const sorted = (item) => {
-    if (Array.isArray(item)) return item.map(sorted);
-    if (item === null || typeof item !== "object") return item;
-    return Object.fromEntries(Object.keys(item).sort().map((key) => [key, sorted(item[key])]));
-  };
-  const escape = (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  return `${JSON.stringify(sorted(value), null, 2).replace(/[\u007f-\uffff]/g, escape)}\n`;
 }
 
 /** Bytes of hexadecimal text of that length; throws for anything else. */

@@ -2,6 +2,7 @@
 
 import { conviction } from "./evidence.js";
 import { readDecision } from "./decisions.js";
+import { checkReceipt, decodeReceipt } from "./receipts.js";
 import { moment } from "./text.js";
 import { decodeAgreement } from "./verifier/agreement.js";
 import { ascii, equalBytes, sha256, toHex } from "./verifier/bytes.js";
@@ -79,10 +80,19 @@ function json(data, agreements) {
   if (format.startsWith("standstill-inspection-record/")) {
     return found("An inspection record.", "none", `It says: ${value.author} inspected lab ${value.lab}, period ${value.period}: ${value.outcome}.`, VERIFIED_BY);
   }
-  if (format.startsWith("standstill-receipt/")) return found("A receipt: parties countersigned a log entry.", "none", VERIFIED_BY);
+  if (format.startsWith("standstill-receipt/")) return receipt(data, agreements);
   if (format.includes("opening")) return found("An opening for one inspector. It is private: do not publish it.", "bad");
   if ("round" in value && "signature" in value) return found(`Round ${value.round} of the public randomness.`, "none", "standstill inspect checks it.");
   return null;
+}
+
+function receipt(data, agreements) {
+  const read = decodeReceipt(data);
+  if (!read) return found("A damaged receipt.", "bad");
+  const checked = agreements.map((terms) => checkReceipt(read, terms)).find(Boolean);
+  if (!checked) return found("A receipt that does not count under this page\u2019s agreement.", "bad", "The entry does not fit it, or a signature does not verify.");
+  const who = [...checked.times].map(([name, time]) => `${name} on ${moment(time)}`);
+  return found(`A receipt of a log entry by ${checked.entry.author}.`, "ok", who.length ? `Countersigned by ${who.join(", ")}.` : "Nobody whose word counts has countersigned it.");
 }
 
 function signatures(data, agreements) {
@@ -99,7 +109,7 @@ function text(data, [terms]) {
   if (/^[^\n]+\n[0-9]+\n[A-Za-z0-9+/=]+\n/.test(words) && words.includes("\n\n\u2014 ")) {
     if (!terms.log) return found("A head of a log. This page\u2019s agreement names none.");
     const cosigners = terms.parties.filter((party) => party.cosignKey && party.name !== terms.log.operator);
-    const trust = { origin: terms.log.origin, key: terms.log.key, cosigners: cosigners.map(({ name, cosignKey }) => ({ name, key: cosignKey, counts: true })) };
+    const trust = { origin: terms.log.origin, key: terms.log.key, cosigners: cosigners.map(({ name, cosignKey }) => ({ name, key: cosignKey })) };
     const head = openHead(data, trust);
     const names = [...head.times.keys()];
     return found(`A head of this page\u2019s log, of ${head.size} entries.`, "ok", `Cosigned by ${names.length ? names.join(", ") : "nobody"}.`);

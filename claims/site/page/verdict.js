@@ -6,17 +6,17 @@
  */
 
 import { nameOf } from "./account.js";
+import { judgeAt, latenessNotes } from "./lateness.js";
 import { moment } from "./text.js";
 
 const GOOD = ["proven", "under inspection"];
 const SETTLED = ["proven", "pending", "lifted"];
-const MILDER = { late: ["pending"], missing: ["pending", "late"], proven: ["pending"] };
-const NOT_JUDGED = ["inspection", "evidence", "deadlines"];
+const NOT_JUDGED = ["inspection", "evidence"];
 const MOST_NOTES = 8;
 const SLACK = 86400; // seconds by which a visitor's clock may be behind the publisher's
 
 /**
- * {kind, against, open, stale, own, notes}.
+ * {kind, against, open, stale, own, because, notes}.
  *
  * `account`: of readAccount, or null where it cannot be read. `survey`: of survey.js, or null where it cannot be computed. `problem`: why one of
  * them is null. `findings`: Map of LAB-PERIOD to a finding, for what was looked at so far. `checked`: everything was looked at. `now`: Unix seconds.
@@ -24,11 +24,12 @@ const SLACK = 86400; // seconds by which a visitor's clock may be behind the pub
  *
  * `kind`: "contradicted" (`against` says why), "broken" (it cannot be worked out), "open" (not everything could be decided here: `open`), "unchecked",
  * "old" (the account agrees, and is out of date: `stale`), "confirmed". `own`: Map of LAB-PERIOD to the state that the browser found as of the
- * account's time, "unknown" where it has not looked.
+ * account's time, "unknown" where it has not looked. `because`: Map of
+ * LAB-PERIOD to what, beside the claim file, leads to its state. `notes`: sentences that speak against nobody.
  */
 export function verdict({ account, survey, problem = "", findings, checked, now, shown }) {
   if (!account || !survey) {
-    return { kind: "broken", against: [], open: [problem || "The browser could not work out which claims are due."], stale: [], own: new Map(), notes: [] };
+    return { kind: "broken", against: [], open: [problem || "The browser could not work out which claims are due."], stale: [], own: new Map(), because: new Map(), notes: [] };
   }
   const own = statesAt(account.computedAt, survey, findings, account);
   const against = [...contradictions(account, survey, findings, own), ...(shown === account.answer ? [] : ["The page\u2019s text and its site.json say different things."])];
@@ -36,19 +37,41 @@ export function verdict({ account, survey, problem = "", findings, checked, now,
   const stale = overdue(account, survey, own, statesAt(now, survey, findings, account), now);
   const known = [...own.values()].every((state) => state !== "unknown");
   const kind = against.length ? "contradicted" : !checked || !known ? "unchecked" : open.length ? "open" : stale.length ? "old" : "confirmed";
-  return { kind, against, open, stale, own, notes: notesOf(survey) };
+  return { kind, against, open, stale, own, because: reasonsOf(survey, findings, account.computedAt), notes: notesOf(survey, account.computedAt) };
 }
 
 /** What is worth knowing and speaks against nobody: the date of the log, a newer head, hours that came late. */
-function notesOf({ log, items }) {
+function notesOf({ log, items }, time) {
   const out = [];
-  if (log && log.date !== null) {
-    out.push(`The log here has ${log.size.toLocaleString("en")} entries that enough parties have cosigned, as of ${moment(log.date)}. An older copy of the log, if whole, cannot be told from the newest one without another mirror.`);
-    if (log.shown > log.size) out.push(`The log signed a newer head, of size ${log.shown.toLocaleString("en")}, that not enough parties have cosigned yet. What it holds counts against a lab only.`);
+  if (log && log.size !== null) {
+    const date = log.date === null ? "it is not dated" : `as of ${moment(log.date)}`;
+    out.push(`The log here has ${log.size.toLocaleString("en")} entries that enough parties have cosigned, ${date}. A mirror that serves a complete older state of it cannot be told from the truth without memory or another mirror.`);
   }
-  const late = items.filter(({ hours }) => hours && hours.late > 0);
-  out.push(...late.slice(0, MOST_NOTES).map((item) => `${say(item)}: ${item.hours.late} of ${item.hours.ended} hours committed late.`));
+  if (isNewer(log)) out.push(newer(log));
+  const late = items.map((item) => [item, latenessNotes(item.hours, time)]).filter(([, lines]) => lines.length);
+  out.push(...late.slice(0, MOST_NOTES).map(([item, lines]) => `${say(item)}: ${lines.join("; ")}.`));
+  if (late.length > MOST_NOTES) out.push(`Hours of ${late.length - MOST_NOTES} more claims came late or are not dated.`);
   return out;
+}
+
+/** What, beside the claim file itself, leads to the state of a lab and period: Map of LAB-PERIOD to a sentence. */
+function reasonsOf({ items }, findings, time) {
+  const out = new Map();
+  for (const item of items) {
+    const late = holds(findings.get(nameOf(item))) && judgeAt(item.hours, time) ? `${latenessNotes(item.hours, time).join("; ")}.` : "";
+    const reason = item.evidence[0] || item.conflicts[0] || item.held || late;
+    if (reason && !item.lifted) out.set(nameOf(item), reason);
+  }
+  return out;
+}
+
+const isNewer = (log) => log && log.shown && log.shown.size > (log.size ?? -1);
+
+/** A head that the log signed and that too few have cosigned: who has not, since when. */
+function newer({ newest, shown: { size, date, behind } }) {
+  const who = behind.map(({ name, size: last, date: since }) => (since === null ? `${name} (no head at all)` : `${name} (not since ${moment(since)}, ${last} entries)`));
+  const here = newest < size ? " Its entries are not here." : " What it holds counts against its authors only.";
+  return `The log signed a newer head of ${size.toLocaleString("en")} entries, ${date === null ? "of no date" : `of ${moment(date)}`}, that lacks its cosignatures: not cosigned by ${who.join(", ")}.${here}`;
 }
 
 const say = ({ lab, period }) => `${lab}, period ${period}`;
@@ -58,30 +81,40 @@ const holds = (finding) => finding !== undefined && finding.verdict === "PROVEN"
 /** The state of each lab and period at a time, as the browser finds it: Map of LAB-PERIOD to a state or "unknown". */
 function statesAt(time, survey, findings, account) {
   const states = new Map();
+  const broken = new Set(); // no claim goes on from these
   const ordered = [...survey.items].sort((a, b) => a.period - b.period);
   for (const item of ordered) {
     const row = account.rows.get(nameOf(item));
     const finding = findings.get(nameOf(item)) ?? (row && row.claim ? undefined : { verdict: "INCOMPLETE", absent: true });
-    states.set(nameOf(item), stateOf(item, finding, states.get(nameOf({ lab: item.lab, period: item.period - 1 })), time));
+    const state = stateOf(item, finding, broken.has(nameOf({ lab: item.lab, period: item.period - 1 })), time);
+    states.set(nameOf(item), state);
+    if (["rejected", "lifted"].includes(state) && (!holds(finding) || item.evidence.length || item.conflicts.length)) broken.add(nameOf(item));
   }
   return states;
 }
 
-function stateOf(item, finding, earlier, time) {
+function stateOf(item, finding, afterBroken, time) {
   if (item.lifted) return "lifted";
   if (item.evidence.length) return "rejected";
   if (time < item.end) return "pending";
   if (item.conflicts.length) return "rejected";
+  if (item.held) return "pending";
   if (!finding) return "unknown";
-  if (holds(finding)) return "proven";
+  if (holds(finding)) return { rejected: "rejected", open: "pending", "": waitsForInspector(item, time) ? "under inspection" : "proven" }[judgeAt(item.hours, time)];
   if (finding.verdict === "REJECTED") return "rejected";
   if (item.logProblem) return "pending";
-  if (!finding.absent && !item.opening && ["rejected", "lifted"].includes(earlier)) return "rejected"; // what is not here accuses no later claim
+  if (!finding.absent && !item.opening && afterBroken) return "rejected"; // what is not here accuses no later claim
   // With a log, only a copy of it that is dated after the deadline can show that nothing came by then.
   const seen = item.asOf === null ? time : Math.min(time, item.asOf);
-  if (item.due === null || seen <= item.due) return "pending";
-  return seen <= item.missingAfter ? "late" : "missing";
+  if (item.due === null || time <= item.due || seen <= item.due) return "pending";
+  return seen <= item.missingAfter || time <= item.missingAfter ? "late" : "missing";
 }
+
+/** Whether an inspection is drawn from a claim, and no inspector has entered in the log that it passed. */
+const waitsForInspector = ({ inspection }, time) => Boolean(inspection) && time >= inspection.drawn && !inspection.passed;
+
+/** Whether a claim holds, and only dates that are not here keep it from being proven: a publisher with more heads may know better. */
+const lacksDates = (item, finding, time) => Boolean(item) && holds(finding) && judgeAt(item.hours, time) === "open";
 
 const isOwed = (item, time) => !item.lifted && time > (item.due ?? item.end);
 
@@ -91,7 +124,7 @@ function contradictions(account, survey, findings, own) {
   const items = new Map(survey.items.map((item) => [nameOf(item), item]));
   const about = new Map(); // one sentence for each lab and period, the first that fits
   for (const [name, row] of account.rows) {
-    const line = aboutRow(row, items.get(name), own.get(name), findings.get(name), answer);
+    const line = aboutRow(row, items.get(name), own.get(name), findings.get(name), account);
     if (line) about.set(name, line);
   }
   for (const [name, item] of items) {
@@ -100,7 +133,7 @@ function contradictions(account, survey, findings, own) {
     if (!account.rows.has(name) && !account.replaced && computedAt >= item.end) {
       const since = owed ? `, and it is due since ${moment(item.due ?? item.end)}` : "";
       about.set(name, `${say(item)}: the agreement asks for a claim; the publisher leaves it out${since}.`);
-    } else if (answer === "yes" && owed && !["proven", "unknown"].includes(own.get(name))) {
+    } else if (answer === "yes" && owed && !["proven", "unknown"].includes(own.get(name)) && !lacksDates(item, findings.get(name), computedAt)) {
       about.set(name, `${say(item)}: this claim is due since ${moment(item.due ?? item.end)} and this browser did not find it to hold${why(item, findings.get(name))}; yet the publisher says that the standstill holds.`);
     }
   }
@@ -120,12 +153,12 @@ function againstYes(account, survey, own) {
 }
 
 const why = (item, finding) => {
-  const reason = (item && (item.evidence[0] || item.conflicts[0])) || (finding && finding.reason) || (item && item.logProblem) || "";
+  const reason = (item && (item.evidence[0] || item.conflicts[0] || item.held)) || (finding && finding.reason) || (item && item.logProblem) || "";
   return reason ? ` (${reason.replace(/\.$/, "")})` : "";
 };
 
 /** How a row of the publisher and the browser's own state contradict each other: a sentence, or "". */
-function aboutRow(row, item, own, finding, answer) {
+function aboutRow(row, item, own, finding, { answer, computedAt }) {
   const said = `the publisher says ${quoted(row.state)}`;
   if (answer === "yes" && !SETTLED.includes(row.state)) return `${say(row)}: ${said}, and yet that the standstill holds.`;
   if (!item) {
@@ -136,13 +169,14 @@ function aboutRow(row, item, own, finding, answer) {
   if (GOOD.includes(row.state) && !row.claim) return `${say(row)}: ${said}, but no claim is published.`;
   if (own === row.state || (own === "proven" && row.state === "under inspection")) return "";
   if (own === "unknown") return row.state === "lifted" ? noLift(row) : "";
+  if (lacksDates(item, finding, computedAt) && [...GOOD, "pending", "rejected"].includes(row.state)) return ""; // said in `undecided`
   if (row.state === "lifted") return noLift(row);
   if (row.state === "rejected") {
-    // Inspections and lateness are not judged here, and a claim that is not here cannot be: that is said in `undecided`.
-    return own === "proven" && !NOT_JUDGED.includes(row.check) ? `${say(row)}: ${said}, but the claim holds here.` : "";
+    // Inspections are not judged here, and a claim that is not here cannot be: that is said in `undecided`.
+    return GOOD.includes(own) && !NOT_JUDGED.includes(row.check) ? `${say(row)}: ${said}, but the claim holds here.` : "";
   }
-  if (answer !== "yes" && isMilder(row.state, own, item)) return "";
   if (own === "proven") return `${say(row)}: ${said}, but the claim is here and holds.`;
+  if (own === "under inspection") return `${say(row)}: ${said}, but an inspection is drawn from the claim and the log has no pass by an inspector.`;
   if (GOOD.includes(row.state)) {
     const words = own === "rejected" ? "the claim fails here" : "this browser did not find the claim to hold";
     return `${say(row)}: ${said}, but ${words}${why(item, finding)}.`;
@@ -150,9 +184,6 @@ function aboutRow(row, item, own, finding, answer) {
   if (item.logProblem) return "";
   return `${say(row)}: ${said}, but by the agreement and the files here it is ${quoted(own)}${why(item, finding)}.`;
 }
-
-/** Where there is a log, the publisher may know of receipts and dates that leave more open than this browser finds: that is said in `undecided`. */
-const isMilder = (said, own, item) => item.asOf !== null && (MILDER[own] ?? []).includes(said);
 
 const noLift = (row) => `${say(row)}: the publisher says that the pause was lifted then, and shows no decision that counts.`;
 
@@ -168,10 +199,8 @@ function undecided(account, survey, findings, own, now) {
     const state = own.get(nameOf(row));
     const item = items.get(nameOf(row));
     if (item && row.state === "proven" && state === "proven") out.push(...stillOpen(item));
-    if (item && !["unknown", row.state].includes(state) && isMilder(row.state, state, item)) {
-      out.push(`${say(row)}: the publisher says ${quoted(row.state)} (${row.reason.replace(/\.$/, "")}); this browser finds ${quoted(state)}.`);
-    }
-    if (row.state === "rejected" && state === "proven") {
+    if (lacksDates(item, finding, account.computedAt)) out.push(`${say(row)}: the proof holds; ${latenessNotes(item.hours, account.computedAt).join("; ")}.`);
+    if (row.state === "rejected" && GOOD.includes(state) && !lacksDates(item, finding, account.computedAt)) {
       out.push(`${say(row)}: the proof holds here; the publisher rejects the claim for what it does not show (${row.reason.replace(/\.$/, "")}), which this browser has not checked.`);
     } else if (row.state === "rejected" && state !== "rejected" && state !== "unknown") {
       out.push(`${say(row)}: the publisher rejects a claim that cannot be checked here${why(null, finding)}.`);
@@ -187,21 +216,14 @@ function undecided(account, survey, findings, own, now) {
 
 /** A head that the log signed, newer than the one in use: where it leaves the answer open. */
 function newerHead(log, time) {
-  if (!log || log.shown === null || log.shown <= (log.size ?? 0)) return [];
-  if (log.newest < log.shown) return [`The log signed a newer head, of size ${log.shown}, and what it holds is not here.`];
-  const { cosign, date } = log;
-  return cosign !== null && date !== null && time > date + cosign ? [`The log signed a newer head, of size ${log.shown}, and not enough parties have cosigned it in the agreed time.`] : [];
+  if (!isNewer(log)) return [];
+  const { cosign, date, newest, shown } = log;
+  const overdue = cosign !== null && time > (shown.date ?? date ?? 0) + cosign;
+  return newest < shown.size || overdue ? [`${newer(log)}${overdue ? " The agreed time for cosigning it is over." : ""}`] : [];
 }
 
-/** Why a claim whose proof holds is not decided here: what inspectors entered in the log, and hours that came late. */
-function stillOpen(item) {
-  const { hours } = item;
-  const late = hours && hours.allowed !== null && hours.late > hours.allowed;
-  return [
-    ...item.inspected.map((line) => `${say(item)}: ${line} Its record decides, which this browser does not check.`),
-    ...(late ? [`${say(item)}: ${hours.late} of ${hours.ended} hours were committed late, and ${hours.allowed} may be.`] : []),
-  ];
-}
+/** Why a claim whose proof holds is not decided here: what inspectors entered in the log. */
+const stillOpen = (item) => item.inspected.map((line) => `${say(item)}: ${line} Its record decides, which this browser does not check.`);
 
 /** What has become due since the account was computed and this browser did not find to hold, and the end of the agreement: sentences. */
 function overdue(account, survey, own, at, now) {

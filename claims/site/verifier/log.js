@@ -8,6 +8,7 @@
 import { ascii, concat, equalBytes, sha256, uint } from "./bytes.js";
 import { Reader } from "./reader.js";
 import { CLAIM, EPOCH, countsUnder, decodeEntry } from "./entries.js";
+import { HeadDates, mergeHeads } from "./dates.js";
 import { openHead } from "./note.js";
 import { merkleRoot, prefixRoots } from "./rfc6962.js";
 import { Rejected } from "./errors.js";
@@ -15,7 +16,7 @@ import { Rejected } from "./errors.js";
 const BUNDLE_MAGIC = ascii("standstill-log-bundle");
 const ROOTS_MAGIC = ascii("standstill-roots");
 const METER_DOMAIN = ascii("standstill/epoch-meter/v1");
-const MAX_HEADS = 1024;
+const MAX_HEADS = 4096;
 const MAX_ENTRIES = 2 ** 20;
 const MAX_ENTRY = 4096;
 const MAX_BUNDLE = 64 * 2 ** 20;
@@ -108,91 +109,59 @@ function decodeBundle(data) {
 }
 
 /**
- * A log as a whole, under one agreement: {entries, newest, shown, inUse, dateOf, stampOf, absentAt}. Rejected("log"): not the log.
+ * A log as a whole, under one agreement. Rejected("log"): not the log. In what follows `name` is a party whose own cosignatures do not count, or null.
  *
- * `entries`: those under the largest head that the log signed, whoever cosigned it; its size is `newest`; `shown`: the size of
- * the largest head, whether its entries are here or not. In the others `name` is a party whose
- * own cosignatures do not count, or null. `inUse(name)`: {size, date} of the largest head that a quorum without the operator has cosigned, and the time at which
- * the last of that quorum had; {size: 0, date: null} where there is none. `dateOf(index, name)`: the least, over the heads that contain the entry, of the
- * time by which such a quorum had cosigned it; `stampOf(index, name)`: by which anyone but the operator had; null where nothing dates it. `absentAt(index, name)`:
- * the latest time at which such a quorum cosigned a head without the entry, or null. Unix seconds.
+ *     entries       those under the largest head that the log signed and whose entries are here, whoever cosigned it
+ *     shown         the largest head that the log signed, whether its entries are here or not (dates.js)
+ *     inUse(name)   {size, date} of the largest head that a quorum without the operator has cosigned, and the latest time at or after which one had; {size: 0, date: null} where there is none
+ *     usable(name)  whether there is such a head
+ *     dates(name)   who said when that an entry was there: HeadDates (dates.js)
+ *     dateOf(index, name)   the least time by which such a quorum had cosigned a head with the entry, or null
+ *     behind(name)  cosigners that have not cosigned `shown`: [{name, size, date}] of the largest head that each cosigned, null for none
  */
 export function openLog(agreement, log) {
   const given = log instanceof Uint8Array ? decodeBundle(log) : asGiven(log);
-  const bySize = new Map();
-  const opened = openHeads(given, agreement, null);
-  for (const { size, times } of opened.filter((head) => head.size <= given.entries.length)) {
-    const known = bySize.get(size) ?? new Map();
-    for (const [name, time] of times) known.set(name, Math.min(time, known.get(name) ?? time));
-    bySize.set(size, known);
-  }
-  const heads = [...bySize].sort(([a], [b]) => a - b);
-  const newest = heads.length ? heads[heads.length - 1][0] : 0;
-  const views = new Map(); // name to a view of the heads without that party
-  const without = (name) => {
-    if (!views.has(name)) views.set(name, viewOf(heads, name, agreement.log.cosignatures));
-    return views.get(name);
+  const heads = mergeHeads(openHeads(given, agreement));
+  const shown = heads[heads.length - 1];
+  const here = heads.filter((head) => head.size <= given.entries.length);
+  const { operator, cosignatures } = agreement.log;
+  const names = cosignersOf(agreement).map((party) => party.name).sort();
+  const known = new Map();
+  const dates = (name) => {
+    // The newest head dates what is before it even where its own entries are not here.
+    if (!known.has(name)) known.set(name, new HeadDates(here.includes(shown) ? here : [...here, shown], here.length, { names: names.filter((who) => who !== name), quorum: cosignatures, own: operator !== name }));
+    return known.get(name);
   };
   return {
-    entries: given.entries.slice(0, newest),
-    newest,
-    shown: Math.max(...opened.map((head) => head.size)),
-    inUse: (name) => without(name).inUse,
-    dateOf: (index, name) => leastAbove(without(name).quorum, index),
-    stampOf: (index, name) => leastAbove(without(name).single, index),
-    absentAt: (index, name) => lastBelow(without(name).without, index),
+    entries: given.entries.slice(0, here.length ? here[here.length - 1].size : 0),
+    shown,
+    inUse: (name) => dates(name).inUse,
+    usable: (name) => dates(name).usable,
+    dates,
+    dateOf: (index, name) => dates(name).quorum(index),
+    behind: (name) => names.filter((who) => who !== name && !shown.times.has(who)).map((who) => {
+      const last = here.findLast((head) => head.latest.has(who));
+      return { name: who, size: last ? last.size : null, date: last ? last.latest.get(who) : null };
+    }),
   };
 }
-
-/** {inUse, quorum, single}: the head in use, and for each size, ascending, the least time of that head or a larger one: [[size, time]]. */
-function viewOf(heads, name, quorum) {
-  const ordered = heads.map(([size, times]) => [size, [...times].filter(([who]) => who !== name).map(([, time]) => time).sort((a, b) => a - b)]);
-  const whole = ordered.filter(([, times]) => times.length >= quorum);
-  const [size, times] = whole.length ? whole[whole.length - 1] : [0, []];
-  const least = (list, at) => {
-    const out = list.map(([number, stamps]) => [number, stamps[at]]);
-    for (let i = out.length - 2; i >= 0; i--) out[i][1] = Math.min(out[i][1], out[i + 1][1]);
-    return out;
-  };
-  const latest = whole.map(([number, stamps]) => [number, stamps[quorum - 1]]);
-  for (let i = 1; i < latest.length; i++) latest[i][1] = Math.max(latest[i][1], latest[i - 1][1]);
-  return {
-    without: latest,
-    inUse: { size, date: whole.length ? times[times.length - quorum] : null },
-    quorum: least(whole, quorum - 1),
-    single: least(ordered.filter(([, stamps]) => stamps.length > 0), 0),
-  };
-}
-
-/** How many of the heads, by ascending size, are no larger than `index`. */
-function countBelow(list, index) {
-  let [low, high] = [0, list.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (list[middle][0] > index) high = middle;
-    else low = middle + 1;
-  }
-  return low;
-}
-
-const leastAbove = (list, index) => list[countBelow(list, index)]?.[1] ?? null;
-const lastBelow = (list, index) => list[countBelow(list, index) - 1]?.[1] ?? null;
 
 /** The entries under the largest head that has its quorum without the operator and the lab itself. */
 function believed({ heads, entries }, agreement, lab) {
   const { log } = agreement;
-  const opened = openHeads({ heads, entries }, agreement, lab.name);
-  const counted = opened.filter((head) => head.cosigned >= log.cosignatures && head.size <= entries.length);
+  const cosigned = ({ times }) => [...times.keys()].filter((name) => name !== lab.name).length;
+  const counted = openHeads({ heads, entries }, agreement).filter((head) => cosigned(head) >= log.cosignatures && head.size <= entries.length);
   if (counted.length === 0) throw bad(`no head with ${log.cosignatures} cosignatures of other parties covers the entries`);
   return entries.slice(0, Math.max(...counted.map((head) => head.size)));
 }
 
-/** The heads that the log signed, of which those no longer than the entries are theirs; `lab`: who does not count for `cosigned`. */
-function openHeads({ heads, entries }, agreement, lab) {
+/** Who cosigns a log: its operator's cosignatures count for nothing. */
+const cosignersOf = ({ parties, log }) => parties.filter((party) => party.cosignKey && party.name !== log.operator).map(({ name, cosignKey }) => ({ name, key: cosignKey }));
+
+/** The heads that the log signed, of which those no longer than the entries are theirs. */
+function openHeads({ heads, entries }, agreement) {
   const { log } = agreement;
-  const cosigners = agreement.parties
-    .filter((party) => party.cosignKey && party.name !== log.operator)
-    .map((party) => ({ name: party.name, key: party.cosignKey, counts: party.name !== lab }));
+  const cosigners = cosignersOf(agreement);
   const trust = { origin: log.origin, key: log.key, cosigners };
   const opened = [];
   let failure = bad("the log shows no head");

@@ -1,5 +1,5 @@
 /** Signed heads of the public log: C2SP signed-note, tlog-checkpoint, cosignature/v1. claims/FORMATS-log.md section 2. */
-import { ascii, concat, equalBytes, sha256, uint } from "./bytes.js";
+import { ascii, concat, equalBytes, sha256, toHex, uint } from "./bytes.js";
 import { verifySignature } from "./ed25519.js";
 import { isKeyName } from "./text.js";
 import { Rejected } from "./errors.js";
@@ -40,14 +40,26 @@ function parseLine(line) {
 const keyId = (name, type, key) => sha256(concat([utf8(`${name}\n`), Uint8Array.from(type), key])).subarray(0, 4);
 const linesOf = (lines, type, key) => lines.filter((line) => equalBytes(line.id, keyId(line.name, type, key)));
 
+const KNOWN_LIMIT = 8192;
+const known = new Map(); // a log's key and cosigners, and SHA-256 of a head, to what openHead gives: a head is verified once, however many claims rest on it
+
 /**
- * A head that the log signed. trust: {origin, key, cosigners: [{name, key, counts}]}.
+ * A head that the log signed. trust: {origin, key, cosigners: [{name, key}]}.
  *
- * Returns {size, root, cosigned: number of cosigners that count and cosigned, times: Map of name to the least time, dated: {time, previous} or null}. Rejected("log") for anything malformed, of
- * another log, or with a line of a known key that does not verify.
+ * Returns {size, root, times, latest: Maps of a cosigner's name to the least and greatest time at which it cosigned, dated: {time, previous} or null: the log's own date, and the size of the
+ * head before}. Rejected("log") for anything malformed, of another log, or with a line of a known key that does not verify.
  */
 export function openHead(data, trust) {
   if (data.length > NOTE_LIMIT) throw bad("a head of the log is too long");
+  const name = JSON.stringify([trust.origin, toHex(trust.key), trust.cosigners.map(({ name, key }) => [name, toHex(key)]), toHex(sha256(data))]);
+  if (!known.has(name)) {
+    if (known.size >= KNOWN_LIMIT) known.clear();
+    known.set(name, readHead(data, trust));
+  }
+  return known.get(name);
+}
+
+function readHead(data, trust) {
   let all;
   try {
     all = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(data);
@@ -68,23 +80,29 @@ export function openHead(data, trust) {
   if (own.length === 0 || own.some((line) => !verifySignature(trust.key, line.data, message))) {
     throw bad(`the head of size ${head.size} is not signed by the log`);
   }
-  let cosigned = 0;
-  const times = new Map();
-  for (const { name, key, counts } of trust.cosigners) {
+  const [times, latest] = [new Map(), new Map()];
+  for (const { name, key } of trust.cosigners) {
     for (const line of linesOf(lines, TYPE_COSIGNATURE, key)) {
       const time = cosignatureTime(key, line.data, text);
-      if (time !== null) times.set(name, Math.min(time, times.get(name) ?? time));
-      else if (line.name === name) throw bad(`a cosignature of ${name} on the head of size ${head.size} does not verify`);
+      if (time !== null) {
+        times.set(name, Math.min(time, times.get(name) ?? time));
+        latest.set(name, Math.max(time, latest.get(name) ?? time));
+      } else if (line.name === name) throw bad(`a cosignature of ${name} on the head of size ${head.size} does not verify`);
     }
-    if (counts && times.has(name)) cosigned++;
   }
   let dated = null;
   for (const line of linesOf(lines, TYPE_DATE, trust.key).filter((item) => item.name === trust.origin)) {
     const found = headDate(trust.key, line.data, message);
     if (!found) throw bad("the log's own date on its head does not verify");
-    if (!dated || found.time < dated.time || (found.time === dated.time && found.previous < dated.previous)) dated = found;
+    dated = earlier(dated, found);
   }
-  return { size: head.size, root: head.root, cosigned, times, dated };
+  return { size: head.size, root: head.root, times, latest, dated };
+}
+
+/** Of two dates of the log's own, the one that comes first; either may be null. */
+export function earlier(one, other) {
+  if (!one || !other) return one ?? other;
+  return other.time < one.time || (other.time === one.time && other.previous < one.previous) ? other : one;
 }
 
 /** The log's own date of a head and the size of the one before it: {time, previous}, or null: it does not verify. */
