@@ -10,7 +10,7 @@ import pytest
 import world
 from click.testing import CliRunner, Result
 
-import claims.cli.inspect  # registers the group
+import claims.cli.inspect  # noqa: F401  (registers the group)
 from claims.base.errors import MissingDependency
 from claims.cli.main import cli, main
 
@@ -115,8 +115,3 @@ def test_plot_without_matplotlib_says_what_to_install(folder: Path, monkeypatch:
     result = run("plan", "--plot", "p.svg")
     assert isinstance(result.exception, MissingDependency) and "pip install matplotlib" in str(result.exception)
     assert not (folder / "p.svg").exists()
-
-
-def test_the_group_is_registered_by_the_entry_point() -> None:
-    source = (Path(claims.cli.inspect.__file__).parent / "cli.py").read_text()
-    assert "import claims.cli.inspect" in source

@@ -25,3 +25,10 @@ def test_the_verifier_loads_the_standard_library_alone(module: str) -> None:
 
 def test_the_command_line_starts_without_the_prover() -> None:
     assert not _loaded_by("claims.cli.lab") & {"numba", "numpy", "galois", "rich", "py_ecc", "llvmlite", "cryptography"}
+
+
+def test_the_entry_point_registers_every_command() -> None:
+    """In a process of its own, where nothing else imports them."""
+    code = "from claims.cli.main import cli, main\ntry: main(['--version'])\nexcept SystemExit: print(*cli.commands)"
+    out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {"inspect", "log", "meter", "lab", "status", "site", "verify"} <= set(out.stdout.split()), out.stdout

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lab_fixtures import EPOCH, METER_KEYS, START, make_agreement
+from lab_fixtures import EPOCH, METER_KEYS, START, make_agreement, make_lab
 from lab_fixtures import PERIODS as N_PERIODS
 
 from claims.base.errors import ClaimsError, MissingDependency
@@ -208,15 +208,14 @@ def _has_pyarrow() -> bool:
     return True
 
 
-def test_imported_time_can_be_sealed_and_is_late_after(store: Store, tmp_path: Path) -> None:
-    pytest.importorskip("circuits.chain")
-    pytest.importorskip("claims.claim.file")
+def test_imported_time_can_be_sealed_and_is_late_after(tmp_path: Path) -> None:
+    store, agreement = make_lab(tmp_path)
     text = "meter,start,stop,checkpoint,chips\nhall-a,2026-01-01T00:00:00.001Z,2026-01-01T00:04:00Z,,8\n"
-    import_usage(store, AGREEMENT, write(tmp_path, text))
-    SoftwareMeter("hall-a", METER_KEYS["hall-a"]).seal(store, AGREEMENT, 0)
+    import_usage(store, agreement, write(tmp_path, text))
+    SoftwareMeter("hall-a", METER_KEYS["hall-a"]).seal(store, agreement, 0)
     assert {r.tag for r in store.readings(0, "hall-a")} == {2}
     with pytest.raises(ClaimsError, match="has signed period 0"):
-        import_usage(store, AGREEMENT, write(tmp_path, text.replace(",8\n", ",7\n")))
+        import_usage(store, agreement, write(tmp_path, text.replace(",8\n", ",7\n")))
 
 
 CHECKPOINTS = "name,kind,parents,time,declared_flop,weights,branch\n"
