@@ -1,4 +1,4 @@
-"""``standstill meter close``: shows what would be signed, asks, signs. Registered on ``claims.cli.lab.meter``."""
+"""``standstill meter close``: shows what would be signed, asks, signs."""
 
 from __future__ import annotations
 
@@ -11,8 +11,19 @@ from typing import TYPE_CHECKING
 import click
 
 from claims.base.errors import ClaimsError
-from claims.cli.lab import _store, clock_option, load_agreed, meter, period_option, store_option
-from claims.cli.main import _passphrase, agreement_argument, out, passphrase_option, read_path
+from claims.cli.group import (
+    agreement_argument,
+    ask_passphrase,
+    clock_option,
+    load_agreed,
+    opened_store,
+    out,
+    passphrase_option,
+    period_option,
+    read_path,
+    store_option,
+)
+from claims.cli.meter import meter
 from claims.cli.state import signing_store, store_signing_options
 
 if TYPE_CHECKING:
@@ -53,7 +64,7 @@ def meter_close(
     if every and idle:
         raise click.UsageError("--idle is about meters that are named: --all would hide a forgotten import")
     terms, unsigned = load_agreed(agreement_path)
-    with _store(store_path) as store:
+    with opened_store(store_path) as store:
         agreed = [item.name for item in terms.lab(store.lab).meters]
         chosen = agreed if every else list(names)
         due = [name for name in chosen if not _signed(store, terms, name, period)]
@@ -89,7 +100,7 @@ def _meters(
 
     if key_path is not None and len(names) > 1:
         raise click.UsageError(f"--key is the key of one meter, and {', '.join(names)} are to sign: give --keys")
-    passphrase = functools.cache(lambda: _passphrase(passphrase_file))
+    passphrase = functools.cache(lambda: ask_passphrase(passphrase_file))
     paths = [key_path] if key_path is not None else [folder / f"{name}.key" for name in names if folder is not None]
     meters = [SoftwareMeter(name, load_key_file(path, passphrase)) for name, path in zip(names, paths, strict=True)]
     for item in meters:

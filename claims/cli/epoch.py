@@ -1,4 +1,4 @@
-"""Commands for what is committed while a period runs: meters seal epochs, labs publish them. Registered on ``claims.cli.main.cli``."""
+"""Commands for what is committed while a period runs: meters seal epochs, labs publish them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,19 @@ from typing import TYPE_CHECKING
 import click
 
 from claims.base.errors import ClaimsError, UnreadableFile
-from claims.cli.lab import _store, clock_option, load_agreed, store_option
-from claims.cli.main import _load_agreement, agreement_argument, cli, key_options, load_key, out, read_path
+from claims.cli.group import (
+    agreement_argument,
+    cli,
+    clock_option,
+    key_options,
+    load_agreed,
+    load_key,
+    load_terms,
+    opened_store,
+    out,
+    read_path,
+    store_option,
+)
 from claims.cli.state import signing_store, store_signing_options
 
 if TYPE_CHECKING:
@@ -63,7 +74,7 @@ def epoch_seal(
 
     terms, _ = load_agreed(agreement_path)
     meter, last = SoftwareMeter(name, load_key(key_path, passphrase_file)), _through(terms, through)
-    with _store(store_path) as store:
+    with opened_store(store_path) as store:
         start = next_epoch(store, terms, name)
         if not clock_is_right:
             check_evidence(store, terms, name, last)
@@ -117,13 +128,13 @@ def epoch_publish(
     from claims.lab.closing import next_epoch
     from claims.lab.epochs import publish_epoch
 
-    terms = _load_agreement(agreement_path)
+    terms = load_terms(agreement_path)
     key, last = load_key(key_path, passphrase_file), _through(terms, through)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UnreadableFile(f"{folder}: {error.strerror or error}", "give --out a folder that can be written") from None
-    with _store(store_path) as store:
+    with opened_store(store_path) as store:
         first = terms.first_period_of(store.lab) * terms.epochs_per_period
         done = _published(store, first)
         if through is None:

@@ -1,4 +1,4 @@
-"""Commands for the beginnings of training runs: commit, then take the seed from a later drand round. On ``claims.cli.main.cli``."""
+"""Commands for the beginnings of training runs: commit, then take the seed from a later drand round."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from claims.base.errors import ClaimRejected
-from claims.cli.main import cli, out, read_path
+from claims.cli.group import cli, out, read_path
 
 if TYPE_CHECKING:
     from claims.inspection.beacon import VerifiedRound

@@ -1,28 +1,112 @@
-"""``standstill import slurm|mllog|alibaba|trainer-state|checkpoint-list`` and ``standstill weights digest|check``.
-
-Registered on ``claims.cli.lab.import_group`` and ``claims.cli.main.cli``.
-"""
+"""``standstill import``: tables of usage and of checkpoints, and what clusters and trainers write."""
 
 from __future__ import annotations
 
 import contextlib
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from claims.base.errors import ClaimRejected
-from claims.cli.lab import import_group, store_option
-from claims.cli.main import _load_agreement, agreement_argument, cli, out, read_path
+from claims.cli.group import (
+    agreement_argument,
+    cli,
+    load_terms,
+    opened_store,
+    out,
+    read_path,
+    store_option,
+)
 
 if TYPE_CHECKING:
     from claims.imports.charge import Charged, Window
     from claims.lab.store import Store
 
-__all__ = ["weights"]
+__all__ = ["import_group"]
+
+@cli.group("import")
+def import_group() -> None:
+    """Read usage and checkpoints into the store. All of a file, or nothing.
+
+    \b
+    readings     meter, epoch or start and stop, checkpoint,
+                 chips or chip_seconds, work_flop
+      meter,start,stop,checkpoint,chips
+      hall-a,2026-03-01T00:00:00Z,2026-03-01T06:00:00Z,llm/step1000,64
+      hall-a,2026-03-01T06:00:00Z,2026-03-01T07:00:00Z,unattributed,8
+
+    \b
+    checkpoints  name, kind, parents, epoch or time, branch, declared_flop,
+                 weights
+      name,parents,time
+      llm/step1000,,2026-03-01T06:00:00Z
+      llm/step2000,llm/step1000,2026-03-01T18:00:00Z
+
+    The others read what clusters and trainers write: their --help says how to export it.
+    """
+
+
+@import_group.command("readings")
+@click.argument("path", metavar="FILE", type=read_path)
+@store_option
+@agreement_argument
+@click.option("--skip-outside", is_flag=True, help="Leave out rows outside the agreement's periods.")
+def import_readings(path: Path, store_path: Path, agreement_path: Path, skip_outside: bool) -> None:
+    """Import usage: which meter's chips worked when, toward which checkpoint. All or nothing.
+
+    \b
+    meter                   as the agreement names it
+    epoch, chip_seconds     of one epoch, or
+    start, stop, chips      of a job (chip_seconds instead of chips: of all of it)
+    checkpoint              what it worked toward; empty: unattributed
+    work_flop               FLOP as metered, where the agreement charges them
+
+    \b
+    meter,start,stop,checkpoint,chips
+    hall-a,2026-03-01T00:00:00Z,2026-03-01T06:00:00Z,llm/step1000,64
+    """
+    from claims.imports.usage import import_usage, unknown_text
+
+    with opened_store(store_path) as store:
+        report = import_usage(store, load_terms(agreement_path), path, skip_outside=skip_outside)
+        unknown = unknown_text(store, report.periods)
+    seconds = sum(report.chip_ms.values()) // 1000
+    out(f"{report.rows} rows, {seconds} chip-seconds on {len(report.chip_ms)} meters, periods {sorted(report.periods)}")
+    out(f"of these unattributed: {report.unattributed_ms // 1000} chip-seconds; rows left out: {report.skipped}")
+    for first, again in report.repeats[:10]:
+        out(f"line {again} is the row of line {first} again, and is charged again")
+    for line in unknown:
+        out(line)
+
+
+@import_group.command("checkpoints")
+@click.argument("path", metavar="FILE", type=read_path)
+@store_option
+@agreement_argument
+def import_checkpoint_file(path: Path, store_path: Path, agreement_path: Path) -> None:
+    """Import checkpoints: names, kinds, parents, weights digests. All or nothing.
+
+    \b
+    name                    private to the lab
+    kind                    CHECKPOINT (if empty), MERGE or EXTERNAL
+    parents                 up to two names, separated by |
+    epoch or time           when it was saved
+    branch                  yes or no; empty: found
+    declared_flop           of EXTERNAL: the work that made it
+    weights                 SHA-256 (`standstill weights digest`), or empty
+
+    \b
+    name,parents,time
+    llm/step1000,,2026-03-01T06:00:00Z
+    llm/step2000,llm/step1000,2026-03-01T18:00:00Z
+    """
+    from claims.imports.usage import import_checkpoints
+
+    with opened_store(store_path) as store:
+        out(import_checkpoints(store, load_terms(agreement_path), path).text())
+
 
 _jobs = click.option("--jobs", type=read_path, help="CSV: job or name (a pattern), until, checkpoint.")
 _default_meter = click.option("--default-meter", help="Meter for what is not mapped, instead of refusing it.")
@@ -142,7 +226,7 @@ def import_slurm_file(
     options = SlurmOptions(
         Clock.of(timezone), read_nodes(nodes, default_meter), read_jobs(jobs), _moment(as_of, "--as-of", up=True), whole_nodes
     )
-    terms = _load_agreement(agreement_path)
+    terms = load_terms(agreement_path)
     how = {"window": _window(begin, end), "skip_outside": skip_outside}
     _carry_out(store_path, dry_run, lambda store: import_slurm(store, terms, path, options, **how))  # type: ignore[arg-type]
 
@@ -178,7 +262,7 @@ def import_mllog_files(
         raise click.UsageError("give either --system or --chips")
     held = chips if chips is not None else chips_of_system(system)  # type: ignore[arg-type]
     options = MllogOptions(meter, held, read_jobs(jobs), checkpoint, _moment(as_of, "--as-of", up=True), whole_log)
-    terms = _load_agreement(agreement_path)
+    terms = load_terms(agreement_path)
     how = {"window": _window(begin, end), "skip_outside": skip_outside}
     _carry_out(store_path, dry_run, lambda store: import_mllog(store, terms, paths, options, **how))  # type: ignore[arg-type]
 
@@ -216,7 +300,7 @@ def import_alibaba_files(
         _need(origin, "--origin"), read_models(models), read_jobs(jobs), default_meter, exact_shares,
         _moment(as_of, "--as-of", up=True),
     )  # fmt: skip
-    terms = _load_agreement(agreement_path)
+    terms = load_terms(agreement_path)
     how = {"window": _window(begin, end), "skip_outside": skip_outside}
     _carry_out(store_path, dry_run, lambda store: import_trace(store, terms, nodes, pods, options, **how))  # type: ignore[arg-type]
 
@@ -245,7 +329,7 @@ def import_trainer_state_files(
 
     span = _need(start, "--start"), _need(stop, "--stop", up=True)
     options = TrainerOptions(prefix, meter, chips, *span, parent, _amount(work_flop, "--work-flop"))
-    terms = _load_agreement(agreement_path)
+    terms = load_terms(agreement_path)
     _carry_out(store_path, dry_run, lambda store: import_trainer_states(store, terms, paths, options))
 
 
@@ -288,98 +372,5 @@ def import_checkpoint_list_file(
         prefix, _need(start, "--start"), _amount(step_seconds, "--step-seconds"), parent, meter, chips or 0,
         _amount(restart_seconds, "--restart-seconds") or Fraction(), merge,
     )  # fmt: skip
-    terms = _load_agreement(agreement_path)
+    terms = load_terms(agreement_path)
     _carry_out(store_path, dry_run, lambda store: import_checkpoint_list(store, terms, path, options))
-
-
-# ---- weights ---------------------------------------------------------------------------------------------
-
-
-@cli.group()
-def weights() -> None:
-    """Digests of checkpoint folders, for the weights column of checkpoint files."""
-
-
-_folder = click.argument("folder", metavar="DIR", type=read_path)
-_threads = click.option("--threads", type=click.IntRange(1, 64), default=4, show_default=True, help="Files read at a time.")
-_follow = click.option("--follow-links", is_flag=True, help="Read links to files as the files (a hub's cache has such).")
-
-
-@weights.command("digest")
-@_folder
-@click.option("--tensors", is_flag=True, help="Also the digest over tensors, which does not depend on sharding.")
-@_threads
-@_follow
-@click.option("--progress", type=read_path, help="File outside DIR: unchanged files that it knows are not read again.")
-@click.option("--manifest", "target", type=read_path, help="Write a new file that lists every file's SHA-256.")
-def weights_digest(
-    folder: Path, tensors: bool, threads: int, follow_links: bool, progress: Path | None, target: Path | None
-) -> None:
-    """Print the digest of the checkpoint in DIR. Every file counts; nothing is unpickled."""
-    from claims.base.files import write_new
-    from claims.imports.weights import digest_folder
-    from claims.imports.weights_progress import manifest_bytes
-
-    if target is not None and target.resolve().is_relative_to(folder.resolve()):
-        raise click.UsageError("--manifest lies in DIR itself: it would change the digest")
-    with _bar() as report:
-        manifest = digest_folder(
-            folder, tensors=tensors, threads=threads, follow_links=follow_links, progress=progress, report=report
-        )
-    if target is not None:
-        write_new(target, manifest_bytes(manifest))
-    out(f"files   {manifest.digest.hex()}")
-    if tensors:
-        found = manifest.tensor_digest
-        out(f"tensors {found.hex() if found is not None else '- (no safetensors)'}")
-
-
-@weights.command("check")
-@_folder
-@click.argument("digest", required=False)
-@click.option("--manifest", "source", type=read_path, help="A manifest, instead of DIGEST: says which files differ.")
-@_threads
-@_follow
-def weights_check(folder: Path, digest: str | None, source: Path | None, threads: int, follow_links: bool) -> None:
-    """Read DIR and check that its digest, over files or over tensors, is DIGEST. Exit 1 when it is not."""
-    from claims.imports.weights import digest_folder
-    from claims.imports.weights_progress import read_manifest
-
-    if (digest is None) == (source is None):
-        raise click.UsageError("give either DIGEST or --manifest")
-    if digest is not None and re.fullmatch(r"[0-9a-f]{64}", digest) is None:
-        raise click.UsageError("DIGEST is 64 lower-case hex digits")
-    wanted = None if source is None else read_manifest(source)
-    with _bar() as report:
-        found = digest_folder(folder, tensors=digest is not None, threads=threads, follow_links=follow_links, report=report)
-    if wanted is not None:
-        before, now = ({file.path: (file.size, file.digest) for file in m.files} for m in (wanted, found))
-        odd = sorted(path for path in before.keys() | now.keys() if before.get(path) != now.get(path))
-        for path in odd[:20]:
-            shown = path if path.isprintable() else ascii(path)
-            out(f"{'missing' if path not in now else 'new' if path not in before else 'changed'}  {shown}")
-        if odd:
-            raise ClaimRejected("weights", f"{len(odd)} files differ")
-        out("the files are those of the manifest")
-        return
-    if digest == found.digest.hex():
-        out("the digest over files matches")
-    elif (inner := found.tensor_digest) is not None and inner.hex() == digest:
-        out("the digest over tensors matches")
-    else:
-        raise ClaimRejected("weights", "neither the digest over files nor that over tensors matches")
-
-
-@contextlib.contextmanager
-def _bar() -> Iterator[Callable[[int, int], None]]:
-    """A progress bar of bytes on a terminal, nothing elsewhere."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    with Progress(
-        BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=console, transient=True,
-        disable=not console.is_terminal,
-    ) as bar:  # fmt: skip
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,4 +1,4 @@
-"""Commands of inspections: which round, which chip-seconds, how many. Registered on ``claims.cli.main.cli``.
+"""Commands of inspections: which round, which chip-seconds, how many.
 
 Opening, checking and recording are in ``claims.cli.opening``, geneses in ``claims.cli.genesis``; importing this registers all.
 """
@@ -14,8 +14,7 @@ import click
 
 from claims.base.errors import MissingDependency
 from claims.cli.genesis import round_option
-from claims.cli.lab import period_option
-from claims.cli.main import _load_agreement, agreement_argument, cli, json_option, out, read_path, report
+from claims.cli.group import agreement_argument, cli, json_option, load_terms, out, period_option, read_path, report
 from claims.cli.opening import COMMANDS, dated, drawn_by_log, lab_option, memory_option, open_view
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def inspect_round(
 
     if (log_source is None) != (lab_name is None):
         raise click.UsageError("--log and --lab go together")
-    terms = _load_agreement(agreement_path)
+    terms = load_terms(agreement_path)
     seconds = _margin(terms, margin)
     number = first_round(terms, period, seconds)
     end, when_committed = format_time(period_end(terms, period)), None
@@ -126,7 +125,7 @@ def inspect_draw(
     from claims.inspection.draw import load_round
     from claims.inspection.terms import draw_period, first_round
 
-    terms = _load_agreement(agreement_path)
+    terms = load_terms(agreement_path)
     seconds = _margin(terms, margin)
     if terms.inspection is not None:
         if log_source is None or count is not None or committed_at is not None:

@@ -1,4 +1,4 @@
-"""Commands for after a disaster: journals made again, stores backed up and restored. Registered on ``claims.cli.main.cli``."""
+"""Commands for after a disaster: journals made again, stores backed up and restored."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from claims.cli.lab import _store, lab, store_option
-from claims.cli.main import _load_agreement, agreement_argument, cli, out, read_path
+from claims.cli.group import agreement_argument, cli, load_terms, opened_store, out, read_path, store_option
+from claims.cli.lab import lab
 from claims.cli.state import compared_log, state_folder, state_option
 
 if TYPE_CHECKING:
@@ -39,14 +39,14 @@ def journal_rebuild(
 
     What was signed, is not in the store and was never published is not known afterwards: use the newest store there is.
     """
-    terms = _load_agreement(agreement_path)
+    terms = load_terms(agreement_path)
     if (store_path is None) == (party is None):
         raise click.UsageError("give --store, for a lab and its meters, or --party")
     if log_source is None and (party is not None or (terms.log is not None and not without_log)):
         raise click.UsageError("give --log" if party is not None else "give --log; if there is none to be had: --without-log")
     published = None if log_source is None else compared_log(terms, log_source)
     if store_path is not None:
-        with _store(store_path) as store:
+        with opened_store(store_path) as store:
             _rebuild(store, terms, published)
     elif party is not None and published is not None:
         _rebuild_party(party, terms, published)
@@ -101,7 +101,7 @@ def _prepare(public: bytes, who: str) -> str:
 @store_option
 def lab_backup(target: Path, store_path: Path) -> None:
     """Copy the store to a new FILE, also while commands use it. It is as secret as the store, and holds no key and no journal."""
-    with _store(store_path) as store:
+    with opened_store(store_path) as store:
         store.backup(target)
         out(f"{target}: {_extent(store)}")
     out("Make one after every signing: what is signed later and lost cannot be proven, and no other may be signed in its place.")
@@ -116,7 +116,7 @@ def lab_restore(backup: Path, store_path: Path, replace: bool) -> None:
     from claims.lab.store import Store
 
     aside = Store.restore(backup, store_path, replace=replace)
-    with _store(store_path) as store:
+    with opened_store(store_path) as store:
         out(f"{store_path}: {_extent(store)}")
     if aside is not None:
         out(f"the store that was there is {aside}")

@@ -1,4 +1,4 @@
-"""``standstill lab status``: how far a period is from its caps, at any time. Registered on ``claims.cli.lab.lab``."""
+"""``standstill lab status``: how far a period is from its caps, at any time."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from claims.cli.lab import _store, lab, store_option
-from claims.cli.main import _load_agreement, agreement_argument, json_option, report
+from claims.cli.group import agreement_argument, json_option, load_terms, opened_store, report, store_option
+from claims.cli.lab import lab
 
 if TYPE_CHECKING:
     from claims.lab.running import Lineage, Running
@@ -34,8 +34,8 @@ def lab_status(store_path: Path, agreement_path: Path, period: int | None) -> No
     """
     from claims.lab.running import running
 
-    terms = _load_agreement(agreement_path)
-    with _store(store_path) as store:
+    terms = load_terms(agreement_path)
+    with opened_store(store_path) as store:
         agreed, heads = terms.lab(store.lab), store.registry_heads()
         if period is None:
             period = min(max(heads[-1].period + 1 if heads else 0, agreed.since_period), terms.periods - 1)

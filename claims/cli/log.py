@@ -1,4 +1,4 @@
-"""Commands of the transparency log. Registered on ``claims.cli.main.cli``. Exit 1: the log, proof or evidence does not hold."""
+"""Commands of the transparency log. Exit 1: the log, proof or evidence does not hold."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from claims.base.errors import BadSignature, ClaimRejected
-from claims.cli.lab import clock_option
-from claims.cli.main import _load_agreement, cli, json_option, key_options, load_key, out, read_path, report
+from claims.cli.group import cli, clock_option, json_option, key_options, load_key, load_terms, out, read_path, report
 
 if TYPE_CHECKING:
     from claims.agreement.model import Agreement
@@ -41,7 +40,7 @@ def trust_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _terms(path: Path | None) -> Agreement | None:
-    return None if path is None else _load_agreement(path)
+    return None if path is None else load_terms(path)
 
 
 def _trust(terms: Agreement | None, log_key: str | None, cosigner: tuple[str, ...], quorum: int | None) -> LogTrust:
@@ -89,7 +88,7 @@ def rejecting(evidence: Path | None = None, memory: Path | None = None) -> Itera
         raise ClaimRejected("log", str(error)) from None
 
 
-def _open(source: str, trust: LogTrust, exclude: tuple[str, ...], memory_path: Path | None) -> LogView:
+def open_compared(source: str, trust: LogTrust, exclude: tuple[str, ...], memory_path: Path | None) -> LogView:
     """A verified view, compared with the memory file and remembered there.
 
     What is compared and remembered is the log as all cosigners vouch for it: without some of them it may be shorter than it was.
@@ -259,7 +258,7 @@ def log_verify(
 
     trust = _trust(_terms(agreement_path), log_key, cosigner, quorum)
     with rejecting(save_evidence, memory_path):
-        view = _open(source, trust, exclude, memory_path)
+        view = open_compared(source, trust, exclude, memory_path)
         tiles = view.check_tiles()
         heads = len(view.history())
     newest = view.newest.head.size
@@ -302,7 +301,7 @@ def log_show(
 
     trust = _trust(_terms(agreement_path), log_key, cosigner, quorum)
     with rejecting():
-        view = _open(source, trust, exclude, None)
+        view = open_compared(source, trust, exclude, None)
         rows: list[dict[str, Any]] = []
         for index in range(max(0, view.size - limit), view.size):
             try:
@@ -333,7 +332,7 @@ def log_prove(
     from claims.base.files import write_new
 
     with rejecting():
-        view = _open(source, _trust(_terms(agreement_path), log_key, cosigner, quorum), exclude, None)
+        view = open_compared(source, _trust(_terms(agreement_path), log_key, cosigner, quorum), exclude, None)
         proof = view.prove(index)
     write_new(target, proof.encode())
     out(f"{target}: entry {index} of {view.size}")

@@ -1,4 +1,4 @@
-"""``standstill meter run|spool``: the collector. Registered on ``claims.cli.lab.meter``. FORMATS-collector.md."""
+"""``standstill meter init|run|spool``: software meters and the collector. FORMATS-collector.md."""
 
 from __future__ import annotations
 
@@ -11,15 +11,54 @@ from threading import Event
 
 import click
 
-from claims.cli.lab import clock_option, load_agreed, meter, store_option
-from claims.cli.main import agreement_argument, key_options, load_key, out, read_path
+from claims.cli.group import (
+    agreement_argument,
+    ask_passphrase,
+    cli,
+    clock_option,
+    key_options,
+    load_agreed,
+    load_key,
+    out,
+    read_path,
+    store_option,
+)
 from claims.cli.state import signing_store, store_signing_options
 
-__all__ = ["meter_run", "meter_spool"]
+__all__ = ["meter", "meter_run", "meter_spool"]
 
 _spool = click.option("--spool", "folder", type=read_path, required=True, help="The meter's spool folder; made if it is not there.")
 
 _JOB, _NAME = ("hpc_job",), ("namespace", "pod", "container")
+
+
+@cli.group()
+def meter() -> None:
+    """Software meters: stand-ins for signed counters in the rack."""
+
+
+@meter.command("init")
+@click.argument("name")
+@click.option("--lab", "lab_name", required=True, help="The lab it counts for.")
+@click.option("--chip", required=True, help="Chip class of the agreement.")
+@click.option("--chips", type=click.IntRange(1, 2**48 - 1), required=True, help="Number of chips.")
+@click.option("--key", "-k", "key_path", type=read_path, required=True, help="New private key file.")
+@click.option("--passphrase-file", type=read_path, help="First line: the passphrase.")
+@click.option("--no-passphrase", is_flag=True, help="Do not encrypt the key.")
+def meter_init(
+    name: str, lab_name: str, chip: str, chips: int, key_path: Path, passphrase_file: Path | None, no_passphrase: bool
+) -> None:
+    """Make a meter's key and print its [[meter]] table for the agreement."""
+    from claims.base.canonical import NAME_RULE, is_name
+    from claims.base.keys import generate_key_file, public_text
+
+    for text in (name, lab_name, chip):
+        if not is_name(text):
+            raise click.UsageError(f"{text!r} is not a name: {NAME_RULE}")
+    if no_passphrase and passphrase_file is not None:
+        raise click.UsageError("--passphrase-file and --no-passphrase exclude each other")
+    public = generate_key_file(key_path, None if no_passphrase else ask_passphrase(passphrase_file, confirm=True))
+    out(f'[[meter]]\nlab = "{lab_name}"\nname = "{name}"\nchip = "{chip}"\nchips = {chips}\nkey = "{public_text(public)}"')
 
 
 @contextlib.contextmanager

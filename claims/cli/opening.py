@@ -14,16 +14,18 @@ import click
 
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
 from claims.cli.genesis import load_genesis, load_verified, round_option
-from claims.cli.lab import _store, period_option, store_option
-from claims.cli.main import (
-    _load_agreement,
+from claims.cli.group import (
     agreement_argument,
     json_option,
     key_options,
     load_key,
+    load_terms,
+    opened_store,
     out,
+    period_option,
     read_path,
     report,
+    store_option,
 )
 from claims.cli.state import signing_store, state_folder, state_option
 
@@ -66,11 +68,11 @@ class Inspection:
 
 def open_view(terms: Agreement, lab: str, log_source: str, log_memory: Path | None) -> LogView:
     """The agreement's log, verified, without the lab's own cosignatures; compared with what was seen before."""
-    from claims.cli.log import _open, rejecting
+    from claims.cli.log import open_compared, rejecting
     from claims.verify.log import log_trust
 
     with rejecting(None, log_memory):
-        return _open(log_source, log_trust(terms), (lab,), log_memory)
+        return open_compared(log_source, log_trust(terms), (lab,), log_memory)
 
 
 @contextmanager
@@ -118,9 +120,9 @@ def inspect_open(
     from claims.lab.opening import StoreMaterial
     from claims.lab.signing import releasing
 
-    terms = _load_agreement(agreement_path)
+    terms = load_terms(agreement_path)
     key = load_key(key_path, passphrase_file)
-    with _store(store_path) as store:
+    with opened_store(store_path) as store:
         lab = store.lab
         drawn = drawn_by_log(terms, lab, period, round_source, log_source, log_memory).drawn
         opening = make_opening(terms, drawn, StoreMaterial(store, terms), to, key)
@@ -172,7 +174,7 @@ def inspect_check(
 
     if finding is not None and key_path is None:
         raise click.UsageError("--finding is recorded: it needs --key")
-    terms = _load_agreement(agreement_path)
+    terms = load_terms(agreement_path)
     key = None if key_path is None else load_key(key_path, passphrase_file)
     inspection = drawn_by_log(terms, lab_name, period, round_source, log_source, log_memory)
     data = read_bounded(opening_path, opening_limit(inspection.drawn, len(terms.lab(lab_name).meters)))
@@ -247,7 +249,7 @@ def inspect_refuse(
     key_path: Path, passphrase_file: Path | None, folder: Path,
 ) -> None:  # fmt: skip
     """For the inspector: record that no opening came by the deadline."""
-    terms = _load_agreement(agreement_path)
+    terms = load_terms(agreement_path)
     key = load_key(key_path, passphrase_file)
     drawn = drawn_by_log(terms, lab_name, period, round_source, log_source, log_memory)
     out(_record(drawn, inspector, key, None, (), None, folder))

@@ -1,4 +1,4 @@
-"""Receipts of log entries: ``standstill log countersign``. Registered on ``claims.cli.log.log``."""
+"""Receipts of log entries: ``standstill log countersign``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from claims.base.errors import BadSignature, ClaimRejected
+from claims.cli.group import agreement_argument, key_options, load_key, load_terms, out, read_path
 from claims.cli.log import log
-from claims.cli.main import _load_agreement, agreement_argument, key_options, load_key, out, read_path
 
 __all__ = ["log_countersign"]
 
@@ -29,7 +29,7 @@ def log_countersign(entry_path: Path, agreement_path: Path, key_path: Path, pass
     from claims.claim.receipts import RECEIPT_LIMIT, Receipt, countersign
     from claims.tlog.tiles import ENTRY_LIMIT
 
-    terms = _load_agreement(agreement_path)
+    terms = load_terms(agreement_path)
     place = target or entry_path.with_suffix(".receipt")
     known = Receipt.decode(read_bounded(place, RECEIPT_LIMIT)) if place.exists() else None
     entry = read_bounded(entry_path, ENTRY_LIMIT)

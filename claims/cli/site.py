@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from claims.base.text import replace_hidden
-from claims.cli.main import cli, out, read_path
+from claims.cli.group import cli, out, read_path
 
 __all__ = ["site"]
 

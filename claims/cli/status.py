@@ -1,4 +1,4 @@
-"""Commands on decisions and on the state of a standstill. Registered on ``claims.cli.main.cli``."""
+"""Commands on decisions and on the state of a standstill."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 import click
 
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
-from claims.cli.main import (
-    _load_agreement,
+from claims.cli.group import (
     agreement_argument,
     cli,
     json_option,
     key_options,
     load_key,
+    load_terms,
     out,
     read_path,
     report,
@@ -58,7 +58,7 @@ def decision_make(path: Path, agreement_path: Path, kind: str, effective: str, r
     from claims.base.files import write_new
     from claims.decisions.file import Decision
 
-    terms = _load_agreement(agreement_path)
+    terms = load_terms(agreement_path)
     if terms.pause is None:
         raise ClaimsError("the agreement names nobody who decides", "it needs [pause] deciders and quorum")
     write_new(path, Decision(terms.digest, kind, moment(effective), reason).encode())
@@ -79,7 +79,7 @@ def decision_sign(path: Path, agreement_path: Path, key_path: Path, passphrase_f
     from claims.lab.journal import of_entry
     from claims.lab.signing import signing_alone
 
-    terms = _load_agreement(agreement_path)
+    terms = load_terms(agreement_path)
     item = Decision.decode(read_bounded(path, DECISION_LIMIT))
     key = load_key(key_path, passphrase_file)
     signed = sign_decision(key, item, terms)
@@ -106,7 +106,7 @@ def decision_check(path: Path, agreement_path: Path) -> None:
     from claims.decisions.file import DECISION_LIMIT, Decision
 
     item = Decision.decode(read_bounded(path, DECISION_LIMIT))
-    terms = _load_agreement(agreement_path)
+    terms = load_terms(agreement_path)
     try:
         item.check(terms)
     except BadSignature as error:

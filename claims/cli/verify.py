@@ -1,4 +1,4 @@
-"""The command that verifies one claim. Registered on ``claims.cli.main.cli``."""
+"""The command that verifies one claim."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from claims.base.errors import ClaimRejected, MalformedFile, MissingDependency
-from claims.cli.main import _load_agreement, _load_signatures, cli, json_option, out, read_path, report
+from claims.cli.group import cli, json_option, load_signatures, load_terms, out, read_path, report
 
 if TYPE_CHECKING:
     from claims.agreement.model import Agreement
@@ -96,7 +96,7 @@ def _in_folder(
     from claims.verify.claim import check_expected
 
     if agreement_path is not None:
-        own = _load_agreement(agreement_path)
+        own = load_terms(agreement_path)
         check_expected(own, expect)
         expect = own.digest
     return verify_in_folder(data, folder, now=now, memory=memory, expect=expect)
@@ -113,11 +113,11 @@ def _alone(
     from claims.verify.delivered import deliveries
     from claims.verify.report import Verdict
 
-    terms = _load_agreement(agreement_path)
+    terms = load_terms(agreement_path)
     check_expected(terms, expect)
-    signed = _load_signatures(agreement_path, signatures)
+    signed = load_signatures(agreement_path, signatures)
     links = [read_bounded(path, CLAIM_LIMIT) for path in previous]
-    amended = [_load_agreement(path) for path in previous_agreement]
+    amended = [load_terms(path) for path in previous_agreement]
     records = {hashlib.sha256(found).digest(): found for found in (read_bounded(path, RECORD_LIMIT) for path in record)}
     delivered = deliveries(_receipts(receipt), terms, _leave_out)
     beside = roots_path or claim_path.with_suffix(".roots")
@@ -156,7 +156,7 @@ def _leave_out(name: str, why: str) -> None:
 
 def _open_log(source: str, terms: Agreement, lab: str, memory: Path | None) -> tuple[LogView | None, str]:
     """The agreement's log under the cosigners that count for a lab, compared with what was seen before; or why it cannot be used."""
-    from claims.cli.log import _open
+    from claims.cli.log import open_compared
     from claims.tlog.errors import LogError
     from claims.tlog.evidence import LogFork
     from claims.verify.log import log_trust
@@ -164,7 +164,7 @@ def _open_log(source: str, terms: Agreement, lab: str, memory: Path | None) -> t
     if terms.log is None:
         raise click.UsageError("the agreement names no log: leave --log out")
     try:
-        return _open(source, log_trust(terms), (lab,), memory), ""
+        return open_compared(source, log_trust(terms), (lab,), memory), ""
     except LogFork as error:
         kept = error.evidence.keep(memory)
         out(f"evidence against {terms.log.operator}, who runs the log, written to {kept}: standstill log check-evidence", err=True)

@@ -10,7 +10,6 @@ import pytest
 import world
 from click.testing import CliRunner, Result
 
-import claims.cli.inspect  # noqa: F401  (registers the group)
 from claims.base.errors import MissingDependency
 from claims.cli.main import cli, main
 

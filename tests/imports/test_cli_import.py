@@ -24,7 +24,7 @@ SACCT += "1|llm|COMPLETED|2026-01-01T00:00:00|2026-01-01T01:00:00|2026-01-01T02:
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(claims.cli.imports, "_load_agreement", lambda path: AGREEMENT)
+    monkeypatch.setattr(claims.cli.imports, "load_terms", lambda path: AGREEMENT)
     Store.create(tmp_path / "s", "alpha").close()
     (tmp_path / "agreement.toml").write_text("")
     (tmp_path / "sacct.txt").write_text(SACCT)

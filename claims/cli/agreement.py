@@ -1,0 +1,141 @@
+"""Commands that write, check and sign agreement files."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from claims.base.errors import BadSignature, ClaimRejected
+from claims.cli.group import (
+    cli,
+    json_option,
+    key_options,
+    load_key,
+    load_signatures,
+    load_terms,
+    out,
+    read_path,
+    report,
+    signatures_path,
+)
+from claims.cli.state import state_folder, state_option
+
+
+@cli.group()
+def agreement() -> None:
+    """Write, check and sign agreement files."""
+
+
+@agreement.command("init")
+@click.argument("path", type=read_path)
+@click.option("--preset", "preset_name", help="Caps of a published rule (standstill agreement presets).")
+def agreement_init(path: Path, preset_name: str | None) -> None:
+    """Write a commented template to a new file PATH."""
+    from claims.agreement.presets import preset, with_preset
+    from claims.base.files import write_new
+    from claims.cli.show import AGREEMENT_TEMPLATE
+
+    template = AGREEMENT_TEMPLATE if preset_name is None else with_preset(AGREEMENT_TEMPLATE, preset(preset_name))
+    write_new(path, template.encode())
+    out(f"{path}: fill in names, keys (standstill keygen), chips, caps and opening heads (standstill lab init)")
+
+
+@agreement.command("check")
+@click.argument("path", type=read_path)
+@json_option
+def agreement_check(path: Path) -> None:
+    """Parse and validate an agreement; print what it says, and what its rule for unattributed work comes to."""
+    from claims.agreement.forecast import residue_lines
+    from claims.cli.show import agreement_lines, agreement_value
+
+    terms = load_terms(path)
+    report([*agreement_lines(terms), *residue_lines(terms)], agreement_value(terms))
+
+
+@agreement.command("presets")
+def agreement_presets() -> None:
+    """List published rules whose caps `agreement init --preset` writes, with their sources."""
+    from claims.agreement.presets import PRESETS
+
+    for item in PRESETS:
+        freeze = f", freeze {item.freeze}" if item.freeze else ""
+        out(f"{item.name:<18} {item.title} ({item.status}): lineage {item.lineage}{freeze}")
+        out(f"{'':<18} {item.source}")
+
+
+@agreement.command("canonical")
+@click.argument("path", type=read_path)
+@click.option("--out", "-o", "target", type=read_path, required=True, help="New file for the bytes, as in agreement.bin.")
+def agreement_canonical(path: Path, target: Path) -> None:
+    """Write the canonical bytes, whose SHA-256 is the digest."""
+    from claims.agreement.model import canonical_bytes
+    from claims.base.files import write_new
+
+    data = canonical_bytes(load_terms(path))
+    write_new(target, data)
+    out(f"{target}: {len(data)} bytes")
+
+
+@agreement.command("digest")
+@click.argument("path", type=read_path)
+@json_option
+def agreement_digest(path: Path) -> None:
+    """Print the canonical SHA-256 digest, which every proof binds."""
+    digest = load_terms(path).digest.hex()
+    report(digest, {"digest": digest})
+
+
+@agreement.command("sign")
+@click.argument("path", type=read_path)
+@key_options
+@state_option
+@click.option("--signatures", type=read_path, help="Signatures file. [default: the agreement's name with .sigs]")
+@click.option("--log-entry", type=read_path, help="New file for the same assent as an entry of the public log.")
+def agreement_sign(
+    path: Path, key_path: Path, passphrase_file: Path | None, signatures: Path | None, log_entry: Path | None
+) -> None:
+    """Add a party's signature to the signatures file beside the agreement."""
+    from claims.agreement.signatures import sign_agreement
+    from claims.base.files import write_atomic, write_new
+    from claims.base.keys import public_bytes
+    from claims.claim.entries import AssentEntry, encode_entry, sign_entry
+    from claims.lab.journal import of_entry
+    from claims.lab.signing import signing_alone
+
+    terms, key = load_terms(path), load_key(key_path, passphrase_file)
+    target = signatures or signatures_path(path)
+    known = load_signatures(path, target if target.exists() else None)
+    signed = sign_agreement(key, terms, known)
+    party = next(party.name for party in terms.parties if party.key == public_bytes(key))
+    assent = AssentEntry(terms.digest, party)
+    with signing_alone(public_bytes(key), f"party {party}", state_folder()) as journal:
+        journal.add(of_entry(assent))
+    if log_entry is not None:
+        write_new(log_entry, encode_entry(sign_entry(key, assent)))
+    write_atomic(target, signed.encode())
+    missing = signed.missing(terms)
+    out(f"{target}: signed" + (f"; still missing: {', '.join(missing)}" if missing else " by every party"))
+
+
+@agreement.command("verify")
+@click.argument("path", type=read_path)
+@click.option("--signatures", type=read_path, help="Signatures file. [default: the agreement's name with .sigs]")
+@json_option
+def agreement_verify(path: Path, signatures: Path | None) -> None:
+    """Check the parties' signatures. Exit 0: every party has signed; 1: a signature is bad; 3: some are missing."""
+    terms = load_terms(path)
+    known = load_signatures(path, signatures)
+    everyone = sorted(party.name for party in terms.parties)
+    try:
+        missing = everyone if known is None else known.missing(terms)
+    except BadSignature as error:
+        raise ClaimRejected("agreement", error.what) from None
+    digest, signed = terms.digest.hex(), sorted({*everyone} - {*missing})
+    if known is None:
+        text = f"INCOMPLETE: there is no signatures file {signatures or signatures_path(path)}: ask the parties, or a mirror, for it"
+    else:
+        text = f"INCOMPLETE: a draft, not signed by {', '.join(missing)}"
+    report(text if missing else f"signed by every party: {digest}", {"digest": digest, "signed_by": signed, "missing": missing})
+    sys.exit(3 if missing else 0)

@@ -1,0 +1,88 @@
+"""Commands about any file: what it is, and whether two of them show that a key signed two different things in one place."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import click
+
+from claims.base.errors import BadSignature, ClaimRejected, UnreadableFile
+from claims.cli.group import agreement_argument, cli, json_option, load_terms, out, read_path, report
+
+
+@cli.command()
+@click.argument("path", metavar="FILE", type=read_path)
+@json_option
+def show(path: Path) -> None:
+    """Say what a file is and what it holds. Nothing is verified. Every file of a publication folder is known."""
+    from claims.cli.show import describe
+
+    kind, *lines = describe(path)
+    report([kind, *lines], {"kind": kind, "lines": lines})
+
+
+@cli.command()
+@click.argument("files", metavar="FILE_A FILE_B", nargs=2, type=read_path)
+@agreement_argument
+@click.option("--out", "-o", "target", type=read_path, help="Folder for evidence files. [default: print only]")
+@json_option
+def evidence(files: tuple[Path, Path], agreement_path: Path, target: Path | None) -> None:
+    """Compare two claims, or two log entries: did one key sign two different things in one place? Exit 1 if so, 2 for other files."""
+    from claims.base.files import CLAIM_LIMIT, read_bounded, write_once
+    from claims.claim.entries import MAGIC, decode_entry
+    from claims.claim.evidence import Evidence, TwoEntries, find_equivocations
+    from claims.claim.file import decode_claim
+
+    terms = load_terms(agreement_path)
+    one, two = (read_bounded(path, CLAIM_LIMIT) for path in files)
+    items: list[Evidence] = []
+    if one.startswith(MAGIC) and two.startswith(MAGIC):
+        if decode_entry(one).identity == decode_entry(two).identity and one != two:
+            items.append(TwoEntries.of(one, two))
+    else:
+        items += find_equivocations(decode_claim(one), decode_claim(two))
+    found: list[str] = []
+    for item in items:
+        try:
+            item.check(terms)
+        except (BadSignature, ClaimRejected) as error:
+            out(f"no evidence that {item.text}: {error.what}", err=True)
+            continue
+        found.append(item.text)
+        if target is not None:
+            try:  # what was found is said, whatever becomes of its file
+                write_once(target / f"{re.sub('[^a-z0-9._-]+', '-', item.text)}.evidence", item.encode())
+            except UnreadableFile as error:
+                out(f"NOT SAVED: {error}", err=True)
+    lines = [f"EQUIVOCATION: {text}" for text in found] or ["no equivocation between these two files"]
+    report(lines, {"equivocations": found})
+    sys.exit(1 if found else 0)
+
+
+@cli.command("check-evidence")
+@click.argument("path", metavar="EVIDENCE", type=read_path)
+@agreement_argument
+@json_option
+def check_evidence(path: Path, agreement_path: Path) -> None:
+    """Check an evidence file with the agreement alone; exit 0 when it is evidence."""
+    from claims.base.files import read_bounded
+    from claims.claim.evidence import decode_evidence
+    from claims.tlog.errors import LogRejected
+    from claims.tlog.evidence import EVIDENCE_LIMIT, LogEvidence, is_log_evidence
+
+    data, terms = read_bounded(path, EVIDENCE_LIMIT), load_terms(agreement_path)
+    try:
+        if is_log_evidence(data):
+            if terms.log is None:
+                raise ClaimRejected("evidence", "the agreement names no log")
+            smaller, larger = LogEvidence.decode(data).check(terms.log.origin, terms.log.key)
+            text = f"the log, run by {terms.log.operator}, signed two histories: heads of size {smaller} and {larger}"
+        else:
+            item = decode_evidence(data)
+            item.check(terms)
+            text = item.text
+    except (BadSignature, LogRejected) as error:
+        raise ClaimRejected("evidence", error.what) from None
+    report(text, {"shows": text})

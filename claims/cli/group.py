@@ -1,0 +1,154 @@
+"""What the commands of ``standstill`` share: the root group, options, printing, and loaders.
+
+Everything heavy is imported by the command that needs it: ``standstill verify`` loads neither numpy nor numba.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from claims.base.errors import BadSignature, ClaimsError, KeyFileError
+
+if TYPE_CHECKING:
+    from claims.agreement.model import Agreement
+    from claims.agreement.signatures import AgreementSignatures
+    from claims.lab.store import Store
+
+__all__ = [
+    "agreement_argument", "ask_passphrase", "cli", "clock_option", "json_option", "key_options", "load_agreed", "load_key",
+    "load_signatures", "load_terms", "opened_store", "out", "passphrase_option", "period_option", "read_path", "report",
+    "signatures_path", "store_option",
+]  # fmt: skip
+
+PASSPHRASE_VARIABLE = "STANDSTILL_PASSPHRASE"
+
+read_path = click.Path(path_type=Path)
+agreement_argument = click.option(
+    "--agreement", "-a", "agreement_path", type=read_path, required=True, help="The agreement file (TOML)."
+)
+store_option = click.option("--store", "-s", "store_path", type=read_path, required=True, help="The lab's private store.")
+period_option = click.option("--period", "-n", type=click.IntRange(0, 2**24 - 1), required=True, help="Period index, from 0.")
+clock_option = click.option(
+    "--clock-is-right", is_flag=True, help="Go on although the clock is far ahead of everything that is known."
+)
+_JSON = "standstill.json"
+
+
+def out(text: str = "", *, err: bool = False) -> None:
+    """Print text with control characters replaced: no file can send escape sequences to a terminal."""
+    click.echo("".join(c if c == "\n" or c.isprintable() else "\ufffd" for c in text), err=err)
+
+
+json_option = click.option(
+    "--json", is_flag=True, expose_value=False, callback=lambda context, _, value: context.meta.update({_JSON: value}),
+    help="Print JSON (claims/FORMATS.md sections 8 and 10), errors too.",
+)  # fmt: skip
+"""For commands that end in :func:`report`; errors are JSON too (:func:`_end`)."""
+
+
+def report(lines: str | Iterable[str], value: object) -> None:
+    """Print what a command found: lines for people, or with ``--json`` the one value for programs."""
+    if click.get_current_context().meta.get(_JSON):
+        out(json.dumps(value, indent=2))
+    else:
+        out(lines if isinstance(lines, str) else "\n".join(lines))
+
+
+class _Group(click.Group):
+    """Commands under one name. Without one of them the help is printed, once, under every version of click."""
+
+    group_class = type
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args:
+            out(ctx.get_help())
+            ctx.exit()
+        return super().parse_args(ctx, args)
+
+
+def signatures_path(agreement_path: Path) -> Path:
+    """Sidecar of an agreement: ``agreement.toml`` has ``agreement.sigs``."""
+    return agreement_path.with_suffix(".sigs")
+
+
+passphrase_option = click.option(
+    "--passphrase-file", type=read_path, help=f"First line: the key's passphrase. Else ${PASSPHRASE_VARIABLE}, else asked."
+)
+
+
+def key_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options ``--key`` and ``--passphrase-file``."""
+    key = click.option("--key", "-k", "key_path", type=read_path, required=True, help="Private key file (PEM, mode 0600).")
+    return key(passphrase_option(command))
+
+
+def ask_passphrase(passphrase_file: Path | None, *, confirm: bool = False) -> bytes:
+    """The passphrase of a key: from the file given, else from the environment, else from the terminal."""
+    from claims.base.keys import read_passphrase_file
+
+    if passphrase_file is not None:
+        return read_passphrase_file(passphrase_file)
+    if PASSPHRASE_VARIABLE in os.environ:
+        return os.environb[PASSPHRASE_VARIABLE.encode()]
+    if not sys.stdin.isatty():
+        raise KeyFileError("no passphrase", f"give --passphrase-file or ${PASSPHRASE_VARIABLE}")
+    return str(click.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm)).encode()
+
+
+def load_key(key_path: Path, passphrase_file: Path | None) -> Any:
+    """Load a private key, asking for the passphrase only when its file is encrypted."""
+    from claims.base.keys import load_key_file
+
+    return load_key_file(key_path, lambda: ask_passphrase(passphrase_file))
+
+
+def load_terms(path: Path) -> Agreement:
+    """The agreement of a file."""
+    from claims.agreement.file import load_agreement
+
+    return load_agreement(path)
+
+
+def load_signatures(agreement_path: Path, given: Path | None) -> AgreementSignatures | None:
+    """The signatures beside an agreement, or of the file given; None where nothing lies beside it."""
+    from claims.agreement.signatures import AgreementSignatures
+    from claims.base.files import AGREEMENT_LIMIT, read_bounded
+
+    path = given or signatures_path(agreement_path)
+    if given is None and not path.exists():
+        return None
+    return AgreementSignatures.decode(read_bounded(path, AGREEMENT_LIMIT))
+
+
+def load_agreed(path: Path) -> tuple[Agreement, list[str]]:
+    """The agreement under which a meter signs, and who has not signed it; refused where the signatures beside it are of another."""
+    terms = load_terms(path)
+    try:
+        known = load_signatures(path, None)
+        return terms, sorted(party.name for party in terms.parties) if known is None else known.missing(terms)
+    except BadSignature as error:
+        what = f"{path.name} is not what {signatures_path(path).name} is about: {error.what}"
+        raise ClaimsError(what, "what a meter signs is for good: use the file that was signed, or have all sign this one") from None
+
+
+@contextlib.contextmanager
+def opened_store(path: Path) -> Iterator[Store]:
+    """A lab's store, closed again at the end."""
+    from claims.lab.store import Store
+
+    with Store.open(path) as store:
+        yield store
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option("0.1.0", prog_name="standstill")
+def cli() -> None:
+    """Zero-knowledge proofs that a lab's compute stayed under agreed caps."""
