@@ -175,6 +175,8 @@ def _tables(agreement: Agreement, lab: Lab, fail: Fail) -> None:
         where = f"lab {lab.name}, site {site.name}"
         if not is_name(site.name):
             raise fail("meter", f"lab {lab.name}: the site {site.name!r} is not a name", "use a-z 0-9 . _ -")
+        if site.name == "registry":
+            raise fail("meter", f"lab {lab.name}: no site is called registry, as the registry's own table is", "give it another name")
         if len(site.meters) > MAX_METERS:
             raise fail("meter", f"{where} has {len(site.meters)} meters, more than {MAX_METERS}", "split the site")
         _table(agreement, where, site.meters, lab.log_rows, 5, fail)

@@ -80,13 +80,16 @@ def epoch_root_message(agreement_digest: bytes, lab: str, meter: str, epoch: int
     return out.data
 
 
-def registry_head_message(agreement_digest: bytes, lab: str, period: int, head_after: Head) -> bytes:
-    """What a lab signs: its registry's head after a period. It signs one head per period."""
+def registry_head_message(agreement_digest: bytes, lab: str, period: int, head_after: Head, lists: bytes) -> bytes:
+    """What a lab signs once per period: its registry's head after it, and the digest of what its claim lists (32 bytes)."""
     out = _message(REGISTRY_DOMAIN)
     out.raw(agreement_digest)
     out.name(lab)
     out.uint(period, 4)
     out.head(head_after)
+    if len(lists) != 32:
+        raise MalformedFile("a digest of what a claim lists has 32 bytes")
+    out.raw(lists)
     return out.data
 
 
@@ -104,9 +107,11 @@ def sign_ledger_head(
     return key.sign(ledger_head_message(agreement_digest, lab, meter, period, head, roots_digest))
 
 
-def sign_registry_head(key: Ed25519PrivateKey, agreement_digest: bytes, lab: str, period: int, head: Head) -> bytes:
-    """A lab's signature of its after-head, 64 bytes."""
-    return key.sign(registry_head_message(agreement_digest, lab, period, head))
+def sign_registry_head(
+    key: Ed25519PrivateKey, agreement_digest: bytes, lab: str, period: int, head: Head, lists: bytes
+) -> bytes:
+    """A lab's signature of its after-head and the digest of what its claim lists, 64 bytes."""
+    return key.sign(registry_head_message(agreement_digest, lab, period, head, lists))
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from claims.base.errors import UnreadableFile
 __all__ = [
     "AGREEMENT_LIMIT",
     "CLAIM_LIMIT",
+    "PROOF_LIMIT",
     "ROOTS_LIMIT",
     "SMALL_LIMIT",
     "growing",
@@ -38,6 +39,8 @@ ROOTS_LIMIT = 65 * 2**20
 """Largest roots file, bytes: 64 MiB of roots and the names around them."""
 CLAIM_LIMIT = 18 * 2**20
 """Largest claim file, bytes: a 16 MiB proof and what goes around it."""
+PROOF_LIMIT = 2 * 2**20
+"""Largest proof file of a site or a registry, bytes: a proof at 2^22 rows takes a fourth of it."""
 SMALL_LIMIT = 64 * 2**10
 """Largest key or passphrase file, bytes."""
 _SUFFIX = ".standstill-tmp"

@@ -27,26 +27,28 @@ from claims.claim.entries import (
     decode_entry,
     unsigned_bytes,
 )
-from claims.claim.file import Claim
+from claims.claim.file import Claim, MeterHead
 
 __all__ = [
     "ENTRIES_FORMAT", "FORMAT", "FORMATS", "ROOTS_FORMAT", "Equivocation", "Evidence", "TwoEntries", "TwoRoots", "decode_evidence",
-    "find_equivocations",
+    "equivocations_of", "find_equivocations",
 ]  # fmt: skip
 
-FORMAT = "standstill-evidence/2"
+FORMAT = "standstill-evidence/3"
 ROOTS_FORMAT = "standstill-roots-evidence/1"
 ENTRIES_FORMAT = "standstill-entries-evidence/1"
 FORMATS = (FORMAT, ROOTS_FORMAT, ENTRIES_FORMAT)
 
 Head = tuple[int, ...]
 _Signed = tuple[Head, bytes, bytes]
+SignedHeads = tuple[tuple[MeterHead, ...], Head, bytes, bytes]
+"""Meters' heads; the registry's, digest of what is listed, the lab's signature of both."""
 
 
 @dataclass(frozen=True)
 class Equivocation:
     """Two signed heads. ``meter`` is None where a lab signed two registry heads; ``heads``:
-    (head, roots digest, signature), ascending; the digest is empty for a registry head."""
+    (head, digest, signature), ascending; the 32-byte digest is of the meter's epoch roots, or of what the lab's claim lists."""
 
     agreement: bytes
     lab: str
@@ -77,18 +79,18 @@ class Equivocation:
         who, key = f"lab {lab.name}", agreement.party(lab.name).key
         if self.meter is not None:
             who, key = f"meter {self.meter}", lab.meter(self.meter).key
-        for head, roots, signature in self.heads:
+        for head, signed, signature in self.heads:
             if self.meter is None:
-                message = registry_head_message(self.agreement, self.lab, self.period, head)
+                message = registry_head_message(self.agreement, self.lab, self.period, head, signed)
             else:
-                message = ledger_head_message(self.agreement, self.lab, self.meter, self.period, head, roots)
+                message = ledger_head_message(self.agreement, self.lab, self.meter, self.period, head, signed)
             check_signature(who, key, signature, message)
 
     def encode(self) -> bytes:
         """Canonical JSON (FORMATS.md section 6)."""
         heads = [
-            {"head": head_to_hex(head), "roots": roots.hex(), "signature": signature.hex()}
-            for head, roots, signature in self.heads
+            {"digest": signed.hex(), "head": head_to_hex(head), "signature": signature.hex()}
+            for head, signed, signature in self.heads
         ]
         return to_json(
             {
@@ -103,7 +105,7 @@ class Equivocation:
         try:
             value: Any = from_json(data)
             one, two = (
-                (head_from_hex(h["head"]), bytes.fromhex(h["roots"]), bytes.fromhex(h["signature"]))
+                (head_from_hex(h["head"]), bytes.fromhex(h["digest"]), bytes.fromhex(h["signature"]))
                 for h in value["heads"]
             )
             digest = bytes.fromhex(value["agreement"])
@@ -113,7 +115,7 @@ class Equivocation:
                 raise ValueError
             if type(found.period) is not int or not 0 <= found.period < 2**24 or len(digest) != 32:
                 raise ValueError
-            if any(len(head[1]) != (0 if meter is None else 32) for head in found.heads):
+            if any(len(head[1]) != 32 for head in found.heads):
                 raise ValueError
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MalformedFile):
             raise MalformedFile("not a canonical evidence file") from None
@@ -253,11 +255,17 @@ def find_equivocations(one: Claim, two: Claim) -> list[Equivocation]:
     """Differing heads of two claims for the same agreement, lab and period; signatures are not checked yet."""
     if (one.agreement_digest, one.lab, one.period) != (two.agreement_digest, two.lab, two.period):
         return []
+    heads = ((claim.meters, claim.head_after, claim.lists.digest, claim.registry_signature) for claim in (one, two))
+    return equivocations_of(*heads, (one.agreement_digest, one.lab, one.period))
+
+
+def equivocations_of(one: SignedHeads, two: SignedHeads, of: tuple[bytes, str, int]) -> list[Equivocation]:
+    """Differing heads that were signed for one agreement, lab and period (``of``); signatures are not checked yet."""
     pairs: list[tuple[str | None, _Signed, _Signed]] = []
-    if one.head_after != two.head_after:
-        pairs.append((None, (one.head_after, b"", one.registry_signature), (two.head_after, b"", two.registry_signature)))
-    others = {meter.name: meter for meter in two.meters}
-    for meter in one.meters:
+    if one[1:3] != two[1:3]:
+        pairs.append((None, one[1:], two[1:]))
+    others = {meter.name: meter for meter in two[0]}
+    for meter in one[0]:
         other = others.get(meter.name)
         if other is not None and (other.head, other.roots_digest) != (meter.head, meter.roots_digest):
             signed = ((m.head, m.roots_digest, m.signature) for m in (meter, other))
@@ -265,5 +273,6 @@ def find_equivocations(one: Claim, two: Claim) -> list[Equivocation]:
     result = []
     for name, first, second in pairs:
         low, high = sorted((first, second))
-        result.append(Equivocation(one.agreement_digest, one.lab, name, one.period, (low, high)))
+        agreement, lab, period = of
+        result.append(Equivocation(agreement, lab, name, period, (low, high)))
     return result

@@ -1,10 +1,12 @@
-"""The claim file: one lab's proof for one period, and what the proof is about.
+"""The claim file: one lab's claim for one period: what it is about, and its proof, or the SHA-256 of each of its proofs.
 
 One encoding per claim, exact to the last byte (FORMATS.md section 5):
 
     magic, version | agreement digest | lab, period, epochs | head before, head after |
-    meters: name, head, roots digest, signature | lab's signature of the head after | proof | lab's signature of all of it
+    meters: name, head, roots digest, signature | sites: name, summary head, SHA-256 of the proof | that of the registry's proof |
+    lists | lab's signature of the head after and the lists | proof | lab's signature of all of it
 
+A lab without sites has one table, whose proof is in the file; of a lab with sites the proofs are files of their own.
 Nothing in it is trusted: the verifier derives the statement from the agreement and takes only heads from here.
 """
 
@@ -17,17 +19,21 @@ from typing import TYPE_CHECKING
 from claims.agreement.signatures import claim_message, sign_ledger_head, sign_registry_head
 from claims.base.canonical import Reader, Writer
 from claims.base.errors import MalformedClaim
+from claims.claim.lists import Limit, Lists, Loss, Over
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-__all__ = ["MAGIC", "MAX_PROOF", "Claim", "MeterHead", "decode_claim", "sign_claim", "sign_ledger_head", "sign_registry_head"]
+__all__ = [
+    "MAGIC", "MAX_PROOF", "Claim", "MeterHead", "SiteHead", "decode_claim", "sign_claim", "sign_ledger_head", "sign_registry_head",
+]  # fmt: skip
 
 MAGIC = b"standstill-claim"
-VERSION = 2
+VERSION = 3
 MAX_PROOF = 16 * 2**20
 """Largest proof, bytes."""
-MAX_METERS = 4096
+MAX_METERS = 2**16 - 1
+MAX_SITES = 256
 _EPOCHS = 2**24 - 1
 
 Head = tuple[int, ...]
@@ -44,6 +50,15 @@ class MeterHead:
 
 
 @dataclass(frozen=True)
+class SiteHead:
+    """A site's summary head for the period (8 field elements), and the SHA-256 of its proof file."""
+
+    name: str
+    head: Head
+    proof: bytes
+
+
+@dataclass(frozen=True)
 class Claim:
     """What a claim file holds.
 
@@ -53,10 +68,13 @@ class Claim:
         period: index below 2^24.
         first_epoch, last_epoch: below 2^24.
         head_before, head_after: registry heads around the period, 8 field elements each.
-        meters: 1 to 4096, ascending by name.
-        registry_signature: the lab's, of ``head_after``; 64 bytes.
-        proof: at most 16 MiB.
+        meters: 1 to 65535, ascending by name.
+        registry_signature: the lab's, of ``head_after`` and the digest of ``lists``; 64 bytes.
+        proof: at most 16 MiB; empty where there are sites.
         signature: the lab's, of the SHA-256 of everything before it; 64 bytes.
+        sites: at most 256, ascending by name; none where one table holds the whole lab.
+        registry_proof: SHA-256 of the registry's proof file; empty without sites.
+        losses, limits, overs, transfers: see :class:`claims.claim.lists.Lists`.
     """
 
     agreement_digest: bytes
@@ -70,6 +88,22 @@ class Claim:
     registry_signature: bytes
     proof: bytes
     signature: bytes
+    sites: tuple[SiteHead, ...] = ()
+    registry_proof: bytes = b""
+    losses: tuple[Loss, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    overs: tuple[Over, ...] = ()
+    transfers: tuple[bytes, ...] = ()
+
+    @property
+    def lists(self) -> Lists:
+        """Everything that it lists, which the lab signs with its registry head."""
+        return Lists(self.losses, self.limits, self.overs, self.transfers)
+
+    @property
+    def proofs(self) -> tuple[bytes, ...]:
+        """SHA-256 of the proof files: of the sites in order, the registry's last; none without sites."""
+        return (*(site.proof for site in self.sites), self.registry_proof) if self.sites else ()
 
     def body(self) -> bytes:
         """Canonical bytes up to the last signature. Raises MalformedFile for values out of range."""
@@ -89,8 +123,15 @@ class Claim:
             out.head(meter.head)
             out.raw(_sized(meter.roots_digest, 32, "roots digest"))
             out.raw(_sized(meter.signature, 64, "meter signature"))
+        out.uint(len(self.sites), 2)
+        for site in self.sites:
+            out.name(site.name)
+            out.head(site.head)
+            out.raw(_sized(site.proof, 32, "SHA-256 of a site's proof"))
+        out.raw(_sized(self.registry_proof, 32 if self.sites else 0, "SHA-256 of the registry's proof"))
+        out.raw(self.lists.encode())
         out.raw(_sized(self.registry_signature, 64, "registry signature"))
-        out.blob(self.proof)
+        out.blob(_sized(self.proof, 0, "proof of a claim with sites") if self.sites else self.proof)
         return out.data
 
     def encode(self) -> bytes:
@@ -110,7 +151,7 @@ def _sized(data: bytes, size: int, what: str) -> bytes:
 
 def sign_claim(claim: Claim, key: Ed25519PrivateKey) -> Claim:
     """The claim with both of the lab's signatures, whatever it held in their place."""
-    head = sign_registry_head(key, claim.agreement_digest, claim.lab, claim.period, claim.head_after)
+    head = sign_registry_head(key, claim.agreement_digest, claim.lab, claim.period, claim.head_after, claim.lists.digest)
     unsigned = replace(claim, registry_signature=head)
     return replace(unsigned, signature=key.sign(unsigned.signed_message()))
 
@@ -143,8 +184,11 @@ def decode_claim(data: bytes) -> Claim:
         meters.append(meter)
     if not meters:
         raise read.fail("the claim has no meters")
+    sites = _read_sites(read)
+    registry_proof = read.raw(32, "the SHA-256 of the registry's proof") if sites else b""
+    lists = Lists.read(read, period)
     registry_signature = read.raw(64, "the registry head's signature")
-    proof = read.blob("the proof", MAX_PROOF)
+    proof = read.blob("the proof", 0 if sites else MAX_PROOF)
     signature = read.raw(64, "the claim's signature")
     read.end()
     return Claim(
@@ -159,4 +203,20 @@ def decode_claim(data: bytes) -> Claim:
         registry_signature=registry_signature,
         proof=proof,
         signature=signature,
+        sites=sites,
+        registry_proof=registry_proof,
+        losses=lists.losses,
+        limits=lists.limits,
+        overs=lists.overs,
+        transfers=lists.transfers,
     )
+
+
+def _read_sites(read: Reader) -> tuple[SiteHead, ...]:
+    sites: list[SiteHead] = []
+    for _ in range(read.uint(2, "the number of sites", MAX_SITES)):
+        site = SiteHead(read.name("a site's name"), read.head("a site's head"), read.raw(32, "the SHA-256 of a site's proof"))
+        if sites and sites[-1].name >= site.name:
+            raise read.fail(f"site {site.name} is not in ascending order of names")
+        sites.append(site)
+    return tuple(sites)

@@ -127,7 +127,7 @@ def inspect_open(
         drawn = drawn_by_log(terms, lab, period, round_source, log_source, log_memory).drawn
         opening = make_opening(terms, drawn, StoreMaterial(store, terms), to, key)
         with signing_store(store, terms) as journal:
-            journal.add(of_registry_head(terms.digest, lab, period, opening.binding.head))
+            journal.add(of_registry_head(terms.digest, lab, period, opening.binding.head, opening.binding.lists))
         releasing(store, terms, state_folder())
     target, data = target or Path(f"{lab}-{period}-{to}.opening"), opening.encode()
     write_new(target, data, 0o600)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from claims.claim.entries import decode_entry
 from claims.claim.evidence import FORMATS as EVIDENCE_FORMATS
 from claims.claim.evidence import decode_evidence
 from claims.claim.file import MAGIC, decode_claim
+from claims.claim.lists import FREEZE, LINEAGE, LOST_METER, TOTAL, UNATTRIBUTED, Limit, Over
 from claims.claim.receipts import FORMAT as RECEIPT_FORMAT
 from claims.claim.receipts import Receipt
 from claims.claim.roots import MAGIC as ROOTS_MAGIC
@@ -34,6 +36,7 @@ from claims.inspection.record import FAILURES, Record
 from claims.inspection.record import FORMAT as RECORD_FORMAT
 from claims.tlog.evidence import FORMAT as LOG_EVIDENCE_FORMAT
 from claims.tlog.memory import FORMAT as MEMORY_FORMAT
+from zk.proof import MAGIC as PROOF_MAGIC
 
 __all__ = ["AGREEMENT_TEMPLATE", "agreement_lines", "agreement_value", "describe"]
 
@@ -61,6 +64,11 @@ def describe(path: str | os.PathLike[str]) -> list[str]:
         roots = Roots.decode(data)
         what = f"lab {roots.lab}, period {roots.period}, epochs {roots.first_epoch} to {roots.last_epoch}"
         return ["the epoch roots behind a claim (not checked here: standstill verify --log)", what]
+    if data.startswith(PROOF_MAGIC):
+        return [
+            "the proof of a site's table, or of a registry's, of a claim that names its SHA-256 (not checked here: standstill verify)",
+            f"SHA-256     {hashlib.sha256(data).hexdigest()}",
+        ]
     if data.startswith(_PEM):
         encrypted = b"ENCRYPTED" in data[:64]
         return [f"a key file (PEM), {'encrypted' if encrypted else 'NOT encrypted'}: not to be shared"]
@@ -77,7 +85,7 @@ def describe(path: str | os.PathLike[str]) -> list[str]:
         except UnicodeDecodeError:
             raise MalformedFile(f"{path}: not UTF-8 text") from None
     kinds = (
-        "known are agreements, .sigs, .claim, .roots, .entry, .receipt, .record, .opening, .evidence, .decision, rounds, site.json,"
+        "known are agreements, .sigs, .claim, .proof, .roots, .entry, .receipt, .record, .opening, .evidence, .decision, rounds, site.json,"
         " files of a log in its folder, .tlog-proof, keys and stores"
     )
     raise MalformedFile(f"{path}: not a file that Standstill knows", hint=kinds)
@@ -156,6 +164,9 @@ def _entry_lines(data: bytes) -> list[str]:
     ]
 
 
+_LIMITS = {TOTAL: "total", UNATTRIBUTED: "unattributed", LINEAGE: "lineage", FREEZE: "freeze"}
+
+
 def _claim_lines(data: bytes) -> list[str]:
     claim = decode_claim(data)
     return [
@@ -166,8 +177,19 @@ def _claim_lines(data: bytes) -> list[str]:
         f"head before {head_to_hex(claim.head_before)}",
         f"head after  {head_to_hex(claim.head_after)}",
         *(f"meter       {meter.name} {head_to_hex(meter.head)}" for meter in claim.meters),
+        *(f"site        {site.name} {head_to_hex(site.head)}, proof {site.proof.hex()}" for site in claim.sites),
+        *([f"registry    proof {claim.registry_proof.hex()}"] if claim.sites else []),
+        *(f"lost        {'meter' if loss.kind == LOST_METER else 'site'} {loss.name}, epochs {loss.first_epoch} to {loss.last_epoch}"
+          for loss in claim.losses),
+        *(f"over        {_limit(limit)}" for limit in claim.limits),
+        *(f"over        in period {over.period}, {_limit(over)}" for over in claim.overs),
+        *(f"transfer    {digest.hex()}" for digest in claim.transfers),
         f"size        {len(data)} bytes, of which proof {len(claim.proof)}",
-    ]
+    ]  # fmt: skip
+
+
+def _limit(item: Limit | Over) -> str:
+    return f"{_LIMITS[item.which]}: agreed {format_work(item.agreed)}, stated {format_work(item.stated)}"
 
 
 def agreement_lines(agreement: Agreement) -> list[str]:

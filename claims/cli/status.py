@@ -20,7 +20,7 @@ from claims.cli.group import (
     report,
 )
 from claims.cli.state import state_folder, state_option
-from claims.cli.verify import digest_of, digest_option, moment, now_option
+from claims.cli.verify import digest_of, digest_option, jobs_of, jobs_option, moment, now_option
 
 __all__ = ["decision", "status"]
 
@@ -33,11 +33,12 @@ EXITS = {"yes": 0, "no": 1, "undecided": 3}
 @digest_option
 @json_option
 @click.option("--log-memory", "memory", type=read_path, help="File that remembers the log, to notice forks and withdrawals.")
-def status(folder: Path, now_text: str | None, expect: str | None, memory: Path | None) -> None:
+@jobs_option
+def status(folder: Path, now_text: str | None, expect: str | None, memory: Path | None, jobs: int | None) -> None:
     """Say whether the standstill in a publication FOLDER holds. Exit 0: it holds; 1: it does not; 3: undecided; 2: unreadable."""
     from claims.status.compute import compute
 
-    state = compute(folder, now=moment(now_text), memory=memory, expect=digest_of(expect))
+    state = compute(folder, now=moment(now_text), memory=memory, expect=digest_of(expect), jobs=jobs_of(jobs))
     report(state.lines(), state.to_json())
     sys.exit(EXITS[state.holds])
 

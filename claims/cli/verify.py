@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -16,13 +17,17 @@ from claims.cli.group import cli, json_option, load_signatures, load_terms, out,
 
 if TYPE_CHECKING:
     from claims.agreement.model import Agreement
+    from claims.claim.file import Claim
     from claims.claim.receipts import Receipt
     from claims.tlog.reader import LogView
     from claims.verify.report import Verdict
 
-__all__ = ["digest_of", "digest_option", "moment", "now_option", "verify"]
+__all__ = ["digest_of", "digest_option", "jobs_of", "jobs_option", "moment", "now_option", "verify"]
 
 now_option = click.option("--now", "now_text", help="RFC 3339 time or Unix seconds. [default: this machine's clock]")
+jobs_option = click.option(
+    "--jobs", type=click.IntRange(1, 256), help="Processes that check proofs of sites. [default: one for each processor]"
+)
 digest_option = click.option("--expect", "expect", metavar="DIGEST", help="The agreement that you expect: refuse another.")
 
 
@@ -46,6 +51,11 @@ def digest_of(text: str | None) -> bytes | None:
     return data
 
 
+def jobs_of(jobs: int | None) -> int:
+    """As many processes as were asked for, or as there are processors."""
+    return jobs or os.cpu_count() or 1
+
+
 @cli.command()
 @click.argument("claim_path", metavar="CLAIM", type=read_path)
 @click.option("--agreement", "-a", "agreement_path", type=read_path, help="The agreement file (TOML).")
@@ -59,13 +69,15 @@ def digest_of(text: str | None) -> bytes | None:
 @click.option("--roots", "roots_path", type=read_path, help="The roots file. [default: the claim's name with .roots]")
 @click.option("--record", type=read_path, multiple=True, help="Record of an inspection that the log names; repeat.")
 @click.option("--receipt", type=read_path, multiple=True, help="Receipt of an entry that the log leaves out, or a folder of them; repeat.")
+@click.option("--proofs", "proofs_path", type=read_path, help="Folder with the proof files of sites. [default: the claim's]")
+@jobs_option
 @digest_option
 @now_option
 @click.option("--verbose", "-v", is_flag=True, help="Also print the terms of the security argument, sizes and times.")
 @json_option
 def verify(
     claim_path: Path, agreement_path: Path | None, folder: Path | None, expect: str | None, now_text: str | None, verbose: bool,
-    **given: object,
+    jobs: int | None, **given: object,
 ) -> None:  # fmt: skip
     """Verify a CLAIM offline.
 
@@ -82,15 +94,15 @@ def verify(
     if folder is not None:
         if any(value for name, value in given.items() if name != "log_memory"):
             raise click.UsageError("--folder takes everything from the folder: give --agreement, --expect, --log-memory and --now at most")
-        verdict = _in_folder(data, folder, agreement_path, wanted, given["log_memory"], now)
+        verdict = _in_folder(data, folder, agreement_path, wanted, given["log_memory"], now, jobs_of(jobs))
     else:
-        verdict = _alone(data, claim_path, agreement_path, wanted, now, **given)
+        verdict = _alone(data, claim_path, agreement_path, wanted, now, jobs_of(jobs), **given)
     report(verdict.lines(verbose=verbose), verdict.to_json())
     sys.exit(verdict.exit_code)
 
 
 def _in_folder(
-    data: bytes, folder: Path, agreement_path: Path | None, expect: bytes | None, memory: Path | None, now: int
+    data: bytes, folder: Path, agreement_path: Path | None, expect: bytes | None, memory: Path | None, now: int, jobs: int
 ) -> Verdict:
     from claims.status.verdict import verify_in_folder
     from claims.verify.claim import check_expected
@@ -99,13 +111,14 @@ def _in_folder(
         own = load_terms(agreement_path)
         check_expected(own, expect)
         expect = own.digest
-    return verify_in_folder(data, folder, now=now, memory=memory, expect=expect)
+    return verify_in_folder(data, folder, now=now, memory=memory, expect=expect, jobs=jobs)
 
 
 def _alone(
-    data: bytes, claim_path: Path, agreement_path: Path, expect: bytes | None, now: int, *, signatures: Path | None,
+    data: bytes, claim_path: Path, agreement_path: Path, expect: bytes | None, now: int, jobs: int, *, signatures: Path | None,
     previous: tuple[Path, ...], previous_accepted: bool, previous_agreement: tuple[Path, ...], log_source: str | None,
     log_memory: Path | None, roots_path: Path | None, record: tuple[Path, ...], receipt: tuple[Path, ...],
+    proofs_path: Path | None,
 ) -> Verdict:  # fmt: skip
     from claims.base.files import CLAIM_LIMIT, ROOTS_LIMIT, read_bounded
     from claims.inspection.record import RECORD_LIMIT
@@ -130,7 +143,8 @@ def _alone(
         return verify_claim(
             data, terms, signatures=signed, previous=links, previous_agreements=amended, previous_accepted=previous_accepted,
             log=view, log_problem=problem, roots=roots, records=records,
-            delivered=delivered, now=now,
+            delivered=delivered, now=now, jobs=jobs,
+            proofs=_proofs(proofs_path or claim_path.parent, [claim, *map(parse_claim, links)]).get,
         )  # fmt: skip
     except ClaimRejected as error:
         return Verdict(terms, lab, period, hashlib.sha256(data).digest(), rejected=error)
@@ -152,6 +166,15 @@ def _receipts(given: Iterable[Path]) -> Iterator[tuple[str, Receipt]]:
 
 def _leave_out(name: str, why: str) -> None:
     out(f"{name}: left out: {why}", err=True)
+
+
+def _proofs(folder: Path, claims: list[Claim]) -> dict[bytes, bytes]:
+    """The proof files of claims that lie in a folder, by SHA-256."""
+    from claims.verify.tables import proof_name, proofs_in
+
+    wanted = {digest for claim in claims for digest in claim.proofs}
+    names = [proof_name(claim.lab, claim.period, site and site.name) for claim in claims for site in (*claim.sites, None)]
+    return proofs_in(folder, wanted, names) if wanted else {}
 
 
 def _open_log(source: str, terms: Agreement, lab: str, memory: Path | None) -> tuple[LogView | None, str]:

@@ -21,6 +21,7 @@ from claims.base.canonical import Writer, head_to_bytes
 from claims.base.ed25519 import check_signature
 from claims.claim.commitments import Slot
 from claims.claim.file import MeterHead
+from claims.claim.lists import Lists
 from claims.claim.records import Elements, LedgerSecrets, Reading, RegistryEntry, SignedHead
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_BINDING", "Behind", "Binding", "bind", "check_binding", "check_heads", "heads_digest"]
 
-HEADS_DOMAIN = b"standstill/claim-heads/v1"
+HEADS_DOMAIN = b"standstill/claim-heads/v2"
 MAX_BINDING = 2**20
 """Bytes of a proof."""
 
@@ -45,6 +46,7 @@ class Behind:
     Attributes:
         heads: of each meter, in the agreement's order, as it signed them. ``ledgers``: readings and blinding values, likewise.
         head: the registry head after the period; ``iv``, ``trailer``: 8 elements each; ``entries``: all of them, in order.
+        lists: digest of what the claim of the period lists.
     """
 
     heads: tuple[SignedHead, ...]
@@ -53,32 +55,38 @@ class Behind:
     iv: Elements = field(repr=False)
     trailer: Elements = field(repr=False)
     entries: tuple[RegistryEntry, ...] = field(repr=False)
+    lists: bytes = Lists().digest
 
 
 @dataclass(frozen=True)
 class Binding:
-    """Heads as a claim has them, in the agreement's order, with their signatures; and the proof about what is opened."""
+    """Heads as a claim has them, in the agreement's order, with their signatures; and the proof about what is opened.
+
+    ``lists``: 32-byte digest of what the claim lists, which the lab signs with its registry's head.
+    """
 
     meters: tuple[MeterHead, ...]
     head: Elements
+    lists: bytes
     signature: bytes
     proof: bytes = field(repr=False)
 
     @property
     def digest(self) -> bytes:
         """:func:`heads_digest` of its heads."""
-        return heads_digest(self.meters, self.head)
+        return heads_digest(self.meters, self.head, self.lists)
 
 
-def heads_digest(meters: Sequence[MeterHead], head: Elements) -> bytes:
-    """SHA-256 over all heads of a claim, or of a binding: each meter's name, head and roots digest, and the registry's head."""
+def heads_digest(meters: Sequence[MeterHead], head: Elements, lists: bytes) -> bytes:
+    """SHA-256 over all heads of a claim, or of a binding: each meter's name, head and roots digest; the registry's head, and what
+    is signed with it."""
     out = Writer()
     out.uint(len(HEADS_DOMAIN), 2)
     out.raw(HEADS_DOMAIN)
     for one in meters:
         out.name(one.name)
         out.raw(head_to_bytes(one.head) + one.roots_digest)
-    out.raw(head_to_bytes(head))
+    out.raw(head_to_bytes(head) + lists)
     return hashlib.sha256(out.data).digest()
 
 
@@ -124,7 +132,8 @@ def bind(
     entries = tuple(circuit_entry(entry) for entry in behind.entries)
     statement = _statement(agreement, lab, period, meters, behind.head, readings, slots)
     proof = prove_opening(statement, OpeningWitness(tuple(ledgers), WholeRegistry(behind.iv, entries, behind.trailer)))
-    return Binding(meters, behind.head, sign_registry_head(key, agreement.digest, lab, period, behind.head), proof)
+    signature = sign_registry_head(key, agreement.digest, lab, period, behind.head, behind.lists)
+    return Binding(meters, behind.head, behind.lists, signature, proof)
 
 
 def check_heads(agreement: Agreement, lab: str, period: int, binding: Binding) -> None:
@@ -134,7 +143,7 @@ def check_heads(agreement: Agreement, lab: str, period: int, binding: Binding) -
     for one in binding.meters:
         message = ledger_head_message(digest, lab, one.name, period, one.head, one.roots_digest)
         check_signature(f"meter {one.name} on its ledger head", keys[one.name], one.signature, message)
-    message = registry_head_message(digest, lab, period, binding.head)
+    message = registry_head_message(digest, lab, period, binding.head, binding.lists)
     check_signature(f"lab {lab} on its registry head", agreement.party(lab).key, binding.signature, message)
 
 

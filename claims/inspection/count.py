@@ -93,7 +93,7 @@ def count_inspections(
         except RoundRejected:
             undated = "its commitments are dated after the last round that there is to draw from"
     judge = _Judge(
-        agreement, committed, record, _LAST if number is None else number, heads_digest(claim.meters, claim.head_after),
+        agreement, committed, record, _LAST if number is None else number, heads_digest(claim.meters, claim.head_after, claim.lists.digest),
         {*voided, *(conflict.first.identity for conflict in published.conflicts)}, published, seen or (lambda index, party: None),
     )  # fmt: skip
     if number is None:

@@ -19,7 +19,7 @@ from claims.inspection.draw import Drawn
 
 __all__ = ["OPENING_LIMIT", "SLOTS_EACH", "OpenedReading", "OpenedSlot", "Opening", "opening_limit", "saved_in"]
 
-FORMAT = "standstill-opening/2"
+FORMAT = "standstill-opening/3"
 OPENING_DOMAIN = b"standstill/sign/opening/v1"
 OPENING_LIMIT = 160 * 2**20
 """Largest opening file of any draw, bytes; :func:`opening_limit` says how large one may be."""
@@ -94,7 +94,7 @@ class Opening:
             "format": FORMAT, "agreement": self.agreement.hex(), "lab": self.lab, "period": self.period, "round": self.round,
             "to": self.to, "readings": [_reading_row(item) for item in self.readings], "slots": [_slot_row(s) for s in self.slots],
             "meters": [_meter_row(head) for head in self.binding.meters], "registry_head": head_to_hex(self.binding.head),
-            "registry_signature": self.binding.signature.hex(), "proof": self.binding.proof.hex(),
+            "lists": self.binding.lists.hex(), "registry_signature": self.binding.signature.hex(), "proof": self.binding.proof.hex(),
         }  # fmt: skip
 
     @staticmethod
@@ -106,14 +106,15 @@ class Opening:
             value: Any = from_json(data)
             binding = Binding(
                 tuple(map(_meter, value["meters"])), head_from_hex(value["registry_head"]),
-                bytes.fromhex(value["registry_signature"]), bytes.fromhex(value["proof"]),
+                bytes.fromhex(value["lists"]), bytes.fromhex(value["registry_signature"]), bytes.fromhex(value["proof"]),
             )  # fmt: skip
             result = Opening(
                 bytes.fromhex(value["agreement"]), value["lab"], _count(value["period"]), _count(value["round"]), value["to"],
                 tuple(map(_reading, value["readings"])), tuple(map(_slot, value["slots"])), binding, bytes.fromhex(value["signature"]),
             )  # fmt: skip
             good = is_name(result.lab) and is_name(result.to) and len(result.agreement) == 32 and len(result.signature) == 64
-            good = good and len(binding.signature) == 64 and len(binding.proof) <= MAX_BINDING and result.encode() == data
+            good = good and len(binding.signature) == 64 and len(binding.lists) == 32
+            good = good and len(binding.proof) <= MAX_BINDING and result.encode() == data
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MalformedFile):
             good = False
         if not good:

@@ -32,7 +32,7 @@ from claims.claim.commitments import (
     registry_epoch_head,
     root_from_path,
 )
-from claims.claim.evidence import Equivocation, find_equivocations
+from claims.claim.evidence import Equivocation, equivocations_of
 from claims.claim.file import Claim
 from claims.claim.records import FIRST_TAG, IDLE, KINDS, Reading
 from claims.inspection.binding import Behind, bind, check_binding, check_heads, heads_digest
@@ -424,12 +424,15 @@ def check_claim_heads(opening: Opening, claim: Claim) -> None:
     """
     if (claim.agreement_digest, claim.lab, claim.period) != (opening.agreement, opening.lab, opening.period):
         raise ClaimsError("the claim is of another agreement, lab or period", "give the claim of the inspected period")
-    if heads_digest(claim.meters, claim.head_after) != opening.binding.digest:
+    if heads_digest(claim.meters, claim.head_after, claim.lists.digest) != opening.binding.digest:
         raise OpeningRejected("heads", "the lab's claim has other heads than its opening")
 
 
 def equivocations(opening: Opening, claim: Claim) -> list[Equivocation]:
     """Heads of an opening and of the claim for the same period that one key signed and that differ; not checked yet."""
     binding = opening.binding
-    as_claim = replace(claim, meters=binding.meters, head_after=binding.head, registry_signature=binding.signature)
-    return find_equivocations(as_claim, claim)
+    return equivocations_of(
+        (binding.meters, binding.head, binding.lists, binding.signature),
+        (claim.meters, claim.head_after, claim.lists.digest, claim.registry_signature),
+        (claim.agreement_digest, claim.lab, claim.period),
+    )

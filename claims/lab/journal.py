@@ -104,9 +104,9 @@ def of_ledger_head(lab: str, head: SignedHead) -> Statement:
     return _statement(head.agreement_digest, f"ledger-head {lab} {head.meter}", head.period, message)
 
 
-def of_registry_head(agreement: bytes, lab: str, period: int, head: tuple[int, ...]) -> Statement:
-    """A lab's registry head of a period."""
-    return _statement(agreement, f"registry-head {lab}", period, registry_head_message(agreement, lab, period, head))
+def of_registry_head(agreement: bytes, lab: str, period: int, head: tuple[int, ...], lists: bytes) -> Statement:
+    """A lab's registry head of a period. ``lists``: digest of what its claim lists."""
+    return _statement(agreement, f"registry-head {lab}", period, registry_head_message(agreement, lab, period, head, lists))
 
 
 def of_entry(entry: Entry) -> Statement:

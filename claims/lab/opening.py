@@ -65,4 +65,5 @@ class StoreMaterial:
             raise MaterialError(f"period {period} is not closed", "close it first: standstill meter close, lab close")
         ledgers = tuple((store.readings(period, meter.name), store.ledger_secrets(period, meter.name)) for meter in agreed.meters)
         entries = tuple(store.entries(published.entries))
-        return Behind(tuple(heads), ledgers, published.head, store.registry_iv(), published.trailer, entries)
+        lists = store.claimed_lists(period)
+        return Behind(tuple(heads), ledgers, published.head, store.registry_iv(), published.trailer, entries, lists)

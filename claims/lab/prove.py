@@ -17,7 +17,8 @@ from claims.claim.records import KeptClaim
 from claims.claim.roots import Roots
 from claims.lab.store import Store
 from claims.lab.witness import Assembly, WitnessRefused, assemble
-from claims.verify.claim import statement_of, verify_claim
+from claims.verify.claim import verify_claim
+from claims.verify.tables import statements_of
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -147,7 +148,7 @@ def make_claim(
         proof=b"",
         signature=bytes(64),
     )
-    if statement_of(agreement, unproven) != assembly.statement:
+    if statements_of(agreement, unproven) != (assembly.statement,):
         raise ClaimsError("the prover's statement is not the one that a verifier derives", "report this as a bug")
     try:
         proof = prove_claim(assembly.statement, assembly.witness, progress=progress)

@@ -119,7 +119,8 @@ def _held(store: Store, agreement: Agreement, meter: str | None, after: int) -> 
         return
     yield from (of_entry(decode_entry(entry)) for entry in store.epoch_entries_after(digest, after))
     for kept in store.kept_claims(digest):
-        yield of_registry_head(digest, lab, kept.period, decode_claim(kept.claim).head_after)
+        claim = decode_claim(kept.claim)
+        yield of_registry_head(digest, lab, kept.period, claim.head_after, claim.lists.digest)
         yield of_entry(decode_entry(kept.entry))
 
 
@@ -177,7 +178,7 @@ def _ledger(store: Store, item: Statement, names: list[str]) -> Statement | None
 
 def _registry(store: Store, item: Statement, _: list[str]) -> Statement | None:
     head = store.registry_head(item.number)
-    return None if head is None else of_registry_head(item.agreement, store.lab, item.number, head.head)
+    return None if head is None else of_registry_head(item.agreement, store.lab, item.number, head.head, store.claimed_lists(item.number))
 
 
 def _epoch(store: Store, item: Statement, _: list[str]) -> Statement | None:

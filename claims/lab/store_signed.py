@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from claims.base.canonical import head_from_bytes
+from claims.claim.file import decode_claim
+from claims.claim.lists import Lists
 from claims.claim.records import EpochSeal, KeptClaim, SignedHead
 from claims.lab.store_file import StoreError, StoreFile
 
@@ -32,6 +34,11 @@ class SignedStore(StoreFile):
     def kept_claim(self, period: int) -> KeptClaim | None:
         """The finished claim of a period, or None."""
         return next(iter(self._claims("WHERE period = ?", period)), None)
+
+    def claimed_lists(self, period: int) -> bytes:
+        """Digest of what the claim of a period lists; of nothing while there is none."""
+        kept = self.kept_claim(period)
+        return (Lists() if kept is None else decode_claim(kept.claim).lists).digest
 
     def kept_claims(self, agreement: bytes) -> list[KeptClaim]:
         """Finished claims under an agreement, in order."""

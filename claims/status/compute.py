@@ -17,7 +17,7 @@ from pathlib import Path
 from claims.agreement.model import Agreement
 from claims.base.below import list_below
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError, UnreadableFile
-from claims.base.files import ROOTS_LIMIT, SMALL_LIMIT
+from claims.base.files import PROOF_LIMIT, ROOTS_LIMIT, SMALL_LIMIT
 from claims.base.units import format_time
 from claims.claim.evidence import TwoEntries, decode_evidence
 from claims.claim.receipts import RECEIPT_LIMIT, Receipt
@@ -27,7 +27,7 @@ from claims.decisions.log import logged_decisions
 from claims.status.folder import MAX_FILES, RECORD_LIMIT, ClaimFile, Folder, SignedAgreement
 from claims.status.model import Row, State
 from claims.status.notes import JUNK
-from claims.status.rows import Book, judge_period
+from claims.status.rows import Beside, Book, judge_period
 from claims.tlog.checkpoint import LogTrust
 from claims.tlog.evidence import LogEvidence, LogFork
 from claims.tlog.memory import LogMemory
@@ -66,8 +66,9 @@ class _Findings:
 
 
 def compute(
-    folder: str | os.PathLike[str], *, now: int, memory: str | os.PathLike[str] | None = None, expect: bytes | None = None
-) -> State:
+    folder: str | os.PathLike[str], *, now: int, memory: str | os.PathLike[str] | None = None, expect: bytes | None = None,
+    jobs: int = 1,
+) -> State:  # fmt: skip
     """Judge a publication folder.
 
     Args:
@@ -75,6 +76,7 @@ def compute(
         now: Unix seconds.
         memory: file in which to remember the log's last head, so that a log that forks or withdraws entries is noticed.
         expect: digest of the agreement that the reader asks about, or None.
+        jobs: processes that check the proofs of a claim with sites; see ``claims.verify.tables.check_tables``.
 
     Raises:
         ClaimsError: the folder or its agreement cannot be read, or is beyond the bounds, or is another agreement.
@@ -90,7 +92,7 @@ def compute(
     _read_evidence(source, books, found)
     _rival_amendments(books, others, found)
     decisions = _decisions(source, books)
-    rows = _rows(source, books, decisions, found, now)
+    rows = _rows(source, books, decisions, found, now, jobs)
     book = books[-1]
     complete = [item.agreement for item in others.values() if not item.unsigned]
     life = life_of(
@@ -321,7 +323,7 @@ def _log_evidence(data: bytes, book: Book, found: _Findings) -> bool:
 
 
 def _rows(
-    source: Folder, books: Sequence[Book], decisions: Sequence[Counted], found: _Findings, now: int
+    source: Folder, books: Sequence[Book], decisions: Sequence[Counted], found: _Findings, now: int, jobs: int
 ) -> list[Row]:
     claims: dict[tuple[bytes, str, int], list[ClaimFile]] = {}
     known = {book.agreement.digest for book in books}
@@ -331,8 +333,12 @@ def _rows(
             claims.setdefault((item.agreement, item.lab, item.period), []).append(item)
         else:
             source.note_file(item.stored.path, f"about agreement {item.agreement.hex()}")
-    roots = source.by_digest("claims", ".roots", ROOTS_LIMIT)
-    records = source.by_digest("inspections", ".record", RECORD_LIMIT)
+    beside = Beside(
+        roots=source.by_digest("claims", ".roots", ROOTS_LIMIT),
+        records=source.by_digest("inspections", ".record", RECORD_LIMIT),
+        proofs=source.by_digest("claims", ".proof", PROOF_LIMIT),
+        jobs=jobs,
+    )
     rows: list[Row] = []
     for place, book in enumerate(books):
         agreement = book.agreement
@@ -348,7 +354,7 @@ def _rows(
             own = book.for_lab(lab.name)
             for period in range(max(agreement.first_period, lab.since_period), begun):
                 key = (agreement.digest, lab.name, period)
-                row = judge_period(source, own, lab, period, claims.get(key, []), roots, records, found.against.get(key))
+                row = judge_period(source, own, lab, period, claims.get(key, []), beside, found.against.get(key))
                 rows.append(row)
     return rows
 

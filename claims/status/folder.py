@@ -30,6 +30,7 @@ BUDGETS = {
     "agreements/.toml": 4 * 2**20,
     "agreements/.sigs": 32 * 2**20,
     "claims/.claim": 8 * 2**30,
+    "claims/.proof": 8 * 2**30,
     "claims/.roots": 8 * 2**30,
     "decisions/.decision": 16 * 2**20,
     "evidence/.evidence": 64 * 2**20,
@@ -37,7 +38,7 @@ BUDGETS = {
     "receipts/.receipt": 16 * 2**20,
 }
 """Bytes that are read of all files of a subfolder together: what costs more work per byte has less."""
-_EXPECTED = re.compile(r"claims/([a-z0-9][a-z0-9._-]*)-(?:0|[1-9][0-9]{0,7})\.(?:claim|roots)")
+_EXPECTED = re.compile(r"claims/([a-z0-9][a-z0-9._-]*)-(?:0|[1-9][0-9]{0,7})\.(?:claim|roots|[a-z0-9._-]+\.proof)")
 
 T = TypeVar("T")
 

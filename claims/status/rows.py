@@ -25,7 +25,7 @@ from claims.verify.lateness import Delivered, judge_lateness, lateness_of, shown
 from claims.verify.log_state import LogState, log_state, uncosigned
 from claims.verify.report import LogSeen
 
-__all__ = ["Book", "judge_period"]
+__all__ = ["Beside", "Book", "judge_period"]
 
 MAX_CANDIDATES = 8
 """Signed claim files of one lab and period that are tried, where no log says which one was published."""
@@ -108,10 +108,27 @@ class Book:
         return found
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What lies beside claims, by SHA-256. ``jobs``: processes that check the proofs of a claim with sites."""
+
+    roots: dict[bytes, Stored]
+    records: dict[bytes, Stored]
+    proofs: dict[bytes, Stored]
+    jobs: int = 1
+
+    def proof(self, digest: bytes) -> bytes | None:
+        """A proof file, or None where it is not here."""
+        return read_stored(self.proofs[digest]) if digest in self.proofs else None
+
+    def record(self, digest: bytes) -> bytes | None:
+        """The record of an inspection, or None where it is not here."""
+        return read_stored(self.records[digest]) if digest in self.records else None
+
+
 def judge_period(
-    source: Folder, book: Book, lab: Lab, period: int, files: Sequence[ClaimFile], roots: dict[bytes, Stored],
-    records: dict[bytes, Stored], evidence: str | None,
-) -> Row:  # fmt: skip
+    source: Folder, book: Book, lab: Lab, period: int, files: Sequence[ClaimFile], beside: Beside, evidence: str | None
+) -> Row:
     """The row of a lab and a period that has begun."""
     row = _calendar(book, lab, period)
     row = _epochs(book, lab, row)
@@ -123,9 +140,9 @@ def judge_period(
     else:
         row, chosen = _published(source, book, lab, row, files)
         if row.state != "rejected" and (row.lab, row.period) not in book.waiting:
-            row = _unproven(book, row) if chosen is None else _verify(source, book, lab, row, chosen, roots)
+            row = _unproven(book, row) if chosen is None else _verify(source, book, lab, row, chosen, beside)
             if row.state == "proven" and not lifted:
-                row = _inspections(source, book, lab, row, records)
+                row = _inspections(source, book, lab, row, beside)
             if row.state in ("proven", "under inspection") and not lifted:
                 row = _too_late(book, row)
     if evidence is not None:
@@ -275,7 +292,7 @@ def _authentic(
 
 
 def _verify(
-    source: Folder, book: Book, lab: Lab, row: Row, chosen: Sequence[tuple[Stored, bytes | None]], roots: dict[bytes, Stored]
+    source: Folder, book: Book, lab: Lab, row: Row, chosen: Sequence[tuple[Stored, bytes | None]], beside: Beside
 ) -> Row:
     """Verify the claims in turn; the first that is proven settles the row."""
     key = (lab.name, row.period - 1)
@@ -294,7 +311,7 @@ def _verify(
         return replace(row, state="rejected", check="continuity", reason=f"continuity: {reason}")
     last = row
     for stored, roots_digest in chosen:
-        last = _verify_one(book, lab, row, stored, previous if row.period > lab.since_period else None, roots, roots_digest)
+        last = _verify_one(book, lab, row, stored, previous if row.period > lab.since_period else None, beside, roots_digest)
         if last.state == "proven":
             book.verified[(lab.name, row.period)] = stored
             break
@@ -302,15 +319,14 @@ def _verify(
 
 
 def _verify_one(
-    book: Book, lab: Lab, row: Row, stored: Stored, previous: Stored | None, roots: dict[bytes, Stored],
-    roots_digest: bytes | None,
-) -> Row:  # fmt: skip
+    book: Book, lab: Lab, row: Row, stored: Stored, previous: Stored | None, beside: Beside, roots_digest: bytes | None
+) -> Row:
     row = replace(row, claim=stored.digest)
     options: dict[str, Any] = {}
     if book.agreement.log is not None:
-        if roots_digest not in roots:
+        if roots_digest not in beside.roots:
             return _unproven(book, replace(row, reason="its roots file is not here"))
-        options = {"published": book.published, "roots": read_stored(roots[roots_digest])}
+        options = {"published": book.published, "roots": read_stored(beside.roots[roots_digest])}
     if previous is not None:
         options["previous"] = [read_stored(previous)]
         if row.period == book.agreement.first_period:
@@ -318,10 +334,13 @@ def _verify_one(
     try:
         verdict, _ = check_claim(
             read_stored(stored), book.agreement, signatures=book.signed.signatures, previous_accepted=previous is not None,
-            now=book.now, **options,
+            now=book.now, proofs=beside.proof, jobs=beside.jobs, **options,
         )  # fmt: skip
     except ClaimRejected as error:
         return replace(row, state="rejected", check=error.check, reason=error.what)
+    if any(item.kind == "version" for item in verdict.missing):  # this program's own lack accuses nobody
+        book.waiting.add((row.lab, row.period))
+        return replace(row, state="pending", reason="; ".join(item.what for item in verdict.missing))
     if verdict.missing:
         return _unproven(book, replace(row, reason="; ".join(item.what for item in verdict.missing)))
     row = replace(row, proof=verdict.proof)
@@ -332,7 +351,7 @@ def _verify_one(
 # ---- inspections -------------------------------------------------------------------------------------------
 
 
-def _inspections(source: Folder, book: Book, lab: Lab, row: Row, records: dict[bytes, Stored]) -> Row:
+def _inspections(source: Folder, book: Book, lab: Lab, row: Row, beside: Beside) -> Row:
     """Of a proven claim: whether its draw is due, and what eligible inspectors recorded of it."""
     entry = None if book.published is None else book.published.claim(lab.name, row.period)
     if book.published is None or entry is None:
@@ -341,7 +360,7 @@ def _inspections(source: Folder, book: Book, lab: Lab, row: Row, records: dict[b
     view, agreement = book.view, book.agreement
     found = count_inspections(
         agreement, book.published, book.committed, claim, entry[1],
-        lambda digest: read_stored(records[digest]) if digest in records else None, book.now, book.voided,
+        beside.record, book.now, book.voided,
         None if view is None else lambda index, party: shown_by(view, agreement, party).seen(index),
     )  # fmt: skip
     for item in found.entries:

@@ -19,10 +19,11 @@ __all__ = ["verdict_of", "verify_in_folder"]
 
 
 def verify_in_folder(
-    data: bytes, folder: str | os.PathLike[str], *, now: int, memory: str | os.PathLike[str] | None = None, expect: bytes | None = None
-) -> Verdict:
+    data: bytes, folder: str | os.PathLike[str], *, now: int, memory: str | os.PathLike[str] | None = None, expect: bytes | None = None,
+    jobs: int = 1,
+) -> Verdict:  # fmt: skip
     """Verify a claim file with everything that a publication folder holds. Arguments and errors are those of ``compute``."""
-    state = compute(folder, now=now, memory=memory, expect=expect)
+    state = compute(folder, now=now, memory=memory, expect=expect, jobs=jobs)
     digest = hashlib.sha256(data).digest()
     try:
         claim = parse_claim(data)

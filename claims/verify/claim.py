@@ -6,11 +6,11 @@ Checks, in this order; the first that fails is the reason for rejection (:data:`
     agreement   the claim is about this agreement; each of its parties' signatures verifies
     lab         the claiming lab is a lab of the agreement
     period      the period is one of the agreement's and of the lab's; its epochs match
-    meters      the meters are exactly the agreement's, each once, in its order
+    meters      the meters and sites are exactly the agreement's, each once, in its order
     signatures  every meter signed its head; the lab signed its head after, and the whole claim
     log         the claim, its roots file and every epoch root are those in the public log, each published once
     continuity  the head before is the opening head, or the head after of the previous period's claim
-    proof       the proof shows the statement derived from the agreement
+    proof       the proof of every table shows the statement derived from the agreement
     deadlines   no more epochs came late than the agreement allows
     inspection  no inspector recorded a failure, or that the lab did not open what was drawn
 
@@ -35,22 +35,30 @@ from claims.claim.file import Claim, decode_claim
 from claims.verify.chain import Chain
 from claims.verify.log import check_log, committed_in, late_notes, log_seen, missing_dates, missing_log, seen_in
 from claims.verify.report import Missing, Proof, Verdict
+from claims.verify.tables import LINK_BITS, Proofs, check_meters, check_tables, no_proofs
 
 if TYPE_CHECKING:
-    from circuits.statement import Statement
     from claims.claim.entries import PublishedEntries
     from claims.inspection.count import Inspections
     from claims.tlog.reader import LogView
     from claims.verify.lateness import Delivered
-    from zk.security import SecurityReport
 
-__all__ = ["CHECKS", "check_claim", "check_expected", "inspection_missing", "parse_claim", "statement_of", "verify_claim"]
+__all__ = ["CHECKS", "check_claim", "check_expected", "inspection_missing", "parse_claim", "verify_claim"]
 
 CHECKS = ("format", "agreement", "lab", "period", "meters", "signatures", "log", "continuity", "proof", "inspection", "deadlines")
 _NO_CRYPTOGRAPHY = Missing(
     "cryptography", "the package cryptography: no signature could be checked, so anybody may have made these heads", "",
     "install it: pip install cryptography",
 )  # fmt: skip
+_NOT_JUDGED = Missing(
+    "version", "a program that judges lost meters, limits that are over, and transfers: the claim lists some, and this one cannot", "",
+    "use a newer version of this program",
+)  # fmt: skip
+
+
+def _is_judged(claim: Claim) -> bool:
+    """Whether this program judges all that a claim says. What it does not judge is missing, and no proof of it is checked."""
+    return not claim.lists
 
 
 def parse_claim(data: bytes) -> Claim:
@@ -59,44 +67,6 @@ def parse_claim(data: bytes) -> Claim:
         return decode_claim(data)
     except MalformedClaim as error:
         raise ClaimRejected("format", str(error)) from None
-
-
-def statement_of(agreement: Agreement, claim: Claim) -> Statement:
-    """The public statement of a claim whose lab, period and meters are those of the agreement.
-
-    All but ``head``, ``head_before`` and ``head_after`` comes from the agreement.
-
-    Raises:
-        ClaimRejected: checks ``lab``, ``period`` or ``meters``.
-    """
-    from circuits.statement import MeterTerms, RegistryTerms, Statement, ledger_header, registry_header
-
-    lab = agreement.lab(claim.lab)
-    first, last = agreement.period_epochs(claim.period)
-    caps, rules = lab.caps_at(claim.period), agreement.rules_at(claim.period)
-    _check_meters(claim, lab)
-    meters = tuple(
-        MeterTerms(
-            header=ledger_header(agreement.digest, lab.name, meter.name, claim.period),
-            peak=agreement.chip(meter.chip).peak,
-            coverage=agreement.coverage(meter),
-            head=signed.head,
-        )
-        for meter, signed in zip(lab.meters, claim.meters, strict=True)
-    )
-    return Statement(
-        log_rows=lab.log_rows,
-        first_epoch=first,
-        last_epoch=last,
-        total_cap=caps.total,
-        unattributed_cap=caps.unattributed,
-        lineage_cap=caps.lineage,
-        freeze_level=caps.freeze,
-        charge_peak=rules.charge_peak,
-        charge_residue=rules.charge_residue,
-        meters=meters,
-        registry=RegistryTerms(registry_header(lab.name), claim.head_before, claim.head_after),
-    )
 
 
 def verify_claim(
@@ -113,6 +83,8 @@ def verify_claim(
     records: Mapping[bytes, bytes] | None = None,
     delivered: Delivered | None = None,
     now: int | None = None,
+    proofs: Proofs = no_proofs,
+    jobs: int = 1,
 ) -> Verdict:
     """Verify a claim file; a return is PROVEN, or INCOMPLETE where ``missing`` says for what.
 
@@ -130,6 +102,7 @@ def verify_claim(
         records: records of inspections, by their SHA-256.
         delivered: what receipts say that the log's operator was given (:func:`claims.verify.delivered.deliveries`).
         now: Unix seconds; this machine's clock by default.
+        proofs, jobs: of claims with sites, as in :func:`claims.verify.tables.check_tables`.
 
     Raises:
         ClaimRejected: REJECTED; ``check`` is one of :data:`CHECKS`.
@@ -142,7 +115,7 @@ def verify_claim(
         data, agreement, signatures=signatures, previous=previous, previous_agreements=previous_agreements,
         previous_accepted=previous_accepted, published=published, log_problem=log_problem,
         held=lambda claim: None if log is None or published is None else _held_up(claim, agreement, log, published, delivered, now),
-        roots=roots, now=now,
+        roots=roots, now=now, proofs=proofs, jobs=jobs,
     )  # fmt: skip
     if log is None or published is None:
         return verdict
@@ -175,6 +148,8 @@ def check_claim(
     log_problem: str = "",
     held: Callable[[Claim], str | None] = lambda _: None,
     roots: bytes | None = None,
+    proofs: Proofs = no_proofs,
+    jobs: int = 1,
 ) -> tuple[Verdict, Claim]:
     """All of :func:`verify_claim` but inspections and dates, and the claim.
 
@@ -199,9 +174,15 @@ def check_claim(
     continuity = chain.close()
     if not previous_accepted:
         for link, terms in reversed(chain.links[1:]):
-            _check_proof(link, terms, f"previous claim, period {link.period}: ")
-    security = _check_proof(claim, agreement, "")
-    proof = Proof(continuity, claim.head_after, security, len(data), len(claim.proof), time.perf_counter() - began)
+            if _is_judged(link):
+                missing += check_tables(terms, link, proofs, jobs, f"previous claim, period {link.period}: ").missing
+    proof = None
+    if _is_judged(claim):
+        tables = check_tables(agreement, claim, proofs, jobs)
+        missing += tables.missing
+        if tables.security is not None:
+            link_bits, seconds = LINK_BITS if claim.sites else None, time.perf_counter() - began
+            proof = Proof(continuity, claim.head_after, tables.security, len(data), tables.proof_bytes, seconds, link_bits)
     digest = hashlib.sha256(data).digest()
     return Verdict(agreement, claim.lab, claim.period, digest, missing=tuple(missing), proof=proof), claim
 
@@ -284,28 +265,17 @@ def _check_terms(claim: Claim, agreement: Agreement, missing: list[Missing]) -> 
             f"period {claim.period} has the epochs {epochs[0]} to {epochs[1]}, the claim says "
             f"{claim.first_epoch} to {claim.last_epoch}",
         )
-    _check_meters(claim, lab)
+    check_meters(claim, lab)
+    if not _is_judged(claim):
+        _add(missing, _NOT_JUDGED)
     _check_signatures(claim, agreement, lab, missing)
-
-
-def _check_meters(claim: Claim, lab: Lab) -> None:
-    lab.check_one_table()
-    if [meter.name for meter in lab.meters] != [meter.name for meter in claim.meters]:
-        raise ClaimRejected("meters", _meter_difference(lab, claim))
-
-
-def _meter_difference(lab: Lab, claim: Claim) -> str:
-    agreed, claimed = {meter.name for meter in lab.meters}, {meter.name for meter in claim.meters}
-    if left_out := sorted(agreed - claimed):
-        return f"the claim leaves out {len(left_out)} of the agreement's meters: {', '.join(left_out[:8])}"
-    return f"the claim has meters that are not in the agreement: {', '.join(sorted(claimed - agreed)[:8])}"
 
 
 def _check_signatures(claim: Claim, agreement: Agreement, lab: Lab, missing: list[Missing]) -> None:
     digest, period, key = agreement.digest, claim.period, agreement.party(lab.name).key
     try:
         check_signature(f"lab {lab.name} on the claim", key, claim.signature, claim.signed_message())
-        message = registry_head_message(digest, lab.name, period, claim.head_after)
+        message = registry_head_message(digest, lab.name, period, claim.head_after, claim.lists.digest)
         check_signature(f"lab {lab.name} on its registry head", key, claim.registry_signature, message)
         for meter, signed in zip(lab.meters, claim.meters, strict=True):
             message = ledger_head_message(digest, lab.name, meter.name, period, signed.head, signed.roots_digest)
@@ -314,13 +284,3 @@ def _check_signatures(claim: Claim, agreement: Agreement, lab: Lab, missing: lis
         raise ClaimRejected("signatures", error.what) from None
     except MissingDependency:
         _add(missing, _NO_CRYPTOGRAPHY)
-
-
-def _check_proof(claim: Claim, agreement: Agreement, where: str) -> SecurityReport:
-    from circuits.verify import verify_claim_proof
-    from zk.errors import ZkError
-
-    try:
-        return verify_claim_proof(statement_of(agreement, claim), claim.proof)
-    except ZkError as error:
-        raise ClaimRejected("proof", f"{where}{error}") from None

@@ -109,7 +109,14 @@ class LogSeen:
 
 @dataclass(frozen=True)
 class Proof:
-    """What a cryptographer asks about a proof that was verified. ``continuity``: what was checked of the claims before."""
+    """What a cryptographer asks about a claim's proofs, which were verified.
+
+    Attributes:
+        continuity: what was checked of the claims before.
+        security: of the proof, or of the weakest one of several.
+        claim_bytes, proof_bytes: of the claim file, and of its proofs, which are in it or beside it.
+        link_bits: at most so many bits join the tables of a lab with sites; None where there is one table.
+    """
 
     continuity: str
     head_after: tuple[int, ...]
@@ -117,6 +124,7 @@ class Proof:
     claim_bytes: int
     proof_bytes: int
     seconds: float
+    link_bits: int | None = None
 
 
 @dataclass(frozen=True)
@@ -193,6 +201,8 @@ class Verdict:
         for item in self.inspections:
             counts = {True: "counts", False: f"does not count: {item.why}", None: f"undecided: {item.why}"}[item.counts]
             out.append(f"inspection  round {item.round}, {item.inspector}: {item.outcome}; {counts}")
+        if self.proof is not None and self.proof.link_bits is not None:
+            out.append(f"link        at most {self.proof.link_bits} bits between its tables, Poseidon2, conjectural")
         if self.proven:
             out += ["shows", *(f"  + {line}" for line in self.shown())]
             out += ["does not show", *(f"  - {line}" for line in NOT_SHOWN)]
@@ -201,11 +211,12 @@ class Verdict:
     def _details(self) -> list[str]:
         out = [f"claim       SHA-256 {self.claim.hex()}"]
         if self.proof is not None:
+            where = "of which proof" if self.proof.link_bits is None else "proofs beside it"
             out += [
                 f"continuity  {self.proof.continuity}",
                 "security",
                 *(f"  {line}" for line in self.proof.security.lines()),
-                f"size        claim {self.proof.claim_bytes} bytes, of which proof {self.proof.proof_bytes}",
+                f"size        claim {self.proof.claim_bytes} bytes, {where} {self.proof.proof_bytes}",
                 f"time        {self.proof.seconds:.2f} s",
             ]
         return out
@@ -247,6 +258,7 @@ class Verdict:
                 "query_grinding": proof.security.query_grinding,
                 "round_grinding": proof.security.round_grinding,
             },
+            "link_bits": None if proof is None else proof.link_bits,
             "claim_bytes": None if proof is None else proof.claim_bytes,
             "proof_bytes": None if proof is None else proof.proof_bytes,
             "seconds": None if proof is None else round(proof.seconds, 3),

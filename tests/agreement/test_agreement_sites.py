@@ -19,7 +19,8 @@ from claims.agreement.model import canonical_bytes, decode_agreement
 from claims.base.errors import AgreementError, ClaimRejected, MalformedFile
 from claims.base.units import format_share, share_from_text
 from claims.cli.show import agreement_lines, agreement_value
-from claims.verify.claim import statement_of, verify_claim
+from claims.verify.claim import verify_claim
+from claims.verify.tables import statements_of
 
 
 def at(site: str, meter: int) -> str:
@@ -73,6 +74,7 @@ REFUSED = [
     ('lost = "0.5 %"', 'lost = "0.00001 %"', "lab[1].lost", "is not a share"),
     ('lost = "0.5 %"', 'lost = "-1 %"', "lab[1].lost", "is not a share"),
     ("2e22 FLOP", "9e21 FLOP", "lab", "the ceiling is below a total cap"),
+    ('site = "south"', 'site = "registry"', "meter", "no site is called registry"),
     ("log_rows = 17\n", "log_rows = 17\nregistry_rows = 17\n", "lab", "registry_rows goes with sites"),
 ]
 
@@ -158,8 +160,8 @@ def test_a_site_of_the_bytes_is_a_name() -> None:
 def test_a_claim_of_one_table_is_none_of_a_lab_with_sites() -> None:
     """The heads and signatures may all be right: the claim is refused before anything is taken for a whole table."""
     claim = world.claim(TERMS)
-    for refused in (lambda: statement_of(TERMS, claim), lambda: verify_claim(claim.encode(), TERMS)):
-        with pytest.raises(ClaimRejected, match="claims of several tables cannot be made or read") as caught:
+    for refused in (lambda: statements_of(TERMS, claim), lambda: verify_claim(claim.encode(), TERMS)):
+        with pytest.raises(ClaimRejected, match="the sites north, south, the claim has none") as caught:
             refused()
         assert caught.value.check == "meters"
 

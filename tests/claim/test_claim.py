@@ -67,7 +67,7 @@ def test_every_flipped_bit_is_refused_or_another_claim() -> None:
 
 @given(st.binary(max_size=600))
 def test_any_bytes_are_a_typed_refusal(data: bytes) -> None:
-    for prefix in (b"", b"standstill-claim", b"standstill-claim\x00\x02"):
+    for prefix in (b"", b"standstill-claim", b"standstill-claim\x00\x03"):
         with pytest.raises(MalformedClaim):
             decode_claim(prefix + data)
 
@@ -78,7 +78,7 @@ def test_refusals_say_what_and_where() -> None:
     offset = len(claim.body()) - 4 - len(claim.proof)
     cases = [
         (b"", "not a claim file"),
-        (data[:16] + b"\x00\x01" + data[18:], "format 1 is not supported, only 2"),
+        (data[:16] + b"\x00\x01" + data[18:], "format 1 is not supported, only 3"),
         (data[:offset] + (MAX_PROOF + 1).to_bytes(4, "big") + data[offset + 4 :], "more than 16777216"),
         (replace(claim, meters=claim.meters[::-1]).encode(), "ascending"),
         (replace(claim, meters=claim.meters[:1] * 2).encode(), "ascending"),

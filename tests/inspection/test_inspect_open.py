@@ -453,7 +453,7 @@ def test_heads_are_signed_as_in_a_claim_and_are_the_claims(world: World) -> None
     opening, terms = world.make(), world.terms
     one = opening.binding
     for key, period in ((BETA, 0), (LAB_KEY, 1)):
-        signature = sign_registry_head(key, terms.digest, "alpha", period, one.head)
+        signature = sign_registry_head(key, terms.digest, "alpha", period, one.head, one.lists)
         refused(world, resign(replace(opening, binding=replace(one, signature=signature))), "heads")
     forged = replace(one.meters[0], signature=LAB_KEY.sign(b"x"))
     for meters in ((forged, *one.meters[1:]), one.meters[1:], one.meters[::-1], (*one.meters, one.meters[0]), ()):
@@ -462,7 +462,8 @@ def test_heads_are_signed_as_in_a_claim_and_are_the_claims(world: World) -> None
     check_claim_heads(opening, claim)
     assert equivocations(opening, claim) == []
     other = replace(one.meters[0], head=tuple(range(8)))
-    for changed in (replace(claim, head_after=tuple(range(8))), replace(claim, meters=(other, *claim.meters[1:]))):
+    listed = replace(claim, transfers=(b"t" * 32,))
+    for changed in (replace(claim, head_after=tuple(range(8))), replace(claim, meters=(other, *claim.meters[1:])), listed):
         with pytest.raises(OpeningRejected) as caught:
             check_claim_heads(opening, changed)
         assert caught.value.code == "heads" and len(equivocations(opening, changed)) == 1

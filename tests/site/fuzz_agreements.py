@@ -56,7 +56,7 @@ def rich() -> Agreement:
 def with_sites(base: Agreement, rng: random.Random) -> Agreement:
     """The agreement with each meter of its first lab in one of two sites."""
     lab = base.labs[0]
-    meters = tuple(replace(meter, site=rng.choice(["north", "south"])) for meter in lab.meters)
+    meters = tuple(replace(meter, site=rng.choice(["north", "south", rng.choice(["north", "registry"])])) for meter in lab.meters)
     return replace(base, labs=(replace(lab, meters=meters, registry_rows=17), *base.labs[1:]))
 
 

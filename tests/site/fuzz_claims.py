@@ -54,20 +54,23 @@ class ClaimDraft:
     after: tuple[int, ...]
     meters: list[dict[str, Any]]
     keys: dict[str, Ed25519PrivateKey] = field(default_factory=dict)
+    sites: bytes = bytes(2)
+    lists: bytes = bytes(7)
     proof: bytes = b"stub"
     tail: bytes = b""
 
     def write(self) -> bytes:
         """The file."""
         lab_key = self.keys.get("lab", LAB_KEY)
-        out = b"standstill-claim" + b"\0\2" + self.agreement + name(self.lab) + u32(self.period, self.first, self.last)
+        out = b"standstill-claim" + b"\0\3" + self.agreement + name(self.lab) + u32(self.period, self.first, self.last)
         out += u32(*self.before, *self.after) + len(self.meters).to_bytes(2, "big")
         for meter in self.meters:
             signed = self.agreement + name(self.lab) + name(meter["name"]) + u32(self.period, *meter["head"]) + meter["roots"]
             key = self.keys.get(meter["name"], METER_KEYS.get(meter["name"], STRANGER))
             out += name(meter["name"]) + u32(*meter["head"]) + meter["roots"]
             out += key.sign(domain("standstill/sign/ledger-head/v2") + signed)
-        registry = self.agreement + name(self.lab) + u32(self.period, *self.after)
+        registry = self.agreement + name(self.lab) + u32(self.period, *self.after) + sha(self.lists)
+        out += self.sites + self.lists
         out += self.keys.get("registry", lab_key).sign(domain("standstill/sign/registry-head/v1") + registry)
         out += u32(len(self.proof)) + self.proof
         return out + lab_key.sign(domain("standstill/sign/claim/v1") + sha(out)) + self.tail
@@ -241,6 +244,28 @@ def meters_of_a_claim(case: Case) -> None:
 
 
 @mutation
+def lists_of_a_claim(case: Case) -> None:
+    """Sites, losses, limits, earlier ones and transfers, well-formed or not."""
+    draft, rng = _any_claim(case), case.rng
+    if rng.random() < 0.3:
+        names = rng.choice([["north"], ["north", "south"], ["south", "north"], ["Up"]])
+        draft.sites = len(names).to_bytes(2, "big") + b"".join(name(n) + u32(*range(8)) + bytes(32) for n in names)
+        draft.sites += rng.choice([bytes(32), bytes(32), b""])
+        draft.proof = rng.choice([b"", b"", b"stub"])
+    count, most = rng.randrange(3), 2**64 - 1
+    amounts = [(5, 8), (5, most), (8, 8), (5, 9), (0, 1), (most, most)]
+    limit = [bytes([rng.choice([1, 2, 3, 4, 5, 0])]) + u64(*rng.choice(amounts)) for _ in range(2)]
+    losses = [bytes([rng.choice([1, 2, 2, 3])]) + name(rng.choice(["hall-a", "hall-b"])) + u32(*rng.choice([(0, 1), (2, 1)]))
+              for _ in range(count)]  # fmt: skip
+    overs = [u32(rng.choice([0, 1, 2])) + limit[1] for _ in range(rng.randrange(2))]
+    moved = sorted(rng.randbytes(32) for _ in range(count)) if rng.random() < 0.8 else [bytes(32)] * count
+    parts = [count.to_bytes(2, "big"), *losses, bytes([1]), limit[0], len(overs).to_bytes(2, "big"), *overs]
+    parts += [count.to_bytes(2, "big"), *moved]
+    kept = rng.randrange(4)
+    draft.lists = [b"".join(parts), bytes(5) + b"".join(parts[-1 - count :]), parts[0] + b"".join(losses) + bytes(5), bytes(7)][kept]
+
+
+@mutation
 def names_and_digest_of_a_claim(case: Case) -> None:
     """Another lab or agreement."""
     draft = _any_claim(case)
@@ -248,6 +273,11 @@ def names_and_digest_of_a_claim(case: Case) -> None:
         draft.lab = case.rng.choice(["beta", "alphA", "alpha2", "", "nobody"])
     else:
         draft.agreement = case.rng.randbytes(32)
+
+
+def u64(*values: int) -> bytes:
+    """Each value in eight bytes."""
+    return b"".join(value.to_bytes(8, "big") for value in values)
 
 
 @mutation

@@ -1,6 +1,6 @@
 """Makes the golden claims of tests/site/vectors: `python -m tests.site.make_claim_vectors`, from the repository's root.
 
-Two periods of one lab under an agreement with a log: claim files of format 2, roots files, a log of their entries with one
+Two periods of one lab under an agreement with a log: claim files of format 3, roots files, a log of their entries with one
 cosigned head for each period. Everything around the proofs is written here byte by byte from claims/FORMATS.md and
 FORMATS-log.md, not by the code that reads it. Keys come from fixed seeds, the proofs' randomness from the operating system.
 """
@@ -131,7 +131,7 @@ def main() -> None:
         made = make_claim(store, agreement, period, lab.LAB_KEY).claim
         meters = [meter.name for meter in made.meters]
         epochs = range(made.first_epoch, made.last_epoch + 1)
-        body = b"standstill-claim" + b"\0\2" + digest + name("alpha") + u32(period, made.first_epoch, made.last_epoch)
+        body = b"standstill-claim" + b"\0\3" + digest + name("alpha") + u32(period, made.first_epoch, made.last_epoch)
         body += u32(*made.head_before, *made.head_after) + len(meters).to_bytes(2, "big")
         roots = b"standstill-roots" + b"\0\1" + digest + name("alpha") + u32(period, made.first_epoch, made.last_epoch)
         roots += len(meters).to_bytes(2, "big")
@@ -141,8 +141,8 @@ def main() -> None:
             signature = lab.METER_KEYS[meter.name].sign(domain("standstill/sign/ledger-head/v2") + signed)
             body += name(meter.name) + u32(*meter.head) + mth(found) + signature
             roots += name(meter.name) + b"".join(found)
-        registry = domain("standstill/sign/registry-head/v1") + digest + name("alpha") + u32(period, *made.head_after)
-        body += lab.LAB_KEY.sign(registry) + u32(len(made.proof)) + made.proof
+        registry = domain("standstill/sign/registry-head/v1") + digest + name("alpha") + u32(period, *made.head_after) + sha(bytes(7))
+        body += bytes(2) + bytes(7) + lab.LAB_KEY.sign(registry) + u32(len(made.proof)) + made.proof
         claim = body + lab.LAB_KEY.sign(domain("standstill/sign/claim/v1") + sha(body))
         (TARGET / f"alpha-{period}.claim").write_bytes(claim)
         (TARGET / f"alpha-{period}.roots").write_bytes(roots)

@@ -183,7 +183,7 @@ def sample(answer: str = "no", nasty: bool = True) -> dict[str, Any]:
 
 def fake_claim(lab: str, period: int, verdict: bytes = b"good") -> bytes:
     """A file that begins as a claim does; the stand-in for the verifier (stand_in_worker.js) reads its last four bytes."""
-    head = b"standstill-claim" + b"\x00\x02" + bytes.fromhex(DIGEST) + bytes([len(lab)]) + lab.encode()
+    head = b"standstill-claim" + b"\x00\x03" + bytes.fromhex(DIGEST) + bytes([len(lab)]) + lab.encode()
     return head + period.to_bytes(4, "big") + bytes(64) + verdict
 
 

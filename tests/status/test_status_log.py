@@ -391,7 +391,7 @@ def record(world_: Published, at: int, outcome: str, author: str = "beta", *, ke
     """An inspector's record and its log entry."""
     number = changes.pop("round", ROUND)
     failures = ("site",) if outcome == "failed" else ()
-    heads = None if outcome == "refused" else heads_digest(claim().meters, claim().head_after)
+    heads = None if outcome == "refused" else heads_digest(claim().meters, claim().head_after, claim().lists.digest)
     fields = {"committed": END + 60, "draws": 8, "slots": 4, "heads": heads} | changes
     made = Record(
         TERMS.digest, author, "alpha", 0, number, outcome, fields["committed"], fields["draws"], fields["slots"], failures,

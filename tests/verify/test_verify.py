@@ -25,8 +25,9 @@ from claims.agreement.signatures import (
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError, MalformedFile
 from claims.claim.evidence import Equivocation, find_equivocations
 from claims.claim.file import Claim, sign_claim
-from claims.verify.claim import CHECKS, check_expected, statement_of, verify_claim
+from claims.verify.claim import CHECKS, check_expected, verify_claim
 from claims.verify.report import Verdict
+from claims.verify.tables import statements_of
 from zk.errors import ProofRejected
 from zk.options import STD
 
@@ -93,10 +94,10 @@ def test_a_first_claim_is_proven(proofs: list[Any]) -> None:
 
 
 def test_statement_binds_agreement_lab_and_period() -> None:
-    one = statement_of(TERMS, world.claim(TERMS))
-    two = statement_of(TERMS, world.claim(TERMS, 1))
+    one = statements_of(TERMS, world.claim(TERMS))[0]
+    two = statements_of(TERMS, world.claim(TERMS, 1))[0]
     other = parse_agreement(world.TEXT.replace("two-labs", "two-labz"))
-    three = statement_of(other, world.claim(other))
+    three = statements_of(other, world.claim(other))[0]
     assert len({s.meters[0].header for s in (one, two, three)} | {one.meters[1].header}) == 4
 
 
@@ -170,7 +171,7 @@ def test_no_message_serves_two_purposes() -> None:
     messages = [
         agreement_message(bytes(32)),
         claim_message(bytes(32)),
-        registry_head_message(bytes(32), "a", 0, (0,) * 8),
+        registry_head_message(bytes(32), "a", 0, (0,) * 8, bytes(32)),
         ledger_head_message(bytes(32), "a", "b", 0, (0,) * 8, bytes(32)),
     ]
     assert len({message[: 2 + int.from_bytes(message[:2], "big")] for message in messages}) == 4

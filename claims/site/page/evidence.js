@@ -14,7 +14,7 @@ const LOG_EVIDENCE_LIMIT = 512 * 1024;
 const LIMIT = 64 * 1024;
 const MAX_NUMBER = 2 ** 24;
 const KINDS = {
-  "standstill-evidence/2": twoHeads,
+  "standstill-evidence/3": twoHeads,
   "standstill-roots-evidence/1": twoRoots,
   "standstill-entries-evidence/1": twoEntries,
   "standstill-log-evidence/1": twoHistories,
@@ -62,13 +62,13 @@ function twoHeads(value, terms) {
   if (!heads || !within(period) || value.agreement !== terms.digestHex || !labOf(terms, lab)) return null;
   const key = meter === null ? keyOf(terms, lab) : labOf(terms, lab).meters.find((item) => item.name === meter).key;
   const signed = heads.every((item) => {
-    const roots = bytes(item.roots, meter === null ? 0 : 32);
+    const digest = bytes(item.digest, 32);
     const message = meter === null
-      ? registryHeadMessage(terms.digest, lab, period, head(item.head))
-      : ledgerHeadMessage(terms.digest, lab, meter, period, head(item.head), roots);
+      ? registryHeadMessage(terms.digest, lab, period, head(item.head), digest)
+      : ledgerHeadMessage(terms.digest, lab, meter, period, head(item.head), digest);
     return verifySignature(key, bytes(item.signature, 64), message);
   });
-  if (!signed || (heads[0].head === heads[1].head && heads[0].roots === heads[1].roots)) return null;
+  if (!signed || (heads[0].head === heads[1].head && heads[0].digest === heads[1].digest)) return null;
   const who = meter === null ? `Lab ${lab}` : `Meter ${lab}/${meter}`;
   return { lab, period, text: `${who} signed two heads for period ${period}.` };
 }

@@ -206,6 +206,7 @@ function checkLab(agreement, lab, chips) {
   const sites = new Map(lab.meters.map((meter) => [meter.site, []]));
   for (const meter of lab.meters) sites.get(meter.site).push(meter);
   within(`lab ${lab.name}: the number of sites`, sites.size, 1, MAX_SITES);
+  if (sites.has("registry")) throw bad(`lab ${lab.name}: no site is called registry`);
   for (const [site, meters] of sites) {
     checkTable(agreement, `lab ${lab.name}, site ${site}`, meters, { logRows: lab.logRows, more: 5, most: 2n ** 56n - 1n, chips });
   }

@@ -1,13 +1,63 @@
-/** The claim file, format 2. claims/FORMATS.md section 5. */
-import { ascii, equalBytes } from "./bytes.js";
+/** The claim file, format 3. claims/FORMATS.md section 5. */
+import { ascii, compareBytes, equalBytes, sha256 } from "./bytes.js";
 import { Reader } from "./reader.js";
 import { Rejected } from "./errors.js";
 
 const MAGIC = ascii("standstill-claim");
-const VERSION = 2;
+const VERSION = 3;
 const MAX_BYTES = 18 * 2 ** 20;
 const MAX_PROOF = 16 * 2 ** 20;
 const MAX_EPOCH = 2 ** 24 - 1;
+const MOST = 2n ** 64n - 1n;
+
+/** `count` of `size` bytes, then items that `one` reads; their `key`s, strings or numbers, ascend. */
+function ascending(read, what, size, maximum, one, key) {
+  const out = [];
+  for (let left = read.uint(size, `the number of ${what}`, maximum); left > 0; left--) {
+    const item = one();
+    if (out.length > 0 && !(key(out[out.length - 1]) < key(item))) throw read.fail(`the ${what} do not ascend`);
+    out.push(item);
+  }
+  return out;
+}
+
+function readLoss(read) {
+  const loss = {
+    kind: read.uint(1, "a loss's kind", 2),
+    name: read.name("a lost meter's or site's name"),
+    firstEpoch: read.uint(4, "a first lost epoch", MAX_EPOCH),
+    lastEpoch: read.uint(4, "a last lost epoch", MAX_EPOCH),
+  };
+  if (loss.kind === 0 || loss.firstEpoch > loss.lastEpoch) throw read.fail(`the loss of ${loss.name} is of no kind, or ends before it begins`);
+  return loss;
+}
+
+function readLimit(read) {
+  const limit = { which: read.uint(1, "which limit", 4), agreed: read.u64("an agreed limit"), stated: read.u64("a stated limit") };
+  const { which, agreed, stated } = limit;
+  if (which === 0 || stated <= agreed || !(stated === MOST || (stated & (stated - 1n)) === 0n)) {
+    throw read.fail("a stated limit is not a power of two above the agreed one, nor 2^64 - 1");
+  }
+  return limit;
+}
+
+function readOver(read, claim) {
+  const period = read.uint(4, "an earlier period", MAX_EPOCH);
+  if (period >= claim.period) throw read.fail(`period ${period} is not earlier than the claim's`);
+  return { period, ...readLimit(read) };
+}
+
+/** What the lab signs with its registry's head besides that head; `listsDigest` is SHA-256 of all of it. */
+function readLists(read, claim) {
+  const start = read.at;
+  claim.losses = ascending(read, "lost meters and sites", 2, 512, () => readLoss(read), (loss) => `${loss.kind} ${loss.name}`);
+  claim.limits = ascending(read, "stated limits", 1, 4, () => readLimit(read), (limit) => limit.which);
+  claim.overs = ascending(read, "earlier claims over a limit", 2, 4096, () => readOver(read, claim), (over) => over.period * 8 + over.which);
+  const transfers = read.list("the number of transfers", 4096, () => read.raw(32, "a transfer"));
+  if (transfers.some((item, i) => i > 0 && compareBytes(transfers[i - 1], item) >= 0)) throw read.fail("the transfers do not ascend");
+  claim.transfers = transfers;
+  claim.listsDigest = sha256(read.data.subarray(start, read.at));
+}
 
 /** Exactly one canonical claim, or Rejected("format"). */
 export function decodeClaim(data) {
@@ -29,7 +79,7 @@ export function decodeClaim(data) {
     headAfter: read.head("the head after"),
     meters: [],
   };
-  const count = read.uint(2, "the number of meters", 4096);
+  const count = read.uint(2, "the number of meters");
   if (count === 0) throw read.fail("the claim has no meters");
   for (let i = 0; i < count; i++) {
     const meter = {
@@ -41,8 +91,13 @@ export function decodeClaim(data) {
     if (i > 0 && !(claim.meters[i - 1].name < meter.name)) throw read.fail(`meter ${meter.name} is not in ascending order of names`);
     claim.meters.push(meter);
   }
+  claim.sites = ascending(read, "sites", 2, 256, () => ({
+    name: read.name("a site's name"), head: read.head("a site's head"), proof: read.raw(32, "the SHA-256 of a site's proof"),
+  }), (site) => site.name);
+  claim.registryProof = claim.sites.length > 0 ? read.raw(32, "the SHA-256 of the registry's proof") : new Uint8Array(0);
+  readLists(read, claim);
   claim.registrySignature = read.raw(64, "the registry head's signature");
-  claim.proof = read.blob("the proof", MAX_PROOF);
+  claim.proof = read.blob("the proof", claim.sites.length > 0 ? 0 : MAX_PROOF);
   claim.signature = read.raw(64, "the claim's signature");
   read.end();
   claim.body = data.subarray(0, data.length - 64);

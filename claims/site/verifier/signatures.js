@@ -12,8 +12,8 @@ const name = (text) => concat([uint(text.length, 1), ascii(text)]);
 
 export const agreementMessage = (digest) => message("standstill/sign/agreement/v1", digest);
 export const claimMessage = (claim) => message("standstill/sign/claim/v1", sha256(claim.body));
-export const registryHeadMessage = (digest, lab, period, head) =>
-  message("standstill/sign/registry-head/v1", digest, name(lab), uint(period, 4), words(head));
+export const registryHeadMessage = (digest, lab, period, head, lists) =>
+  message("standstill/sign/registry-head/v1", digest, name(lab), uint(period, 4), words(head), lists);
 export const ledgerHeadMessage = (digest, lab, meter, period, head, rootsDigest) =>
   message("standstill/sign/ledger-head/v2", digest, name(lab), name(meter), uint(period, 4), words(head), rootsDigest);
 export const logEntryMessage = (unsigned) => message("standstill/sign/log-entry/v1", sha256(unsigned));

@@ -54,7 +54,7 @@ export function statementOf(agreement, lab, claim) {
   });
   terms.push([HEADER, REGISTRY_CHAIN, ...contextElements("standstill/registry/v1", ascii(lab.name))]);
   terms.push([HEAD_BEFORE, REGISTRY_CHAIN, ...claim.headBefore], [HEAD_AFTER, REGISTRY_CHAIN, ...claim.headAfter]);
-  if (lab.registryRows !== null || claim.meters.length !== lab.meters.length) throw new Rejected("meters", "the claim's meters are not the agreement's");
+  if (claim.sites.length > 0 || claim.meters.length !== lab.meters.length) throw new Rejected("meters", "the claim's meters are not the agreement's");
   const padded = terms.map((term) => [P - 1, [...term, ...new Array(MESSAGE_LENGTH - term.length).fill(0)]]);
   return { publics, interactions: padded, logRows: lab.logRows };
 }

@@ -50,7 +50,7 @@ function judge(request) {
   const agreement = decodeAgreement(bytesOf(request.agreement, "agreement", "the agreement"));
   const missing = [];
   checkAgreement(agreement, signatures, missing);
-  const lab = checkTerms(claim, agreement);
+  const lab = checkTerms(claim, agreement, missing);
   const { entries, problem } = readLog(agreement, lab, log);
   if (problem) missing.push({ kind: "log", what: problem });
   else missing.push(...checkLog(claim, agreement, lab, entries, roots));
@@ -78,8 +78,13 @@ function checkAgreement(agreement, signatures, missing) {
   if (unsigned.length > 0) missing.push({ kind: "unsigned", what: `signatures of the agreement by ${unsigned.join(", ")}: it is a draft` });
 }
 
+const NOT_JUDGED = "sites, lost meters, limits that are over, and transfers are not judged by this page yet: use the command-line program";
+
+/** Whether this page judges all that a claim says. What it does not judge is missing, and no proof of it is checked. */
+const isJudged = (claim) => ["sites", "losses", "limits", "overs", "transfers"].every((list) => claim[list].length === 0);
+
 /** Checks agreement to signatures of one claim; the lab's terms. */
-function checkTerms(claim, agreement) {
+function checkTerms(claim, agreement, missing) {
   if (!equalBytes(claim.agreementDigest, agreement.digest)) throw new Rejected("agreement", "the claim is about another agreement");
   const lab = labOf(agreement, claim.lab);
   const [first, last] = periodEpochs(agreement, claim.period);
@@ -89,12 +94,14 @@ function checkTerms(claim, agreement) {
   if (claim.firstEpoch !== first || claim.lastEpoch !== last) {
     throw new Rejected("period", `period ${claim.period} has the epochs ${first} to ${last}, the claim says ${claim.firstEpoch} to ${claim.lastEpoch}`);
   }
-  if (lab.registryRows !== null) {
-    throw new Rejected("meters", `the agreement gives lab ${lab.name} sites: claims of several tables cannot be read by this page`);
-  }
   if (lab.meters.length !== claim.meters.length || lab.meters.some((meter, i) => meter.name !== claim.meters[i].name)) {
     throw new Rejected("meters", meterDifference(lab, claim));
   }
+  const sites = [...new Set(lab.meters.map((meter) => meter.site).filter((site) => site !== null))].sort();
+  if (sites.length !== claim.sites.length || sites.some((site, i) => site !== claim.sites[i].name)) {
+    throw new Rejected("meters", `the claim's sites are not those that the agreement gives lab ${lab.name}`);
+  }
+  if (!isJudged(claim) && !missing.some((item) => item.kind === "version")) missing.push({ kind: "version", what: NOT_JUDGED });
   checkSignatures(claim, agreement, lab);
   return lab;
 }
@@ -113,7 +120,7 @@ function checkSignatures(claim, agreement, lab) {
     if (!verifySignature(publicKey, signature, message)) throw new Rejected("signatures", `the signature of ${who} does not verify`);
   };
   check(`lab ${lab.name} on the claim`, key, claim.signature, claimMessage(claim));
-  const registry = registryHeadMessage(digest, lab.name, claim.period, claim.headAfter);
+  const registry = registryHeadMessage(digest, lab.name, claim.period, claim.headAfter, claim.listsDigest);
   check(`lab ${lab.name} on its registry head`, key, claim.registrySignature, registry);
   lab.meters.forEach((meter, i) => {
     const { head, rootsDigest, signature } = claim.meters[i];
@@ -144,7 +151,7 @@ function continueBack(data, chain, { amended, entries, previousAccepted, missing
   if (!agreement || !isLogged(link, agreement, chain[0].agreement, { entries, previousAccepted, missing })) return false;
   let lab;
   try {
-    lab = checkTerms(link, agreement);
+    lab = checkTerms(link, agreement, missing);
   } catch (error) {
     if (error instanceof Rejected) throw new Rejected("continuity", `the claim given for period ${link.period} is rejected: ${error.message}`);
     throw error;
@@ -184,7 +191,9 @@ function checkContinuity(chain, previousAccepted, whole, missing) {
   return "not checked";
 }
 
+/** The security of the proof; null of a claim that is not judged. */
 function checkProof({ claim, agreement, lab }, where) {
+  if (!isJudged(claim)) return null;
   const { publics, interactions, logRows } = statementOf(agreement, lab, claim);
   try {
     return verifyProof(claimProgram(), publics, interactions, logRows, claim.proof).security;
@@ -227,6 +236,6 @@ function report({ claim, agreement, lab }, { missing, continuity, security }) {
     agreement: { name: agreement.name, digest: agreement.digestHex },
     continuity,
     shows: missing.length === 0 ? shown(agreement, lab, claim.period) : [],
-    bits: { unique: Math.round(security.unique.bits * 10) / 10, johnson: Math.round(security.johnson.bits * 10) / 10 },
+    bits: security && { unique: Math.round(security.unique.bits * 10) / 10, johnson: Math.round(security.johnson.bits * 10) / 10 },
   };
 }

@@ -1,0 +1,231 @@
+"""The tables of a claim: their statements, from the agreement and the claim alone, and the check of their proofs.
+
+A lab without sites has one table, whose proof is in the claim file. Of a lab with sites each site has one, and the registry has one;
+their proofs are files, known by their SHA-256. Every table's statement has the heads of the claim, so all of them are about one claim.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from claims.agreement.model import Agreement, Lab
+from claims.base.below import list_below, read_below
+from claims.base.errors import ClaimRejected, UnreadableFile
+from claims.base.files import PROOF_LIMIT
+from claims.claim.file import Claim
+from claims.verify.report import Missing
+
+if TYPE_CHECKING:
+    from circuits.statement import Statement
+    from zk.security import SecurityReport
+
+__all__ = ["LINK_BITS", "Proofs", "Tables", "check_meters", "check_tables", "no_proofs", "proof_name", "proofs_in", "statements_of"]
+
+LINK_BITS = 124
+"""What joins the tables of a claim is a collision-resistant hash of that many bits, conjectural (circuits/README.md section 5, Link)."""
+MAX_FILES = 20_000
+_BUDGET = 2**31
+"""Bytes of proof files that are read to find those of one claim."""
+
+Proofs = Callable[[bytes], "bytes | None"]
+"""From a proof file's SHA-256 to its bytes, or None where it is not here."""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Proofs that were checked. ``security``: of the weakest, None where one is missing; ``proof_bytes``: of all."""
+
+    security: SecurityReport | None
+    proof_bytes: int
+    missing: tuple[Missing, ...] = ()
+
+
+def no_proofs(digest: bytes) -> bytes | None:
+    """No proof file is here."""
+    return None
+
+
+def proof_name(lab: str, period: int, site: str | None) -> str:
+    """Usual name of a site's proof file, or the registry's (None)."""
+    return f"{lab}-{period}.{site or 'registry'}.proof"
+
+
+def check_meters(claim: Claim, lab: Lab) -> None:
+    """Check ``meters``: the claim's meters and sites are exactly the agreement's, in order. Raises ClaimRejected."""
+    if [meter.name for meter in lab.meters] != [meter.name for meter in claim.meters]:
+        raise ClaimRejected("meters", _meter_difference(lab, claim))
+    agreed, claimed = ([site.name for site in sites] for sites in (lab.sites, claim.sites))
+    if agreed != claimed:
+        terms, own = (", ".join(names[:8]) or "none" for names in (agreed, claimed))
+        raise ClaimRejected("meters", f"the agreement gives lab {lab.name} the sites {terms}, the claim has {own}")
+
+
+def _meter_difference(lab: Lab, claim: Claim) -> str:
+    agreed, claimed = {meter.name for meter in lab.meters}, {meter.name for meter in claim.meters}
+    if left_out := sorted(agreed - claimed):
+        return f"the claim leaves out {len(left_out)} of the agreement's meters: {', '.join(left_out[:8])}"
+    return f"the claim has meters that are not in the agreement: {', '.join(sorted(claimed - agreed)[:8])}"
+
+
+def statements_of(agreement: Agreement, claim: Claim) -> tuple[Statement, ...]:
+    """The public statements of a claim: the one of a lab without sites, or each site's in order and the registry's last.
+
+    All but heads comes from the agreement.
+
+    Raises:
+        ClaimRejected: checks ``lab``, ``period`` or ``meters``: they are not those of the agreement.
+    """
+    from circuits.statement import (
+        MeterTerms,
+        RegistryTerms,
+        Statement,
+        SummaryTerms,
+        ledger_header,
+        registry_header,
+        summary_header,
+    )
+
+    lab, digest, period = agreement.lab(claim.lab), agreement.digest, claim.period
+    first, last = agreement.period_epochs(period)
+    caps, rules = lab.caps_at(period), agreement.rules_at(period)
+    check_meters(claim, lab)
+    terms = {
+        meter.name: MeterTerms(
+            header=ledger_header(digest, lab.name, meter.name, period),
+            peak=agreement.chip(meter.chip).peak,
+            coverage=agreement.coverage(meter),
+            head=signed.head,
+        )
+        for meter, signed in zip(lab.meters, claim.meters, strict=True)
+    }
+    whole = Statement(
+        log_rows=lab.log_rows,
+        first_epoch=first,
+        last_epoch=last,
+        total_cap=caps.total,
+        unattributed_cap=caps.unattributed,
+        lineage_cap=caps.lineage,
+        freeze_level=caps.freeze,
+        charge_peak=rules.charge_peak,
+        charge_residue=rules.charge_residue,
+        meters=tuple(terms.values()),
+        registry=RegistryTerms(registry_header(lab.name), claim.head_before, claim.head_after),
+    )
+    if lab.registry_rows is None:
+        return (whole,)
+    summaries = tuple(SummaryTerms(summary_header(digest, lab.name, site.name, period), site.head) for site in claim.sites)
+    bare = replace(
+        whole, total_cap=0, unattributed_cap=0, lineage_cap=0, freeze_level=None, charge_residue=False, registry=None
+    )  # fmt: skip
+    sites = tuple(
+        replace(bare, meters=tuple(terms[meter.name] for meter in site.meters), summaries=(summary,))
+        for site, summary in zip(lab.sites, summaries, strict=True)
+    )
+    return (*sites, replace(whole, log_rows=lab.registry_rows, meters=(), summaries=summaries))
+
+
+def check_tables(
+    agreement: Agreement, claim: Claim, proofs: Proofs = no_proofs, jobs: int = 1, where: str = ""
+) -> Tables:
+    """Check ``proof`` of every table, several at once.
+
+    Args:
+        proofs: the proof files that are here.
+        jobs: processes; 1, this one alone. With more, a script that calls this needs a main guard (multiprocessing, "spawn").
+        where: what stands before the reason of a rejection.
+
+    Raises:
+        ClaimRejected: a proof does not hold; the first such table in order is named.
+    """
+    statements = statements_of(agreement, claim)
+    if not claim.sites:
+        report = _checked(statements[0], claim.proof)
+        if isinstance(report, str):
+            raise ClaimRejected("proof", f"{where}{report}")
+        return Tables(report, len(claim.proof))
+    names = [f"site {site.name}" for site in claim.sites] + ["the registry"]
+    here: list[tuple[str, Statement, bytes]] = []
+    missing = []
+    for name, statement, digest, site in zip(names, statements, claim.proofs, [*claim.sites, None], strict=True):
+        data = proofs(digest)
+        if data is not None and hashlib.sha256(data).digest() == digest:
+            here.append((name, statement, data))
+            continue
+        usual = proof_name(claim.lab, claim.period, None if site is None else site.name)
+        what = f"{where}the proof of {name}, a file with the SHA-256 {digest.hex()}"
+        missing.append(Missing("proof", what, f"it usually lies beside the claim, as {usual}", "put it there, or say where (--proofs)"))
+    reports = []
+    for (name, _, _), report in zip(here, _check_all([item[1:] for item in here], jobs), strict=False):
+        if isinstance(report, str):
+            raise ClaimRejected("proof", f"{where}{name}: {report}")
+        reports.append(report)
+    weakest = min(reports, key=lambda report: report.unique_decoding.bits) if not missing else None
+    return Tables(weakest, sum(len(data) for _, _, data in here), tuple(missing))
+
+
+def _check_all(tables: Sequence[tuple[Statement, bytes]], jobs: int) -> list[SecurityReport | str]:
+    """The report of each proof, or why it does not hold; nothing after the first that does not."""
+    workers = min(len(tables), jobs)
+    if workers > 1:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            try:
+                return _until_bad(pool.map(_checked, *zip(*tables, strict=True)))
+            except BrokenProcessPool:  # a process was killed, as for want of memory: one after the other, here
+                pass
+            finally:
+                pool.shutdown(cancel_futures=True)
+    return _until_bad(_checked(*table) for table in tables)
+
+
+def _until_bad(reports: Iterable[SecurityReport | str]) -> list[SecurityReport | str]:
+    found = []
+    for report in reports:
+        found.append(report)
+        if isinstance(report, str):
+            break
+    return found
+
+
+def _checked(statement: Statement, proof: bytes) -> SecurityReport | str:
+    """The security of a proof that holds, or why it does not; both can go from one process to another."""
+    from circuits.verify import verify_claim_proof
+    from zk.errors import ZkError
+
+    try:
+        return verify_claim_proof(statement, proof)
+    except ZkError as error:
+        return str(error)
+
+
+def proofs_in(folder: Path, wanted: Collection[bytes], first: Collection[str] = ()) -> dict[bytes, bytes]:
+    """The proof files of a folder (``*.proof``, whatever they are called) that have one of the wanted SHA-256.
+
+    Args:
+        first: names that are looked at before others. Not more than 2 GiB are read, and the rest is not here.
+
+    Raises:
+        UnreadableFile: the folder cannot be read, or has more than 20,000 entries.
+    """
+    left, found, names = _BUDGET, {}, set(first)
+    files = [item for item in list_below(folder, "", MAX_FILES) or () if item.kind == "file" and item.name.endswith(".proof")]
+    for item in sorted(files, key=lambda item: (item.name not in names, item.size, item.name)):
+        if len(found) == len(set(wanted)):
+            break
+        if item.size > min(left, PROOF_LIMIT):
+            continue
+        try:
+            data = read_below(folder, item.name, PROOF_LIMIT)
+        except UnreadableFile:
+            continue
+        left -= len(data)
+        digest = hashlib.sha256(data).digest()
+        if digest in wanted:
+            found[digest] = data
+    return found
