@@ -85,6 +85,31 @@ def test_no_room_imports_one_above_it(room):
         assert not found, f"{path.relative_to(ROOT)} imports {sorted(found)}"
 
 
+def imports_between_files() -> dict[str, set[str]]:
+    """Module to the modules of this repository that it imports, inside functions and under TYPE_CHECKING too."""
+    files = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts) for package in (*LAYERS, "bench") for path in sources(package)}
+    modules = {name.removesuffix(".__init__"): path for path, name in files.items()}
+    return {name: {found for found in imported(path) if found in modules and found != name} for name, path in modules.items()}
+
+
+def circles(graph: dict[str, set[str]]) -> list[tuple[str, ...]]:
+    """Modules that reach one another (strongly connected components of more than one)."""
+    reach: dict[str, set[str]] = {}
+    for start in graph:
+        seen, waiting = set(), [start]
+        while waiting:
+            for name in graph[waiting.pop()] - seen:
+                seen.add(name)
+                waiting.append(name)
+        reach[start] = seen
+    return sorted({tuple(sorted({b for b in reach[a] if a in reach[b]})) for a in graph if a in reach[a]})
+
+
+def test_no_imports_run_in_a_circle():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == [("b", "c")]
+    assert circles(imports_between_files()) == []
+
+
 @pytest.mark.parametrize("package", ["zk", "circuits", "claims"])
 def test_packages_import_nothing_by_themselves(package):
     assert imported(ROOT / package / "__init__.py") == set()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from claims.agreement.model import (
+from claims.agreement.model import Agreement
+from claims.agreement.terms import (
     MAX_CAP,
     MAX_CHANGES,
     MAX_COSIGNATURES,
@@ -27,7 +28,6 @@ from claims.agreement.model import (
     MAX_WORK,
     MIN_LEAVES,
     MIN_LOG_ROWS,
-    Agreement,
     Caps,
     Deadlines,
     Lab,

@@ -12,8 +12,9 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from claims.agreement import model as ag
+from claims.agreement import terms as ag
 from claims.agreement.check import is_origin, validate
+from claims.agreement.model import Agreement
 from claims.base.canonical import NAME_RULE, head_from_hex, is_name
 from claims.base.ed25519 import is_public_key
 from claims.base.errors import AgreementError, ClaimsError, MalformedFile
@@ -28,7 +29,7 @@ FORMAT = "standstill-agreement/3"
 T = TypeVar("T")
 
 
-def load_agreement(path: str | os.PathLike[str]) -> ag.Agreement:
+def load_agreement(path: str | os.PathLike[str]) -> Agreement:
     """Read an agreement file.
 
     Raises:
@@ -44,7 +45,7 @@ def load_agreement(path: str | os.PathLike[str]) -> ag.Agreement:
     return parse_agreement(text, str(path))
 
 
-def parse_agreement(text: str, source: str = "agreement.toml") -> ag.Agreement:
+def parse_agreement(text: str, source: str = "agreement.toml") -> Agreement:
     """Parse and validate agreement text. Raises AgreementError naming ``source``, field and line."""
     try:
         values = parse_toml(text)
@@ -240,7 +241,7 @@ def _cap(text: str) -> int:
     return cap
 
 
-def _agreement(root: _Table) -> ag.Agreement:
+def _agreement(root: _Table) -> Agreement:
     root.string("format", _format)
     name, start = root.string("name", _name), root.time("start")
     epoch_seconds = root.string("epoch", seconds_from_text, 'a duration such as "1 h"')
@@ -265,7 +266,7 @@ def _agreement(root: _Table) -> ag.Agreement:
     deadlines = _deadlines(root.table("deadlines")) if root.has("deadlines") else None
     inspection = _inspection(root.table("inspection")) if root.has("inspection") else None
     root.end()
-    return ag.Agreement(
+    return Agreement(
         name=name,
         start=start,
         epoch_seconds=epoch_seconds,

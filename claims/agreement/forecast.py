@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from claims.agreement.model import Agreement, Caps, Lab
+from claims.agreement.model import Agreement
+from claims.agreement.terms import Caps, Lab
 from claims.base.units import format_work
 
 __all__ = ["residue_lines", "residue_reaches"]

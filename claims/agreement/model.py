@@ -2,10 +2,10 @@
 
     agreement.toml --claims.agreement.file--> Agreement --canonical bytes--> SHA-256 digest (in every proof)
 
-The text is read by :mod:`claims.agreement.file`, the canonical bytes are written and read by
-:mod:`claims.agreement.codec`, and both are judged by :func:`claims.agreement.check.validate`; this module holds the
-values and the bounds. Parties, chip classes, labs and meters are kept sorted by name, so that the digest does not
-depend on the order or the formatting of the text. FORMATS.md section 2 gives the canonical bytes.
+The text is read by :mod:`claims.agreement.file`, the canonical bytes are written here and read by
+:mod:`claims.agreement.decode`, and both are judged by :func:`claims.agreement.check.validate`; the parts and the bounds
+are in :mod:`claims.agreement.terms`. Parties, chip classes, labs and meters are kept sorted by name, so that the digest
+does not depend on the order or the formatting of the text. FORMATS.md section 2 gives the canonical bytes.
 """
 
 from __future__ import annotations
@@ -14,268 +14,28 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
-from claims.base.errors import ClaimRejected
+from claims.agreement.terms import (
+    Amends,
+    Caps,
+    ChipClass,
+    Commitment,
+    Deadlines,
+    InspectionTerms,
+    Lab,
+    LogTerms,
+    Meter,
+    Party,
+    Pause,
+    Rules,
+)
+from claims.base.canonical import Writer
+from claims.base.errors import ClaimRejected, MalformedFile
 
-__all__ = [
-    "MAX_COSIGNATURES",
-    "MAX_EPOCHS",
-    "MAX_LABS",
-    "MAX_LOG_ROWS",
-    "MAX_METERS",
-    "MAX_PEAK",
-    "MAX_SITES",
-    "MIN_LOG_ROWS",
-    "Agreement",
-    "Amends",
-    "Caps",
-    "ChipClass",
-    "Commitment",
-    "Deadlines",
-    "InspectionTerms",
-    "Lab",
-    "LogTerms",
-    "Meter",
-    "Party",
-    "Pause",
-    "Rules",
-    "Site",
-    "canonical_bytes",
-    "decode_agreement",
-]
+__all__ = ["DOMAIN", "PREFIX", "Agreement", "canonical_bytes"]
 
-MAX_PEAK = 2**24 - 1
-"""Largest peak, units of 10^12 FLOP/s: three range-checked bytes in a field element."""
-MAX_COVERAGE = 2**48 - 1
-"""Largest chips x epoch seconds: two 24-bit limbs."""
-MAX_CAP = 2**64 - 1
-MAX_SHARE = 10**6
-"""Parts per million."""
-MAX_EPOCHS = 2**24 - 1
-"""Epochs of all periods together: an epoch is a 24-bit number."""
-MAX_METERS = 4096
-"""Of one table: of a lab, or of each of its sites."""
-MAX_SITES = 256
-"""Of one lab."""
-MAX_RECORD = 2**56 - 1
-"""Work that a site can do in a period: one record of its summary may hold all of it."""
-MAX_WORK = 2**64 - 1
-"""Work that a lab can do in a period."""
-MAX_LABS = 256
-MAX_COSIGNATURES = 98
-"""Of the 100 signature lines that a head of the log may have, two are the log's."""
-MIN_LOG_ROWS, MAX_LOG_ROWS = 16, 22
-MIN_LEAVES, MAX_LEAVES = 2, 65536
-"""Padded leaves of an epoch root, and padded slots of a registry's epoch head: powers of two."""
-MAX_ROOTS = 2**21
-"""Meters of a table x epochs of a period: its roots of a period stay within 64 MiB."""
-MAX_CHANGES = 4096
-"""Later caps of one lab; later rules."""
-MAX_DRAWS = 4096
-"""Draws, or slots, of one inspection."""
-MAX_DURATION = 2**32 - 1
-"""Seconds."""
-MAX_ORIGIN = 128
-"""Characters of a log's origin."""
-MAX_TIME = 253402300799
-"""9999-12-31T23:59:59Z."""
-
-
-@dataclass(frozen=True)
-class Party:
-    """A signatory. ``key``: its Ed25519 public key, 32 bytes. ``cosign_key``: for cosignatures of the log, else None."""
-
-    name: str
-    key: bytes
-    cosign_key: bytes | None = None
-
-
-@dataclass(frozen=True)
-class ChipClass:
-    """``peak``: units of 10^12 FLOP/s at the highest-throughput format, rounded up; ``note``: format and source."""
-
-    name: str
-    peak: int
-    note: str
-
-
-@dataclass(frozen=True)
-class Meter:
-    """A signed counter over ``chips`` chips of class ``chip`` in ``lab``. ``key``: Ed25519 public, 32 bytes; ``site``: or None."""
-
-    lab: str
-    name: str
-    chip: str
-    chips: int
-    key: bytes
-    site: str | None = None
-
-
-@dataclass(frozen=True)
-class Site:
-    """A named group of a lab's meters, sorted by name, whose ledgers are proven in one table: a building, or any cut."""
-
-    name: str
-    meters: tuple[Meter, ...]
-
-
-@dataclass(frozen=True)
-class Caps:
-    """Units of 10^12 FLOP, rounded down. ``freeze``: level under a freeze, else None."""
-
-    total: int
-    unattributed: int
-    lineage: int
-    freeze: int | None
-
-
-@dataclass(frozen=True)
-class Lab:
-    """A party that claims.
-
-    Attributes:
-        name: of the party whose key signs the lab's registry heads and claims.
-        log_rows: table height, 16 to 22; of a lab with sites, the height of every site's table.
-        opening_head: registry head before the first claim, eight field elements.
-        since_period: the period of the first claim, whose before-head is ``opening_head``.
-        caps: the lab's first caps, per period and over lineages.
-        meters: sorted by name; this is the order of the statement.
-        caps_from: later caps, as (first period, caps), ascending; see :meth:`caps_at`.
-        registry_rows: height of the registry's own table, 16 to 22, of a lab with sites; else None.
-        lost: share of a period's chip-seconds, in parts per million, that a claim may list as lost; no claim lists losses yet.
-        ceiling: most that the total cap may become by transfers, units of 10^12 FLOP, or None; no cap is transferred yet.
-    """
-
-    name: str
-    log_rows: int
-    opening_head: tuple[int, ...]
-    since_period: int
-    caps: Caps
-    meters: tuple[Meter, ...]
-    caps_from: tuple[tuple[int, Caps], ...] = ()
-    registry_rows: int | None = None
-    lost: int = 0
-    ceiling: int | None = None
-
-    @cached_property
-    def sites(self) -> tuple[Site, ...]:
-        """The lab's sites, sorted by name; none where one table holds the whole lab."""
-        groups: dict[str, list[Meter]] = {}
-        for meter in self.meters:
-            if meter.site is not None:
-                groups.setdefault(meter.site, []).append(meter)
-        return tuple(Site(name, tuple(groups[name])) for name in sorted(groups))
-
-    def site_of(self, meter: str) -> Site:
-        """The site of the meter of that name. Raises ClaimRejected (check ``meters``) without such a meter, or without sites."""
-        name = self.meter(meter).site
-        for site in self.sites:
-            if site.name == name:
-                return site
-        raise ClaimRejected("meters", f"the agreement gives lab {self.name} no sites")
-
-    def check_one_table(self) -> None:
-        """Raises ClaimRejected (check ``meters``) for a lab with sites, whose claim has a table for each."""
-        if self.sites:
-            what = f"the agreement gives lab {self.name} sites: claims of several tables cannot be made or read by this version"
-            raise ClaimRejected("meters", what)
-
-    def caps_at(self, period: int) -> Caps:
-        """The caps that hold in a period."""
-        caps = self.caps
-        for first, later in self.caps_from:
-            if first <= period:
-                caps = later
-        return caps
-
-    def meter(self, name: str) -> Meter:
-        """The meter of that name. Raises ClaimRejected (check ``meters``) when there is none."""
-        for meter in self.meters:
-            if meter.name == name:
-                return meter
-        raise ClaimRejected("meters", f"the agreement gives lab {self.name} no meter {name!r}")
-
-
-@dataclass(frozen=True)
-class Rules:
-    """``charge_peak``: charge = "peak", else "metered". ``charge_residue``: residue = "charge-every-lineage"."""
-
-    charge_peak: bool
-    charge_residue: bool
-
-
-@dataclass(frozen=True)
-class Amends:
-    """The agreement that this one replaces from ``from_period`` on. ``digest``: 32 bytes."""
-
-    digest: bytes
-    from_period: int
-
-
-@dataclass(frozen=True)
-class Pause:
-    """A pause's trigger and what lifts it (text for people), and who decides: ``quorum`` of the parties ``deciders``."""
-
-    trigger: str
-    lifts: str
-    deciders: tuple[str, ...]
-    quorum: int
-
-
-@dataclass(frozen=True)
-class LogTerms:
-    """The public log.
-
-    Attributes:
-        origin: of its checkpoints (C2SP tlog-checkpoint): ASCII, printable, no space, no "+", 1 to 128 characters.
-        operator: the party that runs it.
-        key: the log's own Ed25519 public key, 32 bytes.
-        cosignatures: how many parties, other than the operator and the lab concerned, must have cosigned a checkpoint.
-    """
-
-    origin: str
-    operator: str
-    key: bytes
-    cosignatures: int
-
-
-@dataclass(frozen=True)
-class Commitment:
-    """Sizes that hide counts: padded leaves per meter and epoch, padded slots per registry head. Powers of two."""
-
-    readings: int = 64
-    checkpoints: int = 1024
-
-
-@dataclass(frozen=True)
-class Deadlines:
-    """Seconds that each step may take, and when every party has to have signed.
-
-    Attributes:
-        epoch: after an epoch's end, until its entry is in the log.
-        claim: after a period's end, until its claim is published.
-        grace: after the claim's deadline: late, but not missing.
-        opening: after the draw's round, until the lab has opened what was drawn.
-        sign_by: Unix seconds, at most the agreement's first moment, or None.
-        late_epochs: more late epochs of a lab in one period than this, and its claim is rejected; None: lateness is only said.
-        cosign: after a newer head of the log has its first cosignature, until it has its quorum; None: nothing is agreed.
-    """
-
-    epoch: int
-    claim: int
-    grace: int
-    opening: int
-    sign_by: int | None = None
-    late_epochs: int | None = None
-    cosign: int | None = None
-
-
-@dataclass(frozen=True)
-class InspectionTerms:
-    """Readings and registry slots drawn in one inspection; ``margin``: seconds from when claim and entries are due to the round."""
-
-    draws: int
-    slots: int
-    margin: int
+DOMAIN = b"standstill/agreement/v3"
+PREFIX = len(DOMAIN).to_bytes(2, "big") + DOMAIN
+"""How canonical bytes begin."""
 
 
 @dataclass(frozen=True)
@@ -382,18 +142,128 @@ class Agreement:
 
 
 def canonical_bytes(agreement: Agreement) -> bytes:
-    """The bytes that the digest hashes (FORMATS.md section 2). Injective on valid agreements."""
-    from claims.agreement.codec import encode
-
-    return encode(agreement)
-
-
-def decode_agreement(data: bytes) -> Agreement:
-    """Inverse of :func:`canonical_bytes`, validated like an agreement file.
+    """The bytes that the digest hashes (FORMATS.md section 2), domain included. Injective on valid agreements.
 
     Raises:
-        MalformedFile: not exactly the canonical bytes of one valid agreement.
+        MalformedFile: a value has no encoding.
     """
-    from claims.agreement.codec import decode
+    out = Writer()
+    out.raw(PREFIX)
+    out.name(agreement.name)
+    out.uint(agreement.start, 8)
+    out.uint(agreement.epoch_seconds, 4)
+    out.uint(agreement.epochs_per_period, 4)
+    out.uint(agreement.periods, 4)
+    _write_rules(out, agreement.rules)
+    out.uint(len(agreement.rules_from), 2)
+    for period, rules in agreement.rules_from:
+        out.uint(period, 4)
+        _write_rules(out, rules)
+    out.uint(len(agreement.parties), 2)
+    for party in agreement.parties:
+        out.name(party.name)
+        _write_key(out, party.key)
+        out.flag(party.cosign_key is not None)
+        if party.cosign_key is not None:
+            _write_key(out, party.cosign_key)
+    out.uint(len(agreement.chips), 2)
+    for chip in agreement.chips:
+        out.name(chip.name)
+        out.uint(chip.peak, 3)
+        out.text(chip.note)
+    out.uint(len(agreement.labs), 2)
+    for lab in agreement.labs:
+        _write_lab(out, lab)
+    _write_regime(out, agreement)
+    return out.data
 
-    return decode(data)
+
+def _write_key(out: Writer, key: bytes) -> None:
+    if len(key) != 32:
+        raise MalformedFile("a key or digest has not 32 bytes")
+    out.raw(key)
+
+
+def _write_rules(out: Writer, rules: Rules) -> None:
+    out.flag(rules.charge_peak)
+    out.flag(rules.charge_residue)
+
+
+def _write_caps(out: Writer, caps: Caps) -> None:
+    for cap in (caps.total, caps.unattributed, caps.lineage):
+        out.uint(cap, 8)
+    out.flag(caps.freeze is not None)
+    if caps.freeze is not None:
+        out.uint(caps.freeze, 8)
+
+
+def _write_lab(out: Writer, lab: Lab) -> None:
+    out.name(lab.name)
+    out.uint(lab.log_rows, 1)
+    out.head(lab.opening_head)
+    out.uint(lab.since_period, 4)
+    _write_caps(out, lab.caps)
+    out.uint(len(lab.caps_from), 2)
+    for period, caps in lab.caps_from:
+        out.uint(period, 4)
+        _write_caps(out, caps)
+    out.uint(len(lab.meters), 4)
+    for meter in lab.meters:
+        out.name(meter.name)
+        out.name(meter.chip)
+        out.uint(meter.chips, 6)
+        _write_key(out, meter.key)
+    _write_sites(out, lab)
+    out.uint(lab.lost, 4)
+    out.flag(lab.ceiling is not None)
+    if lab.ceiling is not None:
+        out.uint(lab.ceiling, 8)
+
+
+def _write_sites(out: Writer, lab: Lab) -> None:
+    """One flag for the lab: either every meter has a site, or none."""
+    names = [meter.site for meter in lab.meters if meter.site is not None]
+    if len(names) != (0 if lab.registry_rows is None else len(lab.meters)):
+        raise MalformedFile("sites are of some meters only, or without registry_rows")
+    out.flag(lab.registry_rows is not None)
+    if lab.registry_rows is not None:
+        out.uint(lab.registry_rows, 1)
+        for name in names:
+            out.name(name)
+
+
+def _write_regime(out: Writer, agreement: Agreement) -> None:
+    out.flag(agreement.amends is not None)
+    if agreement.amends is not None:
+        _write_key(out, agreement.amends.digest)
+        out.uint(agreement.amends.from_period, 4)
+    log, deadlines, inspection, pause = agreement.log, agreement.deadlines, agreement.inspection, agreement.pause
+    out.flag(log is not None)
+    if log is not None:
+        out.text(log.origin)
+        out.name(log.operator)
+        _write_key(out, log.key)
+        out.uint(log.cosignatures, 2)
+    out.uint(agreement.commitment.readings, 4)
+    out.uint(agreement.commitment.checkpoints, 4)
+    out.flag(deadlines is not None)
+    if deadlines is not None:
+        for seconds in (deadlines.epoch, deadlines.claim, deadlines.grace, deadlines.opening):
+            out.uint(seconds, 4)
+        for value, size in ((deadlines.sign_by, 8), (deadlines.late_epochs, 4), (deadlines.cosign, 4)):
+            out.flag(value is not None)
+            if value is not None:
+                out.uint(value, size)
+    out.flag(inspection is not None)
+    if inspection is not None:
+        out.uint(inspection.draws, 2)
+        out.uint(inspection.slots, 2)
+        out.uint(inspection.margin, 4)
+    out.flag(pause is not None)
+    if pause is not None:
+        out.text(pause.trigger)
+        out.text(pause.lifts)
+        out.uint(len(pause.deciders), 2)
+        for name in pause.deciders:
+            out.name(name)
+        out.uint(pause.quorum, 2)

@@ -21,7 +21,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from claims.agreement.model import MAX_TIME, Agreement
+from claims.agreement.model import Agreement
+from claims.agreement.terms import MAX_TIME
 from claims.base.canonical import Reader, Writer
 from claims.base.ed25519 import check_signature
 from claims.base.errors import BadSignature, ClaimRejected, MalformedFile

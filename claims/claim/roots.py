@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from claims.agreement.model import MAX_METERS, MAX_ROOTS
+from claims.agreement.terms import MAX_METERS, MAX_ROOTS
 from claims.base.canonical import Reader, Writer
 from claims.base.errors import MalformedFile
 

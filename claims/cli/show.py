@@ -6,10 +6,12 @@ import hashlib
 import os
 from pathlib import Path
 
-from claims.agreement.codec import DOMAIN as AGREEMENT_DOMAIN
+from claims.agreement.decode import decode_agreement
 from claims.agreement.file import parse_agreement
-from claims.agreement.model import Agreement, Caps, Lab, Meter, Party, Rules, decode_agreement
+from claims.agreement.model import DOMAIN as AGREEMENT_DOMAIN
+from claims.agreement.model import Agreement
 from claims.agreement.signatures import SIGNATURES_FORMAT, AgreementSignatures
+from claims.agreement.terms import Caps, Lab, Meter, Party, Rules
 from claims.base.canonical import from_json, head_to_hex
 from claims.base.errors import MalformedFile
 from claims.base.files import CLAIM_LIMIT, read_bounded

@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from claims.agreement.model import Agreement, Meter
+from claims.agreement.model import Agreement
+from claims.agreement.terms import Meter
 from claims.collect.errors import CollectError
 from claims.collect.samples import FULL, MAX_CHIPS, Job
 from claims.collect.spool import Header, Spool

@@ -6,7 +6,8 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from claims.agreement.model import MAX_TIME, Agreement
+from claims.agreement.model import Agreement
+from claims.agreement.terms import MAX_TIME
 from claims.base.canonical import Writer, from_json, is_name, to_json
 from claims.base.ed25519 import check_signature
 from claims.base.errors import BadSignature, ClaimRejected, MalformedFile

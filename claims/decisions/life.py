@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from claims.agreement.model import MAX_TIME, Agreement
+from claims.agreement.model import Agreement
+from claims.agreement.terms import MAX_TIME
 from claims.base.units import format_time
 from claims.decisions.file import Content, Decision
 

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from claims.agreement.model import Agreement, Meter
+from claims.agreement.model import Agreement
+from claims.agreement.terms import Meter
 from claims.base.errors import ClaimsError
 from claims.base.text import replace_hidden
 from claims.imports.usage import (

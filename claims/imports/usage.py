@@ -20,7 +20,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
-from claims.agreement.model import Agreement, Meter
+from claims.agreement.model import Agreement
+from claims.agreement.terms import Meter
 from claims.base.errors import ClaimsError, MissingDependency, UnreadableFile
 from claims.base.files import read_bounded
 from claims.lab.lineage import note_checkpoint, starts_from_nothing

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from claims.agreement.model import Agreement, InspectionTerms
+from claims.agreement.model import Agreement
+from claims.agreement.terms import InspectionTerms
 from claims.base.errors import ClaimRejected, UnreadableFile
 from claims.base.files import read_bounded
 from claims.claim.entries import EpochEntry, PublishedEntries

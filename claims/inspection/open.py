@@ -14,8 +14,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from claims.agreement.model import Agreement, Meter
+from claims.agreement.model import Agreement
 from claims.agreement.signatures import epoch_root_message
+from claims.agreement.terms import Meter
 from claims.base.ed25519 import check_signature
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
 from claims.claim.commitments import (

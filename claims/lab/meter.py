@@ -16,8 +16,9 @@ from itertools import groupby
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from claims.agreement.model import Agreement, Meter
+from claims.agreement.model import Agreement
 from claims.agreement.signatures import epoch_root_message, sign_ledger_head
+from claims.agreement.terms import Meter
 from claims.base.errors import ClaimsError
 from claims.claim.commitments import SEED_BYTES, epoch_root, roots_digest
 from claims.lab import heads

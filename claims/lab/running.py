@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from claims.agreement.model import Agreement, Caps, Meter
+from claims.agreement.model import Agreement
+from claims.agreement.terms import Caps, Meter
 from claims.base.errors import ClaimsError
 from claims.claim.records import MAX_AMOUNT, RegistryEntry
 from claims.lab.lineage import snapshot, unplaced

@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from claims.agreement.model import Agreement, Caps, Lab, Meter
+from claims.agreement.model import Agreement
+from claims.agreement.terms import Caps, Lab, Meter
 from claims.base.errors import ClaimsError
 from claims.base.units import format_work
 from claims.claim.records import circuit_entry

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from claims.agreement.model import Agreement, Lab
+from claims.agreement.model import Agreement
+from claims.agreement.terms import Lab
 from claims.base.units import WORK_UNIT, format_work
 
 __all__ = ["terms_of"]

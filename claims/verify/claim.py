@@ -26,8 +26,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from claims.agreement.model import Agreement, Lab
+from claims.agreement.model import Agreement
 from claims.agreement.signatures import AgreementSignatures, ledger_head_message, registry_head_message
+from claims.agreement.terms import Lab
 from claims.base.ed25519 import check_signature
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError, MalformedClaim, MissingDependency
 from claims.base.units import format_time

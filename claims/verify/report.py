@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from claims.agreement.model import Agreement, Lab
+from claims.agreement.model import Agreement
+from claims.agreement.terms import Lab
 from claims.base.errors import ClaimRejected
 from claims.base.units import format_time, format_work
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import world
 
-from claims.agreement import model as ag
+from claims.agreement import terms as ag
 from claims.agreement.check import validate
-from claims.agreement.codec import encode
+from claims.agreement.decode import decode_agreement
 from claims.agreement.file import parse_agreement
 from claims.agreement.forecast import residue_lines, residue_reaches
-from claims.agreement.model import canonical_bytes, decode_agreement
+from claims.agreement.model import Agreement, canonical_bytes
 from claims.base.errors import AgreementError, ClaimRejected, MalformedFile
 from claims.base.units import format_share, share_from_text
 from claims.cli.show import agreement_lines, agreement_value
@@ -87,7 +87,7 @@ def test_refusals(old: str, new: str, field: str, words: str) -> None:
     assert caught.value.field == field and caught.value.hint
 
 
-def fleet(sites: int, each: int, *, chips: int = 1, **changes: object) -> ag.Agreement:
+def fleet(sites: int, each: int, *, chips: int = 1, **changes: object) -> Agreement:
     """The agreement with a lab of ``sites`` sites of ``each`` meters; keys are made up, so it is for single rules only."""
     meters = tuple(
         ag.Meter("alpha", f"m-{i:07}", "h100", chips, i.to_bytes(32, "big"), f"s-{i // each:03}") for i in range(sites * each)
@@ -96,7 +96,7 @@ def fleet(sites: int, each: int, *, chips: int = 1, **changes: object) -> ag.Agr
     return replace(TERMS, labs=(lab, TERMS.lab("beta")))
 
 
-def judged(terms: ag.Agreement, monkeypatch: pytest.MonkeyPatch) -> str:
+def judged(terms: Agreement, monkeypatch: pytest.MonkeyPatch) -> str:
     """What is wrong with the agreement, its keys aside."""
     monkeypatch.setattr("claims.agreement.check._keys", lambda agreement, fail: None)
     try:
@@ -128,7 +128,7 @@ def test_what_a_table_counts_bounds_what_its_meters_can_do(sites: bool, monkeypa
         meters.append(min(left, (2**48 - 1) // 3600))
         left -= meters[-1]
 
-    def terms(counts: list[int]) -> ag.Agreement:
+    def terms(counts: list[int]) -> Agreement:
         made = fleet(1, len(counts))
         pairs = zip(made.labs[0].meters, counts, strict=True)
         own = tuple(replace(meter, chips=n, site=meter.site if sites else None) for meter, n in pairs)
@@ -148,7 +148,7 @@ MIXED: list[Callable[[ag.Lab], ag.Lab]] = [
 @pytest.mark.parametrize("change", MIXED)
 def test_bytes_cannot_say_that_some_meters_have_a_site(change: Callable[[ag.Lab], ag.Lab]) -> None:
     with pytest.raises(MalformedFile, match="sites"):
-        encode(replace(TERMS, labs=(change(TERMS.lab("alpha")), TERMS.lab("beta"))))
+        canonical_bytes(replace(TERMS, labs=(change(TERMS.lab("alpha")), TERMS.lab("beta"))))
 
 
 def test_a_site_of_the_bytes_is_a_name() -> None:

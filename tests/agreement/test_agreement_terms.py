@@ -10,9 +10,10 @@ import world
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claims.agreement import model as ag
+from claims.agreement import terms as ag
+from claims.agreement.decode import decode_agreement
 from claims.agreement.file import parse_agreement
-from claims.agreement.model import canonical_bytes, decode_agreement
+from claims.agreement.model import canonical_bytes
 from claims.agreement.presets import PRESETS, preset, with_preset
 from claims.base.errors import AgreementError, ClaimsError, MalformedFile
 from claims.cli.show import AGREEMENT_TEMPLATE, agreement_lines

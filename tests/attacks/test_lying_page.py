@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
-from claims.agreement.model import Amends, canonical_bytes, decode_agreement
+from claims.agreement.decode import decode_agreement
+from claims.agreement.model import canonical_bytes
+from claims.agreement.terms import Amends
 from claims.site.log import encode_bundle
 from tests.fixtures.lab_fixtures import LAB_KEY
 from tests.site import make_claim_vectors as made

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import world
 
-from claims.agreement.model import InspectionTerms
+from claims.agreement.terms import InspectionTerms
 from claims.base.errors import BadSignature, ClaimRejected, MalformedFile
 from claims.claim.entries import (
     AssentEntry,

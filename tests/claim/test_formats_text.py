@@ -18,8 +18,10 @@ import pytest
 import world
 
 import claims
+from claims.agreement.decode import decode_agreement
 from claims.agreement.file import parse_agreement
-from claims.agreement.model import InspectionTerms, canonical_bytes, decode_agreement
+from claims.agreement.model import canonical_bytes
+from claims.agreement.terms import InspectionTerms
 from claims.base.errors import AgreementError, QuantityError
 from claims.base.units import flop_from_text, seconds_from_text
 from claims.claim.entries import (

@@ -14,7 +14,7 @@ from threading import Event
 from lab_fixtures import METER_KEYS
 from rig import METER
 
-from claims.agreement.model import decode_agreement
+from claims.agreement.decode import decode_agreement
 from claims.collect.fetch import Endpoint, Exporters
 from claims.collect.run import Collector
 from claims.collect.samples import Labels

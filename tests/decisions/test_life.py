@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claims.agreement.model import Agreement, Amends
+from claims.agreement.model import Agreement
+from claims.agreement.terms import Amends
 from claims.base.errors import BadSignature, ClaimRejected, MalformedFile
 from claims.cli.show import describe
 from claims.cli.status import decision

@@ -6,7 +6,8 @@ import dataclasses
 
 from lab_fixtures import make_agreement, public  # noqa: F401
 
-from claims.agreement.model import Agreement, ChipClass, Meter, Rules
+from claims.agreement.model import Agreement
+from claims.agreement.terms import ChipClass, Meter, Rules
 from claims.lab.store import Store
 
 START = 1_767_225_600  # 2026-01-01T00:00:00Z

@@ -14,8 +14,9 @@ from lab_fixtures import EPOCHS, LAB_KEY, METER_KEYS, PEAK, make_agreement, publ
 
 from circuits.chain import registry_head
 from circuits.statement import registry_header
-from claims.agreement.model import Agreement, Commitment, Deadlines, InspectionTerms, LogTerms, Party
+from claims.agreement.model import Agreement
 from claims.agreement.signatures import epoch_root_message, sign_ledger_head, sign_registry_head
+from claims.agreement.terms import Commitment, Deadlines, InspectionTerms, LogTerms, Party
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError, MalformedFile, UnreadableFile
 from claims.claim.commitments import (
     EMPTY_SLOT,

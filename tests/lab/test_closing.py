@@ -9,7 +9,8 @@ import pytest
 from lab_fixtures import EPOCH, EPOCHS, LAB_KEY, METER_KEYS, START, make_lab, seal_and_close
 
 from claims.agreement import over
-from claims.agreement.model import Agreement, Amends
+from claims.agreement.model import Agreement
+from claims.agreement.terms import Amends
 from claims.base import clock
 from claims.base.errors import ClaimsError
 from claims.lab.closing import check_evidence, check_registry, check_turn, closing_lines, closing_of, next_epoch

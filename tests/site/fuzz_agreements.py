@@ -6,18 +6,9 @@ import random
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from claims.agreement.codec import encode
-from claims.agreement.model import (
-    Agreement,
-    Amends,
-    Caps,
-    Deadlines,
-    InspectionTerms,
-    LogTerms,
-    Pause,
-    Rules,
-    decode_agreement,
-)
+from claims.agreement.decode import decode_agreement
+from claims.agreement.model import Agreement, canonical_bytes
+from claims.agreement.terms import Amends, Caps, Deadlines, InspectionTerms, LogTerms, Pause, Rules
 from claims.base.errors import MalformedFile
 from tests.site.make_claim_vectors import TARGET
 
@@ -96,6 +87,6 @@ def make(seed: int) -> bytes:
         for _ in range(rng.choice([1, 1, 2, 3])):
             changed = _spoilt(changed, "", rng)
         try:
-            return encode(changed)
+            return canonical_bytes(changed)
         except MalformedFile:  # a value that no encoding has
             continue

@@ -14,7 +14,9 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from claims.agreement.model import Agreement, Amends, Caps, Meter, Rules, canonical_bytes, decode_agreement
+from claims.agreement.decode import decode_agreement
+from claims.agreement.model import Agreement, canonical_bytes
+from claims.agreement.terms import Amends, Caps, Meter, Rules
 from tests.fixtures.lab_fixtures import LAB_KEY, METER_KEYS
 from tests.site.make_claim_vectors import (
     ALPHA_COSIGNS,

@@ -99,7 +99,8 @@ def main() -> None:
     """Proves both periods and writes all files."""
     import lab_fixtures as lab
 
-    from claims.agreement.model import Agreement, LogTerms, Party, canonical_bytes
+    from claims.agreement.model import Agreement, canonical_bytes
+    from claims.agreement.terms import LogTerms, Party
     from claims.lab.lineage import note_checkpoint
     from claims.lab.prove import make_claim
     from tests.lab.test_prove import OPENINGS, draft, work

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from claims.agreement.model import decode_agreement
+from claims.agreement.decode import decode_agreement
 from claims.agreement.signatures import AgreementSignatures
 from claims.base.errors import ClaimRejected, ClaimsError
 from claims.claim.entries import PublishedEntries

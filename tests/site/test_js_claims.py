@@ -174,7 +174,7 @@ def parse_entries() -> list[bytes]:
 
 def test_the_python_readers_take_the_same_heads() -> None:
     """The log's own reader agrees about a head that was written byte by byte here."""
-    from claims.agreement.model import decode_agreement
+    from claims.agreement.decode import decode_agreement
     from claims.tlog.checkpoint import LogTrust, SignedCheckpoint
 
     terms = decode_agreement((TARGET / "agreement.bin").read_bytes())

@@ -271,7 +271,8 @@ def test_keys_of_small_order_are_refused_by_both() -> None:
 
 
 def test_agreements_and_their_edits_are_judged_alike(tmp_path: Path) -> None:
-    from claims.agreement.model import canonical_bytes, decode_agreement
+    from claims.agreement.decode import decode_agreement
+    from claims.agreement.model import canonical_bytes
     from claims.base.errors import ClaimsError
     from tests.fixtures import world
 

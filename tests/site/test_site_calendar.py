@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import world
 
-from claims.agreement.model import Agreement, Amends, Deadlines, canonical_bytes
+from claims.agreement.model import Agreement, canonical_bytes
+from claims.agreement.terms import Amends, Deadlines
 from claims.base.errors import ClaimsError
 from claims.decisions.file import Decision, sign_decision
 from claims.decisions.life import lifted_spans

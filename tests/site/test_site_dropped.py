@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from claims.agreement.model import canonical_bytes, decode_agreement
+from claims.agreement.decode import decode_agreement
+from claims.agreement.model import canonical_bytes
 from claims.claim.entries import ClaimEntry, encode_entry, sign_entry
 from claims.claim.evidence import TwoEntries
 from claims.claim.receipts import Receipt

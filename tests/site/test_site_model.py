@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import world
 
+from claims.agreement.decode import decode_agreement
 from claims.agreement.file import parse_agreement
-from claims.agreement.model import decode_agreement
 from claims.agreement.signatures import sign_agreement
 from claims.base.errors import ClaimsError
 from claims.claim.evidence import find_equivocations

@@ -15,7 +15,8 @@ import pytest
 import world
 
 import claims.site
-from claims.agreement.model import Agreement, Amends, canonical_bytes
+from claims.agreement.model import Agreement, canonical_bytes
+from claims.agreement.terms import Amends
 from claims.base.errors import MalformedFile
 from claims.site.html import Html, clean, fill, h, join
 from claims.site.render import page

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from claims.agreement.model import decode_agreement
+from claims.agreement.decode import decode_agreement
 from claims.claim.file import decode_claim, sign_claim
 from claims.site import serve
 from claims.site.log import read_log

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from claims.agreement.model import decode_agreement
+from claims.agreement.decode import decode_agreement
 from claims.site.generate import _write_page, _Writer
 from claims.site.terms import terms_of
 from claims.status.compute import log_trust

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from claims.agreement.codec import decode as decode_agreement
+from claims.agreement.decode import decode_agreement
 from claims.agreement.signatures import AgreementSignatures
 from claims.base.errors import ClaimRejected, MalformedFile
 from claims.claim.entries import PublishedEntries

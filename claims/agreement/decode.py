@@ -1,153 +1,28 @@
-"""Agreement <-> canonical bytes, exact to the last byte (FORMATS.md section 2).
+"""Canonical bytes -> agreement, exact to the last byte (FORMATS.md section 2).
 
-``decode(encode(agreement)) == agreement`` for every valid agreement, and ``encode(decode(data)) == data`` for all bytes
-that :func:`decode` accepts: so a verifier without a TOML parser may start from the bytes that the digest hashes.
+``decode_agreement(canonical_bytes(agreement)) == agreement`` for every valid agreement, and the other way round for all
+bytes that :func:`decode_agreement` accepts: so a verifier without a TOML parser may start from the bytes that the digest hashes.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from claims.agreement import model as ag
+from claims.agreement import terms as ag
 from claims.agreement.check import validate
-from claims.base.canonical import Reader, Writer
+from claims.agreement.model import DOMAIN, PREFIX, Agreement, canonical_bytes
+from claims.base.canonical import Reader
 from claims.base.errors import ClaimsError, MalformedFile
 from claims.base.files import AGREEMENT_LIMIT
 from claims.base.text import MAX_PROSE
 
-__all__ = ["DOMAIN", "decode", "encode"]
+__all__ = ["decode_agreement"]
 
-DOMAIN = b"standstill/agreement/v3"
 _OLDER = b"standstill/agreement/v"
-_PREFIX = len(DOMAIN).to_bytes(2, "big") + DOMAIN
 
 
-def encode(agreement: ag.Agreement) -> bytes:
-    """The bytes that the digest hashes, domain included. Raises MalformedFile for values that have no encoding."""
-    out = Writer()
-    out.raw(_PREFIX)
-    out.name(agreement.name)
-    out.uint(agreement.start, 8)
-    out.uint(agreement.epoch_seconds, 4)
-    out.uint(agreement.epochs_per_period, 4)
-    out.uint(agreement.periods, 4)
-    _write_rules(out, agreement.rules)
-    out.uint(len(agreement.rules_from), 2)
-    for period, rules in agreement.rules_from:
-        out.uint(period, 4)
-        _write_rules(out, rules)
-    out.uint(len(agreement.parties), 2)
-    for party in agreement.parties:
-        out.name(party.name)
-        _write_key(out, party.key)
-        out.flag(party.cosign_key is not None)
-        if party.cosign_key is not None:
-            _write_key(out, party.cosign_key)
-    out.uint(len(agreement.chips), 2)
-    for chip in agreement.chips:
-        out.name(chip.name)
-        out.uint(chip.peak, 3)
-        out.text(chip.note)
-    out.uint(len(agreement.labs), 2)
-    for lab in agreement.labs:
-        _write_lab(out, lab)
-    _write_regime(out, agreement)
-    return out.data
-
-
-def _write_key(out: Writer, key: bytes) -> None:
-    if len(key) != 32:
-        raise MalformedFile("a key or digest has not 32 bytes")
-    out.raw(key)
-
-
-def _write_rules(out: Writer, rules: ag.Rules) -> None:
-    out.flag(rules.charge_peak)
-    out.flag(rules.charge_residue)
-
-
-def _write_caps(out: Writer, caps: ag.Caps) -> None:
-    for cap in (caps.total, caps.unattributed, caps.lineage):
-        out.uint(cap, 8)
-    out.flag(caps.freeze is not None)
-    if caps.freeze is not None:
-        out.uint(caps.freeze, 8)
-
-
-def _write_lab(out: Writer, lab: ag.Lab) -> None:
-    out.name(lab.name)
-    out.uint(lab.log_rows, 1)
-    out.head(lab.opening_head)
-    out.uint(lab.since_period, 4)
-    _write_caps(out, lab.caps)
-    out.uint(len(lab.caps_from), 2)
-    for period, caps in lab.caps_from:
-        out.uint(period, 4)
-        _write_caps(out, caps)
-    out.uint(len(lab.meters), 4)
-    for meter in lab.meters:
-        out.name(meter.name)
-        out.name(meter.chip)
-        out.uint(meter.chips, 6)
-        _write_key(out, meter.key)
-    _write_sites(out, lab)
-    out.uint(lab.lost, 4)
-    out.flag(lab.ceiling is not None)
-    if lab.ceiling is not None:
-        out.uint(lab.ceiling, 8)
-
-
-def _write_sites(out: Writer, lab: ag.Lab) -> None:
-    """One flag for the lab: either every meter has a site, or none."""
-    names = [meter.site for meter in lab.meters if meter.site is not None]
-    if len(names) != (0 if lab.registry_rows is None else len(lab.meters)):
-        raise MalformedFile("sites are of some meters only, or without registry_rows")
-    out.flag(lab.registry_rows is not None)
-    if lab.registry_rows is not None:
-        out.uint(lab.registry_rows, 1)
-        for name in names:
-            out.name(name)
-
-
-def _write_regime(out: Writer, agreement: ag.Agreement) -> None:
-    out.flag(agreement.amends is not None)
-    if agreement.amends is not None:
-        _write_key(out, agreement.amends.digest)
-        out.uint(agreement.amends.from_period, 4)
-    log, deadlines, inspection, pause = agreement.log, agreement.deadlines, agreement.inspection, agreement.pause
-    out.flag(log is not None)
-    if log is not None:
-        out.text(log.origin)
-        out.name(log.operator)
-        _write_key(out, log.key)
-        out.uint(log.cosignatures, 2)
-    out.uint(agreement.commitment.readings, 4)
-    out.uint(agreement.commitment.checkpoints, 4)
-    out.flag(deadlines is not None)
-    if deadlines is not None:
-        for seconds in (deadlines.epoch, deadlines.claim, deadlines.grace, deadlines.opening):
-            out.uint(seconds, 4)
-        for value, size in ((deadlines.sign_by, 8), (deadlines.late_epochs, 4), (deadlines.cosign, 4)):
-            out.flag(value is not None)
-            if value is not None:
-                out.uint(value, size)
-    out.flag(inspection is not None)
-    if inspection is not None:
-        out.uint(inspection.draws, 2)
-        out.uint(inspection.slots, 2)
-        out.uint(inspection.margin, 4)
-    out.flag(pause is not None)
-    if pause is not None:
-        out.text(pause.trigger)
-        out.text(pause.lifts)
-        out.uint(len(pause.deciders), 2)
-        for name in pause.deciders:
-            out.name(name)
-        out.uint(pause.quorum, 2)
-
-
-def decode(data: bytes) -> ag.Agreement:
-    """Parse and validate canonical bytes.
+def decode_agreement(data: bytes) -> Agreement:
+    """Inverse of :func:`claims.agreement.model.canonical_bytes`, validated like an agreement file.
 
     Raises:
         MalformedFile: not exactly the canonical bytes of one valid agreement.
@@ -155,13 +30,13 @@ def decode(data: bytes) -> ag.Agreement:
     if len(data) > AGREEMENT_LIMIT:
         raise MalformedFile(f"larger than {AGREEMENT_LIMIT} bytes")
     read = Reader(data)
-    if len(data) < len(_PREFIX) or read.raw(len(_PREFIX), "the domain") != _PREFIX:
-        raise _foreign(bytes(data[2 : len(_PREFIX)]))
+    if len(data) < len(PREFIX) or read.raw(len(PREFIX), "the domain") != PREFIX:
+        raise _foreign(bytes(data[2 : len(PREFIX)]))
     agreement = _read_agreement(read)
     read.end()
     validate(agreement, lambda field, what, hint: MalformedFile(f"{field}: {what}", hint=hint))
     try:
-        same = encode(agreement) == bytes(data)
+        same = canonical_bytes(agreement) == bytes(data)
     except ClaimsError:
         same = False
     if not same:
@@ -188,7 +63,7 @@ def _text(read: Reader, what: str, characters: int = MAX_PROSE) -> str:
         raise read.fail(f"{what} is not UTF-8") from None
 
 
-def _read_agreement(read: Reader) -> ag.Agreement:
+def _read_agreement(read: Reader) -> Agreement:
     name, start = read.name("the name"), read.uint(8, "the start", ag.MAX_TIME)
     epoch_seconds, per_period = read.uint(4, "the epoch"), read.uint(4, "the epochs per period", ag.MAX_EPOCHS)
     periods, rules = read.uint(4, "the periods", ag.MAX_EPOCHS), _read_rules(read)
@@ -222,7 +97,7 @@ def _read_agreement(read: Reader) -> ag.Agreement:
         texts = _text(read, "the trigger"), _text(read, "what lifts")
         deciders = tuple(read.name("a decider") for _ in range(read.uint(2, "the deciders", ag.MAX_LABS)))
         pause = ag.Pause(*texts, deciders, read.uint(2, "the quorum"))
-    return ag.Agreement(
+    return Agreement(
         name=name, start=start, epoch_seconds=epoch_seconds, epochs_per_period=per_period, periods=periods, rules=rules,
         parties=tuple(parties), chips=tuple(chips), labs=tuple(labs), amends=amends, pause=pause, log=log,
         commitment=commitment, deadlines=deadlines, inspection=inspection, rules_from=tuple(later),

@@ -1,0 +1,250 @@
+"""The parts of an agreement, as immutable values, and the bounds of their numbers. The whole is :mod:`claims.agreement.model`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from claims.base.errors import ClaimRejected
+
+__all__ = [
+    "MAX_CAP", "MAX_CHANGES", "MAX_COSIGNATURES", "MAX_COVERAGE", "MAX_DRAWS", "MAX_DURATION", "MAX_EPOCHS", "MAX_LABS",
+    "MAX_LEAVES", "MAX_LOG_ROWS", "MAX_METERS", "MAX_ORIGIN", "MAX_PEAK", "MAX_RECORD", "MAX_ROOTS", "MAX_SHARE", "MAX_SITES",
+    "MAX_TIME", "MAX_WORK", "MIN_LEAVES", "MIN_LOG_ROWS", "Amends", "Caps", "ChipClass", "Commitment", "Deadlines",
+    "InspectionTerms", "Lab", "LogTerms", "Meter", "Party", "Pause", "Rules", "Site",
+]  # fmt: skip
+
+
+MAX_PEAK = 2**24 - 1
+"""Largest peak, units of 10^12 FLOP/s: three range-checked bytes in a field element."""
+MAX_COVERAGE = 2**48 - 1
+"""Largest chips x epoch seconds: two 24-bit limbs."""
+MAX_CAP = 2**64 - 1
+MAX_SHARE = 10**6
+"""Parts per million."""
+MAX_EPOCHS = 2**24 - 1
+"""Epochs of all periods together: an epoch is a 24-bit number."""
+MAX_METERS = 4096
+"""Of one table: of a lab, or of each of its sites."""
+MAX_SITES = 256
+"""Of one lab."""
+MAX_RECORD = 2**56 - 1
+"""Work that a site can do in a period: one record of its summary may hold all of it."""
+MAX_WORK = 2**64 - 1
+"""Work that a lab can do in a period."""
+MAX_LABS = 256
+MAX_COSIGNATURES = 98
+"""Of the 100 signature lines that a head of the log may have, two are the log's."""
+MIN_LOG_ROWS, MAX_LOG_ROWS = 16, 22
+MIN_LEAVES, MAX_LEAVES = 2, 65536
+"""Padded leaves of an epoch root, and padded slots of a registry's epoch head: powers of two."""
+MAX_ROOTS = 2**21
+"""Meters of a table x epochs of a period: its roots of a period stay within 64 MiB."""
+MAX_CHANGES = 4096
+"""Later caps of one lab; later rules."""
+MAX_DRAWS = 4096
+"""Draws, or slots, of one inspection."""
+MAX_DURATION = 2**32 - 1
+"""Seconds."""
+MAX_ORIGIN = 128
+"""Characters of a log's origin."""
+MAX_TIME = 253402300799
+"""9999-12-31T23:59:59Z."""
+
+
+@dataclass(frozen=True)
+class Party:
+    """A signatory. ``key``: its Ed25519 public key, 32 bytes. ``cosign_key``: for cosignatures of the log, else None."""
+
+    name: str
+    key: bytes
+    cosign_key: bytes | None = None
+
+
+@dataclass(frozen=True)
+class ChipClass:
+    """``peak``: units of 10^12 FLOP/s at the highest-throughput format, rounded up; ``note``: format and source."""
+
+    name: str
+    peak: int
+    note: str
+
+
+@dataclass(frozen=True)
+class Meter:
+    """A signed counter over ``chips`` chips of class ``chip`` in ``lab``. ``key``: Ed25519 public, 32 bytes; ``site``: or None."""
+
+    lab: str
+    name: str
+    chip: str
+    chips: int
+    key: bytes
+    site: str | None = None
+
+
+@dataclass(frozen=True)
+class Site:
+    """A named group of a lab's meters, sorted by name, whose ledgers are proven in one table: a building, or any cut."""
+
+    name: str
+    meters: tuple[Meter, ...]
+
+
+@dataclass(frozen=True)
+class Caps:
+    """Units of 10^12 FLOP, rounded down. ``freeze``: level under a freeze, else None."""
+
+    total: int
+    unattributed: int
+    lineage: int
+    freeze: int | None
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A party that claims.
+
+    Attributes:
+        name: of the party whose key signs the lab's registry heads and claims.
+        log_rows: table height, 16 to 22; of a lab with sites, the height of every site's table.
+        opening_head: registry head before the first claim, eight field elements.
+        since_period: the period of the first claim, whose before-head is ``opening_head``.
+        caps: the lab's first caps, per period and over lineages.
+        meters: sorted by name; this is the order of the statement.
+        caps_from: later caps, as (first period, caps), ascending; see :meth:`caps_at`.
+        registry_rows: height of the registry's own table, 16 to 22, of a lab with sites; else None.
+        lost: share of a period's chip-seconds, in parts per million, that a claim may list as lost; no claim lists losses yet.
+        ceiling: most that the total cap may become by transfers, units of 10^12 FLOP, or None; no cap is transferred yet.
+    """
+
+    name: str
+    log_rows: int
+    opening_head: tuple[int, ...]
+    since_period: int
+    caps: Caps
+    meters: tuple[Meter, ...]
+    caps_from: tuple[tuple[int, Caps], ...] = ()
+    registry_rows: int | None = None
+    lost: int = 0
+    ceiling: int | None = None
+
+    @cached_property
+    def sites(self) -> tuple[Site, ...]:
+        """The lab's sites, sorted by name; none where one table holds the whole lab."""
+        groups: dict[str, list[Meter]] = {}
+        for meter in self.meters:
+            if meter.site is not None:
+                groups.setdefault(meter.site, []).append(meter)
+        return tuple(Site(name, tuple(groups[name])) for name in sorted(groups))
+
+    def site_of(self, meter: str) -> Site:
+        """The site of the meter of that name. Raises ClaimRejected (check ``meters``) without such a meter, or without sites."""
+        name = self.meter(meter).site
+        for site in self.sites:
+            if site.name == name:
+                return site
+        raise ClaimRejected("meters", f"the agreement gives lab {self.name} no sites")
+
+    def check_one_table(self) -> None:
+        """Raises ClaimRejected (check ``meters``) for a lab with sites, whose claim has a table for each."""
+        if self.sites:
+            what = f"the agreement gives lab {self.name} sites: claims of several tables cannot be made or read by this version"
+            raise ClaimRejected("meters", what)
+
+    def caps_at(self, period: int) -> Caps:
+        """The caps that hold in a period."""
+        caps = self.caps
+        for first, later in self.caps_from:
+            if first <= period:
+                caps = later
+        return caps
+
+    def meter(self, name: str) -> Meter:
+        """The meter of that name. Raises ClaimRejected (check ``meters``) when there is none."""
+        for meter in self.meters:
+            if meter.name == name:
+                return meter
+        raise ClaimRejected("meters", f"the agreement gives lab {self.name} no meter {name!r}")
+
+
+@dataclass(frozen=True)
+class Rules:
+    """``charge_peak``: charge = "peak", else "metered". ``charge_residue``: residue = "charge-every-lineage"."""
+
+    charge_peak: bool
+    charge_residue: bool
+
+
+@dataclass(frozen=True)
+class Amends:
+    """The agreement that this one replaces from ``from_period`` on. ``digest``: 32 bytes."""
+
+    digest: bytes
+    from_period: int
+
+
+@dataclass(frozen=True)
+class Pause:
+    """A pause's trigger and what lifts it (text for people), and who decides: ``quorum`` of the parties ``deciders``."""
+
+    trigger: str
+    lifts: str
+    deciders: tuple[str, ...]
+    quorum: int
+
+
+@dataclass(frozen=True)
+class LogTerms:
+    """The public log.
+
+    Attributes:
+        origin: of its checkpoints (C2SP tlog-checkpoint): ASCII, printable, no space, no "+", 1 to 128 characters.
+        operator: the party that runs it.
+        key: the log's own Ed25519 public key, 32 bytes.
+        cosignatures: how many parties, other than the operator and the lab concerned, must have cosigned a checkpoint.
+    """
+
+    origin: str
+    operator: str
+    key: bytes
+    cosignatures: int
+
+
+@dataclass(frozen=True)
+class Commitment:
+    """Sizes that hide counts: padded leaves per meter and epoch, padded slots per registry head. Powers of two."""
+
+    readings: int = 64
+    checkpoints: int = 1024
+
+
+@dataclass(frozen=True)
+class Deadlines:
+    """Seconds that each step may take, and when every party has to have signed.
+
+    Attributes:
+        epoch: after an epoch's end, until its entry is in the log.
+        claim: after a period's end, until its claim is published.
+        grace: after the claim's deadline: late, but not missing.
+        opening: after the draw's round, until the lab has opened what was drawn.
+        sign_by: Unix seconds, at most the agreement's first moment, or None.
+        late_epochs: more late epochs of a lab in one period than this, and its claim is rejected; None: lateness is only said.
+        cosign: after a newer head of the log has its first cosignature, until it has its quorum; None: nothing is agreed.
+    """
+
+    epoch: int
+    claim: int
+    grace: int
+    opening: int
+    sign_by: int | None = None
+    late_epochs: int | None = None
+    cosign: int | None = None
+
+
+@dataclass(frozen=True)
+class InspectionTerms:
+    """Readings and registry slots drawn in one inspection; ``margin``: seconds from when claim and entries are due to the round."""
+
+    draws: int
+    slots: int
+    margin: int
