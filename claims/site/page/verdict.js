@@ -134,26 +134,28 @@ function contradictions(account, survey, findings, own) {
       const since = owed ? `, and it is due since ${moment(item.due ?? item.end)}` : "";
       about.set(name, `${say(item)}: the agreement asks for a claim; the publisher leaves it out${since}.`);
     } else if (answer === "yes" && owed && !["proven", "unknown"].includes(own.get(name)) && !lacksDates(item, findings.get(name), computedAt)) {
-      about.set(name, `${say(item)}: this claim is due since ${moment(item.due ?? item.end)} and this browser did not find it to hold${why(item, findings.get(name))}; yet the publisher says that the standstill holds.`);
+      about.set(name, `${say(item)}: this claim is due since ${moment(item.due ?? item.end)} and this browser did not find it to hold${why(item, findings.get(name), computedAt)}; yet the publisher says that the standstill holds.`);
     }
   }
   const out = [...about.values()];
-  return answer === "yes" ? [...out, ...againstYes(account, survey, own)] : out;
+  return answer === "yes" ? [...out, ...againstYes(account, survey, findings, own)] : out;
 }
 
-function againstYes(account, survey, own) {
+function againstYes(account, survey, findings, own) {
   const out = [...survey.gaps, ...survey.breaches];
   const lifted = survey.lifted.find(([from, to]) => from <= account.computedAt && account.computedAt < to);
   const states = [...own.values()];
   if (survey.unsigned.length) out.push(`The publisher says that the standstill holds, and the agreement is not signed by ${survey.unsigned.join(", ")}.`);
   if (lifted && account.computedAt < survey.end) out.push(`The publisher says that the standstill holds, and the pause is lifted since ${moment(lifted[0])}.`);
   if (account.replaced) out.push("The publisher says that the standstill holds, and that another agreement has replaced this one.");
-  if (!states.includes("proven") && !states.includes("unknown")) out.push("The publisher says that the standstill holds, and this browser finds no proven claim.");
+  const mayHold = survey.items.some((item) => lacksDates(item, findings.get(nameOf(item)), account.computedAt));
+  if (!mayHold && !states.includes("proven") && !states.includes("unknown")) out.push("The publisher says that the standstill holds, and this browser finds no proven claim.");
   return out;
 }
 
-const why = (item, finding) => {
-  const reason = (item && (item.evidence[0] || item.conflicts[0] || item.held)) || (finding && finding.reason) || (item && item.logProblem) || "";
+const why = (item, finding, time) => {
+  const late = item && holds(finding) && judgeAt(item.hours, time) ? latenessNotes(item.hours, time).join("; ") : "";
+  const reason = (item && (item.evidence[0] || item.conflicts[0] || item.held)) || late || (finding && finding.reason) || (item && item.logProblem) || "";
   return reason ? ` (${reason.replace(/\.$/, "")})` : "";
 };
 
@@ -179,10 +181,10 @@ function aboutRow(row, item, own, finding, { answer, computedAt }) {
   if (own === "under inspection") return `${say(row)}: ${said}, but an inspection is drawn from the claim and the log has no pass by an inspector.`;
   if (GOOD.includes(row.state)) {
     const words = own === "rejected" ? "the claim fails here" : "this browser did not find the claim to hold";
-    return `${say(row)}: ${said}, but ${words}${why(item, finding)}.`;
+    return `${say(row)}: ${said}, but ${words}${why(item, finding, computedAt)}.`;
   }
   if (item.logProblem) return "";
-  return `${say(row)}: ${said}, but by the agreement and the files here it is ${quoted(own)}${why(item, finding)}.`;
+  return `${say(row)}: ${said}, but by the agreement and the files here it is ${quoted(own)}${why(item, finding, computedAt)}.`;
 }
 
 const noLift = (row) => `${say(row)}: the publisher says that the pause was lifted then, and shows no decision that counts.`;
