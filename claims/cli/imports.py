@@ -102,7 +102,7 @@ def import_checkpoint_file(path: Path, store_path: Path, agreement_path: Path) -
     llm/step1000,,2026-03-01T06:00:00Z
     llm/step2000,llm/step1000,2026-03-01T18:00:00Z
     """
-    from claims.imports.usage import import_checkpoints
+    from claims.imports.checkpoints import import_checkpoints
 
     with opened_store(store_path) as store:
         out(import_checkpoints(store, load_terms(agreement_path), path).text())
@@ -131,7 +131,7 @@ _window_options = _options(_from, _until, _skip, _dry)
 
 def _moment(text: str | None, option: str, *, up: bool = False) -> int | None:
     """Unix milliseconds of an option's RFC 3339 time with an offset, or of Unix milliseconds."""
-    from claims.imports.usage import Row
+    from claims.imports.rows import Row
 
     return None if text is None else Row(option, 0, {option: text}).moment_ms(option, up=up)
 
@@ -144,7 +144,7 @@ def _need(text: str, option: str, *, up: bool = False) -> int:
 
 
 def _amount(text: str | None, option: str) -> Fraction | None:
-    from claims.imports.usage import Row
+    from claims.imports.rows import Row
 
     return None if text is None else Row(option, 0, {option: text}).decimal(option, "a number such as 1.5 or 2.4e22")
 

@@ -112,8 +112,8 @@ def meter_run(
     from claims.collect.samples import FULL, Labels
     from claims.collect.seal import Sealing
     from claims.collect.timeline import Policy
+    from claims.imports.rows import Row, ceil_of
     from claims.imports.tables import read_jobs
-    from claims.imports.usage import Row, ceil_of
     from claims.lab.meter import SoftwareMeter
     from claims.lab.store import Store
 

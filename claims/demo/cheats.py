@@ -42,7 +42,8 @@ from claims.demo.act_two import (
 )
 from claims.demo.attacks import stopped_by
 from claims.demo.labs import DemoLab
-from claims.imports.usage import import_checkpoints, import_usage
+from claims.imports.checkpoints import import_checkpoints
+from claims.imports.usage import import_usage
 from claims.inspection.draw import draw_committed, load_round
 from claims.inspection.record import make_record
 from claims.lab.store import Store, StoreError

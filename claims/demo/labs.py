@@ -23,7 +23,8 @@ from claims.base.keys import generate_key_file, load_key_file, public_bytes, pub
 from claims.base.units import WORK_UNIT
 from claims.claim.file import Claim
 from claims.demo.data import LabPlan, Window, chip_peaks, slug
-from claims.imports.usage import ImportReport, import_checkpoints, import_usage
+from claims.imports.checkpoints import import_checkpoints
+from claims.imports.usage import ImportReport, import_usage
 from claims.lab.lineage import snapshot, unplaced
 from claims.lab.meter import SoftwareMeter
 from claims.lab.registry import close_period, open_registry, opening_head

@@ -20,8 +20,8 @@ from claims.agreement.model import Agreement
 from claims.base.errors import ClaimsError
 from claims.imports.charge import Charged, Source, checked_meter
 from claims.imports.drafts import Plan, carry_out
+from claims.imports.rows import Row, ceil_of
 from claims.imports.tables import distinct, read_table
-from claims.imports.usage import Row, ceil_of
 from claims.lab.store import Store
 
 __all__ = ["ListOptions", "Saved", "import_checkpoint_list", "lineages"]

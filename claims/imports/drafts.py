@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from claims.agreement.model import Agreement
 from claims.imports.charge import Charged, Source, Span, charge
-from claims.imports.usage import note_drafts
+from claims.imports.checkpoints import note_drafts
 from claims.lab.registry import NO_WEIGHTS
 from claims.lab.store import Draft, Store
 

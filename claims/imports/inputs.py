@@ -8,7 +8,7 @@ import sys
 import zlib
 from pathlib import Path
 
-from claims.imports.usage import MAX_FILE, ImportRefused, read_bytes
+from claims.imports.rows import MAX_FILE, ImportRefused, read_bytes
 
 __all__ = ["name_of", "read_input"]
 

@@ -20,11 +20,12 @@ from claims.base.units import format_time
 from claims.imports.charge import Charged, Source, Span, Window, charge, checked_meter
 from claims.imports.hostlist import NO_HOSTS, HostListError
 from claims.imports.inputs import name_of, read_input
+from claims.imports.rows import ImportRefused, Row
 from claims.imports.slurm_gpus import Gpus, gpus_of
 from claims.imports.slurm_json import job_rows
 from claims.imports.slurm_nodes import Attempt, Hosts, Overlap, find_overlap, shared_spans
 from claims.imports.tables import MAX_TABLE, Clock, JobMap, NodeMap, Place, table_rows
-from claims.imports.usage import ImportRefused, NoRoom, Row
+from claims.imports.usage import NoRoom
 from claims.lab.store import Store
 
 __all__ = ["SlurmOptions", "import_slurm"]

@@ -10,7 +10,7 @@ import re
 from typing import NamedTuple
 
 from claims.base.errors import ClaimsError
-from claims.imports.usage import Row
+from claims.imports.rows import Row
 
 __all__ = ["Gpus", "gpus_of"]
 

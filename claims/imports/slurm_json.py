@@ -14,7 +14,7 @@ from typing import Any
 from claims.base.canonical import check_nesting
 from claims.imports.charge import Source
 from claims.imports.jsons import shown
-from claims.imports.usage import Row
+from claims.imports.rows import Row
 
 __all__ = ["job_rows"]
 

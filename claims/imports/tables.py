@@ -23,7 +23,7 @@ from claims.base.toml import TomlError, parse_toml
 from claims.imports.charge import Charged, Source
 from claims.imports.hostlist import HostListError, expand
 from claims.imports.inputs import name_of, read_input
-from claims.imports.usage import ImportRefused, Row, read_bytes, read_rows
+from claims.imports.rows import ImportRefused, Row, read_bytes, read_rows
 
 __all__ = ["Clock", "JobMap", "NodeMap", "Place", "distinct", "read_jobs", "read_nodes", "read_table", "table_rows", "unix_ms"]
 

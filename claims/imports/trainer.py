@@ -21,7 +21,8 @@ from claims.imports.charge import Charged, Source, checked_meter, metered
 from claims.imports.drafts import Plan, carry_out
 from claims.imports.inputs import name_of
 from claims.imports.jsons import exact, load_object, whole
-from claims.imports.usage import WORK_UNIT, ceil_of, in_proportion
+from claims.imports.rows import WORK_UNIT, ceil_of
+from claims.imports.usage import in_proportion
 from claims.lab.store import Store
 
 __all__ = ["State", "TrainerOptions", "import_trainer_states", "read_state"]

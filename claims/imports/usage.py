@@ -1,7 +1,6 @@
-"""Importers: usage and checkpoints from CSV, usage also from Parquet. A bad file imports nothing.
+"""Importer of usage from CSV or Parquet. A bad file imports nothing.
 
-    usage        meter, (epoch | start, stop), checkpoint, (chips | chip_seconds), [work_flop]
-    checkpoints  name, kind, parents, (epoch | time), [branch], [declared_flop], [weights]
+    meter, (epoch | start, stop), checkpoint, (chips | chip_seconds), [work_flop]
 
 Times are RFC 3339 with an offset, or Unix milliseconds. Jobs over several epochs are split at the boundaries, in
 exact chip-milliseconds. Busy time that names no checkpoint is charged as unattributed. FORMATS-store.md has the columns.
@@ -9,69 +8,26 @@ exact chip-milliseconds. Busy time that names no checkpoint is charged as unattr
 
 from __future__ import annotations
 
-import csv
-import datetime as _datetime
-import hashlib
-import io
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
 
 from claims.agreement.model import Agreement
 from claims.agreement.terms import Meter
-from claims.base.errors import ClaimsError, MissingDependency, UnreadableFile
-from claims.base.files import read_bounded
-from claims.lab.lineage import note_checkpoint, starts_from_nothing
-from claims.lab.registry import NO_WEIGHTS, check_enrolled, check_receivers
+from claims.base.errors import ClaimsError
+from claims.imports.rows import WORK_UNIT, ImportRefused, Row, ceil_of, read_rows
+from claims.lab.registry import check_enrolled, check_receivers
 from claims.lab.running import check_table
-from claims.lab.store import IDLE, Draft, Genesis, Store, Usage
+from claims.lab.store import IDLE, Store, Usage
 
 __all__ = [
-    "UNATTRIBUTED_WORDS",
-    "CheckpointReport",
-    "ImportRefused",
-    "ImportReport",
-    "NoRoom",
-    "Row",
-    "ceil_of",
-    "check_room",
-    "import_checkpoints",
-    "import_usage",
-    "in_proportion",
-    "not_noted",
-    "note_drafts",
-    "read_bytes",
-    "read_rows",
-    "split_interval",
+    "UNATTRIBUTED_WORDS", "ImportReport", "NoRoom", "check_room", "import_usage", "in_proportion", "not_noted", "split_interval",
     "unknown_text",
-]
+]  # fmt: skip
 
-MAX_FILE = 1 << 30
-WORK_UNIT = 10**12
 MAX_WORK = 2**63 - 1
 UNATTRIBUTED_WORDS = frozenset({"", "unattributed", "unknown", "none", "n/a", "-"})
-_DECIMAL = re.compile(r"([0-9]{1,40})(?:\.([0-9]{1,40}))?(?:[eE]\+?([0-9]{1,2}))?")
-_BELOW_MICROSECONDS = re.compile(r"[.,][0-9]{6}0*[1-9]")
 _USAGE_COLUMNS = frozenset({"meter", "epoch", "start", "stop", "checkpoint", "chips", "chip_seconds", "work_flop"})
-_CHECKPOINT_COLUMNS = frozenset(
-    {"name", "kind", "parents", "branch", "epoch", "time", "declared_flop", "weights", "genesis", "genesis_round"}
-)
-
-
-class ImportRefused(ClaimsError):
-    """A file cannot be imported; nothing of it was.
-
-    Args:
-        source: file name.
-        line: line number from 1 (in Parquet: row number), or None for the whole file.
-    """
-
-    def __init__(self, source: str, line: int | None, what: str, hint: str = "") -> None:
-        self.source, self.line = source, line
-        super().__init__(f"{source}: {what}" if line is None else f"{source}:{line}: {what}", hint)
 
 
 class NoRoom(ImportRefused):
@@ -89,179 +45,6 @@ class ImportReport:
     skipped: int = 0
     repeats: list[tuple[int, int]] = field(default_factory=list)
     """Lines of rows that stand twice, the first and the second; both are charged."""
-
-
-@dataclass
-class CheckpointReport:
-    """What was noted. ``roots``: names of those that start from nothing, neither parents nor declared work behind them."""
-
-    noted: int = 0
-    roots: list[str] = field(default_factory=list)
-
-    def text(self) -> str:
-        """For people."""
-        names = f": {', '.join(self.roots[:8])}{', ...' if len(self.roots) > 8 else ''}" if self.roots else ""
-        return f"{self.noted} checkpoints noted; of these start from nothing: {len(self.roots)}{names}"
-
-
-class Refuses(Protocol):
-    """Where something stands in a file."""
-
-    def refuse(self, what: str, hint: str = "") -> ImportRefused:
-        """The refusal, to be raised."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row with the file's name and the line for messages."""
-
-    source: str
-    line: int
-    values: Mapping[str, str]
-
-    def refuse(self, what: str, hint: str = "") -> ImportRefused:
-        return ImportRefused(self.source, self.line, what, hint)
-
-    def get(self, column: str) -> str:
-        return self.values.get(column, "").strip()
-
-    def need(self, column: str, hint: str) -> str:
-        value = self.get(column)
-        if not value:
-            raise self.refuse(f"column {column} is empty", hint)
-        return value
-
-    def integer(self, column: str, hint: str) -> int:
-        text = self.need(column, hint)
-        if re.fullmatch(r"[0-9]{1,30}", text) is None:
-            raise self.refuse(f"{column} {text[:40]!r} is not a whole number", hint)
-        return int(text)
-
-    def decimal(self, column: str, hint: str) -> Fraction:
-        text = self.need(column, hint)
-        match = _DECIMAL.fullmatch(text)
-        if match is None:
-            raise self.refuse(f"{column} {text[:40]!r} is not a number of the form 123, 1.5 or 2.4e22", hint)
-        return Fraction(match[1] + (f".{match[2]}" if match[2] else "")) * Fraction(10) ** int(match[3] or 0)
-
-    def moment_ms(self, column: str, *, up: bool) -> int:
-        """Unix milliseconds; a fraction of one rounds up or down."""
-        hint = "write an RFC 3339 time with its offset, 2026-01-01T00:00:00Z, or Unix milliseconds"
-        text = self.need(column, hint)
-        if re.fullmatch(r"[0-9]{12,14}", text):
-            return int(text)
-        try:
-            moment = _datetime.datetime.fromisoformat(text)
-        except ValueError:
-            raise self.refuse(f"{column} {text[:40]!r} is not a time", hint) from None
-        if moment.tzinfo is None:
-            raise self.refuse(f"{column} {text!r} has no offset from UTC", hint)
-        microseconds = (moment - _datetime.datetime(1970, 1, 1, tzinfo=_datetime.UTC)) // _datetime.timedelta(
-            microseconds=1
-        )
-        if up and _BELOW_MICROSECONDS.search(text):  # which fromisoformat drops
-            microseconds += 1
-        return -(-microseconds // 1000) if up else microseconds // 1000
-
-
-# ---- reading files ---------------------------------------------------------------------------------------
-
-
-def read_bytes(path: Path, limit: int = MAX_FILE) -> bytes:
-    """All bytes of a regular file of at most ``limit`` bytes. Raises ImportRefused."""
-    try:
-        return read_bounded(path, limit)
-    except UnreadableFile as error:
-        raise ImportRefused(path.name, None, f"it cannot be read: {error.what}", "check the path, or split it") from None
-
-
-def read_rows(path: str | Path, columns: Iterable[str]) -> tuple[list[Row], bytes]:
-    """Rows of a CSV or Parquet file (by its suffix) and the file's SHA-256.
-
-    Raises:
-        ImportRefused: unreadable, not UTF-8, an unknown or repeated column, a row of another length.
-        MissingDependency: a Parquet file, and pyarrow is not installed.
-    """
-    path, allowed = Path(path), frozenset(columns)
-    data = read_bytes(path)
-    parse = _parquet_rows if path.suffix.lower() in (".parquet", ".pq") else _csv_rows
-    return list(parse(path.name, data, allowed)), hashlib.sha256(data).digest()
-
-
-def _check_header(source: str, header: list[str], allowed: frozenset[str]) -> None:
-    unknown = [name for name in header if name not in allowed]
-    if unknown or len(set(header)) != len(header):
-        what = f"column {unknown[0]!r} is not known" if unknown else "a column occurs twice"
-        raise ImportRefused(source, 1, what, "the columns are " + ", ".join(sorted(allowed)))
-
-
-def _csv_rows(source: str, data: bytes, allowed: frozenset[str]) -> Iterator[Row]:
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ImportRefused(
-            source, data[: error.start].count(b"\n") + 1, "the text is not UTF-8", "save the file as UTF-8"
-        ) from None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        header = [name.strip().lower() for name in next(reader, [])]
-        if not header:
-            raise ImportRefused(source, None, "the file is empty", "the first line names the columns")
-        _check_header(source, header, allowed)
-        for values in reader:
-            if not values or (values[0].lstrip().startswith("#") and header[0] != "checkpoint"):  # "#7" may be a run
-                continue
-            if len(values) != len(header):
-                raise ImportRefused(
-                    source, reader.line_num, f"{len(values)} fields where the header has {len(header)}", "quote commas"
-                )
-            yield Row(source, reader.line_num, dict(zip(header, values, strict=True)))
-    except csv.Error as error:
-        raise ImportRefused(source, reader.line_num, f"not CSV: {error}", "quote fields as RFC 4180 says") from None
-
-
-def _parquet_rows(source: str, data: bytes, allowed: frozenset[str]) -> Iterator[Row]:
-    try:
-        import pyarrow as arrow
-        from pyarrow import parquet
-    except ImportError:
-        raise MissingDependency(
-            "Parquet files need the package pyarrow", "pip install pyarrow, or export CSV"
-        ) from None
-    try:
-        table = parquet.read_table(io.BytesIO(data))
-    except (arrow.ArrowException, OSError) as error:
-        raise ImportRefused(
-            source, None, f"not a Parquet file: {str(error).splitlines()[0]}", "export it again"
-        ) from None
-    _check_header(source, [str(name) for name in table.column_names], allowed)
-    line = 0
-    for batch in table.to_batches():
-        for values in batch.to_pylist():
-            line += 1
-            yield Row(source, line, {key: _as_text(source, line, key, value) for key, value in values.items()})
-
-
-def _as_text(source: str, line: int, column: str, value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, _datetime.datetime):
-        return value.isoformat()
-    if isinstance(value, bool) or not isinstance(value, (str, int, float, bytes)):
-        raise ImportRefused(
-            source, line, f"column {column} holds a {type(value).__name__}", "use text, integers or timestamps"
-        )
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, float):
-        if value != value or value in (float("inf"), float("-inf")) or value < 0:
-            raise ImportRefused(source, line, f"column {column} holds {value}", "amounts are finite and not negative")
-        exact = Fraction(value)
-        return str(exact.numerator) if exact.denominator == 1 else f"{value:.12f}"
-    return str(value)
-
-
-# ---- usage -----------------------------------------------------------------------------------------------
 
 
 def split_interval(start_ms: int, stop_ms: int, agreement: Agreement) -> list[tuple[int, int]]:
@@ -337,11 +120,6 @@ def _placed(row: Row, start: int, stop: int, agreement: Agreement) -> list[tuple
         raise row.refuse(
             "the job lies outside the agreement's periods", "cut it at the boundary; other agreements charge the rest"
         ) from None
-
-
-def ceil_of(value: int | Fraction) -> int:
-    """The least whole number that is not below ``value``."""
-    return -(-value.numerator // value.denominator)
 
 
 def import_usage(store: Store, agreement: Agreement, path: str | Path, *, skip_outside: bool = False) -> ImportReport:
@@ -486,75 +264,3 @@ def check_room(
                 f"meter {name}: epoch {over[0]} would hold {-(-busy[over[0]] // 1000)} busy chip-seconds, its chips have {room}",
                 "overlapping jobs used more chips than the meter has: amend its chip count, or give the other chips a meter",
             )  # fmt: skip
-
-
-# ---- checkpoints -----------------------------------------------------------------------------------------
-
-
-def note_drafts(store: Store, agreement: Agreement, drafts: Iterable[tuple[Refuses, Draft]]) -> CheckpointReport:
-    """Note checkpoints in order, each with where it stands; the caller's transaction makes it all or none.
-
-    Raises:
-        ImportRefused: naming file, line and remedy.
-    """
-    report = CheckpointReport()
-    for source, draft in drafts:
-        try:
-            tag = note_checkpoint(store, agreement, draft)
-        except ClaimsError as error:
-            raise source.refuse(error.what, error.hint) from None
-        report.noted += 1
-        report.roots += [draft.name] if starts_from_nothing(store, tag) else []
-    return report
-
-
-def import_checkpoints(store: Store, agreement: Agreement, path: str | Path) -> CheckpointReport:
-    """Note the checkpoints of a CSV or Parquet file, all or none.
-
-    Raises:
-        ImportRefused: naming file, line and remedy.
-        RegistryError: the store is not the one in the agreement.
-    """
-    rows, digest = read_rows(path, _CHECKPOINT_COLUMNS)
-    check_enrolled(store, agreement)
-    with store.transaction():
-        store.remember_import(digest, Path(path).name)
-        drafts = [_draft_of(row, agreement) for row in rows]
-        report = note_drafts(store, agreement, zip(rows, drafts, strict=True))
-        check_table(store, agreement, {draft.epoch // agreement.epochs_per_period for draft in drafts})
-    return report
-
-
-def _draft_of(row: Row, agreement: Agreement) -> Draft:
-    name = row.need("name", "every checkpoint has a name")
-    branch = {"": None, "yes": True, "no": False}.get(row.get("branch").lower(), "bad")
-    if branch == "bad":
-        raise row.refuse(f"branch {row.get('branch')!r} is neither yes nor no", "leave it empty to have it found")
-    if bool(row.get("epoch")) == bool(row.get("time")):
-        raise row.refuse("a checkpoint has either an epoch or a time")
-    if row.get("epoch"):
-        epoch = row.integer("epoch", "epochs are numbered from the agreement's start")
-    else:
-        epoch = (row.moment_ms("time", up=False) // 1000 - agreement.start) // agreement.epoch_seconds
-    declared = ceil_of(row.decimal("declared_flop", "FLOP") / WORK_UNIT) if row.get("declared_flop") else 0
-    kind = row.get("kind").upper() or "CHECKPOINT"
-    if kind == "EXTERNAL" and not declared:
-        raise row.refuse("weights from outside declare the work that made them", "fill in declared_flop, rounded up")
-    text = row.get("weights").lower()
-    if text and re.fullmatch(r"[0-9a-f]{64}", text) is None:
-        raise row.refuse("weights is not a SHA-256 in hex", "64 hex digits, or leave it empty")
-    parents = tuple(parent.strip() for parent in row.get("parents").split("|") if parent.strip())
-    weights = bytes.fromhex(text) if text else NO_WEIGHTS
-    return Draft(name, kind, parents, branch, epoch, declared, weights, _genesis(row))  # type: ignore[arg-type]
-
-
-def _genesis(row: Row) -> Genesis | None:
-    commitment = row.get("genesis").lower()
-    if not commitment and not row.get("genesis_round"):
-        return None
-    if re.fullmatch(r"[0-9a-f]{64}", commitment) is None:
-        raise row.refuse("genesis is not 64 hex digits", "the commitment that `standstill genesis commit` printed")
-    number = row.integer("genesis_round", "the drand round that seeded the initial weights")
-    if not 0 < number < 2**63:
-        raise row.refuse(f"genesis_round {number} is not a drand round", "rounds are numbered from 1")
-    return Genesis(bytes.fromhex(commitment), number)

@@ -11,8 +11,8 @@ from import_world import START, agreement_of, by_epoch, totals
 
 from claims.imports.alibaba import TraceOptions, import_trace, read_models
 from claims.imports.charge import Window
+from claims.imports.rows import ImportRefused
 from claims.imports.tables import JobMap, read_jobs
-from claims.imports.usage import ImportRefused
 from claims.lab.store import Store, StoreError
 
 AGREEMENT = agreement_of({"old": ("h100", 8), "new": ("mi300x", 16)}, epoch=600, epochs=60)

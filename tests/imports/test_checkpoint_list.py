@@ -15,8 +15,8 @@ from import_world import START, agreement_of, enrolled, totals
 
 from claims.base.errors import ClaimsError
 from claims.imports.checkpoint_list import ListOptions, import_checkpoint_list, lineages
+from claims.imports.rows import ImportRefused, Row
 from claims.imports.tables import read_table
-from claims.imports.usage import ImportRefused, Row
 from claims.lab.registry import Opening, open_registry
 from claims.lab.store import Store, StoreError
 

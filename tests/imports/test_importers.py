@@ -13,7 +13,9 @@ from lab_fixtures import EPOCH, METER_KEYS, START, make_agreement, make_lab
 from lab_fixtures import PERIODS as N_PERIODS
 
 from claims.base.errors import ClaimsError, MissingDependency
-from claims.imports.usage import ImportRefused, import_checkpoints, import_usage, split_interval
+from claims.imports.checkpoints import import_checkpoints
+from claims.imports.rows import ImportRefused
+from claims.imports.usage import import_usage, split_interval
 from claims.lab.meter import SoftwareMeter
 from claims.lab.store import Store, StoreError, Usage
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from import_world import agreement_of, totals
 
 from claims.imports.mllog import MllogOptions, chips_of_system, import_mllog, read_runs
+from claims.imports.rows import ImportRefused
 from claims.imports.tables import JobMap, read_jobs
-from claims.imports.usage import ImportRefused
 from claims.lab.store import Store, StoreError
 
 DATA = Path(__file__).with_name("data")

@@ -15,9 +15,9 @@ from import_world import agreement_of, totals
 
 from claims.imports import slurm_nodes
 from claims.imports.charge import Charged
+from claims.imports.rows import ImportRefused
 from claims.imports.slurm import SlurmOptions, import_slurm
 from claims.imports.tables import Clock, read_jobs, read_nodes
-from claims.imports.usage import ImportRefused
 from claims.lab.store import Store
 
 DATA = Path(__file__).with_name("data") / "slurm"

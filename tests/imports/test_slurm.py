@@ -14,10 +14,10 @@ from import_world import START, agreement_of, by_epoch, totals
 from claims.base.errors import ClaimsError
 from claims.imports.charge import Window
 from claims.imports.hostlist import HostListError, expand
+from claims.imports.rows import ImportRefused, Row
 from claims.imports.slurm import SlurmOptions, import_slurm
 from claims.imports.slurm_gpus import gpus_of
 from claims.imports.tables import Clock, read_jobs, read_nodes
-from claims.imports.usage import ImportRefused, Row
 from claims.lab.store import Store, StoreError
 
 METERS = {"hall-a": ("h100", 512), "hall-b": ("h100", 64), "hall-m": ("mi300x", 64)}

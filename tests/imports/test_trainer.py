@@ -13,8 +13,8 @@ import pytest
 from import_world import START, agreement_of, enrolled, totals
 
 from claims.base.errors import ClaimsError
+from claims.imports.rows import ImportRefused
 from claims.imports.trainer import TrainerOptions, import_trainer_states, read_state
-from claims.imports.usage import ImportRefused
 from claims.lab.registry import Opening, open_registry
 from claims.lab.store import Store, StoreError
 

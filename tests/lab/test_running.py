@@ -11,7 +11,9 @@ from lab_fixtures import EPOCHS, METER_KEYS, PEAK, make_agreement, make_lab, sea
 
 from claims.agreement.model import Agreement
 from claims.cli.lab_status import _text
-from claims.imports.usage import ImportRefused, import_checkpoints, import_usage, not_noted
+from claims.imports.checkpoints import import_checkpoints
+from claims.imports.rows import ImportRefused
+from claims.imports.usage import import_usage, not_noted
 from claims.lab.lineage import note_checkpoint, snapshot
 from claims.lab.meter import SoftwareMeter
 from claims.lab.registry import Opening, open_registry

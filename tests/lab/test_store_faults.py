@@ -20,7 +20,8 @@ from claims.base.errors import ClaimsError, UnreadableFile
 from claims.base.files import growing, write_atomic, write_new, write_once
 from claims.claim.entries import EpochEntry, encode_entry, sign_entry
 from claims.claim.records import Draft, Usage
-from claims.imports.usage import ImportRefused, import_checkpoints
+from claims.imports.checkpoints import import_checkpoints
+from claims.imports.rows import ImportRefused
 from claims.lab.lineage import note_checkpoint, unplaced
 from claims.lab.meter import SoftwareMeter
 from claims.lab.registry import Opening
