@@ -88,14 +88,15 @@ def rejecting(evidence: Path | None = None, memory: Path | None = None) -> Itera
         raise ClaimRejected("log", str(error)) from None
 
 
-def open_compared(source: str, trust: LogTrust, exclude: tuple[str, ...], memory_path: Path | None) -> LogView:
-    """A verified view, compared with the memory file and remembered there.
+def open_compared(source: str, trust: LogTrust, exclude: tuple[str, ...], memory_path: Path | None, now: int | None = None) -> LogView:
+    """A verified view at a moment (by default the clock's), compared with the memory file and remembered there.
 
     What is compared and remembered is the log as all cosigners vouch for it: without some of them it may be shorter than it was.
     """
+    from claims.base import clock
     from claims.tlog.reader import open_log
 
-    view = open_log(source, trust, exclude=exclude)
+    view = open_log(source, trust, exclude=exclude, now=clock.now() if now is None else now)
     if memory_path is not None:
         whole = open_log(source, trust) if view.size < view.newest.head.size else view
         memory = _memory(memory_path, trust)
@@ -133,11 +134,18 @@ def log_init(folder: Path, origin: str, key_path: Path, passphrase_file: Path | 
 @click.argument("files", metavar="ENTRY...", nargs=-1, required=True, type=read_path)
 @key_options
 @click.option("--agreement", "-a", "agreement_path", type=read_path, help="Check the entries against it first.")
+@clock_option
 def log_append(
-    folder: Path, files: tuple[Path, ...], key_path: Path, passphrase_file: Path | None, agreement_path: Path | None
-) -> None:
-    """Publish entry files, in order, under one new head. What the log holds already is left out."""
+    folder: Path, files: tuple[Path, ...], key_path: Path, passphrase_file: Path | None, agreement_path: Path | None,
+    clock_is_right: bool,
+) -> None:  # fmt: skip
+    """Publish entry files, in order, under one new head. What the log holds already is left out.
+
+    Refuses a clock that is more than 7 days ahead of the newest dates in the log: the head's date would make others late.
+    """
+    from claims.base import clock
     from claims.base.files import read_bounded
+    from claims.tlog.cosign import check_append
     from claims.tlog.tiles import ENTRY_LIMIT
     from claims.tlog.writer import LogWriter
 
@@ -150,6 +158,8 @@ def log_append(
         fresh = [entry for entry in given if entry not in held]
         if terms is not None:
             _check_entries(terms, writer.entries, fresh)
+        if fresh and not clock_is_right:
+            check_append(folder, writer.trust, {} if terms is None else _trust(terms, None, (), None).cosigners, clock.now())
         first = writer.append(fresh) if fresh else writer.size
         skipped = f", {len(given) - len(fresh)} were there already" if len(fresh) < len(given) else ""
         out(f"entries {first} to {writer.size - 1}: {len(fresh)} published{skipped}" if fresh else "nothing new")
@@ -255,27 +265,31 @@ def log_verify(
 ) -> None:
     """Read the whole log, recompute its root, check every tile, stored head and cosignature."""
     from claims.base.units import format_time
+    from claims.verify.log_state import last_cosigned, uncosigned
+    from claims.verify.report import OLDER
 
     trust = _trust(_terms(agreement_path), log_key, cosigner, quorum)
     with rejecting(save_evidence, memory_path):
         view = open_compared(source, trust, exclude, memory_path)
         tiles = view.check_tiles()
         heads = len(view.history())
-    newest = view.newest.head.size
+    newest, behind = view.newest.head.size, view.cosigned_last()
     lines = [
         f"log {trust.origin}: {view.size} entries, root {view.root.hex()}",
         f"{tiles} tiles and {heads} signed heads agree with them; cosigned by {', '.join(sorted(view.signed.times)) or 'nobody'}",
     ]
     if newest > view.size:
-        behind = ", ".join(view.cosigned_last()) or "nobody that is known"
-        lines.append(f"a newer head of size {newest} lacks its {trust.quorum} cosignatures yet; not cosigned by {behind}")
+        lines.append(f"a newer head of size {newest} lacks its {trust.quorum} cosignatures yet")
         if view.tail_problem is not None:
             lines.append(f"its entries are not here: {view.tail_problem}")
+    if behind:
+        lines.append(f"the newest head is {uncosigned(behind)}")
     date = view.as_of()
-    lines.append("no quorum dates it" if date is None else f"this is the log as it was at {format_time(date)}")
+    lines.append("no quorum dates it" if date is None else f"this is the log as it was at {format_time(date)}. Note: {OLDER}")
     if memory_path is None:
         lines.append("NOT CHECKED: that it extends what you saw before (--memory)")
     value = _view_value(view) | {"tiles": tiles, "heads": heads, "newest_size": newest, "extends_memory": memory_path is not None or None}
+    value |= {"date": None if date is None else format_time(date), "not_cosigned": last_cosigned(behind)}
     report(lines, value)
 
 

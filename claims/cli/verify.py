@@ -139,7 +139,7 @@ def _alone(
     try:
         claim = parse_claim(data)
         lab, period = claim.lab, claim.period
-        view, problem = (None, "") if log_source is None else _open_log(log_source, terms, claim.lab, log_memory)
+        view, problem = (None, "") if log_source is None else _open_log(log_source, terms, claim.lab, log_memory, now)
         return verify_claim(
             data, terms, signatures=signed, previous=links, previous_agreements=amended, previous_accepted=previous_accepted,
             log=view, log_problem=problem, roots=roots, records=records,
@@ -177,7 +177,7 @@ def _proofs(folder: Path, claims: list[Claim]) -> dict[bytes, bytes]:
     return proofs_in(folder, wanted, names) if wanted else {}
 
 
-def _open_log(source: str, terms: Agreement, lab: str, memory: Path | None) -> tuple[LogView | None, str]:
+def _open_log(source: str, terms: Agreement, lab: str, memory: Path | None, now: int) -> tuple[LogView | None, str]:
     """The agreement's log under the cosigners that count for a lab, compared with what was seen before; or why it cannot be used."""
     from claims.cli.log import open_compared
     from claims.tlog.errors import LogError
@@ -187,7 +187,7 @@ def _open_log(source: str, terms: Agreement, lab: str, memory: Path | None) -> t
     if terms.log is None:
         raise click.UsageError("the agreement names no log: leave --log out")
     try:
-        return open_compared(source, log_trust(terms), (lab,), memory), ""
+        return open_compared(source, log_trust(terms), (lab,), memory, now), ""
     except LogFork as error:
         kept = error.evidence.keep(memory)
         out(f"evidence against {terms.log.operator}, who runs the log, written to {kept}: standstill log check-evidence", err=True)

@@ -159,7 +159,7 @@ def _open_log(source: Folder, book: Book, memory: str | os.PathLike[str] | None,
         if list_below(source.root, "log", MAX_FILES) is None:
             book.log_problem = "there is no log in the folder"
             return
-        view = open_log(FolderSource(source.root, "log"), trust, bare=True)
+        view = open_log(FolderSource(source.root, "log"), trust, bare=True, now=book.now)
         view.heads()
         if memory is not None and view.size:
             LogMemory.load(memory, trust).update(view)

@@ -169,7 +169,7 @@ class SignedCheckpoint:
     """A head whose log signature verified, with every cosignature that counts.
 
     Attributes:
-        times: name of a cosigner to the least time at which it cosigned this head; ``latest``: to the greatest.
+        times: name of a cosigner to the least time at which it cosigned this head; ``stamps``: to all of them, ascending.
         dated: the log's own date, and the size of the head that it published before this one; None where it gives none.
     """
 
@@ -177,7 +177,7 @@ class SignedCheckpoint:
     note: Note
     times: Mapping[str, int]
     _keys: Mapping[str, bytes]
-    latest: Mapping[str, int] = field(default_factory=dict)
+    stamps: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     dated: tuple[int, int] | None = None
 
     @staticmethod
@@ -201,26 +201,27 @@ class SignedCheckpoint:
         own = note.by(trust.log_key)
         if not own or not all(verifies(trust.key, item.data, note.text.encode()) for item in own):
             raise LogRejected(f"the checkpoint of size {head.size} is not signed by the log")
-        times: dict[str, int] = {}
-        latest: dict[str, int] = {}
+        stamps: dict[str, list[int]] = {}
         for name, key in sorted(trust.cosigners.items()):
             for item in note.cosigned_by(key):
                 time = cosignature_time(note.text, item, key)
                 if time is not None:
-                    times[name], latest[name] = min(time, times.get(name, time)), max(time, latest.get(name, time))
+                    stamps.setdefault(name, []).append(time)
                 elif item.name == name:
                     raise LogRejected(f"a cosignature of {name} on the checkpoint of size {head.size} does not verify")
         dates = _head_dates(note, trust)
-        return SignedCheckpoint(head, note, times, dict(trust.cosigners), latest, min(dates) if dates else None)
+        times = {name: min(found) for name, found in stamps.items()}
+        ordered = {name: tuple(sorted(found)) for name, found in stamps.items()}
+        return SignedCheckpoint(head, note, times, dict(trust.cosigners), ordered, min(dates) if dates else None)
 
     def merge(self, other: SignedCheckpoint) -> SignedCheckpoint:
         """This head with what another copy of it, of the same text, carries too."""
         lines = tuple(dict.fromkeys((*self.note.signatures, *other.note.signatures)))
         times = {n: min(s.times[n] for s in (self, other) if n in s.times) for n in {*self.times, *other.times}}
-        latest = {n: max(s.latest[n] for s in (self, other) if n in s.latest) for n in {*self.latest, *other.latest}}
+        stamps = {n: tuple(sorted({*self.stamps.get(n, ()), *other.stamps.get(n, ())})) for n in {*self.stamps, *other.stamps}}
         dates = [item.dated for item in (self, other) if item.dated is not None]
         note = replace(self.note, signatures=lines) if len(lines) <= SIGNATURES_LIMIT else self.note
-        return replace(self, note=note, times=times, latest=latest, dated=min(dates) if dates else None)
+        return replace(self, note=note, times=times, stamps=stamps, dated=min(dates) if dates else None)
 
     def quorum_time(self, trust: LogTrust, exclude: Collection[str] = ()) -> int | None:
         """Time by which ``trust.quorum`` cosigners had seen this head, the excluded not counted; None: too few did.
@@ -230,9 +231,18 @@ class SignedCheckpoint:
         ordered = sorted(self._by_key(self.times, min, trust, exclude))
         return ordered[trust.quorum - 1] if 0 < trust.quorum <= len(ordered) else None
 
-    def as_of(self, trust: LogTrust, exclude: Collection[str] = ()) -> int | None:
-        """The latest time at or after which ``trust.quorum`` cosigners said that this was the log; None as :meth:`quorum_time`."""
-        ordered = sorted(self._by_key(self.latest, max, trust, exclude), reverse=True)
+    def latest(self, until: int | None = None) -> dict[str, int]:
+        """Name of a cosigner to the greatest time at which it cosigned this head, those after ``until`` not counted."""
+        return {
+            name: max(good) for name, found in self.stamps.items() if (good := [time for time in found if until is None or time <= until])
+        }
+
+    def as_of(self, trust: LogTrust, exclude: Collection[str] = (), until: int | None = None) -> int | None:
+        """The latest time at or after which ``trust.quorum`` cosigners said that this was the log; None as :meth:`quorum_time`.
+
+        ``until``: dates after it are none.
+        """
+        ordered = sorted(self._by_key(self.latest(until), max, trust, exclude), reverse=True)
         return ordered[trust.quorum - 1] if 0 < trust.quorum <= len(ordered) else None
 
     def _by_key(

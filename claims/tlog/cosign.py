@@ -15,13 +15,13 @@ from claims.tlog.disk import Disk, lock
 from claims.tlog.errors import LogError, LogRejected
 from claims.tlog.memory import LogMemory
 from claims.tlog.note import COSIGNATURE, NOTE_LIMIT, SIGNATURES_LIMIT, Note, NoteSignature, VerifierKey, parse_lines
-from claims.tlog.reader import LogView, open_log
-from claims.tlog.source import FolderSource, open_source
+from claims.tlog.reader import open_log
+from claims.tlog.source import FolderSource, Source, open_source
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-__all__ = ["add_cosignatures", "cosign"]
+__all__ = ["add_cosignatures", "check_append", "cosign"]
 
 _LINE = "\u2014 ".encode()
 """How a signature line begins. A head does not: its first line is the log's origin, which is ASCII."""
@@ -66,7 +66,7 @@ def cosign(
                 "mend the clock; if it was wrong then and is right now: standstill log mend-memory",
             )
         if not clock_is_right:
-            dates = _dates(view, {n: k for n, k in (others or {}).items() if k != public.key})
+            dates = _dates(view.signed, source, trust, {n: k for n, k in (others or {}).items() if k != public.key})
             known = max((date for date in (memory.cosigned, dates) if date is not None), default=moment)
             clock.check_jump(moment, known, clock.COSIGN_JUMP, "date that the log shows")
         memory.update(view, moment)
@@ -80,13 +80,26 @@ def cosign(
         return _without(_with(note, [line]), drop)
 
 
-def _dates(view: LogView, others: Mapping[str, bytes]) -> int | None:
+def check_append(folder: str | os.PathLike[str], trust: LogTrust, others: Mapping[str, bytes], moment: int) -> None:
+    """Refuse to date a new head by a clock that is far ahead of the log's last head and of what its cosigners date. ``others``: them.
+
+    Raises:
+        ClockJump: with both times. LogError: the newest head cannot be read.
+    """
+    source = FolderSource(Path(folder))
+    newest = SignedCheckpoint.open(source.read("checkpoint", NOTE_LIMIT) or b"", trust)
+    own = None if newest.dated is None else newest.dated[0]
+    known = max((date for date in (own, _dates(newest, source, trust, others)) if date is not None), default=moment)
+    clock.check_jump(moment, known, clock.COSIGN_JUMP, "date that the log shows")
+
+
+def _dates(head: SignedCheckpoint, source: Source, trust: LogTrust, others: Mapping[str, bytes]) -> int | None:
     """The median of the newest dates on the log's newest heads, each cosigner's and the log's own: no minority sets the time."""
-    notes = [view.signed.note]
-    for size in [size for size in view.source.sizes() if size <= view.size][-_NEWEST:]:
+    notes = [head.note]
+    for size in [size for size in source.sizes() if size <= head.head.size][-_NEWEST:]:
         with suppress(LogError):
-            notes.append(Note.decode(view.source.read(f"checkpoints/{size}", NOTE_LIMIT) or b""))
-    newest: dict[bytes, int] = {} if view.signed.dated is None else {view.trust.key: view.signed.dated[0]}
+            notes.append(Note.decode(source.read(f"checkpoints/{size}", NOTE_LIMIT) or b""))
+    newest: dict[bytes, int] = {} if head.dated is None else {trust.key: head.dated[0]}
     for key in others.values():
         for time in (cosignature_time(note.text, item, key) for note in notes for item in note.cosigned_by(key)):
             if time is not None:

@@ -30,7 +30,7 @@ class HeadDates:
         self._heads = sorted(view.heads().items())
         self._sizes = [size for size, _ in self._heads]
         self._names = sorted(view.trust.cosigners.keys() - barred)
-        self._own = own
+        self._own, self._until = own, view.until
         self._seen: list[int | None] = []
         least: int | None = None
         for _, head in reversed(self._heads):
@@ -43,7 +43,7 @@ class HeadDates:
         self._whole: list[int | None] = []
         most: int | None = None
         for _, head in self._heads:
-            time = head.as_of(view.trust, barred)
+            time = head.as_of(view.trust, barred, view.until)
             most = time if most is None else most if time is None else max(most, time)
             self._whole.append(most)
 
@@ -61,7 +61,9 @@ class HeadDates:
         """When, by the log's own word, the head that first had the entry was published; None: it is not here, or has no date."""
         at = bisect_right(self._sizes, index)
         dated = self._heads[at][1].dated if self._own and at < len(self._heads) else None
-        return dated[0] if dated is not None and dated[1] <= index else None
+        if dated is None or dated[1] > index or (self._until is not None and dated[0] > self._until):
+            return None
+        return dated[0]
 
     def behind(self, index: int, moment: int) -> list[str]:
         """Cosigners that count and had signed no head with the entry by a moment."""

@@ -32,6 +32,8 @@ __all__ = ["LogView", "open_log", "read_entries", "read_tree"]
 
 FALLBACKS = 1024
 """Older heads that are tried when the newest lacks its quorum."""
+AHEAD = 600
+"""Seconds by which a date may lie after the reader's clock: clocks differ. A later one says nothing."""
 
 
 @dataclass
@@ -44,6 +46,7 @@ class LogView:
         tail: the entries that ``newest`` has beyond the view's: the log signed them, no quorum vouches for them.
         tail_problem: why they are not here, or None.
         exclude: cosigners that did not count.
+        until: later dates do not tell how far the log goes, or when the log itself published; None: all do.
     """
 
     trust: LogTrust
@@ -55,6 +58,7 @@ class LogView:
     exclude: frozenset[str] = frozenset()
     tail: list[bytes] = field(default_factory=list)
     tail_problem: str | None = None
+    until: int | None = None
     _heads: dict[int, SignedCheckpoint] | None = field(default=None, repr=False)
     _dates: dict[frozenset[str], tuple[list[int], list[tuple[int, int]]]] = field(default_factory=dict, repr=False)
 
@@ -159,14 +163,19 @@ class LogView:
 
     def as_of(self, exclude: Collection[str] = ()) -> int | None:
         """The Unix time at or after which a quorum said that this was the whole log, or None."""
-        return self.signed.as_of(self.trust, self.exclude | frozenset(exclude))
+        return self.signed.as_of(self.trust, self.exclude | frozenset(exclude), self.until)
+
+    def newest_date(self) -> int | None:
+        """The least date that anyone gives the newest head, the log's own included, or None."""
+        dated = () if self.newest.dated is None else (self.newest.dated[0],)
+        return min((time for time in (*self.newest.times.values(), *dated) if self.until is None or time <= self.until), default=None)
 
     def cosigned_last(self) -> dict[str, tuple[int, int] | None]:
         """For each cosigner that has not cosigned the newest head and may: size and time of the largest head that it cosigned, or None."""
         out: dict[str, tuple[int, int] | None] = {}
         for name in sorted(self.trust.cosigners.keys() - self.exclude - self.newest.times.keys()):
-            sizes = [size for size, head in self.heads().items() if name in head.latest]
-            out[name] = (max(sizes), self.heads()[max(sizes)].latest[name]) if sizes else None
+            sizes = [size for size, head in self.heads().items() if name in head.stamps]
+            out[name] = (max(sizes), self.heads()[max(sizes)].stamps[name][-1]) if sizes else None
         return out
 
     def committed_time(self, index: int, exclude: Collection[str] = ()) -> int:
@@ -252,8 +261,9 @@ def read_tree(source: Source, size: int) -> list[bytes]:
 
 
 def open_log(
-    source: str | os.PathLike[str] | Source, trust: LogTrust, *, exclude: Collection[str] = frozenset(), bare: bool = False
-) -> LogView:
+    source: str | os.PathLike[str] | Source, trust: LogTrust, *, exclude: Collection[str] = frozenset(), bare: bool = False,
+    now: int | None = None,
+) -> LogView:  # fmt: skip
     """Read and verify a whole log.
 
     Where the newest head lacks its quorum yet, the largest stored head that has it is taken.
@@ -262,12 +272,14 @@ def open_log(
         source: a folder, an ``http(s)://`` address, or a :class:`~claims.tlog.source.Source`.
         exclude: names of cosigners whose cosignatures do not count.
         bare: where no head has its quorum, give a view of size 0, all of whose entries are in its ``tail``.
+        now: the reader's clock, Unix seconds: later dates than :data:`AHEAD` after it say nothing of how far the log goes. None: all do.
 
     Raises:
         LogError: unreadable, malformed, or beyond the bounds.
         LogRejected: not signed by the log, no quorum, or the entries have another root.
         LogFork: the newest head and the one with the quorum exclude each other.
     """
+    until = None if now is None else now + AHEAD
     place: Source = open_source(source) if isinstance(source, str | os.PathLike) else source
     barred = frozenset(exclude)
     shown = _read_checkpoint(place, "checkpoint", trust)
@@ -291,7 +303,7 @@ def open_log(
             evidence = LogEvidence.of(trust, head.note.encode(), whole.note.encode(), hashes)
             raise LogFork(f"the log signed two histories: its head of size {size} is not in its tree of size {len(entries)}", evidence)
     size = signed.head.size
-    return LogView(trust, place, signed, newest, entries[:size], hashes[:size], barred, entries[size:], problem)
+    return LogView(trust, place, signed, newest, entries[:size], hashes[:size], barred, entries[size:], problem, until)
 
 
 def _read_largest(place: Source, heads: Sequence[SignedCheckpoint]) -> tuple[list[bytes], list[bytes], str | None]:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from claims.base import clock
 from claims.tlog.checkpoint import Checkpoint, LogTrust, SignedCheckpoint, date_head, is_origin, sign_checkpoint
 from claims.tlog.disk import Disk, take_lock
 from claims.tlog.errors import LogError, LogRejected
@@ -127,6 +127,11 @@ class LogWriter:
         """The published entries."""
         return self._entries[: self.size]
 
+    @property
+    def trust(self) -> LogTrust:
+        """This log, believed by its key alone."""
+        return LogTrust(self.origin, self._key.public_key().public_bytes_raw())
+
     # ---- appending ---------------------------------------------------------------------------------------------
 
     def append(self, entries: Sequence[bytes], now: int | None = None) -> int:
@@ -173,7 +178,7 @@ class LogWriter:
         note = self._stored(head.size)
         if note is None:
             before = max((size for size in self._source.sizes() if size < head.size), default=0)
-            note = date_head(sign_checkpoint(head, self._key), self._key, int(time.time()) if now is None else now, before)
+            note = date_head(sign_checkpoint(head, self._key), self._key, clock.now() if now is None else now, before)
             self._disk.replace(path, note.encode())
         elif note.text != head.text():
             raise LogRejected(f"the log has signed another head of size {head.size}", "never use this log's key again")
@@ -195,7 +200,7 @@ class LogWriter:
     # ---- opening -----------------------------------------------------------------------------------------------
 
     def _own(self, data: bytes) -> SignedCheckpoint:
-        return SignedCheckpoint.open(data, LogTrust(self.origin, self._key.public_key().public_bytes_raw()))
+        return SignedCheckpoint.open(data, self.trust)
 
     def _stored(self, size: int) -> Note | None:
         """The stored head of a size, where it is ours and whole."""

@@ -10,7 +10,7 @@ from claims.agreement.model import Agreement
 from claims.base.units import format_time
 from claims.tlog.reader import LogView
 
-__all__ = ["LogState", "log_state", "uncosigned"]
+__all__ = ["LogState", "last_cosigned", "log_state", "uncosigned"]
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,17 @@ class LogState:
         """JSON values."""
         newer = None
         if self.newer_size is not None:
-            missing = [
-                {"name": name, "size": last and last[0], "date": None if last is None else format_time(last[1])}
-                for name, last in self.behind.items()
-            ]
+            missing = last_cosigned(self.behind)
             date = None if self.newer_date is None else format_time(self.newer_date)
             newer = {"size": self.newer_size, "date": date, "not_cosigned": missing, "problem": self.problem, "overdue": self.overdue}
         return {"size": self.size, "date": None if self.date is None else format_time(self.date), "newer": newer}
+
+
+def last_cosigned(behind: Mapping[str, tuple[int, int] | None]) -> list[dict[str, Any]]:
+    """Who has not cosigned the newest head, with size and date of the largest one that each cosigned, or null: JSON values."""
+    return [
+        {"name": name, "size": last and last[0], "date": None if last is None else format_time(last[1])} for name, last in behind.items()
+    ]
 
 
 def uncosigned(behind: Mapping[str, tuple[int, int] | None]) -> str:
@@ -80,8 +84,7 @@ def log_state(view: LogView, agreement: Agreement, now: int) -> LogState:
     size, date = (view.size if usable else None), view.as_of()
     if view.newest.head.size <= (size or 0) and usable:
         return LogState(size, date, None, None, {}, None, False)
-    times = [*view.newest.times.values(), *([view.newest.dated[0]] if view.newest.dated is not None else [])]
-    first = min(times, default=None)
+    first = view.newest_date()
     allowed = None if agreement.deadlines is None else agreement.deadlines.cosign
     since = first if first is not None else date or 0
     overdue = allowed is not None and now > since + allowed

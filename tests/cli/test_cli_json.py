@@ -83,6 +83,7 @@ def test_logs(run: Run, tmp_path: Path) -> None:
              "--cosigner", VerifierKey("alpha", COSIGNATURE, logs.public(101)).encode(), "--json")  # fmt: skip
     seen = value(run("log", "verify", str(folder), *trust))
     assert (seen["size"], seen["origin"], seen["cosigners"], seen["extends_memory"]) == (3, logs.ORIGIN, {"alpha": 1000}, None)
+    assert (seen["date"], seen["not_cosigned"]) == ("1970-01-01T00:16:40Z", [])
     listed = value(run("log", "show", str(folder), *trust))["entries"]
     assert isinstance(listed, list) and [row["index"] for row in listed] == [0, 1, 2] and listed[0]["time"] == "1970-01-01T00:16:40Z"
     assert listed[0]["kind"] is None

@@ -197,6 +197,7 @@ def test_signing_writes_the_entry_that_the_log_takes(made: Published, tmp_path: 
         assert isinstance(entry, DecisionEntry) and (entry.decider, encode_entry(entry)[:14]) == (name, b"standstill-log")
         assert any("to lift from 2026-01-01T00:00:00Z on, signed by" in line for line in describe(tmp_path / f"lift-{name}.entry"))
         appended = ["append", str(made.folder / "log"), str(tmp_path / f"lift-{name}.entry"), *terms, "-k", str(tmp_path / "log")]
+        appended.append("--clock-is-right")
         done = CliRunner().invoke(log, appended)
         assert done.exit_code == 0 and "1 published" in done.output, done.output
     done = CliRunner().invoke(decision, ["check", str(path), *terms])

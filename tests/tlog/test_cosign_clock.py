@@ -106,3 +106,28 @@ def test_by_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert "the last cosignature counts as of" in run("mend-memory", "a.memory", *trust)
     assert "nothing to mend" in run("mend-memory", "a.memory", *trust, code=2)
     assert "cosigned size 1" in run(*command)
+
+
+def test_an_operator_does_not_date_heads_by_a_wrong_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The log's own date says when an entry was published: one far ahead would make labs late."""
+    monkeypatch.chdir(tmp_path)
+    generate_key_file("log.key", None)
+    for number in range(3):
+        Path(f"{number}.entry").write_bytes(logs.entry(number))
+    present = clock.now()
+    for words, days, code in (
+        (("init", "log", "--origin", logs.ORIGIN), 0, 0),
+        (("append", "log", "0.entry"), 8, 2),
+        (("append", "log", "0.entry"), 6, 0),
+        (("append", "log", "0.entry", "1.entry"), 14, 2),
+        (("append", "log", "0.entry"), 14, 0),  # nothing new is dated
+        (("append", "log", "1.entry", "--clock-is-right"), 14, 0),
+        (("append", "log", "2.entry"), 15, 0),
+    ):
+        monkeypatch.setattr(clock, "now", lambda days=days: present + days * DAY)
+        with pytest.raises(SystemExit) as stopped:
+            main(["log", *words, "-k", "log.key"])
+        said = "".join(capsys.readouterr())
+        assert stopped.value.code == code and ("--clock-is-right" in said) == (code == 2), said

@@ -36,7 +36,7 @@ const ROUNDS = { genesis: 1692803367, period: 3 }; // of the public randomness, 
  */
 export function survey({ agreements, decisions, evidence, receipts = [], log, until }) {
   const chain = chainOf(agreements);
-  const books = chain.map((item) => ({ ...item, log: logOf(item.terms, log) }));
+  const books = chain.map((item) => ({ ...item, log: logOf(item.terms, log, until) }));
   for (const book of books) Object.assign(book, indexOf(book, log && readReceipts(receipts, book.terms)));
   const [current] = books;
   const convicted = evidence.map((data) => books.map(({ terms }) => conviction(data, terms)).find(Boolean)).filter(Boolean);
@@ -119,11 +119,11 @@ function gapsOf(books) {
 // ---- the log ----
 
 /** {opened, problem}: the log under an agreement, or why there is none. */
-function logOf(terms, log) {
+function logOf(terms, log, now) {
   if (!terms.log) return { opened: null, problem: "" };
   if (!log) return { opened: null, problem: "The log is not here." };
   try {
-    return { opened: openLog(terms, log), problem: "" };
+    return { opened: openLog(terms, log, now), problem: "" };
   } catch (error) {
     if (!(error instanceof Rejected)) throw error;
     return { opened: null, problem: `The log cannot be used: ${error.reason}.` };

@@ -6,7 +6,7 @@ export function mergeHeads(opened) {
   const bySize = new Map();
   for (const head of opened) {
     const known = bySize.get(head.size);
-    bySize.set(head.size, known ? { ...known, times: merged(known.times, head.times, Math.min), latest: merged(known.latest, head.latest, Math.max), dated: earlier(known.dated, head.dated) } : head);
+    bySize.set(head.size, known ? { ...known, times: merged(known.times, head.times, Math.min), stamps: merged(known.stamps, head.stamps, (a, b) => [...new Set([...a, ...b])]), dated: earlier(known.dated, head.dated) } : head);
   }
   return [...bySize.values()].sort((a, b) => a.size - b.size);
 }
@@ -23,18 +23,24 @@ function nth(times, names, quorum, order) {
   return quorum > 0 && found.length >= quorum ? found[quorum - 1] : null;
 }
 
+/** Name of a cosigner to the greatest of its times that is not after `until`. */
+function latestOf(stamps, until) {
+  const found = [...stamps].map(([name, times]) => [name, Math.max(...times.filter((time) => time <= until))]);
+  return new Map(found.filter(([, time]) => Number.isFinite(time)));
+}
+
 const least = (...times) => times.filter((time) => time !== null).reduce((a, b) => (a === null || b < a ? b : a), null);
 const greatest = (...times) => times.filter((time) => time !== null).reduce((a, b) => (a === null || b > a ? b : a), null);
 
 /**
- * `heads`: of mergeHeads; the first `usable` of them may be the head in use. `names`: whose cosignatures count; `quorum`: how many it takes; `own`: whether the log's own dates count. Times are
+ * `heads`: of mergeHeads; the first `usable` of them may be the head in use. `names`: whose cosignatures count; `quorum`: how many it takes; `own`: whether the log's own dates count; `until`: later dates do not tell how far the log goes, or when the log itself published. Times are
  * Unix seconds; null: nobody says so.
  */
 export class HeadDates {
-  constructor(heads, usable, { names, quorum, own }) {
-    Object.assign(this, { heads, names, own });
+  constructor(heads, usable, { names, quorum, own, until = Infinity }) {
+    Object.assign(this, { heads, names, own, until });
     const byQuorum = heads.map(({ times }) => nth(times, names, quorum, (a, b) => a - b));
-    const asOf = heads.map(({ latest }) => nth(latest, names, quorum, (a, b) => b - a));
+    const asOf = heads.map(({ stamps }) => nth(latestOf(stamps, until), names, quorum, (a, b) => b - a));
     const at = byQuorum.slice(0, usable).findLastIndex((time) => time !== null || quorum === 0);
     this.usable = at >= 0;
     this.inUse = at < 0 ? { size: 0, date: null } : { size: heads[at].size, date: asOf[at] };
@@ -72,7 +78,7 @@ export class HeadDates {
   /** When, by the log's own word, the head that first had the entry was published. */
   published(index) {
     const head = this.heads[this._below(index)];
-    return head && this.own && head.dated && head.dated.previous <= index ? head.dated.time : null;
+    return head && this.own && head.dated && head.dated.previous <= index && head.dated.time <= this.until ? head.dated.time : null;
   }
 
   /** Cosigners that count and had signed no head with the entry by a moment. */

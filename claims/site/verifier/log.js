@@ -22,6 +22,9 @@ const MAX_ENTRY = 4096;
 const MAX_BUNDLE = 64 * 2 ** 20;
 const MAX_ROOTS = 65 * 2 ** 20;
 
+/** Seconds by which a date may lie after the reader's clock. */
+const AHEAD = 600;
+
 const bad = (what) => new Rejected("log", what);
 
 /** {entries, problem}: the entries that the log is believed to hold, or null, and why they are missing ("" where the agreement has no log). */
@@ -113,13 +116,13 @@ function decodeBundle(data) {
  *
  *     entries       those under the largest head that the log signed and whose entries are here, whoever cosigned it
  *     shown         the largest head that the log signed, whether its entries are here or not (dates.js)
- *     inUse(name)   {size, date} of the largest head that a quorum without the operator has cosigned, and the latest time at or after which one had; {size: 0, date: null} where there is none
+ *     inUse(name)   {size, date} of the largest head that a quorum without the operator has cosigned, and the latest time at or after which one had, dates more than AHEAD after `now` not counted; {size: 0, date: null} where there is none
  *     usable(name)  whether there is such a head
  *     dates(name)   who said when that an entry was there: HeadDates (dates.js)
  *     dateOf(index, name)   the least time by which such a quorum had cosigned a head with the entry, or null
  *     behind(name)  cosigners that have not cosigned `shown`: [{name, size, date}] of the largest head that each cosigned, null for none
  */
-export function openLog(agreement, log) {
+export function openLog(agreement, log, now = Infinity) {
   const given = log instanceof Uint8Array ? decodeBundle(log) : asGiven(log);
   const heads = mergeHeads(openHeads(given, agreement));
   const shown = heads[heads.length - 1];
@@ -129,7 +132,7 @@ export function openLog(agreement, log) {
   const known = new Map();
   const dates = (name) => {
     // The newest head dates what is before it even where its own entries are not here.
-    if (!known.has(name)) known.set(name, new HeadDates(here.includes(shown) ? here : [...here, shown], here.length, { names: names.filter((who) => who !== name), quorum: cosignatures, own: operator !== name }));
+    if (!known.has(name)) known.set(name, new HeadDates(here.includes(shown) ? here : [...here, shown], here.length, { names: names.filter((who) => who !== name), quorum: cosignatures, own: operator !== name, until: now + AHEAD }));
     return known.get(name);
   };
   return {
@@ -140,8 +143,8 @@ export function openLog(agreement, log) {
     dates,
     dateOf: (index, name) => dates(name).quorum(index),
     behind: (name) => names.filter((who) => who !== name && !shown.times.has(who)).map((who) => {
-      const last = here.findLast((head) => head.latest.has(who));
-      return { name: who, size: last ? last.size : null, date: last ? last.latest.get(who) : null };
+      const last = here.findLast((head) => head.stamps.has(who));
+      return { name: who, size: last ? last.size : null, date: last ? Math.max(...last.stamps.get(who)) : null };
     }),
   };
 }

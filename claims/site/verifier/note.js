@@ -46,7 +46,7 @@ const known = new Map(); // a log's key and cosigners, and SHA-256 of a head, to
 /**
  * A head that the log signed. trust: {origin, key, cosigners: [{name, key}]}.
  *
- * Returns {size, root, times, latest: Maps of a cosigner's name to the least and greatest time at which it cosigned, dated: {time, previous} or null: the log's own date, and the size of the
+ * Returns {size, root, times, stamps: Maps of a cosigner's name to the least time at which it cosigned, and to all of them, dated: {time, previous} or null: the log's own date, and the size of the
  * head before}. Rejected("log") for anything malformed, of another log, or with a line of a known key that does not verify.
  */
 export function openHead(data, trust) {
@@ -80,13 +80,13 @@ function readHead(data, trust) {
   if (own.length === 0 || own.some((line) => !verifySignature(trust.key, line.data, message))) {
     throw bad(`the head of size ${head.size} is not signed by the log`);
   }
-  const [times, latest] = [new Map(), new Map()];
+  const [times, stamps] = [new Map(), new Map()];
   for (const { name, key } of trust.cosigners) {
     for (const line of linesOf(lines, TYPE_COSIGNATURE, key)) {
       const time = cosignatureTime(key, line.data, text);
       if (time !== null) {
         times.set(name, Math.min(time, times.get(name) ?? time));
-        latest.set(name, Math.max(time, latest.get(name) ?? time));
+        stamps.set(name, [...(stamps.get(name) ?? []), time]);
       } else if (line.name === name) throw bad(`a cosignature of ${name} on the head of size ${head.size} does not verify`);
     }
   }
@@ -96,7 +96,7 @@ function readHead(data, trust) {
     if (!found) throw bad("the log's own date on its head does not verify");
     dated = earlier(dated, found);
   }
-  return { size: head.size, root: head.root, times, latest, dated };
+  return { size: head.size, root: head.root, times, stamps, dated };
 }
 
 /** Of two dates of the log's own, the one that comes first; either may be null. */
