@@ -7,7 +7,7 @@ from claims.base import clock
 from claims.base.errors import ClaimsError
 from claims.base.units import format_time
 
-__all__ = ["NotOver", "check_over", "last_over"]
+__all__ = ["NotBegun", "NotOver", "check_begun", "check_over", "last_over"]
 
 
 class NotOver(ClaimsError):
@@ -25,6 +25,23 @@ def check_over(agreement: Agreement, period: int) -> None:
         raise NotOver(
             f"period {period} is not over: it ends at {format_time(end)}",
             f"this machine's clock shows {format_time(clock.now())}: wait, or name another period",
+        )
+
+
+class NotBegun(ClaimsError):
+    """Something is dated later than the machine's clock: a wrong year or month, or a wrong clock."""
+
+
+def check_begun(agreement: Agreement, epoch: int, what: str) -> None:
+    """Refuse what is said to have happened in an epoch that has not begun.
+
+    Raises:
+        NotBegun: with its begin. ``what`` names the thing.
+    """
+    if epoch > last_over(agreement) + 1:
+        raise NotBegun(
+            f"{what} is dated in epoch {epoch}, which begins at {format_time(agreement.epoch_span(epoch)[0])}",
+            f"this machine's clock shows {format_time(clock.now())}: correct the date, or the clock",
         )
 
 

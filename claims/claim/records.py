@@ -20,6 +20,7 @@ __all__ = [
     "MAX_AMOUNT",
     "MAX_TOTAL",
     "RESERVED_NAMES",
+    "UNATTRIBUTED_WORDS",
     "UNATTRIBUTED",
     "Draft",
     "EpochHead",
@@ -42,6 +43,8 @@ MAX_TOTAL = 2**64 - 1
 FIRST_TAG, LAST_TAG = 3, 2**24 - 1
 IDLE, UNATTRIBUTED = 1, 2
 RESERVED_NAMES = {"idle": IDLE, "unattributed": UNATTRIBUTED}
+UNATTRIBUTED_WORDS = frozenset({"", "unattributed", "unknown", "none", "n/a", "-"})
+"""What usage files write, in any case, where work has no checkpoint."""
 KINDS = ("OPENING", "EXTERNAL", "CHECKPOINT", "SNAPSHOT", "MERGE", "RESIDUE")
 """Kinds of registry entries; a kind's number is its position here plus 1 (circuits/README.md section 2)."""
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
-from claims.base.errors import BadSignature, ClaimRejected
+from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
 from claims.cli.group import (
     cli,
+    confirm_signing,
     json_option,
     key_options,
     load_key,
@@ -19,6 +20,7 @@ from claims.cli.group import (
     read_path,
     report,
     signatures_path,
+    yes_option,
 )
 from claims.cli.state import state_folder, state_option
 
@@ -93,27 +95,33 @@ def agreement_digest(path: Path) -> None:
 @state_option
 @click.option("--signatures", type=read_path, help="Signatures file. [default: the agreement's name with .sigs]")
 @click.option("--log-entry", type=read_path, help="New file for the same assent as an entry of the public log.")
+@yes_option
 def agreement_sign(
-    path: Path, key_path: Path, passphrase_file: Path | None, signatures: Path | None, log_entry: Path | None
+    path: Path, key_path: Path, passphrase_file: Path | None, signatures: Path | None, log_entry: Path | None, yes: bool
 ) -> None:
-    """Add a party's signature to the signatures file beside the agreement."""
+    """Add a party's signature to the signatures file beside the agreement. It cannot be taken back: a terminal shows it and asks."""
     from claims.agreement.signatures import sign_agreement
-    from claims.base.files import write_atomic, write_new
+    from claims.base.files import write_atomic, write_once
     from claims.base.keys import public_bytes
     from claims.claim.entries import AssentEntry, encode_entry, sign_entry
+    from claims.cli.show import agreement_lines
     from claims.lab.journal import of_entry
     from claims.lab.signing import signing_alone
 
     terms, key = load_terms(path), load_key(key_path, passphrase_file)
     target = signatures or signatures_path(path)
     known = load_signatures(path, target if target.exists() else None)
-    signed = sign_agreement(key, terms, known)
+    try:
+        signed = sign_agreement(key, terms, known)
+    except BadSignature as error:
+        raise ClaimsError(error.what, error.hint or f"move {target} away if it is of a draft; else this is another agreement") from None
+    confirm_signing(agreement_lines(terms), yes=yes)
     party = next(party.name for party in terms.parties if party.key == public_bytes(key))
     assent = AssentEntry(terms.digest, party)
     with signing_alone(public_bytes(key), f"party {party}", state_folder()) as journal:
         journal.add(of_entry(assent))
     if log_entry is not None:
-        write_new(log_entry, encode_entry(sign_entry(key, assent)))
+        write_once(log_entry, encode_entry(sign_entry(key, assent)))
     write_atomic(target, signed.encode())
     missing = signed.missing(terms)
     out(f"{target}: signed" + (f"; still missing: {', '.join(missing)}" if missing else " by every party"))

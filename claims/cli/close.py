@@ -28,6 +28,7 @@ from claims.cli.state import signing_store, store_signing_options
 
 if TYPE_CHECKING:
     from claims.agreement.model import Agreement
+    from claims.lab.closing import Closing
     from claims.lab.meter import SoftwareMeter
     from claims.lab.store import Store
 
@@ -45,17 +46,19 @@ __all__ = ["meter_close"]
 @passphrase_option
 @store_signing_options
 @click.option("--idle", is_flag=True, help="The meters named had no work at all in the period.")
+@click.option("--over-caps", is_flag=True, help="Sign although a cap is exceeded: no claim of the period can be made.")
 @click.option("--yes", is_flag=True, help="Do not ask. Without a terminal to ask on, nothing is signed unless this is given.")
 @clock_option
 def meter_close(
     names: tuple[str, ...], every: bool, store_path: Path, agreement_path: Path, period: int, key_path: Path | None,
-    key_folder: Path | None, passphrase_file: Path | None, idle: bool, yes: bool, clock_is_right: bool,
+    key_folder: Path | None, passphrase_file: Path | None, idle: bool, over_caps: bool, yes: bool, clock_is_right: bool,
 ) -> None:  # fmt: skip
     """Cover each meter's period with readings, seal them, and sign the ledger head. Once per period, and for good.
 
     Shows what would be signed, and asks. All the meters named sign, or none.
     """
     from claims.base.canonical import head_to_hex
+    from claims.lab.closing import closing_of
 
     if every == bool(names) or len(set(names)) < len(names):
         raise click.UsageError("name meters, each once, or give --all")
@@ -70,12 +73,14 @@ def meter_close(
         due = [name for name in chosen if not _signed(store, terms, name, period)]
         if due:
             meters = _meters(store, terms, due, key_path, key_folder, passphrase_file)
-            _check(store, terms, period, due, idle=idle, clock_is_right=clock_is_right)
-            _ask(store, terms, period, due, unsigned, yes=yes)
+            _check(store, terms, period, due, idle=idle, over_caps=over_caps, clock_is_right=clock_is_right)
+            shown = _ask(store, terms, period, due, unsigned, yes=yes)
             with contextlib.ExitStack() as journals:
                 for name in due:
                     journals.enter_context(signing_store(store, terms, name))
                 with store.transaction():
+                    if [closing_of(store, terms, name, period) for name in due] != shown:
+                        raise ClaimsError("what is to be signed has changed since it was shown: nothing was signed", "look at it again")
                     for item in meters:
                         item.seal(store, terms, period)
         for name in chosen:
@@ -108,10 +113,10 @@ def _meters(
     return meters
 
 
-def _check(store: Store, terms: Agreement, period: int, names: list[str], *, idle: bool, clock_is_right: bool) -> None:
-    """Refuse what is too early, out of order, without work, or under a clock that jumped."""
+def _check(store: Store, terms: Agreement, period: int, names: list[str], *, idle: bool, over_caps: bool, clock_is_right: bool) -> None:
+    """Refuse what is too early, out of order, without work, over a cap, or under a clock that jumped."""
     from claims.lab.closing import check_evidence, check_turn, closing_of
-    from claims.lab.running import check_table
+    from claims.lab.running import check_table, running
 
     check_table(store, terms, [period])
     for name in names:
@@ -122,22 +127,30 @@ def _check(store: Store, terms: Agreement, period: int, names: list[str], *, idl
             f"nothing was imported or collected of {', '.join(without)} in period {period}",
             "import what is missing; if no chip worked, close these meters by name with --idle",
         )
+    problems = () if over_caps else running(store, terms, period).problems
+    if problems:
+        raise ClaimsError(
+            f"no claim of period {period} could be made: {problems[0]}",
+            "look for a mistake with standstill lab status: what is signed cannot be mended; to sign it nevertheless: --over-caps",
+        )
     if not clock_is_right:
         for name in names:
             check_evidence(store, terms, name, terms.period_epochs(period)[1])
 
 
-def _ask(store: Store, terms: Agreement, period: int, names: list[str], unsigned: list[str], *, yes: bool) -> None:
-    """Show what would be signed; on a terminal, ask."""
+def _ask(store: Store, terms: Agreement, period: int, names: list[str], unsigned: list[str], *, yes: bool) -> list[Closing]:
+    """Show what would be signed, which is returned; on a terminal, ask."""
     from claims.lab.closing import closing_lines, closing_of
 
     out(f"PRIVATE: to be signed of lab {store.lab}, period {period}, under agreement {terms.name}, {terms.digest.hex()}")
     if unsigned:
         out(f"  NOT SIGNED by {', '.join(unsigned)}, by the file beside the agreement: nothing of this counts under another one")
-    for name in names:
-        out("\n".join(f"  {line}" for line in closing_lines(closing_of(store, terms, name, period), terms)))
+    closings = [closing_of(store, terms, name, period) for name in names]
+    for closing in closings:
+        out("\n".join(f"  {line}" for line in closing_lines(closing, terms)))
     if yes:
-        return
+        return closings
     if not sys.stdin.isatty():
         raise ClaimsError("nothing was signed: there is no terminal to ask on", "look at the figures, then give --yes")
     click.confirm("Sign? Nothing can be added to the period afterwards", abort=True)
+    return closings

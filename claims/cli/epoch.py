@@ -72,7 +72,9 @@ def epoch_seal(
     from claims.lab.closing import check_evidence, next_epoch
     from claims.lab.meter import SoftwareMeter
 
-    terms, _ = load_agreed(agreement_path)
+    terms, unsigned = load_agreed(agreement_path)
+    if unsigned:
+        out(f"NOT SIGNED by {', '.join(unsigned)}: what is sealed under this agreement counts under no other", err=True)
     meter, last = SoftwareMeter(name, load_key(key_path, passphrase_file)), _through(terms, through)
     with opened_store(store_path) as store:
         start = next_epoch(store, terms, name)

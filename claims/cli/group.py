@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from claims.lab.store import Store
 
 __all__ = [
-    "agreement_argument", "ask_passphrase", "cli", "clock_option", "json_option", "key_options", "load_agreed", "load_key",
-    "load_signatures", "load_terms", "opened_store", "out", "passphrase_option", "period_option", "read_path", "report",
-    "signatures_path", "store_option",
+    "again_option", "agreement_argument", "ask_passphrase", "cli", "clock_option", "confirm_signing", "json_option", "key_options",
+    "load_agreed", "load_key", "load_signatures", "load_terms", "opened_store", "out", "passphrase_option", "period_option",
+    "read_path", "report", "signatures_path", "store_option", "yes_option",
 ]  # fmt: skip
 
 PASSPHRASE_VARIABLE = "STANDSTILL_PASSPHRASE"
@@ -34,6 +34,8 @@ read_path = click.Path(path_type=Path)
 agreement_argument = click.option(
     "--agreement", "-a", "agreement_path", type=read_path, required=True, help="The agreement file (TOML)."
 )
+again_option = click.option("--again", is_flag=True, help="Charge also what an earlier import charged exactly so: it is other work.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask, on a terminal either.")
 store_option = click.option("--store", "-s", "store_path", type=read_path, required=True, help="The lab's private store.")
 period_option = click.option("--period", "-n", type=click.IntRange(0, 2**24 - 1), required=True, help="Period index, from 0.")
 clock_option = click.option(
@@ -77,6 +79,13 @@ class _Group(click.Group):
 def signatures_path(agreement_path: Path) -> Path:
     """Sidecar of an agreement: ``agreement.toml`` has ``agreement.sigs``."""
     return agreement_path.with_suffix(".sigs")
+
+
+def confirm_signing(lines: Iterable[str], *, yes: bool) -> None:
+    """On a terminal, show what is to be signed for good, and ask."""
+    if sys.stdin.isatty() and not yes:
+        out("\n".join(lines))
+        click.confirm("Sign? It cannot be taken back", abort=True)
 
 
 passphrase_option = click.option(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from claims.cli.group import (
+    again_option,
     agreement_argument,
     cli,
     load_terms,
@@ -53,7 +54,8 @@ def import_group() -> None:
 @store_option
 @agreement_argument
 @click.option("--skip-outside", is_flag=True, help="Leave out rows outside the agreement's periods.")
-def import_readings(path: Path, store_path: Path, agreement_path: Path, skip_outside: bool) -> None:
+@again_option
+def import_readings(path: Path, store_path: Path, agreement_path: Path, skip_outside: bool, again: bool) -> None:
     """Import usage: which meter's chips worked when, toward which checkpoint. All or nothing.
 
     \b
@@ -70,7 +72,7 @@ def import_readings(path: Path, store_path: Path, agreement_path: Path, skip_out
     from claims.imports.usage import import_usage, unknown_text
 
     with opened_store(store_path) as store:
-        report = import_usage(store, load_terms(agreement_path), path, skip_outside=skip_outside)
+        report = import_usage(store, load_terms(agreement_path), path, skip_outside=skip_outside, again=again)
         unknown = unknown_text(store, report.periods)
     seconds = sum(report.chip_ms.values()) // 1000
     out(f"{report.rows} rows, {seconds} chip-seconds on {len(report.chip_ms)} meters, periods {sorted(report.periods)}")
@@ -126,7 +128,7 @@ def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 _dry = click.option("--dry-run", is_flag=True, help="Print the report and change nothing.")
-_window_options = _options(_from, _until, _skip, _dry)
+_window_options = _options(_from, _until, _skip, again_option, _dry)
 
 
 def _moment(text: str | None, option: str, *, up: bool = False) -> int | None:
@@ -195,7 +197,7 @@ def _carry_out(store_path: Path, dry_run: bool, work: Callable[[Store], Charged]
 def import_slurm_file(
     path: Path, store_path: Path, agreement_path: Path, timezone: str | None, nodes: Path | None, jobs: Path | None,
     default_meter: str | None, as_of: str | None, whole_nodes: bool, begin: str | None, end: str | None, skip_outside: bool,
-    dry_run: bool,
+    again: bool, dry_run: bool,
 ) -> None:  # fmt: skip
     """Import GPU time from Slurm accounting.
 
@@ -227,7 +229,7 @@ def import_slurm_file(
         Clock.of(timezone), read_nodes(nodes, default_meter), read_jobs(jobs), _moment(as_of, "--as-of", up=True), whole_nodes
     )
     terms = load_terms(agreement_path)
-    how = {"window": _window(begin, end), "skip_outside": skip_outside}
+    how = {"window": _window(begin, end), "skip_outside": skip_outside, "again": again}
     _carry_out(store_path, dry_run, lambda store: import_slurm(store, terms, path, options, **how))  # type: ignore[arg-type]
 
 
@@ -246,8 +248,7 @@ def import_slurm_file(
 def import_mllog_files(
     paths: tuple[Path, ...], store_path: Path, agreement_path: Path, system: Path | None, chips: int | None, meter: str,
     checkpoint: str | None, jobs: Path | None, as_of: str | None, whole_log: bool, begin: str | None, end: str | None,
-    skip_outside: bool,
-    dry_run: bool,
+    skip_outside: bool, again: bool, dry_run: bool,
 ) -> None:  # fmt: skip
     """Import runs from MLPerf training logs: run_start to run_stop.
 
@@ -263,7 +264,7 @@ def import_mllog_files(
     held = chips if chips is not None else chips_of_system(system)  # type: ignore[arg-type]
     options = MllogOptions(meter, held, read_jobs(jobs), checkpoint, _moment(as_of, "--as-of", up=True), whole_log)
     terms = load_terms(agreement_path)
-    how = {"window": _window(begin, end), "skip_outside": skip_outside}
+    how = {"window": _window(begin, end), "skip_outside": skip_outside, "again": again}
     _carry_out(store_path, dry_run, lambda store: import_mllog(store, terms, paths, options, **how))  # type: ignore[arg-type]
 
 
@@ -282,7 +283,7 @@ def import_mllog_files(
 def import_alibaba_files(
     nodes: Path, pods: Path, store_path: Path, agreement_path: Path, origin: str, models: Path | None, jobs: Path | None,
     default_meter: str | None, exact_shares: bool, as_of: str | None, begin: str | None, end: str | None, skip_outside: bool,
-    dry_run: bool,
+    again: bool, dry_run: bool,
 ) -> None:  # fmt: skip
     """Import GPU time from a node list and a pod list in the shape of Alibaba's GPU cluster trace.
 
@@ -301,7 +302,7 @@ def import_alibaba_files(
         _moment(as_of, "--as-of", up=True),
     )  # fmt: skip
     terms = load_terms(agreement_path)
-    how = {"window": _window(begin, end), "skip_outside": skip_outside}
+    how = {"window": _window(begin, end), "skip_outside": skip_outside, "again": again}
     _carry_out(store_path, dry_run, lambda store: import_trace(store, terms, nodes, pods, options, **how))  # type: ignore[arg-type]
 
 

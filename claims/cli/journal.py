@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from claims.base.errors import ClaimsError
 from claims.cli.group import agreement_argument, cli, load_terms, opened_store, out, read_path, store_option
 from claims.cli.lab import lab
 from claims.cli.state import compared_log, state_folder, state_option
@@ -115,11 +116,16 @@ def lab_restore(backup: Path, store_path: Path, replace: bool) -> None:
     """Make the store of a backup FILE. Signing then compares it with the journals, and with the log where --log is given."""
     from claims.lab.store import Store
 
+    try:
+        with Store.open(store_path) as store:
+            before = _extent(store)
+    except ClaimsError:
+        before = "nothing that can be read"
     aside = Store.restore(backup, store_path, replace=replace)
     with opened_store(store_path) as store:
         out(f"{store_path}: {_extent(store)}")
     if aside is not None:
-        out(f"the store that was there is {aside}")
+        out(f"{aside} is what was there: {before}. What it has and the backup has not is to be imported again, before anything is signed.")
     out("On a machine without journals: standstill journal rebuild. A store that is older than what was signed is refused there.")
 
 
@@ -127,4 +133,4 @@ def _extent(store: Store) -> str:
     heads, published = store.registry_heads(), store.published_through()
     closed = f"closed through period {heads[-1].period}" if heads and len(heads) > 1 else "no period closed"
     epochs = "no epoch published" if published is None else f"epochs published through {published}"
-    return f"store of lab {store.lab}, {closed}, {epochs}"
+    return f"store of lab {store.lab}, {store.count_imports()} imports, {closed}, {epochs}"

@@ -62,6 +62,7 @@ def lab_snapshot(
 
     It begins where the work began: at its last snapshot, or at the parent noted for CHECKPOINT; else give --parent or --root.
     """
+    from claims.agreement.over import check_over
     from claims.lab.lineage import snapshot
     from claims.lab.store import Genesis
 
@@ -73,6 +74,7 @@ def lab_snapshot(
         origin = Genesis(bytes.fromhex(found[1]), int(found[2]))
     with opened_store(store_path) as store:
         terms, starts = load_terms(agreement_path), None if branch is None else branch == "yes"
+        check_over(terms, period)  # until then its checkpoint may still be saved
         closed = snapshot(store, terms, period, checkpoint, parent, root=root, branch=starts, genesis=origin)
         out(f"closed as {closed}, from {' and '.join(store.noted_as(closed).parents) or 'nothing'}")
 

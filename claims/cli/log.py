@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from claims.base.errors import BadSignature, ClaimRejected
+from claims.base.errors import BadSignature, ClaimRejected, UnreadableFile
 from claims.cli.group import cli, clock_option, json_option, key_options, load_key, load_terms, out, read_path, report
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def log_append(
     from claims.tlog.writer import LogWriter
 
     terms = _terms(agreement_path)
-    given = list(dict.fromkeys(read_bounded(path, ENTRY_LIMIT) for path in files))
+    given = list(dict.fromkeys(_entry(path, read_bounded(path, ENTRY_LIMIT)) for path in files))
     with rejecting(), LogWriter.open(folder, load_key(key_path, passphrase_file)) as writer:
         if terms is not None and (terms.log is None or terms.log.origin != writer.origin):
             raise ClaimRejected("log", f"the agreement's log is not {writer.origin}")
@@ -163,6 +163,19 @@ def log_append(
         first = writer.append(fresh) if fresh else writer.size
         skipped = f", {len(given) - len(fresh)} were there already" if len(fresh) < len(given) else ""
         out(f"entries {first} to {writer.size - 1}: {len(fresh)} published{skipped}" if fresh else "nothing new")
+
+
+def _entry(path: Path, data: bytes) -> bytes:
+    """The bytes of a file that is an entry, or is called one; another file, a key perhaps, is not published for ever."""
+    from claims.base.errors import MalformedFile
+    from claims.claim.entries import decode_entry
+
+    try:
+        if path.suffix != ".entry":
+            decode_entry(data)
+    except MalformedFile as error:
+        raise MalformedFile(f"{path}: {error.what}", hint="name .entry files only: nothing was published") from None
+    return data
 
 
 def _check_entries(terms: Agreement, held: list[bytes], fresh: list[bytes]) -> None:
@@ -187,12 +200,13 @@ def _check_entries(terms: Agreement, held: list[bytes], fresh: list[bytes]) -> N
 @click.option("--memory", "memory_path", type=read_path, required=True, help="What this cosigner saw before; keep it safe.")
 @click.option("--out", "-o", "target", type=read_path, help="Also write the cosigned head here, for the log's operator.")
 @click.option("--save-evidence", type=read_path, help="Where to write the evidence if the log forked. [default: beside the memory]")
+@click.option("--new-memory", is_flag=True, help="The memory is lost: begin another, although you cosigned this log before.")
 @click.option("--again", is_flag=True, help="Say anew that this is the whole log, although you cosigned this head before.")
 @clock_option
 @trust_options
 def log_cosign(
     source: str, key_path: Path, passphrase_file: Path | None, name: str, memory_path: Path, target: Path | None,
-    save_evidence: Path | None, again: bool, clock_is_right: bool, agreement_path: Path | None, log_key: str | None,
+    save_evidence: Path | None, new_memory: bool, again: bool, clock_is_right: bool, agreement_path: Path | None, log_key: str | None,
     cosigner: tuple[str, ...], quorum: int | None, exclude: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Cosign the newest head, if it extends what this cosigner saw before. SOURCE: a folder or a web address.
@@ -211,7 +225,10 @@ def log_cosign(
         raise ClaimRejected("log", f"the agreement does not name this key as cosign_key of {name}, a party that is not the operator")
     with rejecting(save_evidence, memory_path):
         memory = _memory(memory_path, trust)
-        note = cosign(source, key, name, memory, others=trust.cosigners, clock_is_right=clock_is_right, again=again)
+        if memory.note is None:
+            out(f"{memory_path}: a new memory: nothing tells whether the log was another one before", err=True)
+        how = {"clock_is_right": clock_is_right, "again": again, "new_memory": new_memory}
+        note = cosign(source, key, name, memory, others=trust.cosigners, **how)
     if target is not None:
         write_atomic(target, note.encode())
     out(f"cosigned size {note.text.splitlines()[1]}; this machine's clock shows {format_time(memory.cosigned or 0)}")
@@ -228,6 +245,8 @@ def log_mend_memory(
     from claims.base.units import format_time
 
     now = clock.now()
+    if not path.exists():
+        raise UnreadableFile(f"{path}: there is no such memory", "name the one that you cosign with")
     with rejecting():
         wrong = _memory(path, _trust(_terms(agreement_path), log_key, cosigner, quorum)).mend(now)
     out(f"{path}: the last cosignature counts as of {format_time(now)}, not {format_time(wrong)}; cosign again: the earliest date counts")

@@ -11,6 +11,7 @@ from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
 from claims.cli.group import (
     agreement_argument,
     cli,
+    confirm_signing,
     json_option,
     key_options,
     load_key,
@@ -18,6 +19,7 @@ from claims.cli.group import (
     out,
     read_path,
     report,
+    yes_option,
 )
 from claims.cli.state import state_folder, state_option
 from claims.cli.verify import digest_of, digest_option, jobs_of, jobs_option, moment, now_option
@@ -56,13 +58,21 @@ def decision() -> None:
 @click.option("--reason", required=True, help="Text for people.")
 def decision_make(path: Path, agreement_path: Path, kind: str, effective: str, reason: str) -> None:
     """Write an unsigned decision to a new FILE."""
+    from claims.base import clock
     from claims.base.files import write_new
+    from claims.base.units import format_time
     from claims.decisions.file import Decision
 
     terms = load_terms(agreement_path)
     if terms.pause is None:
         raise ClaimsError("the agreement names nobody who decides", "it needs [pause] deciders and quorum")
-    write_new(path, Decision(terms.digest, kind, moment(effective), reason).encode())
+    when = moment(effective)
+    if when >= terms.period_span(terms.periods - 1)[1]:
+        end = format_time(terms.period_span(terms.periods - 1)[1])
+        raise ClaimsError(f"the agreement ends at {end}, and the decision would begin at {format_time(when)}", "correct --effective")
+    write_new(path, Decision(terms.digest, kind, when, reason).encode())
+    if when < clock.now():
+        out(f"it states a moment that has passed, {format_time(when)}")
     out(f"{path}: {terms.pause.quorum} of {', '.join(terms.pause.deciders)} must sign")
 
 
@@ -71,7 +81,8 @@ def decision_make(path: Path, agreement_path: Path, kind: str, effective: str, r
 @agreement_argument
 @key_options
 @state_option
-def decision_sign(path: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None) -> None:
+@yes_option
+def decision_sign(path: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None, yes: bool) -> None:
     """Add a decider's signature to FILE; where the agreement has a log, also write the decider's entry: FILE-DECIDER.entry."""
     from claims.base.files import read_bounded, write_atomic
     from claims.base.keys import public_bytes
@@ -84,6 +95,7 @@ def decision_sign(path: Path, agreement_path: Path, key_path: Path, passphrase_f
     item = Decision.decode(read_bounded(path, DECISION_LIMIT))
     key = load_key(key_path, passphrase_file)
     signed = sign_decision(key, item, terms)
+    confirm_signing(item.lines(), yes=yes)
     decider = next(party.name for party in terms.parties if party.key == public_bytes(key))
     entry, word = path.with_name(f"{path.stem}-{decider}.entry"), decision_entry(item, decider, key)
     with signing_alone(public_bytes(key), f"party {decider}", state_folder()) as journal:

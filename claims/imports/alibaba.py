@@ -94,6 +94,7 @@ def import_trace(
     *,
     window: Window | None = None,
     skip_outside: bool = False,
+    again: bool = True,
 ) -> Charged:
     """Charge the GPU time of a trace's pods, all or nothing.
 
@@ -113,7 +114,7 @@ def import_trace(
     spans = list(_placed(store, agreement, pods, window or Window(), pods_path.name))
     charge(
         store, agreement, spans, kind="alibaba", label=pods_path.name, files=[nodes.digest, digest], report=report,
-        window=window, skip_outside=skip_outside,
+        window=window, skip_outside=skip_outside, again=again,
     )  # fmt: skip
     return report
 

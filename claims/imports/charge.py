@@ -21,7 +21,7 @@ from claims.base.text import replace_hidden
 from claims.imports.rows import WORK_UNIT, ImportRefused, ceil_of
 from claims.imports.usage import MAX_WORK, UNATTRIBUTED_WORDS, check_room, in_proportion
 from claims.imports.usage import split_interval as split_at_epochs
-from claims.lab.registry import check_enrolled
+from claims.lab.registry import check_enrolled, keep_calendar
 from claims.lab.running import check_table
 from claims.lab.store import UNATTRIBUTED, Store, Usage
 
@@ -218,14 +218,14 @@ class _Ledger:
         report.chip_ms[span.meter] = report.chip_ms.get(span.meter, 0) + amount
         report.unattributed_ms += amount if tag == UNATTRIBUTED else 0
 
-    def write(self, label: str) -> None:
+    def write(self, label: str, *, again: bool) -> None:
         """Put everything into the store, after a check of the room in every epoch."""
         batches: dict[tuple[int, str], list[Usage]] = {}
         for (meter, epoch, tag), (amount, work) in sorted(self.amounts.items()):
             period = epoch // self.agreement.epochs_per_period
             known = work if metered(self.agreement, period) else None
             batches.setdefault((period, meter), []).append(Usage(epoch, tag, amount, known))
-        check_room(label, self.store, self.agreement, self.meters, batches)
+        check_room(label, self.store, self.agreement, self.meters, batches, again=again)
         for (period, meter), usage in batches.items():
             self.store.add_usage(period, meter, usage)
         check_table(self.store, self.agreement, self.report.periods)
@@ -289,6 +289,7 @@ def charge(
     report: Charged,
     window: Window | None = None,
     skip_outside: bool = False,
+    again: bool = True,
 ) -> None:
     """Charge spans to the store's lab: one transaction, once for the same files and window.
 
@@ -297,6 +298,7 @@ def charge(
         label: file name, for messages and for the store's memory.
         report: completed here.
         skip_outside: leave out, and report, what lies outside the agreement's periods, instead of refusing.
+        again: charge also what an earlier import charged exactly so; else that is refused.
 
     Raises:
         ImportRefused: naming file, line and remedy; nothing was charged.
@@ -308,6 +310,7 @@ def charge(
     if len(spans) > MAX_SPANS:
         raise ImportRefused(label, None, f"more than {MAX_SPANS} spans", "import it window by window")
     with store.transaction():
+        keep_calendar(store, agreement)
         store.remember_import(_identity(kind, files, window), label)
         ledger = _Ledger(store, agreement, report)
         for slack in (False, True):  # what is in doubt gets the room that is left
@@ -317,7 +320,7 @@ def charge(
                 within = _cut(span, window, agreement, skip_outside, report)
                 if within[0] < within[1]:
                     _charge_span(span, within, ledger)
-        ledger.write(label)
+        ledger.write(label, again=again)
 
 
 def _identity(kind: str, files: Iterable[bytes], window: Window) -> bytes:

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from claims.agreement.model import Agreement
+from claims.agreement.over import check_begun
 from claims.base.errors import ClaimsError
-from claims.imports.rows import WORK_UNIT, Refuses, Row, ceil_of, read_rows
+from claims.imports.rows import WORK_UNIT, Refuses, Row, ceil_of, read_some
 from claims.lab.lineage import note_checkpoint, starts_from_nothing
-from claims.lab.registry import NO_WEIGHTS, check_enrolled
+from claims.lab.registry import NO_WEIGHTS, check_enrolled, keep_calendar
 from claims.lab.running import check_table
 from claims.lab.store import Draft, Genesis, Store
 
@@ -48,6 +49,7 @@ def note_drafts(store: Store, agreement: Agreement, drafts: Iterable[tuple[Refus
     for source, draft in drafts:
         try:
             tag = note_checkpoint(store, agreement, draft)
+            check_begun(agreement, draft.epoch, f"checkpoint {draft.name}")
         except ClaimsError as error:
             raise source.refuse(error.what, error.hint) from None
         report.noted += 1
@@ -62,9 +64,10 @@ def import_checkpoints(store: Store, agreement: Agreement, path: str | Path) -> 
         ImportRefused: naming file, line and remedy.
         RegistryError: the store is not the one in the agreement.
     """
-    rows, digest = read_rows(path, _CHECKPOINT_COLUMNS)
     check_enrolled(store, agreement)
+    rows, digest = read_some(path, _CHECKPOINT_COLUMNS)
     with store.transaction():
+        keep_calendar(store, agreement)
         store.remember_import(digest, Path(path).name)
         drafts = [_draft_of(row, agreement) for row in rows]
         report = note_drafts(store, agreement, zip(rows, drafts, strict=True))

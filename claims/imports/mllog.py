@@ -139,6 +139,7 @@ def import_mllog(
     *,
     window: Window | None = None,
     skip_outside: bool = False,
+    again: bool = True,
 ) -> Charged:
     """Charge the runs of MLLOG files to one meter, all or nothing.
 
@@ -160,6 +161,7 @@ def import_mllog(
             charge(
                 store, agreement, spans, kind="mllog", label=name, files=[digest], report=report, window=window,
                 skip_outside=skip_outside,
+                again=again,
             )  # fmt: skip
     return report
 

@@ -16,7 +16,7 @@ from typing import Protocol
 from claims.base.errors import ClaimsError, MissingDependency, UnreadableFile
 from claims.base.files import read_bounded
 
-__all__ = ["MAX_FILE", "WORK_UNIT", "ImportRefused", "Refuses", "Row", "ceil_of", "read_bytes", "read_rows"]
+__all__ = ["MAX_FILE", "WORK_UNIT", "ImportRefused", "Refuses", "Row", "ceil_of", "read_bytes", "read_rows", "read_some"]
 
 MAX_FILE = 1 << 30
 WORK_UNIT = 10**12
@@ -116,6 +116,14 @@ def read_rows(path: str | Path, columns: Iterable[str]) -> tuple[list[Row], byte
     data = read_bytes(path)
     parse = _parquet_rows if path.suffix.lower() in (".parquet", ".pq") else _csv_rows
     return list(parse(path.name, data, allowed)), hashlib.sha256(data).digest()
+
+
+def read_some(path: str | Path, columns: Iterable[str]) -> tuple[list[Row], bytes]:
+    """As :func:`read_rows`, of a file that has rows. Raises ImportRefused, MissingDependency."""
+    rows, digest = read_rows(path, columns)
+    if not rows:
+        raise ImportRefused(Path(path).name, None, "it has a header and no rows", "check what was exported: there is nothing to import")
+    return rows, digest
 
 
 def _check_header(source: str, header: list[str], allowed: frozenset[str]) -> None:

@@ -64,6 +64,7 @@ def import_slurm(
     *,
     window: Window | None = None,
     skip_outside: bool = False,
+    again: bool = True,
 ) -> Charged:
     """Charge the GPU time of a sacct export to the lab's meters, all of it or nothing.
 
@@ -91,7 +92,7 @@ def import_slurm(
     try:
         charge(
             store, agreement, spans, kind="slurm", label=name, files=[hashlib.sha256(data).digest()], report=report,
-            window=window, skip_outside=skip_outside,
+            window=window, skip_outside=skip_outside, again=again,
         )  # fmt: skip
     except NoRoom as error:
         raise _explained(name, error, overlap, going) from None

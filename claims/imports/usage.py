@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from claims.agreement.model import Agreement
+from claims.agreement.over import check_begun
 from claims.agreement.terms import Meter
 from claims.base.errors import ClaimsError
-from claims.imports.rows import WORK_UNIT, ImportRefused, Row, ceil_of, read_rows
-from claims.lab.registry import check_enrolled, check_receivers
+from claims.claim.records import UNATTRIBUTED_WORDS
+from claims.imports.rows import WORK_UNIT, ImportRefused, Row, ceil_of, read_some
+from claims.lab.registry import check_enrolled, check_receivers, keep_calendar
 from claims.lab.running import check_table
 from claims.lab.store import IDLE, Store, Usage
 
@@ -26,7 +28,6 @@ __all__ = [
 ]  # fmt: skip
 
 MAX_WORK = 2**63 - 1
-UNATTRIBUTED_WORDS = frozenset({"", "unattributed", "unknown", "none", "n/a", "-"})
 _USAGE_COLUMNS = frozenset({"meter", "epoch", "start", "stop", "checkpoint", "chips", "chip_seconds", "work_flop"})
 
 
@@ -84,6 +85,8 @@ def _usage_of(row: Row, agreement: Agreement, meter: Meter) -> list[tuple[int, i
         raise row.refuse("a row has either an epoch, or a start and a stop")
     if has_epoch:
         epoch = row.integer("epoch", "epochs are numbered from the agreement's start")
+        if row.get("chips"):
+            raise row.refuse("chips is said of a job with start and stop", "leave it empty: chip_seconds says how much of the epoch")
         chip_ms = ceil_of(row.decimal("chip_seconds", "chips x seconds of the epoch") * 1000)
         parts = [(epoch, chip_ms)]
     else:
@@ -93,6 +96,8 @@ def _usage_of(row: Row, agreement: Agreement, meter: Meter) -> list[tuple[int, i
         if stop - start > 1000 * agreement.epoch_seconds * agreement.epochs_per_period * agreement.periods:
             raise row.refuse("the job is longer than the agreement", "check the year, and milliseconds against seconds")
         parts = _placed(row, start, stop, agreement)
+        if row.get("chips") and row.get("chip_seconds"):
+            raise row.refuse("a job has either chips or chip_seconds", "leave one of the two empty")
         if row.get("chips"):
             chips = row.integer("chips", "how many chips the job held")
             if chips > meter.chips:
@@ -122,24 +127,28 @@ def _placed(row: Row, start: int, stop: int, agreement: Agreement) -> list[tuple
         ) from None
 
 
-def import_usage(store: Store, agreement: Agreement, path: str | Path, *, skip_outside: bool = False) -> ImportReport:
+def import_usage(
+    store: Store, agreement: Agreement, path: str | Path, *, skip_outside: bool = False, again: bool = False
+) -> ImportReport:
     """Import busy time of the store's lab from a CSV or Parquet file, all of it or nothing.
 
     Rows named "idle" only are checked: idle time is what is left. Rows without a checkpoint are charged as unattributed.
 
     Args:
         skip_outside: leave out (and count) jobs that lie entirely outside the agreement's periods, instead of refusing.
+        again: rows that charge exactly what an earlier import charged are other work, and are charged too.
 
     Raises:
         ImportRefused: naming file, line and remedy.
         StoreError: the file was imported before, or a meter has signed the period.
     """
-    rows, digest = read_rows(path, _USAGE_COLUMNS)
     check_enrolled(store, agreement)
+    rows, digest = read_some(path, _USAGE_COLUMNS)
     meters = {meter.name: meter for meter in agreement.lab(store.lab).meters}
     report = ImportReport()
     batches: dict[tuple[int, str], list[Usage]] = {}
     with store.transaction():
+        keep_calendar(store, agreement)
         store.remember_import(digest, Path(path).name)
         seen: dict[tuple[tuple[str, str], ...], int] = {}
         for row in rows:
@@ -159,7 +168,7 @@ def import_usage(store: Store, agreement: Agreement, path: str | Path, *, skip_o
         if report.skipped and not report.rows:
             raise ImportRefused(source, None, "every row lies outside the agreement's periods", "check the year, and the agreement")
         try:
-            check_room(source, store, agreement, meters, batches)
+            check_room(source, store, agreement, meters, batches, again=again)
         except NoRoom as error:
             if not report.repeats:
                 raise
@@ -230,8 +239,11 @@ def check_room(
     agreement: Agreement,
     meters: Mapping[str, Meter],
     batches: Mapping[tuple[int, str], list[Usage]],
+    *,
+    again: bool,
 ) -> None:
-    """Refuse usage that a meter has no room for, or that comes after it signed. Keys are (period, meter)."""
+    """Refuse usage that a meter has no room for, that has not happened yet, that is there already (unless ``again``), or that comes
+    after the meter signed. Keys are (period, meter)."""
     since = agreement.lab(store.lab).since_period
     for (period, name), usage in batches.items():
         if period < since:
@@ -253,8 +265,18 @@ def check_room(
             check_receivers(store, last)
         except ClaimsError as error:
             raise ImportRefused(source, None, f"meter {name}: {error.what}", error.hint) from None
-        busy: dict[int, int] = {}
-        for item in [*store.usage(period, name), *usage]:
+        try:
+            check_begun(agreement, max(last.values()), f"meter {name}: work")
+        except ClaimsError as error:
+            raise ImportRefused(source, None, error.what, error.hint) from None
+        before, busy = store.usage(period, name), dict[int, int]()
+        same = [] if again else sorted(item.epoch for item in {*before} & {*usage} if item.chip_ms)
+        if same:
+            raise ImportRefused(
+                source, None, f"meter {name}: in {len(same)} epochs, from {same[0]} on, it charges what an earlier import charged",
+                "leave out what was imported before; if it is other work: --again",
+            )  # fmt: skip
+        for item in [*before, *usage]:
             busy[item.epoch] = busy.get(item.epoch, 0) + item.chip_ms
         room = agreement.coverage(meters[name])
         over = [epoch for epoch in sorted(busy) if busy[epoch] > room * 1000]

@@ -24,7 +24,7 @@ from claims.claim.commitments import SEED_BYTES, epoch_root, roots_digest
 from claims.lab import heads
 from claims.lab.closing import check_order, check_turn
 from claims.lab.lineage import unfinished
-from claims.lab.registry import check_enrolled, check_receivers
+from claims.lab.registry import check_enrolled, check_receivers, keep_calendar
 from claims.lab.store import IDLE, EpochSeal, LedgerSecrets, Reading, SignedHead, Store, Usage, fresh_elements
 
 __all__ = ["CoverageError", "SoftwareMeter", "check_coverage", "cover", "ledger_head"]
@@ -237,6 +237,7 @@ class SoftwareMeter:
     def enrolled(self, store: Store, agreement: Agreement) -> Meter:
         """The meter as agreed. Raises ClaimRejected, ClaimsError: the agreement has none of this name, another key, or another registry."""
         check_enrolled(store, agreement)
+        keep_calendar(store, agreement)
         meter = agreement.lab(store.lab).meter(self.name)
         if self._key.public_key().public_bytes_raw() != meter.key:
             raise ClaimsError(

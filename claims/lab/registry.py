@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from claims.agreement.model import Agreement
 from claims.base.errors import ClaimsError
+from claims.base.units import format_time
 from claims.claim.records import circuit_entry
 from claims.lab import heads
 from claims.lab.closing import check_registry
@@ -44,6 +45,7 @@ __all__ = [
     "check_receivers",
     "close_period",
     "entries_of",
+    "keep_calendar",
     "late_work",
     "open_registry",
     "opening_head",
@@ -135,6 +137,23 @@ def check_enrolled(store: Store, agreement: Agreement) -> None:
         )
     if before.head != lab.opening_head:
         raise RegistryError("the store's opening head is not the one in the agreement", "use the store that was enrolled")
+
+
+def keep_calendar(store: Store, agreement: Agreement) -> None:
+    """Note the agreement's start, epoch and period before anything is dated by them: no amendment changes them.
+
+    Raises:
+        RegistryError: what the store holds is dated by another calendar, so that its epochs would be other times.
+    """
+    calendar = (agreement.start, agreement.epoch_seconds, agreement.epochs_per_period)
+    known = store.keep_calendar(calendar)
+    if known != calendar:
+        start, epoch, epochs = known
+        raise RegistryError(
+            f"what the store holds is dated by an agreement from {format_time(start)} with {epochs} epochs of {epoch} s in a period, "
+            f"and this one is from {format_time(agreement.start)} with {agreement.epochs_per_period} of {agreement.epoch_seconds} s",
+            "use the agreement that was signed; if those imports were the mistake, restore a backup from before them",
+        )
 
 
 def registry_head(store: Store, entries: Sequence[RegistryEntry], trailer: Elements) -> Elements:

@@ -106,6 +106,23 @@ class Store(StoreNames, SignedStore):
             )
         return len(rows)
 
+    def keep_calendar(self, calendar: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Note by which start (Unix seconds), epoch (seconds) and epochs in a period everything here is dated; returns what is noted.
+
+        It can be replaced while nothing is dated.
+        """
+        with self.transaction():
+            rows = self._query("SELECT value FROM meta WHERE key = 'calendar'")
+            known = tuple(int(item) for item in bytes(rows[0][0]).split()) if rows else None
+            if known == calendar or (known is not None and self._dated()):
+                return known  # type: ignore[return-value]
+            text = " ".join(str(item) for item in calendar).encode()
+            self._db.execute("INSERT INTO meta VALUES ('calendar', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (text,))
+        return calendar
+
+    def _dated(self) -> bool:
+        return any(self._query(f"SELECT 1 FROM {table} LIMIT 1") for table in ("usage", "drafts", "epoch_seals"))
+
     def remember_import(self, digest: bytes, label: str) -> None:
         """Note that a file with this SHA-256 was imported. Refuses a second time, which would charge it twice."""
         key = "import:" + digest.hex()
@@ -117,6 +134,10 @@ class Store(StoreNames, SignedStore):
                     f"the same file was imported before, as {before}", "importing it again would charge it twice"
                 )
             self._db.execute("INSERT INTO meta VALUES (?, ?)", (key, label.encode(errors="replace")))
+
+    def count_imports(self) -> int:
+        """How many files, and epochs of a collector, were imported."""
+        return int(self._query("SELECT COUNT(*) FROM meta WHERE key LIKE 'import:%'")[0][0])
 
     def usage(self, period: int, meter: str) -> list[Usage]:
         """Imported busy time, by epoch and then as imported."""

@@ -182,6 +182,8 @@ class StoreFile:
             UnreadableFile: the backup cannot be read, or a file is in the way. StoreError: it is no whole store.
         """
         target, source = Path(path), Path(backup)
+        if not source.is_file():
+            raise UnreadableFile(f"{source}: there is no such file", "name the backup")
         there, aside = os.path.lexists(target), target.with_name(f"{target.name}.before-restore")
         if there and not replace:
             raise UnreadableFile(f"{target}: exists already", "to put it aside as .before-restore, say so: --replace")
@@ -190,10 +192,25 @@ class StoreFile:
         with growing(target, aside) as temporary:
             shutil.copyfile(source, temporary)
             try:
-                cls.open(temporary).close()
+                with cls.open(temporary) as new:
+                    known, lab = new._identity(), new.lab
             except StoreError as error:
                 raise StoreError(error.what.replace(str(temporary), str(source)), error.hint) from None
+            if there and cls._at(target) not in (None, known):
+                raise StoreError(f"{source} is a backup of another store, of lab {lab}", "give another --store, or the right backup")
         return aside if there else None
+
+    def _identity(self) -> bytes:
+        return bytes(self._query("SELECT value FROM meta WHERE key = 'registry_iv'")[0][0])
+
+    @classmethod
+    def _at(cls, path: Path) -> bytes | None:
+        """Which store a file is; None where it cannot be read."""
+        try:
+            with cls.open(path) as store:
+                return store._identity()
+        except (StoreError, OSError):
+            return None
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Self]:

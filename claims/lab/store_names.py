@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from claims.claim.records import FIRST_TAG, KINDS, LAST_TAG, RESERVED_NAMES, Genesis, Noted
+from claims.claim.records import FIRST_TAG, KINDS, LAST_TAG, RESERVED_NAMES, UNATTRIBUTED_WORDS, Genesis, Noted
 from claims.lab.store_file import StoreError, StoreFile
 
 __all__ = ["StoreNames", "genesis_of"]
@@ -37,6 +37,10 @@ class StoreNames(StoreFile):
         if not name or len(name) > MAX_CHECKPOINT_NAME or not name.isprintable() or name != name.strip():
             raise StoreError(
                 f"{name[:40]!r} cannot name a checkpoint", f"use 1 to {MAX_CHECKPOINT_NAME} printable characters"
+            )
+        if "|" in name or name.lower() in {*RESERVED_NAMES, *UNATTRIBUTED_WORDS}:
+            raise StoreError(
+                f"{name[:40]!r} cannot name a checkpoint", "files write a bar between parents, and such words where there is no checkpoint"
             )
         if _SNAPSHOT.fullmatch(name):
             raise StoreError(f"{name[:40]!r} cannot name a new checkpoint", "snapshots have such names; choose another end")

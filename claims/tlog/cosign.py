@@ -34,6 +34,7 @@ _NEWEST = 16
 def cosign(
     where: str | os.PathLike[str], key: Ed25519PrivateKey, name: str, memory: LogMemory, now: int | None = None, *,
     others: Mapping[str, bytes] | None = None, clock_is_right: bool = False, again: bool = False,
+    new_memory: bool = False,
 ) -> Note:  # fmt: skip
     """Cosign the newest head of a log; returns the head with this cosignature on it.
 
@@ -46,6 +47,7 @@ def cosign(
         now: Unix time; None takes the clock.
         others: name to key of further cosigners, whose dates also tell the time, as the log's own does.
         again: also say that this is still the whole log now: keep the first cosignature on this head, and renew the latest.
+        new_memory: begin a memory although the log shows that this cosigner had one.
         clock_is_right: cosign although the clock is far ahead of every date that is known.
 
     Raises:
@@ -64,6 +66,11 @@ def cosign(
             raise LogError(
                 f"the clock shows {format_time(moment)}, before this cosigner's last cosignature at {format_time(memory.cosigned)}",
                 "mend the clock; if it was wrong then and is right now: standstill log mend-memory",
+            )
+        if memory.note is None and not new_memory and _cosigned(view.signed, source, public.key):
+            raise LogError(
+                f"{name} has cosigned this log before, and {memory.path} remembers nothing of it",
+                "name the memory that you cosigned with; if it is lost: --new-memory",
             )
         if not clock_is_right:
             dates = _dates(view.signed, source, trust, {n: k for n, k in (others or {}).items() if k != public.key})
@@ -93,12 +100,24 @@ def check_append(folder: str | os.PathLike[str], trust: LogTrust, others: Mappin
     clock.check_jump(moment, known, clock.COSIGN_JUMP, "date that the log shows")
 
 
-def _dates(head: SignedCheckpoint, source: Source, trust: LogTrust, others: Mapping[str, bytes]) -> int | None:
-    """The median of the newest dates on the log's newest heads, each cosigner's and the log's own: no minority sets the time."""
+def _notes(head: SignedCheckpoint, source: Source) -> list[Note]:
+    """The log's newest heads."""
     notes = [head.note]
     for size in [size for size in source.sizes() if size <= head.head.size][-_NEWEST:]:
         with suppress(LogError):
             notes.append(Note.decode(source.read(f"checkpoints/{size}", NOTE_LIMIT) or b""))
+    return notes
+
+
+def _cosigned(head: SignedCheckpoint, source: Source, key: bytes) -> bool:
+    """Whether a key has cosigned one of the newest heads."""
+    notes = _notes(head, source)
+    return any(cosignature_time(note.text, item, key) is not None for note in notes for item in note.cosigned_by(key))
+
+
+def _dates(head: SignedCheckpoint, source: Source, trust: LogTrust, others: Mapping[str, bytes]) -> int | None:
+    """The median of the newest dates on the log's newest heads, each cosigner's and the log's own: no minority sets the time."""
+    notes = _notes(head, source)
     newest: dict[bytes, int] = {} if head.dated is None else {trust.key: head.dated[0]}
     for key in others.values():
         for time in (cosignature_time(note.text, item, key) for note in notes for item in note.cosigned_by(key)):

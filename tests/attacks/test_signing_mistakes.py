@@ -25,8 +25,8 @@ def test_a_period_that_is_not_over(desk: Desk) -> None:
         text = desk.close(0, "--yes", "--clock-is-right", meters=meters, code=2)
         assert "period 0 is not over: it ends at 2026-11-06T00:00:00Z" in text and "shows 2026-11-05T00:00:00Z" in text
     assert desk.sealed() is None
-    desk.usage("hall-1,118,,28800", "hall-2,119,,3600")
     desk.at(START + PERIOD - 1)
+    desk.usage("hall-1,118,,28800", "hall-2,119,,3600")
     assert "not over" in desk.close(0, "--yes", code=2)
     desk.at(START + PERIOD)
     desk.close(0, "--yes")
