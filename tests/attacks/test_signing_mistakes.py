@@ -35,8 +35,8 @@ def test_a_period_that_is_not_over(desk: Desk) -> None:
 
 def test_the_registry_of_a_period_that_is_not_over(desk: Desk) -> None:
     """With every meter closed under a clock that was mended since."""
-    desk.work(0)
     desk.at(START + PERIOD)
+    desk.work(0)
     desk.close(0, "--yes")
     desk.at(START + 4 * DAY)
     assert "period 0 is not over" in desk.run("lab", "close", *desk.books, "-n", 0, code=2)
@@ -45,8 +45,8 @@ def test_the_registry_of_a_period_that_is_not_over(desk: Desk) -> None:
 
 
 def test_a_claim_of_a_period_that_is_not_over(desk: Desk) -> None:
-    desk.work(0)
     desk.at(START + PERIOD)
+    desk.work(0)
     desk.close(0, "--yes")
     desk.run("lab", "close", *desk.books, "-n", 0)
     desk.at(START + 4 * DAY)
