@@ -15,7 +15,7 @@ from claims.cli.state import compared_log, state_folder, state_option
 
 if TYPE_CHECKING:
     from claims.agreement.model import Agreement
-    from claims.claim.entries import PublishedEntries
+    from claims.claim.published import PublishedEntries
     from claims.lab.store import Store
 
 __all__ = ["journal", "lab_backup", "lab_restore"]

@@ -180,7 +180,8 @@ def _entry(path: Path, data: bytes) -> bytes:
 
 def _check_entries(terms: Agreement, held: list[bytes], fresh: list[bytes]) -> None:
     """Refuse entries that are malformed, of unknown authors, badly signed, or second ones of an identity."""
-    from claims.claim.entries import PublishedEntries, check_entry, decode_entry
+    from claims.claim.entries import check_entry, decode_entry
+    from claims.claim.published import PublishedEntries
 
     try:
         for entry in fresh:

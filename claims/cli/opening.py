@@ -199,8 +199,8 @@ def inspect_check(
 def _check_claim(inspection: Inspection, opening: Opening, path: Path | None, folder: Path) -> None:
     """Compare the opening with the claim that the log names; two heads under one key become evidence files."""
     from claims.base.files import CLAIM_LIMIT, read_bounded, write_once
-    from claims.claim.entries import PublishedEntries
     from claims.claim.file import decode_claim
+    from claims.claim.published import PublishedEntries
     from claims.inspection.open import OpeningRejected, check_claim_heads, equivocations
 
     terms = inspection.terms
@@ -261,7 +261,8 @@ def _record(
 ) -> str:  # fmt: skip
     """Write record and log entry; returns what to say. Refuses where the log holds another record of this inspection by this inspector."""
     from claims.base.files import write_once
-    from claims.claim.entries import InspectionEntry, PublishedEntries, encode_entry
+    from claims.claim.entries import InspectionEntry, encode_entry
+    from claims.claim.published import PublishedEntries
     from claims.inspection.record import make_record, record_entry
     from claims.lab.journal import of_entry
     from claims.lab.signing import signing_alone

@@ -11,7 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from claims.agreement.model import Agreement
-    from claims.claim.entries import PublishedEntries
+    from claims.claim.published import PublishedEntries
     from claims.lab.journal import Journal
     from claims.lab.store import Store
 
@@ -52,7 +52,7 @@ def state_folder() -> Path:
 
 def compared_log(terms: Agreement, source: str) -> PublishedEntries:
     """Every entry that the log's key has signed, cosigned or not: what counts is what the lab has given out."""
-    from claims.claim.entries import PublishedEntries
+    from claims.claim.published import PublishedEntries
     from claims.tlog.checkpoint import LogTrust
     from claims.tlog.reader import open_log
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from claims.agreement.model import Agreement
-from claims.claim.entries import DECISIONS, PublishedEntries
+from claims.claim.entries import DECISIONS
+from claims.claim.published import PublishedEntries
 from claims.decisions.file import Content
 from claims.decisions.life import Counted
 from claims.tlog.errors import LogError

@@ -21,7 +21,8 @@ from claims.agreement.model import Agreement
 from claims.agreement.terms import InspectionTerms
 from claims.base.errors import ClaimRejected, UnreadableFile
 from claims.base.files import read_bounded
-from claims.claim.entries import EpochEntry, PublishedEntries
+from claims.claim.entries import EpochEntry
+from claims.claim.published import PublishedEntries
 from claims.inspection.beacon import (
     ROUND_LIMIT,
     Round,

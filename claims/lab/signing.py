@@ -16,8 +16,9 @@ from pathlib import Path
 
 from claims.agreement.model import Agreement
 from claims.base.errors import ClaimsError
-from claims.claim.entries import ClaimEntry, EpochEntry, PublishedEntries, decode_entry, unsigned_bytes
+from claims.claim.entries import ClaimEntry, EpochEntry, decode_entry, unsigned_bytes
 from claims.claim.file import decode_claim
+from claims.claim.published import PublishedEntries
 from claims.lab.journal import Journal, JournalError, Statement, of_entry, of_ledger_head, of_registry_head, of_seal
 from claims.lab.store import Store
 

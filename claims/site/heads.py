@@ -11,7 +11,7 @@ from claims.agreement.model import Agreement
 from claims.base.errors import ClaimsError
 
 if TYPE_CHECKING:
-    from claims.claim.entries import PublishedEntries
+    from claims.claim.published import PublishedEntries
     from claims.tlog.checkpoint import SignedCheckpoint
     from claims.tlog.reader import LogView
 
@@ -21,7 +21,7 @@ __all__ = ["telling_heads"]
 def telling_heads(source: Path, view: LogView, agreements: Iterable[Agreement], now: int) -> list[int]:
     """Sizes of the stored heads that date decisions and assents, that are in use for a lab, and that show which epochs were in time
     or late; what speaks for somebody before what speaks against."""
-    from claims.claim.entries import PublishedEntries
+    from claims.claim.published import PublishedEntries
     from claims.status.compute import log_trust
     from claims.tlog.reader import open_log
     from claims.tlog.source import FolderSource

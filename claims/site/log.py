@@ -13,7 +13,7 @@ from claims.base.errors import ClaimsError
 from claims.site.heads import telling_heads
 
 if TYPE_CHECKING:
-    from claims.claim.entries import PublishedEntries
+    from claims.claim.published import PublishedEntries
     from claims.tlog.reader import LogView
 
 __all__ = ["LogFiles", "encode_bundle", "read_log"]
@@ -55,7 +55,7 @@ class LogFiles:
 
     def roots_of(self, agreement: Agreement, lab: str, period: int) -> str | None:
         """SHA-256 (hex) of the roots file that the lab's logged claim entry names, or None."""
-        from claims.claim.entries import PublishedEntries
+        from claims.claim.published import PublishedEntries
 
         if self.read is None:
             return None

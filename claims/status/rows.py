@@ -12,9 +12,10 @@ from claims.agreement.terms import Lab
 from claims.base.ed25519 import check_signature
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
 from claims.base.units import format_time
-from claims.claim.entries import Identity, PublishedEntries
+from claims.claim.entries import Identity
 from claims.claim.evidence import find_equivocations
 from claims.claim.file import decode_claim
+from claims.claim.published import PublishedEntries
 from claims.inspection.count import count_inspections
 from claims.status.folder import ClaimFile, Folder, SignedAgreement, Stored, read_stored
 from claims.status.model import Row

@@ -13,7 +13,7 @@ from claims.claim.file import Claim
 from claims.verify.report import Missing
 
 if TYPE_CHECKING:
-    from claims.claim.entries import PublishedEntries
+    from claims.claim.published import PublishedEntries
 
 __all__ = ["Chain"]
 

@@ -39,7 +39,7 @@ from claims.verify.report import Missing, Proof, Verdict
 from claims.verify.tables import LINK_BITS, Proofs, check_meters, check_tables, no_proofs
 
 if TYPE_CHECKING:
-    from claims.claim.entries import PublishedEntries
+    from claims.claim.published import PublishedEntries
     from claims.inspection.count import Inspections
     from claims.tlog.reader import LogView
     from claims.verify.lateness import Delivered

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from claims.agreement.model import Agreement
-from claims.claim.entries import Entry, PublishedEntries, unsigned_bytes
+from claims.claim.entries import Entry, unsigned_bytes
+from claims.claim.published import PublishedEntries
 from claims.tlog.dates import HeadDates
 from claims.tlog.errors import LogError
 from claims.tlog.reader import LogView

@@ -15,7 +15,7 @@ from claims.claim.roots import Roots
 from claims.verify.report import LogSeen, Missing
 
 if TYPE_CHECKING:
-    from claims.claim.entries import PublishedEntries
+    from claims.claim.published import PublishedEntries
     from claims.inspection.count import Committed
     from claims.tlog.checkpoint import LogTrust
     from claims.tlog.reader import LogView

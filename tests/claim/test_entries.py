@@ -18,7 +18,6 @@ from claims.claim.entries import (
     Entry,
     EpochEntry,
     InspectionEntry,
-    PublishedEntries,
     check_entry,
     decode_entry,
     encode_entry,
@@ -26,6 +25,7 @@ from claims.claim.entries import (
     sign_entry,
     unsigned_bytes,
 )
+from claims.claim.published import PublishedEntries
 
 TERMS = replace(world.agreement(), inspection=InspectionTerms(8, 4, 0))
 ALPHA, BETA = world.key(1), world.key(2)

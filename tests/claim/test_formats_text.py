@@ -31,11 +31,11 @@ from claims.claim.entries import (
     Entry,
     EpochEntry,
     InspectionEntry,
-    PublishedEntries,
     encode_entry,
     sign_entry,
     unsigned_bytes,
 )
+from claims.claim.published import PublishedEntries
 from claims.decisions.file import Decision
 
 FOLDER = Path(claims.__file__).parent

@@ -21,7 +21,7 @@ import pytest
 from claims.agreement.decode import decode_agreement
 from claims.agreement.signatures import AgreementSignatures
 from claims.base.errors import ClaimRejected, ClaimsError
-from claims.claim.entries import PublishedEntries
+from claims.claim.published import PublishedEntries
 from claims.tlog.checkpoint import SignedCheckpoint
 from claims.tlog.errors import LogError
 from claims.tlog.hashing import Frontier, leaf_hash

@@ -15,7 +15,8 @@ import world
 
 import tests.status.test_status_log as regime
 from claims.agreement.model import Agreement, canonical_bytes
-from claims.claim.entries import PublishedEntries, encode_entry
+from claims.claim.entries import encode_entry
+from claims.claim.published import PublishedEntries
 from claims.decisions.file import Decision, decision_entry, sign_decision
 from claims.decisions.life import lifted_spans
 from claims.decisions.log import logged_decisions

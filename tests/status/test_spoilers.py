@@ -12,8 +12,9 @@ from claims.agreement.file import parse_agreement
 from claims.agreement.model import Agreement
 from claims.agreement.signatures import sign_agreement
 from claims.base.errors import AgreementError, ClaimRejected
-from claims.claim.entries import InspectionEntry, PublishedEntries, check_entry, encode_entry, sign_entry
+from claims.claim.entries import InspectionEntry, check_entry, encode_entry, sign_entry
 from claims.claim.evidence import TwoEntries
+from claims.claim.published import PublishedEntries
 from tests.status.test_status_log import proven, world_  # noqa: F401
 
 PLAIN = parse_agreement(log.TEXT.replace('[inspection]\ndraws = 8\nslots = 4\nmargin = "1 h"\n\n', ""))

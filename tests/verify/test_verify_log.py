@@ -14,7 +14,7 @@ import pytest
 from claims.agreement.decode import decode_agreement
 from claims.agreement.signatures import AgreementSignatures
 from claims.base.errors import ClaimRejected, MalformedFile
-from claims.claim.entries import PublishedEntries
+from claims.claim.published import PublishedEntries
 from claims.claim.roots import Roots
 from claims.verify.claim import check_claim, verify_claim
 from claims.verify.log import check_roots, log_trust

@@ -1,0 +1,150 @@
+"""What the entries of a public log mean under one agreement: which are the first of their kind, and which contradict them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from claims.agreement.model import Agreement
+from claims.base.errors import BadSignature, ClaimRejected, MalformedFile
+from claims.claim.entries import (
+    AnyEntry,
+    AssentEntry,
+    ClaimEntry,
+    DecisionEntry,
+    Entry,
+    EpochEntry,
+    Identity,
+    InspectionEntry,
+    check_entry,
+    decode_entry,
+    encode_entry,
+    unsigned_bytes,
+)
+
+__all__ = ["Conflict", "PublishedEntries"]
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Two signed entries with one identity and different content, with their positions in the log."""
+
+    first_index: int
+    first: Entry
+    second_index: int
+    second: Entry
+
+
+class PublishedEntries:
+    """What a log's entries say under one agreement.
+
+    Args:
+        agreement: whose keys the authors sign with.
+        entries: (index in the log, entry bytes), ascending.
+        counted: entries from this index on are signed by the log's operator or their author, and no quorum vouches for them: they count
+            only against their author. None: all count.
+
+    Attributes:
+        conflicts: entries that contradict an earlier one of the same identity; both are validly signed.
+        others: (index, entry) of other agreements; their signatures are not checked.
+        undecodable: how many entries are in no format known here.
+        refused: (index, reason) of entries of this agreement with a bad signature or bad terms: they count for nothing,
+            since anyone could have made them.
+    """
+
+    def __init__(self, agreement: Agreement, entries: Iterable[tuple[int, bytes]], counted: int | None = None) -> None:
+        self.agreement = agreement
+        self._counted = counted
+        self.conflicts: list[Conflict] = []
+        self.others: list[tuple[int, Entry]] = []
+        self.undecodable = 0
+        self.refused: list[tuple[int, str]] = []
+        self._found: dict[Identity, tuple[Entry, int]] = {}
+        self._under: dict[bytes, PublishedEntries] = {agreement.digest: self}
+        for index, data in entries:
+            self._add(index, data)
+
+    def _add(self, index: int, data: bytes) -> None:
+        try:
+            entry = decode_entry(data)
+        except MalformedFile:
+            self.undecodable += 1
+            return
+        if entry.agreement != self.agreement.digest:
+            self.others.append((index, entry))
+            return
+        known = self._found.get(entry.identity)
+        if known is not None and known[0] == entry:
+            return
+        try:
+            check_entry(entry, self.agreement)
+        except (ClaimRejected, BadSignature) as error:
+            self.refused.append((index, error.what))
+            return
+        if known is None:
+            self._found[entry.identity] = (entry, index)
+        elif unsigned_bytes(known[0]) != unsigned_bytes(entry):
+            self.conflicts.append(Conflict(known[1], known[0], index, entry))
+
+    def under(self, agreement: Agreement) -> PublishedEntries:
+        """What the same log's entries say under another agreement."""
+        found = self._under.get(agreement.digest)
+        if found is None:
+            found = PublishedEntries(agreement, [(index, encode_entry(entry)) for index, entry in self.others], self._counted)
+            self._under[agreement.digest] = found
+        return found
+
+    def counting(self, counted: int) -> PublishedEntries:
+        """The same entries, of which only those before this index count for their author."""
+        found = copy.copy(self)
+        found._counted, found._under = counted, {self.agreement.digest: found}
+        return found
+
+    def counts(self, index: int) -> bool:
+        """Whether the entry at an index counts for its author too."""
+        return self._counted is None or index < self._counted
+
+    def _entry(self, kind: type[AnyEntry], *identity: object, all_: bool = False) -> tuple[AnyEntry, int] | None:
+        found = self._found.get((kind.kind, self.agreement.digest, *identity))
+        if found is None or not isinstance(found[0], kind) or not (all_ or self.counts(found[1])):
+            return None
+        return found[0], found[1]
+
+    def epoch(self, lab: str, epoch: int, *, all_: bool = False) -> tuple[EpochEntry, int] | None:
+        """The first epoch entry of a lab, with its index, or None. ``all_``: also one that counts only against."""
+        return self._entry(EpochEntry, lab, epoch, all_=all_)
+
+    def claim(self, lab: str, period: int, *, all_: bool = False) -> tuple[ClaimEntry, int] | None:
+        """The first claim entry of a lab, with its index, or None. ``all_``: also one that counts only against."""
+        return self._entry(ClaimEntry, lab, period, all_=all_)
+
+    def by(self, author: str) -> list[Entry]:
+        """Every entry that a party signed, in the log's order."""
+        return [entry for entry, _ in self._found.values() if entry.author == author]
+
+    def assent(self, party: str) -> tuple[AssentEntry, int] | None:
+        """The first assent of a party, with its index, or None."""
+        return self._entry(AssentEntry, party)
+
+    def inspections(self, lab: str, period: int) -> list[tuple[InspectionEntry, int]]:
+        """Inspections of a lab and period, in the log's order, those too that do not count for their author: see :meth:`counts`."""
+        entries = [(entry, index) for entry, index in self._found.values() if isinstance(entry, InspectionEntry)]
+        return [(entry, index) for entry, index in entries if (entry.lab, entry.period) == (lab, period)]
+
+    def decisions(self) -> list[tuple[DecisionEntry, int]]:
+        """The deciders' words that count, each once, in the log's order."""
+        entries = [(entry, index) for entry, index in self._found.values() if isinstance(entry, DecisionEntry)]
+        return [(entry, index) for entry, index in entries if self.counts(index)]
+
+    def conflicts_of(self, lab: str, period: int) -> list[Conflict]:
+        """Conflicts in which the lab contradicts itself about this period: its epochs' entries and its claim entry."""
+        per_period = self.agreement.epochs_per_period
+        found = []
+        for conflict in self.conflicts:
+            entry = conflict.first
+            if isinstance(entry, EpochEntry) and (entry.lab, entry.epoch // per_period) == (lab, period):
+                found.append(conflict)
+            elif isinstance(entry, ClaimEntry) and (entry.lab, entry.period) == (lab, period):
+                found.append(conflict)
+        return found
