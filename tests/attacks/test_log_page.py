@@ -23,14 +23,14 @@ pytestmark = needs_node
 
 
 @contextmanager
-def pages(folder: Published, now: int) -> Iterator[tuple[dict[str, Any], Callable[[dict[str, Any]], dict[str, Any]]]]:
+def pages(folder: Published, now: int) -> Iterator[tuple[dict[str, Any], Callable[..., dict[str, Any]]]]:
     """The folder's honest site.json, and what the browser makes of one."""
     site = folder.folder.parent / f"site-{now}"
     generate(folder.folder, site, now=now)
     page = PageNode(site)
 
-    def ask(view: dict[str, Any]) -> dict[str, Any]:
-        return page.verdicts([{"site": json.dumps(view), "now": now, "assume": "PROVEN"}])[0]
+    def ask(view: dict[str, Any], assume: Any = "PROVEN") -> dict[str, Any]:
+        return page.verdicts([{"site": json.dumps(view), "now": now, "assume": assume}])[0]
 
     try:
         yield json.loads((site / "site.json").read_text()), ask
@@ -159,3 +159,13 @@ def test_receipts_are_published(world_: Published) -> None:
     generate(world_.folder, site, now=END + 600)
     listed = [item for item in json.loads((site / "site.json").read_text())["files"] if item["kind"] == "receipt"]
     assert len(listed) == 1
+
+
+def test_what_this_page_does_not_judge_confirms_nothing_and_accuses_nobody(world_: Published) -> None:
+    """A claim of several tables, say: the program judges it, the page does not yet."""
+    world_.epochs()
+    world_.claim(END + 600)
+    with pages(world_, END + 601) as (honest, ask):
+        found = ask(honest, ["version"])
+        assert found["kind"] == "open" and not found["against"] and "version" in " ".join(found["open"])
+        assert ask(honest, ["version", "signatures"])["kind"] == ask(honest, ["roots"])["kind"] == "contradicted"

@@ -3,7 +3,7 @@
 //
 // A case: {site: text of site.json, changed: {path: the file that is served for it, or null where none is}, now, shown, checked}; with bring: a file's path,
 // the answer is what is found of that file instead; with assume, that is the verdict on every claim file
-// that is asked about; with place, the files are those of another page, made by the same program. The worker's answers are remembered,
+// that is asked about: PROVEN, or a list of what is missing; with place, the files are those of another page, made by the same program. The worker's answers are remembered,
 // so that a proof is verified once however many cases there are.
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
@@ -48,7 +48,8 @@ async function judge({ site, changed = {}, now, shown, checked = true, bring = n
   let [account, checker, survey, problem] = [null, null, null, ""];
   try {
     account = readAccount(JSON.parse(site));
-    const stand = (request) => (request.claim && assume ? Promise.resolve({ finding: { verdict: assume, reason: "", missing: [], shows: [] } }) : ask(request));
+    const stand = (request) => (request.claim && assume ? Promise.resolve({ finding: { verdict: assume, reason: "", missing: [], shows: [], ...lacking } }) : ask(request));
+    const lacking = !Array.isArray(assume) ? {} : { verdict: "INCOMPLETE", kinds: assume, missing: assume.map((kind) => `Missing: ${kind}.`) };
     checker = new Checker(account, { fetchBytes, ask: stand, now: () => now });
     if (bring) return await checker.bring(read(bring));
     survey = (await checker.material()).survey;

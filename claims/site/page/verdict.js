@@ -27,10 +27,11 @@ const SLACK = 86400; // seconds by which a visitor's clock may be behind the pub
  * account's time, "unknown" where it has not looked. `because`: Map of
  * LAB-PERIOD to what, beside the claim file, leads to its state. `notes`: sentences that speak against nobody.
  */
-export function verdict({ account, survey, problem = "", findings, checked, now, shown }) {
+export function verdict({ account, survey, problem = "", findings: given, checked, now, shown }) {
   if (!account || !survey) {
     return { kind: "broken", against: [], open: [problem || "The browser could not work out which claims are due."], stale: [], own: new Map(), because: new Map(), notes: [] };
   }
+  const findings = withUnjudged(survey, given);
   const own = statesAt(account.computedAt, survey, findings, account);
   const against = [...contradictions(account, survey, findings, own), ...(shown === account.answer ? [] : ["The page\u2019s text and its site.json say different things."])];
   const open = undecided(account, survey, findings, own, now);
@@ -102,6 +103,7 @@ function stateOf(item, finding, afterBroken, time) {
   if (!finding) return "unknown";
   if (holds(finding)) return { rejected: "rejected", open: "pending", "": waitsForInspector(item, time) ? "under inspection" : "proven" }[judgeAt(item.hours, time)];
   if (finding.verdict === "REJECTED") return "rejected";
+  if (finding.unjudged) return "pending";
   if (item.logProblem) return "pending";
   if (!finding.absent && !item.opening && afterBroken) return "rejected"; // what is not here accuses no later claim
   // With a log, only a copy of it that is dated after the deadline can show that nothing came by then.
@@ -113,8 +115,20 @@ function stateOf(item, finding, afterBroken, time) {
 /** Whether an inspection is drawn from a claim, and no inspector has entered in the log that it passed. */
 const waitsForInspector = ({ inspection }, time) => Boolean(inspection) && time >= inspection.drawn && !inspection.passed;
 
-/** Whether a claim holds, and only dates that are not here keep it from being proven: a publisher with more heads may know better. */
-const lacksDates = (item, finding, time) => Boolean(item) && holds(finding) && judgeAt(item.hours, time) === "open";
+/** The findings, of which those are marked `unjudged` that only fail to hold because this program does not judge all that the claim, or one before it, says. */
+function withUnjudged({ items }, findings) {
+  const out = new Map(findings);
+  for (const item of [...items].sort((a, b) => a.period - b.period)) {
+    const finding = findings.get(nameOf(item));
+    const before = out.get(nameOf({ lab: item.lab, period: item.period - 1 }));
+    if (!finding || !finding.kinds || !finding.kinds.every((kind) => ["version", "previous"].includes(kind))) continue;
+    if (finding.kinds.includes("version") || (finding.kinds.length && before && before.unjudged)) out.set(nameOf(item), { ...finding, unjudged: true });
+  }
+  return out;
+}
+
+/** Whether a claim is neither found to hold nor to fail: dates are not here, which a publisher with more heads may know; or not all that it says is judged here. */
+const isOpen = (item, finding, time) => Boolean(item && finding) && (Boolean(finding.unjudged) || (holds(finding) && judgeAt(item.hours, time) === "open"));
 
 const isOwed = (item, time) => !item.lifted && time > (item.due ?? item.end);
 
@@ -133,7 +147,7 @@ function contradictions(account, survey, findings, own) {
     if (!account.rows.has(name) && !account.replaced && computedAt >= item.end) {
       const since = owed ? `, and it is due since ${moment(item.due ?? item.end)}` : "";
       about.set(name, `${say(item)}: the agreement asks for a claim; the publisher leaves it out${since}.`);
-    } else if (answer === "yes" && owed && !["proven", "unknown"].includes(own.get(name)) && !lacksDates(item, findings.get(name), computedAt)) {
+    } else if (answer === "yes" && owed && !["proven", "unknown"].includes(own.get(name)) && !isOpen(item, findings.get(name), computedAt)) {
       about.set(name, `${say(item)}: this claim is due since ${moment(item.due ?? item.end)} and this browser did not find it to hold${why(item, findings.get(name), computedAt)}; yet the publisher says that the standstill holds.`);
     }
   }
@@ -148,7 +162,7 @@ function againstYes(account, survey, findings, own) {
   if (survey.unsigned.length) out.push(`The publisher says that the standstill holds, and the agreement is not signed by ${survey.unsigned.join(", ")}.`);
   if (lifted && account.computedAt < survey.end) out.push(`The publisher says that the standstill holds, and the pause is lifted since ${moment(lifted[0])}.`);
   if (account.replaced) out.push("The publisher says that the standstill holds, and that another agreement has replaced this one.");
-  const mayHold = survey.items.some((item) => lacksDates(item, findings.get(nameOf(item)), account.computedAt));
+  const mayHold = survey.items.some((item) => isOpen(item, findings.get(nameOf(item)), account.computedAt));
   if (!mayHold && !states.includes("proven") && !states.includes("unknown")) out.push("The publisher says that the standstill holds, and this browser finds no proven claim.");
   return out;
 }
@@ -171,7 +185,7 @@ function aboutRow(row, item, own, finding, { answer, computedAt }) {
   if (GOOD.includes(row.state) && !row.claim) return `${say(row)}: ${said}, but no claim is published.`;
   if (own === row.state || (own === "proven" && row.state === "under inspection")) return "";
   if (own === "unknown") return row.state === "lifted" ? noLift(row) : "";
-  if (lacksDates(item, finding, computedAt) && [...GOOD, "pending", "rejected"].includes(row.state)) return ""; // said in `undecided`
+  if (isOpen(item, finding, computedAt) && [...GOOD, "pending", "rejected"].includes(row.state)) return ""; // said in `undecided`
   if (row.state === "lifted") return noLift(row);
   if (row.state === "rejected") {
     // Inspections are not judged here, and a claim that is not here cannot be: that is said in `undecided`.
@@ -201,8 +215,8 @@ function undecided(account, survey, findings, own, now) {
     const state = own.get(nameOf(row));
     const item = items.get(nameOf(row));
     if (item && row.state === "proven" && state === "proven") out.push(...stillOpen(item));
-    if (lacksDates(item, finding, account.computedAt)) out.push(`${say(row)}: the proof holds; ${latenessNotes(item.hours, account.computedAt).join("; ")}.`);
-    if (row.state === "rejected" && GOOD.includes(state) && !lacksDates(item, finding, account.computedAt)) {
+    if (isOpen(item, finding, account.computedAt)) out.push(`${say(row)}: ${finding.unjudged ? finding.missing.join(" ") : `the proof holds; ${latenessNotes(item.hours, account.computedAt).join("; ")}.`}`);
+    if (row.state === "rejected" && GOOD.includes(state) && !isOpen(item, finding, account.computedAt)) {
       out.push(`${say(row)}: the proof holds here; the publisher rejects the claim for what it does not show (${row.reason.replace(/\.$/, "")}), which this browser has not checked.`);
     } else if (row.state === "rejected" && state !== "rejected" && state !== "unknown") {
       out.push(`${say(row)}: the publisher rejects a claim that cannot be checked here${why(null, finding)}.`);

@@ -29,8 +29,9 @@ function findingOf(request) {
     return { verdict: "REJECTED", check: String(report.check), reason: String(report.reason), heads };
   }
   const { verdict, shows, bits, continuity } = report;
+  const kinds = report.missing.map(({ kind }) => kind);
   const missing = report.missing.map(({ what }) => `Missing: ${what}.`);
-  return { verdict, reason: missing.join(" "), missing, shows, bits, continuity, heads: headsOf(request.claim) };
+  return { verdict, reason: missing.join(" "), missing, kinds, shows, bits, continuity, heads: headsOf(request.claim) };
 }
 
 /** A digest of what a claim commits to: two signed claims of one lab and period that differ in it contradict each other. */
