@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import resource
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +33,11 @@ if TYPE_CHECKING:
     from claims.lab.meter import SoftwareMeter
     from claims.lab.store import Store
 
-__all__ = ["meter_close"]
+__all__ = ["meter_close", "room_for_journals"]
+
+FILES_PER_JOURNAL = 3
+"""SQLite's database and its rollback journal, and one to spare."""
+OTHER_FILES = 64
 
 
 @meter.command("close")
@@ -74,6 +79,7 @@ def meter_close(
         if due:
             meters = _meters(store, terms, due, key_path, key_folder, passphrase_file)
             _check(store, terms, period, due, idle=idle, over_caps=over_caps, clock_is_right=clock_is_right)
+            room_for_journals(len(due))
             shown = _ask(store, terms, period, due, unsigned, yes=yes)
             with contextlib.ExitStack() as journals:
                 for name in due:
@@ -136,6 +142,21 @@ def _check(store: Store, terms: Agreement, period: int, names: list[str], *, idl
     if not clock_is_right:
         for name in names:
             check_evidence(store, terms, name, terms.period_epochs(period)[1])
+
+
+def room_for_journals(count: int) -> None:
+    """Let this process open as many files as the journals of all meters need, which are locked together: all sign, or none.
+
+    Raises:
+        ClaimsError: the system allows fewer.
+    """
+    needed = FILES_PER_JOURNAL * count + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        what = f"{count} meters at once need {needed} open files, and this system allows {hard}: nothing was signed"
+        raise ClaimsError(what, "raise the limit (ulimit -n), or close the meters by name in several commands")
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 def _ask(store: Store, terms: Agreement, period: int, names: list[str], unsigned: list[str], *, yes: bool) -> list[Closing]:

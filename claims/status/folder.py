@@ -14,7 +14,7 @@ from claims.agreement.model import Agreement
 from claims.agreement.signatures import AgreementSignatures
 from claims.base.below import Found, list_below, read_below
 from claims.base.errors import BadSignature, ClaimsError, UnreadableFile
-from claims.base.files import AGREEMENT_LIMIT, CLAIM_LIMIT
+from claims.base.files import CLAIM_LIMIT
 from claims.claim.file import decode_claim
 from claims.decisions.file import DECISION_LIMIT, Decision
 from claims.status.notes import GRAVE, JUNK, PLAIN, Notes
@@ -24,10 +24,12 @@ __all__ = ["BUDGETS", "ClaimFile", "Folder", "SignedAgreement", "Stored", "read_
 MAX_FILES = 20_000
 """Entries in one subfolder."""
 RECORD_LIMIT = 4 * 2**20
+TOML_LIMIT = 4 * 2**20
+"""Largest agreement of a folder, bytes: a MiB of the worst text takes more than a second, and this is some 30,000 meters."""
 SIGNATURES_LIMIT = 2**18
 """Largest signatures file, bytes: 256 parties and what goes around them."""
 BUDGETS = {
-    "agreements/.toml": 4 * 2**20,
+    "agreements/.toml": 3 * 2**20,
     "agreements/.sigs": 32 * 2**20,
     "claims/.claim": 8 * 2**30,
     "claims/.proof": 8 * 2**30,
@@ -186,7 +188,7 @@ class Folder:
         """agreement.toml with agreement.sigs. Raises ClaimsError where the agreement cannot be read."""
         found = {item.name for item in list_below(self.root, "", MAX_FILES) or ()}
         path, beside = "agreement.toml", "agreement.sigs"
-        agreement = _parse(path, read_below(self.root, path, AGREEMENT_LIMIT))
+        agreement = _parse(path, read_below(self.root, path, TOML_LIMIT))
         signatures = None
         if beside in found:
             try:
@@ -207,7 +209,7 @@ class Folder:
         }
         files = {f"agreements/{item.name}".removesuffix(".toml"): item for item in self.files("agreements", ".toml")}
         found: dict[bytes, SignedAgreement] = {}
-        for path, data in self.read("agreements", ".toml", AGREEMENT_LIMIT, _in_order(present, files, signed, found)):
+        for path, data in self.read("agreements", ".toml", TOML_LIMIT, _in_order(present, files, signed, found)):
             stem = path.removesuffix(".toml")
             try:
                 item = self._signed(f"{stem}.sigs", _parse(path, data), signed.get(stem))

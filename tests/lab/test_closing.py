@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import resource
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from claims.agreement.model import Agreement
 from claims.agreement.terms import Amends
 from claims.base import clock
 from claims.base.errors import ClaimsError
+from claims.cli.close import room_for_journals
 from claims.lab.closing import check_evidence, check_registry, check_turn, closing_lines, closing_of, next_epoch
 from claims.lab.meter import SoftwareMeter
 from claims.lab.prove import make_claim
@@ -119,3 +121,15 @@ def test_one_long_epoch_is_no_jump(lab: tuple[Store, Agreement]) -> None:
         check_evidence(store, daily, "hall-a", 3)
     store.add_usage(0, "hall-b", [Usage(1, 2, 5, None)])
     check_evidence(store, daily, "hall-a", 4)
+
+
+def test_as_many_files_may_be_open_as_the_meters_have_journals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1,024 files, the usual limit, were too few for 500 meters that sign together."""
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: given.append(limits))
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 4096))
+    room_for_journals(300)
+    room_for_journals(1000)
+    assert given == [(3064, 4096)]
+    with pytest.raises(ClaimsError, match="6064 open files, and this system allows 4096: nothing was signed"):
+        room_for_journals(2000)

@@ -151,3 +151,10 @@ def test_links_that_are_swapped_in_are_not_followed(
     generate(source, tmp_path / "page", now=START + DAY)
     assert not [path for path in (tmp_path / "page").rglob("*") if path.is_file() and b"SECRET" in path.read_bytes()]
     assert compute(source, now=START + DAY).holds != "yes"
+
+
+def test_the_text_of_an_agreement_is_bounded_too(tmp_path: Path) -> None:
+    publish(tmp_path)
+    (tmp_path / "agreement.toml").write_bytes(TEXT.encode() + b"#" * status_folder.TOML_LIMIT)
+    with pytest.raises(UnreadableFile, match="larger than 4194304 bytes"):
+        compute(tmp_path, now=START + DAY // 2)
