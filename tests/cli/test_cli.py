@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -11,11 +13,27 @@ from pathlib import Path
 import pytest
 import world
 
+from claims.cli.main import main
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def run(folder: Path, *arguments: object, code: int = 0) -> str:
-    """Run ``standstill``; its output, errors included."""
+    """Run ``standstill`` in this process, with no terminal; its output, errors included."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    with (
+        contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.MonkeyPatch.context() as patch,
+        pytest.raises(SystemExit) as end,
+    ):  # fmt: skip
+        patch.setattr(sys, "stdin", io.StringIO())
+        main([str(argument) for argument in arguments])
+    text = "".join(stream.buffer.getvalue().decode() for stream in (out, err))
+    assert (end.value.code or 0) == code, text
+    return text
+
+
+def run_process(folder: Path, *arguments: object, code: int = 0) -> str:
+    """Run ``standstill`` in a process of its own; its output, errors included."""
     done = subprocess.run(
         [sys.executable, "-m", "claims", *map(str, arguments)],
         cwd=folder, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdin=subprocess.DEVNULL,
@@ -58,17 +76,17 @@ def test_verify_exit_codes(folder: Path) -> None:
 
 
 def test_agreement_commands(folder: Path) -> None:
-    run(folder, "agreement", "init", "new.toml")
-    assert "exists already" in run(folder, "agreement", "init", "new.toml", code=2)
-    assert "party[0].key" in run(folder, "agreement", "check", "new.toml", code=2)
-    assert "1.98e15 FLOP/s" in run(folder, "agreement", "check", "a.toml")
-    assert run(folder, "agreement", "digest", "a.toml").strip() == world.agreement().digest.hex()
-    assert "signed by every party" in run(folder, "agreement", "verify", "a.toml")
+    run_process(folder, "agreement", "init", "new.toml")
+    assert "exists already" in run_process(folder, "agreement", "init", "new.toml", code=2)
+    assert "party[0].key" in run_process(folder, "agreement", "check", "new.toml", code=2)
+    assert "1.98e15 FLOP/s" in run_process(folder, "agreement", "check", "a.toml")
+    assert run_process(folder, "agreement", "digest", "a.toml").strip() == world.agreement().digest.hex()
+    assert "signed by every party" in run_process(folder, "agreement", "verify", "a.toml")
     (folder / "a.sigs").unlink()
-    assert "no signatures file" in run(folder, "agreement", "verify", "a.toml", code=3)
-    assert "ed25519:" in run(folder, "keygen", "other.key", "--no-passphrase")
-    assert "no party's" in run(folder, "agreement", "sign", "a.toml", "-k", "other.key", code=2)
-    assert "no passphrase" in run(folder, "keygen", "third.key", code=2)
+    assert "no signatures file" in run_process(folder, "agreement", "verify", "a.toml", code=3)
+    assert "ed25519:" in run_process(folder, "keygen", "other.key", "--no-passphrase")
+    assert "no party's" in run_process(folder, "agreement", "sign", "a.toml", "-k", "other.key", code=2)
+    assert "no passphrase" in run_process(folder, "keygen", "third.key", code=2)
 
 
 def test_show_and_evidence(folder: Path) -> None:
@@ -195,11 +213,11 @@ def test_names_of_files_write_no_lines_and_no_escape_sequences(folder: Path) -> 
 
 def test_names_that_are_not_unicode_are_refused_in_one_line(folder: Path) -> None:
     name = os.fsdecode(b"b\xff")
-    text = run(folder, "lab", "init", "alpha", "-s", "s", "--opening", f"{name}=3e24 FLOP", code=2)
+    text = run_process(folder, "lab", "init", "alpha", "-s", "s", "--opening", f"{name}=3e24 FLOP", code=2)
     assert text.startswith("error: ") and text.count("\n") == 1
     assert not list(folder.glob("s*")), "what could not be opened is made again under its name"
     assert "named twice" in run(folder, "lab", "init", "alpha", "-s", "s", "--opening", "b=1e20 FLOP", "--opening", "b=1e20 FLOP", code=2)
-    assert "opening_head" in run(folder, "lab", "init", "alpha", "-s", "s", "--opening", "b=1e20 FLOP")
+    assert "opening_head" in run_process(folder, "lab", "init", "alpha", "-s", "s", "--opening", "b=1e20 FLOP")
 
 
 def test_what_is_no_claim_is_no_equivocation(folder: Path) -> None:

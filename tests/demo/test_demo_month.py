@@ -27,7 +27,7 @@ from claims.status.verdict import verify_in_folder
 from claims.tlog.reader import open_log
 from claims.verify.claim import verify_claim
 from claims.verify.log import log_trust
-from tests.cli.test_cli import run
+from tests.cli.test_cli import run_process
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def test_the_printed_commands_work(shown: tuple[MonthResult, str]) -> None:
     assert len(commands) == 8
     for command in commands:
         if "--serve" not in command:
-            run(folder, *shlex.split(command)[1:])
+            run_process(folder, *shlex.split(command)[1:])
     assert json.loads((folder / "page" / "site.json").read_text()) and (folder / "caught-page" / "index.html").exists()
 
 
