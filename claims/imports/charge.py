@@ -18,7 +18,8 @@ from claims.agreement.model import Agreement
 from claims.agreement.terms import Meter
 from claims.base.errors import ClaimsError
 from claims.base.text import replace_hidden
-from claims.imports.rows import WORK_UNIT, ImportRefused, ceil_of
+from claims.base.units import WORK_UNIT
+from claims.imports.rows import ImportRefused, ceil_of
 from claims.imports.usage import MAX_WORK, UNATTRIBUTED_WORDS, check_room, in_proportion
 from claims.imports.usage import split_interval as split_at_epochs
 from claims.lab.registry import check_enrolled, keep_calendar

@@ -13,7 +13,8 @@ from pathlib import Path
 from claims.agreement.model import Agreement
 from claims.agreement.over import check_begun
 from claims.base.errors import ClaimsError
-from claims.imports.rows import WORK_UNIT, Refuses, Row, ceil_of, read_some
+from claims.base.units import WORK_UNIT
+from claims.imports.rows import Refuses, Row, ceil_of, read_some
 from claims.lab.lineage import note_checkpoint, starts_from_nothing
 from claims.lab.registry import NO_WEIGHTS, check_enrolled, keep_calendar
 from claims.lab.running import check_table

@@ -16,10 +16,9 @@ from typing import Protocol
 from claims.base.errors import ClaimsError, MissingDependency, UnreadableFile
 from claims.base.files import read_bounded
 
-__all__ = ["MAX_FILE", "WORK_UNIT", "ImportRefused", "Refuses", "Row", "ceil_of", "read_bytes", "read_rows", "read_some"]
+__all__ = ["MAX_FILE", "ImportRefused", "Refuses", "Row", "ceil_of", "read_bytes", "read_rows", "read_some"]
 
 MAX_FILE = 1 << 30
-WORK_UNIT = 10**12
 _DECIMAL = re.compile(r"([0-9]{1,40})(?:\.([0-9]{1,40}))?(?:[eE]\+?([0-9]{1,2}))?")
 _BELOW_MICROSECONDS = re.compile(r"[.,][0-9]{6}0*[1-9]")
 

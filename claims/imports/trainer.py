@@ -16,12 +16,12 @@ from typing import Any
 
 from claims.agreement.model import Agreement
 from claims.base.errors import ClaimsError
-from claims.base.units import format_work
+from claims.base.units import WORK_UNIT, format_work
 from claims.imports.charge import Charged, Source, checked_meter, metered
 from claims.imports.drafts import Plan, carry_out
 from claims.imports.inputs import name_of
 from claims.imports.jsons import exact, load_object, whole
-from claims.imports.rows import WORK_UNIT, ceil_of
+from claims.imports.rows import ceil_of
 from claims.imports.usage import in_proportion
 from claims.lab.store import Store
 

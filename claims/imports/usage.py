@@ -16,8 +16,9 @@ from claims.agreement.model import Agreement
 from claims.agreement.over import check_begun
 from claims.agreement.terms import Meter
 from claims.base.errors import ClaimsError
+from claims.base.units import WORK_UNIT
 from claims.claim.records import UNATTRIBUTED_WORDS
-from claims.imports.rows import WORK_UNIT, ImportRefused, Row, ceil_of, read_some
+from claims.imports.rows import ImportRefused, Row, ceil_of, read_some
 from claims.lab.registry import check_enrolled, check_receivers, keep_calendar
 from claims.lab.running import check_table
 from claims.lab.store import IDLE, Store, Usage

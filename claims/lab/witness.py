@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from claims.agreement.model import Agreement
-from claims.agreement.terms import Caps, Lab, Meter
+from claims.agreement.terms import Caps, Lab
 from claims.base.errors import ClaimsError
 from claims.base.units import format_work
 from claims.claim.records import circuit_entry
+from claims.claim.statement import statement_of
 from claims.lab.meter import check_coverage
 from claims.lab.registry import CHECKPOINT, RESIDUE, SNAPSHOT
 from claims.lab.store import FIRST_TAG, PublishedHead, Reading, RegistryEntry, SignedHead, Store
@@ -214,43 +215,9 @@ def assemble(store: Store, agreement: Agreement, period: int) -> Assembly:
         problems.append(f"the claim needs {rows} rows, the agreement's table has {1 << lab.log_rows}")
     if problems:
         raise WitnessRefused(problems, "a claim can only be proven when it is true; no claim was made")
-    statement = _statement(agreement, lab, period, heads, before, after)
+    statement = statement_of(agreement, lab, period, [head.head for head in heads], before.head, after.head)
     witness = _witness(store, lab, period, ledgers, old, new, before, after)
     return Assembly(statement, witness, heads, before, after, period_figures(store, period))
-
-
-def _statement(
-    agreement: Agreement,
-    lab: Lab,
-    period: int,
-    heads: tuple[SignedHead, ...],
-    before: PublishedHead,
-    after: PublishedHead,
-) -> Statement:
-    from circuits.statement import MeterTerms, RegistryTerms, Statement, ledger_header, registry_header
-
-    first, last = agreement.period_epochs(period)
-    caps, rules = lab.caps_at(period), agreement.rules_at(period)
-
-    def terms(meter: Meter, head: SignedHead) -> MeterTerms:
-        header = ledger_header(agreement.digest, lab.name, meter.name, period)
-        return MeterTerms(
-            header=header, peak=agreement.chip(meter.chip).peak, coverage=agreement.coverage(meter), head=head.head
-        )
-
-    return Statement(
-        log_rows=lab.log_rows,
-        first_epoch=first,
-        last_epoch=last,
-        total_cap=caps.total,
-        unattributed_cap=caps.unattributed,
-        lineage_cap=caps.lineage,
-        freeze_level=caps.freeze,
-        charge_peak=rules.charge_peak,
-        charge_residue=rules.charge_residue,
-        meters=tuple(terms(meter, head) for meter, head in zip(lab.meters, heads, strict=True)),
-        registry=RegistryTerms(registry_header(lab.name), before.head, after.head),
-    )
 
 
 def _witness(

@@ -15,11 +15,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from claims.agreement.model import Agreement, Lab
+from claims.agreement.model import Agreement
+from claims.agreement.terms import Lab
 from claims.base.below import list_below, read_below
 from claims.base.errors import ClaimRejected, UnreadableFile
 from claims.base.files import PROOF_LIMIT
 from claims.claim.file import Claim
+from claims.claim.statement import statement_of
 from claims.verify.report import Missing
 
 if TYPE_CHECKING:
@@ -82,42 +84,14 @@ def statements_of(agreement: Agreement, claim: Claim) -> tuple[Statement, ...]:
     Raises:
         ClaimRejected: checks ``lab``, ``period`` or ``meters``: they are not those of the agreement.
     """
-    from circuits.statement import (
-        MeterTerms,
-        RegistryTerms,
-        Statement,
-        SummaryTerms,
-        ledger_header,
-        registry_header,
-        summary_header,
-    )
+    from circuits.statement import SummaryTerms, summary_header
 
     lab, digest, period = agreement.lab(claim.lab), agreement.digest, claim.period
-    first, last = agreement.period_epochs(period)
-    caps, rules = lab.caps_at(period), agreement.rules_at(period)
+    agreement.period_epochs(period)  # the period is judged before the meters
     check_meters(claim, lab)
-    terms = {
-        meter.name: MeterTerms(
-            header=ledger_header(digest, lab.name, meter.name, period),
-            peak=agreement.chip(meter.chip).peak,
-            coverage=agreement.coverage(meter),
-            head=signed.head,
-        )
-        for meter, signed in zip(lab.meters, claim.meters, strict=True)
-    }
-    whole = Statement(
-        log_rows=lab.log_rows,
-        first_epoch=first,
-        last_epoch=last,
-        total_cap=caps.total,
-        unattributed_cap=caps.unattributed,
-        lineage_cap=caps.lineage,
-        freeze_level=caps.freeze,
-        charge_peak=rules.charge_peak,
-        charge_residue=rules.charge_residue,
-        meters=tuple(terms.values()),
-        registry=RegistryTerms(registry_header(lab.name), claim.head_before, claim.head_after),
-    )
+    heads = [signed.head for signed in claim.meters]
+    whole = statement_of(agreement, lab, period, heads, claim.head_before, claim.head_after)
+    terms = dict(zip((meter.name for meter in lab.meters), whole.meters, strict=True))
     if lab.registry_rows is None:
         return (whole,)
     summaries = tuple(SummaryTerms(summary_header(digest, lab.name, site.name, period), site.head) for site in claim.sites)
