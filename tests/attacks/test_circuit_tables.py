@@ -7,6 +7,7 @@ constraint at a time, is shown to be so as well: circuits/README.md section 5, *
 from __future__ import annotations
 
 import itertools
+import random
 from dataclasses import replace
 from functools import cache
 
@@ -15,12 +16,15 @@ import numpy as np
 import pytest
 from claim_forge import Forge
 from claim_samples import cut, seal
+from test_claim_mutations import FREE, kind_of
+from test_redteam import at
 
 from circuits.claim import public_vector
-from circuits.errors import TagError
-from circuits.gadgets import COLUMNS
+from circuits.errors import EntryError, TagError
+from circuits.gadgets import COLUMNS, KIND_FLAGS
 from circuits.relation import check_witness
-from circuits.statement import CHECKPOINT, EXTERNAL, IDLE, LIMB, UNATTRIBUTED, limbs
+from circuits.statement import CHECKPOINT, EXTERNAL, IDLE, LIMB, UNATTRIBUTED, SummaryTerms, limbs, summary_header
+from circuits.witness import SummaryWitness
 from zk.field import P
 
 S, T = samples.S, samples.T
@@ -192,13 +196,15 @@ def test_phantom_records_of_no_work_are_harmless_and_cost_an_entry(part):
 
 
 @pytest.mark.parametrize("digit", range(3))
-def test_unattributed_work_poured_into_an_old_residue_entry(digit):
+@pytest.mark.parametrize("whole", [True, False])
+def test_unattributed_work_poured_into_an_old_residue_entry(whole, digit):
     """Tag 2 is the one tag with several entries: an old RESIDUE entry takes a digit, the new one the count."""
 
     def new(r, works):
         samples.small_new(r, works | {UNATTRIBUTED: works[UNATTRIBUTED] & ~(255 << 8 * digit)})
 
-    forge = Forge(*samples.small(coverages=[10**6], new=new))
+    table = samples.small(coverages=[10**6], new=new)
+    forge = Forge(*(table if whole else cut(*table, [[0]])[1]))
     old, fresh = (forge.entry(UNATTRIBUTED, k) + 1 for k in (0, 1))
     taken = forge["sum", digit, fresh]
     assert taken
@@ -344,9 +350,9 @@ def test_a_lost_total_carry_charges_more(carry, times):
         forge["byte", 18, row] = carry
         assert true < LIMB
         total = true + times * P * LIMB
-        for at in range(row + 1, forge.rows("er")[0] + 1):
+        for later in range(row + 1, forge.rows("er")[0] + 1):
             for i, limb in enumerate(limbs(total, 3)):
-                forge["tot", i, at] = limb
+                forge["tot", i, later] = limb
         forge.put_bytes(8, row + 1, total, 8)
         end, borrow = forge.rows("er")[0], 0
         slack = (cap - total) % (1 << 64)
@@ -415,3 +421,86 @@ def test_a_records_tag_that_nobody_has():
 def test_no_public_value_of_a_site_is_a_cap():
     """All that a site's proof is made for says nothing of the lab's limits, and no row reads them."""
     assert public_vector(tables()[0][0])[2:14] == [0] * 12
+
+
+@pytest.mark.parametrize("place", [1, 2])
+def test_a_count_of_readings_that_is_another(place):
+    """What a record or an entry counts is what was given, or the tag's bus is off."""
+    for part, rows in ((0, Forge(*tables()[0]).rows("got")), (1, Forge(*tables()[1]).rows("e2")[-3:])):
+        forge = Forge(*tables()[part])
+        forge["aux", 0, rows[place]] = forge["aux", 0, rows[place]] - 1
+        alone(forge, "tag_and_sort")
+
+
+# Edges and other orders
+
+
+def all_sites(old_residue):
+    """256 sites with 2^56 - 1 units each, all unattributed: 2^64 - 256 in one entry."""
+    each, rng = (1 << 56) - 1, random.Random(7)
+    statement, witness = samples.idle_period(old=lambda r: r.residue(old_residue), new=lambda r, works: r.residue(256 * each))
+    summaries = tuple(SummaryWitness(samples.lanes(rng), ((UNATTRIBUTED, each),), samples.lanes(rng)) for _ in range(256))
+    terms = tuple(SummaryTerms(summary_header(bytes(32), "lab", f"site {k}", 3), (0,) * 8) for k in range(256))
+    caps = dict.fromkeys(("total_cap", "unattributed_cap", "lineage_cap"), (1 << 64) - 1)
+    statement = replace(statement, meters=(), summaries=terms, **caps)
+    return statement, replace(witness, ledgers=(), summaries=summaries)
+
+
+def test_the_largest_sum_of_records_and_the_largest_r():
+    statement, witness = all_sites(255)
+    statement = seal(statement, witness)
+    check_witness(statement, witness)
+    forge = Forge(statement, witness)
+    assert forge["sum", 2, forge.rows("e2")[-1]] == 65535 * 256
+    assert forge.failures() == set()
+    lower = Forge(replace(statement, unattributed_cap=(1 << 64) - 257), witness)
+    assert lower.failures() & {f"limit_limb_{i}" for i in range(3)}
+
+
+def test_r_of_more_than_64_bits():
+    """R + U = 2^64: no carry bits make it small."""
+    statement, witness = all_sites(255)
+    registry = witness.registry
+    (old,), (new,) = registry.old_entries, registry.new_entries
+    old = replace(old, work=256, cumulative=256)
+    for cumulative, said in ((1 << 64, "64 bits"), (0, "not 256")):
+        entries = {"old_entries": (old,), "new_entries": (replace(new, cumulative=cumulative),)}
+        wrapped = replace(witness, registry=replace(registry, **entries))
+        with pytest.raises(EntryError, match=said):
+            check_witness(statement, wrapped)
+    forge = Forge(seal(statement, wrapped), wrapped)
+    row = forge.rows("e4")[-1]
+    for bits in itertools.product((0, 1), repeat=4):
+        for i, bit in enumerate(bits):
+            forge["byte", 16 + i, row] = bit
+        assert at(forge, row) & {"cumulative_limb_0", "cumulative_limb_1", "cumulative_limb_2"}
+
+
+@pytest.mark.parametrize(("part", "kind"), [(0, "side"), (0, "got"), (1, "sent")])
+def test_a_summary_across_the_last_row(part, kind):
+    """Rows are cyclic. Turned so that the seam is inside a summary, the table holds; with another capacity behind the seam it does not."""
+    forge = Forge(*tables()[part])
+    assert forge.failures() == set()
+    turn = forge.rows(kind)[1] + 1
+    keep = [i for i, name in enumerate(COLUMNS.names) if not name.startswith("t_")]
+    forge.trace[keep] = np.roll(forge.trace[keep], -turn, axis=1)
+    rows = range(-turn - 2, forge.layout.used + 3)  # buses do not know the order of rows
+    assert at(forge, *rows) == set()
+    forge["in", 12, 0] = forge["in", 12, 0] + 1
+    assert "capacity_link_12" in at(forge, *rows)
+
+
+@pytest.mark.parametrize("shape", ["rich", "site", "registry", "idle_site"])
+def test_free_cells_all_at_once(shape):
+    """Random values in every free cell: nothing fails, and heads are as before. So none of them says anything, together or alone."""
+    forge, rng = Forge(*samples.SHAPES[shape]()), random.Random(5)
+    before = forge.statement
+    for row in range(forge.layout.used + 1):
+        kind = kind_of(forge.trace, row)
+        bound = {"owes"} if kind == "hd" and forge["chain", 0, row] == 0 else set()
+        bound |= {"val[0]", "val[1]", "val[2]", "fbase"} if kind == "busy" else set()  # free under "metered"
+        for name in FREE.get(kind, set()) - bound:
+            value = rng.randrange(2 if name in KIND_FLAGS else P)
+            forge.trace[COLUMNS.names.index(name), row] = value
+    assert forge.rehash().failures() == set()
+    assert forge.reseal().statement == before
