@@ -61,9 +61,10 @@ class RandomLog:
         for number, entry in enumerate(waiting):
             end = regime.START + min(number + 1, 4) * HOUR
             at = max(at, end + rng.choice([60, 60, 60, 7000, 7300, 9000]) * rng.choice([1, 1, 1, 2]))
-            if rng.random() < 0.25:
+            left_out = rng.random() < 0.12
+            if left_out or rng.random() < 0.2:
                 self._receipt(entry, at)
-            if rng.random() < 0.1:
+            if left_out:
                 continue
             twofold = rng.random() < 0.03 and isinstance(entry, EpochEntry)
             more = [sign_entry(world.key(1), replace(entry, root=b"x" * 32))] if twofold else []  # type: ignore[call-arg]
@@ -74,8 +75,8 @@ class RandomLog:
         if rng.random() < 0.5:
             outcome = rng.choice([1, 1, 2, 3])
             self._append(at, sign_entry(world.key(2), InspectionEntry(self.terms.digest, "beta", "alpha", 0, 1, outcome, bytes(32))))
-        for _ in range(rng.randrange(3)):
-            at += rng.choice([HOUR, 4 * HOUR, 9 * HOUR])
+        for _ in range(rng.randrange(4)):
+            at += rng.choice([HOUR, 4 * HOUR, 9 * HOUR, 14 * HOUR])
             self._append(at, None)
             self._cosigned(at, lazy)
 
@@ -111,7 +112,7 @@ class RandomLog:
 
     def _receipt(self, entry: Entry, at: int) -> None:
         found: Receipt | None = None
-        for name in self.rng.sample(["beta", "delta", "gamma"], self.rng.choice([1, 1, 2])):
+        for name in self.rng.sample(["beta", "delta", "gamma"], self.rng.choice([1, 2, 3])):
             if self.terms.log is None or name == self.terms.log.operator:
                 continue
             when = at + self.rng.choice([0, 3000, 9000])

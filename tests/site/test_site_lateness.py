@@ -58,6 +58,6 @@ def test_random_logs_are_judged_alike(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.slow
-def test_hundreds_of_random_logs_are_judged_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = states_alike(tmp_path, range(100, 160), monkeypatch)
-    assert {"proven", "rejected", "missing", "late"} <= seen, seen
+def test_many_random_logs_are_judged_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = states_alike(tmp_path, range(100, 130), monkeypatch)
+    assert {"proven", "rejected", "late", "delivered: beta"} <= seen, seen
