@@ -33,6 +33,7 @@ __all__ = [
     "Reading",
     "RegistryEntry",
     "SignedHead",
+    "SummaryHead",
     "Usage",
     "circuit_entry",
     "fresh_elements",
@@ -141,6 +142,17 @@ class KeptClaim:
     agreement: bytes
     claim: bytes = field(repr=False)
     entry: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class SummaryHead:
+    """The head of a site's summary of a period under one agreement (32-byte digest), and its blinding values, fresh for each."""
+
+    site: str
+    period: int
+    agreement: bytes
+    head: Elements
+    secrets: LedgerSecrets
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from claims.base.errors import ClaimsError
+from claims.base.errors import ClaimsError, MalformedClaim
 from claims.cli.group import (
     agreement_argument,
     cli,
@@ -41,6 +41,20 @@ def _progress() -> Iterator[Callable[[str, float], None]]:
         yield lambda phase, share: bar.update(task, description=re.sub(r"[\[\]]", "", phase), completed=share)
 
 
+def _proofs_of(claim: bytes | None, folder: Path) -> Callable[[bytes], bytes | None]:
+    """The proof files of a found claim that lie in a folder."""
+    from claims.claim.file import decode_claim
+    from claims.verify.tables import no_proofs, proofs_in
+
+    if claim is None:
+        return no_proofs
+    try:
+        wanted = decode_claim(claim).proofs
+    except MalformedClaim:
+        return no_proofs  # what is wrong with it is said later
+    return proofs_in(folder, wanted).get if wanted else no_proofs
+
+
 @cli.command()
 @store_option
 @agreement_argument
@@ -53,8 +67,8 @@ def prove(
 ) -> None:
     """Prove a closed period and write the signed claim. Nothing is written unless it verifies.
 
-    Beside it: its roots file and its entry for the public log. A lab has one claim of a period: run again, after any interruption, this
-    writes the same files.
+    Beside it: its roots file, its entry for the public log, and of a lab with sites a proof file for each site and the registry. A lab has
+    one claim of a period: run again, after any interruption, this goes on with the proofs that are made, and writes the same files.
     """
     from claims.base.files import CLAIM_LIMIT, read_bounded, write_once
     from claims.lab.prove import finish_claim
@@ -65,23 +79,31 @@ def prove(
     key = load_key(key_path, passphrase_file)
     with opened_store(store_path) as store, _progress() as progress:
         target = target or Path(f"{store.lab}-{period}.claim")
-        roots, entry = target.with_suffix(".roots"), target.with_suffix(".entry")
-        if len({target, roots, entry}) < 3:
+        roots, entry, sites = target.with_suffix(".roots"), target.with_suffix(".entry"), terms.lab(store.lab).sites
+        tables = [*(site.name for site in sites), None] if sites else []
+        beside = {name: target.with_name(f"{target.stem}.{name or 'registry'}.proof") for name in tables}
+        if len({target, roots, entry, *beside.values()}) < 3 + len(beside):
             raise click.UsageError("--out names the claim: .roots and .entry are for the files beside it")
         found = read_bounded(target, CLAIM_LIMIT) if os.path.lexists(target) else None
         if found is None and store.kept_claim(period) is None:
-            for path in (roots, entry):  # else hours of proving would end in a file that is in the way
+            for path in (roots, entry, *beside.values()):  # else hours of proving would end in a file that is in the way
                 if os.path.lexists(path):
                     raise ClaimsError(f"{path}: exists already, and its claim does not", "put that claim beside it, or move it away")
         try:
-            made = finish_claim(store, terms, period, key, lambda: signing_store(store, terms), found=found, progress=progress)
+            made = finish_claim(
+                store, terms, period, key, lambda: signing_store(store, terms), found=found, proofs=_proofs_of(found, target.parent),
+                progress=progress,
+            )  # fmt: skip
         except WitnessRefused as error:
             for problem in error.problems:
                 out(f"PRIVATE: {problem}", err=True)
             raise
         releasing(store, terms, state_folder())
-    for path, content in ((entry, made.entry), (roots, made.roots), (target, made.claim)):  # no claim without its entry
+    files = [(beside[name], proof) for name, proof in made.proofs.items()]
+    for path, content in ((entry, made.entry), (roots, made.roots), *files, (target, made.claim)):  # no claim without its entry
         write_once(path, content)
     out(f"{target}: {len(made.claim)} bytes, verified")
+    if files:
+        out(f"beside it {len(files)} proofs, {sum(len(proof) for _, proof in files)} bytes: publish them with it")
     if terms.log is not None:
         out(f"publish it: standstill log append LOG {entry}")

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from claims.agreement.model import Agreement
+from claims.agreement.model import MAX_METERS, MAX_ROOTS, Agreement
 from claims.agreement.over import check_over
 from claims.base.errors import ClaimRejected, ClaimsError, MalformedClaim
 from claims.claim.entries import ClaimEntry, encode_entry, sign_entry
-from claims.claim.file import Claim, MeterHead, decode_claim, sign_claim
+from claims.claim.file import Claim, decode_claim, sign_claim
 from claims.claim.records import KeptClaim
 from claims.claim.roots import Roots
 from claims.lab.store import Store
-from claims.lab.witness import Assembly, WitnessRefused, assemble
+from claims.lab.witness import Assembly, Table, WitnessRefused, assemble
 from claims.verify.claim import verify_claim
-from claims.verify.tables import statements_of
+from claims.verify.tables import Proofs, no_proofs
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -30,19 +30,25 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True)
 class Made:
-    """A claim that was made: to publish (``claim``) and for the lab's own eyes (``assembly``)."""
+    """A claim that was made: to publish (``claim``, and ``proofs``: of each site in order, the registry's last, where there are sites)
+    and for the lab's own eyes (``assembly``)."""
 
     claim: Claim
     assembly: Assembly
+    proofs: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A period's claim as it is published: bytes of the claim file, its roots file and its entry for the log."""
+    """A period's claim as it is published: bytes of the claim file, its roots file and its entry for the log.
+
+    ``proofs``: of a lab with sites, by site, the registry's under None.
+    """
 
     claim: bytes
     roots: bytes
     entry: bytes
+    proofs: Mapping[str | None, bytes]
 
 
 def finish_claim(
@@ -53,6 +59,7 @@ def finish_claim(
     signing: Callable[[], AbstractContextManager[object]],
     *,
     found: bytes | None = None,
+    proofs: Proofs = no_proofs,
     progress: Progress | None = None,
 ) -> Finished:
     """The one claim of a period: proven, checked and kept in the store the first time, the same bytes ever after.
@@ -61,23 +68,36 @@ def finish_claim(
         signing: encloses what signs (``claims.lab.signing.signing`` for the lab); entered once before the proof, to refuse early.
         found: a claim file that lies where this one is to go. Where the store keeps none, as after an older backup, it is taken
             up if it is this lab's claim of what the store holds.
+        proofs: the proof files that lie beside it.
 
     Raises:
         ClaimsError: as :func:`make_claim`; ``found`` is something else; the claim was made under another agreement.
     """
     kept = store.kept_claim(period)
     if kept is None and found is not None:
-        kept = _keep(store, agreement, period, key, _own(store, agreement, period, found))
+        kept = _keep(store, agreement, period, key, _own(store, agreement, period, found, proofs))
     with signing():
         pass
     if kept is None:
-        data = make_claim(store, agreement, period, key, progress=progress).claim.encode()
-        verify_claim(data, agreement)
+        made = make_claim(store, agreement, period, key, progress=progress)
+        data, by_digest = made.claim.encode(), dict(zip(made.claim.proofs, made.proofs, strict=True))
+        verify_claim(data, agreement, proofs=by_digest.get)
         with signing():
             kept = _keep(store, agreement, period, key, data)
     if kept.agreement != agreement.digest:
         raise ClaimsError(f"period {period} was claimed under another agreement", "a lab signs one claim of a period")
-    return Finished(kept.claim, roots_of(store, agreement, period).encode(), kept.entry)
+    sites = decode_claim(kept.claim).sites
+    names = (*(site.name for site in sites), None) if sites else ()
+    files = {name: _kept_proof(store, agreement, period, name) for name in names}
+    return Finished(kept.claim, roots_of(store, agreement, period).encode(), kept.entry, files)
+
+
+def _kept_proof(store: Store, agreement: Agreement, period: int, site: str | None) -> bytes:
+    proof = store.kept_proof(period, site, agreement.digest)
+    if proof is None:
+        what = f"the store keeps the claim of period {period}, and not the proof of {site or 'the registry'}"
+        raise ClaimsError(what, "restore a backup")
+    return proof
 
 
 def _keep(store: Store, agreement: Agreement, period: int, key: Ed25519PrivateKey, data: bytes) -> KeptClaim:
@@ -88,24 +108,36 @@ def _keep(store: Store, agreement: Agreement, period: int, key: Ed25519PrivateKe
     return kept
 
 
-def _own(store: Store, agreement: Agreement, period: int, found: bytes) -> bytes:
-    """The found claim, if it is what this store would claim, signed by its lab."""
+def _own(store: Store, agreement: Agreement, period: int, found: bytes, proofs: Proofs) -> bytes:
+    """The found claim, if it is what this store would claim, signed by its lab; its proof files are kept."""
     advice = "move that file away if it is no claim of this lab; if it is one, use the store that made it"
     try:
         claim, head = decode_claim(found), store.registry_head(period)
-        verify_claim(found, agreement)
+        missing = [item for item in verify_claim(found, agreement, proofs=proofs).missing if item.kind in ("proof", "version")]
     except (MalformedClaim, ClaimRejected) as error:
         raise ClaimsError(f"a file has the claim's name, and is no claim of this agreement ({error})", advice) from None
     heads = [store.signed_head(period, meter.name) for meter in claim.meters]
     same = (claim.lab, claim.period, claim.head_after) == (store.lab, period, head and head.head)
     if not same or [item.head if item else None for item in heads] != [meter.head for meter in claim.meters]:
         raise ClaimsError("a claim has this one's name, and is not of what this store holds", advice)
+    if missing:
+        raise ClaimsError(f"a claim has this one's name, and cannot be checked: {missing[0].what} is not here", missing[0].how)
+    for site in claim.sites:
+        known = store.summary(period, site.name)
+        if known is not None and known.head != site.head:
+            raise ClaimsError("a claim has this one's name, and is not of what this store holds", advice)
+    for name, digest in zip([*(site.name for site in claim.sites), None], claim.proofs, strict=False):
+        store.keep_proof(period, name, agreement.digest, proofs(digest) or b"")
     return found
 
 
 def roots_of(store: Store, agreement: Agreement, period: int) -> Roots:
     """The epoch roots that every meter of the store's lab signed for a sealed period: to publish beside the claim."""
     first, last = agreement.period_epochs(period)
+    lab = agreement.lab(store.lab)
+    if len(lab.meters) > MAX_METERS or len(lab.meters) * (last - first + 1) > MAX_ROOTS:
+        what = f"lab {lab.name} has more than {MAX_METERS} meters, or {MAX_ROOTS} epoch roots in a period"
+        raise ClaimsError(f"{what}: they need a roots file for each site, which this version does not make")
     meters = tuple(
         (meter.name, tuple(seal.root for seal in store.epoch_seals(period, meter.name)))
         for meter in agreement.lab(store.lab).meters
@@ -127,31 +159,36 @@ def make_claim(
         WitnessRefused: the claim would not be true, with every reason in the lab's own names.
         ClaimsError: the key is not the lab's.
     """
-    from circuits.prove import prove_claim
-    from zk.errors import WitnessError
-
     if key.public_key().public_bytes_raw() != agreement.party(store.lab).key:
         raise ClaimsError(f"the key is not that of lab {store.lab} in the agreement", "sign with the lab's own key")
     check_over(agreement, period)
-    assembly = assemble(store, agreement, period)
-    first, last = agreement.period_epochs(period)
-    unproven = Claim(
-        agreement_digest=agreement.digest,
-        lab=store.lab,
-        period=period,
-        first_epoch=first,
-        last_epoch=last,
-        head_before=assembly.before.head,
-        head_after=assembly.after.head,
-        meters=tuple(MeterHead(head.meter, head.head, head.roots_digest, head.signature) for head in assembly.signed_heads),
-        registry_signature=bytes(64),
-        proof=b"",
-        signature=bytes(64),
-    )
-    if statements_of(agreement, unproven) != (assembly.statement,):
-        raise ClaimsError("the prover's statement is not the one that a verifier derives", "report this as a bug")
+    roots_of(store, agreement, period)
+    made = assemble(store, agreement, period)
+    if not made.claim.sites:
+        claim = replace(made.claim, proof=_prove(made.tables[0], progress))
+        return Made(sign_claim(claim, key), made)
+    proofs = tuple(_proof(store, agreement, period, table, progress) for table in made.tables)
+    digests = [hashlib.sha256(proof).digest() for proof in proofs]
+    sites = tuple(replace(site, proof=digest) for site, digest in zip(made.claim.sites, digests, strict=False))
+    return Made(sign_claim(replace(made.claim, sites=sites, registry_proof=digests[-1]), key), made, proofs)
+
+
+def _proof(store: Store, agreement: Agreement, period: int, table: Table, progress: Progress | None) -> bytes:
+    """The proof of one of several tables: made and kept the first time."""
+    proof = store.kept_proof(period, table.site, agreement.digest)
+    if proof is None:
+        where = table.site or "registry"
+        proof = _prove(table, None if progress is None else lambda phase, share: progress(f"{where}: {phase}", share))
+        store.keep_proof(period, table.site, agreement.digest, proof)
+    return proof
+
+
+def _prove(table: Table, progress: Progress | None) -> bytes:
+    from circuits.prove import prove_claim
+    from zk.errors import WitnessError
+
     try:
-        proof = prove_claim(assembly.statement, assembly.witness, progress=progress)
+        return prove_claim(table.statement, table.witness, progress=progress)
     except WitnessError as error:
-        raise WitnessRefused([str(error)], "the store's records contradict each other; no claim was made") from None
-    return Made(sign_claim(replace(unproven, proof=proof), key), assembly)
+        where = "" if table.site is None else f"site {table.site}: "
+        raise WitnessRefused([f"{where}{error}"], "the store's records contradict each other; no claim was made") from None

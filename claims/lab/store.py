@@ -32,12 +32,14 @@ from claims.claim.records import (
     Reading,
     RegistryEntry,
     SignedHead,
+    SummaryHead,
     Usage,
     fresh_elements,
 )
 from claims.lab.store_file import APPLICATION_ID, FORMAT_VERSION, StoreError
 from claims.lab.store_names import StoreNames, genesis_of
 from claims.lab.store_signed import SignedStore
+from claims.lab.store_tables import TableStore
 
 __all__ = [
     "APPLICATION_ID",
@@ -59,6 +61,7 @@ __all__ = [
     "SignedHead",
     "Store",
     "StoreError",
+    "SummaryHead",
     "Usage",
     "fresh_elements",
 ]
@@ -78,7 +81,7 @@ def _genesis_row(genesis: Genesis | None) -> tuple[bytes | None, int]:
     return (genesis.commitment, genesis.round)
 
 
-class Store(StoreNames, SignedStore):
+class Store(StoreNames, SignedStore, TableStore):
     """An open store. Use :meth:`create` or :meth:`open`, and as a context manager.
 
     Raises:

@@ -55,6 +55,13 @@ CREATE TABLE registry_heads (
     trailer BLOB NOT NULL CHECK (length(trailer) = 32), entries INTEGER NOT NULL);
 CREATE TABLE claims (
     period INTEGER PRIMARY KEY, agreement BLOB NOT NULL CHECK (length(agreement) = 32), claim BLOB NOT NULL, entry BLOB NOT NULL);
+CREATE TABLE summaries (
+    period INTEGER NOT NULL, site TEXT NOT NULL, agreement BLOB NOT NULL CHECK (length(agreement) = 32),
+    iv BLOB NOT NULL CHECK (length(iv) = 32), trailer BLOB NOT NULL CHECK (length(trailer) = 32),
+    head BLOB NOT NULL CHECK (length(head) = 32), PRIMARY KEY (period, site)) WITHOUT ROWID;
+CREATE TABLE proofs (
+    period INTEGER NOT NULL, site TEXT NOT NULL, agreement BLOB NOT NULL CHECK (length(agreement) = 32), proof BLOB NOT NULL,
+    PRIMARY KEY (period, site));
 CREATE TRIGGER names_update BEFORE UPDATE OF tag ON names BEGIN SELECT RAISE(ABORT, 'a tag is never changed'); END;
 CREATE TRIGGER names_delete BEFORE DELETE ON names BEGIN SELECT RAISE(ABORT, 'a tag is never freed'); END;
 CREATE TRIGGER meta_update BEFORE UPDATE ON meta WHEN OLD.key IN ('lab', 'registry_iv')
@@ -87,7 +94,7 @@ CREATE TRIGGER drafts_update BEFORE UPDATE ON drafts WHEN EXISTS (SELECT 1 FROM 
 CREATE TRIGGER drafts_closed BEFORE INSERT ON drafts WHEN EXISTS (SELECT 1 FROM registry_heads WHERE period >= NEW.period)
     BEGIN SELECT RAISE(ABORT, 'the period is closed'); END;
 """
-_FROZEN = ("readings", "ledgers", "epoch_seals", "epoch_heads", "entries", "registry_heads", "claims")
+_FROZEN = ("readings", "ledgers", "epoch_seals", "epoch_heads", "entries", "registry_heads", "claims", "summaries", "proofs")
 
 
 def _frozen_triggers() -> str:

@@ -1,6 +1,6 @@
 """From the private store to a statement and a circuit witness, or to a list of what stands in the way.
 
-    store + agreement + period --> checks R2, R3, R4, R6 in plain integers --> Statement, ClaimWitness
+    store + agreement + period --> checks R2, R3, R4, R6 in plain integers --> a Statement and a ClaimWitness for each table
 
 The checks repeat what the circuit enforces, so that a lab is told by its own prover, in its own names, what is
 wrong before anything is computed. Messages name private checkpoints: they are for the lab's eyes.
@@ -8,6 +8,7 @@ wrong before anything is computed. Messages name private checkpoints: they are f
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,19 +16,35 @@ from claims.agreement.model import Agreement
 from claims.agreement.terms import Caps, Lab
 from claims.base.errors import ClaimsError
 from claims.base.units import format_work
+from claims.claim.file import Claim, MeterHead, SiteHead
 from claims.claim.records import circuit_entry
-from claims.claim.statement import statement_of
 from claims.lab.meter import check_coverage
 from claims.lab.registry import CHECKPOINT, RESIDUE, SNAPSHOT
-from claims.lab.store import FIRST_TAG, PublishedHead, Reading, RegistryEntry, SignedHead, Store
+from claims.lab.store import (
+    FIRST_TAG,
+    IDLE,
+    LedgerSecrets,
+    PublishedHead,
+    Reading,
+    RegistryEntry,
+    SignedHead,
+    Store,
+    SummaryHead,
+    fresh_elements,
+)
+from claims.verify.tables import statements_of
 
 if TYPE_CHECKING:
     from circuits.statement import Statement
-    from circuits.witness import ClaimWitness
+    from circuits.witness import ClaimWitness, LedgerWitness, RegistryWitness
 
 __all__ = [
-    "Assembly", "PeriodFigures", "WitnessRefused", "assemble", "cap_problems", "period_figures", "residue_limit", "table_rows",
+    "Assembly", "PeriodFigures", "WitnessRefused", "assemble", "cap_problems", "period_figures", "registry_rows", "residue_limit",
+    "site_rows", "table_rows", "Table",
 ]  # fmt: skip
+
+Records = tuple[tuple[int, int], ...]
+"""(tag, work), tags ascending."""
 
 ROWS_PER_ENTRY = 5
 LEDGER_OVERHEAD = 3
@@ -65,14 +82,21 @@ class PeriodFigures:
 
 
 @dataclass(frozen=True)
-class Assembly:
-    """What a prover needs. ``signed_heads``: in the order of the statement's meters."""
+class Table:
+    """One table of a claim: its statement and witness. ``site``: its name, or None for the registry's, or for the one table of a lab
+    without sites."""
 
+    site: str | None
     statement: Statement
     witness: ClaimWitness
-    signed_heads: tuple[SignedHead, ...]
-    before: PublishedHead
-    after: PublishedHead
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """What a prover needs. ``claim``: all that it says, without proofs and the lab's signatures; ``tables``: in the order of its proofs."""
+
+    claim: Claim
+    tables: tuple[Table, ...]
     figures: PeriodFigures
 
 
@@ -155,6 +179,16 @@ def table_rows(readings: int, meters: int, entries: int) -> int:
     return readings + LEDGER_OVERHEAD * meters + ROWS_PER_ENTRY * entries + REGISTRY_OVERHEAD
 
 
+def site_rows(readings: int, meters: int, records: int) -> int:
+    """Rows of a site's table: each record is received in two."""
+    return readings + LEDGER_OVERHEAD * meters + 2 * records + LEDGER_OVERHEAD
+
+
+def registry_rows(records: Sequence[int], entries: int) -> int:
+    """Rows of the registry's table. ``records``: of each site's summary."""
+    return sum(records) + LEDGER_OVERHEAD * len(records) + ROWS_PER_ENTRY * entries + REGISTRY_OVERHEAD
+
+
 def _heads(store: Store, agreement: Agreement, lab: Lab, period: int) -> tuple[PublishedHead, PublishedHead]:
     before, after = store.registry_head(period - 1), store.registry_head(period)
     if after is None:
@@ -186,73 +220,142 @@ def _signed(store: Store, agreement: Agreement, lab: Lab, period: int) -> tuple[
 
 
 def assemble(store: Store, agreement: Agreement, period: int) -> Assembly:
-    """Statement and witness of the store's lab for a closed period.
+    """Statements and witnesses of the store's lab for a closed period. A site's summary is made, and kept in the store, the first time.
 
     Raises:
         WitnessRefused: with every reason why the claim would not hold.
         ClaimRejected: the lab or the period is not in the agreement.
     """
+    from circuits.witness import ClaimWitness, SummaryWitness
+
     lab = agreement.lab(store.lab)
     agreement.period_epochs(period)
-    lab.check_one_table()
     heads = _signed(store, agreement, lab, period)
     before, after = _heads(store, agreement, lab, period)
     entries = store.entries(after.entries)
-    old, new = entries[: before.entries], entries[before.entries :]
+    new = entries[before.entries :]
     problems = []
-    ledgers: list[list[Reading]] = []
+    ledgers: dict[str, list[Reading]] = {}
     for meter in lab.meters:
-        readings = store.readings(period, meter.name)
+        readings = ledgers[meter.name] = store.readings(period, meter.name)
         try:
             check_coverage(readings, meter, agreement, period)
         except ClaimsError as error:
             problems.append(error.what)
-        ledgers.append(readings)
+    records = {site.name: _records(ledgers[meter.name] for meter in site.meters) for site in lab.sites}
     problems += _tag_problems(store, period, new, store.work_by_tag(period))
     problems += cap_problems(new, lab.caps_at(period), charge_residue=agreement.rules_at(period).charge_residue)
-    rows = table_rows(sum(map(len, ledgers)), len(ledgers), len(entries))
-    if rows > 1 << lab.log_rows:
-        problems.append(f"the claim needs {rows} rows, the agreement's table has {1 << lab.log_rows}")
+    problems += _row_problems(lab, ledgers, records, len(entries))
     if problems:
         raise WitnessRefused(problems, "a claim can only be proven when it is true; no claim was made")
-    statement = statement_of(agreement, lab, period, [head.head for head in heads], before.head, after.head)
-    witness = _witness(store, lab, period, ledgers, old, new, before, after)
-    return Assembly(statement, witness, heads, before, after, period_figures(store, period))
+    summaries = [_summary(store, agreement, period, site, found) for site, found in records.items()]
+    claim = _unproven(store, agreement, period, heads, before, after, summaries)
+    chains = {meter.name: _ledger(store, period, meter.name, ledgers[meter.name]) for meter in lab.meters}
+    registry = _registry(store, entries, before, after)
+    if lab.sites:
+        sent = tuple(SummaryWitness(made.secrets.iv, records[made.site], made.secrets.trailer) for made in summaries)
+        ledgers_of = [tuple(chains[meter.name] for meter in site.meters) for site in lab.sites]
+        witnesses = [ClaimWitness(own, None, (summary,)) for own, summary in zip(ledgers_of, sent, strict=True)]
+        witnesses.append(ClaimWitness((), registry, sent))
+    else:
+        witnesses = [ClaimWitness(tuple(chains.values()), registry)]
+    names = [*(site.name for site in lab.sites), None]
+    tables = tuple(map(Table, names, statements_of(agreement, claim), witnesses))
+    return Assembly(claim, tables, period_figures(store, period))
 
 
-def _witness(
-    store: Store,
-    lab: Lab,
-    period: int,
-    ledgers: list[list[Reading]],
-    old: list[RegistryEntry],
-    new: list[RegistryEntry],
-    before: PublishedHead,
-    after: PublishedHead,
-) -> ClaimWitness:
+def _records(ledgers: Iterable[list[Reading]]) -> Records:
+    """The records of a site's summary: the work of every tag that its busy readings carry."""
+    work: dict[int, int] = {}
+    for readings in ledgers:
+        for reading in readings:
+            if reading.tag != IDLE:
+                work[reading.tag] = work.get(reading.tag, 0) + reading.work
+    return tuple(sorted(work.items()))
+
+
+def _row_problems(lab: Lab, ledgers: dict[str, list[Reading]], records: dict[str, Records], entries: int) -> list[str]:
+    if lab.registry_rows is None:
+        rows = table_rows(sum(map(len, ledgers.values())), len(ledgers), entries)
+        return _too_many("the claim", rows, lab.log_rows)
+    problems = []
+    for site in lab.sites:
+        readings = sum(len(ledgers[meter.name]) for meter in site.meters)
+        rows = site_rows(readings, len(site.meters), len(records[site.name]))
+        problems += _too_many(f"site {site.name}", rows, lab.log_rows)
+    rows = registry_rows([len(found) for found in records.values()], entries)
+    return problems + _too_many("the registry", rows, lab.registry_rows)
+
+
+def _too_many(what: str, rows: int, log_rows: int) -> list[str]:
+    return [f"{what} needs {rows} rows, the agreement's table has {1 << log_rows}"] if rows > 1 << log_rows else []
+
+
+def _summary(store: Store, agreement: Agreement, period: int, site: str, records: Records) -> SummaryHead:
+    """The site's summary as the store keeps it; made and kept the first time."""
+    from circuits.chain import summary_head
+    from circuits.statement import summary_header
+
+    header = summary_header(agreement.digest, store.lab, site, period)
+    known = store.summary(period, site)
+    secrets = LedgerSecrets(fresh_elements(), fresh_elements()) if known is None else known.secrets
+    head = summary_head(secrets.iv, header, records, secrets.trailer)
+    if known is None:
+        known = SummaryHead(site, period, agreement.digest, head, secrets)
+        store.add_summary(known)
+    elif known.head != head:
+        what = f"the store keeps another summary of site {site}, period {period}: of other readings, or under another agreement"
+        raise WitnessRefused([what], "nothing may change between a site's proof and the claim: use the store that made it")
+    return known
+
+
+def _unproven(
+    store: Store, agreement: Agreement, period: int, heads: Sequence[SignedHead], before: PublishedHead, after: PublishedHead,
+    summaries: Sequence[SummaryHead],
+) -> Claim:  # fmt: skip
+    first, last = agreement.period_epochs(period)
+    return Claim(
+        agreement_digest=agreement.digest,
+        lab=store.lab,
+        period=period,
+        first_epoch=first,
+        last_epoch=last,
+        head_before=before.head,
+        head_after=after.head,
+        meters=tuple(MeterHead(head.meter, head.head, head.roots_digest, head.signature) for head in heads),
+        registry_signature=bytes(64),
+        proof=b"",
+        signature=bytes(64),
+        sites=tuple(SiteHead(made.site, made.head, bytes(32)) for made in summaries),
+        registry_proof=bytes(32) if summaries else b"",
+    )
+
+
+def _ledger(store: Store, period: int, meter: str, readings: list[Reading]) -> LedgerWitness:
     import numpy as np
 
-    from circuits.witness import ClaimWitness, LedgerWitness, RegistryWitness
+    from circuits.witness import LedgerWitness
 
-    chains = []
-    for meter, readings in zip(lab.meters, ledgers, strict=True):
-        blinding = store.ledger_secrets(period, meter.name)
-        columns = np.array([(r.epoch, r.tag, r.chip_seconds, r.work) for r in readings], dtype=np.int64).T
-        chains.append(
-            LedgerWitness(
-                iv=blinding.iv,
-                epochs=columns[0].copy(),
-                tags=columns[1].copy(),
-                chip_seconds=columns[2].copy(),
-                work=columns[3].copy(),
-                trailer=blinding.trailer,
-            )
-        )
-    registry = RegistryWitness(
+    blinding = store.ledger_secrets(period, meter)
+    columns = np.array([(r.epoch, r.tag, r.chip_seconds, r.work) for r in readings], dtype=np.int64).T
+    return LedgerWitness(
+        iv=blinding.iv,
+        epochs=columns[0].copy(),
+        tags=columns[1].copy(),
+        chip_seconds=columns[2].copy(),
+        work=columns[3].copy(),
+        trailer=blinding.trailer,
+    )
+
+
+def _registry(store: Store, entries: list[RegistryEntry], before: PublishedHead, after: PublishedHead) -> RegistryWitness:
+    from circuits.witness import RegistryWitness
+
+    closed = tuple(circuit_entry(entry) for entry in entries)
+    return RegistryWitness(
         iv=store.registry_iv(),
-        old_entries=tuple(circuit_entry(entry) for entry in old),
-        new_entries=tuple(circuit_entry(entry) for entry in new),
+        old_entries=closed[: before.entries],
+        new_entries=closed[before.entries :],
         trailer_before=before.trailer,
         trailer_after=after.trailer,
     )
-    return ClaimWitness(ledgers=tuple(chains), registry=registry)

@@ -41,21 +41,21 @@ def test_the_assembly_holds_what_the_circuit_needs(tmp_path: Path) -> None:
     fill(store, agreement)
     made = assemble(store, agreement, 0)
     lab = agreement.labs[0]
-    statement = made.statement
+    statement = made.tables[0].statement
     statement.validate()
     assert (statement.first_epoch, statement.last_epoch, statement.log_rows) == (0, EPOCHS - 1, 16)
     assert (statement.total_cap, statement.unattributed_cap, statement.lineage_cap) == (10**9, 10**8, 10**12)
     assert statement.freeze_level is None and statement.charge_peak and statement.charge_residue
     assert [(m.peak, m.coverage) for m in statement.meters] == [(PEAK, 8 * EPOCH), (PEAK, 2 * EPOCH)]
-    assert statement.registry.before == lab.opening_head and statement.registry.after == made.after.head
-    for terms, meter, chain in zip(statement.meters, lab.meters, made.witness.ledgers, strict=True):
+    assert statement.registry.before == lab.opening_head and statement.registry.after == made.claim.head_after
+    for terms, meter, chain in zip(statement.meters, lab.meters, made.tables[0].witness.ledgers, strict=True):
         readings = [
             Reading(*map(int, row))
             for row in zip(chain.epochs, chain.tags, chain.chip_seconds, chain.work, strict=True)
         ]
         assert readings == store.readings(0, meter.name)
         assert ledger_head(agreement, meter, 0, readings, store.ledger_secrets(0, meter.name)) == terms.head
-    registry = made.witness.registry
+    registry = made.tables[0].witness.registry
     assert len(registry.old_entries) == 1 and [e.kind for e in registry.new_entries] == [6, 3]
     assert registry_head(store, store.entries(1), registry.trailer_before) == statement.registry.before
     assert registry_head(store, store.entries(), registry.trailer_after) == statement.registry.after
@@ -70,10 +70,10 @@ def test_periods_chain_through_the_registry_heads(tmp_path: Path) -> None:
     fill(store, agreement, 0)
     fill(store, agreement, 1)
     first, second = assemble(store, agreement, 0), assemble(store, agreement, 1)
-    assert second.statement.registry.before == first.statement.registry.after
-    assert len(second.witness.registry.old_entries) == 3
+    assert second.tables[0].statement.registry.before == first.tables[0].statement.registry.after
+    assert len(second.tables[0].witness.registry.old_entries) == 3
     assert period_figures(store, 1).residue == 6 * PEAK
-    assert {m.header for m in first.statement.meters}.isdisjoint(m.header for m in second.statement.meters)
+    assert {m.header for m in first.tables[0].statement.meters}.isdisjoint(m.header for m in second.tables[0].statement.meters)
 
 
 @pytest.mark.parametrize(
