@@ -145,12 +145,6 @@ class Lab:
                 return site
         raise ClaimRejected("meters", f"the agreement gives lab {self.name} no sites")
 
-    def check_one_table(self) -> None:
-        """Raises ClaimRejected (check ``meters``) for a lab with sites, whose claim has a table for each."""
-        if self.sites:
-            what = f"the agreement gives lab {self.name} sites: claims of several tables cannot be made or read by this version"
-            raise ClaimRejected("meters", what)
-
     def caps_at(self, period: int) -> Caps:
         """The caps that hold in a period."""
         caps = self.caps

@@ -97,7 +97,8 @@ def _text(name: str, figures: Running, missing: list[str]) -> list[str]:
     lines += [f"  near or over     {item.name}: {format_work(item.charged)}" for item in near[:LISTED]]
     lines += [f"  and {len(near) - LISTED} more"] if len(near) > LISTED else []
     left = f"{rows.table - rows.needed} left" if rows.needed <= rows.table else "EXCEEDED: no claim can be made"
-    lines.append(f"table rows         {rows.needed} of {rows.table}, {left}; forecast for the period {rows.forecast}")
+    where = f" ({rows.where})" if rows.where else ""
+    lines.append(f"table rows         {rows.needed} of {rows.table}{where}, {left}; forecast for the period {rows.forecast}")
     if rows.needed <= rows.table < rows.forecast:
         lines.append("  WARNING: at this pace the table will be too small: book small jobs to fewer checkpoints, or amend log_rows")
     under_way = [item for item in figures.lineages if item.origin is not None]
@@ -121,7 +122,7 @@ def _table(figures: Running) -> dict[str, Any]:
     }  # fmt: skip
     near = [{"name": item.name, "flop": item.charged * WORK_UNIT} for item in _near(figures)]
     under_way = [{"name": item.name, "from": item.origin} for item in figures.lineages if item.origin is not None]
-    rows = {"needed": figures.rows.needed, "table": figures.rows.table, "forecast": figures.rows.forecast}
+    rows = {"needed": figures.rows.needed, "table": figures.rows.table, "forecast": figures.rows.forecast, "where": figures.rows.where}
     return {
         "period": figures.period, "closed": figures.closed, "over": figures.over, **caps, "residue_flop": figures.residue * WORK_UNIT,
         "lineages_near_their_cap": near, "under_way": under_way, "rows": rows, "problems": list(figures.problems),

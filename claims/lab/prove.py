@@ -8,8 +8,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from claims.agreement.model import MAX_METERS, MAX_ROOTS, Agreement
+from claims.agreement.model import Agreement
 from claims.agreement.over import check_over
+from claims.agreement.terms import MAX_METERS, MAX_ROOTS
 from claims.base.errors import ClaimRejected, ClaimsError, MalformedClaim
 from claims.claim.entries import ClaimEntry, encode_entry, sign_entry
 from claims.claim.file import Claim, decode_claim, sign_claim

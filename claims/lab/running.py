@@ -12,14 +12,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from claims.agreement.model import Agreement
-from claims.agreement.terms import Caps, Meter
+from claims.agreement.terms import Caps, Lab, Meter
 from claims.base.errors import ClaimsError
 from claims.claim.records import MAX_AMOUNT, RegistryEntry
 from claims.lab.lineage import snapshot, unplaced
 from claims.lab.meter import cover
 from claims.lab.registry import RESIDUE, RegistryError, check_enrolled, entries_of
-from claims.lab.store import Store
-from claims.lab.witness import cap_problems, residue_limit, table_rows
+from claims.lab.store import IDLE, Store
+from claims.lab.witness import cap_problems, registry_rows, residue_limit, site_rows, table_rows
 
 __all__ = ["Lineage", "Rows", "Running", "TableTooSmall", "check_table", "running"]
 
@@ -30,11 +30,15 @@ class TableTooSmall(ClaimsError):
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of the claim's table: ``needed`` if nothing more is imported, ``forecast`` if the rest goes as what there is."""
+    """Rows of a table of the claim: ``needed`` if nothing more is imported, ``forecast`` if the rest goes as what there is.
+
+    ``where``: which table: empty for the one of a lab without sites.
+    """
 
     needed: int
     table: int
     forecast: int
+    where: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,13 +105,31 @@ def _ledger(store: Store, agreement: Agreement, meter: Meter, period: int) -> _L
     return _Ledger(work, len(readings) + reached - done, reached)  # an epoch without usage takes one row
 
 
-def _rows(agreement: Agreement, ledgers: list[_Ledger], log_rows: int, old: int, new: int) -> Rows:
-    epochs, meters = agreement.epochs_per_period, len(ledgers)
+def _rows(agreement: Agreement, lab: Lab, ledgers: list[_Ledger], old: int, new: int) -> Rows:
+    """Of the lab's table; of a lab with sites, of the table that is fullest by the forecast."""
+    epochs = agreement.epochs_per_period
     reached = max((ledger.epochs for ledger in ledgers), default=0)
-    needed = sum(ledger.readings + epochs - ledger.epochs for ledger in ledgers)
-    forecast = sum(-(-ledger.readings * epochs // ledger.epochs) if ledger.epochs else epochs for ledger in ledgers)
-    entries = -(-new * epochs // reached) if reached else new
-    return Rows(table_rows(needed, meters, old + new), 1 << log_rows, table_rows(forecast, meters, old + entries))
+
+    def later(count: int) -> int:
+        return -(-count * epochs // reached) if reached else count
+
+    def readings(own: list[_Ledger]) -> tuple[int, int]:
+        needed = sum(ledger.readings + epochs - ledger.epochs for ledger in own)
+        return needed, sum(-(-ledger.readings * epochs // ledger.epochs) if ledger.epochs else epochs for ledger in own)
+
+    if lab.registry_rows is None:
+        needed, forecast = (table_rows(count, len(ledgers), old + n) for count, n in zip(readings(ledgers), (new, later(new)), strict=True))
+        return Rows(needed, 1 << lab.log_rows, forecast)
+    by_meter, tables, records = dict(zip((meter.name for meter in lab.meters), ledgers, strict=True)), list[Rows](), list[int]()
+    for site in lab.sites:
+        own = [by_meter[meter.name] for meter in site.meters]
+        records.append(len({tag for ledger in own for tag in ledger.work} - {IDLE}))
+        needed, forecast = readings(own)
+        forecast = site_rows(forecast, len(own), later(records[-1]))
+        tables.append(Rows(site_rows(needed, len(own), records[-1]), 1 << lab.log_rows, forecast, f"site {site.name}"))
+    forecast = registry_rows([later(count) for count in records], old + later(new))
+    tables.append(Rows(registry_rows(records, old + new), 1 << lab.registry_rows, forecast, "the registry"))
+    return max(tables, key=lambda rows: (rows.needed / rows.table > 1, max(rows.needed, rows.forecast) / rows.table))
 
 
 def running(store: Store, agreement: Agreement, period: int) -> Running:
@@ -138,7 +160,7 @@ def running(store: Store, agreement: Agreement, period: int) -> Running:
     return Running(
         period, closed, sum(entry.work for entry in new), rest.work, rest.cumulative,
         tuple(sorted(lineages, key=lambda item: (-item.charged, item.name))), caps,
-        _rows(agreement, ledgers, lab.log_rows, len(old), len(new)),
+        _rows(agreement, lab, ledgers, len(old), len(new)),
         tuple(cap_problems(new, caps, charge_residue=rules.charge_residue)),
         residue_limit(caps) if rules.charge_residue and rest.work else None,
     )  # fmt: skip
@@ -193,18 +215,19 @@ def check_table(store: Store, agreement: Agreement, periods: Iterable[int]) -> N
 
 
 def _check_rows(store: Store, agreement: Agreement, period: int) -> None:
-    lab, table = agreement.lab(store.lab), 1 << agreement.lab(store.lab).log_rows
+    lab = agreement.lab(store.lab)
     old, heads = len(store.entries()), store.registry_heads()
     opened = range(heads[-1].period + 1 if heads else 0, period + 1)
     new = sum(1 + len(store.drafts(number)) + len(unplaced(store, number)) for number in opened)
     groups = store.count_readings(period) + store.usage_groups(period) + len(lab.meters) * agreement.epochs_per_period
     split = any(agreement.coverage(meter) * agreement.chip(meter.chip).peak > MAX_AMOUNT for meter in lab.meters)
-    if table_rows(groups, len(lab.meters), old + new) <= table and not split:
+    if not lab.sites and table_rows(groups, len(lab.meters), old + new) <= 1 << lab.log_rows and not split:
         return
     ledgers = [_ledger(store, agreement, meter, period) for meter in lab.meters]
-    needed = _rows(agreement, ledgers, lab.log_rows, old, new).needed
-    if needed > table:
+    rows = _rows(agreement, lab, ledgers, old, new)
+    if rows.needed > rows.table:
+        where = f", {rows.where}" if rows.where else ""
         raise TableTooSmall(
-            f"period {period} would need {needed} rows, the agreement's table has {table}: no claim could be made of it",
+            f"period {period}{where} would need {rows.needed} rows, the agreement's table has {rows.table}: no claim could be made of it",
             "book small jobs to fewer checkpoints, or as unattributed; or have the parties amend log_rows",
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import world
@@ -16,7 +15,7 @@ from claims.agreement.decode import decode_agreement
 from claims.agreement.file import parse_agreement
 from claims.agreement.forecast import residue_lines, residue_reaches
 from claims.agreement.model import Agreement, canonical_bytes
-from claims.base.errors import AgreementError, ClaimRejected, MalformedFile
+from claims.base.errors import AgreementError, ClaimRejected, ClaimsError, MalformedFile
 from claims.base.units import format_share, share_from_text
 from claims.cli.show import agreement_lines, agreement_value
 from claims.verify.claim import verify_claim
@@ -166,16 +165,13 @@ def test_a_claim_of_one_table_is_none_of_a_lab_with_sites() -> None:
         assert caught.value.check == "meters"
 
 
-def test_no_claim_is_made_for_a_lab_with_sites(tmp_path: Path) -> None:
-    import lab_fixtures as lab
+def test_openings_of_a_lab_with_sites_are_refused_as_not_made_yet() -> None:
+    from claims.inspection.binding import Binding, check_binding
 
-    from claims.lab.witness import assemble
-
-    store, terms = lab.make_lab(tmp_path, ())
-    own = terms.lab("alpha")
-    cut = replace(own, meters=tuple(replace(meter, site="north") for meter in own.meters), registry_rows=16)
-    with pytest.raises(ClaimRejected, match="several tables"):
-        assemble(store, replace(terms, labs=(cut,)), 0)
+    claim = world.claim(TERMS)
+    binding = Binding(claim.meters, claim.head_after, claim.lists.digest, claim.registry_signature, b"proof")
+    with pytest.raises(ClaimsError, match="not made or checked by this version"):
+        check_binding(TERMS, "alpha", 0, binding, [], [])
 
 
 def test_the_forecast_is_the_first_period_that_passes_the_freeze() -> None:

@@ -23,6 +23,7 @@ from claims.base.errors import ClaimsError
 from claims.claim.file import decode_claim
 from claims.lab.lineage import note_checkpoint
 from claims.lab.prove import finish_claim, make_claim
+from claims.lab.running import TableTooSmall, check_table, running
 from claims.lab.store import Store, StoreError
 from claims.lab.witness import WitnessRefused, assemble, registry_rows, site_rows
 from claims.verify.claim import verify_claim
@@ -122,7 +123,7 @@ def test_an_interrupted_claim_goes_on_with_what_is_made(lab: tuple[Store, Agreem
     prover.fail = 99
     done = finish_claim(store, agreement, 0, LAB_KEY, nullcontext)
     assert [site.head for site in decode_claim(done.claim).sites] == heads and len(prover.made) == 3
-    assert [proof for proof in done.proofs.values()][:fail] == [proof for proof in kept if proof]
+    assert list(done.proofs.values())[:fail] == [proof for proof in kept if proof]
 
 
 def test_what_is_proven_never_changes(lab: tuple[Store, Agreement], prover: Prover) -> None:
@@ -169,3 +170,14 @@ def test_more_roots_than_one_file_holds_are_refused_before_anything_is_proven(la
     with pytest.raises(ClaimsError, match="roots file for each site"):
         make_claim(store, many, 0, LAB_KEY)
     assert prover.made == []
+
+
+def test_lab_status_and_import_count_the_rows_of_each_table(lab: tuple[Store, Agreement], monkeypatch: pytest.MonkeyPatch) -> None:
+    store, agreement = lab
+    figures = running(store, agreement, 0)
+    assert figures.rows.where == "the registry" and figures.rows.needed == registry_rows([3, 1], len(store.entries()))
+    monkeypatch.setattr("claims.lab.running.site_rows", lambda readings, meters, records: (1 << 16) + readings - 5)
+    fullest = running(store, agreement, 0).rows
+    assert fullest.where == "site north" and fullest.needed > fullest.table
+    with pytest.raises(TableTooSmall, match="period 0, site north would need"):
+        check_table(store, agreement, [0])
