@@ -135,6 +135,7 @@ def _alone(
     delivered = deliveries(_receipts(receipt), terms, _leave_out)
     beside = roots_path or claim_path.with_suffix(".roots")
     roots = read_bounded(beside, ROOTS_LIMIT) if roots_path or beside.exists() else None
+    before = [read_bounded(path, ROOTS_LIMIT) for path in (item.with_suffix(".roots") for item in previous) if path.exists()]
     lab = period = None
     try:
         claim = parse_claim(data)
@@ -142,7 +143,7 @@ def _alone(
         view, problem = (None, "") if log_source is None else _open_log(log_source, terms, claim.lab, log_memory, now)
         return verify_claim(
             data, terms, signatures=signed, previous=links, previous_agreements=amended, previous_accepted=previous_accepted,
-            log=view, log_problem=problem, roots=roots, records=records,
+            log=view, log_problem=problem, roots=roots, previous_roots=before, records=records,
             delivered=delivered, now=now, jobs=jobs,
             proofs=_proofs(proofs_path or claim_path.parent, [claim, *map(parse_claim, links)]).get,
         )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from claims.agreement.terms import MAX_TIME
 from claims.base.units import format_time
 from claims.decisions.file import Content, Decision
 
-__all__ = ["STATES", "Counted", "Life", "keeps_calendar", "life_of", "lifted_spans"]
+__all__ = ["STATES", "Counted", "Life", "is_lifted", "keeps_calendar", "life_of", "lifted_spans"]
 
 STATES = ("draft", "signed", "in force", "amended", "lifted", "expired")
 _END = MAX_TIME + 1
@@ -62,6 +63,15 @@ def lifted_spans(agreement: Agreement, decisions: Sequence[Counted | Decision]) 
     if begin is not None:
         spans.append((begin, _END))
     return spans
+
+
+def is_lifted(agreement: Agreement, spans: Sequence[tuple[int, int]], period: int) -> bool:
+    """Whether the pause was lifted at some moment of a period. ``spans``: those of :func:`lifted_spans`."""
+    if not agreement.first_period <= period < agreement.periods:
+        return False
+    begin, end = agreement.period_span(period)
+    at = bisect_right(spans, begin, key=lambda span: span[1])
+    return at < len(spans) and spans[at][0] < end
 
 
 def life_of(

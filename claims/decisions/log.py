@@ -8,11 +8,11 @@ from claims.agreement.model import Agreement
 from claims.claim.entries import DECISIONS
 from claims.claim.published import PublishedEntries
 from claims.decisions.file import Content
-from claims.decisions.life import Counted
+from claims.decisions.life import Counted, is_lifted, lifted_spans
 from claims.tlog.errors import LogError
 from claims.tlog.reader import LogView
 
-__all__ = ["Logged", "Word", "barred", "logged_decisions"]
+__all__ = ["Logged", "Word", "barred", "lifted_by", "logged_decisions"]
 
 
 @dataclass(frozen=True, order=True)
@@ -55,6 +55,13 @@ class Logged:
 def barred(agreement: Agreement, decider: str) -> frozenset[str]:
     """Whose cosignatures do not date a decider's entry."""
     return frozenset({decider} if agreement.log is None else {decider, agreement.log.operator})
+
+
+def lifted_by(published: PublishedEntries, view: LogView, period: int) -> bool:
+    """Whether the decisions that the log has lifted the pause at some moment of a period. ``published``: the entries of ``view``."""
+    agreement = published.agreement
+    counted = [item.counted(agreement) for item in logged_decisions(agreement, published, view).values()]
+    return is_lifted(agreement, lifted_spans(agreement, [item for item in counted if item is not None]), period)
 
 
 def logged_decisions(agreement: Agreement, published: PublishedEntries, view: LogView) -> dict[Content, Logged]:

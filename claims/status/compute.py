@@ -36,6 +36,7 @@ from claims.tlog.source import FolderSource
 from claims.verify import log as verify_log
 from claims.verify.claim import check_expected
 from claims.verify.delivered import deliveries, published_in
+from claims.verify.log import late_assents
 from claims.verify.log_state import log_state, uncosigned
 
 __all__ = ["Row", "State", "compute", "log_trust"]
@@ -94,15 +95,15 @@ def compute(
     decisions = _decisions(source, books)
     rows = _rows(source, books, decisions, found, now, jobs)
     book = books[-1]
-    complete = [item.agreement for item in others.values() if not item.unsigned]
+    complete = [item.agreement for item in others.values() if not item.unsigned and not _lapsed(item.agreement, book)]
     life = life_of(
-        current.agreement, _unsigned(current, book), now=now, successors=complete,
+        current.agreement, book.unsigned, now=now, successors=complete,
         decisions=[item for item in decisions if item.agreement == current.agreement.digest],
     )  # fmt: skip
     if life.successor is not None:
         handover = others[life.successor].agreement.first_period
         rows = [row for row in rows if row.agreement != current.agreement.digest or row.period < handover]
-    holds, why = _holds(life, rows, found)
+    holds, why = _holds(current.agreement, life, rows, found)
     return State(
         agreement=current.agreement, now=now, life=life, holds=holds, why=tuple(why), rows=tuple(rows),
         log=book.log, log_problem=book.log_problem,
@@ -122,26 +123,31 @@ def _books(
     chain = [current]
     while (amends := chain[0].agreement.amends) is not None and amends.digest in others:
         chain.insert(0, others[amends.digest])
-    found.gaps += _gaps(chain)
     books: list[Book] = []
     for item in chain:
         book = Book(item, books[-1] if books else None, now)
         last = item is current
         _open_log(source, book, memory if last else None, found)
+        book.unsigned = _unsigned(book)
         books.append(book)
+    found.gaps += _gaps(books)
     return books
 
 
-def _gaps(chain: Sequence[SignedAgreement]) -> list[str]:
-    """What keeps the periods before the present agreement from being judged: what is hidden there would be forgiven."""
-    first, gaps = chain[0].agreement.amends, []
+def _gaps(books: Sequence[Book]) -> list[str]:
+    """What keeps periods from being judged: what is hidden there would be forgiven."""
+    first, gaps = books[0].agreement.amends, []
     if first is not None:
         gaps.append(f"the amended agreement {first.digest.hex()} is not here: nothing before period {first.from_period} is judged")
-    for item, after in zip(chain, chain[1:], strict=False):
-        old, new = item.agreement, after.agreement
+    for book in books:
+        if book.agreement.deadlines is not None and book.agreement.deadlines.sign_by is not None and not book.usable:
+            what = f"whether every party assented to agreement {book.agreement.digest.hex()} by its sign_by cannot be seen"
+            gaps.append(f"{what}: {book.log_problem}")
+    for book, after in zip(books, books[1:], strict=False):
+        old, new = book.agreement, after.agreement
         name, begin = f"the amended agreement {old.digest.hex()}", new.first_period
-        if item.unsigned:
-            gaps.append(f"{name} is not signed by {', '.join(item.unsigned)}: nothing before period {begin} is judged")
+        if book.unsigned:
+            gaps.append(f"{name} is not signed by {', '.join(book.unsigned)}: nothing before period {begin} is judged")
         elif not keeps_calendar(old, new):
             gaps.append(f"{name} has another calendar (start, epoch or period): its periods are not those of the present one")
         elif old.first_period > begin:
@@ -196,16 +202,19 @@ def _note_entries(source: Folder, book: Book, view: LogView) -> None:
         source.note(f"log: {published.undecodable} entries in no known format")
 
 
-def _unsigned(item: SignedAgreement, book: Book) -> list[str]:
+def _unsigned(book: Book) -> list[str]:
     """Parties whose assent is missing; with [log] and sign_by, those too whose assent was not logged in time."""
-    missing = set(item.unsigned)
-    terms = item.agreement.deadlines
-    if terms is not None and terms.sign_by is not None and book.view is not None and book.published is not None:
-        for party in item.agreement.parties:
-            entry = book.published.assent(party.name)
-            if entry is None or (book.committed(entry[1], party.name) or terms.sign_by + 1) > terms.sign_by:
-                missing.add(party.name)
-    return sorted(missing)
+    late = [] if book.published is None or book.view is None or not book.usable else late_assents(book.published, book.view)
+    return sorted({*book.signed.unsigned, *late})
+
+
+def _lapsed(successor: Agreement, book: Book) -> bool:
+    """Whether the log shows that a successor did not come into force: its sign_by passed without the assents of all."""
+    terms, log, view = successor.deadlines, successor.log, book.view
+    if terms is None or terms.sign_by is None or log is None or view is None or book.published is None:
+        return False
+    same = (log.origin, log.key) == (view.trust.origin, view.trust.key)
+    return same and (view.as_of() or 0) > terms.sign_by and bool(late_assents(book.published.under(successor), view))
 
 
 def _rival_amendments(books: Sequence[Book], others: dict[bytes, SignedAgreement], found: _Findings) -> None:
@@ -342,7 +351,7 @@ def _rows(
     rows: list[Row] = []
     for place, book in enumerate(books):
         agreement = book.agreement
-        if book.signed.unsigned:
+        if book.unsigned:
             continue
         until = min([agreement.periods, *(after.agreement.first_period for after in books[place + 1 :])])
         length = agreement.epoch_seconds * agreement.epochs_per_period
@@ -359,7 +368,7 @@ def _rows(
     return rows
 
 
-def _holds(life: Life, rows: Sequence[Row], found: _Findings) -> tuple[str, list[str]]:
+def _holds(agreement: Agreement, life: Life, rows: Sequence[Row], found: _Findings) -> tuple[str, list[str]]:
     """yes, no or undecided; and why."""
     broken = [row for row in rows if row.state in ("missing", "rejected")]
     why = [*found.breaches, *(row.sentence() for row in broken)]
@@ -367,9 +376,12 @@ def _holds(life: Life, rows: Sequence[Row], found: _Findings) -> tuple[str, list
         return "no", why
     if life.state in ("draft", "signed", "lifted", "amended"):
         return "undecided", [life.reason if life.state == "lifted" else f"the agreement is {life.state}: {life.reason}"]
-    waiting = [row for row in rows if row.state in ("late", "under inspection") or (row.state == "pending" and row.owed)]
+    ended = life.state == "expired"  # what is said then is of the whole agreement
+    waiting = [row for row in rows if row.state in ("late", "under inspection") or (row.state == "pending" and (row.owed or ended))]
     if waiting or found.gaps:
         return "undecided", [*found.gaps, *(row.sentence() for row in waiting)]
+    if ended and any(row.state == "lifted" and row.period == agreement.periods - 1 for row in rows):
+        return "undecided", ["the pause was lifted when the agreement expired"]
     proven = sum(row.state == "proven" for row in rows)
     if not proven:
         return "undecided", ["no claim is due yet"]

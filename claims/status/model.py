@@ -39,6 +39,8 @@ class Row:
         log: the log without the lab's own cosignatures, where it can be used.
         inspected: every inspection entry of it in the log, once it is proven otherwise.
         proof: of the claim file, where it passed every check of its own, whatever inspectors or evidence say.
+        logged: SHA-256 of the claim file that the log names, or None.
+        against: check and reason why the claim of a lifted period, which nobody owed, is rejected; or None.
         opening_due: when a lab under inspection has to have opened, or None.
     """
 
@@ -62,6 +64,8 @@ class Row:
     inspected: tuple[Inspected, ...] = ()
     opening_due: int | None = None
     proof: Proof | None = None
+    logged: bytes | None = None
+    against: tuple[str, str] | None = None
 
     @property
     def inspections(self) -> tuple[tuple[str, int, str], ...]:

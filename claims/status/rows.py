@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,8 +13,9 @@ from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
 from claims.base.units import format_time
 from claims.claim.entries import Identity
 from claims.claim.evidence import find_equivocations
-from claims.claim.file import decode_claim
+from claims.claim.file import Claim, decode_claim
 from claims.claim.published import PublishedEntries
+from claims.decisions.life import is_lifted
 from claims.inspection.count import count_inspections
 from claims.status.folder import ClaimFile, Folder, SignedAgreement, Stored, read_stored
 from claims.status.model import Row
@@ -35,8 +35,14 @@ MAX_CANDIDATES = 8
 
 @dataclass
 class Book:
-    """One agreement, its log, and what was found so far. ``verified``: the claim accepted for (lab, period);
-    ``voided``: inspections of which evidence shows that their author contradicted itself."""
+    """One agreement, its log, and what was found so far.
+
+    Attributes:
+        unsigned: parties whose assent is missing, or came too late.
+        verified: the claim accepted for (lab, period).
+        waiting: where a claim is not here; ``open``: where it cannot be judged, by no fault of the lab; ``judged``: all that have a row.
+        voided: inspections of which evidence shows that their author contradicted itself.
+    """
 
     signed: SignedAgreement
     before: Book | None
@@ -48,7 +54,10 @@ class Book:
     delivered: Delivered = field(default_factory=dict)
     lifted: list[tuple[int, int]] = field(default_factory=list)
     verified: dict[tuple[str, int], Stored] = field(default_factory=dict)
+    unsigned: Sequence[str] = ()
     waiting: set[tuple[str, int]] = field(default_factory=set)
+    open: set[tuple[str, int]] = field(default_factory=set)
+    judged: set[tuple[str, int]] = field(default_factory=set)
     voided: set[Identity] = field(default_factory=set)
     labs: dict[str, Book] = field(default_factory=dict)
 
@@ -88,11 +97,7 @@ class Book:
 
     def is_lifted(self, period: int) -> bool:
         """Whether the pause was lifted at some moment of a period."""
-        if not self.agreement.first_period <= period < self.agreement.periods:
-            return False
-        begin, end = self.agreement.period_span(period)
-        at = bisect_right(self.lifted, begin, key=lambda span: span[1])
-        return at < len(self.lifted) and self.lifted[at][0] < end
+        return is_lifted(self.agreement, self.lifted, period)
 
     def at(self, period: int, lab: str) -> Book:
         """The book that answers for a lab's period: this one, or an amended agreement's."""
@@ -132,6 +137,7 @@ def judge_period(
     source: Folder, book: Book, lab: Lab, period: int, files: Sequence[ClaimFile], beside: Beside, evidence: str | None
 ) -> Row:
     """The row of a lab and a period that has begun."""
+    book.judged.add((lab.name, period))
     row = _calendar(book, lab, period)
     row = _epochs(book, lab, row)
     lifted = book.is_lifted(period)
@@ -141,7 +147,7 @@ def judge_period(
         row = replace(row, reason=row.reason + early)
     else:
         row, chosen = _published(source, book, lab, row, files)
-        if row.state != "rejected" and (row.lab, row.period) not in book.waiting:
+        if row.state != "rejected" and (row.lab, row.period) not in book.open:
             row = _unproven(book, row) if chosen is None else _verify(source, book, lab, row, chosen, beside)
             if row.state == "proven" and not lifted:
                 row = _inspections(source, book, lab, row, beside)
@@ -152,7 +158,9 @@ def judge_period(
     if lifted:
         made = "; the claim that was made all the same is proven" if row.state == "proven" else ""
         made = made if evidence is None else f"; no claim goes on from it: {evidence}"
-        return replace(row, state="lifted", reason=f"the pause was lifted in this period{made}", check=None, owed=False)
+        against = ("evidence", evidence) if evidence is not None else (row.check, row.reason) if row.check is not None else None
+        reason = f"the pause was lifted in this period{made}"
+        return replace(row, state="lifted", reason=reason, check=None, owed=False, against=against)
     if evidence is not None:
         row = replace(row, state="rejected", reason=evidence, check="evidence")
     return row
@@ -193,7 +201,7 @@ def _unproven(book: Book, row: Row) -> Row:
     note = f" ({row.reason})" if row.reason else ""
     if not book.usable:
         return replace(row, state="pending", reason=f"the log cannot be used: {book.log_problem}")
-    if not book.is_lifted(row.period):
+    if not book.is_lifted(row.period) or (book.published is not None and book.published.claim(row.lab, row.period) is not None):
         book.waiting.add((row.lab, row.period))  # what is not here accuses no later claim
     if row.due is None or row.missing_after is None:
         text = "the period has ended, no claim counts yet, and no deadline is agreed" if book.now >= row.end else "the period has not ended"
@@ -240,14 +248,14 @@ def _published(
     if book.usable and book.view is not None and book.log is not None:
         held = held_up(book.agreement, lab.name, row.period, book.published, book.view, book.log, book.delivered)
     if held is not None:
-        book.waiting.add((row.lab, row.period))
+        book.open.add((row.lab, row.period))
         return replace(row, state="pending", reason=held), None
     entry = book.published.claim(lab.name, row.period)
     if entry is None:
         return replace(row, reason="a claim file is here, but not in the log" if files else ""), None
     moment = book.committed(entry[1], lab.name)
     late = row.due is not None and not _in_time(book, lab, entry[1], row.due)
-    row = replace(row, published=moment, late=late)
+    row = replace(row, published=moment, late=late, logged=entry[0].claim)
     for item in files:
         if item.stored.digest == entry[0].claim:
             return row, [(item.stored, entry[0].roots)]
@@ -273,21 +281,27 @@ def _authentic(
         except (BadSignature, ClaimsError) as error:
             source.note_file(item.stored.path, error.what)
             continue
-        if len(good) == MAX_CANDIDATES:
-            source.note_file(item.stored.path, f"one of more than {MAX_CANDIDATES} claims of this lab and period")
-            break
-        claims.append(replace(claim, proof=b""))
-        good.append(item.stored)
-    for one, first in enumerate(claims):
-        for second in claims[one + 1 :]:
-            for found in find_equivocations(first, second):
+        if len(good) < MAX_CANDIDATES:
+            good.append(item.stored)
+        else:
+            note = f"one of more than {MAX_CANDIDATES} claims of this lab and period: its heads alone were compared"
+            source.note_file(item.stored.path, note)
+        claim = replace(claim, proof=b"")
+        for first in claims:
+            for found in find_equivocations(first, claim):
                 try:
                     found.check(book.agreement)
                 except (BadSignature, ClaimRejected):
                     continue
                 who = "the lab" if found.meter is None else f"meter {found.meter}"
                 return replace(row, state="rejected", check="evidence", reason=f"{who} signed two heads"), None
+        if len(claims) < MAX_CANDIDATES and not any(_heads(claim) == _heads(first) for first in claims):
+            claims.append(claim)
     return row, [(stored, None) for stored in good] or None
+
+
+def _heads(claim: Claim) -> tuple[object, ...]:
+    return claim.head_after, *((meter.name, meter.head, meter.roots_digest) for meter in claim.meters)
 
 
 # ---- verification ------------------------------------------------------------------------------------------
@@ -302,8 +316,8 @@ def _verify(
     previous = earlier.verified.get(key)
     if row.period > lab.since_period and previous is None:
         row = replace(row, claim=chosen[0][0].digest)
-        if not earlier.usable:
-            reason = f"the log that holds its claim for period {row.period - 1} cannot be used: {earlier.log_problem}"
+        if (reason := _open_before(earlier, key)) is not None:
+            book.open.add((lab.name, row.period))
             return replace(row, state="pending", reason=reason)
         if key in earlier.waiting:
             return replace(_unproven(book, replace(row, reason=f"its claim waits for that of period {row.period - 1}")))
@@ -318,6 +332,17 @@ def _verify(
             book.verified[(lab.name, row.period)] = stored
             break
     return last
+
+
+def _open_before(earlier: Book, key: tuple[str, int]) -> str | None:
+    """Why the claim before cannot be judged, through no fault of the lab; None where it can be, or its absence is the lab's."""
+    if not earlier.usable:
+        return f"the log that holds its claim for period {key[1]} cannot be used: {earlier.log_problem}"
+    if key not in earlier.judged:
+        return f"its claim goes on from that of period {key[1]}, which is judged under an agreement that is not in force here"
+    if key in earlier.open:
+        return f"its claim goes on from that of period {key[1]}, which is pending"
+    return None
 
 
 def _verify_one(

@@ -31,10 +31,13 @@ def verify_in_folder(
         if row is None:
             missing = _without_row(state, claim)
             return Verdict(state.agreement, claim.lab, claim.period, digest, missing=(missing,))
-        if row.claim != digest and row.published is not None:
+        if row.logged not in (None, digest):
             raise ClaimRejected("log", "the log's entry is about another claim file")
     except ClaimRejected as error:
         return Verdict(state.agreement, None, None, digest, rejected=error)
+    if row.claim is None and row.logged == digest:
+        what = "this claim file in the folder: it is the one that the log names"
+        return Verdict(state.agreement_of(row), row.lab, row.period, digest, missing=(Missing("claim", what, "", "put it into claims/"),))
     if row.claim is not None and row.claim != digest:
         what = f"this claim file in the folder; there, {row.claim.hex()} is the lab's claim for the period"
         return Verdict(state.agreement, row.lab, row.period, digest, missing=(Missing("claim", what),))
@@ -44,8 +47,9 @@ def verify_in_folder(
 def verdict_of(state: State, row: Row, digest: bytes) -> Verdict:
     """A row as a verdict on its claim, whose SHA-256 is ``digest``."""
     rejected, missing = None, ()
-    if row.state == "rejected":
-        rejected = ClaimRejected(row.check or "evidence", row.reason.removeprefix(f"{row.check}: "))
+    if row.state == "rejected" or row.against is not None:
+        check, reason = row.against or (row.check or "evidence", row.reason)
+        rejected = ClaimRejected(check, reason.removeprefix(f"{check}: "))
     elif row.state != "proven" and not (row.state == "lifted" and row.proof is not None):
         missing = (Missing(row.state, f"the claim is {row.state}: {row.reason}"),)
     agreement, seen = state.agreement_of(row), state.log_seen(row)
@@ -62,9 +66,16 @@ def _place(claim: Claim) -> tuple[bytes, str, int]:
 def _without_row(state: State, claim: Claim) -> Missing:
     """Why a claim has no row. Raises ClaimRejected where it is about nothing that the folder's agreements have."""
     agreement: Agreement = state.agreement
-    if claim.agreement_digest != agreement.digest:
+    oldest = state.chain[0]
+    known = claim.agreement_digest in {item.digest for item in state.chain}
+    if not known and oldest.amends is not None and claim.period < oldest.first_period:
+        what = f"the agreement that held in period {claim.period}: {oldest.amends.digest.hex()}, or one before it"
+        return Missing("amended", what, "it usually lies in agreements/ of the publication folder", "ask another mirror for it")
+    if claim.agreement_digest != agreement.digest and not (known and claim.period < agreement.first_period):
         what = f"the claim is about agreement {claim.agreement_digest.hex()}, this one is {agreement.digest.hex()}"
         raise ClaimRejected("agreement", what)
+    if known and claim.agreement_digest != agreement.digest:
+        return Missing("unsigned", "; ".join(state.why))
     lab = agreement.lab(claim.lab)
     begin = agreement.period_span(claim.period)[0]
     if claim.period < lab.since_period:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from claims.agreement.model import Agreement
 from claims.base.errors import ClaimRejected
 from claims.claim.file import Claim
+from claims.verify.log import check_log
 from claims.verify.report import Missing
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Chain:
         amended: the agreements that the claim's amends, one after another, in any order.
         published: the log's entries under the claim's agreement, or None where they are not at hand.
         accepted: the reader accepted the previous claims before: their proofs are not checked again.
+        roots: roots files by their SHA-256, those of the claims before.
         missing: what the verdict waits for.
         broken: going back ended for something that is missing.
     """
@@ -35,6 +37,7 @@ class Chain:
     amended: Sequence[Agreement]
     published: PublishedEntries | None
     accepted: bool
+    roots: Mapping[bytes, bytes] = field(default_factory=dict)
     missing: list[Missing] = field(default_factory=list)
     broken: bool = False
 
@@ -140,6 +143,11 @@ class Chain:
             where = f"the SHA-256 of that file is {entry[0].claim.hex()}"
             self.missing.append(Missing("previous", f"{what} that the log names; another one was given", where, "ask for that file"))
             return False
+        if entry is not None and not self.accepted:
+            try:
+                self.missing += check_log(claim, data, terms, earlier, self.roots.get(entry[0].roots), lambda _: None)
+            except ClaimRejected as error:
+                raise ClaimRejected("continuity", f"{what} is rejected: {error}") from None
         return True
 
 

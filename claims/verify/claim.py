@@ -34,7 +34,16 @@ from claims.base.errors import BadSignature, ClaimRejected, ClaimsError, Malform
 from claims.base.units import format_time
 from claims.claim.file import Claim, decode_claim
 from claims.verify.chain import Chain
-from claims.verify.log import check_log, committed_in, late_notes, log_seen, missing_dates, missing_log, seen_in
+from claims.verify.log import (
+    check_log,
+    committed_in,
+    late_notes,
+    log_seen,
+    missing_assents,
+    missing_dates,
+    missing_log,
+    seen_in,
+)
 from claims.verify.report import Missing, Proof, Verdict
 from claims.verify.tables import LINK_BITS, Proofs, check_meters, check_tables, no_proofs
 
@@ -81,6 +90,7 @@ def verify_claim(
     log: LogView | None = None,
     log_problem: str = "",
     roots: bytes | None = None,
+    previous_roots: Sequence[bytes] = (),
     records: Mapping[bytes, bytes] | None = None,
     delivered: Delivered | None = None,
     now: int | None = None,
@@ -99,7 +109,7 @@ def verify_claim(
         previous_accepted: the reader accepted the previous claims before: skip their proofs and what came before them.
         log: the agreement's log, opened and checked under :func:`claims.verify.log.log_trust`, without the lab's cosignatures.
         log_problem: why there is none, where one was tried.
-        roots: the roots file's bytes.
+        roots: the roots file's bytes; ``previous_roots``: those of the previous claims, in any order.
         records: records of inspections, by their SHA-256.
         delivered: what receipts say that the log's operator was given (:func:`claims.verify.delivered.deliveries`).
         now: Unix seconds; this machine's clock by default.
@@ -108,6 +118,7 @@ def verify_claim(
     Raises:
         ClaimRejected: REJECTED; ``check`` is one of :data:`CHECKS`.
     """
+    from claims.decisions.log import lifted_by
     from claims.verify.delivered import published_in
 
     now, delivered = int(time.time()) if now is None else now, delivered or {}
@@ -116,13 +127,17 @@ def verify_claim(
         data, agreement, signatures=signatures, previous=previous, previous_agreements=previous_agreements,
         previous_accepted=previous_accepted, published=published, log_problem=log_problem,
         held=lambda claim: None if log is None or published is None else _held_up(claim, agreement, log, published, delivered, now),
-        roots=roots, now=now, proofs=proofs, jobs=jobs,
+        roots=roots, previous_roots=previous_roots, now=now, proofs=proofs, jobs=jobs,
     )  # fmt: skip
     if log is None or published is None:
         return verdict
     seen = log_seen(log, published, claim, now, delivered)
+    if lifted_by(published, log, claim.period):
+        notes = ("the pause was lifted in this period: no claim was owed", *late_notes(seen, agreement, claim.period))
+        return replace(verdict, log=seen, notes=(*verdict.notes, *notes))
     found = _inspections(log, published, claim, records or {}, now)
-    missing = [*verdict.missing, *missing_dates(seen, agreement), *([] if found is None else inspection_missing(found))]
+    missing = [*verdict.missing, *missing_assents(published, log), *missing_dates(seen, agreement)]
+    missing += [] if found is None else inspection_missing(found)
     return replace(
         verdict, missing=tuple(missing), log=seen, notes=(*verdict.notes, *late_notes(seen, agreement, claim.period)),
         inspections=() if found is None else found.entries,
@@ -151,6 +166,7 @@ def check_claim(
     roots: bytes | None = None,
     proofs: Proofs = no_proofs,
     jobs: int = 1,
+    previous_roots: Sequence[bytes] = (),
 ) -> tuple[Verdict, Claim]:
     """All of :func:`verify_claim` but inspections and dates, and the claim.
 
@@ -166,9 +182,12 @@ def check_claim(
         what = f"the end of the period: it is over at {format_time(end)}, and this clock says {format_time(now)}"
         _add(missing, Missing("period", what, "", "verify the claim again after that, or set this machine's clock"))
     if agreement.log is not None:
-        found = [missing_log(agreement, log_problem)] if published is None else check_log(claim, data, agreement, published, roots, held)
-        missing += found
-    chain = Chain([(claim, agreement)], previous_agreements, published, previous_accepted, missing)
+        if published is None:
+            missing.append(missing_log(agreement, log_problem))
+        elif now >= end:  # before, epochs are missing that nobody could commit to
+            missing += check_log(claim, data, agreement, published, roots, held)
+    beside = {hashlib.sha256(item).digest(): item for item in previous_roots}
+    chain = Chain([(claim, agreement)], previous_agreements, published, previous_accepted, beside, missing)
     for earlier in reversed(previous):
         if not chain.extend(parse_claim(earlier), earlier, lambda link, terms: _check_terms(link, terms, missing)):
             break

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from claims.tlog.reader import LogView
     from claims.verify.lateness import Delivered
 
-__all__ = ["check_log", "check_roots", "committed_in", "late_notes", "log_seen", "log_trust", "missing_dates", "missing_log", "seen_in"]
+__all__ = [
+    "check_log", "check_roots", "committed_in", "late_assents", "late_notes", "log_seen", "log_trust",
+    "missing_assents", "missing_dates", "missing_log", "seen_in",
+]  # fmt: skip
 
 
 def log_trust(agreement: Agreement) -> LogTrust:
@@ -111,6 +114,27 @@ def check_roots(claim: Claim, roots: Roots, published: PublishedEntries) -> None
         entry, at = published.epoch(claim.lab, epoch), epoch - claim.first_epoch
         if entry is None or lab_epoch_root([(name, found[at]) for name, found in roots.meters]) != entry[0].root:
             raise ClaimRejected("log", f"the roots of epoch {epoch} are not those in the log")
+
+
+def late_assents(published: PublishedEntries, view: LogView) -> list[str]:
+    """Parties whose assent the log did not have by the agreement's sign_by; none where none is agreed."""
+    agreement = published.agreement
+    terms, committed, late = agreement.deadlines, committed_in(view, agreement), []
+    if terms is None or terms.sign_by is None:
+        return []
+    for party in agreement.parties:
+        entry = published.assent(party.name)
+        moment = None if entry is None else committed(entry[1], party.name)
+        if moment is None or moment > terms.sign_by:
+            late.append(party.name)
+    return late
+
+
+def missing_assents(published: PublishedEntries, view: LogView) -> list[Missing]:
+    """What the verdict waits for where parties had not assented by sign_by."""
+    late = late_assents(published, view)
+    what = f"an agreement in force: its sign_by passed before the log had the assents of {', '.join(late)}"
+    return [Missing("unsigned", what, "", "ask for another copy of the log, or sign another agreement")] if late else []
 
 
 # ---- dates ---------------------------------------------------------------------------------------------------

@@ -68,7 +68,8 @@ def test_a_published_claim_is_proven() -> None:
 def test_the_next_period_too() -> None:
     report, _ = check_claim(
         read("alpha-1.claim"), TERMS, signatures=SIGNATURES, previous=[CLAIM],
-        published=PublishedEntries(TERMS, enumerate(entries())), roots=read("alpha-1.roots"), now=NOW,
+        published=PublishedEntries(TERMS, enumerate(entries())), roots=read("alpha-1.roots"),
+        previous_roots=[read("alpha-0.roots")], now=NOW,
     )  # fmt: skip
     assert report.proven
 

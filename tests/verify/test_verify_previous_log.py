@@ -7,6 +7,7 @@ import hashlib
 import pytest
 import world
 
+import tests.status.test_status_log as test_status_log
 import tests.verify.test_verify as test_verify
 from claims.agreement.file import parse_agreement
 from claims.agreement.model import Agreement
@@ -23,12 +24,13 @@ from tests.status.test_status_log import METERS, REGIME, ROOTS, SEEDS, TERMS, TE
 
 proofs = test_verify.proofs
 AMENDS = f'[amends]\ndigest = "{TERMS.digest.hex()}"\nfrom_period = 1\n\n[pause]'
-FIRST = world.claim(TERMS)
+BESIDE = Roots(TERMS.digest, "alpha", 0, 0, 3, tuple((name, ROOTS) for name in METERS)).encode()
+FIRST = test_status_log.claim()
 """The claim that alpha logged for period 0."""
-OTHER = world.claim(TERMS, proof=b"another")
+OTHER = test_status_log.claim(proof=b"another")
 
 
-def logged(terms: Agreement, claim: Claim, roots: bytes = b"") -> bytes:
+def logged(terms: Agreement, claim: Claim, roots: bytes = BESIDE) -> bytes:
     digests = (hashlib.sha256(data).digest() for data in (claim.encode(), roots))
     return encode_entry(sign_entry(world.key(1), ClaimEntry(terms.digest, "alpha", claim.period, *digests)))
 
@@ -42,14 +44,19 @@ def verify(terms: Agreement, entries: list[bytes], previous: Claim = FIRST, acce
     )
     claim = world.claim(terms, 1, meters=meters)
     roots = Roots(terms.digest, "alpha", 1, 4, 7, tuple((name, ROOTS) for name in METERS)).encode()
-    own = [EpochEntry(terms.digest, "alpha", 4 + n, lab_epoch_root([(name, ROOTS[n]) for name in METERS]), bytes(32)) for n in range(4)]
+    own = [
+        EpochEntry(under.digest, "alpha", epoch, lab_epoch_root([(name, ROOTS[epoch % 4]) for name in METERS]), bytes(32))
+        for epochs, under in ((range(4), TERMS), (range(4, 8), terms))
+        for epoch in epochs
+    ]
     shown = [*entries, *(encode_entry(sign_entry(world.key(1), entry)) for entry in own), logged(terms, claim, roots)]
     signatures = None
     for seed in SEEDS.values():
         signatures = sign_agreement(world.key(seed), terms, signatures)
     return check_claim(
         claim.encode(), terms, signatures=signatures, previous=[previous.encode()], previous_agreements=[TERMS],
-        previous_accepted=accepted, published=PublishedEntries(terms, enumerate(shown)), roots=roots, now=terms.period_span(1)[1],
+        previous_accepted=accepted, published=PublishedEntries(terms, enumerate(shown)), roots=roots,
+        previous_roots=[BESIDE], now=terms.period_span(1)[1],
     )[0]  # fmt: skip
 
 
