@@ -361,11 +361,11 @@ def test_a_stamp_from_the_future_does_not_make_an_old_copy_new(world_: Published
     world_.epochs()
     now, future = END + 14 * HOUR, END + 10 * 365 * 86400
     memory = base.LogMemory.load(world_.folder.parent / "beta.memory", base.TRUST)  # type: ignore[arg-type]
-    base.cosign(world_.folder / "log", world.key(base.COSIGN["beta"]), "beta", memory, future, clock_is_right=True)
+    base.cosign(world_.folder / "log", world.key(base.COSIGN["beta"]), "beta", memory, future, clock_is_right=True, new_memory=True)
     row, state = world_.row(now), world_.at(now)
     assert row.state == "pending" and "ends on 2026-01-01T04:01:00Z" in row.reason
     assert state.log is not None and state.log.date == END + 60 and row.epochs.late == 0
     memory = base.LogMemory.load(world_.folder.parent / "d.memory", base.TRUST)  # type: ignore[arg-type]
-    base.cosign(world_.folder / "log", world.key(base.COSIGN["delta"]), "delta", memory, now, again=True)
+    base.cosign(world_.folder / "log", world.key(base.COSIGN["delta"]), "delta", memory, now, again=True, new_memory=True)
     assert world_.row(now).state == "missing", "a true stamp counts, whatever stands beside it"
     assert world_.row(now - 600).state == "missing" and world_.row(now - 601).state == "pending", "clocks differ by ten minutes at most"
