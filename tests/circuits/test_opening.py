@@ -131,6 +131,7 @@ def test_a_claims_own_heads_open() -> None:
             build_opening_trace(wrong, private)
 
 
+@pytest.mark.slow
 def test_every_cell_means_something() -> None:
     """Any one cell changed is noticed, but for columns outside the rows that they are about, which nothing reads."""
     trace = trace_of()
