@@ -185,3 +185,18 @@ def test_signed_lists_that_are_changed_are_refused(folder: Path, terms: Agreemen
             verify_claim(whole.encode(), terms, proofs=proofs.get)
         verdict = verify_claim(sign_claim(listed, key).encode(), terms, proofs=proofs.get)
         assert verdict.word == "INCOMPLETE" and verdict.proof is None
+
+
+def test_a_publication_folder_is_judged_with_its_proofs(folder: Path, tmp_path: Path) -> None:
+    """A proof that is not in the folder leaves its period, and the one after it, without a claim that counts."""
+    (tmp_path / "claims").mkdir()
+    for name in ("agreement.toml", "agreement.sigs"):
+        shutil.copy(folder / name, tmp_path / name)
+    for path in [*folder.glob("alpha-*.claim"), *folder.glob("*.proof")]:
+        shutil.copy(path, tmp_path / "claims" / path.name)
+    now = ("--now", "2026-01-01T08:00:00Z", "--jobs", 1)
+    assert "alpha" in (text := run(tmp_path, "status", tmp_path, *now)) and "2 claims are proven" in text
+    text = run(tmp_path, "verify", tmp_path / "claims" / "alpha-1.claim", "--folder", tmp_path, *now)
+    assert text.startswith("PROVEN")
+    (tmp_path / "claims" / "alpha-0.registry.proof").unlink()
+    assert "the proof of the registry" in run(tmp_path, "status", tmp_path, *now, code=3)
