@@ -29,8 +29,6 @@ from claims.verify.claim import verify_claim
 from claims.verify.log import log_trust
 from tests.cli.test_cli import run_process
 
-pytestmark = pytest.mark.slow  # the month takes two minutes of one processor
-
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[MonthResult, str]:
