@@ -14,6 +14,7 @@ from claims.agreement.terms import (
     MAX_DRAWS,
     MAX_DURATION,
     MAX_EPOCHS,
+    MAX_LAB_METERS,
     MAX_LABS,
     MAX_LEAVES,
     MAX_LOG_ROWS,
@@ -102,7 +103,7 @@ def _names(agreement: Agreement, fail: Fail) -> None:
     _ascending("chip", [chip.name for chip in agreement.chips], MAX_METERS, fail)
     _ascending("lab", [lab.name for lab in agreement.labs], MAX_LABS, fail)
     for lab in agreement.labs:
-        _ascending("meter", [meter.name for meter in lab.meters], MAX_METERS * MAX_SITES, fail)
+        _ascending("meter", [meter.name for meter in lab.meters], MAX_LAB_METERS, fail)
         for meter in lab.meters:
             if meter.lab != lab.name:
                 raise fail("meter", f"{meter.name}: {meter.lab!r} is not {lab.name}", "put it under its own lab")

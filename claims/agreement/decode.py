@@ -126,7 +126,7 @@ def _read_lab(read: Reader) -> ag.Lab:
         ag.Meter(
             name, read.name("a meter's name"), read.name("a meter's chip"), read.uint(6, "chips"), read.raw(32, "a key")
         )
-        for _ in range(read.uint(4, "the number of meters", ag.MAX_METERS * ag.MAX_SITES))
+        for _ in range(read.uint(4, "the number of meters", ag.MAX_LAB_METERS))
     ]
     registry_rows = read.uint(1, "the registry's height") if _flag(read, "sites") else None
     if registry_rows is not None:

@@ -253,7 +253,7 @@ def _agreement(root: _Table) -> Agreement:
     later = [_from(table, periods, _rules) for table in root.optional_tables("rules_from")]
     parties = [_party(table) for table in root.tables("party", ag.MAX_LABS)]
     chips = [_chip(table) for table in root.tables("chip", ag.MAX_METERS)]
-    meters = [_meter(table) for table in root.tables("meter", ag.MAX_METERS * ag.MAX_SITES * ag.MAX_LABS)]
+    meters = [_meter(table) for table in root.tables("meter", ag.MAX_LAB_METERS * ag.MAX_LABS)]
     labs = [_lab(table, periods, meters) for table in root.tables("lab", ag.MAX_LABS)]
     names = {lab.name for lab in labs}
     for meter in meters:

@@ -17,6 +17,7 @@ const MAX_PARTIES = 256;
 const MAX_COSIGNATURES = 98;
 const MAX_ROOTS = 2 ** 21;
 const MAX_SITES = 256;
+const MAX_LAB_METERS = 65535;
 
 /** The agreement of these bytes, validated like the text form; Rejected("agreement") for anything else. */
 export function decodeAgreement(data) {
@@ -59,7 +60,7 @@ function readLab(read) {
     sincePeriod: read.uint(4, "the first period"),
     caps: readCaps(read),
     capsFrom: read.list("later caps", MAX_LISTED, () => [read.uint(4, "a period"), readCaps(read)]),
-    meters: read.list("the number of meters", MAX_LISTED * MAX_SITES, () => ({
+    meters: read.list("the number of meters", MAX_LAB_METERS, () => ({
       name: read.name("a meter's name"),
       chip: read.name("a meter's chip"),
       chips: read.uint(6, "chips"),
@@ -152,7 +153,7 @@ function validate(agreement) {
   ascending("labs", agreement.labs.map((x) => x.name), MAX_PARTIES);
   const parties = new Set(agreement.parties.map((x) => x.name));
   for (const lab of agreement.labs) {
-    ascending(`meters of ${lab.name}`, lab.meters.map((x) => x.name), MAX_LISTED * MAX_SITES);
+    ascending(`meters of ${lab.name}`, lab.meters.map((x) => x.name), MAX_LAB_METERS);
     if (!parties.has(lab.name)) throw bad(`lab ${lab.name} is no party`);
   }
   keys(agreement);
