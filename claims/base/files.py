@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import functools
 import os
 import stat
@@ -25,7 +26,9 @@ __all__ = [
     "PROOF_LIMIT",
     "ROOTS_LIMIT",
     "SMALL_LIMIT",
+    "absent",
     "growing",
+    "one_at_a_time",
     "read_bounded",
     "trouble",
     "write_atomic",
@@ -58,7 +61,7 @@ def read_bounded(path: str | os.PathLike[str], limit: int) -> bytes:
                 raise UnreadableFile(f"{path}: not a regular file")
             data = file.read(limit + 1)
     except OSError as error:
-        raise UnreadableFile(f"{path}: {error.strerror or error}") from None
+        raise UnreadableFile(f"{path}: {error.strerror or error}", absent(error)) from None
     except ValueError as error:
         raise UnreadableFile(f"{path!r}: {error}") from None
     if len(data) > limit:
@@ -115,7 +118,32 @@ def trouble(error: OSError) -> tuple[str, str]:
         return "a limit on the size of files is reached", "raise it (ulimit -f) and try again: nothing was damaged"
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return f"cannot be written ({error.strerror})", "check the folder's permissions and try again"
-    return str(error.strerror or error), ""
+    return str(error.strerror or error), absent(error)
+
+
+def absent(error: OSError) -> str:
+    """What to do where a file that was named is not there; else nothing."""
+    return "check the name, and the folder in which the command runs" if error.errno == errno.ENOENT else ""
+
+
+@contextlib.contextmanager
+def one_at_a_time(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Hold the folder of ``path`` while a file there is read, changed and replaced: another process that does so waits.
+
+    Raises:
+        UnreadableFile: there is no such folder.
+    """
+    folder = Path(path).parent
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise UnreadableFile(f"{folder}: {error.strerror or error}", absent(error)) from None
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextlib.contextmanager

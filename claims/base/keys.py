@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
 from claims.base.errors import KeyFileError, UnreadableFile
-from claims.base.files import SMALL_LIMIT, write_new
+from claims.base.files import SMALL_LIMIT, absent, write_new
 
 __all__ = ["generate_key_file", "load_key_file", "public_bytes", "public_text", "read_passphrase_file"]
 
@@ -97,7 +97,7 @@ def _read_private(path: str | os.PathLike[str]) -> bytes:
                 raise KeyFileError(f"{path}: belongs to another user")
             data = file.read(SMALL_LIMIT + 1)
     except OSError as error:
-        raise UnreadableFile(f"{path}: {error.strerror or error}") from None
+        raise UnreadableFile(f"{path}: {error.strerror or error}", absent(error)) from None
     if len(data) > SMALL_LIMIT:
         raise KeyFileError(f"{path}: too large for a key")
     return data

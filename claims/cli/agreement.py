@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,6 +24,10 @@ from claims.cli.group import (
     yes_option,
 )
 from claims.cli.state import state_folder, state_option
+
+if TYPE_CHECKING:
+    from claims.agreement.model import Agreement
+    from claims.agreement.signatures import AgreementSignatures
 
 
 @cli.group()
@@ -100,8 +105,7 @@ def agreement_sign(
     path: Path, key_path: Path, passphrase_file: Path | None, signatures: Path | None, log_entry: Path | None, yes: bool
 ) -> None:
     """Add a party's signature to the signatures file beside the agreement. It cannot be taken back: a terminal shows it and asks."""
-    from claims.agreement.signatures import sign_agreement
-    from claims.base.files import write_atomic, write_once
+    from claims.base.files import one_at_a_time, write_atomic, write_once
     from claims.base.keys import public_bytes
     from claims.claim.entries import AssentEntry, encode_entry, sign_entry
     from claims.cli.show import agreement_lines
@@ -110,11 +114,7 @@ def agreement_sign(
 
     terms, key = load_terms(path), load_key(key_path, passphrase_file)
     target = signatures or signatures_path(path)
-    known = load_signatures(path, target if target.exists() else None)
-    try:
-        signed = sign_agreement(key, terms, known)
-    except BadSignature as error:
-        raise ClaimsError(error.what, error.hint or f"move {target} away if it is of a draft; else this is another agreement") from None
+    _signed(path, target, terms, key)  # refused before anything is asked
     confirm_signing(agreement_lines(terms), yes=yes)
     party = next(party.name for party in terms.parties if party.key == public_bytes(key))
     assent = AssentEntry(terms.digest, party)
@@ -122,9 +122,21 @@ def agreement_sign(
         journal.add(of_entry(assent))
     if log_entry is not None:
         write_once(log_entry, encode_entry(sign_entry(key, assent)))
-    write_atomic(target, signed.encode())
+    with one_at_a_time(target):  # another party may sign at this moment
+        signed = _signed(path, target, terms, key)
+        write_atomic(target, signed.encode())
     missing = signed.missing(terms)
     out(f"{target}: signed" + (f"; still missing: {', '.join(missing)}" if missing else " by every party"))
+
+
+def _signed(path: Path, target: Path, terms: Agreement, key: Any) -> AgreementSignatures:
+    """The signatures that are there, and the key's."""
+    from claims.agreement.signatures import sign_agreement
+
+    try:
+        return sign_agreement(key, terms, load_signatures(path, target if target.exists() else None))
+    except BadSignature as error:
+        raise ClaimsError(error.what, error.hint or f"move {target} away if it is of a draft; else this is another agreement") from None
 
 
 @agreement.command("verify")

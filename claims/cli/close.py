@@ -161,11 +161,13 @@ def room_for_journals(count: int) -> None:
 
 def _ask(store: Store, terms: Agreement, period: int, names: list[str], unsigned: list[str], *, yes: bool) -> list[Closing]:
     """Show what would be signed, which is returned; on a terminal, ask."""
-    from claims.lab.closing import closing_lines, closing_of
+    from claims.lab.closing import closing_lines, closing_of, not_amended
 
     out(f"PRIVATE: to be signed of lab {store.lab}, period {period}, under agreement {terms.name}, {terms.digest.hex()}")
     if unsigned:
         out(f"  NOT SIGNED by {', '.join(unsigned)}, by the file beside the agreement: nothing of this counts under another one")
+    for doubt in filter(None, (not_amended(store, terms, name) for name in names)):
+        out(f"  {doubt}")
     closings = [closing_of(store, terms, name, period) for name in names]
     for closing in closings:
         out("\n".join(f"  {line}" for line in closing_lines(closing, terms)))

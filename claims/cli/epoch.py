@@ -22,6 +22,7 @@ from claims.cli.group import (
     out,
     read_path,
     store_option,
+    unsigned_option,
 )
 from claims.cli.state import signing_store, store_signing_options
 
@@ -60,23 +61,29 @@ def _through(agreement: Agreement, asked: int | None) -> int:
 @store_signing_options
 @through_option
 @clock_option
+@unsigned_option
 def epoch_seal(
     name: str, store_path: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None, through: int | None,
-    clock_is_right: bool,
+    clock_is_right: bool, unsigned: bool,
 ) -> None:  # fmt: skip
     """Cover meter NAME's epochs with readings, commit to them, and sign. In order; a sealed epoch takes no more usage.
 
-    Never asks. Refuses to seal more than 3 days as idle after the newest row and the newest sealed epoch of the store: a clock that
+    Never asks. Refuses to begin under an agreement that not all have signed, by the .sigs beside it.
+    Refuses to seal more than 3 days as idle after the newest row and the newest sealed epoch of the store: a clock that
     is ahead would do that.
     """
-    from claims.lab.closing import check_evidence, next_epoch
+    from claims.lab.closing import check_assent, check_evidence, next_epoch, not_amended
     from claims.lab.meter import SoftwareMeter
 
-    terms, unsigned = load_agreed(agreement_path)
-    if unsigned:
-        out(f"NOT SIGNED by {', '.join(unsigned)}: what is sealed under this agreement counts under no other", err=True)
+    terms, missing = load_agreed(agreement_path)
+    if missing:
+        out(f"NOT SIGNED by {', '.join(missing)}: what is sealed under this agreement counts under no other", err=True)
     meter, last = SoftwareMeter(name, load_key(key_path, passphrase_file)), _through(terms, through)
     with opened_store(store_path) as store:
+        if not unsigned:
+            check_assent(store, terms, name, missing)
+        if (doubt := not_amended(store, terms, name)) is not None:
+            out(doubt, err=True)
         start = next_epoch(store, terms, name)
         if not clock_is_right:
             check_evidence(store, terms, name, last)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "again_option", "agreement_argument", "ask_passphrase", "cli", "clock_option", "confirm_signing", "json_option", "key_options",
     "load_agreed", "load_key", "load_signatures", "load_terms", "opened_store", "out", "passphrase_option", "period_option",
-    "read_path", "report", "signatures_path", "store_option", "yes_option",
+    "read_path", "report", "signatures_path", "store_option", "unsigned_option", "yes_option",
 ]  # fmt: skip
 
 PASSPHRASE_VARIABLE = "STANDSTILL_PASSPHRASE"
@@ -36,6 +36,7 @@ agreement_argument = click.option(
 )
 again_option = click.option("--again", is_flag=True, help="Charge also what an earlier import charged exactly so: it is other work.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask, on a terminal either.")
+unsigned_option = click.option("--unsigned", is_flag=True, help="Sign under an agreement that not all parties have signed.")
 store_option = click.option("--store", "-s", "store_path", type=read_path, required=True, help="The lab's private store.")
 period_option = click.option("--period", "-n", type=click.IntRange(0, 2**24 - 1), required=True, help="Period index, from 0.")
 clock_option = click.option(

@@ -108,6 +108,18 @@ def lab_backup(target: Path, store_path: Path) -> None:
     out("Make one after every signing: what is signed later and lost cannot be proven, and no other may be signed in its place.")
 
 
+@lab.command("forget-imports")
+@store_option
+@click.option("--backup", "target", type=read_path, required=True, help="New file for the store as it was (standstill lab backup).")
+def lab_forget_imports(store_path: Path, target: Path) -> None:
+    """Take back everything imported, as under a draft with another start. The opening head stays. Refused once anything is signed."""
+    with opened_store(store_path) as store, store.transaction():
+        store.forget_imports()
+        with store.open(store_path) as before:
+            before.backup(target)
+        out(f"{target}: the store as it was; {store_path}: {_extent(store)}")
+
+
 @lab.command("restore")
 @click.argument("backup", metavar="FILE", type=read_path)
 @store_option

@@ -22,6 +22,7 @@ from claims.cli.group import (
     out,
     read_path,
     store_option,
+    unsigned_option,
 )
 from claims.cli.state import signing_store, store_signing_options
 
@@ -92,13 +93,14 @@ def _stopping() -> Iterator[Event]:
 @click.option("--no-counter", is_flag=True, help="Accept chips without an energy counter: an exporter that repeats itself goes unnoticed.")
 @click.option("--from-epoch", type=click.IntRange(0, 2**24 - 1), help="First epoch of a new spool. [default: the first not sealed]")
 @clock_option
+@unsigned_option
 @click.option("--once", is_flag=True, help="Poll once, seal what is due, end.")
 @click.option("--until", metavar="TIME", help="End after the first poll at or after this time.")
 def meter_run(
     name: str, store_path: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None, addresses: tuple[str, ...],
     folder: Path, jobs: Path | None, job_labels: tuple[str, ...], name_labels: tuple[str, ...], interval: float, max_gap: float,
     timeout: float, other_share: str, idle_watts: int | None, no_counter: bool, from_epoch: int | None, clock_is_right: bool,
-    once: bool, until: str | None,
+    unsigned: bool, once: bool, until: str | None,
 ) -> None:  # fmt: skip
     """Collect meter NAME's usage from its chips' exporters, and seal every epoch as it ends.
 
@@ -114,6 +116,7 @@ def meter_run(
     from claims.collect.timeline import Policy
     from claims.imports.rows import Row, ceil_of
     from claims.imports.tables import read_jobs
+    from claims.lab.closing import check_assent
     from claims.lab.meter import SoftwareMeter
     from claims.lab.store import Store
 
@@ -130,12 +133,14 @@ def meter_run(
     source = Exporters(
         [Endpoint.of(text) for text in addresses], Labels(job_labels, name_labels), timeout, age, not no_counter
     )
-    terms, key = load_agreed(agreement_path)[0], load_key(key_path, passphrase_file)
+    (terms, missing), key = load_agreed(agreement_path), load_key(key_path, passphrase_file)
     with Store.open(store_path) as store, _stopping() as stop:
         signing = partial(signing_store, store, terms, name)
         sealing = Sealing(store, terms, SoftwareMeter(name, key), Policy(age, share, idle_watts), jobs, signing)
         if key.public_key().public_bytes_raw() != sealing.terms.key:
             raise CollectError(f"meter {name}: its key is not the one in the agreement", "use the key that was enrolled")
+        if not unsigned:
+            check_assent(store, terms, name, missing)
         collector = Collector(source, sealing, folder, interval, out, stop, clock_is_right=clock_is_right)
         collector.run(once=once, until=end, from_epoch=from_epoch)
 

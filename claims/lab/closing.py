@@ -15,7 +15,9 @@ from claims.base.errors import ClaimsError
 from claims.base.units import format_time
 from claims.lab.store import UNATTRIBUTED, Store
 
-__all__ = ["Closing", "check_evidence", "check_order", "check_registry", "check_turn", "closing_of", "next_epoch"]
+__all__ = [
+    "Closing", "check_assent", "check_evidence", "check_order", "check_registry", "check_turn", "closing_of", "next_epoch", "not_amended",
+]  # fmt: skip
 
 _ONE_AGREEMENT = "use the one that it signed under, or an amendment that begins after that"
 _IN_ORDER = "what comes first is signed first: a later signature locks it"
@@ -29,6 +31,30 @@ def next_epoch(store: Store, agreement: Agreement, meter: str) -> int:
     """The lab's first epoch under this agreement that the meter has not sealed; it may lie after the agreement's end."""
     sealed = store.last_sealed(meter)
     return max(_first_epoch(store, agreement), -1 if sealed is None else sealed + 1)
+
+
+def check_assent(store: Store, agreement: Agreement, meter: str, missing: list[str]) -> None:
+    """Refuse a meter's first signature under an agreement that the parties ``missing`` have not signed.
+
+    Raises:
+        ClaimsError: naming them.
+    """
+    if missing and next(store.seals_after(agreement.digest, meter, -1), None) is None:
+        raise ClaimsError(
+            f"the agreement is not signed by {', '.join(missing)}: what {meter} seals under a draft counts under no other agreement",
+            "lay the parties' signatures (.sigs) beside the agreement; to seal under it nevertheless: --unsigned",
+        )
+
+
+def not_amended(store: Store, agreement: Agreement, meter: str) -> str | None:
+    """What is wrong where the meter signed the period before an amendment under another agreement than it amends; None: nothing."""
+    amends, last = agreement.amends, store.epoch_seal(meter, _first_epoch(store, agreement) - 1)
+    if amends is None or last is None or last.agreement == amends.digest:
+        return None
+    return (
+        f"this agreement amends {amends.digest.hex()}, and {meter} signed epoch {last.epoch} under {last.agreement.hex()}: "
+        "unless the first amends the second, it continues nothing"
+    )
 
 
 def check_order(store: Store, agreement: Agreement, meter: str, epochs: range) -> None:

@@ -152,7 +152,7 @@ def keep_calendar(store: Store, agreement: Agreement) -> None:
         raise RegistryError(
             f"what the store holds is dated by an agreement from {format_time(start)} with {epochs} epochs of {epoch} s in a period, "
             f"and this one is from {format_time(agreement.start)} with {agreement.epochs_per_period} of {agreement.epoch_seconds} s",
-            "use the agreement that was signed; if those imports were the mistake, restore a backup from before them",
+            "use the agreement that was signed; if those imports were the mistake: standstill lab forget-imports, then import again",
         )
 
 

@@ -142,6 +142,16 @@ class Store(StoreNames, SignedStore, TableStore):
         """How many files, and epochs of a collector, were imported."""
         return int(self._query("SELECT COUNT(*) FROM meta WHERE key LIKE 'import:%'")[0][0])
 
+    def forget_imports(self) -> None:
+        """Take back all usage and checkpoints noted, and the calendar that dates them. Refused once anything is signed or a period cut."""
+        if any(self._query(f"SELECT 1 FROM {table} LIMIT 1") for table in ("epoch_seals", "ledgers", "epoch_heads")):
+            raise StoreError("a meter has signed what was imported", "what is signed stays")
+        if self._query("SELECT 1 FROM drafts WHERE kind = ? LIMIT 1", KINDS.index("SNAPSHOT") + 1):
+            raise StoreError("a snapshot has closed unfinished work", "restore a backup from before it: standstill lab restore")
+        with self.transaction():
+            for table in ("usage", "drafts", "meta WHERE key = 'calendar' OR key LIKE 'import:%'"):
+                self._db.execute(f"DELETE FROM {table}")
+
     def usage(self, period: int, meter: str) -> list[Usage]:
         """Imported busy time, by epoch and then as imported."""
         rows = self._query(

@@ -66,7 +66,9 @@ CREATE TRIGGER names_update BEFORE UPDATE OF tag ON names BEGIN SELECT RAISE(ABO
 CREATE TRIGGER names_delete BEFORE DELETE ON names BEGIN SELECT RAISE(ABORT, 'a tag is never freed'); END;
 CREATE TRIGGER meta_update BEFORE UPDATE ON meta WHEN OLD.key IN ('lab', 'registry_iv')
     BEGIN SELECT RAISE(ABORT, 'the lab and the registry''s start are fixed'); END;
-CREATE TRIGGER meta_delete BEFORE DELETE ON meta BEGIN SELECT RAISE(ABORT, 'fixed'); END;
+CREATE TRIGGER meta_delete BEFORE DELETE ON meta
+    WHEN (OLD.key <> 'calendar' AND OLD.key NOT LIKE 'import:%') OR EXISTS (SELECT 1 FROM epoch_seals)
+    BEGIN SELECT RAISE(ABORT, 'fixed'); END;
 CREATE TRIGGER usage_sealed BEFORE INSERT ON usage
     WHEN EXISTS (SELECT 1 FROM epoch_seals WHERE meter = NEW.meter AND epoch = NEW.epoch)
         OR EXISTS (SELECT 1 FROM ledgers WHERE period = NEW.period AND meter = NEW.meter)

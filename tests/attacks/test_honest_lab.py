@@ -148,7 +148,7 @@ def test_a_draft_with_another_start(desk: Desk) -> None:
         Path("draft.toml").write_text(text.replace(one, two))
         for kind, rows in (("readings", JOBS + JOB.replace(",3", ",2")), ("checkpoints", SAVED + "x,,2026-11-01T02:30:00Z\n")):
             assert "is dated by an agreement from 2026-11-01T00:00:00Z" in load(desk, kind, rows, code=2, agreement="draft.toml")
-    seal = ("epoch", "seal", "hall-1", "-s", "lab.store", "-a", "draft.toml", "-k", "keys/hall-1.key")
+    seal = ("epoch", "seal", "hall-1", "-s", "lab.store", "-a", "draft.toml", "--unsigned", "-k", "keys/hall-1.key")
     assert "dated by an agreement from" in desk.run(*seal, code=2)
     load(desk, "checkpoints", SAVED + "x,,2026-11-01T02:30:00Z\n")
 
@@ -293,10 +293,15 @@ def test_an_agreement_is_signed_again(desk: Desk) -> None:
     assert "move agreement.sigs away if it is of a draft" in desk.run(*sign, code=2)
 
 
-def test_epochs_under_a_draft_are_said(desk: Desk) -> None:
+def test_epochs_under_a_draft_are_refused(desk: Desk) -> None:
     desk.at(START + 2 * HOUR)
     seal = ("epoch", "seal", "hall-1", *desk.books, "-k", "keys/hall-1.key")
-    assert "NOT SIGNED by lab" in desk.run(*seal)
+    assert "the agreement is not signed by lab" in desk.run(*seal, code=2) and desk.sealed() is None
+    collector = ("meter", "run", "hall-1", *desk.books, "-k", "keys/hall-1.key", "-e", "http://127.0.0.1:1/", "--spool", "spool")
+    assert "the agreement is not signed by lab" in desk.run(*collector, code=2)
+    assert "NOT SIGNED by lab" in desk.run(*seal, "--unsigned")
+    desk.at(START + 3 * HOUR)
+    assert "epoch 2 sealed" in desk.run(*seal), "it has begun under this one, and goes on"
     desk.run("agreement", "sign", "agreement.toml", "-k", "lab.key")
     assert "NOT SIGNED" not in desk.run(*seal)
 

@@ -35,7 +35,7 @@ from claims.lab.prove import Made
 from claims.lab.store import Store
 from tests.cli.test_cli_epochs import AGREEMENT
 
-METER = ("epoch", "seal", "hall-1", "-s", "alpha.store", "-a", "agreement.toml", "-k", "meter.key", "--through")
+METER = ("epoch", "seal", "hall-1", "-s", "alpha.store", "-a", "agreement.toml", "-k", "meter.key", "--unsigned", "--through")
 LAB = ("epoch", "publish", "-s", "alpha.store", "-a", "agreement.toml", "-k", "alpha.key", "--through")
 CLOSE = ("meter", "close", "hall-1", "--idle", "--yes", "-s", "alpha.store", "-a", "agreement.toml", "-k", "meter.key", "-n", 0)
 CLOSE_LAB = ("lab", "close", "-s", "alpha.store", "-a", "agreement.toml", "-n", 0)

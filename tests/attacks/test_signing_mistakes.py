@@ -55,7 +55,7 @@ def test_a_claim_of_a_period_that_is_not_over(desk: Desk) -> None:
 
 
 def test_an_epoch_that_is_not_over(desk: Desk) -> None:
-    seal = ("epoch", "seal", "hall-1", *desk.books, "-k", "keys/hall-1.key")
+    seal = ("epoch", "seal", "hall-1", *desk.books, "--unsigned", "-k", "keys/hall-1.key")
     assert "epoch 0 is not over" in desk.run(*seal, code=2)
     desk.at(START + 2 * HOUR)
     assert "epoch 2 is not over" in desk.run(*seal, "--through", 2, code=2)
@@ -66,7 +66,7 @@ def test_an_epoch_that_is_not_over(desk: Desk) -> None:
 def test_nothing_of_an_agreement_that_has_not_begun(desk: Desk) -> None:
     desk.at(START - DAY)
     assert "not over" in desk.close(0, "--yes", "--clock-is-right", code=2)
-    assert "epoch 0 is not over" in desk.run("epoch", "seal", "hall-1", *desk.books, "-k", "keys/hall-1.key", code=2)
+    assert "epoch 0 is not over" in desk.run("epoch", "seal", "hall-1", *desk.books, "--unsigned", "-k", "keys/hall-1.key", code=2)
 
 
 # ---- another period --------------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ def test_another_agreement(desk: Desk) -> None:
     Path("agreement.toml").write_text(text.replace('name = "desk"', 'name = "draft"'))
     for period in (0, 1):
         assert "has signed period 0 under another agreement" in desk.close(period, code=2), "before anything is asked"
-    seal = ("epoch", "seal", "hall-1", *desk.books, "-k", "keys/hall-1.key")
+    seal = ("epoch", "seal", "hall-1", *desk.books, "--unsigned", "-k", "keys/hall-1.key")
     assert "has signed epoch 119 under another agreement" in desk.run(*seal, code=2)
     assert "another agreement" in desk.run("lab", "close", *desk.books, "-n", 0, code=2)
     Path("agreement.toml").write_text(text)
@@ -181,7 +181,7 @@ def test_an_agreement_that_was_changed_after_it_was_signed(desk: Desk) -> None:
     Path("agreement.toml").write_text(text.replace('total = "1e26 FLOP"', 'total = "2e26 FLOP"'))
     changed = "agreement.toml is not what agreement.sigs is about"
     assert changed in desk.close(0, "--yes", code=2)
-    assert changed in desk.run("epoch", "seal", "hall-1", *desk.books, "-k", "keys/hall-1.key", code=2)
+    assert changed in desk.run("epoch", "seal", "hall-1", *desk.books, "--unsigned", "-k", "keys/hall-1.key", code=2)
     collector = ("meter", "run", "hall-1", *desk.books, "-k", "keys/hall-1.key", "-e", "http://127.0.0.1:1/", "--spool", "spool")
     assert changed in desk.run(*collector, code=2)
     Path("agreement.toml").write_text(f"# a comment changes nothing\n{text}")
@@ -264,7 +264,7 @@ def test_one_meter_that_cannot_sign_stops_all(desk: Desk) -> None:
 
 
 def test_a_clock_ten_days_ahead_seals_nothing_as_idle(desk: Desk) -> None:
-    seal = ("epoch", "seal", "hall-1", *desk.books, "-k", "keys/hall-1.key")
+    seal = ("epoch", "seal", "hall-1", *desk.books, "--unsigned", "-k", "keys/hall-1.key")
     desk.at(START + HOUR)
     desk.run(*seal)
     desk.at(START + 10 * DAY + HOUR)
@@ -281,7 +281,7 @@ def test_a_clock_ten_days_ahead_seals_nothing_as_idle(desk: Desk) -> None:
 
 def test_rows_tell_the_time(desk: Desk) -> None:
     """A lab that imports once a month seals all of it; a part may be asked for."""
-    seal = ("epoch", "seal", "hall-1", *desk.books, "-k", "keys/hall-1.key")
+    seal = ("epoch", "seal", "hall-1", *desk.books, "--unsigned", "-k", "keys/hall-1.key")
     desk.at(START + 8 * DAY)
     desk.run(*seal, code=2)
     desk.run(*seal, "--through", 71)

@@ -89,6 +89,8 @@ cosign_key = "{cosign}"
 
 """
     start(tmp_path, monkeypatch, terms)
+    for key in ("op.key", "b.key"):
+        run(tmp_path, "agreement", "sign", "agreement.toml", "--key", key)
     init, seal, publish, append, cosigning = commands(PUBLIC)
     for command in commands(LAB)[6:8]:
         run(tmp_path, *command)

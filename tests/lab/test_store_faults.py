@@ -75,7 +75,7 @@ def test_a_limit_that_the_system_sets_while_a_command_runs(folder: Path) -> None
     """A real write that fails, in a process of its own: the files may not grow, whatever SQLite or Python try."""
     size = (folder / "alpha.store").stat().st_size
     done = subprocess.run(
-        [sys.executable, "-m", "claims", "epoch", "seal", "hall-1", *COMMON, "-k", "meter.key", "--through", "7"],
+        [sys.executable, "-m", "claims", "epoch", "seal", "hall-1", *COMMON, "--unsigned", "-k", "meter.key", "--through", "7"],
         cwd=folder, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, size // 2)),
     )  # fmt: skip
@@ -83,7 +83,7 @@ def test_a_limit_that_the_system_sets_while_a_command_runs(folder: Path) -> None
     assert "try again" in done.stderr and "backup" not in done.stderr and "damaged;" not in done.stderr
     done_until = re.search(r"stopped: hall-1: epochs 0 to ([0-9]) sealed and kept", done.stderr)
     first = int(done_until[1]) + 1 if done_until else 0
-    assert f"epochs {first} to 7 sealed" in run(folder, "epoch", "seal", "hall-1", *COMMON, "-k", "meter.key", "--through", 7)
+    assert f"epochs {first} to 7 sealed" in run(folder, "epoch", "seal", "hall-1", *COMMON, "--unsigned", "-k", "meter.key", "--through", 7)
 
 
 def test_damage_ends_in_a_typed_refusal(tmp_path: Path) -> None:
@@ -197,14 +197,14 @@ def test_a_seal_that_stops_in_the_middle_says_how_far_it_came(folder: Path, monk
     monkeypatch.setattr(SoftwareMeter, "seal_epoch", stopping)
     monkeypatch.chdir(folder)
     with pytest.raises(SystemExit):
-        main(["epoch", "seal", "hall-1", *COMMON, "-k", "meter.key", "--through", "5"])
+        main(["epoch", "seal", "hall-1", *COMMON, "--unsigned", "-k", "meter.key", "--through", "5"])
     assert "stopped: hall-1: epochs 0 to 2 sealed and kept; run it again" in capsys.readouterr().err
     monkeypatch.setattr(SoftwareMeter, "seal_epoch", whole)
-    assert "epochs 3 to 5 sealed" in run(folder, "epoch", "seal", "hall-1", *COMMON, "-k", "meter.key", "--through", 5)
+    assert "epochs 3 to 5 sealed" in run(folder, "epoch", "seal", "hall-1", *COMMON, "--unsigned", "-k", "meter.key", "--through", 5)
 
 
 def test_entries_that_cannot_be_written_are_made_and_kept(folder: Path) -> None:  # noqa: F811
-    run(folder, "epoch", "seal", "hall-1", *COMMON, "-k", "meter.key", "--through", 2)
+    run(folder, "epoch", "seal", "hall-1", *COMMON, "--unsigned", "-k", "meter.key", "--through", 2)
     (folder / "alpha-epoch-1.entry").write_bytes(b"another")
     text = run(folder, "epoch", "publish", *COMMON, "-k", "alpha.key", "--through", 2, code=2)
     assert "1 of 3 entries written" in text and "another file" in text
