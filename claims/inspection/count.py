@@ -189,6 +189,8 @@ class _Judge:
             return f"of round {item.round}, and {self.number} is the one to draw from"
         if outcome == "passed" and not self.published.counts(index):
             return "the head that has it lacks its cosignatures"
+        if outcome == "passed" and (self.committed(index, item.lab) or _LAST) < time_of_round(item.round):
+            return "logged before its round was drawn: nobody can have looked at what was drawn"
         if outcome == "refused":
             moment = self._moment(item, index)
             undated = moment is None and not self.published.counts(index)

@@ -470,6 +470,16 @@ def test_an_unlogged_record_says_nothing(proven: Published) -> None:
     assert proven.row(DRAWN + 20).state == "under inspection"
 
 
+def test_a_pass_that_was_logged_before_the_draw_does_not_count(world_: Published) -> None:
+    world_.epochs()
+    world_.claim(END + HOUR)
+    record(world_, DRAWN - 60, "passed")
+    state = world_.at(DRAWN + 120)
+    row = next(row for row in state.rows if (row.lab, row.period) == ("alpha", 0))
+    assert row.state == "under inspection"
+    assert any("logged before its round was drawn" in problem for problem in state.problems)
+
+
 def test_a_pass_about_another_registry_than_the_claims_does_not_count(world_: Published) -> None:
     world_.epochs()
     world_.claim(END + HOUR)
