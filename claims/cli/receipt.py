@@ -25,18 +25,19 @@ def log_countersign(entry_path: Path, agreement_path: Path, key_path: Path, pass
     lab is then not missing, and the operator is named. It makes no claim proven.
     """
     from claims.base import clock
-    from claims.base.files import read_bounded, write_atomic
+    from claims.base.files import one_at_a_time, read_bounded, write_atomic
     from claims.claim.receipts import RECEIPT_LIMIT, Receipt, countersign
     from claims.tlog.tiles import ENTRY_LIMIT
 
     terms = load_terms(agreement_path)
     place = target or entry_path.with_suffix(".receipt")
-    known = Receipt.decode(read_bounded(place, RECEIPT_LIMIT)) if place.exists() else None
-    entry = read_bounded(entry_path, ENTRY_LIMIT)
-    try:
-        name, made = countersign(load_key(key_path, passphrase_file), entry, terms, clock.now(), known)
-    except BadSignature as error:
-        raise ClaimRejected("log", error.what) from None
-    write_atomic(place, made.encode(), 0o644)
+    entry, key = read_bounded(entry_path, ENTRY_LIMIT), load_key(key_path, passphrase_file)
+    with one_at_a_time(place):  # another party may countersign at this moment
+        known = Receipt.decode(read_bounded(place, RECEIPT_LIMIT)) if place.exists() else None
+        try:
+            name, made = countersign(key, entry, terms, clock.now(), known)
+        except BadSignature as error:
+            raise ClaimRejected("log", error.what) from None
+        write_atomic(place, made.encode(), 0o644)
     needed = 0 if terms.log is None else terms.log.cosignatures
     out(f"{place}: countersigned by {name}; {len(made.signatures)} of the {needed} signatures that make it delivered")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -84,7 +85,7 @@ def decision_make(path: Path, agreement_path: Path, kind: str, effective: str, r
 @yes_option
 def decision_sign(path: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None, yes: bool) -> None:
     """Add a decider's signature to FILE; where the agreement has a log, also write the decider's entry: FILE-DECIDER.entry."""
-    from claims.base.files import read_bounded, write_atomic
+    from claims.base.files import one_at_a_time, read_bounded, write_atomic
     from claims.base.keys import public_bytes
     from claims.claim.entries import encode_entry
     from claims.decisions.file import DECISION_LIMIT, Decision, decision_entry, sign_decision
@@ -94,7 +95,7 @@ def decision_sign(path: Path, agreement_path: Path, key_path: Path, passphrase_f
     terms = load_terms(agreement_path)
     item = Decision.decode(read_bounded(path, DECISION_LIMIT))
     key = load_key(key_path, passphrase_file)
-    signed = sign_decision(key, item, terms)
+    sign_decision(key, item, terms)  # refused before anything is asked
     confirm_signing(item.lines(), yes=yes)
     decider = next(party.name for party in terms.parties if party.key == public_bytes(key))
     entry, word = path.with_name(f"{path.stem}-{decider}.entry"), decision_entry(item, decider, key)
@@ -102,7 +103,12 @@ def decision_sign(path: Path, agreement_path: Path, key_path: Path, passphrase_f
         journal.add(of_entry(word))
     if terms.log is not None:
         write_atomic(entry, encode_entry(word))
-    write_atomic(path, signed.encode())
+    with one_at_a_time(path):  # another decider may sign at this moment
+        now = Decision.decode(read_bounded(path, DECISION_LIMIT))
+        if replace(now, signatures={}) != replace(item, signatures={}):
+            raise ClaimsError(f"{path} has become another decision since it was shown", "sign it again")
+        signed = sign_decision(key, now, terms)
+        write_atomic(path, signed.encode())
     out("\n".join(signed.lines()))
     if terms.log is not None:
         out(f"it counts from when the log has the entries of {terms.pause.quorum if terms.pause else 0} deciders; publish yours:")

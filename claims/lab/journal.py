@@ -127,7 +127,12 @@ def default_state() -> Path:
     """Where journals lie if nothing else is said: $STANDSTILL_STATE, else standstill/ under $XDG_STATE_HOME or ~/.local/state."""
     given = os.environ.get("STANDSTILL_STATE")
     base = os.environ.get("XDG_STATE_HOME")
-    return Path(given) if given else (Path(base) if base else Path.home() / ".local/state") / "standstill"
+    if given:
+        return Path(given)
+    try:
+        return (Path(base) if base else Path.home() / ".local/state") / "standstill"
+    except RuntimeError:
+        raise JournalError("this user has no home folder for the journals of what keys signed", "give --state, always the same") from None
 
 
 class Journal:

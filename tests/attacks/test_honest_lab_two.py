@@ -161,3 +161,291 @@ def test_the_second_signer_waits(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there(desk: Desk, command: tuple[str, ...]) -> None:
     text = desk.run(*command, code=2)
     assert "nix" in text and ("check the name" in text or "check the path" in text)
+
+
+# ---- keys, meters and places of the agreement -----------------------------------------------------------------
+
+
+def test_two_meters_with_one_key(desk: Desk) -> None:
+    """A table pasted twice."""
+    first, second = (load_agreement("agreement.toml").lab("lab").meter(name).key.hex() for name in ("hall-1", "hall-2"))
+    change("agreement.toml", (second, first))
+    assert desk.run("agreement", "check", "agreement.toml", code=2)
+
+
+def test_a_meter_with_the_lab_s_key(desk: Desk) -> None:
+    terms = load_agreement("agreement.toml")
+    lab, second = terms.parties[0].key.hex(), terms.lab("lab").meter("hall-2").key.hex()
+    change("agreement.toml", (second, lab))
+    assert desk.run("agreement", "check", "agreement.toml", code=2)
+
+
+def test_keys_are_swapped(desk: Desk) -> None:
+    """hall-1.key is the key of hall-2, and the other way round."""
+    desk.at(START + PERIOD)
+    desk.work(0)
+    Path("keys/hall-1.key").rename("keys/x")
+    Path("keys/hall-2.key").rename("keys/hall-1.key")
+    Path("keys/x").rename("keys/hall-2.key")
+    assert "its key is not the one in the agreement" in desk.close(0, "--yes", code=2)
+    assert desk.sealed() is None and desk.sealed("hall-2") is None
+
+
+def test_a_meter_is_renamed_by_an_amendment(desk: Desk) -> None:
+    """Its next epochs are the new name's; the store's usage under the old name is not lost unsaid."""
+    desk.run(*SIGN)
+    desk.at(START + PERIOD)
+    desk.work(0)
+    desk.close(0, "--yes")
+    amendment(desk, 1, ('name = "hall-1"', 'name = "hall-3"'))
+    desk.run("agreement", "sign", "next.toml", "-k", "lab.key")
+    desk.at(START + PERIOD + 2 * HOUR)
+    books = ("-s", "lab.store", "-a", "next.toml")
+    text = load(desk, "readings", "meter,epoch,checkpoint,chip_seconds\nhall-1,120,,100\n", agreement="next.toml", code=2)
+    assert "its meters are hall-2, hall-3" in text
+    assert "epochs 120 to 121 sealed" in desk.run("epoch", "seal", "hall-3", *books, "-k", "keys/hall-1.key")
+    assert "hall-1" in desk.run("epoch", "seal", "hall-1", *books, "-k", "keys/hall-1.key", code=1)
+
+
+def test_chips_change_in_an_amendment(desk: Desk) -> None:
+    """Usage of more chips than there are any more."""
+    desk.run(*SIGN)
+    desk.at(START + PERIOD)
+    desk.work(0)
+    desk.close(0, "--yes")
+    amendment(desk, 1, ("chips = 8", "chips = 2"))
+    desk.run("agreement", "sign", "next.toml", "-k", "lab.key")
+    desk.at(START + PERIOD + HOUR)
+    desk.usage("hall-1,120,,28800")
+    seal = ("epoch", "seal", "hall-1", "-s", "lab.store", "-a", "next.toml", "-k", "keys/hall-1.key")
+    assert "more chips than the meter has" in desk.run(*seal, code=2)
+    assert desk.sealed() == 119
+
+
+def test_an_amendment_in_the_middle_of_an_open_period(desk: Desk) -> None:
+    """Epochs of period 0 are sealed under the agreement; an amendment cannot begin with that period, nor take its epochs."""
+    desk.run(*SIGN)
+    desk.at(START + 3 * HOUR)
+    desk.run(*SEAL)
+    amendment(desk, 1)
+    desk.run("agreement", "sign", "next.toml", "-k", "lab.key")
+    seal = ("epoch", "seal", "hall-1", "-s", "lab.store", "-a", "next.toml", "-k", "keys/hall-1.key")
+    assert "not over" in desk.run(*seal, code=2)
+    desk.run("meter", "close", "hall-1", "-s", "lab.store", "-a", "next.toml", "-n", 0, "-k", "keys/hall-1.key", "--yes", code=1)
+    desk.at(START + 4 * HOUR)
+    assert "epoch 3 sealed" in desk.run(*SEAL)
+
+
+def test_an_amendment_before_the_period_is_sealed(desk: Desk) -> None:
+    """Its first epoch is over, and the period before has epochs that are not sealed."""
+    desk.run(*SIGN)
+    desk.at(START + 3 * HOUR)
+    desk.run(*SEAL)
+    amendment(desk, 1)
+    desk.run("agreement", "sign", "next.toml", "-k", "lab.key")
+    desk.at(START + PERIOD + HOUR)
+    seal = ("epoch", "seal", "hall-1", "-s", "lab.store", "-a", "next.toml", "-k", "keys/hall-1.key", "--clock-is-right")
+    desk.run(*seal, code=2)
+    assert desk.sealed() == 2
+    assert "epochs 3 to 120 sealed" not in desk.run(*SEAL, "--clock-is-right", "--through", 119)
+
+
+def test_an_amendment_from_the_first_period(desk: Desk) -> None:
+    amendment(desk, 0)
+    assert "from_period" in desk.run("agreement", "check", "next.toml", code=2)
+
+
+def test_an_amendment_with_another_calendar(desk: Desk) -> None:
+    desk.run(*SIGN)
+    desk.at(START + PERIOD)
+    desk.work(0)
+    desk.close(0, "--yes")
+    desk.at(START + PERIOD + HOUR)
+    amendment(desk, 1, ('period = "5 d"', 'period = "4 d"'))
+    seal = ("epoch", "seal", "hall-1", "-s", "lab.store", "-a", "next.toml", "-k", "keys/hall-1.key", "--unsigned")
+    assert "dated by an agreement" in desk.run(*seal, code=2)
+
+
+def test_the_agreement_amends_itself(desk: Desk) -> None:
+    """The digest under [amends] is of this very text, or of nothing."""
+    amendment(desk, 1, of="00" * 32)
+    desk.run("agreement", "check", "next.toml")
+    desk.at(START + PERIOD + HOUR)
+    seal = ("epoch", "seal", "hall-1", "-s", "lab.store", "-a", "next.toml", "-k", "keys/hall-1.key")
+    assert "not signed by lab" in desk.run(*seal, code=2)
+
+
+def test_signatures_of_the_draft_beside_the_amendment(desk: Desk) -> None:
+    """agreement.sigs copied to next.sigs."""
+    desk.run(*SIGN)
+    amendment(desk, 1)
+    Path("next.sigs").write_bytes(Path("agreement.sigs").read_bytes())
+    desk.at(START + PERIOD + HOUR)
+    seal = ("epoch", "seal", "hall-1", "-s", "lab.store", "-a", "next.toml", "-k", "keys/hall-1.key", "--unsigned")
+    assert "next.toml is not what next.sigs is about" in desk.run(*seal, code=2)
+
+
+# ---- the machine ------------------------------------------------------------------------------------------------
+
+
+def test_a_store_by_a_relative_path_a_link_and_a_path_with_spaces(desk: Desk) -> None:
+    """One store under three names: the journal takes it for one."""
+    desk.run(*SIGN)
+    Path("a folder").mkdir()
+    Path("lab.store").rename("a folder/my lab.store")
+    Path("lab.store").symlink_to("a folder/my lab.store")
+    for hour, name in enumerate(("lab.store", "a folder/my lab.store", Path("a folder/../a folder/my lab.store").absolute()), 1):
+        desk.at(START + hour * HOUR)
+        seal = ("epoch", "seal", "hall-1", "-s", name, "-a", "agreement.toml", "-k", "keys/hall-1.key")
+        assert f"epoch {hour - 1} sealed" in desk.run(*seal)
+
+
+def test_a_link_to_a_store_is_restored_over(desk: Desk) -> None:
+    """The link is set aside, not what it leads to; nothing is lost."""
+    desk.run("lab", "backup", "b", "-s", "lab.store")
+    Path("lab.store").rename("real.store")
+    Path("lab.store").symlink_to("real.store")
+    before = Path("real.store").read_bytes()
+    desk.run("lab", "restore", "b", "-s", "lab.store", "--replace")
+    assert Path("real.store").read_bytes() == before
+    desk.run("lab", "status", *desk.books)
+
+
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Asia/Kolkata", "UTC"])
+def test_the_machine_s_time_zone(desk: Desk, zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        desk.at(START + 2 * DAY)
+        load(desk, "readings", JOBS + JOB)
+        with Store.open("lab.store") as store:
+            assert [item.epoch for item in store.usage(0, "hall-1")] == [0, 1, 2]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize("kind", ["offset", "german", "excel"])
+def test_numbers_and_times_of_another_locale(desk: Desk, kind: str) -> None:
+    desk.at(START + 2 * DAY)
+    text = {
+        "offset": JOB.replace("T02:30:00Z", "T04:30:00+02:00"),
+        "german": JOB.replace("2026-11-01T02:30:00Z", "01.11.2026 02:30"),
+        "excel": JOB.replace(",3", ',"3,0"'),
+    }[kind]
+    load(desk, "readings", JOBS + text, code=0 if kind == "offset" else 2)
+
+
+def test_semicolons_and_another_encoding(desk: Desk) -> None:
+    desk.at(START + 2 * DAY)
+    load(desk, "readings", (JOBS + JOB).replace(",", ";"), code=2)
+    Path("file.csv").write_bytes((JOBS + JOB).encode("utf-16"))
+    desk.run("import", "readings", "file.csv", *desk.books, code=2)
+    Path("file.csv").write_bytes((JOBS + JOB.replace("run", "r\u00fcn")).encode("latin-1"))
+    desk.run("import", "readings", "file.csv", *desk.books, code=2)
+
+
+def test_a_byte_order_mark_and_windows_lines(desk: Desk) -> None:
+    """Refused by name, or read as meant; never another column's name."""
+    desk.at(START + 2 * DAY)
+    Path("file.csv").write_bytes(b"\xef\xbb\xbf" + (JOBS + JOB).replace("\n", "\r\n").encode())
+    desk.run("import", "readings", "file.csv", *desk.books)
+
+
+def test_home_is_unset(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The journals lie where the system says the home is, or the command says what to set; never in the folder it runs in."""
+    from claims.lab import journal
+
+    for name in ("STANDSTILL_STATE", "XDG_STATE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(journal.Path, "home", no_home)
+    assert "--state" in desk.run(*SIGN, code=2)
+    assert not Path("agreement.sigs").exists()
+
+
+def test_a_read_only_state_folder(desk: Desk) -> None:
+    """Also a file in its place: nothing is signed that no journal has."""
+    Path("state").write_text("a file")
+    text = desk.run(*SIGN, "--state", "state", code=2)
+    assert "state" in text and not Path("agreement.sigs").exists()
+    desk.at(START + HOUR)
+    desk.run(*SEAL, "--unsigned", "--state", "state", code=2)
+    assert desk.sealed() is None
+
+
+def test_the_state_folder_is_full(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was sealed is in the store; the next command brings the journal up."""
+    import sqlite3
+
+    from claims.lab.journal import Journal
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    desk.run(*SIGN)
+    desk.at(START + HOUR)
+    with monkeypatch.context() as patch, pytest.raises((sqlite3.OperationalError, AssertionError)):
+        patch.setattr(Journal, "commit", full)
+        desk.run(*SEAL)
+    desk.at(START + 2 * HOUR)
+    desk.run(*SEAL)
+    assert desk.sealed() == 1
+
+
+def test_another_state_folder(desk: Desk) -> None:
+    """A typo in --state: the store shows that the key has signed."""
+    desk.run(*SIGN)
+    desk.at(START + HOUR)
+    desk.run(*SEAL)
+    desk.at(START + 2 * HOUR)
+    assert "no journal of it" in desk.run(*SEAL, "--state", "typo", code=2)
+    assert desk.sealed() == 0
+
+
+@pytest.mark.parametrize("answer", ["yes", "no", "", "y\ny\ny\n"])
+def test_an_answer_is_piped(desk: Desk, answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No terminal, no answer: ``yes | standstill meter close``."""
+    import io
+
+    desk.at(START + PERIOD)
+    desk.work(0)
+    monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+    assert "there is no terminal to ask on" in desk.close(0, code=2)
+    assert desk.sealed() is None
+
+
+@pytest.mark.parametrize("command", ["close", "sign"])
+def test_control_c_at_the_prompt(desk: Desk, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from desk import Terminal
+
+    class Interrupted(Terminal):
+        def readline(self, *_: object) -> str:  # type: ignore[override]
+            raise KeyboardInterrupt
+
+    desk.at(START + PERIOD)
+    desk.work(0)
+    monkeypatch.setattr("sys.stdin", Interrupted())
+    text = desk.close(0, code=2) if command == "close" else desk.run(*SIGN, code=2)
+    assert "aborted" in text and desk.sealed() is None and not Path("agreement.sigs").exists()
+
+
+@pytest.mark.parametrize("kind", ["agreement", "readings", "key", "signatures", "decision"])
+def test_a_huge_file(desk: Desk, kind: str) -> None:
+    """A terabyte of nothing, by mistake of a name: refused at once, unread."""
+    with Path("huge.toml").open("wb") as file:
+        file.truncate(2**40)
+    Path("huge.toml").chmod(0o600)
+    command = {
+        "agreement": ("agreement", "check", "huge.toml"),
+        "readings": ("import", "readings", "huge.toml", *desk.books),
+        "key": (*SIGN[:-1], "huge.toml"),
+        "signatures": ("agreement", "verify", "agreement.toml", "--signatures", "huge.toml"),
+        "decision": ("decision", "check", "huge.toml", "-a", "agreement.toml"),
+    }[kind]
+    assert "larg" in desk.run(*command, code=2)
