@@ -16,7 +16,7 @@ from pathlib import Path
 
 from claims.base.errors import UnreadableFile
 
-__all__ = ["AbsentFile", "Found", "list_below", "read_below"]
+__all__ = ["AbsentFile", "Found", "list_below", "peek_below", "read_below"]
 
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -75,6 +75,15 @@ def read_below(root: Path, path: str, limit: int) -> bytes:
     if len(data) > limit:
         raise UnreadableFile(f"{root / path}: larger than {limit} bytes")
     return data
+
+
+def peek_below(root: Path, path: str, size: int) -> bytes:
+    """At most the first ``size`` bytes of a regular file; nothing where they cannot be read."""
+    try:
+        with _opened(root, path, folder=False) as handle:
+            return os.read(handle, size) if stat.S_ISREG(os.fstat(handle).st_mode) else b""
+    except (OSError, ValueError):
+        return b""
 
 
 def list_below(root: Path, path: str, most: int) -> list[Found] | None:

@@ -85,6 +85,7 @@ def compute(
     """
     source = Folder(Path(folder))
     current = source.agreement()
+    source.note_private()
     check_expected(current.agreement, expect)
     others = {item.agreement.digest: item for item in source.agreements(current.agreement)}
     others.pop(current.agreement.digest, None)

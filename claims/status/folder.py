@@ -12,7 +12,7 @@ from typing import TypeVar
 from claims.agreement.file import parse_agreement
 from claims.agreement.model import Agreement
 from claims.agreement.signatures import AgreementSignatures
-from claims.base.below import Found, list_below, read_below
+from claims.base.below import Found, list_below, peek_below, read_below
 from claims.base.errors import BadSignature, ClaimsError, UnreadableFile
 from claims.base.files import CLAIM_LIMIT
 from claims.claim.file import decode_claim
@@ -40,6 +40,9 @@ BUDGETS = {
     "receipts/.receipt": 16 * 2**20,
 }
 """Bytes that are read of all files of a subfolder together: what costs more work per byte has less."""
+MAX_PEEKS = 1000
+"""Files of no published kind that are looked at."""
+_PRIVATE = {b"SQLite format 3\0": "a private store or journal", b"-----BEGIN": "a private key"}
 _EXPECTED = re.compile(r"claims/([a-z0-9][a-z0-9._-]*)-(?:0|[1-9][0-9]{0,7})\.(?:claim|roots|[a-z0-9._-]+\.proof)")
 
 T = TypeVar("T")
@@ -117,6 +120,26 @@ class Folder:
             else:
                 self.note_file(f"{name}/{item.name}", "not a regular file: left out")
         return sorted(found, key=lambda item: (not self._is_expected(f"{name}/{item.name}"), item.size, item.name))
+
+    def note_private(self) -> None:
+        """Note private keys, stores and openings among what is published: they are public from the first copy on."""
+        folders = {kind.partition("/")[0] for kind in BUDGETS}
+        peeks = MAX_PEEKS
+        for folder in ("", "log", *sorted(folders)):
+            try:
+                listed = list_below(self.root, folder, MAX_FILES) or ()
+            except UnreadableFile:
+                continue  # said by whoever needs the folder
+            for item in listed:
+                known = f"{folder}/.{item.name.rpartition('.')[2]}" in BUDGETS or item.name in ("agreement.toml", "agreement.sigs")
+                if known or item.kind != "file" or not peeks:
+                    continue
+                peeks -= 1
+                path = f"{folder}/{item.name}".lstrip("/")
+                start = peek_below(self.root, path, 64)
+                what = next((what for magic, what in _PRIVATE.items() if start.startswith(magic) and b"PUBLIC KEY" not in start), None)
+                if what is not None or item.name.endswith(".opening"):
+                    self.note(f"{path}: {what or 'an opening for inspectors'} is among what is published: remove it, and take it for known to all")
 
     def _is_expected(self, path: str) -> bool:
         match = _EXPECTED.fullmatch(path)

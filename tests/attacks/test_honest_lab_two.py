@@ -449,3 +449,102 @@ def test_a_huge_file(desk: Desk, kind: str) -> None:
         "decision": ("decision", "check", "huge.toml", "-a", "agreement.toml"),
     }[kind]
     assert "larg" in desk.run(*command, code=2)
+
+
+# ---- what is published ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(desk: Desk) -> Path:
+    """A publication folder with the agreement."""
+    desk.run(*SIGN)
+    path = Path("FOLDER")
+    (path / "claims").mkdir(parents=True)
+    for name in ("agreement.toml", "agreement.sigs"):
+        (path / name).write_bytes(Path(name).read_bytes())
+    return path
+
+
+@pytest.mark.parametrize("place", ["", "claims/", "log/"])
+@pytest.mark.parametrize("name", ["lab.store", "lab.key", "keys/hall-1.key"])
+def test_a_private_file_is_published(desk: Desk, folder: Path, name: str, place: str) -> None:
+    """A wildcard too many: whoever looks at the folder next is told."""
+    target = f"{place}{Path(name).name}"
+    (folder / "log").mkdir()
+    (folder / target).write_bytes(Path(name).read_bytes())
+    said = f"{target}: a private {'store' if 'store' in name else 'key'}"
+    assert said in desk.run("status", "FOLDER", code=3)
+    desk.run("site", "FOLDER", "--out", "PAGE")
+    assert not list(Path("PAGE").rglob(f"{Path(name).stem}.*"))
+
+
+def test_a_key_under_the_name_of_a_claim(desk: Desk, folder: Path) -> None:
+    (folder / "claims/lab-0.claim").write_bytes(Path("lab.key").read_bytes())
+    assert "claims/lab-0.claim" in desk.run("status", "FOLDER", code=3)
+    desk.run("site", "FOLDER", "--out", "PAGE", code=2)
+    assert not Path("PAGE").exists()
+
+
+def test_an_opening_is_published(desk: Desk, folder: Path) -> None:
+    (folder / "claims/lab-0.opening").write_text("{}")
+    assert "claims/lab-0.opening: an opening for inspectors is among what is published" in desk.run("status", "FOLDER", code=3)
+
+
+def test_a_public_key_is_no_private_one(desk: Desk, folder: Path) -> None:
+    (folder / "lab.pem").write_text("-----BEGIN PUBLIC KEY-----\n")
+    assert "among what is published" not in desk.run("status", "FOLDER", code=3)
+
+
+def test_status_of_a_half_published_folder(desk: Desk, folder: Path) -> None:
+    """The agreement without its signatures; then nothing but a folder: never a yes, and the lab is told what lacks."""
+    (folder / "agreement.sigs").unlink()
+    assert "draft: not signed by lab" in desk.run("status", "FOLDER", code=3)
+    (folder / "agreement.toml").unlink()
+    assert "agreement.toml" in desk.run("status", "FOLDER", code=2)
+
+
+def test_the_page_is_made_into_the_folder(desk: Desk, folder: Path) -> None:
+    before = sorted(folder.rglob("*"))
+    for out in ("FOLDER", "FOLDER/page", "."):
+        desk.run("site", "FOLDER", "--out", out, code=2)
+    assert sorted(folder.rglob("*")) == before and Path("lab.store").exists()
+
+
+def test_the_page_is_made_over_the_lab_s_keys(desk: Desk, folder: Path) -> None:
+    desk.run("site", "FOLDER", "--out", "keys", code=2)
+    assert Path("keys/hall-1.key").exists()
+
+
+def test_the_folder_is_named_for_the_store(desk: Desk, folder: Path) -> None:
+    desk.run("lab", "status", "-s", "FOLDER", "-a", "agreement.toml", code=2)
+    desk.run("status", "lab.store", code=2)
+    desk.run("status", "nowhere", code=2)
+
+
+def test_two_deciders_sign_at_once(desk: Desk) -> None:
+    """The second signature is added to the first, which came while the second was asked."""
+    import claims.cli.status as command
+    from claims.cli.main import main
+    from claims.decisions.file import Decision
+
+    key = desk.run("keygen", "other.key", "--no-passphrase").strip()
+    party = f'[[party]]\nname = "rival"\nkey = "{key}"\n[[chip]]'
+    change("agreement.toml", ("[[chip]]", party))
+    with Path("agreement.toml").open("a") as file:
+        file.write('\n[pause]\ndeciders = ["lab", "rival"]\nquorum = 2\ntrigger = "x"\nlifts = "y"\n')
+    desk.run(
+        "decision", "make", "x.decision", "-a", "agreement.toml", "--kind", "lift", "--effective", "2026-11-03T00:00:00Z", "--reason", "r"
+    )
+    original, once = command.confirm_signing, []
+
+    def meanwhile(lines: object, *, yes: bool) -> None:
+        original(lines, yes=yes)  # type: ignore[arg-type]
+        if not once:
+            once.append(1)
+            with pytest.raises(SystemExit):
+                main(["decision", "sign", "x.decision", "-a", "agreement.toml", "-k", "other.key"])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(command, "confirm_signing", meanwhile)
+        desk.run("decision", "sign", "x.decision", "-a", "agreement.toml", "-k", "lab.key")
+    assert set(Decision.decode(Path("x.decision").read_bytes()).signatures) == {"lab", "rival"}
