@@ -139,7 +139,8 @@ class Folder:
                 start = peek_below(self.root, path, 64)
                 what = next((what for magic, what in _PRIVATE.items() if start.startswith(magic) and b"PUBLIC KEY" not in start), None)
                 if what is not None or item.name.endswith(".opening"):
-                    self.note(f"{path}: {what or 'an opening for inspectors'} is among what is published: remove it, and take it for known to all")
+                    what = what or "an opening for inspectors"
+                    self.note(f"{path}: {what} is among what is published: remove it, and take it for known to all")
 
     def _is_expected(self, path: str) -> bool:
         match = _EXPECTED.fullmatch(path)
