@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from claims.agreement.model import Agreement
+from claims.agreement.over import NotOver
 from claims.agreement.terms import MAX_LABS, MAX_TIME
 from claims.base.canonical import from_json, is_name, to_json
 from claims.base.ed25519 import check_signature
 from claims.base.errors import ClaimRejected, MalformedFile
-from claims.claim.entries import Entry, check_entry, decode_entry
+from claims.claim.entries import ClaimEntry, Entry, EpochEntry, check_entry, decode_entry
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -97,7 +98,7 @@ def countersign(
 
     Raises:
         ClaimRejected: the entry does not fit the agreement, ``known`` is about another one, or the key is of nobody whose receipt counts.
-        MalformedFile: no entry. BadSignature: its author did not sign it.
+        NotOver: it is of a time that lies ahead. MalformedFile: no entry. BadSignature: its author did not sign it.
     """
     found = decode_entry(entry)
     check_entry(found, agreement)
@@ -109,6 +110,10 @@ def countersign(
     if known is not None and known.entry != entry:
         raise ClaimRejected("log", "the receipt is of another entry")
     signatures = {} if known is None else dict(known.signatures)
+    if isinstance(found, EpochEntry | ClaimEntry):
+        epoch = found.epoch if isinstance(found, EpochEntry) else agreement.period_epochs(found.period)[1]
+        if now < agreement.epoch_span(epoch)[1]:
+            raise NotOver(f"{found.title} is of a time that is not over", "this machine's clock is behind: mend it")
     if name not in signatures:
         signatures[name] = (now, key.sign(_message(entry, now)))
     return name, Receipt(entry, signatures)

@@ -548,3 +548,176 @@ def test_two_deciders_sign_at_once(desk: Desk) -> None:
         patch.setattr(command, "confirm_signing", meanwhile)
         desk.run("decision", "sign", "x.decision", "-a", "agreement.toml", "-k", "lab.key")
     assert set(Decision.decode(Path("x.decision").read_bytes()).signatures) == {"lab", "rival"}
+
+
+# ---- a log, its entries and receipts ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def logged(desk: Desk) -> Desk:
+    """The agreement has a log, an operator, and a rival that cosigns; the lab has an entry of epoch 0."""
+    keys = {name: desk.run("keygen", f"{name}.key", "--no-passphrase").strip() for name in ("log", "operator", "rival", "cosign")}
+    parties = f'[[party]]\nname = "operator"\nkey = "{keys["operator"]}"\n[[party]]\nname = "rival"\nkey = "{keys["rival"]}"\n'
+    parties += f'cosign_key = "{keys["cosign"]}"\n[[chip]]'
+    log = f'[log]\norigin = "example.org/log"\noperator = "operator"\nkey = "{keys["log"]}"\ncosignatures = 1\n[rules]'
+    change("agreement.toml", ("[[chip]]", parties), ("[rules]", log))
+    for name in ("lab", "operator", "rival"):
+        desk.run("agreement", "sign", "agreement.toml", "-k", f"{name}.key")
+    desk.run("log", "init", "LOG", "--origin", "example.org/log", "-k", "log.key")
+    desk.at(START + HOUR)
+    for name in ("hall-1", "hall-2"):
+        desk.run("epoch", "seal", name, *desk.books, "-k", f"keys/{name}.key")
+    desk.run("epoch", "publish", *desk.books, "-k", "lab.key", "-o", "entries")
+    return desk
+
+
+ENTRY = "entries/lab-epoch-0.entry"
+COUNTER = ("log", "countersign", ENTRY, "-a", "agreement.toml", "-k")
+
+
+@pytest.mark.parametrize("key", ["lab.key", "operator.key", "log.key", "cosign.key", "keys/hall-1.key"])
+def test_a_countersignature_by_who_cannot(logged: Desk, key: str) -> None:
+    text = logged.run(*COUNTER, key, code=1)
+    assert "of no party whose receipt" in text and not Path("entries/lab-epoch-0.receipt").exists()
+
+
+def test_a_countersignature_twice(logged: Desk) -> None:
+    """The first date stays."""
+    logged.run(*COUNTER, "rival.key")
+    first = Path("entries/lab-epoch-0.receipt").read_bytes()
+    logged.at(START + 3 * DAY)
+    logged.run(*COUNTER, "rival.key")
+    assert Path("entries/lab-epoch-0.receipt").read_bytes() == first
+
+
+def test_a_countersigner_s_clock_is_behind(logged: Desk) -> None:
+    """Nobody was given an entry of an epoch before its end: the date would be refused, or believed, for ever."""
+    logged.at(START - DAY)
+    assert "not over" in logged.run(*COUNTER, "rival.key", code=2)
+    assert not Path("entries/lab-epoch-0.receipt").exists()
+
+
+def test_a_receipt_is_written_over_the_entry(logged: Desk) -> None:
+    before = Path(ENTRY).read_bytes()
+    logged.run(*COUNTER, "rival.key", "--receipt", ENTRY, code=2)
+    assert Path(ENTRY).read_bytes() == before
+
+
+def test_an_entry_is_appended_twice(logged: Desk) -> None:
+    append = ("log", "append", "LOG", ENTRY, "-k", "log.key", "-a", "agreement.toml")
+    logged.run(*append)
+    head = Path("LOG/checkpoint").read_bytes().splitlines()[1]
+    logged.run(*append)
+    assert head == Path("LOG/checkpoint").read_bytes().splitlines()[1] == b"1"
+
+
+@pytest.mark.parametrize("key", ["operator.key", "lab.key", "cosign.key"])
+def test_the_log_is_signed_with_another_key(logged: Desk, key: str) -> None:
+    before = {path: path.read_bytes() for path in Path("LOG").rglob("*") if path.is_file()}
+    logged.run("log", "append", "LOG", ENTRY, "-k", key, "-a", "agreement.toml", code=1)
+    assert {path: path.read_bytes() for path in Path("LOG").rglob("*") if path.is_file()} == before
+
+
+def test_epochs_are_published_with_a_meter_s_key(logged: Desk) -> None:
+    logged.at(START + 2 * HOUR)
+    for name in ("hall-1", "hall-2"):
+        logged.run("epoch", "seal", name, *logged.books, "-k", f"keys/{name}.key")
+    logged.run("epoch", "publish", *logged.books, "-k", "keys/hall-1.key", "-o", "entries", code=2)
+    assert not Path("entries/lab-epoch-1.entry").exists()
+
+
+def test_an_entry_is_published_of_one_meter_only(logged: Desk) -> None:
+    logged.at(START + 2 * HOUR)
+    logged.run("epoch", "seal", "hall-1", *logged.books, "-k", "keys/hall-1.key")
+    assert "hall-2 has not sealed epoch 1" in logged.run("epoch", "publish", *logged.books, "-k", "lab.key", "--through", 1, code=2)
+
+
+def test_a_log_is_begun_twice(logged: Desk) -> None:
+    before = Path("LOG/checkpoint").read_bytes()
+    logged.run("log", "init", "LOG", "--origin", "example.org/log", "-k", "log.key", code=2)
+    assert Path("LOG/checkpoint").read_bytes() == before
+
+
+def test_the_cosign_key_signs_the_agreement(logged: Desk) -> None:
+    assert "no party's" in logged.run("agreement", "sign", "agreement.toml", "-k", "cosign.key", code=2)
+
+
+def test_the_folder_of_keys_lacks_one(logged: Desk) -> None:
+    logged.at(START + PERIOD)
+    Path("keys/hall-2.key").unlink()
+    logged.close(0, "--yes", "--clock-is-right", code=2)
+    assert logged.sealed() == 0 and not logged.signed(0)
+
+
+def test_the_store_of_a_published_epoch_is_restored(logged: Desk) -> None:
+    """A backup from before the epoch: it signs no second one."""
+    logged.run("lab", "init", "lab", "-s", "second.store")
+    logged.run("epoch", "seal", "hall-1", "-s", "second.store", "-a", "agreement.toml", "-k", "keys/hall-1.key", code=2)
+
+
+# ---- more slips -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("lab", "init", "lab", "-s", "keys"),
+        ("lab", "backup", "lab.store", "-s", "lab.store"),
+        ("lab", "backup", "keys/hall-1.key", "-s", "lab.store"),
+        ("lab", "forget-imports", "-s", "lab.store", "--backup", "lab.store"),
+        ("lab", "forget-imports", "-s", "agreement.toml", "--backup", "b"),
+        ("lab", "forget-imports", "-s", "lab.store"),
+        ("epoch", "seal", "hall-1", "-s", "lab.store", "-a", "agreement.toml", "-k", "lab.key"),
+        ("epoch", "seal", "hall-2", "-s", "lab.store", "-a", "agreement.toml", "-k", "keys/hall-1.key"),
+        ("epoch", "seal", "hall-1", "-s", "keys/hall-1.key", "-a", "agreement.toml", "-k", "lab.store"),
+        ("epoch", "publish", "-s", "lab.store", "-a", "agreement.toml", "-k", "lab.key", "-o", "lab.key"),
+        ("meter", "close", "hall-1", "hall-1", "-s", "lab.store", "-a", "agreement.toml", "-n", 0, "--keys", "keys", "--yes"),
+        ("meter", "close", "--all", "-s", "lab.store", "-a", "agreement.toml", "-n", 0, "--key", "keys/hall-1.key", "--yes"),
+        ("agreement", "canonical", "agreement.toml", "-o", "agreement.toml"),
+        ("agreement", "sign", "agreement.toml", "-k", "lab.key", "--signatures", "lab.key"),
+        ("agreement", "sign", "agreement.toml", "-k", "lab.key", "--signatures", "agreement.toml"),
+        ("decision", "sign", "lab.key", "-a", "agreement.toml", "-k", "lab.key"),
+        ("journal", "rebuild", "-a", "agreement.toml"),
+        ("prove", "-s", "lab.store", "-a", "agreement.toml", "-n", 0, "-k", "lab.key", "--out", "lab.store"),
+    ],
+    ids=lambda command: " ".join(map(str, command))[:60],
+)
+def test_an_output_over_what_is_there_or_files_that_are_swapped(desk: Desk, command: tuple[object, ...]) -> None:
+    """Every file of the desk is as it was."""
+    desk.at(START + PERIOD)
+    desk.work(0)
+
+    def all_files() -> dict[Path, bytes]:
+        kept = (path for path in sorted(Path().rglob("*")) if path.is_file() and not path.name.endswith(("-wal", "-shm")))
+        return {path: path.read_bytes() for path in kept}
+
+    before = all_files()
+    with pytest.raises(SystemExit) as stop:
+        from claims.cli.main import main
+
+        main([str(item) for item in command])
+    assert stop.value.code in (1, 2) and all_files() == before
+
+
+def test_forget_imports_while_another_command_writes(desk: Desk) -> None:
+    """Nothing is half forgotten."""
+    desk.at(START + PERIOD)
+    desk.work(0)
+    with Store.open("lab.store") as store, store.transaction():
+        pass
+    desk.run("lab", "forget-imports", "-s", "lab.store", "--backup", "b")
+    desk.work(0)
+    desk.close(0, "--yes")
+    assert desk.signed(0)
+
+
+def test_a_forgotten_checkpoint_s_name_is_used_again(desk: Desk) -> None:
+    """Its tag stays; it may be noted otherwise."""
+    desk.at(START + PERIOD)
+    for epoch in (0, 1):
+        desk.usage(f"hall-1,{epoch},run,100", f"hall-2,119,,{epoch + 1}")
+        load(desk, "checkpoints", SAVED + f"run,,2026-11-0{epoch + 1}T02:30:00Z\n")
+        if epoch == 0:
+            desk.run("lab", "forget-imports", "-s", "lab.store", "--backup", "b")
+    desk.close(0, "--yes")
+    desk.run("lab", "close", *desk.books, "-n", 0)
