@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from desk import DAY, HOUR, START, Desk
+from inspect_fixtures import OPEN, Folder, build
 
 from claims.agreement.file import load_agreement
 from claims.lab.store import Store
@@ -720,4 +721,46 @@ def test_a_forgotten_checkpoint_s_name_is_used_again(desk: Desk) -> None:
         if epoch == 0:
             desk.run("lab", "forget-imports", "-s", "lab.store", "--backup", "b")
     desk.close(0, "--yes")
+    desk.run("lab", "close", *desk.books, "-n", 0)
+
+
+# ---- openings and proofs ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def inspected(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    """A closed period of which a round draws."""
+    return build(tmp_path_factory.mktemp("opened"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"--to": "alpha"}, {"--to": "nobody"}, {"--round": "1001.json"}, {"--round": "123.json"}, {"-k": "hall-1.key"},
+        {"-k": "beta.key"}, {"-n": 1}, {"--log": "nowhere"}, {"-s": "alpha.key"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_an_opening_with_a_wrong_word(inspected: Folder, change: dict[str, object]) -> None:
+    """Another draw, inspector, key, period: nothing is opened."""
+    command = list(OPEN)
+    for option, value in change.items():
+        command[command.index(option) + 1] = value
+    before = sorted(inspected.path.iterdir())
+    with pytest.raises(AssertionError, match="(?s)."):
+        inspected.run(*command, code=0)
+    assert sorted(inspected.path.iterdir()) == before
+
+
+def test_a_claim_is_made_under_an_amended_agreement(desk: Desk) -> None:
+    """Of a period that the meters closed under the agreement before it."""
+    desk.run(*SIGN)
+    desk.at(START + PERIOD)
+    desk.work(0)
+    desk.close(0, "--yes")
+    amendment(desk, 1)
+    desk.run("agreement", "sign", "next.toml", "-k", "lab.key")
+    desk.run("lab", "close", "-s", "lab.store", "-a", "next.toml", "-n", 0, code=1)
+    desk.run("prove", "-s", "lab.store", "-a", "next.toml", "-n", 0, "-k", "lab.key", code=1)
+    assert not list(Path().glob("lab-0.*"))
     desk.run("lab", "close", *desk.books, "-n", 0)
