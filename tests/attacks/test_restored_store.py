@@ -11,6 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -349,7 +350,7 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         return Made(sign_claim(unsigned, key), None)  # type: ignore[arg-type]
 
     monkeypatch.setattr(claims.lab.prove, "make_claim", make)
-    monkeypatch.setattr(claims.lab.prove, "verify_claim", lambda *_, **__: None)
+    monkeypatch.setattr(claims.lab.prove, "verify_claim", lambda *_, **__: SimpleNamespace(missing=()))
     yield count
 
 
