@@ -76,8 +76,8 @@ const tasks = {
     return { prose: prose.map(isProse), names: names.map(isKeyName), proseChanges: changes(isProse), nameChanges: changes(isKeyName) };
   },
   /** Each request holds paths; edits change the named file. */
-  claims: ({ requests }) => requests.map(({ paths, previous = [], edit = null, other = {} }) => {
-    const request = { ...other, previous: previous.map(bytes) };
+  claims: ({ requests }) => requests.map(({ paths, previous = [], previousRoots = [], edit = null, other = {} }) => {
+    const request = { ...other, previous: previous.map(bytes), previousRoots: previousRoots.map(bytes) };
     for (const [name, path] of Object.entries(paths)) request[name] = bytes(path);
     if (edit) {
       const [name, change] = edit;

@@ -44,8 +44,9 @@ def request(period: int = 0, **changes: Any) -> dict[str, Any]:
     """Everything that belongs to a claim."""
     files = {"claim": f"alpha-{period}.claim", "agreement": "agreement.bin", "signatures": "agreement.sigs"}
     files |= {"roots": f"alpha-{period}.roots", "log": "log.bundle"}
-    previous = [str(TARGET / f"alpha-{p}.claim") for p in range(period)]
-    return {"paths": {key: str(TARGET / file) for key, file in files.items()}, "previous": previous, **changes}
+    ends = {"previous": "claim", "previousRoots": "roots"}
+    before = {key: [str(TARGET / f"alpha-{p}.{end}") for p in range(period)] for key, end in ends.items()}
+    return {"paths": {key: str(TARGET / file) for key, file in files.items()}, **before, **changes}
 
 
 def without(base: dict[str, Any], *names: str) -> dict[str, Any]:

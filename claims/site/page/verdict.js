@@ -77,7 +77,7 @@ function newer({ newest, shown: { size, date, behind } }) {
 
 const say = ({ lab, period }) => `${lab}, period ${period}`;
 const quoted = (word) => `\u201c${word}\u201d`;
-const holds = (finding) => finding !== undefined && finding.verdict === "PROVEN";
+const holds = (finding) => finding?.verdict === "PROVEN";
 
 /** The state of each lab and period at a time, as the browser finds it: Map of LAB-PERIOD to a state or "unknown". */
 function statesAt(time, survey, findings, account) {

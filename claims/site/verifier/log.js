@@ -43,7 +43,7 @@ export function readLog(agreement, lab, log) {
  * Holds a previous claim, made under `terms`, against the log of `agreement`; false where the one to go on from is not at hand: that is said in `missing`. Rejected("continuity"): the
  * lab contradicts itself. `entries`: of readLog, or null: that the log is missing is said of all of them.
  */
-export function isLogged(claim, terms, agreement, { entries, previousAccepted, missing }) {
+export function isLogged(claim, terms, agreement, { entries, previousAccepted, previousRoots, missing }) {
   if (!terms.log) return true;
   if (!agreement.log || terms.log.origin !== agreement.log.origin || !equalBytes(terms.log.key, agreement.log.key)) {
     const known = missing.some(({ kind }) => kind === "previous log");
@@ -60,7 +60,18 @@ export function isLogged(claim, terms, agreement, { entries, previousAccepted, m
     throw error;
   }
   if (!found.claim && previousAccepted) return true;
-  if (found.claim && equalBytes(found.claim.first, sha256(claim.bytes))) return true;
+  if (found.claim && equalBytes(found.claim.first, sha256(claim.bytes))) {
+    const lab = terms.labs.find(({ name }) => name === claim.lab);
+    if (previousAccepted || !lab) return true; // a lab that is none is rejected with the claim's other terms
+    const roots = previousRoots.find((item) => equalBytes(sha256(item), found.claim.second)) ?? null;
+    try {
+      missing.push(...checkLog(claim, terms, lab, entries, roots));
+    } catch (error) {
+      if (error instanceof Rejected) throw new Rejected("continuity", `${what} is rejected: ${error.message}`);
+      throw error;
+    }
+    return true;
+  }
   missing.push(found.claim ? { kind: "previous", what: `${what} that the log names; another one was given` } : { kind: "entry", what: `the log\u2019s entry of ${what}` });
   return false;
 }

@@ -23,7 +23,7 @@ const MAX_PREVIOUS = 4096;
  * Verifies a claim file.
  *
  * claim, agreement (agreement.bin), signatures (agreement.sigs or null), roots (or null): Uint8Array.
- * log: null, or what log.js takes. previous: claim files of the periods right before, oldest first.
+ * log: null, or what log.js takes. previous: claim files of the periods right before, oldest first; previousRoots: their roots files, in any order.
  * previousAgreement: agreement.bin of the amended agreement, or a list of them. previousAccepted: the previous claims
  * were accepted before by this very verifier: their proofs are not checked again.
  *
@@ -45,7 +45,7 @@ function bytesOf(value, check, what) {
 }
 
 function judge(request) {
-  const { signatures = null, previous = [], previousAccepted = false, roots = null, log = null } = request;
+  const { signatures = null, previous = [], previousAccepted = false, previousRoots = [], roots = null, log = null } = request;
   const claim = decodeClaim(bytesOf(request.claim, "format", "the claim"));
   const agreement = decodeAgreement(bytesOf(request.agreement, "agreement", "the agreement"));
   const missing = [];
@@ -59,7 +59,7 @@ function judge(request) {
   const amended = amendedAgreements(request.previousAgreement);
   let whole = true;
   for (let i = previous.length - 1; whole && i >= 0; i--) {
-    whole = continueBack(bytesOf(previous[i], "format", "a previous claim"), chain, { amended, entries, previousAccepted, missing });
+    whole = continueBack(bytesOf(previous[i], "format", "a previous claim"), chain, { amended, entries, previousAccepted, previousRoots, missing });
   }
   const continuity = checkContinuity(chain, previousAccepted, whole, missing);
   if (!previousAccepted) {
@@ -137,7 +137,7 @@ function amendedAgreements(given) {
 }
 
 /** Goes back to the claim file right before the oldest in `chain`, and appends it; false where something is missing to do so. */
-function continueBack(data, chain, { amended, entries, previousAccepted, missing }) {
+function continueBack(data, chain, { amended, entries, previousAccepted, previousRoots, missing }) {
   const link = decodeClaim(data);
   const { claim, lab: after } = chain[chain.length - 1];
   let { agreement } = chain[chain.length - 1];
@@ -148,7 +148,7 @@ function continueBack(data, chain, { amended, entries, previousAccepted, missing
     throw new Rejected("continuity", `lab ${claim.lab} starts from its opening head in period ${claim.period}: no claim before it counts`);
   }
   while (agreement && link.period < firstPeriod(agreement)) agreement = predecessor(agreement, amended, missing);
-  if (!agreement || !isLogged(link, agreement, chain[0].agreement, { entries, previousAccepted, missing })) return false;
+  if (!agreement || !isLogged(link, agreement, chain[0].agreement, { entries, previousAccepted, previousRoots, missing })) return false;
   let lab;
   try {
     lab = checkTerms(link, agreement, missing);
