@@ -49,6 +49,7 @@ def test_the_history_in_the_repository_is_one() -> None:
     assert history and {"main trace", "fri", "grinding", "whole"} < set(history[-1]["ratios"])
 
 
+@pytest.mark.slow  # its ratios need a machine that does nothing else
 def test_a_slowed_phase_is_noticed_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """The out-of-domain evaluation done four times instead of once, in the real prover: that phase is named."""
     history = [{**guard.measure(16, 3), "cpu": "here", "commit": "before"}]
