@@ -45,6 +45,11 @@ __all__ = ["AGREEMENT_TEMPLATE", "agreement_lines", "agreement_value", "describe
 SITE_FORMAT = "standstill-site/1"
 """As in claims/site/model.py, which verifiers need not load."""
 _SQLITE = b"SQLite format 3\x00"
+_DATABASES = {
+    b"STDS": "a lab's private store, or a backup of one (SQLite): not to be shared; commands that take --store read it",
+    b"STDJ": "a key's journal of what it signed (SQLite): no secret, and no part of backups; commands that sign read it",
+}
+"""By application_id, bytes 68 to 71 of the file, as in claims/lab/store_file.py and journal.py, which verifiers need not load."""
 _PEM = b"-----BEGIN "
 
 
@@ -55,8 +60,9 @@ def describe(path: str | os.PathLike[str]) -> list[str]:
         UnreadableFile: as in ``read_bounded``.
         ClaimsError: the file's own format error, or MalformedFile for a file of no known kind.
     """
-    if Path(path).is_file() and _first_bytes(path, 16) == _SQLITE:
-        return ["a lab's private store (SQLite): not to be shared; commands that take --store read it"]
+    first = _first_bytes(path, 72) if Path(path).is_file() else b""
+    if first.startswith(_SQLITE) and (database := _DATABASES.get(first[68:])):
+        return [database]
     data = read_bounded(path, CLAIM_LIMIT)
     if data.startswith(MAGIC):
         return _claim_lines(data)
@@ -88,7 +94,7 @@ def describe(path: str | os.PathLike[str]) -> list[str]:
             raise MalformedFile(f"{path}: not UTF-8 text") from None
     kinds = (
         "known are agreements, .sigs, .claim, .proof, .roots, .entry, .receipt, .record, .opening, .evidence, .decision, rounds, site.json,"
-        " files of a log in its folder, .tlog-proof, keys and stores"
+        " files of a log in its folder, .tlog-proof, keys, stores and journals"
     )
     raise MalformedFile(f"{path}: not a file that Standstill knows", hint=kinds)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from claims.base.errors import ClaimsError
 from claims.claim.entries import EpochEntry, encode_entry, sign_entry
 from claims.claim.receipts import Receipt
 from claims.cli.show import SITE_FORMAT, describe
+from claims.lab import journal, store_file
 from claims.site.model import FORMAT
 from claims.tlog.reader import open_log
 from tests.tlog import logs
@@ -73,3 +75,18 @@ def test_every_kind_is_explained_and_every_cut_is_refused_in_one_way(folder: Pat
     (folder / "junk").write_bytes(b"\x00junk")
     with pytest.raises(ClaimsError, match="not a file that Standstill knows"):
         describe(folder / "junk")
+
+
+def test_stores_journals_and_other_databases_are_told_apart(tmp_path: Path) -> None:
+    kinds = {store_file.APPLICATION_ID: "a lab's private store, or a backup", journal.APPLICATION_ID: "a key's journal", 7: ""}
+    for number, words in kinds.items():
+        path = tmp_path / f"{number}"
+        with sqlite3.connect(path) as db:
+            db.execute(f"PRAGMA application_id = {number}")
+            db.execute("CREATE TABLE t (x)")
+        db.close()
+        if words:
+            assert describe(path)[0].startswith(words)
+        else:
+            with pytest.raises(ClaimsError, match="not a file that Standstill knows"):
+                describe(path)
