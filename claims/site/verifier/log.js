@@ -62,8 +62,10 @@ export function isLogged(claim, terms, agreement, { entries, previousAccepted, p
   if (!found.claim && previousAccepted) return true;
   if (found.claim && equalBytes(found.claim.first, sha256(claim.bytes))) {
     const lab = terms.labs.find(({ name }) => name === claim.lab);
-    if (previousAccepted || !lab) return true; // a lab that is none is rejected with the claim's other terms
-    const roots = previousRoots.find((item) => equalBytes(sha256(item), found.claim.second)) ?? null;
+    const agreed = lab && lab.meters.length === claim.meters.length && lab.meters.every(({ name }, i) => name === claim.meters[i].name);
+    if (previousAccepted || !agreed) return true; // another lab, or other meters, are rejected with the claim's other terms
+    const given = Array.isArray(previousRoots) ? previousRoots.slice(0, 64).filter((item) => item instanceof Uint8Array) : [];
+    const roots = given.find((item) => equalBytes(sha256(item), found.claim.second)) ?? null;
     try {
       missing.push(...checkLog(claim, terms, lab, entries, roots));
     } catch (error) {

@@ -223,6 +223,9 @@ function shown(agreement, lab, period) {
     `unattributed compute of the period: at most ${formatWork(caps.unattributed)}`,
     `cumulative compute behind every checkpoint of the period: at most ${formatWork(caps.lineage)}${residue}`,
   ];
+  if (rules.chargeResidue) {
+    out.push(`unattributed compute since the agreement began: at most ${formatWork(caps.freeze ?? caps.lineage)}, if the period added to it`);
+  }
   if (caps.freeze !== null) out.push(`every checkpoint that was trained further: at most ${formatWork(caps.freeze)} (freeze)`);
   return out;
 }
