@@ -3,6 +3,7 @@
     prove LOG_ROWS REPEAT FOLDER    a warm-up proof, then REPEAT measured ones; leaves statement.json and proof.bin
     first LOG_ROWS FOLDER           imports, kernels, one proof: what a user waits for in a new process
     rates                           what the machine can do, bench/rates.py
+    fleet METERS HOURS PROOFS       the whole job of a made-up fleet, bench/fleet.py; PROOFS is 0 or 1
     guard LOG_ROWS ROUNDS           work of each phase as ratios to a fixed one, bench/guard.py
     verify FOLDER                   the verifier, on what the others left; loads the standard library alone
 """
@@ -147,6 +148,10 @@ def main(role: str, *arguments: str) -> None:
         from bench.guard import measure
 
         result = measure(int(arguments[0]), int(arguments[1]))
+    elif role == "fleet":
+        from bench import fleet
+
+        result = fleet.run(int(arguments[0]), int(arguments[1]), arguments[2] == "1")
     elif role == "verify":
         result = verify(Path(arguments[0]))
     else:

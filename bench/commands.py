@@ -1,4 +1,4 @@
-"""Further commands of `python -m bench`: peers, roofline, scaling, ledgers, check. README.md says how to read the figures."""
+"""Further commands of `python -m bench`: peers, roofline, scaling, ledgers, fleet, check. README.md says how to read the figures."""
 
 from __future__ import annotations
 
@@ -152,6 +152,20 @@ def add_to(main: click.Group, console: Console, finish: Finish) -> None:
         finish(json_path, result)
 
     @main.command()
+    @click.option("--meters", type=click.IntRange(1, 65535), default=100, show_default=True, help="Racks of the largest fleet.")
+    @click.option("--hours", type=click.IntRange(2, 8784), default=72, show_default=True, help="Epochs of the period.")
+    @click.option("--sizes", type=click.IntRange(1, 8), default=3, show_default=True, help="Fleets, each of half the racks of the next.")
+    @click.option("--proofs/--no-proofs", default=True, show_default=True, help="Also prove and verify.")
+    @json_option
+    def fleet(meters: int, hours: int, sizes: int, proofs: bool, json_path: Path | None) -> None:
+        """The whole job of a made-up fleet: import, sealing, closing, proof and verification, stage by stage, and how each grows."""
+        from bench import fleet as measured
+
+        fleets = _checked(lambda: measured.grow(meters, hours, sizes, proofs=proofs, say=lambda text: console.print(text, style="dim")))
+        _fleet_table(console, fleets)
+        finish(json_path, _whole({"fleets": fleets}))
+
+    @main.command()
     @click.option("--record", "keep", is_flag=True, help="Append what is measured to bench/history.json: later runs compare with it.")
     @json_option
     def check(keep: bool, json_path: Path | None) -> None:
@@ -241,6 +255,30 @@ def _ledger_table(console: Console, labs: list[Record]) -> None:
             f"{x['claim_bytes'] / 1024:.0f} KiB",
         )  # fmt: skip
     console.print(table)
+
+
+def _fleet_table(console: Console, fleets: list[Record]) -> None:
+    from bench.fleet import STAGES, exponent
+
+    last = fleets[-1]
+    whole = sum(stage["cpu"] for stage in last["stages"].values())
+    title = (
+        f"{last['meters']:,} meters x {last['hours']:,} hours: {last['rows']:,} usage rows, {last['readings']:,} readings, store of "
+        f"{last['store_bytes'] / 1e6:.0f} MB; {whole:.1f} CPU seconds"
+    )
+    table = _table(title, "stage", "CPU s", "share", "microseconds a reading", "grows as N^", "peak MB", "grows as N^")
+    named = [name for name in STAGES if name in last["stages"]]
+    for name in named:
+        stage = last["stages"][name]
+        grows = [exponent(fleets, name, key) for key in ("cpu", "peak_mb")]
+        cpu, memory = ("" if value is None else f"{value:.2f}" for value in grows)
+        table.add_row(
+            name, f"{stage['cpu']:.2f}", f"{stage['cpu'] / whole:.0%}", f"{stage['cpu'] / last['readings'] * 1e6:.1f}", cpu,
+            f"{stage['peak_mb']:.0f}", memory,
+        )  # fmt: skip
+    console.print(table)
+    bound = max(named, key=lambda name: float(last["stages"][name]["cpu"]))
+    console.print(f"bounded by: {bound}", highlight=False)
 
 
 def _check_table(console: Console, ratios: Record, before: Record) -> None:
