@@ -107,8 +107,10 @@ def agreement_sign(
     """Add a party's signature to the signatures file beside the agreement. It cannot be taken back: a terminal shows it and asks."""
     from claims.base.files import one_at_a_time, write_atomic, write_once
     from claims.base.keys import public_bytes
+    from claims.base.units import format_time
     from claims.claim.entries import AssentEntry, encode_entry, sign_entry
     from claims.cli.show import agreement_lines
+    from claims.lab.amended import of_amendment
     from claims.lab.journal import of_entry
     from claims.lab.signing import signing_alone
 
@@ -120,6 +122,8 @@ def agreement_sign(
     assent = AssentEntry(terms.digest, party)
     with signing_alone(public_bytes(key), f"party {party}", state_folder()) as journal:
         journal.add(of_entry(assent))
+        if (amendment := of_amendment(terms)) is not None:
+            journal.add(amendment)
     if log_entry is not None:
         write_once(log_entry, encode_entry(sign_entry(key, assent)))
     with one_at_a_time(target):  # another party may sign at this moment
@@ -127,6 +131,9 @@ def agreement_sign(
         write_atomic(target, signed.encode())
     missing = signed.missing(terms)
     out(f"{target}: signed" + (f"; still missing: {', '.join(missing)}" if missing else " by every party"))
+    if terms.amends is not None:
+        begin = format_time(terms.period_span(terms.amends.from_period)[0])
+        out(f"From {begin} on name {path} wherever the agreement {terms.amends.digest.hex()} is named now, in cron too.")
 
 
 def _signed(path: Path, target: Path, terms: Agreement, key: Any) -> AgreementSignatures:

@@ -25,7 +25,7 @@ from claims.cli.group import (
     store_option,
 )
 from claims.cli.meter import meter
-from claims.cli.state import signing_store, store_signing_options
+from claims.cli.state import signing_store, state_folder, store_signing_options
 
 if TYPE_CHECKING:
     from claims.agreement.model import Agreement
@@ -63,6 +63,7 @@ def meter_close(
     Shows what would be signed, and asks. All the meters named sign, or none.
     """
     from claims.base.canonical import head_to_hex
+    from claims.lab.amended import learn
     from claims.lab.closing import closing_of
 
     if every == bool(names) or len(set(names)) < len(names):
@@ -73,6 +74,7 @@ def meter_close(
         raise click.UsageError("--idle is about meters that are named: --all would hide a forgotten import")
     terms, unsigned = load_agreed(agreement_path)
     with opened_store(store_path) as store:
+        learn(store, terms, state_folder(), signed=not unsigned)
         agreed = [item.name for item in terms.lab(store.lab).meters]
         chosen = agreed if every else list(names)
         due = [name for name in chosen if not _signed(store, terms, name, period)]

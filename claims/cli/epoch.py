@@ -24,7 +24,7 @@ from claims.cli.group import (
     store_option,
     unsigned_option,
 )
-from claims.cli.state import signing_store, store_signing_options
+from claims.cli.state import signing_store, state_folder, store_signing_options
 
 if TYPE_CHECKING:
     from claims.agreement.model import Agreement
@@ -42,15 +42,28 @@ def epoch() -> None:
     """Commitments in time: what meters sign and labs publish of every epoch."""
 
 
-def _through(agreement: Agreement, asked: int | None) -> int:
-    """The last epoch to treat; refuses one that is not over."""
+def _through(store: Store, agreement: Agreement, asked: int | None) -> int:
+    """The last epoch to treat; refuses one that is not over, or in which an amendment counts. What the lab's key signed is learned."""
     from claims.agreement.over import NotOver, last_over
+    from claims.lab.amended import check_amended, last_to_seal, learn
 
+    learn(store, agreement, state_folder())
     over = last_over(agreement)
     due = agreement.first_period * agreement.epochs_per_period if asked is None else asked
     if due > over:
         raise NotOver(f"epoch {due} is not over", "a meter signs an epoch after its end; check the clock and the agreement's start")
-    return over if asked is None else asked
+    if asked is not None:
+        check_amended(store, agreement, asked // agreement.epochs_per_period)
+    return last_to_seal(store, agreement) if asked is None else asked
+
+
+def _say_amended(store: Store, agreement: Agreement, asked: int | None) -> None:
+    """Refuse to end well while epochs are over that another agreement counts."""
+    from claims.agreement.over import last_over
+    from claims.lab.amended import check_amended
+
+    if asked is None:
+        check_amended(store, agreement, last_over(agreement) // agreement.epochs_per_period)
 
 
 @epoch.command("seal")
@@ -72,26 +85,32 @@ def epoch_seal(
     Refuses to seal more than 3 days as idle after the newest row and the newest sealed epoch of the store: a clock that
     is ahead would do that.
     """
-    from claims.lab.closing import check_assent, check_evidence, next_epoch, not_amended
+    from claims.lab.amended import learn
+    from claims.lab.closing import check_assent, check_evidence, check_sealed, next_epoch, not_amended
     from claims.lab.meter import SoftwareMeter
 
     terms, missing = load_agreed(agreement_path)
     if missing:
         out(f"NOT SIGNED by {', '.join(missing)}: what is sealed under this agreement counts under no other", err=True)
-    meter, last = SoftwareMeter(name, load_key(key_path, passphrase_file)), _through(terms, through)
+    meter = SoftwareMeter(name, load_key(key_path, passphrase_file))
     with opened_store(store_path) as store:
+        learn(store, terms, signed=not missing)
+        last = _through(store, terms, through)
         if not unsigned:
             check_assent(store, terms, name, missing)
         if (doubt := not_amended(store, terms, name)) is not None:
             out(doubt, err=True)
         start = next_epoch(store, terms, name)
+        if start > last:
+            check_sealed(store, terms, name, last)
         if not clock_is_right:
             check_evidence(store, terms, name, last)
         said = _saying(lambda: _done(f"{name}:", start, next_epoch(store, terms, name) - 1, "sealed"))
         with signing_store(store, terms, name), said:
             for number in range(start, last + 1):
                 meter.seal_epoch(store, terms, number)
-    out(f"{name}: {_span(start, last)} sealed" if start <= last else f"{name}: sealed through epoch {last} before")
+        out(f"{name}: {_span(start, last)} sealed" if start <= last else f"{name}: sealed through epoch {last} before")
+        _say_amended(store, terms, through)
 
 
 def _published(store: Store, first: int) -> int:
@@ -138,12 +157,13 @@ def epoch_publish(
     from claims.lab.epochs import publish_epoch
 
     terms = load_terms(agreement_path)
-    key, last = load_key(key_path, passphrase_file), _through(terms, through)
+    key = load_key(key_path, passphrase_file)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UnreadableFile(f"{folder}: {error.strerror or error}", "give --out a folder that can be written") from None
     with opened_store(store_path) as store:
+        last = _through(store, terms, through)
         first = terms.first_period_of(store.lab) * terms.epochs_per_period
         done = _published(store, first)
         if through is None:
@@ -158,6 +178,7 @@ def epoch_publish(
             for number in due:
                 write_once(files[number], entries[number])
                 written += 1
-    out(f"{written} entries written to {folder}; publish them: standstill log append LOG {folder}/*.entry")
+        out(f"{written} entries written to {folder}; publish them: standstill log append LOG {folder}/*.entry")
+        _say_amended(store, terms, through)
 
 

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from claims.cli.group import agreement_argument, cli, load_terms, opened_store, out, period_option, store_option
+from claims.base.errors import ClaimsError
+from claims.cli.group import (
+    agreement_argument,
+    cli,
+    load_agreed,
+    load_terms,
+    opened_store,
+    out,
+    period_option,
+    read_path,
+    store_option,
+)
 from claims.cli.state import signing_store, store_signing_options
+
+if TYPE_CHECKING:
+    from claims.agreement.model import Agreement
 
 __all__ = ["lab"]
 
@@ -92,3 +107,62 @@ def lab_close(store_path: Path, agreement_path: Path, period: int) -> None:
     terms = load_terms(agreement_path)
     with opened_store(store_path) as store, signing_store(store, terms):
         out(head_to_hex(close_period(store, terms, period).head))
+
+
+@lab.command("set-aside")
+@store_option
+@agreement_argument
+@click.option("--of", "other", metavar="DIGEST", help="Digest of a draft that was signed under. [default: what this one amends]")
+@click.option("--backup", "target", type=read_path, required=True, help="New file for the store as it was (standstill lab backup).")
+def lab_set_aside(store_path: Path, agreement_path: Path, other: str | None, target: Path) -> None:
+    """Take out what was signed under an agreement that does not count, from this agreement's first period on, to be signed again.
+
+    This agreement is signed by all. What was imported stays. What others were given of it proves nothing, and contradicts nothing.
+    """
+    from claims.lab.amended import learn
+    from claims.lab.registry import check_enrolled, keep_calendar
+
+    terms, missing = load_agreed(agreement_path)
+    if missing:
+        raise ClaimsError(f"the agreement is not signed by {', '.join(missing)}", "lay the .sigs beside it")
+    digest = _set_aside_digest(terms, other)
+    with opened_store(store_path) as store:
+        check_enrolled(store, terms)
+        keep_calendar(store, terms)
+        if any(later == digest for _, later in store.successors(terms.digest)):
+            raise ClaimsError(f"{digest.hex()} amends this agreement, and not the other way round", "name the amendment with --agreement")
+        period = terms.first_period_of(store.lab)
+        with store.transaction():
+            with store.open(store_path) as before:
+                before.backup(target)
+            learn(store, terms, signed=True)
+            store.note_amendment(digest, terms.digest, period)
+            found = store.set_aside(digest, period)
+        out(f"{target}: the store as it was")
+        out("\n".join(f"set aside: {name}, epochs {first} to {last}" for name, first, last in found.seals))
+        if found.reopened:
+            out(f"open again: the registry of period {', '.join(map(str, found.reopened))}")
+        out("Sign it again under this agreement (epoch seal or meter close, epoch publish, lab close, prove): what is late counts as late.")
+
+
+def _set_aside_digest(terms: Agreement, other: str | None) -> bytes:
+    if other is None and terms.amends is None:
+        raise click.UsageError("this agreement amends none: --of names the digest under which was signed")
+    if other is not None and re.fullmatch("[0-9a-f]{64}", other) is None:
+        raise click.UsageError("--of is 64 hex digits")
+    digest = bytes.fromhex(other) if other is not None else terms.amends.digest if terms.amends is not None else b""
+    if digest == terms.digest:
+        raise click.UsageError("--of is this agreement's own digest")
+    return digest
+
+
+@lab.command("not-in-force")
+@click.argument("digest")
+@store_option
+def lab_not_in_force(digest: str, store_path: Path) -> None:
+    """Say that the amendment with this DIGEST, which the lab signed, did not come into force: the agreement before it goes on."""
+    if re.fullmatch("[0-9a-f]{64}", digest) is None:
+        raise click.UsageError("DIGEST is 64 hex digits")
+    with opened_store(store_path) as store:
+        store.void_amendment(bytes.fromhex(digest))
+    out(f"{digest} counts as not in force; where it is used with all signatures it counts again")

@@ -116,6 +116,7 @@ def meter_run(
     from claims.collect.timeline import Policy
     from claims.imports.rows import Row, ceil_of
     from claims.imports.tables import read_jobs
+    from claims.lab.amended import learn
     from claims.lab.closing import check_assent
     from claims.lab.meter import SoftwareMeter
     from claims.lab.store import Store
@@ -139,6 +140,7 @@ def meter_run(
         sealing = Sealing(store, terms, SoftwareMeter(name, key), Policy(age, share, idle_watts), jobs, signing)
         if key.public_key().public_bytes_raw() != sealing.terms.key:
             raise CollectError(f"meter {name}: its key is not the one in the agreement", "use the key that was enrolled")
+        learn(store, terms, signed=not missing)
         if not unsigned:
             check_assent(store, terms, name, missing)
         collector = Collector(source, sealing, folder, interval, out, stop, clock_is_right=clock_is_right)

@@ -13,13 +13,15 @@ from claims.agreement.over import NotOver, check_over, last_over
 from claims.base.clock import SEAL_JUMP, check_jump
 from claims.base.errors import ClaimsError
 from claims.base.units import format_time
+from claims.lab.amended import check_amended
 from claims.lab.store import UNATTRIBUTED, Store
 
 __all__ = [
-    "Closing", "check_assent", "check_evidence", "check_order", "check_registry", "check_turn", "closing_of", "next_epoch", "not_amended",
+    "Closing", "check_assent", "check_evidence", "check_order", "check_registry", "check_sealed", "check_turn", "closing_of", "next_epoch",
+    "not_amended", "signed_otherwise",
 ]  # fmt: skip
 
-_ONE_AGREEMENT = "use the one that it signed under, or an amendment that begins after that"
+_ONE_AGREEMENT = "use the one that it signed under, or an amendment that begins later; if that was a draft: standstill lab set-aside --of"
 _IN_ORDER = "what comes first is signed first: a later signature locks it"
 
 
@@ -57,23 +59,40 @@ def not_amended(store: Store, agreement: Agreement, meter: str) -> str | None:
     )
 
 
+def signed_otherwise(agreement: Agreement, what: str, under: bytes) -> ClaimsError:
+    """The refusal to sign what was signed under another agreement."""
+    amends = agreement.amends
+    if amends is not None and amends.digest == under:
+        return ClaimsError(
+            f"{what} under the agreement that this one amends, and counts under neither",
+            "set it aside, and sign again: standstill lab set-aside",
+        )
+    return ClaimsError(f"{what} under another agreement", _ONE_AGREEMENT)
+
+
+def check_sealed(store: Store, agreement: Agreement, meter: str, epoch: int) -> None:
+    """Refuse to call an epoch sealed that the meter signed under another agreement. Raises ClaimsError."""
+    seal = store.epoch_seal(meter, epoch) if epoch >= _first_epoch(store, agreement) else None
+    if seal is not None and seal.agreement != agreement.digest:
+        raise signed_otherwise(agreement, f"meter {meter} has signed epoch {epoch}", seal.agreement)
+
+
 def check_order(store: Store, agreement: Agreement, meter: str, epochs: range) -> None:
     """Refuse to seal epochs that are not over, or before their turn.
 
     Raises:
-        NotOver, ClaimsError: naming the epoch that is to be waited for, or sealed first.
+        NotOver, ClaimsError: naming the epoch that is to be waited for, or sealed first. Amended: another agreement counts by then.
     """
     if not epochs:
         return
+    check_amended(store, agreement, epochs[-1] // agreement.epochs_per_period)
     if epochs[-1] > last_over(agreement):
         raise NotOver(f"epoch {epochs[-1]} is not over", "a meter signs an epoch after its end; check the clock and the agreement's start")
     due, first = next_epoch(store, agreement, meter), _first_epoch(store, agreement)
     if epochs[0] != due:
         raise ClaimsError(f"meter {meter}: epoch {due} is not sealed, epoch {epochs[0]} comes later", _IN_ORDER)
-    last = store.epoch_seal(meter, due - 1)
-    if due > first and last is not None and last.agreement != agreement.digest:
-        raise ClaimsError(f"meter {meter} has signed epoch {due - 1} under another agreement", _ONE_AGREEMENT)
-    before = agreement.first_period_of(store.lab) - 1
+    check_sealed(store, agreement, meter, due - 1)
+    before, last = agreement.first_period_of(store.lab) - 1, store.epoch_seal(meter, due - 1)
     if due == first and last is None and store.registry_head(before) is None and store.knows(meter, first):
         raise ClaimsError(f"meter {meter}: period {before} is open, under the agreement that held then", _IN_ORDER)
 
@@ -82,16 +101,17 @@ def check_turn(store: Store, agreement: Agreement, meter: str, period: int) -> N
     """Refuse to sign the ledger of a period that is not over, or before its turn.
 
     Raises:
-        NotOver, ClaimsError: naming what is to be waited for, or signed first.
+        NotOver, ClaimsError: naming what is to be waited for, or signed first. Amended: another agreement counts by then.
     """
     check_over(agreement, period)
+    check_amended(store, agreement, period)
     first = agreement.first_period_of(store.lab)
     if period < first:
         raise ClaimsError(f"the first period of lab {store.lab} is {first}, not {period}")
     for number in {period, max(first, period - 1)}:
         known = store.signed_head(number, meter)
         if known is not None and known.agreement_digest != agreement.digest:
-            raise ClaimsError(f"meter {meter} has signed period {number} under another agreement", _ONE_AGREEMENT)
+            raise signed_otherwise(agreement, f"meter {meter} has signed period {number}", known.agreement_digest)
     if period == first:
         check_registry(store, agreement, period)
     elif store.signed_head(period - 1, meter) is None:
@@ -102,9 +122,10 @@ def check_registry(store: Store, agreement: Agreement, period: int) -> None:
     """Refuse to close the registry for a period that is not over, or before its turn.
 
     Raises:
-        NotOver, ClaimsError: naming what is to be waited for, or closed first.
+        NotOver, ClaimsError: naming what is to be waited for, or closed first. Amended: another agreement counts by then.
     """
     check_over(agreement, period)
+    check_amended(store, agreement, period)
     known = store.registry_heads()
     if not known:
         raise ClaimsError("the registry has not been opened", "standstill lab init")
@@ -126,7 +147,9 @@ def check_evidence(store: Store, agreement: Agreement, meter: str, through: int)
     if through < first:
         return
     newest = store.newest_epoch()
-    known = agreement.epoch_span(_first_epoch(store, agreement))[0] if newest is None else agreement.epoch_span(newest)[1]
+    known = (
+        agreement.epoch_span(_first_epoch(store, agreement))[0] if newest is None else agreement.epoch_span(newest)[1]
+    )
     bound = max(SEAL_JUMP, agreement.epoch_seconds)
     check_jump(agreement.epoch_span(through)[1], known, bound, "thing that the store knows of")
 

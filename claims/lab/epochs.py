@@ -28,6 +28,8 @@ from claims.claim.commitments import (
 )
 from claims.claim.entries import EpochEntry, encode_entry, sign_entry
 from claims.claim.records import KINDS, Draft, EpochHead, Genesis, RegistryEntry
+from claims.lab.amended import check_amended
+from claims.lab.closing import signed_otherwise
 from claims.lab.lineage import unfinished
 from claims.lab.registry import RESIDUE
 from claims.lab.store import Store
@@ -90,19 +92,20 @@ def publish_epoch(store: Store, agreement: Agreement, epoch: int, key: Ed25519Pr
         key: the lab's party key.
 
     Raises:
-        EpochError: a meter has not sealed the epoch, the epoch before is not published, another agreement, or the period ends
-            with work that no checkpoint accounts for.
+        EpochError: a meter has not sealed the epoch, the epoch before is not published, or the period ends with work that no
+            checkpoint accounts for. ClaimsError: it was published under another agreement. Amended: another agreement counts by then.
         CommitmentError: more checkpoints than the agreement has slots.
     """
     if key.public_key().public_bytes_raw() != agreement.party(store.lab).key:
         raise EpochError(f"the key is not that of lab {store.lab} in the agreement", "sign with the lab's own key")
     period = epoch // agreement.epochs_per_period
     first, last = agreement.period_epochs(period)
+    check_amended(store, agreement, period)
     with store.transaction():
         known = store.epoch_head(epoch)
         if known is not None:
             if known.agreement != agreement.digest:
-                raise EpochError(f"epoch {epoch} was published under another agreement")
+                raise signed_otherwise(agreement, f"epoch {epoch} was published", known.agreement)
             return known.entry
         if epoch != first and store.epoch_head(epoch - 1) is None:
             raise EpochError(f"epoch {epoch - 1} is not published, epoch {epoch} comes later", "publish epochs in order")

@@ -173,6 +173,22 @@ class Journal:
         finally:
             db.close()
 
+    @staticmethod
+    def glance(state: Path, public: bytes, agreement: bytes, subject: str) -> list[Statement]:
+        """A key's statements about an agreement whose subjects begin so, read without its lock; none where no journal can be read."""
+        path = Journal.place(state, public)
+        if not path.exists():
+            return []
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=WAIT)
+        try:
+            query = "SELECT subject, number, digest FROM subjects JOIN signed USING (id) WHERE agreement = ? AND subject LIKE ?"
+            rows = db.execute(query, (agreement, f"{subject}%")).fetchall()
+        except FAILURES:
+            return []
+        finally:
+            db.close()
+        return [Statement(agreement, str(text), int(number), bytes(digest)) for text, number, digest in rows]
+
     def commit(self) -> None:
         """Sync what was added; what signs after this needs a new batch."""
         if self._db.in_transaction:

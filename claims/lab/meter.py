@@ -22,7 +22,7 @@ from claims.agreement.terms import Meter
 from claims.base.errors import ClaimsError
 from claims.claim.commitments import SEED_BYTES, epoch_root, roots_digest
 from claims.lab import heads
-from claims.lab.closing import check_order, check_turn
+from claims.lab.closing import check_order, check_turn, signed_otherwise
 from claims.lab.lineage import unfinished
 from claims.lab.registry import check_enrolled, check_receivers, keep_calendar
 from claims.lab.store import IDLE, EpochSeal, LedgerSecrets, Reading, SignedHead, Store, Usage, fresh_elements
@@ -247,10 +247,7 @@ class SoftwareMeter:
 
     def _known(self, seal: EpochSeal, agreement: Agreement) -> EpochSeal:
         if seal.agreement != agreement.digest:
-            raise ClaimsError(
-                f"meter {self.name} has signed epoch {seal.epoch} under another agreement",
-                "two signed roots for one meter and epoch are evidence of a breach: keep the first",
-            )
+            raise signed_otherwise(agreement, f"meter {self.name} has signed epoch {seal.epoch}", seal.agreement)
         return seal
 
     def _seal_epochs(

@@ -16,6 +16,7 @@ from claims.claim.entries import ClaimEntry, encode_entry, sign_entry
 from claims.claim.file import Claim, decode_claim, sign_claim
 from claims.claim.records import KeptClaim
 from claims.claim.roots import Roots
+from claims.lab.amended import check_amended
 from claims.lab.store import Store
 from claims.lab.witness import Assembly, Table, WitnessRefused, assemble
 from claims.verify.claim import verify_claim
@@ -73,12 +74,13 @@ def finish_claim(
 
     Raises:
         ClaimsError: as :func:`make_claim`; ``found`` is something else; the claim was made under another agreement.
+        Amended: another agreement counts in that period.
     """
     kept = store.kept_claim(period)
     if kept is None and found is not None:
         kept = _keep(store, agreement, period, key, _own(store, agreement, period, found, proofs))
     with signing():
-        pass
+        check_amended(store, agreement, period)
     if kept is None:
         made = make_claim(store, agreement, period, key, progress=progress)
         data, by_digest = made.claim.encode(), dict(zip(made.claim.proofs, made.proofs, strict=True))

@@ -10,6 +10,7 @@ store that knows more than the journal, which the next command brings up. With a
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from claims.base.errors import ClaimsError
 from claims.claim.entries import ClaimEntry, EpochEntry, decode_entry, unsigned_bytes
 from claims.claim.file import decode_claim
 from claims.claim.published import PublishedEntries
+from claims.lab.amended import learn
 from claims.lab.journal import Journal, JournalError, Statement, of_entry, of_ledger_head, of_registry_head, of_seal
 from claims.lab.store import Store
 
@@ -48,6 +50,7 @@ def signing(
         JournalError: another process signs with this key, or its journal cannot be used.
     """
     public, who = signer(store, agreement, meter)
+    learn(store, agreement, state)
     seen = partial(_has_signed, store, agreement, meter)
     with signing_alone(public, who, state, (lambda: False) if anew else seen) as journal:
         _compare(journal, store, agreement)
@@ -145,7 +148,7 @@ def _follow(journal: Journal, store: Store, agreement: Agreement, meter: str | N
 
 def _compare(journal: Journal, store: Store, agreement: Agreement) -> None:
     """Raise StoreBehind where the store lacks what the key signed, under this agreement or another one that the store knows."""
-    known = {agreement.digest: True}
+    known, until = {agreement.digest: True}, dict[bytes, float]()
     for statement in journal.statements():
         kind, *names = statement.subject.split(" ")
         if kind not in _LOOK or names[0] != store.lab:
@@ -154,6 +157,11 @@ def _compare(journal: Journal, store: Store, agreement: Agreement) -> None:
             known[statement.agreement] = store.knows_agreement(statement.agreement)
         if not known[statement.agreement]:
             continue
+        period = statement.number // agreement.epochs_per_period if kind in ("epoch-root", "entry-1") else statement.number
+        if statement.agreement not in until:
+            until[statement.agreement] = next((first for first, _ in store.successors(statement.agreement)), math.inf)
+        if period >= until[statement.agreement]:
+            continue  # it counts nowhere, and may have been set aside
         found = _LOOK[kind](store, statement, names)
         if found is None or found.digest != statement.digest:
             raise _behind(store, f"this key has signed {statement.title}", found is not None)

@@ -36,6 +36,7 @@ from claims.claim.records import (
     Usage,
     fresh_elements,
 )
+from claims.lab.store_amended import AmendedStore, SetAside
 from claims.lab.store_file import APPLICATION_ID, FORMAT_VERSION, StoreError
 from claims.lab.store_names import StoreNames, genesis_of
 from claims.lab.store_signed import SignedStore
@@ -58,6 +59,7 @@ __all__ = [
     "PublishedHead",
     "Reading",
     "RegistryEntry",
+    "SetAside",
     "SignedHead",
     "Store",
     "StoreError",
@@ -81,7 +83,7 @@ def _genesis_row(genesis: Genesis | None) -> tuple[bytes | None, int]:
     return (genesis.commitment, genesis.round)
 
 
-class Store(StoreNames, SignedStore, TableStore):
+class Store(StoreNames, SignedStore, TableStore, AmendedStore):
     """An open store. Use :meth:`create` or :meth:`open`, and as a context manager.
 
     Raises:

@@ -99,7 +99,7 @@ def test_an_amendment_of_this_agreement(desk: Desk) -> None:
     desk.run("agreement", "sign", "next.toml", "-k", "lab.key")
     assert "amends" not in desk.run(*seal)
     desk.at(START + PERIOD + 2 * HOUR)
-    assert "under another agreement" in desk.run(*SEAL, code=2)
+    assert "is not under this agreement" in desk.run(*SEAL, code=2)
 
 
 def test_two_parties_sign_at_once(desk: Desk) -> None:

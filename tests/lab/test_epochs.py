@@ -181,7 +181,7 @@ def test_other_keys_and_other_agreements_are_refused(tmp_path: Path) -> None:
     with pytest.raises(EpochError, match="under this agreement"):
         publish_epoch(store, amended, 0, LAB_KEY)
     publish_epoch(store, agreement, 0, LAB_KEY)
-    with pytest.raises(EpochError, match="published under another agreement"):
+    with pytest.raises(ClaimsError, match="published under another agreement"):
         publish_epoch(store, amended, 0, LAB_KEY)
 
 
