@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from claims.agreement.model import Agreement
+from claims.agreement.outside import Fail, check_outside
 from claims.agreement.terms import (
     MAX_CAP,
     MAX_CHANGES,
@@ -43,10 +44,6 @@ __all__ = ["is_origin", "validate"]
 
 _ORIGIN = re.compile(rf"[!-*,-~]{{1,{MAX_ORIGIN}}}")
 
-Fail = Callable[[str, str, str], Exception]
-"""Makes the exception to raise from a field, what is wrong with it, and what to do."""
-
-
 def is_origin(text: str) -> bool:
     """Whether text may be a log's origin: printable ASCII without spaces and "+", 1 to 128 characters."""
     return _ORIGIN.fullmatch(text) is not None
@@ -67,6 +64,7 @@ def validate(agreement: Agreement, fail: Fail) -> None:
         _range("amends", "from_period", agreement.amends.from_period, 1, agreement.periods - 1, fail)
     _log(agreement, fail)
     _regime(agreement, fail)
+    check_outside(agreement, fail)
 
 
 def _range(field: str, what: str, value: int, low: int, high: int, fail: Fail) -> None:
@@ -118,9 +116,10 @@ def _keys(agreement: Agreement, fail: Fail) -> None:
     roles += [(f"cosigner {party.name}", party.cosign_key) for party in agreement.parties if party.cosign_key is not None]
     if agreement.log is not None:
         roles.append(("the log", agreement.log.key))
+    roles += [(f"feed {feed.name}", feed.key) for feed in agreement.feeds]
     owners: dict[bytes, str] = {}
     for role, key in roles:
-        field = "meter" if role.startswith("meter") else "log" if role == "the log" else "party"
+        field = {"meter": "meter", "the": "log", "feed": "feed"}.get(role.partition(" ")[0], "party")
         if not is_public_key(key):
             raise fail(field, f"{role} has no usable Ed25519 public key", "make one with `standstill keygen`")
         if key in owners:

@@ -97,15 +97,35 @@ def _read_agreement(read: Reader) -> Agreement:
         texts = _text(read, "the trigger"), _text(read, "what lifts")
         deciders = tuple(read.name("a decider") for _ in range(read.uint(2, "the deciders", ag.MAX_LABS)))
         pause = ag.Pause(*texts, deciders, read.uint(2, "the quorum"))
+    models = tuple(_read_model(read) for _ in range(read.uint(2, "the number of open models", ag.MAX_MODELS)))
+    feeds = tuple(_read_feed(read) for _ in range(read.uint(2, "the number of feeds", ag.MAX_FEEDS)))
     return Agreement(
         name=name, start=start, epoch_seconds=epoch_seconds, epochs_per_period=per_period, periods=periods, rules=rules,
         parties=tuple(parties), chips=tuple(chips), labs=tuple(labs), amends=amends, pause=pause, log=log,
         commitment=commitment, deadlines=deadlines, inspection=inspection, rules_from=tuple(later),
+        open_models=models, feeds=feeds,
     )  # fmt: skip
 
 
 def _read_rules(read: Reader) -> ag.Rules:
-    return ag.Rules(_flag(read, "charge"), _flag(read, "residue"))
+    peak, residue, external = _flag(read, "charge"), _flag(read, "residue"), read.uint(1, "external", 2)
+    return ag.Rules(peak, residue, external > 0, read.uint(8, "the amount of unlisted weights") if external == 2 else None)
+
+
+def _read_model(read: Reader) -> ag.OpenModel:
+    name, charge, source = read.name("a model's name"), read.uint(8, "a charge"), _text(read, "a model's source")
+    weights = [read.raw(32, "a weights digest") for _ in range(read.uint(2, "the number of digests", ag.MAX_DIGESTS))]
+    return ag.OpenModel(name, charge, source, tuple(weights))
+
+
+def _read_feed(read: Reader) -> ag.Feed:
+    name, lab, holder = read.name("a feed's name"), read.name("a feed's lab"), read.name("a feed's holder")
+    key, kind = read.raw(32, "a feed's key"), read.uint(1, "a feed's kind", len(ag.FEED_KINDS))
+    if kind == 0:
+        raise read.fail("a feed has no kind 0")
+    meters = tuple(read.name("a meter's name") for _ in range(read.uint(4, "a feed's meters", ag.MAX_LAB_METERS)))
+    base, idle, busy = (read.uint(4, "watts") for _ in range(3))
+    return ag.Feed(name, lab, holder, key, ag.FEED_KINDS[kind - 1], meters, base, idle, busy)
 
 
 def _read_party(read: Reader) -> ag.Party:

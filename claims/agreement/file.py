@@ -6,22 +6,20 @@ Unknown fields are refused, so that a misspelt cap cannot go unnoticed. Amounts 
 
 from __future__ import annotations
 
-import datetime as _datetime
 import os
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from claims.agreement import terms as ag
 from claims.agreement.check import is_origin, validate
 from claims.agreement.model import Agreement
-from claims.base.canonical import NAME_RULE, head_from_hex, is_name
-from claims.base.ed25519 import is_public_key
-from claims.base.errors import AgreementError, ClaimsError, MalformedFile
+from claims.agreement.table import Table, as_digest, as_key, as_name, as_prose, one_of
+from claims.base.canonical import head_from_hex
+from claims.base.errors import AgreementError, MalformedFile
 from claims.base.files import AGREEMENT_LIMIT, read_bounded
-from claims.base.text import MAX_PROSE, is_prose
 from claims.base.toml import TomlError, parse_toml
-from claims.base.units import cap_from_text, peak_from_text, seconds_from_text, share_from_text, time_from_text
+from claims.base.units import cap_from_text, charge_from_text, peak_from_text, seconds_from_text, share_from_text
 
 __all__ = ["FORMAT", "load_agreement", "parse_agreement"]
 
@@ -51,120 +49,10 @@ def parse_agreement(text: str, source: str = "agreement.toml") -> Agreement:
         values = parse_toml(text)
     except TomlError as error:
         raise AgreementError(source, "", error.line, error.what, error.hint) from None
-    root = _Table(source, text, "", values)
+    root = Table(source, text, "", values)
     agreement = _agreement(root)
     validate(agreement, root.error)
     return agreement
-
-
-class _Table:
-    """A TOML table whose fields are taken one by one; what is left at the end is refused."""
-
-    def __init__(self, source: str, text: str, path: str, values: dict[str, Any]) -> None:
-        self._source, self._text, self._path, self._left = source, text, path, dict(values)
-
-    def error(self, key: str, what: str, hint: str = "") -> AgreementError:
-        path = ".".join(part for part in (self._path, key) if part)
-        return AgreementError(self._source, path, _find_line(self._text, self._path, key), what, hint)
-
-    def has(self, key: str) -> bool:
-        return key in self._left
-
-    def _take(self, key: str, kind: type[T], name: str) -> T:
-        if key not in self._left:
-            raise self.error(key, "missing", f"add {key} ({name})")
-        value = self._left.pop(key)
-        if type(value) is not kind:
-            raise self.error(key, f"is {type(value).__name__}, not {name}", f"write it as {name}")
-        return value
-
-    def string(self, key: str, read: Callable[[str], T], name: str = "text in quotes") -> T:
-        value = self._take(key, str, name)
-        try:
-            return read(value)
-        except ClaimsError as error:
-            raise self.error(key, error.what, error.hint) from None
-
-    def integer(self, key: str, low: int, high: int) -> int:
-        value = self._take(key, int, "a whole number")
-        if not low <= value <= high:
-            shown = value if abs(value) < 2**64 else "a number of 2^64 or more"  # Python writes no number of 4,301 digits
-            raise self.error(key, f"{shown} is not between {low} and {high}", "choose a value in this range")
-        return value
-
-    def time(self, key: str) -> int:
-        value = self._left.get(key)
-        if isinstance(value, _datetime.datetime):
-            self._left[key] = value.isoformat()
-        return self.string(key, time_from_text, "a time such as 2026-01-01T00:00:00Z")
-
-    def table(self, key: str) -> _Table:
-        return _Table(self._source, self._text, self._dot(key), self._take(key, dict, f"a table [{self._dot(key)}]"))
-
-    def tables(self, key: str, most: int) -> list[_Table]:
-        rows = self._take(key, list, f"one or more tables [[{key}]]")
-        if not 1 <= len(rows) <= most:
-            raise self.error(key, f"{len(rows)} tables, not 1 to {most}", f"write one [[{key}]] for each")
-        if any(type(row) is not dict for row in rows):
-            raise self.error(key, "is a list of values, not of tables", f"write [[{key}]] before each")
-        return [_Table(self._source, self._text, f"{self._dot(key)}[{i}]", row) for i, row in enumerate(rows)]
-
-    def optional_tables(self, key: str) -> list[_Table]:
-        return self.tables(key, ag.MAX_CHANGES) if self.has(key) else []
-
-    def names(self, key: str) -> list[str]:
-        values = self._take(key, list, 'a list of names such as ["lab-a", "lab-b"]')
-        if not all(type(value) is str and is_name(value) for value in values):
-            raise self.error(key, "is not a list of names", NAME_RULE)
-        return values
-
-    def end(self) -> None:
-        for key in self._left:
-            raise self.error(key, "unknown field", "remove it or correct its spelling (claims/FORMATS.md lists them)")
-
-    def _dot(self, key: str) -> str:
-        return f"{self._path}.{key}" if self._path else key
-
-
-def _find_line(text: str, path: str, key: str) -> int | None:
-    """Line of ``key`` in the table ``path`` such as ``lab[1].caps``; its header's line, or None, otherwise."""
-    counts: dict[str, int] = {}
-    section, header_line = "", None
-    for number, line in enumerate(text.splitlines(), 1):
-        header = re.match(r"\s*(\[\[?)\s*([A-Za-z0-9_.\-]+)\s*\]", line)
-        if header:
-            name = header[2]
-            if header[1] == "[[":
-                first, _, rest = name.partition(".")
-                if rest and first in counts:
-                    name = f"{first}[{counts[first]}].{rest}"
-                counts[name] = counts.get(name, -1) + 1
-                section = f"{name}[{counts[name]}]"
-            else:
-                first, _, rest = name.partition(".")
-                section = f"{first}[{counts[first]}].{rest}" if rest and first in counts else name
-            if section == path or (not path and name == key):
-                header_line = number
-            if section == (f"{path}.{key}" if path else key):
-                return number
-        elif section == path and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line):
-            return number
-    return header_line
-
-
-def _name(text: str) -> str:
-    if not is_name(text):
-        raise MalformedFile(f"{text!r} is not a name", hint=NAME_RULE)
-    return text
-
-
-def _prose(text: str) -> str:
-    if not is_prose(text):
-        raise MalformedFile(
-            f"is longer than {MAX_PROSE} characters, or holds control characters or others that nobody sees",
-            hint="use plain printable text",
-        )
-    return text
 
 
 def _origin(text: str) -> str:
@@ -185,36 +73,11 @@ def _span(text: str) -> int:
     return seconds
 
 
-def _key(text: str) -> bytes:
-    match = re.fullmatch(r"ed25519:([0-9a-f]{64})", text)
-    if match is None or not is_public_key(bytes.fromhex(match[1])):
-        raise MalformedFile(
-            "not a usable Ed25519 public key",
-            hint='write "ed25519:" and 64 lower-case hex digits, as `standstill keygen` prints them',
-        )
-    return bytes.fromhex(match[1])
-
-
-def _digest(text: str) -> bytes:
-    if re.fullmatch(r"[0-9a-f]{64}", text) is None:
-        raise MalformedFile("not a digest", hint="write 64 lower-case hex digits, as `standstill agreement digest` does")
-    return bytes.fromhex(text)
-
-
 def _head(text: str) -> tuple[int, ...]:
     try:
         return head_from_hex(text)
     except MalformedFile as error:
         raise MalformedFile(error.what, hint="write the head that `standstill lab init` prints") from None
-
-
-def _one_of(*choices: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in choices:
-            raise MalformedFile(f"{text!r} is none of the choices", hint=f"choose one of: {', '.join(choices)}")
-        return text
-
-    return read
 
 
 def _format(text: str) -> str:
@@ -224,7 +87,7 @@ def _format(text: str) -> str:
             f"an agreement of format {older[1]}; this program reads {FORMAT}",
             hint="the parties have to write and sign it anew, or use the program that it was made with",
         )
-    return _one_of(FORMAT)(text)
+    return one_of(FORMAT)(text)
 
 
 def _peak(text: str) -> int:
@@ -241,9 +104,25 @@ def _cap(text: str) -> int:
     return cap
 
 
-def _agreement(root: _Table) -> Agreement:
+def _charge(text: str) -> int:
+    charge = charge_from_text(text)
+    if charge > ag.MAX_CAP:
+        raise MalformedFile("the charge is 2^64 units of 10^12 FLOP or more", hint="no claim counts so much")
+    return charge
+
+
+def _external(text: str) -> tuple[bool, int | None]:
+    """A rule for weights from outside: whether a list counts, and the amount for what is not on it."""
+    if text.startswith("listed-or "):
+        return True, _charge(text.removeprefix("listed-or "))
+    if text not in ("declared", "listed"):
+        raise MalformedFile(f"{text!r} is none of the choices", hint='write "declared", "listed" or "listed-or 3e25 FLOP"')
+    return text == "listed", None
+
+
+def _agreement(root: Table) -> Agreement:
     root.string("format", _format)
-    name, start = root.string("name", _name), root.time("start")
+    name, start = root.string("name", as_name), root.time("start")
     epoch_seconds = root.string("epoch", seconds_from_text, 'a duration such as "1 h"')
     if epoch_seconds >= 2**32:
         raise root.error("epoch", "is 2^32 seconds or more", "choose a shorter epoch")
@@ -265,6 +144,8 @@ def _agreement(root: _Table) -> Agreement:
     commitment = _commitment(root.table("commitment")) if root.has("commitment") else ag.Commitment()
     deadlines = _deadlines(root.table("deadlines")) if root.has("deadlines") else None
     inspection = _inspection(root.table("inspection")) if root.has("inspection") else None
+    models = [_model(table) for table in root.optional_tables("open_model", ag.MAX_MODELS)]
+    feeds = [_feed(table) for table in root.optional_tables("feed", ag.MAX_FEEDS)]
     root.end()
     return Agreement(
         name=name,
@@ -283,10 +164,12 @@ def _agreement(root: _Table) -> Agreement:
         deadlines=deadlines,
         inspection=inspection,
         rules_from=tuple(later),
+        open_models=_sorted(root, "open_model", models),
+        feeds=_sorted(root, "feed", feeds),
     )
 
 
-def _epochs_per_period(root: _Table, epoch_seconds: int) -> int:
+def _epochs_per_period(root: Table, epoch_seconds: int) -> int:
     if root.has("period") == root.has("epochs_per_period"):
         hint = 'write either period = "30 d" or epochs_per_period = 720'
         raise root.error("period", "exactly one of period and epochs_per_period is needed", hint)
@@ -299,41 +182,41 @@ def _epochs_per_period(root: _Table, epoch_seconds: int) -> int:
     return seconds // epoch_seconds
 
 
-def _party(table: _Table) -> ag.Party:
+def _party(table: Table) -> ag.Party:
     party = ag.Party(
-        table.string("name", _name),
-        table.string("key", _key),
-        table.string("cosign_key", _key) if table.has("cosign_key") else None,
+        table.string("name", as_name),
+        table.string("key", as_key),
+        table.string("cosign_key", as_key) if table.has("cosign_key") else None,
     )
     table.end()
     return party
 
 
-def _chip(table: _Table) -> ag.ChipClass:
+def _chip(table: Table) -> ag.ChipClass:
     chip = ag.ChipClass(
-        table.string("name", _name),
+        table.string("name", as_name),
         table.string("peak", _peak, 'text such as "1.979e15 FLOP/s"'),
-        table.string("note", _prose),
+        table.string("note", as_prose),
     )
     table.end()
     return chip
 
 
-def _meter(table: _Table) -> ag.Meter:
+def _meter(table: Table) -> ag.Meter:
     meter = ag.Meter(
-        lab=table.string("lab", _name),
-        name=table.string("name", _name),
-        chip=table.string("chip", _name),
+        lab=table.string("lab", as_name),
+        name=table.string("name", as_name),
+        chip=table.string("chip", as_name),
         chips=table.integer("chips", 1, ag.MAX_COVERAGE),
-        key=table.string("key", _key),
-        site=table.string("site", _name) if table.has("site") else None,
+        key=table.string("key", as_key),
+        site=table.string("site", as_name) if table.has("site") else None,
     )
     table.end()
     return meter
 
 
-def _lab(table: _Table, periods: int, meters: list[ag.Meter]) -> ag.Lab:
-    name = table.string("name", _name)
+def _lab(table: Table, periods: int, meters: list[ag.Meter]) -> ag.Lab:
+    name = table.string("name", as_name)
     log_rows = table.integer("log_rows", ag.MIN_LOG_ROWS, ag.MAX_LOG_ROWS)
     head = table.string("opening_head", _head)
     since = table.integer("since_period", 0, periods - 1) if table.has("since_period") else 0
@@ -352,34 +235,62 @@ def _lab(table: _Table, periods: int, meters: list[ag.Meter]) -> ag.Lab:
     return ag.Lab(name, log_rows, head, since, caps, ordered, tuple(later), registry_rows, lost, ceiling)
 
 
-def _rules(table: _Table) -> ag.Rules:
-    charge = table.string("charge", _one_of("peak", "metered"))
-    residue = table.string("residue", _one_of("charge-every-lineage", "none"))
+def _rules(table: Table) -> ag.Rules:
+    charge = table.string("charge", one_of("peak", "metered"))
+    residue = table.string("residue", one_of("charge-every-lineage", "none"))
+    listed, unlisted = table.string("external", _external) if table.has("external") else (False, None)
     table.end()
-    return ag.Rules(charge == "peak", residue == "charge-every-lineage")
+    return ag.Rules(charge == "peak", residue == "charge-every-lineage", listed, unlisted)
 
 
-def _caps(table: _Table) -> ag.Caps:
+def _caps(table: Table) -> ag.Caps:
     total, unattributed, lineage = (table.string(key, _cap) for key in ("total", "unattributed", "lineage"))
     freeze = table.string("freeze", _cap) if table.has("freeze") else None
     table.end()
     return ag.Caps(total, unattributed, lineage, freeze)
 
 
-def _from(table: _Table, periods: int, read: Callable[[_Table], T]) -> tuple[int, T]:
+def _from(table: Table, periods: int, read: Callable[[Table], T]) -> tuple[int, T]:
     """What holds from a period on: ``from_period`` and the fields that ``read`` takes."""
     period = table.integer("from_period", 1, periods - 1)
     return period, read(table)
 
 
-def _amends(table: _Table, periods: int) -> ag.Amends:
-    amends = ag.Amends(table.string("digest", _digest), table.integer("from_period", 1, periods - 1))
+def _amends(table: Table, periods: int) -> ag.Amends:
+    amends = ag.Amends(table.string("digest", as_digest), table.integer("from_period", 1, periods - 1))
     table.end()
     return amends
 
 
-def _pause(table: _Table) -> ag.Pause:
-    trigger, lifts = table.string("trigger", _prose), table.string("lifts", _prose)
+def _model(table: Table) -> ag.OpenModel:
+    model = ag.OpenModel(
+        table.string("name", as_name),
+        table.string("charge", _charge),
+        table.string("source", as_prose),
+        tuple(sorted(table.strings("weights", as_digest, "weights digests"))),
+    )
+    table.end()
+    return model
+
+
+def _feed(table: Table) -> ag.Feed:
+    feed = ag.Feed(
+        name=table.string("name", as_name),
+        lab=table.string("lab", as_name),
+        holder=table.string("holder", as_name),
+        key=table.string("key", as_key),
+        kind=table.string("kind", one_of(*ag.FEED_KINDS)),
+        meters=tuple(sorted(table.names("meters"))),
+        base_watts=table.integer("base_watts", 0, ag.MAX_WATTS),
+        idle_watts=table.integer("idle_watts", 0, ag.MAX_WATTS),
+        busy_watts=table.integer("busy_watts", 0, ag.MAX_WATTS),
+    )
+    table.end()
+    return feed
+
+
+def _pause(table: Table) -> ag.Pause:
+    trigger, lifts = table.string("trigger", as_prose), table.string("lifts", as_prose)
     deciders = table.names("deciders")
     if not deciders or len(set(deciders)) != len(deciders):
         raise table.error("deciders", "is not one or more names, each once", 'write a list such as ["lab-a", "lab-b"]')
@@ -388,18 +299,18 @@ def _pause(table: _Table) -> ag.Pause:
     return pause
 
 
-def _log(table: _Table) -> ag.LogTerms:
+def _log(table: Table) -> ag.LogTerms:
     log = ag.LogTerms(
         table.string("origin", _origin),
-        table.string("operator", _name),
-        table.string("key", _key),
+        table.string("operator", as_name),
+        table.string("key", as_key),
         table.integer("cosignatures", 1, ag.MAX_COSIGNATURES),
     )
     table.end()
     return log
 
 
-def _commitment(table: _Table) -> ag.Commitment:
+def _commitment(table: Table) -> ag.Commitment:
     default, sizes = ag.Commitment(), []
     for key, size in (("readings", default.readings), ("checkpoints", default.checkpoints)):
         if table.has(key):
@@ -411,7 +322,7 @@ def _commitment(table: _Table) -> ag.Commitment:
     return ag.Commitment(*sizes)
 
 
-def _deadlines(table: _Table) -> ag.Deadlines:
+def _deadlines(table: Table) -> ag.Deadlines:
     example = 'a duration such as "7 d"'
     deadlines = ag.Deadlines(
         epoch=table.string("epoch", _span, example),
@@ -426,7 +337,7 @@ def _deadlines(table: _Table) -> ag.Deadlines:
     return deadlines
 
 
-def _inspection(table: _Table) -> ag.InspectionTerms:
+def _inspection(table: Table) -> ag.InspectionTerms:
     terms = ag.InspectionTerms(
         draws=table.integer("draws", 1, ag.MAX_DRAWS),
         slots=table.integer("slots", 0, ag.MAX_DRAWS),
@@ -436,7 +347,7 @@ def _inspection(table: _Table) -> ag.InspectionTerms:
     return terms
 
 
-def _sorted(table: _Table, key: str, items: Iterable[T]) -> tuple[T, ...]:
+def _sorted(table: Table, key: str, items: Iterable[T]) -> tuple[T, ...]:
     ordered = sorted(items, key=lambda item: str(getattr(item, "name")))  # noqa: B009
     for one, two in zip(ordered, ordered[1:], strict=False):
         if getattr(one, "name") == getattr(two, "name"):  # noqa: B009

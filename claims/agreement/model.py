@@ -11,19 +11,23 @@ does not depend on the order or the formatting of the text. FORMATS.md section 2
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 from claims.agreement.terms import (
+    FEED_KINDS,
     Amends,
     Caps,
     ChipClass,
     Commitment,
     Deadlines,
+    Feed,
     InspectionTerms,
     Lab,
     LogTerms,
     Meter,
+    OpenModel,
     Party,
     Pause,
     Rules,
@@ -40,7 +44,7 @@ PREFIX = len(DOMAIN).to_bytes(2, "big") + DOMAIN
 
 @dataclass(frozen=True)
 class Agreement:
-    """Everything that the parties agreed. ``start``: Unix seconds; tuples are sorted by name.
+    """Everything that the parties agreed. ``start``: Unix seconds; tuples are sorted by name, as are those of their parts.
 
     Period k holds the epochs ``k * epochs_per_period`` to ``(k + 1) * epochs_per_period - 1``; epoch e begins
     at ``start + e * epoch_seconds``. ``rules_from``: later rules, as (first period, rules), ascending; see :meth:`rules_at`.
@@ -62,6 +66,8 @@ class Agreement:
     deadlines: Deadlines | None = None
     inspection: InspectionTerms | None = None
     rules_from: tuple[tuple[int, Rules], ...] = ()
+    open_models: tuple[OpenModel, ...] = ()
+    feeds: tuple[Feed, ...] = ()
 
     @cached_property
     def digest(self) -> bytes:
@@ -75,6 +81,35 @@ class Agreement:
             if first <= period:
                 rules = later
         return rules
+
+    @cached_property
+    def _charges(self) -> dict[bytes, int]:
+        return {digest: model.charge for model in self.open_models for digest in model.weights}
+
+    def external_charge(self, weights: bytes, period: int) -> int | None:
+        """What weights from outside, registered in a period, have to declare at least, units of 10^12 FLOP; None: they may not be.
+
+        Args:
+            weights: their digest, 32 bytes.
+        """
+        rules = self.rules_at(period)
+        return self._charges.get(weights, rules.unlisted) if rules.listed else 0
+
+    def open_model(self, weights: bytes) -> OpenModel | None:
+        """The listed model with these weights (their digest, 32 bytes), or None."""
+        return next((model for model in self.open_models if weights in model.weights), None)
+
+    def held_in(self, period: int, earlier: Iterable[Agreement]) -> Agreement | None:
+        """The agreement that holds in a period: this one, or one that it amends; None where that is not among ``earlier``."""
+        known = {item.digest: item for item in earlier}
+        terms: Agreement | None = self
+        while terms is not None and terms.amends is not None and period < terms.first_period:
+            terms = known.get(terms.amends.digest)
+        return terms
+
+    def feeds_of(self, lab: str) -> tuple[Feed, ...]:
+        """The power feeds of a lab, in the order of the agreement."""
+        return tuple(feed for feed in self.feeds if feed.lab == lab)
 
     @property
     def first_period(self) -> int:
@@ -175,6 +210,7 @@ def canonical_bytes(agreement: Agreement) -> bytes:
     for lab in agreement.labs:
         _write_lab(out, lab)
     _write_regime(out, agreement)
+    _write_outside(out, agreement)
     return out.data
 
 
@@ -187,6 +223,11 @@ def _write_key(out: Writer, key: bytes) -> None:
 def _write_rules(out: Writer, rules: Rules) -> None:
     out.flag(rules.charge_peak)
     out.flag(rules.charge_residue)
+    if rules.unlisted is not None and not rules.listed:
+        raise MalformedFile("an amount for unlisted weights without a list")
+    out.uint(rules.listed + (rules.unlisted is not None), 1)
+    if rules.unlisted is not None:
+        out.uint(rules.unlisted, 8)
 
 
 def _write_caps(out: Writer, caps: Caps) -> None:
@@ -267,3 +308,28 @@ def _write_regime(out: Writer, agreement: Agreement) -> None:
         for name in pause.deciders:
             out.name(name)
         out.uint(pause.quorum, 2)
+
+
+def _write_outside(out: Writer, agreement: Agreement) -> None:
+    """What an inspector looks at from outside: open models and power feeds."""
+    out.uint(len(agreement.open_models), 2)
+    for model in agreement.open_models:
+        out.name(model.name)
+        out.uint(model.charge, 8)
+        out.text(model.source)
+        out.uint(len(model.weights), 2)
+        for digest in model.weights:
+            _write_key(out, digest)
+    out.uint(len(agreement.feeds), 2)
+    for feed in agreement.feeds:
+        for name in (feed.name, feed.lab, feed.holder):
+            out.name(name)
+        _write_key(out, feed.key)
+        if feed.kind not in FEED_KINDS:
+            raise MalformedFile(f"{feed.kind!r} is no kind of feed")
+        out.uint(FEED_KINDS.index(feed.kind) + 1, 1)
+        out.uint(len(feed.meters), 4)
+        for name in feed.meters:
+            out.name(name)
+        for watts in (feed.base_watts, feed.idle_watts, feed.busy_watts):
+            out.uint(watts, 4)

@@ -8,11 +8,12 @@ from functools import cached_property
 from claims.base.errors import ClaimRejected
 
 __all__ = [
-    "MAX_CAP", "MAX_CHANGES", "MAX_COSIGNATURES", "MAX_COVERAGE", "MAX_DRAWS", "MAX_DURATION", "MAX_EPOCHS", "MAX_LABS",
+    "FEED_KINDS", "MAX_CAP", "MAX_CHANGES", "MAX_COSIGNATURES", "MAX_COVERAGE", "MAX_DIGESTS", "MAX_DRAWS", "MAX_DURATION",
+    "MAX_EPOCHS", "MAX_FEEDS", "MAX_LABS", "MAX_LAB_FEEDS", "MAX_MODELS", "MAX_OPENED", "MAX_WATTS",
     "MAX_LAB_METERS", "MAX_LEAVES", "MAX_LOG_ROWS", "MAX_METERS", "MAX_ORIGIN", "MAX_PEAK", "MAX_RECORD", "MAX_ROOTS",
     "MAX_SHARE", "MAX_SITES",
-    "MAX_TIME", "MAX_WORK", "MIN_LEAVES", "MIN_LOG_ROWS", "Amends", "Caps", "ChipClass", "Commitment", "Deadlines",
-    "InspectionTerms", "Lab", "LogTerms", "Meter", "Party", "Pause", "Rules", "Site",
+    "MAX_TIME", "MAX_WORK", "MIN_LEAVES", "MIN_LOG_ROWS", "Amends", "Caps", "ChipClass", "Commitment", "Deadlines", "Feed",
+    "InspectionTerms", "Lab", "LogTerms", "Meter", "OpenModel", "Party", "Pause", "Rules", "Site",
 ]  # fmt: skip
 
 
@@ -51,6 +52,15 @@ MAX_DURATION = 2**32 - 1
 """Seconds."""
 MAX_ORIGIN = 128
 """Characters of a log's origin."""
+MAX_MODELS, MAX_DIGESTS = 4096, 4096
+"""Open models of an agreement; weights digests of one."""
+MAX_FEEDS, MAX_LAB_FEEDS = 4096, 256
+"""Of an agreement; of one lab, whose epoch entry has a bit for each."""
+MAX_WATTS = 2**32 - 1
+MAX_OPENED = 54_613
+"""Readings in one opening: 160 MiB."""
+FEED_KINDS = ("utility", "building", "rack")
+"""Where a feed is measured; a kind's number is its position here plus 1."""
 MAX_TIME = 253402300799
 """9999-12-31T23:59:59Z."""
 
@@ -166,10 +176,56 @@ class Lab:
 
 @dataclass(frozen=True)
 class Rules:
-    """``charge_peak``: charge = "peak", else "metered". ``charge_residue``: residue = "charge-every-lineage"."""
+    """``charge_peak``: charge = "peak", else "metered". ``charge_residue``: residue = "charge-every-lineage".
+
+    ``listed``: external = "listed" or "listed-or", else "declared". ``unlisted``: the amount of "listed-or", units of 10^12 FLOP.
+    """
 
     charge_peak: bool
     charge_residue: bool
+    listed: bool = False
+    unlisted: int | None = None
+
+
+@dataclass(frozen=True)
+class OpenModel:
+    """A model whose weights anyone can have.
+
+    Attributes:
+        charge: the work that made it, units of 10^12 FLOP, rounded up.
+        source: where that estimate is from, and how sure it is: text for people.
+        weights: its digests, 32 bytes each, ascending.
+    """
+
+    name: str
+    charge: int
+    source: str
+    weights: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A power meter that is not the lab's.
+
+    Attributes:
+        lab: whose chips it feeds.
+        holder: the party that reads it, neither the lab nor the log's operator.
+        key: signs its joules; Ed25519 public, 32 bytes.
+        kind: one of FEED_KINDS.
+        meters: the lab's meters under it, sorted by name.
+        base_watts: of the feed, what all chips idle draw beside their idle_watts.
+        idle_watts, busy_watts: of a chip that is idle, and that trains.
+    """
+
+    name: str
+    lab: str
+    holder: str
+    key: bytes
+    kind: str
+    meters: tuple[str, ...]
+    base_watts: int
+    idle_watts: int
+    busy_watts: int
 
 
 @dataclass(frozen=True)

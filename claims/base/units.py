@@ -23,6 +23,7 @@ __all__ = [
     "TIME_PATTERN",
     "WORK_UNIT",
     "cap_from_text",
+    "charge_from_text",
     "flop_from_text",
     "format_duration",
     "format_share",
@@ -80,6 +81,11 @@ def peak_from_text(text: str) -> int:
 def cap_from_text(text: str) -> int:
     """A cap or freeze level in units of 10^12 FLOP, rounded DOWN (a doubt is charged)."""
     return math.floor(flop_from_text(text, rate=False) / WORK_UNIT)
+
+
+def charge_from_text(text: str) -> int:
+    """Work that is charged, in units of 10^12 FLOP, rounded UP (a doubt is charged)."""
+    return math.ceil(flop_from_text(text, rate=False) / WORK_UNIT)
 
 
 def seconds_from_text(text: str) -> int:

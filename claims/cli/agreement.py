@@ -42,7 +42,7 @@ def agreement_init(path: Path, preset_name: str | None) -> None:
     """Write a commented template to a new file PATH."""
     from claims.agreement.presets import preset, with_preset
     from claims.base.files import write_new
-    from claims.cli.show import AGREEMENT_TEMPLATE
+    from claims.cli.show_agreement import AGREEMENT_TEMPLATE
 
     template = AGREEMENT_TEMPLATE if preset_name is None else with_preset(AGREEMENT_TEMPLATE, preset(preset_name))
     write_new(path, template.encode())
@@ -55,7 +55,7 @@ def agreement_init(path: Path, preset_name: str | None) -> None:
 def agreement_check(path: Path) -> None:
     """Parse and validate an agreement; print what it says, and what its rule for unattributed work comes to."""
     from claims.agreement.forecast import residue_lines
-    from claims.cli.show import agreement_lines, agreement_value
+    from claims.cli.show_agreement import agreement_lines, agreement_value
 
     terms = load_terms(path)
     report([*agreement_lines(terms), *residue_lines(terms)], agreement_value(terms))
@@ -70,6 +70,22 @@ def agreement_presets() -> None:
         freeze = f", freeze {item.freeze}" if item.freeze else ""
         out(f"{item.name:<18} {item.title} ({item.status}): lineage {item.lineage}{freeze}")
         out(f"{'':<18} {item.source}")
+
+
+@agreement.command("models")
+@click.argument("name", required=False)
+@click.option("--weights", multiple=True, metavar="DIGEST", help="Digest of its weights (standstill weights digest); repeat.")
+def agreement_models(name: str | None, weights: tuple[str, ...]) -> None:
+    """List models with open weights and published estimates of their training compute; with NAME, write its table for an agreement."""
+    from claims.agreement.models import LICENCE, known_model, known_models
+    from claims.agreement.table import as_digest
+
+    if name is not None:
+        out(known_model(name).table([as_digest(digest).hex() for digest in weights]))
+        return
+    for model in known_models():
+        out(f"{model.name:<36} {model.charge:<13} {model.confidence:<12} {model.published}  {model.access}")
+    out(f"Estimates, rounded up: {LICENCE}. Which models count, and at what charge, is for the parties to agree.")
 
 
 @agreement.command("canonical")
@@ -109,7 +125,7 @@ def agreement_sign(
     from claims.base.keys import public_bytes
     from claims.base.units import format_time
     from claims.claim.entries import AssentEntry, encode_entry, sign_entry
-    from claims.cli.show import agreement_lines
+    from claims.cli.show_agreement import agreement_lines
     from claims.lab.amended import of_amendment
     from claims.lab.journal import of_entry
     from claims.lab.signing import signing_alone

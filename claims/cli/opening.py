@@ -42,6 +42,9 @@ lab_option = click.option("--lab", "lab_name", required=True, help="Lab of the a
 log_option = click.option("--log", "log_source", required=True, help="The agreement's public log: a folder or an https URL.")
 memory_option = click.option("--log-memory", type=read_path, help="What you saw of the log before: a fork or rewind is rejected.")
 inspector_option = click.option("--inspector", required=True, help="The party that inspects.")
+earlier_option = click.option(
+    "--previous-agreement", "earlier", type=read_path, multiple=True, help="An amended agreement, for checkpoints of its time; repeat."
+)
 folder_option = click.option("--out", "-o", "folder", type=read_path, default=Path(), help="Folder for the record. [default: this one]")
 
 
@@ -106,12 +109,13 @@ def drawn_by_log(
 @store_option
 @_options(*DRAW_OPTIONS)
 @click.option("--to", required=True, help="The inspector: a party that is not this lab.")
+@earlier_option
 @key_options
 @state_option
 @click.option("--out", "-o", "target", type=read_path, help="New file, mode 0600. [default: LAB-PERIOD-INSPECTOR.opening]")
 def inspect_open(
     store_path: Path, agreement_path: Path, period: int, round_source: str, log_source: str, log_memory: Path | None, to: str,
-    key_path: Path, passphrase_file: Path | None, target: Path | None,
+    earlier: tuple[Path, ...], key_path: Path, passphrase_file: Path | None, target: Path | None,
 ) -> None:  # fmt: skip
     """For the lab: open exactly what the round drew, to one inspector. The file is private and never published."""
     from claims.base.files import write_new
@@ -132,7 +136,21 @@ def inspect_open(
     target, data = target or Path(f"{lab}-{period}-{to}.opening"), opening.encode()
     write_new(target, data, 0o600)
     out(f"{target}: {len(opening.readings)} readings and {len(opening.slots)} slots, {len(data)} bytes")
+    _warn(terms, opening, earlier)
     out(f"Only for {to}: send it so that nobody else can read it, and never publish it.{_by(terms, drawn)}")
+
+
+def _warn(terms: Agreement, opening: Opening, earlier: tuple[Path, ...]) -> None:
+    """Tell the lab what the inspector will find by the files alone."""
+    from claims.inspection.open import OpeningRejected
+    from claims.inspection.outside import check_externals
+
+    try:
+        check_externals(terms, opening, map(load_terms, earlier))
+    except OpeningRejected as error:
+        out(f"The inspector will record a failure ({error.code}): {error.what}.", err=True)
+    except ClaimsError as error:
+        out(f"NOT CHECKED: {error.what}; {error.hint}.", err=True)
 
 
 def _by(terms: Agreement, drawn: Drawn) -> str:
@@ -150,6 +168,7 @@ def _by(terms: Agreement, drawn: Drawn) -> str:
 @_options(lab_option, *DRAW_OPTIONS, inspector_option)
 @click.option("--genesis", "shown", type=(read_path, str), multiple=True, metavar="FILE ROUND", help="A genesis the lab shows; repeat.")
 @click.option("--claim", "claim_path", type=read_path, help="The lab's claim of the period, the file that the log names.")
+@earlier_option
 @click.option("--finding", type=click.Choice(["agrees", "differs", "genesis"]), help="What the site showed: it is recorded.")
 @click.option("--key", "-k", "key_path", type=read_path, help="The inspector's private key file: write the record.")
 @click.option("--passphrase-file", type=read_path, help="First line: the key's passphrase.")
@@ -158,8 +177,8 @@ def _by(terms: Agreement, drawn: Drawn) -> str:
 @json_option
 def inspect_check(
     opening_path: Path, lab_name: str, agreement_path: Path, period: int, round_source: str, log_source: str,
-    log_memory: Path | None, inspector: str, shown: tuple[tuple[Path, str], ...], claim_path: Path | None, finding: str | None,
-    key_path: Path | None, passphrase_file: Path | None, folder: Path,
+    log_memory: Path | None, inspector: str, shown: tuple[tuple[Path, str], ...], claim_path: Path | None, earlier: tuple[Path, ...],
+    finding: str | None, key_path: Path | None, passphrase_file: Path | None, folder: Path,
 ) -> None:  # fmt: skip
     """For the inspector: check an opening against log and agreement, print what to compare on site, record the outcome.
 
@@ -169,6 +188,7 @@ def inspect_check(
     from claims.base.files import read_bounded
     from claims.inspection.file import Opening, opening_limit
     from claims.inspection.open import OpeningRejected, check_opening
+    from claims.inspection.outside import check_externals
     from claims.inspection.record import FAILURES
     from claims.inspection.report import site_lines
 
@@ -178,14 +198,17 @@ def inspect_check(
     key = None if key_path is None else load_key(key_path, passphrase_file)
     inspection = drawn_by_log(terms, lab_name, period, round_source, log_source, log_memory)
     data = read_bounded(opening_path, opening_limit(inspection.drawn, len(terms.lab(lab_name).meters)))
+    heads = None
     try:
         checked = check_opening(terms, inspection.drawn, Opening.decode(data), inspector)
         _check_claim(inspection, checked.opening, claim_path, folder)
+        heads = checked.opening.binding.digest
+        check_externals(terms, checked.opening, map(load_terms, earlier))
     except OpeningRejected as error:
         if error.code not in FAILURES:
             out("Nothing shows that the lab made this file for this inspection: nothing is recorded. Ask for another.", err=True)
         elif key is not None:
-            out(_record(inspection, inspector, key, data, (error.code,), None, folder), err=True)
+            out(_record(inspection, inspector, key, data, (error.code,), heads, folder), err=True)
         raise
     lines = site_lines(terms, checked, _seeds(terms, checked, shown))
     said = "Nothing is recorded yet: compare, then run this again with --key and --finding."

@@ -40,6 +40,7 @@ FAILURES = {
     "heads": "the opening is about other heads than the lab's claim, or about heads that were not signed",
     "proof": "what was opened is not shown to stand behind the heads",
     "genesis": "a run's genesis does not check",
+    "external": "a checkpoint of weights from outside declares less than the agreement charges for them",
     "site": "what was found on site is not what was opened",
 }
 """The only words that a record can say about a failure: each is of an opening that the lab signed, for this inspection."""

@@ -104,6 +104,9 @@ def _slot_lines(
     ]
     if slot.declared:
         lines.append(f"  declared  {format_work(slot.declared)}")
+    if kind == "EXTERNAL" and (model := agreement.open_model(slot.weights)) is not None:
+        charge = format_work(model.charge)
+        lines.append(f"  listed    as {model.name}, which the agreement charges {charge}: is it the model that was loaded?")
     return lines + _genesis_lines(slot, seeds)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from claims.agreement.model import Agreement
+from claims.base.units import format_work
 from claims.lab.registry import NO_WEIGHTS, RECEIVERS, RegistryError, check_enrolled, late_work
 from claims.lab.store import Draft, Genesis, Noted, Store
 
@@ -27,12 +28,14 @@ def note_checkpoint(store: Store, agreement: Agreement, draft: Draft) -> int:
     parent, or says again where the lineage began.
 
     Raises:
-        RegistryError: an impossible shape, a beginning other than the one known, or work booked to it after it was saved.
+        RegistryError: an impossible shape, weights from outside that the agreement charges more, a beginning other than the one
+            known, or work booked to it after it was saved.
         StoreError: an unknown parent or one saved later, a period that is closed, an epoch that is published.
     """
     period = draft.epoch // agreement.epochs_per_period
     agreement.period_epochs(period)
     _check_shape(draft)
+    _check_external(agreement, draft, period)
     draft = _continued(store, draft)
     tag = store.find_tag(draft.name)
     last = None if tag is None else store.last_use(tag)
@@ -71,6 +74,21 @@ def _check_shape(draft: Draft) -> None:
         raise RegistryError(
             f"{where}: a genesis belongs to a new lineage", "give it to the CHECKPOINT or SNAPSHOT that has no parent"
         )
+
+
+def _check_external(agreement: Agreement, draft: Draft, period: int) -> None:
+    """Weights from outside declare at least what the agreement charges for them in the period."""
+    if draft.kind != "EXTERNAL":
+        return
+    where, model = f"checkpoint {draft.name}", agreement.open_model(draft.weights)
+    least = agreement.external_charge(draft.weights, period)
+    if least is None:
+        what = "these weights are no open model of the agreement, and no others may come from outside"
+        raise RegistryError(f"{where}: {what}", "give the digest of a listed model (standstill agreement check), or train it")
+    if draft.declared < least:
+        whose = "weights that no open model of the agreement has" if model is None else f"the weights of {model.name}"
+        what = f"declares {format_work(draft.declared)}, and the agreement charges {format_work(least)} for {whose}"
+        raise RegistryError(f"{where} {what}", "declare at least that")
 
 
 # ---- beginnings, said once or again ------------------------------------------------------------------------

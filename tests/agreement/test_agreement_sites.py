@@ -17,7 +17,7 @@ from claims.agreement.forecast import residue_lines, residue_reaches
 from claims.agreement.model import Agreement, canonical_bytes
 from claims.base.errors import AgreementError, ClaimRejected, ClaimsError, MalformedFile
 from claims.base.units import format_share, share_from_text
-from claims.cli.show import agreement_lines, agreement_value
+from claims.cli.show_agreement import agreement_lines, agreement_value
 from claims.verify.claim import verify_claim
 from claims.verify.tables import statements_of
 

@@ -16,7 +16,7 @@ from claims.agreement.file import parse_agreement
 from claims.agreement.model import canonical_bytes
 from claims.agreement.presets import PRESETS, preset, with_preset
 from claims.base.errors import AgreementError, ClaimsError, MalformedFile
-from claims.cli.show import AGREEMENT_TEMPLATE, agreement_lines
+from claims.cli.show_agreement import AGREEMENT_TEMPLATE, agreement_lines
 
 REGIME = f"""
 [log]

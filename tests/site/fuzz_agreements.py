@@ -6,18 +6,22 @@ import random
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from claims.agreement.decode import decode_agreement
 from claims.agreement.model import Agreement, canonical_bytes
-from claims.agreement.terms import Amends, Caps, Deadlines, InspectionTerms, LogTerms, Pause, Rules
+from claims.agreement.terms import Amends, Caps, Deadlines, Feed, InspectionTerms, LogTerms, OpenModel, Pause, Rules
 from claims.base.errors import MalformedFile
 from tests.site.make_claim_vectors import TARGET
 
 MAX_TIME = 253402300799
+KEYS_OF_FEEDS = [Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32).public_key().public_bytes_raw() for seed in (120, 121)]
 NUMBERS = [0, 1, 2, 3, 4, 15, 16, 17, 22, 23, 63, 64, 255, 256, 4095, 4096, 4097, 65535, 65536, 65537, 2**20, 2**21, 2**24 - 1, 2**24]
 NUMBERS += [2**32 - 1, 2**32, 2**48 - 1, 2**53 - 1, 2**53, 2**53 + 1, 2**63, 2**64 - 1, MAX_TIME - 1, MAX_TIME, MAX_TIME + 1]
 TEXTS = [
     "alpha", "beta", "gamma", "hall-a", "hall-b", "h100", "a", "z" * 64, "z" * 65, "", "A", "a b", "a+b", "-", "0", "a\n", "\u00e9",
-    "x" * 128, "x" * 129, "two\nlines", "tab\t", "bell\x07", "\u202e", "\u00ad", "\ufeff", "\ue000", "\U0001f600", "\U0001fae9",
+    "x" * 128, "x" * 129,
+    "utility", "rack", "two\nlines", "tab\t", "bell\x07", "\u202e", "\u00ad", "\ufeff", "\ue000", "\U0001f600", "\U0001fae9",
     "\u0378", "~!", "*,-", "e\u0301",
     "x" * 4000, "x" * 4001, "\U0001f600" * 4000, "\u00e9" * 4001, "log.example/one",
 ]  # fmt: skip
@@ -27,7 +31,7 @@ OPTIONAL: dict[str, Any] = {
     "cosign_key": b"\x09" + bytes(31), "freeze": 5, "amends": Amends(b"d" * 32, 1), "pause": Pause("t", "l", ("alpha",), 1),
     "log": LogTerms("log.example/x", "gamma", b"\x04" + bytes(31), 1), "deadlines": Deadlines(1, 2, 0, 3, None), "sign_by": 1_700_000_000,
     "late_epochs": 1, "cosign": 3600, "site": "north", "registry_rows": 16, "ceiling": 10**15,
-    "inspection": InspectionTerms(4, 0, 600),
+    "inspection": InspectionTerms(4, 0, 600), "unlisted": 10**13,
 }  # fmt: skip
 """What stands in the place of None."""
 
@@ -38,9 +42,11 @@ def rich() -> Agreement:
     caps = Caps(10**15, 10**14, 10**16, 10**15)
     lab = replace(base.labs[0], caps=caps, caps_from=((1, caps), (2, replace(caps, freeze=None))), lost=5000, ceiling=2 * 10**15)
     return replace(
-        base, labs=(lab,), rules_from=((1, Rules(False, True)), (2, Rules(True, False))), amends=Amends(b"d" * 32, 1),
+        base, labs=(lab,), rules_from=((1, Rules(False, True, True)), (2, Rules(True, False, True, 10**13))), amends=Amends(b"d" * 32, 1),
         deadlines=Deadlines(60, 600, 0, 60, base.start, 1, 7200), inspection=InspectionTerms(8, 2, 60),
         pause=Pause("one asks", "all agree", ("alpha", "beta"), 2),
+        open_models=(OpenModel("one", 10**12, "a source", (b"\1" * 32, b"\2" * 32)), OpenModel("two", 10**13, "", (b"\0" * 31 + b"\1",))),
+        feeds=(Feed("hall", "alpha", "beta", KEYS_OF_FEEDS[0], "rack", (lab.meters[0].name,), 0, 300, 1000),),
     )  # fmt: skip
 
 

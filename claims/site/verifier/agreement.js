@@ -18,6 +18,9 @@ const MAX_COSIGNATURES = 98;
 const MAX_ROOTS = 2 ** 21;
 const MAX_SITES = 256;
 const MAX_LAB_METERS = 65535;
+const MAX_LAB_FEEDS = 256;
+const MAX_OPENED = 54613;
+const FEED_KINDS = ["utility", "building", "rack"];
 
 /** The agreement of these bytes, validated like the text form; Rejected("agreement") for anything else. */
 export function decodeAgreement(data) {
@@ -37,7 +40,11 @@ export function decodeAgreement(data) {
 }
 
 function readRules(read) {
-  return { chargePeak: read.flag("charge"), chargeResidue: read.flag("residue") };
+  const rules = { chargePeak: read.flag("charge"), chargeResidue: read.flag("residue"), listed: false, unlisted: null };
+  const external = read.uint(1, "external", 2);
+  rules.listed = external > 0;
+  if (external === 2) rules.unlisted = read.u64("the amount of unlisted weights");
+  return rules;
 }
 
 function readCaps(read) {
@@ -76,6 +83,25 @@ function readLab(read) {
   lab.lost = read.uint(4, "the lost share", 10 ** 6);
   if (read.flag("ceiling")) lab.ceiling = read.u64("the ceiling");
   return lab;
+}
+
+function readModel(read) {
+  return {
+    name: read.name("a model's name"),
+    charge: read.u64("a charge"),
+    source: read.text("a model's source", MAX_PROSE),
+    weights: read.list("the number of digests", MAX_LISTED, () => toHex(read.raw(32, "a weights digest"))),
+  };
+}
+
+function readFeed(read) {
+  const feed = { name: read.name("a feed's name"), lab: read.name("a feed's lab"), holder: read.name("a feed's holder") };
+  feed.key = read.raw(32, "a feed's key");
+  feed.kind = FEED_KINDS[read.uint(1, "a feed's kind", FEED_KINDS.length) - 1];
+  if (!feed.kind) throw read.fail("a feed has no kind 0");
+  feed.meters = read.list("a feed's meters", MAX_LAB_METERS, () => read.name("a meter's name"), 4);
+  for (const field of ["baseWatts", "idleWatts", "busyWatts"]) feed[field] = read.uint(4, "watts");
+  return feed;
 }
 
 function readAgreement(read) {
@@ -126,6 +152,8 @@ function readAgreement(read) {
       quorum: read.uint(2, "the quorum"),
     };
   }
+  out.openModels = read.list("the number of open models", MAX_LISTED, () => readModel(read));
+  out.feeds = read.list("the number of feeds", MAX_LISTED, () => readFeed(read));
   return out;
 }
 
@@ -168,6 +196,8 @@ function validate(agreement) {
   if (agreement.amends) within("from_period", agreement.amends.fromPeriod, 1, agreement.periods - 1);
   checkLog(agreement, parties);
   checkRegime(agreement, parties);
+  checkModels(agreement);
+  checkFeeds(agreement, parties);
 }
 
 function keys(agreement) {
@@ -175,6 +205,7 @@ function keys(agreement) {
   for (const lab of agreement.labs) for (const meter of lab.meters) all.push(meter.key);
   for (const party of agreement.parties) if (party.cosignKey) all.push(party.cosignKey);
   if (agreement.log) all.push(agreement.log.key);
+  for (const feed of agreement.feeds) all.push(feed.key);
   const seen = new Set();
   for (const key of all) {
     const hex = toHex(key);
@@ -272,6 +303,49 @@ function checkRegime(agreement, parties) {
     ascending("deciders", pause.deciders, MAX_PARTIES);
     if (pause.deciders.some((name) => !parties.has(name))) throw bad("a decider is no party");
     within("quorum", pause.quorum, 1, pause.deciders.length);
+  }
+}
+
+/** Models whose weights anyone can have, and the rules that name them. */
+function checkModels({ openModels, rules, rulesFrom }) {
+  const every = [rules, ...rulesFrom.map(([, later]) => later)];
+  if (openModels.length) ascending("open models", openModels.map((x) => x.name), MAX_LISTED);
+  const digests = new Set();
+  for (const model of openModels) {
+    if (model.charge < 1n) throw bad(`${model.name}: the charge is 0`);
+    prose(`${model.name}: source`, model.source);
+    ascending(`digests of ${model.name}`, model.weights, MAX_LISTED);
+    for (const digest of model.weights) {
+      if (/^0*$/.test(digest) || digests.has(digest)) throw bad(`${model.name}: a digest of zeros, or that another model has`);
+      digests.add(digest);
+    }
+    if (every.some((item) => item.unlisted !== null && item.unlisted < model.charge)) throw bad("unlisted weights would declare less than the list");
+  }
+  if (openModels.length && !every.some((item) => item.listed)) throw bad("no rule names the list of open models");
+}
+
+function checkFeeds(agreement, parties) {
+  const { feeds, labs, log, deadlines, inspection, commitment } = agreement;
+  if (!feeds.length) return;
+  ascending("feeds", feeds.map((x) => x.name), MAX_LISTED);
+  if (!log || !deadlines || !inspection) throw bad("feeds need a log, deadlines and inspections");
+  const fed = new Set();
+  for (const feed of feeds) {
+    const lab = labs.find((x) => x.name === feed.lab);
+    if (!lab) throw bad(`feed ${feed.name}: there is no lab ${feed.lab}`);
+    if (!parties.has(feed.holder) || feed.holder === feed.lab || feed.holder === log.operator) throw bad(`feed ${feed.name}: its holder`);
+    ascending(`meters of feed ${feed.name}`, feed.meters, MAX_LAB_METERS);
+    const meters = new Set(lab.meters.map((x) => x.name));
+    for (const meter of feed.meters) {
+      const where = `${feed.lab}/${meter}`;
+      if (!meters.has(meter) || fed.has(where)) throw bad(`feed ${feed.name}: there is no meter ${where}, or it is under another feed`);
+      fed.add(where);
+    }
+    if (feed.idleWatts >= feed.busyWatts) throw bad(`feed ${feed.name}: idle_watts is not below busy_watts`);
+    if (inspection.draws * feed.meters.length * commitment.readings > MAX_OPENED) throw bad(`feed ${feed.name}: an inspection would open too much`);
+  }
+  for (const lab of labs) {
+    if (feeds.filter((x) => x.lab === lab.name).length > MAX_LAB_FEEDS) throw bad(`lab ${lab.name} has too many feeds`);
   }
 }
 
