@@ -9,11 +9,13 @@ from latex2mathml.converter import convert
 
 project = "Standstill"
 extensions = ["myst_parser"]
-include_patterns = ["index.md", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "*/*.md"]
-exclude_patterns = ["tests", "build", ".venv", ".git", ".pytest_cache", "*.egg-info"]
+root_doc = "docs/index"
+include_patterns = ["**/*.md"]
+exclude_patterns = ["build", ".venv", ".git", ".pytest_cache", "*.egg-info", "proofs/build"]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4
 suppress_warnings = ["myst.header", "toc.not_included"]
+html_math_renderer = "mathml"
 html_theme = "furo"
 html_title = "Standstill"
 html_show_sourcelink = False
