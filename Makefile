@@ -1,6 +1,7 @@
 # make test      set up .venv, lint, type-check, tests without the slow ones
 # make test-all  the slow ones too
 # make demo      a whole standstill between four labs on published data, on this machine
+# make docs      all pages as a site, build/docs/docs/index.html
 # make bench     benchmarks
 # make bench-check  fails when a phase of the prover got slower than recorded
 
@@ -9,7 +10,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.standstill-dev
 
-.PHONY: setup lint types test test-all demo bench bench-check clean
+.PHONY: setup lint types test test-all demo docs bench bench-check clean
 
 setup: $(STAMP)
 
@@ -33,6 +34,10 @@ test-all: lint types
 
 demo: $(STAMP)
 	$(BIN)/standstill demo
+
+docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	$(BIN)/sphinx-build -q -W --keep-going -c docs . build/docs
 
 bench: $(STAMP)
 	$(BIN)/python -m bench

@@ -10,8 +10,8 @@ from latex2mathml.converter import convert
 project = "Standstill"
 extensions = ["myst_parser"]
 root_doc = "docs/index"
-include_patterns = ["**/*.md"]
-exclude_patterns = ["build", ".venv", ".git", ".pytest_cache", "*.egg-info", "proofs/build"]
+include_patterns = ["*.md", "**/*.md"]
+exclude_patterns = ["build", ".venv", ".git", ".pytest_cache", "*.egg-info", "proofs/build", "**/node_modules"]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4
 suppress_warnings = ["myst.header", "toc.not_included"]
