@@ -16,7 +16,7 @@ from pathlib import Path
 
 from claims.base.errors import UnreadableFile
 
-__all__ = ["AbsentFile", "Found", "list_below", "peek_below", "read_below"]
+__all__ = ["AbsentFile", "Found", "list_below", "names_below", "peek_below", "read_below", "tail_below"]
 
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -77,6 +77,18 @@ def read_below(root: Path, path: str, limit: int) -> bytes:
     return data
 
 
+def tail_below(root: Path, path: str, size: int) -> bytes:
+    """At most the last ``size`` bytes of a regular file. Raises UnreadableFile (AbsentFile: there is none)."""
+    try:
+        with _opened(root, path, folder=False) as handle:
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
+                raise UnreadableFile(f"{root / path}: not a regular file")
+            return os.pread(handle, size, max(0, status.st_size - size))
+    except OSError as error:
+        raise _refusal(root, path, error) from None
+
+
 def peek_below(root: Path, path: str, size: int) -> bytes:
     """At most the first ``size`` bytes of a regular file; nothing where they cannot be read."""
     try:
@@ -110,3 +122,17 @@ def list_below(root: Path, path: str, most: int) -> list[Found] | None:
     except OSError as error:
         raise _refusal(root, path, error) from None
     return sorted(found, key=lambda item: item.name)
+
+
+def names_below(root: Path, path: str, most: int) -> list[str]:
+    """The names in a folder, in no order; none where there is no folder. Raises as :func:`list_below`."""
+    try:
+        with _opened(root, path, folder=True) as handle:
+            found = os.listdir(handle)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise _refusal(root, path, error) from None
+    if len(found) > most:
+        raise UnreadableFile(f"{root / path}: more than {most} files", "remove what does not belong there")
+    return found

@@ -37,6 +37,7 @@ from claims.inspection.record import FAILURES, Record
 from claims.inspection.record import FORMAT as RECORD_FORMAT
 from claims.tlog.evidence import FORMAT as LOG_EVIDENCE_FORMAT
 from claims.tlog.memory import FORMAT as MEMORY_FORMAT
+from claims.tlog.memory import OLDER_FORMAT as OLDER_MEMORY
 from zk.proof import MAGIC as PROOF_MAGIC
 
 __all__ = ["describe"]
@@ -150,7 +151,7 @@ def _json_lines(data: bytes) -> list[str]:
         ]
     if name == SITE_FORMAT:
         return ["what a publisher's page shows: the publisher's word (the page, and standstill status, check it)", *_site_lines(value)]
-    if name == MEMORY_FORMAT:
+    if name in (MEMORY_FORMAT, OLDER_MEMORY):
         return ["what a reader or cosigner has seen of a log: keep it, it finds forks (standstill log verify --memory)"]
     if type(value) is dict and {"round", "signature"} <= value.keys():
         return ["a drand round (not checked here: standstill inspect draw)", f"round       {replace_hidden(str(value['round'])[:20], '?')}"]

@@ -13,10 +13,13 @@ from claims.base.units import format_time
 from claims.tlog.checkpoint import Checkpoint, LogTrust, SignedCheckpoint, cosign_text, cosignature_time
 from claims.tlog.disk import Disk, lock
 from claims.tlog.errors import LogError, LogRejected
+from claims.tlog.hashing import Frontier, leaf_hash
 from claims.tlog.memory import LogMemory
 from claims.tlog.note import COSIGNATURE, NOTE_LIMIT, SIGNATURES_LIMIT, Note, NoteSignature, VerifierKey, parse_lines
-from claims.tlog.reader import open_log
-from claims.tlog.source import FolderSource, Source, open_source
+from claims.tlog.reader import choose, open_log, read_checkpoint
+from claims.tlog.source import FolderSource, Source, newest_sizes, open_source
+from claims.tlog.tiles import MAX_SIZE, TILE_WIDTH
+from claims.tlog.tree import read_bundle
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -38,7 +41,8 @@ def cosign(
 ) -> Note:  # fmt: skip
     """Cosign the newest head of a log; returns the head with this cosignature on it.
 
-    In a folder the cosignature is also added to ``checkpoints/<size>`` and ``checkpoint``. A head that carries this
+    What the memory has seen is not read again: the entries after it, with its right edge, lead to the new head's root or the whole log
+    is read. In a folder the cosignature is also added to ``checkpoints/<size>`` and ``checkpoint``. A head that carries this
     cosigner's valid cosignature already keeps it, unless it is dated in the future. The memory is written before anything is signed.
 
     Args:
@@ -60,31 +64,62 @@ def cosign(
     moment = clock.now() if now is None else now
     public = VerifierKey(name, COSIGNATURE, key.public_key().public_bytes_raw())
     with lock(folder) if folder is not None and folder.is_dir() else nullcontext():
-        view = open_log(source, trust)
-        note = view.signed.note
+        grown = _grown(source, trust, memory)
+        if grown is None:
+            view = open_log(source, trust)
+        signed = view.signed if grown is None else grown[0]
+        note = signed.note
         if memory.cosigned is not None and moment < memory.cosigned:
             raise LogError(
                 f"the clock shows {format_time(moment)}, before this cosigner's last cosignature at {format_time(memory.cosigned)}",
                 "mend the clock; if it was wrong then and is right now: standstill log mend-memory",
             )
-        if memory.note is None and not new_memory and _cosigned(view.signed, source, public.key):
+        if memory.note is None and not new_memory and _cosigned(signed, source, public.key):
             raise LogError(
                 f"{name} has cosigned this log before, and {memory.path} remembers nothing of it",
                 "name the memory that you cosigned with; if it is lost: --new-memory",
             )
         if not clock_is_right:
-            dates = _dates(view.signed, source, trust, {n: k for n, k in (others or {}).items() if k != public.key})
+            dates = _dates(signed, source, trust, {n: k for n, k in (others or {}).items() if k != public.key})
             known = max((date for date in (memory.cosigned, dates) if date is not None), default=moment)
             clock.check_jump(moment, known, clock.COSIGN_JUMP, "date that the log shows")
-        memory.update(view, moment)
-        stored = _stored(source.read(f"checkpoints/{view.size}", NOTE_LIMIT), trust, note.text)
+        if grown is None:
+            memory.update(view, moment)
+        else:
+            memory.extend(note.encode(), grown[1], moment)
+        stored = _stored(source.read(f"checkpoints/{signed.head.size}", NOTE_LIMIT), trust, note.text)
         dated = [(i, cosignature_time(n.text, i, public.key)) for n in (note, stored) if n for i in n.by(public)]
         mine = sorted({item for item, time in dated if time is not None and time <= moment}, key=lambda item: item.data[:8])
         drop = mine[1:] if again else []
         line = mine[0] if mine and not again else cosign_text(note.text, name, key, moment)
         if folder is not None:
-            _write(folder, view.signed.head, [note, *([stored] if stored else [])], [line], drop)
+            _write(folder, signed.head, [note, *([stored] if stored else [])], [line], drop)
         return _without(_with(note, [line]), drop)
+
+
+def _grown(source: Source, trust: LogTrust, memory: LogMemory) -> tuple[SignedCheckpoint, list[bytes]] | None:
+    """The newest head and the leaf hashes that it adds to what is remembered, where its entries lead from there to its root.
+
+    None: the whole log has to be read, also to tell what is wrong.
+    """
+    shown = read_checkpoint(source, "checkpoint", trust)
+    if memory.note is None or shown is None:
+        return None
+    head, _, _ = choose(source, trust, frozenset(), shown, newest_sizes(source, _NEWEST))
+    seen, size = memory.size, head.head.size
+    if not seen <= size <= MAX_SIZE:
+        return None
+    leaves: list[bytes] = []
+    try:
+        for index in range(seen // TILE_WIDTH, (size + TILE_WIDTH - 1) // TILE_WIDTH):
+            held = read_bundle(source, index, min(TILE_WIDTH, size - index * TILE_WIDTH))
+            leaves += map(leaf_hash, held[max(0, seen - index * TILE_WIDTH) :])
+    except LogError:
+        return None
+    edge = Frontier.of_peaks(seen, memory.edge.peaks)
+    for item in leaves:
+        edge.append(item)
+    return (head, leaves) if edge.root() == head.head.root else None
 
 
 def check_append(folder: str | os.PathLike[str], trust: LogTrust, others: Mapping[str, bytes], moment: int) -> None:
@@ -103,7 +138,7 @@ def check_append(folder: str | os.PathLike[str], trust: LogTrust, others: Mappin
 def _notes(head: SignedCheckpoint, source: Source) -> list[Note]:
     """The log's newest heads."""
     notes = [head.note]
-    for size in [size for size in source.sizes() if size <= head.head.size][-_NEWEST:]:
+    for size in [size for size in newest_sizes(source, _NEWEST) if size <= head.head.size]:
         with suppress(LogError):
             notes.append(Note.decode(source.read(f"checkpoints/{size}", NOTE_LIMIT) or b""))
     return notes
@@ -160,7 +195,7 @@ def _beneath(source: FolderSource, trust: LogTrust, data: bytes) -> SignedCheckp
     """Signature lines alone, under the newest of the last stored heads on which a cosigner's line verifies."""
     lines = parse_lines(data)
     known = [(item, key) for key in trust.cosigners.values() for item in Note("", lines).cosigned_by(key)]
-    for size in reversed(source.sizes()[-_RECENT:]):
+    for size in reversed(newest_sizes(source, _RECENT)):
         try:
             note = Note.decode(source.read(f"checkpoints/{size}", NOTE_LIMIT) or b"")
         except LogError:

@@ -26,7 +26,8 @@ class Disk:
         self.folder = Path(folder)
 
     def step(self, operation: str, path: Path) -> None:
-        """Called before each operation: create, write, sync, rename, sync-folder, make-folder, remove."""
+        """Called before each operation: create, append, write, sync, rename, sync-folder, make-folder,
+        remove."""
 
     def sync_folder(self, folder: Path) -> None:
         """Make a folder's entries durable."""
@@ -70,6 +71,25 @@ class Disk:
             self.step("rename", target)
             os.replace(temporary, target)
             self.sync_folder(target.parent)
+        except OSError as error:
+            raise LogError(f"{target}: {error.strerror or error}") from None
+
+    def append(self, relative: str, data: bytes, at: int) -> None:
+        """Put bytes at a file's end, which is at ``at``: what an interrupted call left behind it is cut off."""
+        target = self.folder / relative
+        try:
+            handle = os.open(target, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            with os.fdopen(handle, "wb", buffering=0) as file:
+                self.step("append", target)
+                file.truncate(at)
+                file.seek(at)
+                for begin in range(0, len(data), self.chunk):
+                    self.step("write", target)
+                    piece = memoryview(data)[begin : begin + self.chunk]
+                    while piece:
+                        piece = piece[file.write(piece) :]
+                self.step("sync", target)
+                os.fsync(file.fileno())
         except OSError as error:
             raise LogError(f"{target}: {error.strerror or error}") from None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-__all__ = ["EMPTY_ROOT", "HASH_BYTES", "Frontier", "leaf_hash", "node_hash", "split", "tree_root"]
+__all__ = ["EMPTY_ROOT", "HASH_BYTES", "Frontier", "fold", "leaf_hash", "node_hash", "split", "tree_root"]
 
 HASH_BYTES = 32
 EMPTY_ROOT = hashlib.sha256(b"").digest()
@@ -31,31 +31,47 @@ def split(size: int) -> int:
 
 
 class Frontier:
-    """The perfect subtrees, left to right, that a growing tree consists of: appending and its root in O(log n)."""
+    """The perfect subtrees, left to right, that a growing tree consists of: appending and its root in O(log n).
+
+    Attributes:
+        size: number of leaves. ``peaks``: the subtrees' roots, one for each bit of the size that is set.
+    """
 
     def __init__(self, hashes: Sequence[bytes] = ()) -> None:
         self.size = 0
-        self._peaks: list[bytes] = []
+        self.peaks: list[bytes] = []
         for item in hashes:
             self.append(item)
+
+    @staticmethod
+    def of_peaks(size: int, peaks: Sequence[bytes]) -> Frontier:
+        """The frontier with these subtrees; ``size`` has as many bits set."""
+        found = Frontier()
+        found.size, found.peaks = size, list(peaks)
+        return found
 
     def append(self, item: bytes) -> None:
         """Add one leaf hash."""
         rest = self.size
         while rest & 1:
-            item = node_hash(self._peaks.pop(), item)
+            item = node_hash(self.peaks.pop(), item)
             rest >>= 1
-        self._peaks.append(item)
+        self.peaks.append(item)
         self.size += 1
 
     def root(self) -> bytes:
         """Root of the tree so far."""
-        if not self._peaks:
-            return EMPTY_ROOT
-        result = self._peaks[-1]
-        for peak in reversed(self._peaks[:-1]):
-            result = node_hash(peak, result)
-        return result
+        return fold(self.peaks)
+
+
+def fold(peaks: Sequence[bytes]) -> bytes:
+    """Root of a tree from its perfect subtrees, left to right."""
+    if not peaks:
+        return EMPTY_ROOT
+    result = peaks[-1]
+    for peak in reversed(peaks[:-1]):
+        result = node_hash(peak, result)
+    return result
 
 
 def tree_root(hashes: Sequence[bytes]) -> bytes:

@@ -13,22 +13,20 @@ from claims.tlog.evidence import LogEvidence, LogFork
 from claims.tlog.hashing import Frontier, leaf_hash
 from claims.tlog.note import NOTE_LIMIT
 from claims.tlog.proof import TLogProof, consistency_proof, inclusion_proof
-from claims.tlog.source import Source, open_source
+from claims.tlog.source import Source, open_source, read_wide
 from claims.tlog.tiles import (
-    BUNDLE_LIMIT,
     MAX_SIZE,
     TILE_BYTES,
     TILE_WIDTH,
     TOTAL_LIMIT,
     Levels,
-    decode_bundle,
     decode_tile,
-    entries_path,
     tile_path,
     tiles_of,
 )
+from claims.tlog.tree import read_bundle
 
-__all__ = ["LogView", "open_log", "read_entries", "read_tree"]
+__all__ = ["LogView", "choose", "open_log", "read_checkpoint", "read_entries", "read_tree"]
 
 FALLBACKS = 1024
 """Older heads that are tried when the newest lacks its quorum."""
@@ -105,7 +103,7 @@ class LogView:
         """
         levels, count = Levels(self.hashes), 0
         for level, index, width in tiles_of(self.size):
-            data = _read_wide(self.source, tile_path(level, index, width), tile_path(level, index), TILE_BYTES)
+            data = read_wide(self.source, tile_path(level, index, width), tile_path(level, index), TILE_BYTES)
             if data is None or data[: width * 32] != levels.tile(level, index, width) or len(data) not in (width * 32, TILE_BYTES):
                 raise LogRejected(f"tile {tile_path(level, index, width)} is missing or not that of the entries")
             count += 1
@@ -135,7 +133,7 @@ class LogView:
             while frontier.size < size:
                 frontier.append(hashes[frontier.size])
             try:
-                stored = _read_checkpoint(self.source, f"checkpoints/{size}", self.trust)
+                stored = read_checkpoint(self.source, f"checkpoints/{size}", self.trust)
             except LogError:
                 continue
             if stored is None or stored.head.size != size:
@@ -215,15 +213,10 @@ class LogView:
         return sizes, times
 
 
-def _read_checkpoint(source: Source, path: str, trust: LogTrust) -> SignedCheckpoint | None:
+def read_checkpoint(source: Source, path: str, trust: LogTrust) -> SignedCheckpoint | None:
+    """A head that the log signed, or None. Raises as ``SignedCheckpoint.open``."""
     data = source.read(path, NOTE_LIMIT)
     return None if data is None else SignedCheckpoint.open(data, trust)
-
-
-def _read_wide(source: Source, path: str, full: str, limit: int) -> bytes | None:
-    """A partial file, or the full one that replaced it."""
-    data = source.read(path, limit)
-    return source.read(full, limit) if data is None and path != full else data
 
 
 def read_entries(source: Source, size: int) -> tuple[list[bytes], list[bytes]]:
@@ -236,15 +229,11 @@ def read_entries(source: Source, size: int) -> tuple[list[bytes], list[bytes]]:
     total = 0
     for index in range((size + TILE_WIDTH - 1) // TILE_WIDTH):
         width = min(TILE_WIDTH, size - index * TILE_WIDTH)
-        data, exact = source.read(entries_path(index, width), BUNDLE_LIMIT), True
-        if data is None and width < TILE_WIDTH:
-            data, exact = source.read(entries_path(index), BUNDLE_LIMIT), False
-        if data is None:
-            raise LogError(f"{source}: entry bundle {entries_path(index, width)} is missing")
-        total += len(data)
+        held = read_bundle(source, index, width)
+        total += sum(map(len, held)) + 2 * width
         if total > TOTAL_LIMIT:
             raise LogError(f"{source}: more than {TOTAL_LIMIT} bytes of entries")
-        entries += decode_bundle(data, width, full=exact)
+        entries += held
     return entries, [leaf_hash(entry) for entry in entries]
 
 
@@ -253,7 +242,7 @@ def read_tree(source: Source, size: int) -> list[bytes]:
     hashes: list[bytes] = []
     for index in range((size + TILE_WIDTH - 1) // TILE_WIDTH):
         width = min(TILE_WIDTH, size - index * TILE_WIDTH)
-        data = _read_wide(source, tile_path(0, index, width), tile_path(0, index), TILE_BYTES)
+        data = read_wide(source, tile_path(0, index, width), tile_path(0, index), TILE_BYTES)
         if data is None:
             raise LogError(f"{source}: tile {tile_path(0, index, width)} is missing")
         hashes += decode_tile(data, TILE_WIDTH if len(data) == TILE_BYTES else width)[:width]
@@ -282,10 +271,10 @@ def open_log(
     until = None if now is None else now + AHEAD
     place: Source = open_source(source) if isinstance(source, str | os.PathLike) else source
     barred = frozenset(exclude)
-    shown = _read_checkpoint(place, "checkpoint", trust)
+    shown = read_checkpoint(place, "checkpoint", trust)
     if shown is None:
         raise LogError(f"{place}: there is no log (no file checkpoint)")
-    newest, signed, stored = _choose(place, trust, barred, shown)
+    newest, signed, stored = choose(place, trust, barred, shown, place.sizes())
     if signed is None:
         if not bare:
             raise LogRejected(
@@ -329,16 +318,20 @@ def _read_whole(place: Source, signed: SignedCheckpoint) -> tuple[list[bytes], l
     return entries, hashes
 
 
-def _choose(
-    place: Source, trust: LogTrust, exclude: frozenset[str], shown: SignedCheckpoint
+def choose(
+    place: Source, trust: LogTrust, exclude: frozenset[str], shown: SignedCheckpoint, sizes: Sequence[int]
 ) -> tuple[SignedCheckpoint, SignedCheckpoint | None, SignedCheckpoint | None]:
-    """Of all heads: the newest, the largest with a quorum, the largest with one that is no newer than ``checkpoint``."""
+    """Of ``checkpoint`` and the heads of these sizes: the newest, the largest with a quorum, the largest with one not newer than ``checkpoint``.
+
+    Raises:
+        LogFork: the log signed two heads of one size.
+    """
     newest, signed, older = shown, None, shown if shown.has_quorum(trust, exclude) else None
-    for size in sorted(place.sizes(), reverse=True)[:FALLBACKS]:
+    for size in sorted(sizes, reverse=True)[:FALLBACKS]:
         if older is not None and size <= older.head.size:
             break
         try:
-            stored = _read_checkpoint(place, f"checkpoints/{size}", trust)
+            stored = read_checkpoint(place, f"checkpoints/{size}", trust)
         except LogError:
             continue
         if stored is None or stored.head.size != size:

@@ -20,12 +20,14 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote, urljoin, urlsplit
 
-from claims.base.below import AbsentFile, list_below, read_below
+from claims.base.below import AbsentFile, names_below, read_below, tail_below
 from claims.base.errors import UnreadableFile
 from claims.tlog.errors import LogError
 from claims.tlog.tiles import MAX_SIZE
 
-__all__ = ["FolderSource", "HttpSource", "Source", "open_source"]
+__all__ = ["FolderSource", "HttpSource", "SIZES", "Source", "newest_sizes", "open_source", "read_wide"]
+
+SIZES = "checkpoints/sizes"
 
 SIZES_LIMIT = 8 * 2**20
 _PAGE_LIMIT = 64 * 1024
@@ -42,6 +44,21 @@ class Source(Protocol):
 
     def sizes(self) -> list[int]:
         """Sizes of the stored checkpoints, ascending; hostile."""
+
+    def tail(self, path: str, most: int) -> bytes:
+        """The last bytes of a file, ``most`` or, where the place has no shorter answer, all of it; nothing where there is no file."""
+
+
+def read_wide(source: Source, path: str, full: str, limit: int) -> bytes | None:
+    """A partial file, or the full one that replaced it."""
+    data = source.read(path, limit)
+    return source.read(full, limit) if data is None and path != full else data
+
+
+def newest_sizes(source: Source, most: int) -> list[int]:
+    """The last sizes that the log's list of them names, ascending, ``most`` at most; hostile."""
+    lines = source.tail(SIZES, 17 * (most + 1)).decode("ascii", "replace").split("\n")[:-1]
+    return sorted({int(line) for line in lines[-most:] if _SIZE.fullmatch(line)})
 
 
 def open_source(where: str | os.PathLike[str]) -> Source:
@@ -74,10 +91,19 @@ class FolderSource:
     def sizes(self) -> list[int]:
         """See :class:`Source`."""
         try:
-            found = list_below(self.folder, f"{self._base}checkpoints", MAX_SIZE) or []
+            found = names_below(self.folder, f"{self._base}checkpoints", 2 * MAX_SIZE)
         except UnreadableFile as error:
             raise LogError(error.what) from None
-        return sorted(int(item.name) for item in found if _SIZE.fullmatch(item.name))
+        return sorted(int(name) for name in found if _SIZE.fullmatch(name))
+
+    def tail(self, path: str, most: int) -> bytes:
+        """See :class:`Source`."""
+        try:
+            return tail_below(self.folder, self._base + path, most)
+        except AbsentFile:
+            return b""
+        except UnreadableFile as error:
+            raise LogError(error.what) from None
 
 
 class HttpSource:
@@ -200,11 +226,14 @@ class HttpSource:
 
     def sizes(self) -> list[int]:
         """See :class:`Source`: the lines of ``checkpoints/sizes``."""
-        data = self.read("checkpoints/sizes", SIZES_LIMIT)
-        lines = (data or b"").decode("ascii", "replace").split("\n")
-        if lines.pop() != "" or not all(map(_SIZE.fullmatch, lines)) or len(lines) > MAX_SIZE:
-            raise LogError(f"{self.address}checkpoints/sizes: not one size per line")
+        lines = self.tail(SIZES, SIZES_LIMIT).decode("ascii", "replace").split("\n")[:-1]  # the list grows: a line may not be whole yet
+        if not all(map(_SIZE.fullmatch, lines)) or len(lines) > MAX_SIZE:
+            raise LogError(f"{self.address}{SIZES}: not one size per line")
         return sorted(set(map(int, lines)))
+
+    def tail(self, path: str, most: int) -> bytes:
+        """See :class:`Source`: all of it."""
+        return self.read(path, SIZES_LIMIT) or b""
 
 
 def _gunzip(data: bytes, limit: int, url: str) -> bytes:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from claims.tlog.errors import LogError
-from claims.tlog.hashing import HASH_BYTES, tree_root
+from claims.tlog.hashing import HASH_BYTES, Frontier, fold, tree_root
 
 __all__ = [
     "BUNDLE_LIMIT", "ENTRY_LIMIT", "MAX_SIZE", "TILE_BYTES", "TILE_WIDTH", "TOTAL_LIMIT", "Levels",
@@ -69,28 +69,56 @@ def partial_tiles(size: int) -> Iterator[tuple[int, int, int]]:
 
 
 class Levels:
-    """Hashes of a tree at every tile level: level 0 the leaves, above it the roots of full tiles."""
+    """Hashes of a growing tree at every tile level: level 0 the leaves, above it the roots of full tiles.
+
+    Of a tree that is begun at its right edge, only what is in or right of the edge's tiles is known.
+    """
 
     def __init__(self, hashes: Sequence[bytes] = ()) -> None:
-        self.levels: list[list[bytes]] = [[]]
+        self._rows: list[list[bytes]] = [[]]
+        self._starts = [0]
         for item in hashes:
             self.append(item)
+
+    @staticmethod
+    def of_edge(size: int, edge: Mapping[int, Sequence[bytes]]) -> Levels:
+        """A tree of ``size`` leaves by its partial tiles, as :func:`partial_tiles` names them: level to hashes."""
+        found, level = Levels(), 0
+        while size:
+            found._open(level)
+            found._rows[level] = list(edge.get(level, ()))
+            found._starts[level] = size // TILE_WIDTH * TILE_WIDTH
+            size, level = size // TILE_WIDTH, level + 1
+        return found
+
+    def _open(self, level: int) -> None:
+        if level == len(self._rows):
+            self._rows.append([])
+            self._starts.append(0)
 
     def append(self, item: bytes) -> None:
         """Add one leaf hash."""
         level = 0
         while True:
-            if level == len(self.levels):
-                self.levels.append([])
-            row = self.levels[level]
+            self._open(level)
+            row = self._rows[level]
             row.append(item)
             if len(row) % TILE_WIDTH:
                 return
             item, level = tree_root(row[-TILE_WIDTH:]), level + 1
 
+    def row(self, level: int, index: int, width: int = TILE_WIDTH) -> list[bytes]:
+        """Hashes of a tile, as far as the tree goes."""
+        begin = index * TILE_WIDTH - self._starts[level]
+        return self._rows[level][begin : begin + width]
+
     def tile(self, level: int, index: int, width: int) -> bytes:
         """Bytes of a tile."""
-        return b"".join(self.levels[level][index * TILE_WIDTH : index * TILE_WIDTH + width])
+        return b"".join(self.row(level, index, width))
+
+    def root(self) -> bytes:
+        """Root of the tree so far."""
+        return fold([peak for row in reversed(self._rows) for peak in Frontier(row[len(row) // TILE_WIDTH * TILE_WIDTH :]).peaks])
 
 
 def decode_tile(data: bytes, width: int) -> list[bytes]:

@@ -239,7 +239,7 @@ def test_a_host_that_says_nothing_times_out() -> None:
         source.read("checkpoint", 100)  # nobody listens any more
 
 
-@pytest.mark.parametrize("data", [b"1", b"1\n2", b"x\n", b"-1\n", b"01\n", b"1\r\n", b"\n", b"\xff\n", b"1 \n", b"9" * 30 + b"\n"])
+@pytest.mark.parametrize("data", [b"x\n", b"-1\n", b"01\n", b"1\r\n", b"\n", b"\xff\n", b"1 \n", b"9" * 30 + b"\n"])
 def test_hostile_lists_of_sizes(serve: Callable[..., str], data: bytes) -> None:
     with pytest.raises(LogError):
         HttpSource(serve(answering(lambda handler: send(handler, 200, data))), 60, 120).sizes()

@@ -58,7 +58,7 @@ def test_tiles_of_a_tree_of_70000() -> None:
 def test_levels_are_roots_of_full_tiles() -> None:
     hashes = logs.hashes(logs.entries(0, 600))
     levels = Levels(hashes)
-    assert levels.levels[1] == [tree_root(hashes[:256]), tree_root(hashes[256:512])]
+    assert levels.row(1, 0) == [tree_root(hashes[:256]), tree_root(hashes[256:512])]
     assert decode_tile(levels.tile(0, 2, 88), 88) == hashes[512:]
     with pytest.raises(LogError):
         decode_tile(bytes(63), 2)
