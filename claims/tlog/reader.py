@@ -321,7 +321,7 @@ def _read_whole(place: Source, signed: SignedCheckpoint) -> tuple[list[bytes], l
 def choose(
     place: Source, trust: LogTrust, exclude: frozenset[str], shown: SignedCheckpoint, sizes: Sequence[int]
 ) -> tuple[SignedCheckpoint, SignedCheckpoint | None, SignedCheckpoint | None]:
-    """Of ``checkpoint`` and the heads of these sizes: the newest, the largest with a quorum, the largest with one not newer than ``checkpoint``.
+    """Of ``shown`` and the heads of these sizes: the newest, the largest with a quorum, the largest with one not newer than ``shown``.
 
     Raises:
         LogFork: the log signed two heads of one size.

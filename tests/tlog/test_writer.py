@@ -13,15 +13,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 
-from claims.tlog.checkpoint import SignedCheckpoint
+from claims.tlog.checkpoint import LogTrust, SignedCheckpoint
 from claims.tlog.disk import Disk
 from claims.tlog.errors import LogBusy, LogError, LogRejected
 from claims.tlog.hashing import Frontier, tree_root
+from claims.tlog.memory import LogMemory
 from claims.tlog.reader import open_log
 from claims.tlog.tiles import decode_tile, tile_path
 from claims.tlog.writer import INTENT, LogWriter
@@ -39,7 +40,7 @@ class StoppingDisk(Disk):
 
     def __init__(self, folder: Path, stop_at: int, losing: bool = False) -> None:
         super().__init__(folder)
-        self.chunk = 100
+        self.chunk = 1000
         self.steps, self.stop_at, self.losing = 0, stop_at, losing
         self.undo: list[tuple[Path, Callable[[], None]]] = []
         self.signed: list[bytes] = []
@@ -60,6 +61,8 @@ class StoppingDisk(Disk):
             self.undo.append((path.parent, self._undo(operation, path)))
         elif operation == "create":
             self.undo.append((path, self._cut(path)))
+        elif operation == "append":
+            self.undo.append((path, self._undo("rename", path)))
 
     @staticmethod
     def _cut(path: Path) -> Callable[[], None]:
@@ -112,17 +115,23 @@ def heads(folder: Path) -> dict[int, tuple[str, bytes]]:
     return found
 
 
-def check_survivor(folder: Path, promised: int, before: dict[int, tuple[str, bytes]], items: list[bytes]) -> int:
+def remembering(folder: Path, used: bool = True) -> Callable[[LogTrust], LogMemory] | None:
+    """The writer's memory of a log, in a file beside it."""
+    return (lambda trust: LogMemory.load(folder.with_name(f"{folder.name}.memory"), trust, keeps_leaves=False)) if used else None
+
+
+def check_survivor(folder: Path, promised: int, before: dict[int, tuple[str, bytes]], items: list[bytes], memory: bool = False) -> int:
     """After a stop: readers still see what was published; opening mends; all heads ever signed are in one history."""
     if promised >= 0:
         seen = open_log(folder, logs.trust())
         assert seen.size >= promised and seen.entries == items[: seen.size]
         seen.check_tiles()
     after = heads(folder)
-    with LogWriter.open(folder, logs.LOG) as writer:
+    with LogWriter.open(folder, logs.LOG, memory=remembering(folder, memory)) as writer:
         size = writer.size
         assert size >= max([promised, *after]) and writer.entries == items[:size]
-    assert not (folder / INTENT).exists() and not list(folder.rglob("*.tmp"))
+    assert not (folder / INTENT).exists()
+    assert memory or not list(folder.rglob("*.tmp"))  # what an append left before its intent harms nobody, and goes with a full reading
     view = open_log(folder, logs.trust())
     view.check_tiles()
     history = view.history()
@@ -142,70 +151,87 @@ BATCHES = (1, 2, 252, 3, 1, 300, 5)
 ITEMS = logs.entries(0, 2000)
 
 
-def run(folder: Path, disk: Disk, published: list[int]) -> None:
-    """Append the batches that are not there yet; ``published`` gets each size when append returns."""
-    bounds = [sum(BATCHES[:n]) for n in range(len(BATCHES) + 1)]
-    if not (folder / "checkpoint").exists():
-        LogWriter.create(folder, logs.ORIGIN, logs.LOG, disk=disk).close()
-        published.append(0)
-    with LogWriter.open(folder, logs.LOG, disk=disk) as writer:
-        published.append(writer.size)
-        for bound in bounds[1:]:
-            if bound > writer.size:
-                writer.append(ITEMS[writer.size : bound])
-                published.append(writer.size)
+BOUNDS = [sum(BATCHES[:n]) for n in range(len(BATCHES) + 1)]
 
 
-def total_steps(tmp_path: Path) -> int:
-    disk = StoppingDisk(tmp_path / "whole", 0)
-    run(tmp_path / "whole", disk, [])
-    return disk.steps
+def start(folder: Path, disk: Disk, memory: bool) -> None:
+    LogWriter.create(folder, logs.ORIGIN, logs.LOG, disk=disk, memory=remembering(folder, memory)).close()
 
 
-def stop_everywhere(tmp_path: Path, steps: range, kinds: tuple[type[StoppingDisk], ...], *, losing: bool) -> None:
-    for number in steps:
-        for kind in kinds:
-            folder = tmp_path / f"{kind.__name__}-{number}"
-            published: list[int] = [-1]
+def append_batch(folder: Path, disk: Disk, batch: int, memory: bool) -> None:
+    with LogWriter.open(folder, logs.LOG, memory=remembering(folder, memory)) as writer:
+        writer._disk = disk
+        writer.append(ITEMS[writer.size : BOUNDS[batch + 1]])
+
+
+def stop_everywhere(tmp_path: Path, choose: Callable[[int], Iterable[int]], kind: type[StoppingDisk], losing: bool, memory: bool) -> int:
+    """Stop while the log is made, and in each batch that is appended to it, at the steps that are chosen; returns how many there are."""
+    total, whole = 0, tmp_path / "whole"
+    for batch in range(-1, len(BATCHES)):
+        act = (lambda folder, disk: start(folder, disk, memory)) if batch < 0 else (
+            lambda folder, disk, batch=batch: append_batch(folder, disk, batch, memory))  # fmt: skip
+        fresh = tmp_path / f"before-{batch}"
+        if batch >= 0:
+            copied(whole, fresh)
+        counting = kind(whole, 0)
+        act(whole, counting)
+        total += counting.steps
+        for number in choose(counting.steps):
+            folder = tmp_path / f"{batch}-{number}"
+            if batch >= 0:
+                copied(fresh, folder)
             with pytest.raises(Stop):
-                run(folder, kind(folder, number, losing), published)
+                act(folder, kind(folder, number, losing))
             before = heads(folder) if folder.is_dir() else {}
-            if published == [-1] and not (folder / "checkpoint").exists():
-                run(folder, Disk(folder), [])  # a log that never was can be made again
+            if batch < 0 and not (folder / "checkpoint").exists():
+                start(folder, Disk(folder), memory)  # a log that never was can be made again
             else:
-                check_survivor(folder, published[-1], before, ITEMS)
-                run(folder, Disk(folder), [])
-            assert open_log(folder, logs.trust()).entries == ITEMS[: sum(BATCHES)]
-            assert set(before) <= set(open_log(folder, logs.trust()).history())
+                size = check_survivor(folder, 0 if batch < 0 else BOUNDS[batch], before, ITEMS, memory)
+                end = min(batch + 2, len(BATCHES))
+                with LogWriter.open(folder, logs.LOG, memory=remembering(folder, memory)) as writer:
+                    writer.append(ITEMS[size : BOUNDS[end] + 1])
+                view = open_log(folder, logs.trust())
+                view.check_tiles()
+                assert view.entries == ITEMS[: BOUNDS[end] + 1] and set(before) <= set(view.history())
+            shutil.rmtree(folder)
+    return total
 
 
+def copied(folder: Path, target: Path) -> None:
+    logs.copy(folder, target)
+    kept = folder.with_name(f"{folder.name}.memory")
+    if kept.exists():
+        shutil.copy(kept, target.with_name(f"{target.name}.memory"))
+
+
+KINDS = pytest.mark.parametrize(("kind", "losing"), [(StoppingDisk, False), (SyncedFiles, True)])
+
+
+@KINDS
+@pytest.mark.parametrize("memory", [False, True])
 @pytest.mark.usefixtures("no_sync")
-def test_stopping_at_some_steps(tmp_path: Path) -> None:
-    total = total_steps(tmp_path)
-    assert total > 250
-    random.seed(1)
-    for number in sorted(random.sample(range(1, total + 1), 16)):
-        stop_everywhere(tmp_path / f"kept-{number}", range(number, number + 1), (StoppingDisk,), losing=False)
-        stop_everywhere(tmp_path / f"lost-{number}", range(number, number + 1), (SyncedFiles,), losing=True)
+def test_stopping_at_some_steps(tmp_path: Path, kind: type[StoppingDisk], losing: bool, memory: bool) -> None:
+    generator = random.Random(1)
+    assert stop_everywhere(tmp_path, lambda steps: generator.sample(range(1, steps + 1), 2), kind, losing, memory) > 200
 
 
 @pytest.mark.slow
+@KINDS
+@pytest.mark.parametrize("memory", [False, True])
 @pytest.mark.usefixtures("no_sync")
-def test_stopping_at_every_step(tmp_path: Path) -> None:
-    total = total_steps(tmp_path)
-    stop_everywhere(tmp_path / "kept", range(1, total + 1), (StoppingDisk,), losing=False)
-    stop_everywhere(tmp_path / "lost", range(1, total + 1), (SyncedFiles,), losing=True)
+def test_stopping_at_every_step(tmp_path: Path, kind: type[StoppingDisk], losing: bool, memory: bool) -> None:
+    assert stop_everywhere(tmp_path, lambda steps: range(1, steps + 1), kind, losing, memory) > 200
 
 
 @pytest.mark.parametrize("stride", [(3, 11), pytest.param((1, 1), marks=pytest.mark.slow)])
 @pytest.mark.usefixtures("no_sync")
 def test_stopping_in_one_append_and_again_while_mending(tmp_path: Path, stride: tuple[int, int]) -> None:
     """Across a tile's end, at each step (or each of a stride) of the append and then of the mending after it."""
-    start = logs.make(tmp_path / "start", 255)
+    begun = logs.make(tmp_path / "start", 255)
     finished, number = False, 1 - stride[0]
     while not finished:
         number += stride[0]
-        folder = logs.copy(start, tmp_path / f"one-{number}")
+        folder = logs.copy(begun, tmp_path / f"one-{number}")
         finished = not stopped(folder, number, lambda writer: writer.append(ITEMS[255:257]))
         again, mended = 1 - stride[1], finished
         while not mended:
@@ -221,10 +247,10 @@ def test_stopping_in_one_append_and_again_while_mending(tmp_path: Path, stride: 
 @pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.slow)])
 def test_stopping_at_every_byte_of_an_append(tmp_path: Path, losing: bool, stride: int) -> None:
     """Every byte that an append writes is a step of its own: stopped before each (of a stride), nothing is lost, nothing forks."""
-    start, number, finished, sizes = logs.make(tmp_path / "start", 2), 1 - stride, False, set()
+    begun, number, finished, sizes = logs.make(tmp_path / "start", 2), 1 - stride, False, set()
     while not finished:
         number += stride
-        folder = logs.copy(start, tmp_path / str(number))
+        folder = logs.copy(begun, tmp_path / str(number))
         with LogWriter.open(folder, logs.LOG) as writer:
             writer._disk = SyncedFiles(folder, number, losing)
             writer._disk.chunk = 1
