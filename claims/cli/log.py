@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from claims.base.errors import BadSignature, ClaimRejected, UnreadableFile
+from claims.base.errors import ClaimRejected, UnreadableFile
 from claims.cli.group import cli, clock_option, json_option, key_options, load_key, load_terms, out, read_path, report
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from claims.tlog.memory import LogMemory
     from claims.tlog.reader import LogView
 
-__all__ = ["log"]
+__all__ = ["log", "open_compared", "rejecting", "terms_of", "trust_of"]
 
 
 @cli.group("log")
@@ -39,11 +39,11 @@ def trust_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _terms(path: Path | None) -> Agreement | None:
+def terms_of(path: Path | None) -> Agreement | None:
     return None if path is None else load_terms(path)
 
 
-def _trust(terms: Agreement | None, log_key: str | None, cosigner: tuple[str, ...], quorum: int | None) -> LogTrust:
+def trust_of(terms: Agreement | None, log_key: str | None, cosigner: tuple[str, ...], quorum: int | None) -> LogTrust:
     from claims.tlog.checkpoint import LogTrust
     from claims.tlog.note import COSIGNATURE, ED25519, VerifierKey
 
@@ -114,86 +114,6 @@ def _memory(path: Path, trust: LogTrust) -> LogMemory:
     return LogMemory.load(path, trust)
 
 
-@log.command("init")
-@click.argument("folder", type=read_path)
-@click.option("--origin", required=True, help="The log's name: printable ASCII without spaces and plus, as example.com/log.")
-@key_options
-def log_init(folder: Path, origin: str, key_path: Path, passphrase_file: Path | None) -> None:
-    """Make an empty log in FOLDER and print its verifier key."""
-    from claims.base.keys import public_bytes
-    from claims.tlog.note import ED25519, VerifierKey
-    from claims.tlog.writer import LogWriter
-
-    key = load_key(key_path, passphrase_file)
-    with rejecting(), LogWriter.create(folder, origin, key):
-        out(VerifierKey(origin, ED25519, public_bytes(key)).encode())
-
-
-@log.command("append")
-@click.argument("folder", type=read_path)
-@click.argument("files", metavar="ENTRY...", nargs=-1, required=True, type=read_path)
-@key_options
-@click.option("--agreement", "-a", "agreement_path", type=read_path, help="Check the entries against it first.")
-@clock_option
-def log_append(
-    folder: Path, files: tuple[Path, ...], key_path: Path, passphrase_file: Path | None, agreement_path: Path | None,
-    clock_is_right: bool,
-) -> None:  # fmt: skip
-    """Publish entry files, in order, under one new head. What the log holds already is left out.
-
-    Refuses a clock that is more than 7 days ahead of the newest dates in the log: the head's date would make others late.
-    """
-    from claims.base import clock
-    from claims.base.files import read_bounded
-    from claims.tlog.cosign import check_append
-    from claims.tlog.tiles import ENTRY_LIMIT
-    from claims.tlog.writer import LogWriter
-
-    terms = _terms(agreement_path)
-    given = list(dict.fromkeys(_entry(path, read_bounded(path, ENTRY_LIMIT)) for path in files))
-    with rejecting(), LogWriter.open(folder, load_key(key_path, passphrase_file)) as writer:
-        if terms is not None and (terms.log is None or terms.log.origin != writer.origin):
-            raise ClaimRejected("log", f"the agreement's log is not {writer.origin}")
-        held = set(writer.entries)
-        fresh = [entry for entry in given if entry not in held]
-        if terms is not None:
-            _check_entries(terms, writer.entries, fresh)
-        if fresh and not clock_is_right:
-            check_append(folder, writer.trust, {} if terms is None else _trust(terms, None, (), None).cosigners, clock.now())
-        first = writer.append(fresh) if fresh else writer.size
-        skipped = f", {len(given) - len(fresh)} were there already" if len(fresh) < len(given) else ""
-        out(f"entries {first} to {writer.size - 1}: {len(fresh)} published{skipped}" if fresh else "nothing new")
-
-
-def _entry(path: Path, data: bytes) -> bytes:
-    """The bytes of a file that is an entry, or is called one; another file, a key perhaps, is not published for ever."""
-    from claims.base.errors import MalformedFile
-    from claims.claim.entries import decode_entry
-
-    try:
-        if path.suffix != ".entry":
-            decode_entry(data)
-    except MalformedFile as error:
-        raise MalformedFile(f"{path}: {error.what}", hint="name .entry files only: nothing was published") from None
-    return data
-
-
-def _check_entries(terms: Agreement, held: list[bytes], fresh: list[bytes]) -> None:
-    """Refuse entries that are malformed, of unknown authors, badly signed, or second ones of an identity."""
-    from claims.claim.entries import check_entry, decode_entry
-    from claims.claim.published import PublishedEntries
-
-    try:
-        for entry in fresh:
-            check_entry(decode_entry(entry), terms)
-    except BadSignature as error:
-        raise ClaimRejected("log", error.what) from None
-    both = PublishedEntries(terms, enumerate([*held, *fresh]))
-    new = [item for item in both.conflicts if item.second_index >= len(held)]
-    if new:
-        raise ClaimRejected("log", f"{new[0].first.title}: the log has, or would get, two different entries")
-
-
 @log.command("cosign")
 @click.argument("source")
 @key_options
@@ -219,8 +139,8 @@ def log_cosign(
     from claims.base.units import format_time
     from claims.tlog.cosign import cosign
 
-    terms = _terms(agreement_path)
-    trust = _trust(terms, log_key, cosigner, quorum)
+    terms = terms_of(agreement_path)
+    trust = trust_of(terms, log_key, cosigner, quorum)
     key = load_key(key_path, passphrase_file)
     if terms is not None and trust.cosigners.get(name) != public_bytes(key):
         raise ClaimRejected("log", f"the agreement does not name this key as cosign_key of {name}, a party that is not the operator")
@@ -249,7 +169,7 @@ def log_mend_memory(
     if not path.exists():
         raise UnreadableFile(f"{path}: there is no such memory", "name the one that you cosign with")
     with rejecting():
-        wrong = _memory(path, _trust(_terms(agreement_path), log_key, cosigner, quorum)).mend(now)
+        wrong = _memory(path, trust_of(terms_of(agreement_path), log_key, cosigner, quorum)).mend(now)
     out(f"{path}: the last cosignature counts as of {format_time(now)}, not {format_time(wrong)}; cosign again: the earliest date counts")
 
 
@@ -266,7 +186,7 @@ def log_add_cosignatures(
     from claims.tlog.cosign import add_cosignatures
     from claims.tlog.note import NOTE_LIMIT
 
-    trust = _trust(_terms(agreement_path), log_key, cosigner, quorum)
+    trust = trust_of(terms_of(agreement_path), log_key, cosigner, quorum)
     with rejecting():
         for path in files:
             names = add_cosignatures(folder, trust, read_bounded(path, NOTE_LIMIT))
@@ -288,7 +208,7 @@ def log_verify(
     from claims.verify.log_state import last_cosigned, uncosigned
     from claims.verify.report import OLDER
 
-    trust = _trust(_terms(agreement_path), log_key, cosigner, quorum)
+    trust = trust_of(terms_of(agreement_path), log_key, cosigner, quorum)
     with rejecting(save_evidence, memory_path):
         view = open_compared(source, trust, exclude, memory_path)
         tiles = view.check_tiles()
@@ -333,7 +253,7 @@ def log_show(
     from claims.claim.entries import decode_entry
     from claims.tlog.errors import LogError
 
-    trust = _trust(_terms(agreement_path), log_key, cosigner, quorum)
+    trust = trust_of(terms_of(agreement_path), log_key, cosigner, quorum)
     with rejecting():
         view = open_compared(source, trust, exclude, None)
         rows: list[dict[str, Any]] = []
@@ -366,7 +286,7 @@ def log_prove(
     from claims.base.files import write_new
 
     with rejecting():
-        view = open_compared(source, _trust(_terms(agreement_path), log_key, cosigner, quorum), exclude, None)
+        view = open_compared(source, trust_of(terms_of(agreement_path), log_key, cosigner, quorum), exclude, None)
         proof = view.prove(index)
     write_new(target, proof.encode())
     out(f"{target}: entry {index} of {view.size}")
@@ -386,7 +306,7 @@ def log_check_proof(
     from claims.tlog.proof import PROOF_LIMIT, TLogProof
     from claims.tlog.tiles import ENTRY_LIMIT
 
-    trust = _trust(_terms(agreement_path), log_key, cosigner, quorum)
+    trust = trust_of(terms_of(agreement_path), log_key, cosigner, quorum)
     proof = TLogProof.decode(read_bounded(proof_path, PROOF_LIMIT))
     with rejecting():
         signed = proof.check(read_bounded(entry_path, ENTRY_LIMIT), trust, exclude)
@@ -408,7 +328,7 @@ def log_check_evidence(
     from claims.base.files import read_bounded
     from claims.tlog.evidence import EVIDENCE_LIMIT, LogEvidence
 
-    trust = _trust(_terms(agreement_path), log_key, cosigner, 0 if log_key is not None else quorum)
+    trust = trust_of(terms_of(agreement_path), log_key, cosigner, 0 if log_key is not None else quorum)
     with rejecting():
         smaller, larger = LogEvidence.decode(read_bounded(path, EVIDENCE_LIMIT)).check(trust.origin, trust.key)
     text = f"the log {trust.origin} forked: its signed heads of sizes {smaller} and {larger} exclude each other"

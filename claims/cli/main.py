@@ -24,6 +24,7 @@ from claims.cli import (  # noqa: F401  (each registers its commands)
     lab,
     lab_status,
     log,
+    log_write,
     meter,
     opening,
     prove,

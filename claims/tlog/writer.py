@@ -296,7 +296,7 @@ class LogWriter:
         if head.size < seen.size:
             raise LogRewind(
                 f"{self._source}: the log has {head.size} entries, and its key has signed a head of {seen.size}: it is an older copy",
-                seen.note, sign_checkpoint(head, self._key).encode(),
+                seen.note, self._source.read("checkpoint", NOTE_LIMIT) or b"",
                 "bring back the newest copy, from a mirror or a cosigner: what is appended to an older one is a fork",
             )
         if root_of(seen.size) != seen.edge.root():

@@ -107,8 +107,8 @@ def test_a_period_in_public(folder: Path) -> None:
     publish(folder, "alpha-0.entry")
     assert run(folder, *logged).startswith("PROVEN\n")
 
-    run(folder, "log", "init", "fork", "--origin", "example.org/log", "-k", "log.key")
-    run(folder, "log", "append", "fork", "alpha-0.entry", "-k", "log.key")
+    run(folder, "log", "init", "fork", "--origin", "example.org/log", "-k", "log.key", "--state", "elsewhere")
+    run(folder, "log", "append", "fork", "alpha-0.entry", "-k", "log.key", "--state", "elsewhere")
     run(folder, "log", "cosign", "fork", "-k", "cosign.key", "--name", "witness", "--memory", "other.memory", "-a", "agreement.toml")
     text = run(folder, *verify, "--log", "fork", "--log-memory", "rival.memory", code=3)
     assert "evidence against operator" in text and "it cannot be used: the log forked" in text

@@ -50,6 +50,7 @@ def save_key(path: Path, seed: int) -> None:
 @pytest.fixture
 def terms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Agreement:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STANDSTILL_STATE", str(tmp_path / "state"))
     (tmp_path / "a.toml").write_text(TEXT)
     for name, seed in (("log.key", 100), ("beta.key", 102), ("gamma.key", 103)):
         save_key(tmp_path / name, seed)

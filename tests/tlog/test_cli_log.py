@@ -60,7 +60,9 @@ def test_from_the_first_entry_to_evidence(place: Path, capsys: pytest.CaptureFix
     assert run(capsys, *alpha)[0] == 0
     code, text = run(capsys, "show", "log", *trust, "--limit", "2")
     assert code == 0 and [line.split()[0] for line in text.splitlines()] == ["1", "2"] and "not dated" not in text
-    assert run(capsys, "append", "fork", "3.entry", "--key", "log.key")[0] == 0
+    code, text = run(capsys, "append", "fork", "3.entry", "--key", "log.key")
+    assert code == 1 and "has signed a head of 3" in text and "an older copy" in text
+    assert run(capsys, "append", "fork", "3.entry", "--key", "log.key", "--state", "another machine")[0] == 0
     wrong = ("cosign", "fork", *alpha[2:], "--save-evidence", "e.evidence")
     code, text = run(capsys, *wrong)
     assert code == 1 and "fork" in text and (place / "e.evidence").exists()

@@ -1,0 +1,135 @@
+"""Caches and indexes that lie: whatever lies in the cache folder, and whatever lies beside a log, no answer changes."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from claims.base.cache import open_cache
+from claims.claim import entry_index
+from claims.claim.entries import AssentEntry, ClaimEntry, DecisionEntry, EpochEntry, InspectionEntry, encode_entry
+from claims.claim.entry_index import EntryIndex, identity_key
+from claims.tlog.tree import Tree
+from claims.tlog.writer import LogWriter
+from tests.tlog import logs
+
+LOG = b"log"
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache/standstill"
+
+
+def epoch(number: int, root: int = 1, agreement: int = 7) -> bytes:
+    return encode_entry(EpochEntry(bytes([agreement]) * 32, "alpha", number, bytes([root]) * 32, bytes(32), bytes([root]) * 64))
+
+
+def make(folder: Path, *batches: list[bytes]) -> Path:
+    with LogWriter.create(folder, logs.ORIGIN, logs.LOG) as writer:
+        for batch in batches:
+            writer.append(batch)
+    return folder
+
+
+def tree(folder: Path) -> Tree:
+    with LogWriter.open(folder, logs.LOG) as writer:
+        return writer.tree
+
+
+def places(folder: Path, *entries: bytes) -> list[int]:
+    with open_cache() as cache:
+        return EntryIndex(cache, LOG, tree(folder)).places(entries)
+
+
+def test_an_identity_is_what_there_may_be_one_of() -> None:
+    digest, sign = bytes(32), bytes(64)
+    same = (
+        (epoch(1), epoch(1, 2)),
+        (encode_entry(ClaimEntry(digest, "alpha", 1, digest, digest, sign)),
+         encode_entry(ClaimEntry(digest, "alpha", 1, b"x" * 32, b"x" * 32, b"y" * 64))),
+        (encode_entry(AssentEntry(digest, "alpha", sign)), encode_entry(AssentEntry(digest, "alpha", b"z" * 64))),
+        (encode_entry(InspectionEntry(digest, "beta", "alpha", 1, 5, 1, digest, sign)),
+         encode_entry(InspectionEntry(digest, "beta", "alpha", 1, 5, 2, b"x" * 32, sign))),
+        (encode_entry(DecisionEntry(digest, "beta", 1, 5, digest, sign)),
+         encode_entry(DecisionEntry(digest, "beta", 1, 5, digest, b"q" * 64))),
+        (b"junk", b"junk"),
+    )  # fmt: skip
+    keys = [identity_key(one) for one, two in same if identity_key(one) == identity_key(two)]
+    assert len(set(keys)) == len(same)
+    others = (
+        epoch(2), epoch(1, agreement=8), encode_entry(DecisionEntry(digest, "beta", 1, 5, b"o" * 32, sign)), b"", b"standstill-log",
+        encode_entry(InspectionEntry(digest, "beta", "alpha", 1, 6, 1, digest, sign)), epoch(1)[:50], epoch(1)[:49], b"junk2",
+    )  # fmt: skip
+    assert len({*keys, *map(identity_key, others)}) == len(keys) + len(others)
+
+
+def test_the_index_names_every_entry_of_an_identity_and_grows_with_the_log(tmp_path: Path) -> None:
+    folder = make(tmp_path / "log", [epoch(n) for n in range(300)], [b"junk", epoch(5, 2)])
+    assert places(folder, epoch(5, 3), epoch(299), b"junk", epoch(301), b"other") == [5, 299, 300, 301]
+    logs.extend(folder, epoch(301), b"junk")
+    assert places(folder, epoch(301, 9), b"junk") == [300, 302, 303]
+
+
+def test_an_index_is_not_read_again_where_it_is_up_to_date(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make(tmp_path / "log", [epoch(n) for n in range(600)])
+    places(folder, epoch(1))
+    logs.extend(folder, epoch(600))
+    asked: list[tuple[int, int]] = []
+    own = Tree.entries
+    monkeypatch.setattr(Tree, "entries", lambda self, first, last: asked.append((first, last)) or own(self, first, last))
+    assert places(folder, epoch(1), epoch(600)) == [1, 600] and asked == [(600, 601)]
+
+
+@pytest.mark.parametrize("damage", ["emptied", "cut", "exchanged", "removed", "older", "of another log"])
+def test_no_damage_to_the_index_hides_an_entry_or_invents_one(tmp_path: Path, place: Path, damage: str) -> None:
+    folder = make(tmp_path / "log", [epoch(n) for n in range(40)])
+    other = make(tmp_path / "other", [epoch(n, agreement=9) for n in range(40)])
+    with open_cache() as cache:
+        EntryIndex(cache, LOG, tree(folder))
+        older = {path.name: path.read_bytes() for path in place.iterdir()}
+        logs.extend(folder, *[epoch(n) for n in range(40, 80)])
+        EntryIndex(cache, LOG, tree(folder))
+        if damage == "of another log":
+            EntryIndex(cache, LOG, tree(other))
+    names = sorted(path.name for path in place.iterdir())
+    data = {name: (place / name).read_bytes() for name in names}
+    for name in names:
+        if damage == "of another log":
+            continue
+        changed = {
+            "emptied": b"", "cut": data[name][:-20], "exchanged": data[names[names.index(name) - 1]], "older": older.get(name, b""),
+        }  # fmt: skip
+        if damage == "removed":
+            (place / name).unlink()
+        else:
+            (place / name).write_bytes(changed[damage])
+        assert places(folder, *(epoch(n, 2) for n in (0, 39, 40, 79))) == [0, 39, 40, 79]
+        assert places(folder, epoch(80)) == []
+        for kept, content in data.items():
+            (place / kept).write_bytes(content)
+    assert places(folder, *(epoch(n, 2) for n in (0, 39, 40, 79)), epoch(80)) == [0, 39, 40, 79]
+
+
+def test_a_planted_index_that_fits_by_its_hashes_still_begins_at_another_root(tmp_path: Path) -> None:
+    """Whoever writes into the cache folder is the user; an index that an older software, or a fork, left there is not believed."""
+    folder = make(tmp_path / "log", [epoch(n) for n in range(40)])
+    with open_cache() as cache:
+        assert cache is not None
+        index = EntryIndex(cache, LOG, tree(folder))
+        empty = index.size.to_bytes(8, "big") + bytes(32) + bytes(32) * 256
+        cache.put(entry_index._KIND, LOG, empty)
+    assert places(folder, epoch(3, 2)) == [3]
+
+
+def test_nothing_beside_a_log_is_taken_for_a_cache(tmp_path: Path, place: Path) -> None:
+    folder = make(tmp_path / "log", [epoch(n) for n in range(40)])
+    assert places(folder, epoch(3, 2)) == [3]
+    for name in (".cache", "cache", "standstill", ".cache/standstill"):
+        shutil.copytree(place, folder / name)
+    shutil.rmtree(place)
+    logs.extend(folder, epoch(3, 2))
+    assert places(folder, epoch(3, 2)) == [3, 40]
