@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import click
 
 from claims.base.errors import ClaimRejected, MalformedFile, MissingDependency
-from claims.cli.group import cli, json_option, load_signatures, load_terms, out, read_path, report
+from claims.cli.group import cli, json_option, load_signatures, load_terms, out, read_path, report, signatures_path
 
 if TYPE_CHECKING:
     from claims.agreement.model import Agreement
+    from claims.agreement.signatures import AgreementSignatures
     from claims.claim.file import Claim
     from claims.claim.receipts import Receipt
     from claims.tlog.reader import LogView
@@ -63,7 +64,7 @@ def jobs_of(jobs: int | None) -> int:
 @click.option("--signatures", type=read_path, help="The parties' signatures. [default: the agreement's name with .sigs]")
 @click.option("--previous", "-p", type=read_path, multiple=True, help="Claim for the period before; repeat, oldest first.")
 @click.option("--previous-accepted", is_flag=True, help="You accepted the claims of --previous before: skip their proofs.")
-@click.option("--previous-agreement", type=read_path, multiple=True, help="An amended agreement that held for earlier periods; repeat.")
+@click.option("--previous-agreement", type=read_path, multiple=True, help="An amended agreement, its .sigs beside it; repeat.")
 @click.option("--log", "log_source", help="The agreement's public log: a folder or an https URL.")
 @click.option("--log-memory", type=read_path, help="File that remembers the log, to notice forks and withdrawals.")
 @click.option("--roots", "roots_path", type=read_path, help="The roots file. [default: the claim's name with .roots]")
@@ -128,9 +129,10 @@ def _alone(
 
     terms = load_terms(agreement_path)
     check_expected(terms, expect)
-    signed = load_signatures(agreement_path, signatures)
+    signed = _signatures(agreement_path, signatures)
     links = [read_bounded(path, CLAIM_LIMIT) for path in previous]
-    amended = [load_terms(path) for path in previous_agreement]
+    amended = {path: load_terms(path) for path in previous_agreement}
+    signed_before = {item.agreement: item for item in map(_signatures, previous_agreement) if item is not None}
     records = {hashlib.sha256(found).digest(): found for found in (read_bounded(path, RECORD_LIMIT) for path in record)}
     delivered = deliveries(_receipts(receipt), terms, _leave_out)
     beside = roots_path or claim_path.with_suffix(".roots")
@@ -142,13 +144,23 @@ def _alone(
         lab, period = claim.lab, claim.period
         view, problem = (None, "") if log_source is None else _open_log(log_source, terms, claim.lab, log_memory, now)
         return verify_claim(
-            data, terms, signatures=signed, previous=links, previous_agreements=amended, previous_accepted=previous_accepted,
+            data, terms, signatures=signed, previous=links, previous_agreements=[*amended.values()],
+            previous_signatures=signed_before, previous_accepted=previous_accepted,
             log=view, log_problem=problem, roots=roots, previous_roots=before, records=records,
             delivered=delivered, now=now, jobs=jobs,
             proofs=_proofs(proofs_path or claim_path.parent, [claim, *map(parse_claim, links)]).get,
         )  # fmt: skip
     except ClaimRejected as error:
         return Verdict(terms, lab, period, hashlib.sha256(data).digest(), rejected=error)
+
+
+def _signatures(agreement_path: Path, given: Path | None = None) -> AgreementSignatures | None:
+    """The signatures beside an agreement, or of the file given; a damaged file is named and left out: a mirror can swap it."""
+    try:
+        return load_signatures(agreement_path, given)
+    except MalformedFile as error:
+        _leave_out(str(given or signatures_path(agreement_path)), error.what)
+        return None
 
 
 def _receipts(given: Iterable[Path]) -> Iterator[tuple[str, Receipt]]:

@@ -78,7 +78,8 @@ class AmendedStore(StoreFile):
 
     def _signed_from(self, agreement: bytes, period: int) -> SetAside:
         meters = self._query("SELECT DISTINCT meter FROM epoch_seals WHERE agreement = ? AND period >= ? ORDER BY meter", agreement, period)
-        seals = [(str(name), *map(int, self._query(_EPOCHS, name, agreement, period)[0])) for (name,) in meters]
+        spans = [(str(name), self._query(_EPOCHS, name, agreement, period)[0]) for (name,) in meters]
+        seals = [(name, int(first), int(last)) for name, (first, last) in spans]
         periods = [int(row[0]) for row in self._query("SELECT period FROM registry_heads WHERE period >= ? ORDER BY period", period)]
         if not seals:
             raise StoreError(f"nothing from period {period} on is signed under agreement {agreement.hex()}", "nothing is to be set aside")

@@ -23,7 +23,7 @@ from claims.tlog.errors import LogError
 from claims.tlog.reader import LogView
 from claims.verify.claim import check_claim
 from claims.verify.delivered import held_up
-from claims.verify.lateness import Delivered, judge_lateness, lateness_of, shown_by
+from claims.verify.lateness import Delivered, claim_late, judge_lateness, lateness_of, shown_by
 from claims.verify.log_state import LogState, log_state, uncosigned
 from claims.verify.report import LogSeen
 
@@ -254,19 +254,15 @@ def _published(
     if entry is None:
         return replace(row, reason="a claim file is here, but not in the log" if files else ""), None
     moment = book.committed(entry[1], lab.name)
-    late = row.due is not None and not _in_time(book, lab, entry[1], row.due)
+    late = row.due is not None and book.view is not None and claim_late(
+        book.agreement, lab.name, row.period, row.due, book.published, book.view, book.delivered
+    )  # fmt: skip
     row = replace(row, published=moment, late=late, logged=entry[0].claim)
     for item in files:
         if item.stored.digest == entry[0].claim:
             return row, [(item.stored, entry[0].roots)]
     reason = "the log has its entry, but the file is not here"
     return replace(row, reason=reason), None
-
-
-def _in_time(book: Book, lab: Lab, index: int, due: int) -> bool:
-    """Whether anyone who counts had signed a head with an entry by a moment."""
-    seen = None if book.view is None else shown_by(book.view, book.agreement, lab.name).seen(index)
-    return seen is not None and seen <= due
 
 
 def _authentic(

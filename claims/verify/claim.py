@@ -86,6 +86,7 @@ def verify_claim(
     signatures: AgreementSignatures | None = None,
     previous: Sequence[bytes] = (),
     previous_agreements: Sequence[Agreement] = (),
+    previous_signatures: Mapping[bytes, AgreementSignatures] | None = None,
     previous_accepted: bool = False,
     log: LogView | None = None,
     log_problem: str = "",
@@ -106,6 +107,7 @@ def verify_claim(
         previous: claim files of the periods right before, oldest first, back to the lab's first period, or to a claim
             accepted before (``previous_accepted``).
         previous_agreements: the agreements that this one amends, one after another, as far back as ``previous`` goes; in any order.
+        previous_signatures: the parties' signatures of those, by digest; None: the caller has checked them.
         previous_accepted: the reader accepted the previous claims before: skip their proofs and what came before them.
         log: the agreement's log, opened and checked under :func:`claims.verify.log.log_trust`, without the lab's cosignatures.
         log_problem: why there is none, where one was tried.
@@ -125,7 +127,7 @@ def verify_claim(
     published = published_in(log, agreement, delivered) if log is not None and agreement.log is not None else None
     verdict, claim = check_claim(
         data, agreement, signatures=signatures, previous=previous, previous_agreements=previous_agreements,
-        previous_accepted=previous_accepted, published=published, log_problem=log_problem,
+        previous_signatures=previous_signatures, previous_accepted=previous_accepted, published=published, log_problem=log_problem,
         held=lambda claim: None if log is None or published is None else _held_up(claim, agreement, log, published, delivered, now),
         roots=roots, previous_roots=previous_roots, now=now, proofs=proofs, jobs=jobs,
     )  # fmt: skip
@@ -159,6 +161,7 @@ def check_claim(
     signatures: AgreementSignatures | None = None,
     previous: Sequence[bytes] = (),
     previous_agreements: Sequence[Agreement] = (),
+    previous_signatures: Mapping[bytes, AgreementSignatures] | None = None,
     previous_accepted: bool = False,
     published: PublishedEntries | None = None,
     log_problem: str = "",
@@ -175,7 +178,7 @@ def check_claim(
     began = time.perf_counter()
     claim = parse_claim(data)
     missing: list[Missing] = []
-    _check_agreement(agreement, signatures, missing)
+    _check_signed(agreement, signatures, missing)
     _check_terms(claim, agreement, missing)
     end = agreement.period_span(claim.period)[1]
     if now < end:
@@ -192,6 +195,9 @@ def check_claim(
         if not chain.extend(parse_claim(earlier), earlier, lambda link, terms: _check_terms(link, terms, missing)):
             break
     continuity = chain.close()
+    if previous_signatures is not None and not previous_accepted:
+        for digest, terms in {terms.digest: terms for _, terms in chain.links if terms is not agreement}.items():
+            _check_signed(terms, previous_signatures.get(digest), missing, f"the amended agreement {digest.hex()}")
     if not previous_accepted:
         for link, terms in reversed(chain.links[1:]):
             if _is_judged(link):
@@ -221,22 +227,25 @@ def _add(missing: list[Missing], item: Missing) -> None:
         missing.append(item)
 
 
-def _check_agreement(agreement: Agreement, signatures: AgreementSignatures | None, missing: list[Missing]) -> None:
-    """Check ``agreement`` as far as its signatures go."""
+def _check_signed(
+    agreement: Agreement, signatures: AgreementSignatures | None, missing: list[Missing], which: str = "the agreement"
+) -> None:
+    """Note what is missing of an agreement's signatures. A file that is damaged, or another's, is missing: a mirror can swap it."""
+    what = f"the parties' signatures of {which}, a file .sigs"
+    where = "it usually lies beside the agreement: agreement.sigs beside agreement.toml"
     if signatures is None:
-        what = "the parties' signatures of the agreement, a file .sigs"
-        where = "it usually lies beside the agreement: agreement.sigs beside agreement.toml"
         _add(missing, Missing("signatures", what, where, "put it there, or name it (--signatures)"))
         return
     try:
         unsigned = signatures.missing(agreement)
     except BadSignature as error:
-        raise ClaimRejected("agreement", error.what) from None
+        _add(missing, Missing("signatures", f"{what} ({error.what} in the one given)", where, "ask the parties, or another mirror, for it"))
+        return
     except MissingDependency:
         _add(missing, _NO_CRYPTOGRAPHY)
         return
     if unsigned:
-        what = f"signatures of the agreement by {', '.join(unsigned)}: it is a draft until every party has signed"
+        what = f"signatures of {which} by {', '.join(unsigned)}: it is a draft until every party has signed"
         _add(missing, Missing("unsigned", what, "", "ask them, or another mirror, for a signatures file that has them"))
 
 

@@ -20,7 +20,7 @@ from claims.tlog.dates import HeadDates
 from claims.tlog.errors import LogError
 from claims.tlog.reader import LogView
 
-__all__ = ["Delivered", "Lateness", "judge_lateness", "lateness_of", "own_word", "shown_by"]
+__all__ = ["Delivered", "Lateness", "claim_late", "judge_lateness", "lateness_of", "own_word", "shown_by"]
 
 Delivered = Mapping[tuple[object, ...], Sequence[tuple[Entry, Mapping[str, int]]]]
 """An entry's identity to the entries of it that parties countersigned, each with the parties' times."""
@@ -115,8 +115,16 @@ def lateness_of(
     return Lateness(ended, count, found["late"], found["undated"], found["cosigned late"], tuple(sorted(names)), found["held back"], unit)
 
 
+def claim_late(
+    agreement: Agreement, lab: str, period: int, due: int, published: PublishedEntries, view: LogView, delivered: Delivered | None = None
+) -> bool:
+    """Whether the entry of a lab's claim, which the log has, is shown to have come after its deadline: as for an epoch's entry."""
+    judge = _Judge(agreement, lab, published, view, delivered or {})
+    return judge.entry(published.claim(lab, period), (2, agreement.digest, lab, period), due)[0] == "late"
+
+
 class _Judge:
-    """Judges single epochs of a lab whose deadlines have passed."""
+    """Judges single entries of a lab whose deadlines have passed."""
 
     def __init__(self, agreement: Agreement, lab: str, published: PublishedEntries, view: LogView, delivered: Delivered) -> None:
         self._lab, self._published, self._view, self._delivered = lab, published, view, delivered
@@ -127,10 +135,13 @@ class _Judge:
 
     def epoch(self, epoch: int, deadline: int) -> tuple[str, list[str]]:
         """One of "" (in time), "late", "undated", "cosigned late", "held back", and who cosigned late."""
-        found = self._published.epoch(self._lab, epoch, all_=True)
+        return self.entry(self._published.epoch(self._lab, epoch, all_=True), (1, self._digest, self._lab, epoch), deadline)
+
+    def entry(self, found: tuple[Entry, int] | None, identity: tuple[object, ...], deadline: int) -> tuple[str, list[str]]:
+        """As :meth:`epoch`, of any entry of the lab, with its index in the log; None where the log has none."""
         logged = found is not None and found[1] < self._view.size + len(self._view.tail)
         if found is None or not logged:
-            if self._received(None if found is None else found[0], epoch, deadline):
+            if self._received(None if found is None else found[0], identity, deadline):
                 return "held back", []
             return ("late" if self._as_of is not None and self._as_of > deadline else ""), []
         entry, index = found
@@ -140,7 +151,7 @@ class _Judge:
         seen = self._dates.seen(index)
         if seen is not None and seen <= deadline:
             return "cosigned late", self._dates.behind(index, deadline)
-        if self._received(entry, epoch, deadline):
+        if self._received(entry, identity, deadline):
             return "held back", []
         words = (self._dates.published(index), self._dates.absent(index))
         return ("late" if any(word is not None and word > deadline for word in words) else "undated"), []
@@ -151,9 +162,9 @@ class _Judge:
         except LogError:
             return None
 
-    def _received(self, entry: Entry | None, epoch: int, deadline: int) -> bool:
-        """Whether a party that counts had an entry of this epoch in time; of several, the one that is in the log."""
-        given = self._delivered.get((1, self._digest, self._lab, epoch), ())
+    def _received(self, entry: Entry | None, identity: tuple[object, ...], deadline: int) -> bool:
+        """Whether a party that counts had an entry of this identity in time; of several, the one that is in the log."""
+        given = self._delivered.get(identity, ())
         return any(
             times and min(times.values()) <= deadline
             for item, times in given

@@ -163,7 +163,7 @@ def seen_in(view: LogView, agreement: Agreement) -> Committed:
 
 def log_seen(view: LogView, published: PublishedEntries, claim: Claim, now: int, delivered: Delivered) -> LogSeen:
     """What a reader is told of the log that a claim was checked with."""
-    from claims.verify.lateness import lateness_of
+    from claims.verify.lateness import claim_late, lateness_of
     from claims.verify.log_state import log_state
 
     agreement = published.agreement
@@ -171,7 +171,9 @@ def log_seen(view: LogView, published: PublishedEntries, claim: Claim, now: int,
     times = sorted((name, time) for name, time in view.signed.times.items() if name not in view.exclude)
     epochs = lateness_of(agreement, claim.lab, claim.period, now, published, view, delivered)
     when = None if entry is None else committed_in(view, agreement)(entry[1], claim.lab)
-    return LogSeen(log_state(view, agreement, now), tuple(times), epochs, when)
+    due = None if agreement.deadlines is None else agreement.period_span(claim.period)[1] + agreement.deadlines.claim
+    late = None not in (due, entry) and claim_late(agreement, claim.lab, claim.period, due or 0, published, view, delivered)
+    return LogSeen(log_state(view, agreement, now), tuple(times), epochs, when, late)
 
 
 def late_notes(seen: LogSeen | None, agreement: Agreement, period: int) -> list[str]:
@@ -185,7 +187,8 @@ def late_notes(seen: LogSeen | None, agreement: Agreement, period: int) -> list[
     notes = [*judge_lateness(agreement, seen.epochs)[1], *([] if newer is None else [newer])]
     due = None if terms is None else agreement.period_span(period)[1] + terms.claim
     if due is not None and seen.claim is not None and seen.claim > due:
-        notes.append(f"the claim's entry was dated by the cosigners after its deadline, {format_time(due)}")
+        what = "came after" if seen.late else "is not shown to have come after, but was cosigned after"
+        notes.append(f"the claim's entry {what} its deadline, {format_time(due)}")
     return notes
 
 

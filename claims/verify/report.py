@@ -84,13 +84,14 @@ class LogSeen:
         state: the head in use and its date, and a newer one; its ``size`` is a number.
         cosigners: those that count, with the time of their cosignature of the head in use.
         epochs: the entries of the period's epochs.
-        claim: when the log had the claim's entry, or None.
+        claim: when a quorum had the claim's entry, or None; ``late``: that it came after its deadline is shown.
     """
 
     state: LogState
     cosigners: tuple[tuple[str, int], ...]
     epochs: Lateness
     claim: int | None
+    late: bool = False
 
     def line(self) -> str:
         """One line for people."""

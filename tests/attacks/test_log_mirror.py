@@ -212,6 +212,17 @@ def test_two_rivals_who_cosign_late_take_nothing_from_an_honest_lab(remake: Call
     assert row.state in ("proven", "under inspection") and not row.late and "cosigned late by beta, delta" in row.reason
 
 
+def test_a_claim_is_late_by_a_signed_word_alone(strict: Published) -> None:
+    """As an epoch: where the quorum's date comes late, one party's receipt makes the lab none the later."""
+    strict.epochs()
+    late = END + 24 * HOUR
+    strict.add(late, claim_files(strict))
+    assert strict.row(late + 61).late
+    deliver(strict, claim_files(strict), 61, at=END)
+    row = strict.row(late + 61)
+    assert not row.late and row.published == late and row.state in ("proven", "under inspection")
+
+
 def test_who_stopped_cosigning_is_named(world_: Published) -> None:
     world_.epochs(by="alpha")
     world_.claim(END + 600, by="alpha")

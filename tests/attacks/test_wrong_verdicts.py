@@ -173,6 +173,24 @@ def test_who_hides_the_amended_agreement_accuses_nobody(tmp_path: Path, text: st
     assert made.judged(_other(tmp_path, made), now)[0] == (3 if kind == "amended" else 1), "about no agreement of the chain"
 
 
+@pytest.mark.parametrize("how", ["another's", "cut", "flipped", "dropped"])
+@pytest.mark.parametrize("which", ["agreement.sigs", "agreements/*.sigs"])
+def test_who_swaps_a_signatures_file_accuses_nobody(tmp_path: Path, which: str, how: str) -> None:
+    """From single files as from the folder, of the agreement as of the amended one: INCOMPLETE."""
+    made = two_agreements(tmp_path, PLAIN)
+    now = made.end(1) + 700
+    assert made.alone(1, now) == (0, "PROVEN")
+    (path,) = made.folder.glob(which)
+    data = path.read_bytes()
+    if how == "dropped":
+        path.unlink()
+    else:
+        other = world.signed(world.agreement()).encode()
+        path.write_bytes({"another's": other, "cut": data[:-9], "flipped": data[:-60] + b"0" + data[-59:]}[how])
+    assert made.alone(1, now) == (3, "INCOMPLETE signatures")
+    assert made.judged("claims/alpha-1.claim", now)[0] == 3
+
+
 def _other(tmp_path: Path, made: Made) -> Path:
     """A claim under an agreement that nobody signed."""
     path = tmp_path / "stranger.claim"

@@ -93,9 +93,12 @@ def python(files: dict[str, Any], policy: dict[str, bool]) -> Verdict:
         claim = parse_claim(files["claim"])
         try:
             agreement = decode_agreement(files["agreement"])
-            signatures = None if files["signatures"] is None else AgreementSignatures.decode(files["signatures"])
         except ClaimsError:
             return "agreement", None
+        try:
+            signatures = None if files["signatures"] is None else AgreementSignatures.decode(files["signatures"])
+        except ClaimsError:
+            signatures = None
         amended = [] if files["previousAgreement"] is None else [decode_agreement(files["previousAgreement"])]
         published = None
         if agreement.log is not None and files["log"] is not None:

@@ -102,7 +102,7 @@ def test_a_previous_claim_may_rest_on_an_earlier_verdict() -> None:
 @pytest.mark.parametrize(
     ("file", "checks"),
     [("claim", {"format", "agreement", "lab", "period", "meters", "signatures"}), ("agreement", {"agreement"}),
-     ("signatures", {"agreement"}), ("roots", {"roots"}), ("log", {"log", "entry"})],
+     ("signatures", {"signatures"}), ("roots", {"roots"}), ("log", {"log", "entry"})],
 )  # fmt: skip
 def test_edited_files_are_found_out_under_the_name_of_what_they_break(file: str, checks: set[str]) -> None:
     base = request(0)

@@ -115,10 +115,10 @@ def test_agreement() -> None:
     incomplete("unsigned", world.claim(TERMS), match="by alpha: it is a draft", signatures=half)
     rejected("proof", world.claim(TERMS, proof=b"bad"), signatures=half)
     forged = AgreementSignatures(TERMS.digest, {**SIGNED.signatures, "alpha": bytes(64)})
-    rejected("agreement", world.claim(TERMS), signatures=forged)
-    rejected("agreement", world.claim(TERMS), signatures=world.signed(other))
+    incomplete("signatures", world.claim(TERMS), signatures=forged)
+    incomplete("signatures", world.claim(TERMS), signatures=world.signed(other))
     stranger = AgreementSignatures(TERMS.digest, {**SIGNED.signatures, "gamma": bytes(64)})
-    rejected("agreement", world.claim(TERMS), signatures=stranger, match="not a party")
+    incomplete("signatures", world.claim(TERMS), signatures=stranger, match="not a party")
 
 
 def test_lab() -> None:

@@ -74,7 +74,14 @@ function checkAgreement(agreement, signatures, missing) {
     missing.push({ kind: "signatures", what: "the parties\u2019 signatures of the agreement" });
     return;
   }
-  const unsigned = missingSignatures(decodeSignatures(bytesOf(signatures, "agreement", "the signatures file")), agreement);
+  let unsigned;
+  try {
+    unsigned = missingSignatures(decodeSignatures(bytesOf(signatures, "agreement", "the signatures file")), agreement);
+  } catch (error) {
+    if (!(error instanceof Rejected)) throw error;
+    missing.push({ kind: "signatures", what: `the parties\u2019 signatures of the agreement (${error.reason})` }); // a mirror can swap them
+    return;
+  }
   if (unsigned.length > 0) missing.push({ kind: "unsigned", what: `signatures of the agreement by ${unsigned.join(", ")}: it is a draft` });
 }
 
