@@ -64,6 +64,7 @@ def validate(agreement: Agreement, fail: Fail) -> None:
         _range("amends", "from_period", agreement.amends.from_period, 1, agreement.periods - 1, fail)
     _log(agreement, fail)
     _regime(agreement, fail)
+    _transfers(agreement, fail)
     check_outside(agreement, fail)
 
 
@@ -246,6 +247,25 @@ def _dated(agreement: Agreement) -> Iterator[tuple[str, str, str]]:
         yield from (("deadlines", party.name, "the assent (sign_by)") for party in agreement.parties)
     if agreement.pause is not None:
         yield from (("pause", name, "the decisions") for name in agreement.pause.deciders)
+
+
+def _transfers(agreement: Agreement, fail: Fail) -> None:
+    """Where a lab may receive a part of another's cap, others than these two and the operator can date it."""
+    if agreement.log is None:
+        if able := [lab.name for lab in agreement.labs if lab.ceiling is not None]:
+            raise fail("lab", f"lab {able[0]} has a ceiling, and no [log] dates transfers", "add [log], or leave the ceiling out")
+        return
+    cosigners = {party.name for party in agreement.parties if party.cosign_key is not None} - {agreement.log.operator}
+    for receiver in agreement.labs:
+        others = [lab.name for lab in agreement.labs if lab.name != receiver.name and receiver.ceiling is not None]
+        for giver in others:
+            count = len(cosigners - {giver, receiver.name})
+            if count < agreement.log.cosignatures:
+                reason = (
+                    f"nothing could date a transfer from {giver} to {receiver.name}, which has a ceiling: {count} parties other than these "
+                    f"and the operator have a cosign_key, {agreement.log.cosignatures} must cosign"
+                )
+                raise fail("lab", reason, "add cosign_key to more parties, lower cosignatures, or leave the ceiling out")
 
 
 def _regime(agreement: Agreement, fail: Fail) -> None:

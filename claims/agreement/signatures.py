@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AgreementSignatures",
     "agreement_message",
+    "allowance_message",
     "claim_message",
     "epoch_root_message",
     "ledger_head_message",
@@ -34,6 +35,7 @@ LEDGER_DOMAIN = b"standstill/sign/ledger-head/v2"
 EPOCH_DOMAIN = b"standstill/sign/epoch-root/v1"
 REGISTRY_DOMAIN = b"standstill/sign/registry-head/v1"
 CLAIM_DOMAIN = b"standstill/sign/claim/v1"
+ALLOWANCE_DOMAIN = b"standstill/sign/allowance/v1"
 SIGNATURES_FORMAT = "standstill-agreement-signatures/1"
 
 Head = tuple[int, ...]
@@ -97,6 +99,18 @@ def claim_message(body_digest: bytes) -> bytes:
     """What a lab signs: the SHA-256 of a claim file up to this signature."""
     out = _message(CLAIM_DOMAIN)
     out.raw(body_digest)
+    return out.data
+
+
+def allowance_message(agreement_digest: bytes, giver: str, receiver: str, period: int, serial: int, amount: int) -> bytes:
+    """What a lab signs to accept another lab's transfer of cap (units of 10^12 FLOP) for a period."""
+    out = _message(ALLOWANCE_DOMAIN)
+    out.raw(agreement_digest)
+    out.name(giver)
+    out.name(receiver)
+    out.uint(period, 4)
+    out.uint(serial, 4)
+    out.uint(amount, 8)
     return out.data
 
 

@@ -7,6 +7,7 @@
     kind 3 ASSENT      name party                                                                 author: party
     kind 4 INSPECTION  name author || name lab || u32 period || u64 round || u8 outcome || 32 SHA-256(record file)
     kind 5 DECISION    name decider || u8 decision || u64 effective || 32 SHA-256(reason)         author: decider
+    kind 8 TRANSFER    name giver || name receiver || u32 period || u32 serial || u64 amount || 64 the receiver's signature
 
 The author signs the domain and the SHA-256 of everything before the signature, with its party key. Each entry has an identity
 (:attr:`EpochEntry.identity`): an author that signs two entries with one identity and different content has equivocated.
@@ -21,6 +22,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from claims.agreement.model import Agreement
+from claims.agreement.signatures import allowance_message
 from claims.agreement.terms import MAX_TIME
 from claims.base.canonical import Reader, Writer
 from claims.base.ed25519 import check_signature
@@ -40,10 +42,12 @@ __all__ = [
     "Identity",
     "EpochEntry",
     "InspectionEntry",
+    "TransferEntry",
     "check_entry",
     "decode_entry",
     "encode_entry",
     "entry_message",
+    "same_word",
     "sign_entry",
     "unsigned_bytes",
 ]
@@ -60,7 +64,8 @@ Identity = tuple[object, ...]
 
 @dataclass(frozen=True)
 class _Part:
-    """A field of a body: a name (``size`` 0), a number of so many bytes, or a digest (32); ``values``: of a number that is a choice."""
+    """A field of a body: a name (``size`` 0), a number of so many bytes, or a digest or signature (32, 64); ``values``: of a number
+    that is a choice."""
 
     field: str
     what: str
@@ -71,8 +76,8 @@ class _Part:
     def write(self, out: Writer, value: Any) -> None:
         if not self.size:
             out.name(value)
-        elif self.size == 32:
-            _digest(out, value)
+        elif self.size >= 32:
+            _raw(out, value, self.size)
         else:
             if not self._fits(value):
                 raise MalformedFile(f"{value!r} is not {self.what}")
@@ -83,8 +88,8 @@ class _Part:
     def read(self, read: Reader) -> Any:
         if not self.size:
             return read.name(self.what)
-        if self.size == 32:
-            return read.raw(32, self.what)
+        if self.size >= 32:
+            return read.raw(self.size, self.what)
         value = read.uint(self.size, self.what, self.most)
         if not self._fits(value):
             raise read.fail(f"{value} is not {self.what}")
@@ -242,14 +247,56 @@ class DecisionEntry(_Kind):
         return f"{self.decider}'s decision to {DECISIONS[self.decision]} from {format_time(self.effective)} on"
 
 
-Entry = EpochEntry | ClaimEntry | AssentEntry | InspectionEntry | DecisionEntry
-KINDS: dict[int, type[Entry]] = {kind.kind: kind for kind in (EpochEntry, ClaimEntry, AssentEntry, InspectionEntry, DecisionEntry)}
-AnyEntry = TypeVar("AnyEntry", EpochEntry, ClaimEntry, AssentEntry, InspectionEntry, DecisionEntry)
+@dataclass(frozen=True)
+class TransferEntry(_Kind):
+    """A lab's gift of a part of its total cap for one period to another lab, which accepted it.
+
+    Attributes:
+        serial: the giver's number for it, so that two of equal content are two.
+        amount: units of 10^12 FLOP, from 1 on.
+        accepted: the receiver's signature of all the rest (:func:`claims.agreement.signatures.allowance_message`).
+    """
+
+    kind = 8
+    parts = (
+        _Part("giver", "the giver"), _Part("receiver", "the receiver"), _PERIOD, _Part("serial", "the serial number", 4),
+        _Part("amount", "the amount", 8), _Part("accepted", "the receiver's signature", 64),
+    )  # fmt: skip
+    one_of = ("giver", "receiver", "period", "serial")
+    agreement: bytes
+    giver: str
+    receiver: str
+    period: int
+    serial: int
+    amount: int
+    accepted: bytes = b""
+    signature: bytes = b""
+
+    @property
+    def author(self) -> str:
+        """The party whose key signs."""
+        return self.giver
+
+    @property
+    def title(self) -> str:
+        """For messages."""
+        return f"lab {self.giver}'s transfer {self.serial} to lab {self.receiver} for period {self.period}"
+
+    @property
+    def acceptance(self) -> bytes:
+        """What the receiver signs."""
+        return allowance_message(self.agreement, self.giver, self.receiver, self.period, self.serial, self.amount)
 
 
-def _digest(out: Writer, value: bytes) -> None:
-    if len(value) != 32:
-        raise MalformedFile("a log entry's digests have 32 bytes each")
+_KINDS = (EpochEntry, ClaimEntry, AssentEntry, InspectionEntry, DecisionEntry, TransferEntry)
+Entry = EpochEntry | ClaimEntry | AssentEntry | InspectionEntry | DecisionEntry | TransferEntry
+KINDS: dict[int, type[Entry]] = {kind.kind: kind for kind in _KINDS}
+AnyEntry = TypeVar("AnyEntry", EpochEntry, ClaimEntry, AssentEntry, InspectionEntry, DecisionEntry, TransferEntry)
+
+
+def _raw(out: Writer, value: bytes, size: int = 32) -> None:
+    if len(value) != size:
+        raise MalformedFile(f"a log entry has a digest or signature that is not of {size} bytes")
     out.raw(value)
 
 
@@ -259,10 +306,17 @@ def unsigned_bytes(entry: Entry) -> bytes:
     out.raw(MAGIC)
     out.uint(VERSION, 2)
     out.uint(entry.kind, 1)
-    _digest(out, entry.agreement)
+    _raw(out, entry.agreement)
     for part in entry.parts:
         part.write(out, getattr(entry, part.field))
     return out.data
+
+
+def same_word(one: Entry, two: Entry) -> bool:
+    """Whether two entries of one identity say the same, whatever their signatures are: a receiver's in it is one too."""
+    if isinstance(one, TransferEntry) and isinstance(two, TransferEntry):
+        return one.acceptance == two.acceptance
+    return unsigned_bytes(one) == unsigned_bytes(two)
 
 
 def entry_message(entry: Entry) -> bytes:
@@ -320,6 +374,8 @@ def check_entry(entry: Entry, agreement: Agreement) -> None:
         if isinstance(entry, DecisionEntry):
             if agreement.pause is None or entry.decider not in agreement.pause.deciders:
                 raise ClaimRejected("decision", f"{entry.decider} does not decide")
+        elif isinstance(entry, TransferEntry):
+            _check_transfer(entry, agreement)
         elif not isinstance(entry, AssentEntry):
             agreement.lab(entry.lab)
             period = entry.epoch // agreement.epochs_per_period if isinstance(entry, EpochEntry) else entry.period
@@ -333,3 +389,15 @@ def check_entry(entry: Entry, agreement: Agreement) -> None:
     if isinstance(entry, InspectionEntry) and entry.author == entry.lab:
         raise ClaimRejected("log", f"{entry.title}: no lab inspects itself")
     check_signature(entry.title, key, entry.signature, entry_message(entry))
+
+
+def _check_transfer(entry: TransferEntry, agreement: Agreement) -> None:
+    """Both are labs that claim for the period, and the receiver accepted. Raises ClaimRejected or BadSignature."""
+    agreement.period_epochs(entry.period)
+    if entry.giver == entry.receiver or entry.amount == 0:
+        raise ClaimRejected("log", "a lab gives another one more than nothing")
+    for name in (entry.giver, entry.receiver):
+        if entry.period < agreement.first_period_of(name):
+            raise ClaimRejected("period", f"lab {name} makes no claim for period {entry.period}")
+    key = agreement.party(entry.receiver).key
+    check_signature(f"lab {entry.receiver} on {entry.title}", key, entry.accepted, entry.acceptance)

@@ -25,7 +25,7 @@ from claims.claim.entries import (
     InspectionEntry,
     check_entry,
     decode_entry,
-    unsigned_bytes,
+    same_word,
 )
 from claims.claim.file import Claim, MeterHead
 
@@ -198,7 +198,7 @@ class TwoEntries:
         entry = decode_entry(self.entries[0])
         if isinstance(entry, (AssentEntry, DecisionEntry, InspectionEntry)):
             return None
-        return entry.lab, entry.epoch // agreement.epochs_per_period if isinstance(entry, EpochEntry) else entry.period
+        return entry.author, entry.epoch // agreement.epochs_per_period if isinstance(entry, EpochEntry) else entry.period
 
     @property
     def identity(self) -> Identity:
@@ -214,7 +214,7 @@ class TwoEntries:
             MalformedFile: one is no entry.
         """
         one, two = map(decode_entry, self.entries)
-        if one.identity != two.identity or unsigned_bytes(one) == unsigned_bytes(two):
+        if one.identity != two.identity or same_word(one, two):
             raise BadSignature("the two entries do not contradict each other")
         for entry in (one, two):
             check_entry(entry, agreement)

@@ -17,10 +17,11 @@ from claims.claim.entries import (
     EpochEntry,
     Identity,
     InspectionEntry,
+    TransferEntry,
     check_entry,
     decode_entry,
     encode_entry,
-    unsigned_bytes,
+    same_word,
 )
 
 __all__ = ["Conflict", "PublishedEntries"]
@@ -84,7 +85,7 @@ class PublishedEntries:
             return
         if known is None:
             self._found[entry.identity] = (entry, index)
-        elif unsigned_bytes(known[0]) != unsigned_bytes(entry):
+        elif not same_word(known[0], entry):
             self.conflicts.append(Conflict(known[1], known[0], index, entry))
 
     def under(self, agreement: Agreement) -> PublishedEntries:
@@ -137,14 +138,19 @@ class PublishedEntries:
         entries = [(entry, index) for entry, index in self._found.values() if isinstance(entry, DecisionEntry)]
         return [(entry, index) for entry, index in entries if self.counts(index)]
 
+    def transfers(self, period: int) -> list[tuple[TransferEntry, int]]:
+        """Transfers of cap for a period, each once, in the log's order, those too that are under no head in use."""
+        entries = [(entry, index) for entry, index in self._found.values() if isinstance(entry, TransferEntry)]
+        return sorted([(entry, index) for entry, index in entries if entry.period == period], key=lambda item: item[1])
+
     def conflicts_of(self, lab: str, period: int) -> list[Conflict]:
-        """Conflicts in which the lab contradicts itself about this period: its epochs' entries and its claim entry."""
+        """Conflicts in which the lab contradicts itself about this period: its epochs' entries, its claim entry, what it gave."""
         per_period = self.agreement.epochs_per_period
         found = []
         for conflict in self.conflicts:
             entry = conflict.first
             if isinstance(entry, EpochEntry) and (entry.lab, entry.epoch // per_period) == (lab, period):
                 found.append(conflict)
-            elif isinstance(entry, ClaimEntry) and (entry.lab, entry.period) == (lab, period):
+            elif isinstance(entry, (ClaimEntry, TransferEntry)) and (entry.author, entry.period) == (lab, period):
                 found.append(conflict)
         return found

@@ -12,6 +12,7 @@ import click
 from claims.base.errors import AgreementError, ClaimRejected, ClaimsError, UnreadableFile
 from claims.cli import (  # noqa: F401  (each registers its commands)
     agreement,
+    allowance,
     close,
     demo,
     epoch,

@@ -21,7 +21,15 @@ from claims.agreement.signatures import epoch_root_message, ledger_head_message,
 from claims.base.errors import ClaimsError, UnreadableFile
 from claims.base.files import growing, trouble
 from claims.base.sqlite_trouble import FAILURES, sqlite_trouble
-from claims.claim.entries import ClaimEntry, DecisionEntry, Entry, EpochEntry, InspectionEntry, entry_message
+from claims.claim.entries import (
+    ClaimEntry,
+    DecisionEntry,
+    Entry,
+    EpochEntry,
+    InspectionEntry,
+    TransferEntry,
+    entry_message,
+)
 from claims.claim.records import EpochSeal, SignedHead
 
 __all__ = [
@@ -80,6 +88,7 @@ class Statement:
 _TITLES = {
     "epoch-root": "the root of epoch {}", "ledger-head": "the ledger head of period {}", "registry-head": "the registry head of period {}",
     "entry-1": "the log entry of epoch {}", "entry-2": "the claim of period {}", "entry-4": "a record of this inspection",
+    "entry-8": "a transfer of this serial number for period {}",
 }  # fmt: skip
 
 
@@ -120,6 +129,8 @@ def of_entry(entry: Entry) -> Statement:
         rest += [entry.lab, str(entry.period), str(entry.round)]
     elif isinstance(entry, DecisionEntry):
         rest += [str(entry.decision), str(entry.effective), entry.reason.hex()]
+    elif isinstance(entry, TransferEntry):
+        number, rest = entry.period, [entry.giver, entry.receiver, str(entry.serial)]
     return _statement(entry.agreement, " ".join([f"entry-{entry.kind}", *rest]), number, entry_message(entry))
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from claims.verify.lateness import Delivered
 
 __all__ = [
-    "check_log", "check_roots", "committed_in", "late_assents", "late_notes", "log_seen", "log_trust",
+    "allowance_dates", "check_log", "check_roots", "committed_in", "late_assents", "late_notes", "log_seen", "log_trust",
     "missing_assents", "missing_dates", "missing_log", "seen_in",
 ]  # fmt: skip
 
@@ -152,6 +152,21 @@ def committed_in(view: LogView, agreement: Agreement) -> Committed:
             return None
 
     return committed
+
+
+def allowance_dates(view: LogView, agreement: Agreement) -> Callable[[int, frozenset[str]], int | None]:
+    """Dates of a view's transfers of cap: one for all rows, without the operator's word and those of giver and receiver."""
+    from claims.tlog.errors import LogError
+
+    operator = frozenset(() if agreement.log is None else (agreement.log.operator,))
+
+    def dated(index: int, parties: frozenset[str]) -> int | None:
+        try:
+            return view.committed_time(index, exclude=parties | operator)
+        except LogError:
+            return None
+
+    return dated
 
 
 def seen_in(view: LogView, agreement: Agreement) -> Committed:

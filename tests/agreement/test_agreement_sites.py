@@ -30,6 +30,22 @@ TEXT = (
     world.TEXT.replace("log_rows = 16\n", "log_rows = 16\nregistry_rows = 17\n")
     .replace("log_rows = 17\n", 'log_rows = 17\nlost = "0.5 %"\nceiling = "2e22 FLOP"\n')
     .replace(f'key = "{world.public(11)}"\n', at("south", 11)).replace(f'key = "{world.public(12)}"\n', at("north", 12))
+    + f"""
+[log]
+origin = "example.org/log"
+operator = "gamma"
+key = "{world.public(50)}"
+cosignatures = 1
+
+[[party]]
+name = "gamma"
+key = "{world.public(51)}"
+
+[[party]]
+name = "delta"
+key = "{world.public(52)}"
+cosign_key = "{world.public(53)}"
+"""
 )  # fmt: skip
 TERMS = parse_agreement(TEXT)
 

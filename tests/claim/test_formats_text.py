@@ -31,6 +31,7 @@ from claims.claim.entries import (
     Entry,
     EpochEntry,
     InspectionEntry,
+    TransferEntry,
     encode_entry,
     sign_entry,
     unsigned_bytes,
@@ -42,9 +43,11 @@ FOLDER = Path(claims.__file__).parent
 LOG = (FOLDER / "FORMATS-log.md").read_text()
 TERMS = replace(world.agreement(), inspection=InspectionTerms(8, 4, 0))
 A, B = bytes(range(32)), bytes(range(32, 64))
+GIFT = TransferEntry(TERMS.digest, "alpha", "beta", 2, 2**32 - 1, 2**64 - 1)
 ENTRIES: tuple[Entry, ...] = (
     EpochEntry(TERMS.digest, "alpha", 70, A, B), ClaimEntry(TERMS.digest, "alpha", 3, A, B), AssentEntry(TERMS.digest, "beta"),
     InspectionEntry(TERMS.digest, "beta", "alpha", 2, 2**40, 3, B), DecisionEntry(TERMS.digest, "beta", 2, 253402300799, A),
+    replace(GIFT, accepted=world.key(2).sign(GIFT.acceptance)),
 )  # fmt: skip
 
 
@@ -56,7 +59,7 @@ def layouts() -> dict[int, list[str]]:
     for kind, body in rows:
         while "(" in body:
             body = re.sub(r"\([^()]*\)", "", body)
-        found[int(kind)] = re.findall(r"(?:^|, )(name|u8|u32|u64|32)(?= )", body)
+        found[int(kind)] = re.findall(r"(?:^|, )(name|u8|u32|u64|32|64)(?= )", body)
     return found
 
 
@@ -70,9 +73,9 @@ def read(data: bytes) -> tuple[int, bytes, list[object], bytes, bytes]:
         if field == "name":
             fields.append(data[at + 1 : at + 1 + data[at]].decode())
             at += 1 + data[at]
-        elif field == "32":
-            fields.append(data[at : at + 32])
-            at += 32
+        elif field in ("32", "64"):
+            fields.append(data[at : at + int(field)])
+            at += int(field)
         else:
             size = int(field[1:]) // 8
             fields.append(int.from_bytes(data[at : at + size], "big"))

@@ -196,6 +196,7 @@ function validate(agreement) {
   if (agreement.amends) within("from_period", agreement.amends.fromPeriod, 1, agreement.periods - 1);
   checkLog(agreement, parties);
   checkRegime(agreement, parties);
+  checkTransfers(agreement);
   checkModels(agreement);
   checkFeeds(agreement, parties);
 }
@@ -273,6 +274,18 @@ function checkLog(agreement, parties) {
   for (const name of [...dated, ...(pause ? pause.deciders : [])]) {
     const others = agreement.parties.filter((p) => p.cosignKey && p.name !== name && p.name !== log.operator);
     if (others.length < log.cosignatures) throw bad(`too few parties other than the operator and ${name} cosign`);
+  }
+}
+
+/** Where a lab may receive a part of another's cap, others than these two and the operator can date it. */
+function checkTransfers({ labs, log, parties }) {
+  const receivers = labs.filter((lab) => lab.ceiling !== null);
+  if (receivers.length && !log) throw bad("a lab has a ceiling, and no log dates transfers");
+  for (const { name } of receivers) {
+    for (const giver of labs.filter((lab) => lab.name !== name)) {
+      const others = parties.filter((p) => p.cosignKey && ![name, giver.name, log.operator].includes(p.name));
+      if (others.length < log.cosignatures) throw bad(`too few parties other than the operator, ${giver.name} and ${name} cosign`);
+    }
   }
 }
 
