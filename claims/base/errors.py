@@ -28,7 +28,8 @@ class ClaimsError(Exception):
         hint: what to do about it; may be empty.
 
     Attributes:
-        exit_code: of a command that ends with it; 2: unusable input, 1: refused or rejected.
+        exit_code: of a command that ends with it. 1: it looked, and the answer is no (a check fails, a cap or the agreed table is
+            exceeded); 2: it did nothing, for what it was given or when (FORMATS.md section 10).
     """
 
     exit_code = 2
@@ -100,6 +101,8 @@ class ClaimRejected(ClaimsError):
         check: short name of the failed check, one of those listed in ``claims.verify.claim.CHECKS``.
         what: the reason.
     """
+
+    exit_code = 1
 
     def __init__(self, check: str, what: str) -> None:
         self.check = check

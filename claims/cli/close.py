@@ -124,7 +124,7 @@ def _meters(
 def _check(store: Store, terms: Agreement, period: int, names: list[str], *, idle: bool, over_caps: bool, clock_is_right: bool) -> None:
     """Refuse what is too early, out of order, without work, over a cap, or under a clock that jumped."""
     from claims.lab.closing import check_evidence, check_turn, closing_of
-    from claims.lab.running import check_table, running
+    from claims.lab.running import OverCaps, check_table, running
 
     check_table(store, terms, [period])
     for name in names:
@@ -137,7 +137,7 @@ def _check(store: Store, terms: Agreement, period: int, names: list[str], *, idl
         )
     problems = () if over_caps else running(store, terms, period).problems
     if problems:
-        raise ClaimsError(
+        raise OverCaps(
             f"no claim of period {period} could be made: {problems[0]}",
             "look for a mistake with standstill lab status: what is signed cannot be mended; to sign it nevertheless: --over-caps",
         )

@@ -1,4 +1,4 @@
-"""The command line ``standstill``. Exit codes: 0 proven or done, 1 rejected (with the reason), 2 bad usage or input, 3 incomplete."""
+"""The command line ``standstill``. Exit codes: FORMATS.md section 10."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> None:
         code = cli.main(argv, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except ClaimsError as error:
-        _end(error, 1 if isinstance(error, ClaimRejected) else error.exit_code, as_json)
+        _end(error, error.exit_code, as_json)
     except click.exceptions.Abort:
         out("aborted", err=True)
         sys.exit(2)

@@ -21,11 +21,19 @@ from claims.lab.registry import RESIDUE, RegistryError, check_enrolled, entries_
 from claims.lab.store import IDLE, Store
 from claims.lab.witness import cap_problems, registry_rows, residue_limit, site_rows, table_rows
 
-__all__ = ["Lineage", "Rows", "Running", "TableTooSmall", "check_table", "running"]
+__all__ = ["Lineage", "OverCaps", "Rows", "Running", "TableTooSmall", "check_table", "running"]
 
 
 class TableTooSmall(ClaimsError):
     """A period has more readings and checkpoints than the agreement has room for; no claim could be made."""
+
+    exit_code = 1
+
+
+class OverCaps(ClaimsError):
+    """A period's figures exceed a cap; no claim could be made."""
+
+    exit_code = 1
 
 
 @dataclass(frozen=True)

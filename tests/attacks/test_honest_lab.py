@@ -181,7 +181,7 @@ def test_a_period_over_a_cap(desk: Desk) -> None:
     Path("agreement.toml").write_text(text)
     desk.at(START + PERIOD)
     desk.work(0)
-    text = desk.close(0, "--yes", code=2)
+    text = desk.close(0, "--yes", code=1)
     assert "no claim of period 0 could be made: unattributed cap exceeded" in text and "--over-caps" in text
     assert desk.sealed() is None
     desk.close(0, "--yes", "--over-caps")
