@@ -16,13 +16,15 @@ from claims.cli.group import (
     agreement_argument,
     ask_passphrase,
     clock_option,
+    json_option,
     load_agreed,
     opened_store,
-    out,
     passphrase_option,
     period_option,
     read_path,
+    report,
     store_option,
+    tell,
 )
 from claims.cli.meter import meter
 from claims.cli.state import signing_store, state_folder, store_signing_options
@@ -54,6 +56,7 @@ OTHER_FILES = 64
 @click.option("--over-caps", is_flag=True, help="Sign although a cap is exceeded: no claim of the period can be made.")
 @click.option("--yes", is_flag=True, help="Do not ask. Without a terminal to ask on, nothing is signed unless this is given.")
 @clock_option
+@json_option
 def meter_close(
     names: tuple[str, ...], every: bool, store_path: Path, agreement_path: Path, period: int, key_path: Path | None,
     key_folder: Path | None, passphrase_file: Path | None, idle: bool, over_caps: bool, yes: bool, clock_is_right: bool,
@@ -91,10 +94,9 @@ def meter_close(
                         raise ClaimsError("what is to be signed has changed since it was shown: nothing was signed", "look at it again")
                     for item in meters:
                         item.seal(store, terms, period)
-        for name in chosen:
-            signed = store.signed_head(period, name)
-            if signed is not None:
-                out(f"{name} {head_to_hex(signed.head)}" + ("" if name in due else "  (signed before)"))
+        heads = {name: head_to_hex(signed.head) for name in chosen if (signed := store.signed_head(period, name)) is not None}
+        lines = [f"{name} {head}" + ("" if name in due else "  (signed before)") for name, head in heads.items()]
+        report(lines, {"lab": store.lab, "period": period, "heads": heads, "signed_before": [name for name in heads if name not in due]})
 
 
 def _signed(store: Store, terms: Agreement, name: str, period: int) -> bool:
@@ -165,14 +167,14 @@ def _ask(store: Store, terms: Agreement, period: int, names: list[str], unsigned
     """Show what would be signed, which is returned; on a terminal, ask."""
     from claims.lab.closing import closing_lines, closing_of, not_amended
 
-    out(f"PRIVATE: to be signed of lab {store.lab}, period {period}, under agreement {terms.name}, {terms.digest.hex()}")
+    tell(f"PRIVATE: to be signed of lab {store.lab}, period {period}, under agreement {terms.name}, {terms.digest.hex()}")
     if unsigned:
-        out(f"  NOT SIGNED by {', '.join(unsigned)}, by the file beside the agreement: nothing of this counts under another one")
+        tell(f"  NOT SIGNED by {', '.join(unsigned)}, by the file beside the agreement: nothing of this counts under another one")
     for doubt in filter(None, (not_amended(store, terms, name) for name in names)):
-        out(f"  {doubt}")
+        tell(f"  {doubt}")
     closings = [closing_of(store, terms, name, period) for name in names]
     for closing in closings:
-        out("\n".join(f"  {line}" for line in closing_lines(closing, terms)))
+        tell("\n".join(f"  {line}" for line in closing_lines(closing, terms)))
     if yes:
         return closings
     if not sys.stdin.isatty():

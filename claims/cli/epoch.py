@@ -14,6 +14,7 @@ from claims.cli.group import (
     agreement_argument,
     cli,
     clock_option,
+    json_option,
     key_options,
     load_agreed,
     load_key,
@@ -21,6 +22,7 @@ from claims.cli.group import (
     opened_store,
     out,
     read_path,
+    report,
     store_option,
     unsigned_option,
 )
@@ -57,13 +59,18 @@ def _through(store: Store, agreement: Agreement, asked: int | None) -> int:
     return last_to_seal(store, agreement) if asked is None else asked
 
 
-def _say_amended(store: Store, agreement: Agreement, asked: int | None) -> None:
-    """Refuse to end well while epochs are over that another agreement counts."""
+def _end(store: Store, agreement: Agreement, asked: int | None, line: str, value: object) -> None:
+    """Report what was done; refuse to end well while epochs are over that another agreement counts."""
     from claims.agreement.over import last_over
-    from claims.lab.amended import check_amended
+    from claims.lab.amended import Amended, check_amended
 
-    if asked is None:
-        check_amended(store, agreement, last_over(agreement) // agreement.epochs_per_period)
+    try:
+        if asked is None:
+            check_amended(store, agreement, last_over(agreement) // agreement.epochs_per_period)
+    except Amended:
+        out(line, err=True)
+        raise
+    report(line, value)
 
 
 @epoch.command("seal")
@@ -75,6 +82,7 @@ def _say_amended(store: Store, agreement: Agreement, asked: int | None) -> None:
 @through_option
 @clock_option
 @unsigned_option
+@json_option
 def epoch_seal(
     name: str, store_path: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None, through: int | None,
     clock_is_right: bool, unsigned: bool,
@@ -109,8 +117,8 @@ def epoch_seal(
         with signing_store(store, terms, name), said:
             for number in range(start, last + 1):
                 meter.seal_epoch(store, terms, number)
-        out(f"{name}: {_span(start, last)} sealed" if start <= last else f"{name}: sealed through epoch {last} before")
-        _say_amended(store, terms, through)
+        line = f"{name}: {_span(start, last)} sealed" if start <= last else f"{name}: sealed through epoch {last} before"
+        _end(store, terms, through, line, {"lab": store.lab, "meter": name, "sealed": [*range(start, last + 1)], "through": last})
 
 
 def _published(store: Store, first: int) -> int:
@@ -145,6 +153,7 @@ def _span(first: int, last: int) -> str:
 @store_signing_options
 @through_option
 @click.option("--out", "-o", "folder", type=read_path, default=Path(), help="Folder for LAB-epoch-N.entry, made if need be.")
+@json_option
 def epoch_publish(
     store_path: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None, through: int | None, folder: Path
 ) -> None:
@@ -178,7 +187,7 @@ def epoch_publish(
             for number in due:
                 write_once(files[number], entries[number])
                 written += 1
-        out(f"{written} entries written to {folder}; publish them: standstill log append LOG {folder}/*.entry")
-        _say_amended(store, terms, through)
+        line = f"{written} entries written to {folder}; publish them: standstill log append LOG {folder}/*.entry"
+        _end(store, terms, through, line, {"lab": store.lab, "through": last, "entries": [str(files[number]) for number in due]})
 
 

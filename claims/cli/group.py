@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "again_option", "agreement_argument", "ask_passphrase", "cli", "clock_option", "confirm_signing", "json_option", "key_options",
     "load_agreed", "load_key", "load_signatures", "load_terms", "opened_store", "out", "passphrase_option", "period_option",
-    "read_path", "report", "signatures_path", "store_option", "unsigned_option", "yes_option",
+    "read_path", "report", "signatures_path", "store_option", "tell", "unsigned_option", "yes_option",
 ]  # fmt: skip
 
 PASSPHRASE_VARIABLE = "STANDSTILL_PASSPHRASE"
@@ -63,6 +63,11 @@ def report(lines: str | Iterable[str], value: object) -> None:
         out(json.dumps(value, indent=2))
     else:
         out(lines if isinstance(lines, str) else "\n".join(lines))
+
+
+def tell(text: str) -> None:
+    """Print what is not the command's result: on standard error where that is JSON."""
+    out(text, err=bool(click.get_current_context().meta.get(_JSON)))
 
 
 class _Group(click.Group):

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 import click
 
 from claims.base.errors import ClaimsError
-from claims.cli.group import agreement_argument, cli, load_terms, opened_store, out, read_path, store_option
+from claims.cli.group import (
+    agreement_argument,
+    cli,
+    json_option,
+    load_terms,
+    opened_store,
+    out,
+    read_path,
+    report,
+    store_option,
+)
 from claims.cli.lab import lab
 from claims.cli.state import compared_log, state_folder, state_option
 
@@ -33,6 +43,7 @@ def journal() -> None:
 @click.option("--log", "log_source", help="The agreement's log, a folder or URL.")
 @click.option("--without-log", is_flag=True, help="Believe the store: nothing then tells whether it is older than what was signed.")
 @state_option
+@json_option
 def journal_rebuild(
     agreement_path: Path, store_path: Path | None, party: str | None, log_source: str | None, without_log: bool
 ) -> None:
@@ -46,29 +57,34 @@ def journal_rebuild(
     if log_source is None and (party is not None or (terms.log is not None and not without_log)):
         raise click.UsageError("give --log" if party is not None else "give --log; if there is none to be had: --without-log")
     published = None if log_source is None else compared_log(terms, log_source)
+    made: list[tuple[str, str]] = []
     if store_path is not None:
         with opened_store(store_path) as store:
-            _rebuild(store, terms, published)
+            made = _rebuild(store, terms, published)
     elif party is not None and published is not None:
-        _rebuild_party(party, terms, published)
+        made = _rebuild_party(party, terms, published)
+    lines = [f"{who}: journal {how}" for who, how in made]
+    lines += [] if published is not None else ["NOT CHECKED: that no newer store has signed more"]
+    report(lines, {"journals": [{"of": who, "how": how} for who, how in made], "compared_with_log": published is not None})
 
 
-def _rebuild(store: Store, terms: Agreement, published: PublishedEntries | None) -> None:
+def _rebuild(store: Store, terms: Agreement, published: PublishedEntries | None) -> list[tuple[str, str]]:
+    """Whose journals were made, and how."""
     from claims.lab.signing import compare_log, signer, signing
 
     if published is not None:
         compare_log(store, terms, published)
+    made = []
     for meter in (None, *(meter.name for meter in terms.lab(store.lab).meters)):
         public, who = signer(store, terms, meter)
         how = _prepare(public, who)
         with signing(store, terms, meter, state_folder(), anew=True):
             pass
-        out(f"{who}: journal {how}")
-    if published is None:
-        out("NOT CHECKED: that no newer store has signed more")
+        made.append((who, how))
+    return made
 
 
-def _rebuild_party(party: str, terms: Agreement, published: PublishedEntries) -> None:
+def _rebuild_party(party: str, terms: Agreement, published: PublishedEntries) -> list[tuple[str, str]]:
     from claims.lab.journal import of_entry
     from claims.lab.signing import signing_alone
 
@@ -78,7 +94,7 @@ def _rebuild_party(party: str, terms: Agreement, published: PublishedEntries) ->
         entries = published.by(party)
         for entry in entries:
             book.add(of_entry(entry))
-    out(f"{who}: journal {how}; the log has {len(entries)} entries of it")
+    return [(who, f"{how}; the log has {len(entries)} entries of it")]
 
 
 def _prepare(public: bytes, who: str) -> str:
@@ -142,7 +158,4 @@ def lab_restore(backup: Path, store_path: Path, replace: bool) -> None:
 
 
 def _extent(store: Store) -> str:
-    heads, published = store.registry_heads(), store.published_through()
-    closed = f"closed through period {heads[-1].period}" if heads and len(heads) > 1 else "no period closed"
-    epochs = "no epoch published" if published is None else f"epochs published through {published}"
-    return f"store of lab {store.lab}, {store.count_imports()} imports, {closed}, {epochs}"
+    return ", ".join(store.extent())

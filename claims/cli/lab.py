@@ -12,12 +12,14 @@ from claims.base.errors import ClaimsError
 from claims.cli.group import (
     agreement_argument,
     cli,
+    json_option,
     load_agreed,
     load_terms,
     opened_store,
     out,
     period_option,
     read_path,
+    report,
     store_option,
 )
 from claims.cli.state import signing_store, store_signing_options
@@ -99,6 +101,7 @@ def lab_snapshot(
 @agreement_argument
 @period_option
 @store_signing_options
+@json_option
 def lab_close(store_path: Path, agreement_path: Path, period: int) -> None:
     """Close the registry for a period and print its freshly blinded head."""
     from claims.base.canonical import head_to_hex
@@ -106,7 +109,8 @@ def lab_close(store_path: Path, agreement_path: Path, period: int) -> None:
 
     terms = load_terms(agreement_path)
     with opened_store(store_path) as store, signing_store(store, terms):
-        out(head_to_hex(close_period(store, terms, period).head))
+        head = head_to_hex(close_period(store, terms, period).head)
+        report(head, {"lab": store.lab, "period": period, "head": head})
 
 
 @lab.command("set-aside")

@@ -41,8 +41,9 @@ def lab_status(store_path: Path, agreement_path: Path, period: int | None) -> No
             period = min(max(heads[-1].period + 1 if heads else 0, agreed.since_period), terms.periods - 1)
         figures = running(store, terms, period)
         missing = [meter.name for meter in agreed.meters if store.signed_head(period, meter.name) is None]
-        name = store.lab
-    report(_text(name, figures, missing), {"lab": name, "meters_to_close": missing, **_table(figures)})
+        sealed = {meter.name: store.last_sealed(meter.name) for meter in agreed.meters}
+        name, done = store.lab, {"meters_to_close": missing, "sealed_through": sealed, "published_through": store.published_through()}
+    report(_text(name, figures, done), {"lab": name, **done, **_table(figures)})
     sys.exit(1 if figures.over else 0)
 
 
@@ -82,15 +83,32 @@ def _mark(amount: int, cap: int) -> str:
     return text + ("  EXCEEDED" if amount > cap else "  WARNING: near the cap" if cap and amount * 100 >= WARN * cap else "")
 
 
-def _text(name: str, figures: Running, missing: list[str]) -> list[str]:
+def _epochs(done: dict[str, Any]) -> list[str]:
+    """How far the meters sealed and the lab published, where either has begun."""
+    if done["published_through"] is None and not any(epoch is not None for epoch in done["sealed_through"].values()):
+        return []
+    by_epoch: dict[int, list[str]] = {}
+    for name, epoch in done["sealed_through"].items():
+        by_epoch.setdefault(-1 if epoch is None else epoch, []).append(name)
+    sealed = "; ".join(f"{_epoch(epoch)} ({len(names)} meters, {names[0]} the first)" for epoch, names in sorted(by_epoch.items()))
+    published = -1 if done["published_through"] is None else done["published_through"]
+    return [f"sealed through     {sealed}", f"published through  {_epoch(published)}"]
+
+
+def _epoch(number: int) -> str:
+    return "nothing" if number < 0 else f"epoch {number}"
+
+
+def _text(name: str, figures: Running, done: dict[str, Any]) -> list[str]:
     from claims.base.units import format_work
 
     rows = figures.rows
     lines = [
         f"PRIVATE figures of lab {name}, period {figures.period}"
         + ("" if figures.closed else ", as if it ended with what is imported"),
-        f"meters to close    {', '.join(missing) or 'none'}",
+        f"meters to close    {', '.join(done['meters_to_close']) or 'none'}",
         f"registry           {'closed' if figures.closed else 'open'}",
+        *_epochs(done),
     ]
     lines += [f"{label:<18} {format_work(amount)} of {format_work(cap)}{_mark(amount, cap)}" for label, amount, cap in _shares(figures)]
     near = _near(figures)

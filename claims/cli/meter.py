@@ -16,11 +16,13 @@ from claims.cli.group import (
     ask_passphrase,
     cli,
     clock_option,
+    json_option,
     key_options,
     load_agreed,
     load_key,
     out,
     read_path,
+    report,
     store_option,
     unsigned_option,
 )
@@ -151,15 +153,16 @@ def meter_run(
 @click.argument("name")
 @store_option
 @_spool
+@json_option
 def meter_spool(name: str, store_path: Path, folder: Path) -> None:
     """PRIVATE: say what meter NAME's spool holds. No collector may be running."""
-    from claims.collect.run import spool_lines
+    from claims.collect.run import spool_report
     from claims.collect.spool import Spool, locked
     from claims.lab.store import Store
 
     with Store.open(store_path) as store, locked(folder):
         spool = Spool.open(folder, store.lab, name)
         try:
-            out("\n".join(spool_lines(spool)))
+            report(*spool_report(spool))
         finally:
             spool.close()

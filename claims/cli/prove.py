@@ -14,6 +14,7 @@ from claims.base.errors import ClaimsError, MalformedClaim
 from claims.cli.group import (
     agreement_argument,
     cli,
+    json_option,
     key_options,
     load_key,
     load_terms,
@@ -21,6 +22,7 @@ from claims.cli.group import (
     out,
     period_option,
     read_path,
+    report,
     store_option,
 )
 from claims.cli.state import signing_store, state_folder, store_signing_options
@@ -62,6 +64,7 @@ def _proofs_of(claim: bytes | None, folder: Path) -> Callable[[bytes], bytes | N
 @key_options
 @store_signing_options
 @click.option("--out", "-o", "target", type=read_path, help="Claim file. [default: LAB-PERIOD.claim]")
+@json_option
 def prove(
     store_path: Path, agreement_path: Path, period: int, key_path: Path, passphrase_file: Path | None, target: Path | None
 ) -> None:
@@ -102,8 +105,10 @@ def prove(
     files = [(beside[name], proof) for name, proof in made.proofs.items()]
     for path, content in ((entry, made.entry), (roots, made.roots), *files, (target, made.claim)):  # no claim without its entry
         write_once(path, content)
-    out(f"{target}: {len(made.claim)} bytes, verified")
+    lines = [f"{target}: {len(made.claim)} bytes, verified"]
     if files:
-        out(f"beside it {len(files)} proofs, {sum(len(proof) for _, proof in files)} bytes: publish them with it")
+        lines.append(f"beside it {len(files)} proofs, {sum(len(proof) for _, proof in files)} bytes: publish them with it")
     if terms.log is not None:
-        out(f"publish it: standstill log append LOG {entry}")
+        lines.append(f"publish it: standstill log append LOG {entry}")
+    paths = {"claim": str(target), "roots": str(roots), "entry": str(entry), "proofs": [str(path) for path, _ in files]}
+    report(lines, {"lab": store.lab, "period": period, **paths})

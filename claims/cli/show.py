@@ -11,7 +11,7 @@ from claims.agreement.file import parse_agreement
 from claims.agreement.model import DOMAIN as AGREEMENT_DOMAIN
 from claims.agreement.signatures import SIGNATURES_FORMAT, AgreementSignatures
 from claims.base.canonical import from_json, head_to_hex
-from claims.base.errors import MalformedFile
+from claims.base.errors import ClaimsError, MalformedFile
 from claims.base.files import CLAIM_LIMIT, read_bounded
 from claims.base.text import replace_hidden
 from claims.base.units import format_time, format_work
@@ -62,7 +62,7 @@ def describe(path: str | os.PathLike[str]) -> list[str]:
     """
     first = _first_bytes(path, 72) if Path(path).is_file() else b""
     if first.startswith(_SQLITE) and (database := _DATABASES.get(first[68:])):
-        return [database]
+        return [database, *_database_lines(Path(path), first[68:])]
     data = read_bounded(path, CLAIM_LIMIT)
     if data.startswith(MAGIC):
         return _claim_lines(data)
@@ -97,6 +97,21 @@ def describe(path: str | os.PathLike[str]) -> list[str]:
         " files of a log in its folder, .tlog-proof, keys, stores and journals"
     )
     raise MalformedFile(f"{path}: not a file that Standstill knows", hint=kinds)
+
+
+def _database_lines(path: Path, kind: bytes) -> list[str]:
+    """How much a store or a journal holds: numbers of things, and of nothing secret. Nothing where it cannot be opened."""
+    try:
+        if kind == b"STDS":
+            from claims.lab.store import Store
+
+            with Store.open(path) as store:
+                return store.extent()
+        from claims.lab.journal import Journal
+
+        return Journal.extent(path)
+    except (ClaimsError, ImportError):
+        return ["it cannot be opened here (in use by another program, damaged, of another format, or readable by others)"]
 
 
 def _first_bytes(path: str | os.PathLike[str], count: int) -> bytes:

@@ -19,7 +19,7 @@ from claims.collect.seal import BEFORE, ELSE, Sealed, Sealing
 from claims.collect.spool import Spool, locked
 from claims.collect.timeline import Gap
 
-__all__ = ["Collector", "describe", "spool_lines"]
+__all__ = ["Collector", "describe", "spool_report"]
 
 _GAPS_SHOWN = 3
 _RETRY = 30.0
@@ -133,18 +133,20 @@ def describe(sealed: Sealed) -> str:
     return f"{text}; gaps {_seconds(sum(gap.chip_ms for _, gap in sealed.gaps))}: {shown}" + (f"; {more} more" if more > 0 else "")
 
 
-def spool_lines(spool: Spool) -> list[str]:
-    """What a spool holds, for the lab's eyes only."""
+def spool_report(spool: Spool) -> tuple[list[str], dict[str, object]]:
+    """What a spool holds, for the lab's eyes only: lines for people, and a value for programs."""
     count, latest = 0, None
     for poll in spool.polls():
         count += 1
         latest = poll if poll.at >= spool.last else latest
     lines = [f"PRIVATE spool of meter {spool.header.lab}/{spool.header.meter}, epoch {spool.header.epoch}, {count} polls"]
+    value: dict[str, object] = {"lab": spool.header.lab, "meter": spool.header.meter, "epoch": spool.header.epoch, "polls": count}
     if latest is not None:
         busy = sum(seen.busy for seen in latest.chips.values())
         lines.append(f"latest {_clock(latest.at)}: {len(latest.chips)} chips, {busy} of them busy")
         lines += [latest.trouble] if latest.trouble else []
-    return lines
+        value["latest"] = {"time": _clock(latest.at), "chips": len(latest.chips), "busy": busy, "trouble": latest.trouble}
+    return lines, value
 
 
 def _gap(why: str, gap: Gap) -> str:

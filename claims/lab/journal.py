@@ -200,6 +200,22 @@ class Journal:
             db.close()
         return [Statement(agreement, str(text), int(number), bytes(digest)) for text, number, digest in rows]
 
+    @staticmethod
+    def extent(path: Path) -> list[str]:
+        """Whose key's journal a file is, and the newest that the key signed of each kind, in words. Raises JournalError."""
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=WAIT)
+        try:
+            public = bytes(db.execute("SELECT public FROM key").fetchone()[0])
+            rows = db.execute(
+                "SELECT hex(agreement), subject, COUNT(*), MAX(number) FROM subjects JOIN signed USING (id) GROUP BY id ORDER BY 1, 2"
+            ).fetchall()
+        except (*FAILURES, TypeError, ValueError) as error:
+            raise _refusal(path, error) from None
+        finally:
+            db.close()
+        said = [f"{text.lower()[:16]}: {subject}, {count}, the last {number}" for text, subject, count, number in rows]
+        return [f"key         {public.hex()}", *said[:40], *([f"and {len(said) - 40} more kinds"] if len(said) > 40 else [])]
+
     def commit(self) -> None:
         """Sync what was added; what signs after this needs a new batch."""
         if self._db.in_transaction:

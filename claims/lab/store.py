@@ -144,6 +144,13 @@ class Store(StoreNames, SignedStore, TableStore, AmendedStore):
         """How many files, and epochs of a collector, were imported."""
         return int(self._query("SELECT COUNT(*) FROM meta WHERE key LIKE 'import:%'")[0][0])
 
+    def extent(self) -> list[str]:
+        """Whose store it is and how far it has come, in words."""
+        heads, published = self.registry_heads(), self.published_through()
+        closed = f"closed through period {heads[-1].period}" if len(heads) > 1 else "no period closed"
+        epochs = "no epoch published" if published is None else f"epochs published through {published}"
+        return [f"store of lab {self.lab}", f"{self.count_imports()} imports", closed, epochs]
+
     def forget_imports(self) -> None:
         """Take back all usage and checkpoints noted, and the calendar that dates them. Refused once anything is signed or a period cut."""
         if any(self._query(f"SELECT 1 FROM {table} LIMIT 1") for table in ("epoch_seals", "ledgers", "epoch_heads")):

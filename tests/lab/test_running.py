@@ -22,6 +22,7 @@ from claims.lab.store import Draft, Store, Usage
 from claims.lab.witness import WitnessRefused, assemble, period_figures
 from tests.cli.test_cli import run
 from tests.lab.test_lineage import AGREEMENT
+NOTHING_DONE = {"meters_to_close": [], "sealed_through": {}, "published_through": None}
 
 
 def one_lab(folder: Path, *, meters: int = 1, **changes: str) -> tuple[str, ...]:
@@ -111,9 +112,9 @@ def test_near_a_cap_is_named(lab, tmp_path: Path) -> None:  # type: ignore[no-un
     note_checkpoint(store, agreement, Draft("run", "CHECKPOINT", (), None, 1, 0, bytes(32)))
     for cap, words in ((12 * PEAK, "83.3 %  WARNING: near the cap"), (10 * PEAK, "100.0 %  WARNING"), (10 * PEAK - 1, "EXCEEDED")):
         figures = running(store, with_caps(agreement, lineage=cap), 0)
-        text = "\n".join(_text("alpha", figures, []))
+        text = "\n".join(_text("alpha", figures, NOTHING_DONE))
         assert words in text and "near or over     run: " in text and figures.over is (cap < 10 * PEAK)
-    assert "near" not in "\n".join(_text("alpha", running(store, with_caps(agreement, lineage=13 * PEAK), 0), []))
+    assert "near" not in "\n".join(_text("alpha", running(store, with_caps(agreement, lineage=13 * PEAK), 0), NOTHING_DONE))
 
 
 def test_a_cap_that_is_exceeded_ends_prove_with_1(lab, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
