@@ -16,7 +16,8 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 
 def value(text: str) -> dict[str, Any]:
-    found = json.loads(text[text.index("{") :])
+    """The value on standard output, which comes first; what stands on standard error follows."""
+    found, _ = json.JSONDecoder().raw_decode(text)
     assert isinstance(found, dict)
     return found
 

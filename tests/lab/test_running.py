@@ -22,6 +22,7 @@ from claims.lab.store import Draft, Store, Usage
 from claims.lab.witness import WitnessRefused, assemble, period_figures
 from tests.cli.test_cli import run
 from tests.lab.test_lineage import AGREEMENT
+
 NOTHING_DONE = {"meters_to_close": [], "sealed_through": {}, "published_through": None}
 
 
