@@ -6,6 +6,7 @@ Unknown fields are refused, so that a misspelt cap cannot go unnoticed. Amounts 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -13,8 +14,10 @@ from typing import TypeVar
 
 from claims.agreement import terms as ag
 from claims.agreement.check import is_origin, validate
-from claims.agreement.model import Agreement
+from claims.agreement.decode import decode_known
+from claims.agreement.model import Agreement, canonical_bytes
 from claims.agreement.table import Table, as_digest, as_key, as_name, as_prose, one_of
+from claims.base.cache import open_cache
 from claims.base.canonical import head_from_hex
 from claims.base.errors import AgreementError, MalformedFile
 from claims.base.files import AGREEMENT_LIMIT, read_bounded
@@ -24,6 +27,8 @@ from claims.base.units import cap_from_text, charge_from_text, peak_from_text, s
 __all__ = ["FORMAT", "load_agreement", "parse_agreement"]
 
 FORMAT = "standstill-agreement/3"
+_CACHED = 2**16
+"""Characters from which on a text is worth a cache: some 400 meters."""
 T = TypeVar("T")
 
 
@@ -44,7 +49,24 @@ def load_agreement(path: str | os.PathLike[str]) -> Agreement:
 
 
 def parse_agreement(text: str, source: str = "agreement.toml") -> Agreement:
-    """Parse and validate agreement text. Raises AgreementError naming ``source``, field and line."""
+    """Parse and validate agreement text. Raises AgreementError naming ``source``, field and line.
+
+    A large text that this user had parsed before is taken from the cache.
+    """
+    if len(text) < _CACHED:
+        return _parse(text, source)
+    key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    with open_cache() as cache:
+        known = None if cache is None else cache.get("agreement", key, AGREEMENT_LIMIT)
+        if known is not None:
+            return decode_known(known)
+        agreement = _parse(text, source)
+        if cache is not None:
+            cache.put("agreement", key, canonical_bytes(agreement))
+    return agreement
+
+
+def _parse(text: str, source: str) -> Agreement:
     try:
         values = parse_toml(text)
     except TomlError as error:

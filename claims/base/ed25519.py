@@ -21,7 +21,7 @@ _SMALL_ORDER_Y = frozenset({
 """y of the eight points whose order divides 8: under such a key anyone can sign."""
 
 
-@lru_cache(4096)
+@lru_cache(2**16)
 def is_public_key(data: bytes) -> bool:
     """Whether 32 bytes are a canonical Ed25519 point, on the curve and not of small order (RFC 8032, 5.1.3)."""
     if len(data) != 32:
@@ -29,8 +29,21 @@ def is_public_key(data: bytes) -> bool:
     y = int.from_bytes(data, "little") & (2**255 - 1)
     if y >= _P or y in _SMALL_ORDER_Y:
         return False
-    x_squared = (y * y - 1) * pow(_D * y * y + 1, -1, _P) % _P
-    return pow(x_squared, (_P - 1) // 2, _P) == 1
+    return _is_square((y * y - 1) * (_D * y * y + 1) % _P)  # x^2 is (y^2 - 1) / (d y^2 + 1): a square where this product is one
+
+
+def _is_square(a: int) -> bool:
+    """Whether a number is a square other than 0 modulo p: the Jacobi symbol, which takes a fourth of the time of a power."""
+    n, sign = _P, 1
+    while a:
+        zeros = (a & -a).bit_length() - 1
+        a >>= zeros
+        if zeros & 1 and n & 7 in (3, 5):
+            sign = -sign
+        if a & n & 2:  # both are 3 modulo 4
+            sign = -sign
+        a, n = n % a, a
+    return n == 1 and sign == 1
 
 
 def check_signature(who: str, public_key: bytes, signature: bytes, message: bytes) -> None:

@@ -23,6 +23,8 @@ _TEXTS = re.compile(
     r"""#[^\n]*+|\"{3}(?:[^"\\]|\\.|"(?!""))*+"{0,5}|'{3}(?:[^']|'(?!''))*+'{0,5}|"(?:[^"\\\n]|\\.)*+"?|'[^'\n]*+'?""", re.DOTALL
 )
 """Comments and texts of TOML; one that does not end goes to the end of its line or of the file."""
+_PLAIN = re.compile(r"""(?m:^)(?:[A-Za-z0-9_-]++ = (?:"[^"\\\n\v]*+"|[0-9]++)|\[\[[A-Za-z0-9_.-]++\]\])(?m:$)""")
+"""Lines that need no look of ours, wherever they stand: a key with a plain text or number, the head of a table in a list. Most are."""
 _TIME = re.compile(rf"(?<![0-9A-Za-z:.+-]){TIME_PATTERN}(?![0-9A-Za-z:.+-])")
 _TOKEN = re.compile(r"[\[\]{},\n\v]|[^\[\]{},\s]+")
 
@@ -39,7 +41,7 @@ def parse_toml(text: str) -> dict[str, Any]:
     """The tables of a TOML 1.0 text; times in it are UTC, whole seconds. Raises TomlError."""
     if text.startswith("\ufeff"):
         raise TomlError(1, "the file begins with a byte order mark", "save it as UTF-8 without one")
-    bare = _without_texts(text)
+    bare = _without_texts(_PLAIN.sub("", text))
     for number, line in enumerate(re.split("[\n\v]", bare), 1):
         if line.count(".") > MAX_DOTS:
             raise TomlError(number, f"a key with more than {MAX_DOTS} dots", "no field has so many")

@@ -7,15 +7,21 @@ from pathlib import Path
 
 import pytest
 
+from claims.agreement import file
+from claims.agreement.file import parse_agreement
 from claims.base.cache import open_cache
+from claims.base.errors import AgreementError
 from claims.claim import entry_index
 from claims.claim.entries import AssentEntry, ClaimEntry, DecisionEntry, EpochEntry, InspectionEntry, encode_entry
 from claims.claim.entry_index import EntryIndex, identity_key
 from claims.tlog.tree import Tree
 from claims.tlog.writer import LogWriter
+from tests.agreement import test_agreement_sites, test_agreement_terms
+from tests.fixtures import world
 from tests.tlog import logs
 
 LOG = b"log"
+AGREEMENTS = {"two labs": world.TEXT, "every term": test_agreement_terms.FULL, "sites": test_agreement_sites.TEXT}
 
 
 @pytest.fixture(autouse=True)
@@ -133,3 +139,51 @@ def test_nothing_beside_a_log_is_taken_for_a_cache(tmp_path: Path, place: Path) 
     shutil.rmtree(place)
     logs.extend(folder, epoch(3, 2))
     assert places(folder, epoch(3, 2)) == [3, 40]
+
+
+# ---- agreements ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every agreement is worth a cache; which texts are parsed."""
+    seen: list[str] = []
+    own = file._parse
+    monkeypatch.setattr(file, "_CACHED", 0)
+    monkeypatch.setattr(file, "_parse", lambda text, source: seen.append(text) or own(text, source))
+    return seen
+
+
+@pytest.mark.parametrize("name", sorted(AGREEMENTS))
+def test_a_known_agreement_is_what_parsing_it_gives(parsed: list[str], name: str) -> None:
+    text = AGREEMENTS[name]
+    first, again = parse_agreement(text), parse_agreement(text)
+    assert parsed == [text] and again == first and again.digest == first.digest == file._parse(text, "x").digest
+
+
+def test_another_text_is_another_agreement(parsed: list[str]) -> None:
+    text = AGREEMENTS["two labs"]
+    digest = parse_agreement(text).digest
+    other = text.replace("two-labs", "two-lobs")
+    assert parse_agreement(other).digest != digest and parse_agreement(f"{text}\n").digest == digest and len(parsed) == 3
+
+
+def test_what_is_no_agreement_is_never_known(parsed: list[str], place: Path) -> None:
+    bad = AGREEMENTS["two labs"].replace("periods = ", "periods = -")
+    for _ in range(2):
+        with pytest.raises(AgreementError):
+            parse_agreement(bad)
+    assert len(parsed) == 2 and (not place.exists() or not list(place.iterdir()))
+
+
+def test_an_exchanged_or_damaged_file_of_the_cache_makes_no_other_agreement(parsed: list[str], place: Path) -> None:
+    text = AGREEMENTS["two labs"]
+    other = text.replace("two-labs", "two-lobs")
+    digests = parse_agreement(text).digest, parse_agreement(other).digest
+    one, two = sorted(place.iterdir())
+    data = one.read_bytes(), two.read_bytes()
+    for left, right in ((data[1], data[0]), (data[0][:-1], b""), (data[0][:32] + data[1][32:], data[1] + b"x")):
+        one.write_bytes(left)
+        two.write_bytes(right)
+        parsed.clear()
+        assert (parse_agreement(text).digest, parse_agreement(other).digest) == digests and len(parsed) == 2
