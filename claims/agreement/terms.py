@@ -150,6 +150,13 @@ class Lab:
                 groups.setdefault(meter.site, []).append(meter)
         return tuple(Site(name, tuple(groups[name])) for name in sorted(groups))
 
+    def site(self, name: str) -> Site:
+        """The site of that name. Raises ClaimRejected (check ``meters``) when there is none."""
+        for site in self.sites:
+            if site.name == name:
+                return site
+        raise ClaimRejected("meters", f"the agreement gives lab {self.name} no site {name!r}")
+
     def site_of(self, meter: str) -> Site:
         """The site of the meter of that name. Raises ClaimRejected (check ``meters``) without such a meter, or without sites."""
         name = self.meter(meter).site

@@ -7,17 +7,20 @@ descriptor; only the folder itself may be reached through links, since its name 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from claims.base.errors import UnreadableFile
 
-__all__ = ["AbsentFile", "Found", "list_below", "names_below", "peek_below", "read_below", "tail_below"]
+__all__ = ["AbsentFile", "Found", "file_digest", "list_below", "names_below", "open_below", "peek_below", "read_below", "tail_below"]
 
+_CHUNK = 2**20
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -57,8 +60,8 @@ def _refusal(root: Path, path: str, error: OSError) -> UnreadableFile:
     return UnreadableFile(f"{root / path}: {'a symbolic link, or not a folder' if link else error.strerror or error}")
 
 
-def read_below(root: Path, path: str, limit: int) -> bytes:
-    """All bytes of a regular file of at most ``limit`` bytes. Raises UnreadableFile (AbsentFile: there is none)."""
+def open_below(root: Path, path: str, limit: int) -> BinaryIO:
+    """A regular file of at most ``limit`` bytes, open for reading. Raises UnreadableFile (AbsentFile: there is none)."""
     try:
         with _opened(root, path, folder=False) as handle:
             status = os.fstat(handle)
@@ -66,12 +69,29 @@ def read_below(root: Path, path: str, limit: int) -> bytes:
                 raise UnreadableFile(f"{root / path}: not a regular file")
             if status.st_size > limit:
                 raise UnreadableFile(f"{root / path}: larger than {limit} bytes")
-            with open(handle, "rb", closefd=False) as file:
-                data = file.read(limit + 1)
-    except (OSError, ValueError) as error:
-        if isinstance(error, OSError):
-            raise _refusal(root, path, error) from None
+            return open(os.dup(handle), "rb")
+    except OSError as error:
+        raise _refusal(root, path, error) from None
+    except ValueError as error:
         raise UnreadableFile(f"{path!r}: {error}") from None
+
+
+def file_digest(file: BinaryIO) -> bytes:
+    """SHA-256 of an open file, which then stands at its beginning again."""
+    state = hashlib.sha256()
+    while chunk := file.read(_CHUNK):
+        state.update(chunk)
+    file.seek(0)
+    return state.digest()
+
+
+def read_below(root: Path, path: str, limit: int) -> bytes:
+    """All bytes of a regular file of at most ``limit`` bytes. Raises UnreadableFile (AbsentFile: there is none)."""
+    with open_below(root, path, limit) as file:
+        try:
+            data = file.read(limit + 1)
+        except OSError as error:
+            raise _refusal(root, path, error) from None
     if len(data) > limit:
         raise UnreadableFile(f"{root / path}: larger than {limit} bytes")
     return data

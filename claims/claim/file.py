@@ -3,8 +3,8 @@
 One encoding per claim, exact to the last byte (FORMATS.md section 5):
 
     magic, version | agreement digest | lab, period, epochs | head before, head after |
-    meters: name, head, roots digest, signature | sites: name, summary head, SHA-256 of the proof | that of the registry's proof |
-    lists | lab's signature of the head after and the lists | proof | lab's signature of all of it
+    meters: name, head, roots digest, signature | sites: name, summary head, SHA-256 of its proof and of its roots file |
+    SHA-256 of the registry's proof | lists | lab's signature of the head after and the lists | proof | lab's signature of all of it
 
 A lab without sites has one table, whose proof is in the file; of a lab with sites the proofs are files of their own.
 Nothing in it is trusted: the verifier derives the statement from the agreement and takes only heads from here.
@@ -51,11 +51,12 @@ class MeterHead:
 
 @dataclass(frozen=True)
 class SiteHead:
-    """A site's summary head for the period (8 field elements), and the SHA-256 of its proof file."""
+    """A site's summary head for the period (8 field elements), and the SHA-256 of its proof file and of its roots file."""
 
     name: str
     head: Head
     proof: bytes
+    roots: bytes
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,11 @@ class Claim:
         """SHA-256 of the proof files: of the sites in order, the registry's last; none without sites."""
         return (*(site.proof for site in self.sites), self.registry_proof) if self.sites else ()
 
+    @property
+    def site_roots(self) -> bytes:
+        """SHA-256 over the SHA-256 of the sites' roots files, in order: what the log's entry of a claim with sites names as its roots."""
+        return hashlib.sha256(b"".join(site.roots for site in self.sites)).digest()
+
     def body(self) -> bytes:
         """Canonical bytes up to the last signature. Raises MalformedFile for values out of range."""
         out = Writer()
@@ -128,6 +134,7 @@ class Claim:
             out.name(site.name)
             out.head(site.head)
             out.raw(_sized(site.proof, 32, "SHA-256 of a site's proof"))
+            out.raw(_sized(site.roots, 32, "SHA-256 of a site's roots file"))
         out.raw(_sized(self.registry_proof, 32 if self.sites else 0, "SHA-256 of the registry's proof"))
         out.raw(self.lists.encode())
         out.raw(_sized(self.registry_signature, 64, "registry signature"))
@@ -215,7 +222,10 @@ def decode_claim(data: bytes) -> Claim:
 def _read_sites(read: Reader) -> tuple[SiteHead, ...]:
     sites: list[SiteHead] = []
     for _ in range(read.uint(2, "the number of sites", MAX_SITES)):
-        site = SiteHead(read.name("a site's name"), read.head("a site's head"), read.raw(32, "the SHA-256 of a site's proof"))
+        site = SiteHead(
+            read.name("a site's name"), read.head("a site's head"), read.raw(32, "the SHA-256 of a site's proof"),
+            read.raw(32, "the SHA-256 of a site's roots file"),
+        )  # fmt: skip
         if sites and sites[-1].name >= site.name:
             raise read.fail(f"site {site.name} is not in ascending order of names")
         sites.append(site)

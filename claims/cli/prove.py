@@ -70,8 +70,9 @@ def prove(
 ) -> None:
     """Prove a closed period and write the signed claim. Nothing is written unless it verifies.
 
-    Beside it: its roots file, its entry for the public log, and of a lab with sites a proof file for each site and the registry. A lab has
-    one claim of a period: run again, after any interruption, this goes on with the proofs that are made, and writes the same files.
+    Beside it: its entry for the public log and its roots file; of a lab with sites a roots file and a proof for each, and the registry's
+    proof. A lab has one claim of a period: run again, after any interruption, this goes on with the proofs that are made, and writes the
+    same files.
     """
     from claims.base.files import CLAIM_LIMIT, read_bounded, write_once
     from claims.lab.prove import finish_claim
@@ -82,14 +83,15 @@ def prove(
     key = load_key(key_path, passphrase_file)
     with opened_store(store_path) as store, _progress() as progress:
         target = target or Path(f"{store.lab}-{period}.claim")
-        roots, entry, sites = target.with_suffix(".roots"), target.with_suffix(".entry"), terms.lab(store.lab).sites
-        tables = [*(site.name for site in sites), None] if sites else []
-        beside = {name: target.with_name(f"{target.stem}.{name or 'registry'}.proof") for name in tables}
-        if len({target, roots, entry, *beside.values()}) < 3 + len(beside):
+        entry, names = target.with_suffix(".entry"), [site.name for site in terms.lab(store.lab).sites]
+        roots = {name: target.with_name(f"{target.stem}.{name}.roots") for name in names} or {None: target.with_suffix(".roots")}
+        beside = {name: target.with_name(f"{target.stem}.{name or 'registry'}.proof") for name in ([*names, None] if names else ())}
+        others = (entry, *roots.values(), *beside.values())
+        if len({target, *others}) < 1 + len(others):
             raise click.UsageError("--out names the claim: .roots and .entry are for the files beside it")
         found = read_bounded(target, CLAIM_LIMIT) if os.path.lexists(target) else None
         if found is None and store.kept_claim(period) is None:
-            for path in (roots, entry, *beside.values()):  # else hours of proving would end in a file that is in the way
+            for path in others:  # else hours of proving would end in a file that is in the way
                 if os.path.lexists(path):
                     raise ClaimsError(f"{path}: exists already, and its claim does not", "put that claim beside it, or move it away")
         try:
@@ -103,7 +105,8 @@ def prove(
             raise
         releasing(store, terms, state_folder())
     files = [(beside[name], proof) for name, proof in made.proofs.items()]
-    for path, content in ((entry, made.entry), (roots, made.roots), *files, (target, made.claim)):  # no claim without its entry
+    root_files = [(roots[name], data) for name, data in made.roots.items()]
+    for path, content in ((entry, made.entry), *root_files, *files, (target, made.claim)):  # no claim without its entry
         write_once(path, content)
     lines = [f"{target}: {len(made.claim)} bytes, verified"]
     if files:

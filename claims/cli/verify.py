@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from claims.claim.receipts import Receipt
     from claims.tlog.reader import LogView
     from claims.verify.report import Verdict
+    from claims.verify.roots import RootFiles
 
 __all__ = ["digest_of", "digest_option", "jobs_of", "jobs_option", "moment", "now_option", "verify"]
 
@@ -67,7 +68,7 @@ def jobs_of(jobs: int | None) -> int:
 @click.option("--previous-agreement", type=read_path, multiple=True, help="An amended agreement, its .sigs beside it; repeat.")
 @click.option("--log", "log_source", help="The agreement's public log: a folder or an https URL.")
 @click.option("--log-memory", type=read_path, help="File that remembers the log, to notice forks and withdrawals.")
-@click.option("--roots", "roots_path", type=read_path, help="The roots file. [default: the claim's name with .roots]")
+@click.option("--roots", "roots_path", type=read_path, help="The roots file, or the folder of those of sites. [default: beside the claim]")
 @click.option("--record", type=read_path, multiple=True, help="Record of an inspection that the log names; repeat.")
 @click.option("--receipt", type=read_path, multiple=True, help="Receipt of an entry that the log leaves out, or a folder of them; repeat.")
 @click.option("--proofs", "proofs_path", type=read_path, help="Folder with the proof files of sites. [default: the claim's]")
@@ -126,6 +127,7 @@ def _alone(
     from claims.verify.claim import check_expected, parse_claim, verify_claim
     from claims.verify.delivered import deliveries
     from claims.verify.report import Verdict
+    from claims.verify.roots import held
 
     terms = load_terms(agreement_path)
     check_expected(terms, expect)
@@ -135,20 +137,22 @@ def _alone(
     signed_before = {item.agreement: item for item in map(_signatures, previous_agreement) if item is not None}
     records = {hashlib.sha256(found).digest(): found for found in (read_bounded(path, RECORD_LIMIT) for path in record)}
     delivered = deliveries(_receipts(receipt), terms, _leave_out)
-    beside = roots_path or claim_path.with_suffix(".roots")
-    roots = read_bounded(beside, ROOTS_LIMIT) if roots_path or beside.exists() else None
-    before = [read_bounded(path, ROOTS_LIMIT) for path in (item.with_suffix(".roots") for item in previous) if path.exists()]
+    alone = [] if roots_path is not None and roots_path.is_dir() else [roots_path or claim_path.with_suffix(".roots")]
+    beside = [path for path in (*alone, *(item.with_suffix(".roots") for item in previous)) if path == roots_path or path.exists()]
+    folder = claim_path.parent if alone or roots_path is None else roots_path
+    one_file = [read_bounded(path, ROOTS_LIMIT) for path in beside]
     lab = period = None
     try:
         claim = parse_claim(data)
         lab, period = claim.lab, claim.period
         view, problem = (None, "") if log_source is None else _open_log(log_source, terms, claim.lab, log_memory, now)
+        claims = [claim, *map(parse_claim, links)]
         return verify_claim(
             data, terms, signatures=signed, previous=links, previous_agreements=[*amended.values()],
             previous_signatures=signed_before, previous_accepted=previous_accepted,
-            log=view, log_problem=problem, roots=roots, previous_roots=before, records=records,
+            log=view, log_problem=problem, roots=held(one_file, _roots(folder, claims)), records=records,
             delivered=delivered, now=now, jobs=jobs,
-            proofs=_proofs(proofs_path or claim_path.parent, [claim, *map(parse_claim, links)]).get,
+            proofs=_proofs(proofs_path or claim_path.parent, claims).get,
         )  # fmt: skip
     except ClaimRejected as error:
         return Verdict(terms, lab, period, hashlib.sha256(data).digest(), rejected=error)
@@ -188,6 +192,15 @@ def _proofs(folder: Path, claims: list[Claim]) -> dict[bytes, bytes]:
     wanted = {digest for claim in claims for digest in claim.proofs}
     names = [proof_name(claim.lab, claim.period, site and site.name) for claim in claims for site in (*claim.sites, None)]
     return proofs_in(folder, wanted, names) if wanted else {}
+
+
+def _roots(folder: Path, claims: list[Claim]) -> RootFiles:
+    """The roots files of claims with sites that lie in a folder."""
+    from claims.verify.roots import no_files, roots_in, roots_name
+
+    wanted = {site.roots for claim in claims for site in claim.sites}
+    names = [roots_name(claim.lab, claim.period, site.name) for claim in claims for site in claim.sites]
+    return roots_in(folder, wanted, names) if wanted else no_files
 
 
 def _open_log(source: str, terms: Agreement, lab: str, memory: Path | None, now: int) -> tuple[LogView | None, str]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from claims.agreement.model import Agreement
 from claims.agreement.over import check_over
-from claims.agreement.terms import MAX_METERS, MAX_ROOTS
 from claims.base.errors import ClaimRejected, ClaimsError, MalformedClaim
 from claims.claim.entries import ClaimEntry, encode_entry, sign_entry
 from claims.claim.file import Claim, decode_claim, sign_claim
@@ -25,7 +24,7 @@ from claims.verify.tables import Proofs, no_proofs
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-__all__ = ["Finished", "Made", "finish_claim", "make_claim", "roots_of"]
+__all__ = ["Finished", "Made", "finish_claim", "make_claim", "roots_files", "roots_of"]
 
 Progress = Callable[[str, float], None]
 
@@ -42,13 +41,14 @@ class Made:
 
 @dataclass(frozen=True)
 class Finished:
-    """A period's claim as it is published: bytes of the claim file, its roots file and its entry for the log.
+    """A period's claim as it is published: bytes of the claim file, and its entry for the log.
 
-    ``proofs``: of a lab with sites, by site, the registry's under None.
+    ``roots``: roots files by site, of a lab without sites one under None; ``proofs``: of a lab with sites, by site, the registry's
+    under None.
     """
 
     claim: bytes
-    roots: bytes
+    roots: Mapping[str | None, bytes]
     entry: bytes
     proofs: Mapping[str | None, bytes]
 
@@ -92,7 +92,7 @@ def finish_claim(
     sites = decode_claim(kept.claim).sites
     names = (*(site.name for site in sites), None) if sites else ()
     files = {name: _kept_proof(store, agreement, period, name) for name in names}
-    return Finished(kept.claim, roots_of(store, agreement, period).encode(), kept.entry, files)
+    return Finished(kept.claim, roots_files(store, agreement, period), kept.entry, files)
 
 
 def _kept_proof(store: Store, agreement: Agreement, period: int, site: str | None) -> bytes:
@@ -104,8 +104,9 @@ def _kept_proof(store: Store, agreement: Agreement, period: int, site: str | Non
 
 
 def _keep(store: Store, agreement: Agreement, period: int, key: Ed25519PrivateKey, data: bytes) -> KeptClaim:
-    roots = roots_of(store, agreement, period).encode()
-    entry = ClaimEntry(agreement.digest, store.lab, period, hashlib.sha256(data).digest(), hashlib.sha256(roots).digest())
+    claim = decode_claim(data)
+    named = claim.site_roots if claim.sites else hashlib.sha256(roots_of(store, agreement, period).encode()).digest()
+    entry = ClaimEntry(agreement.digest, store.lab, period, hashlib.sha256(data).digest(), named)
     kept = KeptClaim(period, agreement.digest, data, encode_entry(sign_entry(key, entry)))
     store.keep_claim(kept)
     return kept
@@ -134,18 +135,19 @@ def _own(store: Store, agreement: Agreement, period: int, found: bytes, proofs: 
     return found
 
 
-def roots_of(store: Store, agreement: Agreement, period: int) -> Roots:
-    """The epoch roots that every meter of the store's lab signed for a sealed period: to publish beside the claim."""
+def roots_of(store: Store, agreement: Agreement, period: int, site: str | None = None) -> Roots:
+    """The epoch roots that the meters of the store's lab, or of one of its sites, signed for a sealed period."""
     first, last = agreement.period_epochs(period)
     lab = agreement.lab(store.lab)
-    if len(lab.meters) > MAX_METERS or len(lab.meters) * (last - first + 1) > MAX_ROOTS:
-        what = f"lab {lab.name} has more than {MAX_METERS} meters, or {MAX_ROOTS} epoch roots in a period"
-        raise ClaimsError(f"{what}: they need a roots file for each site, which this version does not make")
-    meters = tuple(
-        (meter.name, tuple(seal.root for seal in store.epoch_seals(period, meter.name)))
-        for meter in agreement.lab(store.lab).meters
-    )
+    own = lab.meters if site is None else lab.site(site).meters
+    meters = tuple((meter.name, tuple(seal.root for seal in store.epoch_seals(period, meter.name))) for meter in own)
     return Roots(agreement.digest, store.lab, period, first, last, meters)
+
+
+def roots_files(store: Store, agreement: Agreement, period: int) -> dict[str | None, bytes]:
+    """The roots files to publish beside a claim: one for each site, or one under None for a lab without sites."""
+    names = [site.name for site in agreement.lab(store.lab).sites] or [None]
+    return {name: roots_of(store, agreement, period, name).encode() for name in names}
 
 
 def make_claim(
@@ -165,14 +167,16 @@ def make_claim(
     if key.public_key().public_bytes_raw() != agreement.party(store.lab).key:
         raise ClaimsError(f"the key is not that of lab {store.lab} in the agreement", "sign with the lab's own key")
     check_over(agreement, period)
-    roots_of(store, agreement, period)
     made = assemble(store, agreement, period)
     if not made.claim.sites:
         claim = replace(made.claim, proof=_prove(made.tables[0], progress))
         return Made(sign_claim(claim, key), made)
     proofs = tuple(_proof(store, agreement, period, table, progress) for table in made.tables)
     digests = [hashlib.sha256(proof).digest() for proof in proofs]
-    sites = tuple(replace(site, proof=digest) for site, digest in zip(made.claim.sites, digests, strict=False))
+    roots = [hashlib.sha256(data).digest() for data in roots_files(store, agreement, period).values()]
+    sites = tuple(
+        replace(site, proof=proof, roots=digest) for site, proof, digest in zip(made.claim.sites, digests[:-1], roots, strict=True)
+    )
     return Made(sign_claim(replace(made.claim, sites=sites, registry_proof=digests[-1]), key), made, proofs)
 
 

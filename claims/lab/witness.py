@@ -326,7 +326,7 @@ def _unproven(
         registry_signature=bytes(64),
         proof=b"",
         signature=bytes(64),
-        sites=tuple(SiteHead(made.site, made.head, bytes(32)) for made in summaries),
+        sites=tuple(SiteHead(made.site, made.head, bytes(32), bytes(32)) for made in summaries),
         registry_proof=bytes(32) if summaries else b"",
     )
 

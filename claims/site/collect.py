@@ -50,6 +50,7 @@ _KINDS = (
     _kind(rf"decisions/{_NAME}\.decision", "decision", RECORD_LIMIT, "json:standstill-decision/"),
     _kind(rf"claims/{_NAME}-[0-9]{{1,8}}\.claim", "claim", CLAIM_LIMIT, "magic:standstill-claim"),
     _kind(rf"claims/{_NAME}-[0-9]{{1,8}}\.roots", "roots", ROOTS_LIMIT, "magic:standstill-roots"),
+    _kind(rf"claims/{_NAME}-[0-9]{{1,8}}\.{_NAME}\.roots", "roots", ROOTS_LIMIT, "magic:standstill-roots"),
     _kind(rf"claims/{_NAME}-[0-9]{{1,8}}\.{_NAME}\.proof", "proof", PROOF_LIMIT, "magic:SSPF"),
     _kind(rf"inspections/{_NAME}\.record", "inspection", RECORD_LIMIT, "json:standstill-inspection-record/"),
     _kind(rf"rounds/{_NAME}\.json", "round", RECORD_LIMIT, "round"),

@@ -7,19 +7,19 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from claims.agreement.file import parse_agreement
 from claims.agreement.model import Agreement
 from claims.agreement.signatures import AgreementSignatures
-from claims.base.below import Found, list_below, peek_below, read_below
+from claims.base.below import Found, file_digest, list_below, open_below, peek_below, read_below
 from claims.base.errors import BadSignature, ClaimsError, UnreadableFile
 from claims.base.files import CLAIM_LIMIT
 from claims.claim.file import decode_claim
 from claims.decisions.file import DECISION_LIMIT, Decision
 from claims.status.notes import GRAVE, JUNK, PLAIN, Notes
 
-__all__ = ["BUDGETS", "ClaimFile", "Folder", "SignedAgreement", "Stored", "read_stored"]
+__all__ = ["BUDGETS", "ClaimFile", "Folder", "SignedAgreement", "Stored", "open_stored", "read_stored"]
 
 MAX_FILES = 20_000
 """Entries in one subfolder."""
@@ -43,7 +43,7 @@ BUDGETS = {
 MAX_PEEKS = 1000
 """Files of no published kind that are looked at."""
 _PRIVATE = {b"SQLite format 3\0": "a private store or journal", b"-----BEGIN": "a private key"}
-_EXPECTED = re.compile(r"claims/([a-z0-9][a-z0-9._-]*)-(?:0|[1-9][0-9]{0,7})\.(?:claim|roots|[a-z0-9._-]+\.proof)")
+_EXPECTED = re.compile(r"claims/([a-z0-9][a-z0-9._-]*)-(?:0|[1-9][0-9]{0,7})\.(?:claim|roots|[a-z0-9._-]+\.(?:proof|roots))")
 
 T = TypeVar("T")
 
@@ -284,6 +284,15 @@ def _parse(path: str, data: bytes) -> Agreement:
     except UnicodeDecodeError:
         raise UnreadableFile(f"{path}: not UTF-8 text") from None
     return parse_agreement(text, path.rpartition("/")[2])
+
+
+def open_stored(stored: Stored) -> BinaryIO:
+    """The file again, open. Raises UnreadableFile when it changed meanwhile."""
+    file = open_below(stored.root, stored.path, stored.limit)
+    if file_digest(file) != stored.digest:
+        file.close()
+        raise UnreadableFile(f"{stored.path}: changed while it was read", "try again")
+    return file
 
 
 def read_stored(stored: Stored) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, BinaryIO
 
 from claims.agreement.model import Agreement
 from claims.agreement.terms import Lab
@@ -17,7 +17,7 @@ from claims.claim.file import Claim, decode_claim
 from claims.claim.published import PublishedEntries
 from claims.decisions.life import is_lifted
 from claims.inspection.count import count_inspections
-from claims.status.folder import ClaimFile, Folder, SignedAgreement, Stored, read_stored
+from claims.status.folder import ClaimFile, Folder, SignedAgreement, Stored, open_stored, read_stored
 from claims.status.model import Row
 from claims.tlog.errors import LogError
 from claims.tlog.reader import LogView
@@ -127,6 +127,10 @@ class Beside:
     def proof(self, digest: bytes) -> bytes | None:
         """A proof file, or None where it is not here."""
         return read_stored(self.proofs[digest]) if digest in self.proofs else None
+
+    def root_file(self, digest: bytes) -> BinaryIO | None:
+        """A roots file, open, or None where it is not here."""
+        return open_stored(self.roots[digest]) if digest in self.roots else None
 
     def record(self, digest: bytes) -> bytes | None:
         """The record of an inspection, or None where it is not here."""
@@ -347,9 +351,9 @@ def _verify_one(
     row = replace(row, claim=stored.digest)
     options: dict[str, Any] = {}
     if book.agreement.log is not None:
-        if roots_digest not in beside.roots:
+        if not lab.sites and roots_digest not in beside.roots:
             return _unproven(book, replace(row, reason="its roots file is not here"))
-        options = {"published": book.published, "roots": read_stored(beside.roots[roots_digest])}
+        options = {"published": book.published, "roots": beside.root_file}
     if previous is not None:
         options["previous"] = [read_stored(previous)]
         if row.period == book.agreement.first_period:

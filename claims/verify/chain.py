@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from claims.base.errors import ClaimRejected
 from claims.claim.file import Claim
 from claims.verify.log import check_log
 from claims.verify.report import Missing
+from claims.verify.roots import RootFiles, no_files
 
 if TYPE_CHECKING:
     from claims.claim.published import PublishedEntries
@@ -28,7 +29,7 @@ class Chain:
         amended: the agreements that the claim's amends, one after another, in any order.
         published: the log's entries under the claim's agreement, or None where they are not at hand.
         accepted: the reader accepted the previous claims before: their proofs are not checked again.
-        roots: roots files by their SHA-256, those of the claims before.
+        roots: the roots files that are here, by their SHA-256.
         missing: what the verdict waits for.
         broken: going back ended for something that is missing.
     """
@@ -37,7 +38,7 @@ class Chain:
     amended: Sequence[Agreement]
     published: PublishedEntries | None
     accepted: bool
-    roots: Mapping[bytes, bytes] = field(default_factory=dict)
+    roots: RootFiles = no_files
     missing: list[Missing] = field(default_factory=list)
     broken: bool = False
 
@@ -145,7 +146,7 @@ class Chain:
             return False
         if entry is not None and not self.accepted:
             try:
-                self.missing += check_log(claim, data, terms, earlier, self.roots.get(entry[0].roots), lambda _: None)
+                self.missing += check_log(claim, data, terms, earlier, self.roots, lambda _: None)
             except ClaimRejected as error:
                 raise ClaimRejected("continuity", f"{what} is rejected: {error}") from None
         return True

@@ -45,6 +45,7 @@ from claims.verify.log import (
     seen_in,
 )
 from claims.verify.report import Missing, Proof, Verdict
+from claims.verify.roots import RootFiles, held
 from claims.verify.tables import LINK_BITS, Proofs, check_meters, check_tables, no_proofs
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def verify_claim(
     previous_accepted: bool = False,
     log: LogView | None = None,
     log_problem: str = "",
-    roots: bytes | None = None,
+    roots: RootFiles | bytes | None = None,
     previous_roots: Sequence[bytes] = (),
     records: Mapping[bytes, bytes] | None = None,
     delivered: Delivered | None = None,
@@ -111,7 +112,8 @@ def verify_claim(
         previous_accepted: the reader accepted the previous claims before: skip their proofs and what came before them.
         log: the agreement's log, opened and checked under :func:`claims.verify.log.log_trust`, without the lab's cosignatures.
         log_problem: why there is none, where one was tried.
-        roots: the roots file's bytes; ``previous_roots``: those of the previous claims, in any order.
+        roots: the roots file's bytes, or where roots files are, as for a lab with sites; ``previous_roots``: those of the previous claims,
+            in any order.
         records: records of inspections, by their SHA-256.
         delivered: what receipts say that the log's operator was given (:func:`claims.verify.delivered.deliveries`).
         now: Unix seconds; this machine's clock by default.
@@ -128,7 +130,7 @@ def verify_claim(
     verdict, claim = check_claim(
         data, agreement, signatures=signatures, previous=previous, previous_agreements=previous_agreements,
         previous_signatures=previous_signatures, previous_accepted=previous_accepted, published=published, log_problem=log_problem,
-        held=lambda claim: None if log is None or published is None else _held_up(claim, agreement, log, published, delivered, now),
+        delivered=lambda claim: None if log is None or published is None else _held_up(claim, agreement, log, published, delivered, now),
         roots=roots, previous_roots=previous_roots, now=now, proofs=proofs, jobs=jobs,
     )  # fmt: skip
     if log is None or published is None:
@@ -165,15 +167,15 @@ def check_claim(
     previous_accepted: bool = False,
     published: PublishedEntries | None = None,
     log_problem: str = "",
-    held: Callable[[Claim], str | None] = lambda _: None,
-    roots: bytes | None = None,
+    delivered: Callable[[Claim], str | None] = lambda _: None,
+    roots: RootFiles | bytes | None = None,
     proofs: Proofs = no_proofs,
     jobs: int = 1,
     previous_roots: Sequence[bytes] = (),
 ) -> tuple[Verdict, Claim]:
     """All of :func:`verify_claim` but inspections and dates, and the claim.
 
-    ``published``: the log's entries under the agreement. ``held``: why a claim that was delivered does not count yet, or None.
+    ``published``: the log's entries under the agreement. ``delivered``: why a claim that was delivered does not count yet, or None.
     """
     began = time.perf_counter()
     claim = parse_claim(data)
@@ -184,13 +186,13 @@ def check_claim(
     if now < end:
         what = f"the end of the period: it is over at {format_time(end)}, and this clock says {format_time(now)}"
         _add(missing, Missing("period", what, "", "verify the claim again after that, or set this machine's clock"))
+    files = held(previous_roots, roots) if callable(roots) else held(previous_roots if roots is None else [roots, *previous_roots])
     if agreement.log is not None:
         if published is None:
             missing.append(missing_log(agreement, log_problem))
         elif now >= end:  # before, epochs are missing that nobody could commit to
-            missing += check_log(claim, data, agreement, published, roots, held)
-    beside = {hashlib.sha256(item).digest(): item for item in previous_roots}
-    chain = Chain([(claim, agreement)], previous_agreements, published, previous_accepted, beside, missing)
+            missing += check_log(claim, data, agreement, published, files, delivered)
+    chain = Chain([(claim, agreement)], previous_agreements, published, previous_accepted, files, missing)
     for earlier in reversed(previous):
         if not chain.extend(parse_claim(earlier), earlier, lambda link, terms: _check_terms(link, terms, missing)):
             break

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from claims.agreement.model import Agreement
-from claims.base.errors import ClaimRejected, MalformedFile
+from claims.base.errors import ClaimRejected
 from claims.base.units import format_time
-from claims.claim.commitments import lab_epoch_root, roots_digest
 from claims.claim.file import Claim
-from claims.claim.roots import Roots
 from claims.verify.report import LogSeen, Missing
+from claims.verify.roots import RootFiles, judge_roots
 
 if TYPE_CHECKING:
     from claims.claim.published import PublishedEntries
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from claims.verify.lateness import Delivered
 
 __all__ = [
-    "allowance_dates", "check_log", "check_roots", "committed_in", "late_assents", "late_notes", "log_seen", "log_trust",
+    "allowance_dates", "check_log", "committed_in", "late_assents", "late_notes", "log_seen", "log_trust",
     "missing_assents", "missing_dates", "missing_log", "seen_in",
 ]  # fmt: skip
 
@@ -60,10 +59,10 @@ def missing_log(agreement: Agreement, problem: str = "") -> Missing:
 
 
 def check_log(
-    claim: Claim, data: bytes, agreement: Agreement, published: PublishedEntries, roots: bytes | None,
+    claim: Claim, data: bytes, agreement: Agreement, published: PublishedEntries, roots: RootFiles,
     held: Callable[[Claim], str | None],
 ) -> list[Missing]:  # fmt: skip
-    """Hold a claim file and its roots file against the log's entries; what is missing for it.
+    """Hold a claim file and its roots files against the log's entries; what is missing for it.
 
     ``held``: why a claim that was delivered does not count yet, or None.
 
@@ -88,32 +87,7 @@ def check_log(
                 what = f"cosignatures of the entry of epoch {epoch}, which a newer head of the log or a receipt has"
                 return [Missing("cosignatures", what, "", "ask for a newer copy of the log, or its cosigners to cosign it")]
             raise ClaimRejected("log", f"the log has no entry of lab {claim.lab} for epoch {epoch}")
-    if roots is None or entry[0].roots != hashlib.sha256(roots).digest():
-        what = "the roots file that the log names for the claim: what the meters committed to in each epoch"
-        other = "" if roots is None else " (another one was given)"
-        where = f"it usually lies beside the claim, as {claim.lab}-{claim.period}.roots; its SHA-256 is {entry[0].roots.hex()}"
-        return [Missing("roots", what + other, where, "ask the lab or another mirror for it (--roots)")]
-    try:
-        check_roots(claim, Roots.decode(roots), published)
-    except MalformedFile as error:
-        raise ClaimRejected("log", f"roots file: {error}") from None
-    return []
-
-
-def check_roots(claim: Claim, roots: Roots, published: PublishedEntries) -> None:
-    """The roots file is about the claim, each meter signed its roots, and the log has every epoch's root over them."""
-    about = (roots.agreement_digest, roots.lab, roots.period, roots.first_epoch, roots.last_epoch)
-    if about != (claim.agreement_digest, claim.lab, claim.period, claim.first_epoch, claim.last_epoch):
-        raise ClaimRejected("log", "the roots file is about another claim")
-    if [name for name, _ in roots.meters] != [meter.name for meter in claim.meters]:
-        raise ClaimRejected("log", "the roots file has other meters")
-    for meter, (_, found) in zip(claim.meters, roots.meters, strict=True):
-        if roots_digest(found) != meter.roots_digest:
-            raise ClaimRejected("log", f"meter {meter.name} signed other epoch roots")
-    for epoch in range(claim.first_epoch, claim.last_epoch + 1):
-        entry, at = published.epoch(claim.lab, epoch), epoch - claim.first_epoch
-        if entry is None or lab_epoch_root([(name, found[at]) for name, found in roots.meters]) != entry[0].root:
-            raise ClaimRejected("log", f"the roots of epoch {epoch} are not those in the log")
+    return judge_roots(claim, entry[0].roots, roots, published)
 
 
 def late_assents(published: PublishedEntries, view: LogView) -> list[str]:

@@ -21,7 +21,7 @@ LOSSES = (Loss(LOST_METER, "hall-1", 1, 3), Loss(LOST_METER, "hall-2", 0, 0), Lo
 LIMITS = (Limit(TOTAL, 7, 8), Limit(FREEZE, 8, MOST))
 OVERS = (Over(0, TOTAL, 7, 8), Over(0, FREEZE, 0, 1), Over(2, TOTAL, 2**63, MOST))
 TRANSFERS = (b"a" * 32, b"b" * 32)
-SITES = (SiteHead("north", world.head(7), b"n" * 32), SiteHead("south", world.head(8), b"s" * 32))
+SITES = (SiteHead("north", world.head(7), b"n" * 32, b"N" * 32), SiteHead("south", world.head(8), b"s" * 32, b"S" * 32))
 FULL = Lists(LOSSES, LIMITS, OVERS, TRANSFERS)
 
 
@@ -88,7 +88,7 @@ REFUSED: list[tuple[str, tuple[object, ...], str]] = [
     ("transfers", (TRANSFERS[0],) * 2, "do not ascend"),
     ("sites", SITES[::-1], "ascending order"),
     ("sites", (SITES[0],) * 2, "ascending order"),
-    ("sites", tuple(SiteHead(f"s-{i:03}", world.head(1), bytes(32)) for i in range(257)), "more than 256"),
+    ("sites", tuple(SiteHead(f"s-{i:03}", world.head(1), bytes(32), bytes(32)) for i in range(257)), "more than 256"),
 ]
 
 

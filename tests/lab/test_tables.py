@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -161,15 +160,6 @@ def test_tables_that_are_too_small_are_named(lab: tuple[Store, Agreement], monke
     with pytest.raises(WitnessRefused) as caught:
         assemble(store, agreement, 0)
     assert [problem.split(" needs")[0] for problem in caught.value.problems] == ["site north", "site south", "the registry"]
-
-
-def test_more_roots_than_one_file_holds_are_refused_before_anything_is_proven(lab: tuple[Store, Agreement], prover: Prover) -> None:
-    store, agreement = lab
-    own = agreement.labs[0]
-    many = replace(agreement, labs=(replace(own, meters=own.meters * 2049),))
-    with pytest.raises(ClaimsError, match="roots file for each site"):
-        make_claim(store, many, 0, LAB_KEY)
-    assert prover.made == []
 
 
 def test_lab_status_and_import_count_the_rows_of_each_table(lab: tuple[Store, Agreement], monkeypatch: pytest.MonkeyPatch) -> None:

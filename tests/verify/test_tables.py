@@ -52,7 +52,7 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> None:
 def honest(period: int = 0) -> tuple[Claim, dict[bytes, bytes]]:
     """Alpha's claim with its proof files."""
     heads = {site.name: world.head(500 + i) for i, site in enumerate(TERMS.lab("alpha").sites)}
-    empty = tuple(SiteHead(name, head, bytes(32)) for name, head in heads.items())
+    empty = tuple(SiteHead(name, head, bytes(32), bytes(32)) for name, head in heads.items())
     draft = world.claim(TERMS, period, proof=b"", registry_proof=bytes(32), sites=empty)
     proofs = [proof_of(statement) for statement in statements_of(TERMS, draft)]
     sites = tuple(replace(site, proof=sha(proof)) for site, proof in zip(draft.sites, proofs, strict=False))

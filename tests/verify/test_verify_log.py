@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ from claims.base.errors import ClaimRejected, MalformedFile
 from claims.claim.published import PublishedEntries
 from claims.claim.roots import Roots
 from claims.verify.claim import check_claim, verify_claim
-from claims.verify.log import check_roots, log_trust
+from claims.verify.log import log_trust
+from claims.verify.roots import check_roots
 
 FOLDER = Path(__file__).resolve().parents[1] / "site" / "vectors"
 
@@ -105,7 +107,7 @@ def test_roots_that_the_log_names_must_still_fit() -> None:
     from claims.verify.claim import parse_claim
 
     published, claim, roots = PublishedEntries(TERMS, enumerate(entries())), parse_claim(CLAIM), Roots.decode(ROOTS)
-    check_roots(claim, roots, published)
+    check_roots(claim, [io.BytesIO(roots.encode())], published)
     (name, first), *others = roots.meters
     swapped = (first[1], first[0], *first[2:])
     cases = [
@@ -116,7 +118,7 @@ def test_roots_that_the_log_names_must_still_fit() -> None:
     ]
     for bad, words in cases:
         with pytest.raises(ClaimRejected, match=words):
-            check_roots(claim, bad, published)
+            check_roots(claim, [io.BytesIO(bad.encode())], published)
 
 
 def test_roots_files_are_canonical() -> None:

@@ -93,6 +93,7 @@ export function decodeClaim(data) {
   }
   claim.sites = ascending(read, "sites", 2, 256, () => ({
     name: read.name("a site's name"), head: read.head("a site's head"), proof: read.raw(32, "the SHA-256 of a site's proof"),
+    roots: read.raw(32, "the SHA-256 of a site's roots file"),
   }), (site) => site.name);
   claim.registryProof = claim.sites.length > 0 ? read.raw(32, "the SHA-256 of the registry's proof") : new Uint8Array(0);
   readLists(read, claim);
