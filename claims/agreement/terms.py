@@ -175,10 +175,14 @@ class Lab:
 
     def meter(self, name: str) -> Meter:
         """The meter of that name. Raises ClaimRejected (check ``meters``) when there is none."""
-        for meter in self.meters:
-            if meter.name == name:
-                return meter
-        raise ClaimRejected("meters", f"the agreement gives lab {self.name} no meter {name!r}")
+        meter = self._by_name.get(name)
+        if meter is None:
+            raise ClaimRejected("meters", f"the agreement gives lab {self.name} no meter {name!r}")
+        return meter
+
+    @cached_property
+    def _by_name(self) -> dict[str, Meter]:
+        return {meter.name: meter for meter in self.meters}
 
 
 @dataclass(frozen=True)

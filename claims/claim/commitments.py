@@ -30,6 +30,8 @@ from claims.claim.records import Reading
 
 __all__ = [
     "EMPTY_SLOT",
+    "READING_PREFIX",
+    "SEED_BYTES",
     "CommitmentError",
     "ReadingOpening",
     "Slot",
@@ -61,7 +63,7 @@ SLOT_DOMAIN = b"standstill/slot/v1"
 SEED_BYTES = 32
 NOTHING = bytes(32)
 
-_READING = len(READING_DOMAIN).to_bytes(2, "big") + READING_DOMAIN
+READING_PREFIX = len(READING_DOMAIN).to_bytes(2, "big") + READING_DOMAIN
 _METER = len(METER_DOMAIN).to_bytes(2, "big") + METER_DOMAIN
 _SLOT = len(SLOT_DOMAIN).to_bytes(2, "big") + SLOT_DOMAIN
 
@@ -184,7 +186,7 @@ def reading_leaf(salt: bytes, start: int, reading: Reading) -> bytes:
         raise CommitmentError("a salt has 32 bytes")
     return b"".join(
         (
-            _READING, salt, _uint(start, 6, "a reading's start"), _uint(reading.epoch, 3, "an epoch"),
+            READING_PREFIX, salt, _uint(start, 6, "a reading's start"), _uint(reading.epoch, 3, "an epoch"),
             _uint(reading.tag, 3, "a tag"), _uint(reading.chip_seconds, 6, "chip-seconds"), _uint(reading.work, 6, "work"),
         )
     )  # fmt: skip
@@ -217,7 +219,7 @@ def reading_leaves(readings: Sequence[Reading], epoch: int, coverage: int, seed:
     starts = reading_starts(readings)
     leaves = [reading_leaf(salt(seed, i), start, r) for i, (start, r) in enumerate(zip(starts, readings, strict=True))]
     filler = reading_leaf(NOTHING, coverage, Reading(epoch, 0, 0, 0))
-    head, tail = filler[: len(_READING)], filler[len(_READING) + 32 :]
+    head, tail = filler[: len(READING_PREFIX)], filler[len(READING_PREFIX) + 32 :]
     leaves += [head + salt(seed, i) + tail for i in range(len(readings), size)]
     return leaves
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from claims.agreement.model import Agreement
 from claims.agreement.terms import Meter
+from claims.claim.records import MAX_AMOUNT
 from claims.collect.errors import CollectError
 from claims.collect.samples import FULL, MAX_CHIPS, Job
 from claims.collect.spool import Header, Spool
@@ -18,7 +19,7 @@ from claims.collect.timeline import Carry, EpochUsage, Gap, Policy, fold_epoch
 from claims.imports.tables import read_jobs
 from claims.imports.usage import UNATTRIBUTED_WORDS
 from claims.lab.closing import next_epoch
-from claims.lab.meter import MAX_AMOUNT, SoftwareMeter
+from claims.lab.meter import SoftwareMeter
 from claims.lab.registry import RECEIVERS
 from claims.lab.store import FIRST_TAG, UNATTRIBUTED, Store, StoreError, Usage
 

@@ -6,12 +6,14 @@ Both ways compute the same sponge (circuits/README.md section 2); a test compare
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from circuits.chain import Entry
 
-__all__ = ["PLAIN_BLOCKS", "ledger_head", "registry_head"]
+__all__ = ["PLAIN_BLOCKS", "Chain", "ledger_heads", "registry_head"]
 
 PLAIN_BLOCKS = 256
 """Chains up to this many blocks are hashed in plain integers, about a millisecond a block."""
@@ -20,30 +22,40 @@ Elements = tuple[int, ...]
 ZERO: Elements = (0,) * 8
 
 
-def ledger_head(
-    iv: Elements, header: Elements, readings: Sequence[tuple[int, int, int, int]], trailer: Elements
-) -> Elements:
-    """Head of a ledger. ``readings``: (epoch, tag, chip_seconds, work) in order, at least one."""
-    if len(readings) <= PLAIN_BLOCKS:
-        from circuits import chain
+@dataclass(frozen=True)
+class Chain:
+    """A ledger to be hashed: blocks of 8 elements, and (epoch, tag, chip_seconds, work) of each reading in order, at least one."""
 
-        return chain.ledger_head(iv, header, readings, trailer)
+    iv: Elements = field(repr=False)
+    header: Elements
+    readings: Sequence[tuple[int, int, int, int]]
+    trailer: Elements = field(repr=False)
+
+
+def ledger_heads(chains: Sequence[Chain]) -> list[Elements]:
+    """Heads of ledgers, hashed side by side."""
+    if sum(len(one.readings) for one in chains) <= PLAIN_BLOCKS:
+        from circuits.chain import ledger_head
+
+        return [ledger_head(one.iv, one.header, one.readings, one.trailer) for one in chains]
     import numpy as np
 
     from circuits.witness import ClaimWitness, Headers, LedgerWitness, RegistryWitness, heads_of
 
-    columns = np.array(readings, dtype=np.int64).T
-    ledger = LedgerWitness(iv, columns[0], columns[1], columns[2], columns[3], trailer)
-    witness = ClaimWitness((ledger,), RegistryWitness(ZERO, (), (), ZERO, ZERO))
-    return heads_of(witness, Headers((header,), ZERO)).meters[0]
+    ledgers = []
+    for one in chains:
+        values = np.fromiter(chain.from_iterable(one.readings), dtype=np.int64, count=4 * len(one.readings)).reshape(-1, 4).T
+        ledgers.append(LedgerWitness(one.iv, values[0], values[1], values[2], values[3], one.trailer))
+    witness = ClaimWitness(tuple(ledgers), RegistryWitness(ZERO, (), (), ZERO, ZERO))
+    return list(heads_of(witness, Headers(tuple(one.header for one in chains), ZERO)).meters)
 
 
 def registry_head(iv: Elements, header: Elements, entries: Sequence[Entry], trailer: Elements) -> Elements:
     """Head of a registry with these entries, from the first one on."""
     if 5 * len(entries) <= PLAIN_BLOCKS:
-        from circuits import chain
+        from circuits.chain import registry_head as plain
 
-        return chain.registry_head(iv, header, entries, trailer)
+        return plain(iv, header, entries, trailer)
     import numpy as np
 
     from circuits.witness import ClaimWitness, Headers, LedgerWitness, RegistryWitness, heads_of

@@ -15,8 +15,8 @@ from claims.agreement.model import Agreement
 from claims.agreement.terms import Caps, Lab, Meter
 from claims.base.errors import ClaimsError
 from claims.claim.records import MAX_AMOUNT, RegistryEntry
+from claims.lab.coverage import cover
 from claims.lab.lineage import snapshot, unplaced
-from claims.lab.meter import cover
 from claims.lab.registry import RESIDUE, RegistryError, check_enrolled, entries_of
 from claims.lab.store import IDLE, Store
 from claims.lab.witness import cap_problems, registry_rows, residue_limit, site_rows, table_rows

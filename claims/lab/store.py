@@ -69,6 +69,10 @@ __all__ = [
 ]
 
 
+EVER = range(2**62)
+"""All epochs."""
+
+
 def _u64(value: int, what: str) -> bytes:
     if type(value) is not int or not 0 <= value <= MAX_TOTAL:
         raise StoreError(f"{what} does not fit in 64 bits", "amounts are whole numbers of 10^12 FLOP below 2^64")
@@ -161,26 +165,30 @@ class Store(StoreNames, SignedStore, TableStore, AmendedStore):
             for table in ("usage", "drafts", "meta WHERE key = 'calendar' OR key LIKE 'import:%'"):
                 self._db.execute(f"DELETE FROM {table}")
 
-    def usage(self, period: int, meter: str) -> list[Usage]:
+    def usage(self, period: int, meter: str, epochs: range = EVER) -> list[Usage]:
         """Imported busy time, by epoch and then as imported."""
-        rows = self._query(
-            "SELECT epoch, tag, chip_ms, work FROM usage WHERE period = ? AND meter = ? ORDER BY epoch, id",
-            period,
-            meter,
-        )
-        return [Usage(*row) for row in rows]
+        return [Usage(*row) for row in self._usage("work", period, meter, epochs)]
 
-    def seal_epoch(self, period: int, meter: str, seal: EpochSeal, readings: Iterable[Reading]) -> None:
-        """Store a meter's final readings of an epoch with its commitment to them, once. Epochs of a period go in order."""
+    def busy_rows(self, period: int, meter: str, epochs: range) -> list[tuple[int, int, int, int]]:
+        """Epoch, tag and chip-milliseconds of imported busy time, and 0, by epoch."""
+        return self._usage("0", period, meter, epochs)  # type: ignore[return-value]
+
+    def _usage(self, work: str, period: int, meter: str, epochs: range) -> list[tuple[Any, ...]]:
+        return self._query(
+            f"SELECT epoch, tag, chip_ms, {work} FROM usage WHERE period = ? AND meter = ? AND epoch >= ? AND epoch < ? ORDER BY epoch, id",
+            period, meter, epochs.start, epochs.stop,
+        )  # fmt: skip
+
+    def seal_epochs(self, period: int, meter: str, seals: Iterable[EpochSeal], rows: Iterable[tuple[int, int, int, int]]) -> None:
+        """Store a meter's final readings (epoch, tag, chip_seconds, work) of epochs with its commitments to them, once, in order."""
+        after = self._query("SELECT COALESCE(MAX(seq) + 1, 0) FROM readings WHERE period = ? AND meter = ?", period, meter)[0][0]
         with self.transaction():
-            after = self._query(
-                "SELECT COALESCE(MAX(seq) + 1, 0) FROM readings WHERE period = ? AND meter = ?", period, meter
-            )[0][0]
-            rows = [(period, meter, after + i, r.epoch, r.tag, r.chip_seconds, r.work) for i, r in enumerate(readings)]
-            self._db.executemany("INSERT INTO readings VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
-            self._db.execute(
+            self._db.executemany(
+                "INSERT INTO readings VALUES (?, ?, ?, ?, ?, ?, ?)", ((period, meter, seq, *row) for seq, row in enumerate(rows, after))
+            )
+            self._db.executemany(
                 "INSERT INTO epoch_seals VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (period, meter, seal.epoch, seal.agreement, seal.seed, seal.root, seal.signature),
+                ((period, meter, seal.epoch, seal.agreement, seal.seed, seal.root, seal.signature) for seal in seals),
             )
 
     def seal(self, head: SignedHead, ledger_secrets: LedgerSecrets) -> None:
@@ -205,12 +213,12 @@ class Store(StoreNames, SignedStore, TableStore, AmendedStore):
 
     def readings(self, period: int, meter: str) -> list[Reading]:
         """Sealed readings, in the order in which the head absorbs them."""
-        rows = self._query(
-            "SELECT epoch, tag, chip_seconds, work FROM readings WHERE period = ? AND meter = ? ORDER BY seq",
-            period,
-            meter,
-        )
-        return [Reading(*row) for row in rows]
+        return [Reading(*row) for row in self.reading_rows(period, meter)]
+
+    def reading_rows(self, period: int, meter: str) -> list[tuple[int, int, int, int]]:
+        """As :meth:`readings`: epoch, tag, chip-seconds and work."""
+        text = "SELECT epoch, tag, chip_seconds, work FROM readings WHERE period = ? AND meter = ? ORDER BY seq"
+        return self._query(text, period, meter)  # type: ignore[return-value]
 
     def signed_head(self, period: int, meter: str) -> SignedHead | None:
         """The meter's signed head of a period, or None."""

@@ -119,6 +119,14 @@ class StoreNames(StoreFile):
         rows = self._query("SELECT MIN(period) FROM usage WHERE tag = ? UNION SELECT MIN(period) FROM readings WHERE tag = ?", tag, tag)
         return min((int(row[0]) for row in rows if row[0] is not None), default=None)
 
+    def last_busy(self, period: int, meter: str, epochs: range) -> dict[int, int]:
+        """Each tag of a meter's imported work of some epochs, with the last of them in which it is booked to the tag."""
+        rows = self._query(
+            "SELECT tag, MAX(epoch) FROM usage WHERE period = ? AND meter = ? AND epoch >= ? AND epoch < ? GROUP BY tag",
+            period, meter, epochs.start, epochs.stop,
+        )  # fmt: skip
+        return dict(rows)
+
     def last_epochs(self, period: int) -> dict[int, int]:
         """Each tag of a period's imported or sealed work, with the last epoch in which it is booked to the tag."""
         rows = self._query(

@@ -18,7 +18,7 @@ from claims.base.errors import ClaimsError
 from claims.base.units import format_work
 from claims.claim.file import Claim, MeterHead, SiteHead
 from claims.claim.records import circuit_entry
-from claims.lab.meter import check_coverage
+from claims.lab.coverage import check_coverage
 from claims.lab.registry import CHECKPOINT, RESIDUE, SNAPSHOT
 from claims.lab.store import (
     FIRST_TAG,

@@ -12,9 +12,10 @@ from claims.base.errors import ClaimsError
 from claims.claim.commitments import SlotOpening, in_places, lab_epoch_root, name_digest, registry_epoch_head
 from claims.claim.entries import EpochEntry, check_entry, decode_entry
 from claims.claim.records import Draft, Genesis, Usage
+from claims.lab.coverage import CoverageError
 from claims.lab.epochs import EpochError, publish_epoch, slots_at
 from claims.lab.lineage import note_checkpoint, snapshot
-from claims.lab.meter import CoverageError, SoftwareMeter
+from claims.lab.meter import SoftwareMeter
 from claims.lab.opening import StoreMaterial
 from claims.lab.registry import close_period
 from claims.lab.store import StoreError

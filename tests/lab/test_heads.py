@@ -11,10 +11,11 @@ from claims.lab import heads
 IV, HEADER, TRAILER = (1,) * 8, (2,) * 8, (3,) * 8
 
 
-@pytest.mark.parametrize("count", [1, heads.PLAIN_BLOCKS, heads.PLAIN_BLOCKS + 1])
-def test_a_ledgers_head_does_not_depend_on_its_length(count: int) -> None:
-    readings = [(epoch, 1, 3600, 0) for epoch in range(count)]
-    assert heads.ledger_head(IV, HEADER, readings, TRAILER) == chain.ledger_head(IV, HEADER, readings, TRAILER)
+@pytest.mark.parametrize("counts", [[1], [heads.PLAIN_BLOCKS], [heads.PLAIN_BLOCKS + 1], [1, 300, 7]])
+def test_a_ledgers_head_depends_neither_on_its_length_nor_on_its_neighbours(counts: list[int]) -> None:
+    readings = [[(epoch, 1, 3600, count) for epoch in range(count)] for count in counts]
+    chains = [heads.Chain((7 + k,) * 8, HEADER, own, TRAILER) for k, own in enumerate(readings)]
+    assert heads.ledger_heads(chains) == [chain.ledger_head((7 + k,) * 8, HEADER, own, TRAILER) for k, own in enumerate(readings)]
 
 
 @pytest.mark.parametrize("count", [heads.PLAIN_BLOCKS // 5, heads.PLAIN_BLOCKS // 5 + 1])

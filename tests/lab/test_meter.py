@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from lab_fixtures import CHIPS, EPOCH, EPOCHS, METER_KEYS, PEAK, make_agreement, make_lab
 
 from claims.base.errors import ClaimsError
-from claims.lab.meter import CoverageError, SoftwareMeter, check_coverage, cover
+from claims.lab.coverage import CoverageError, check_coverage, cover
+from claims.lab.meter import SoftwareMeter
 from claims.lab.store import IDLE, Reading, Usage
 
 AGREEMENT = make_agreement()
@@ -139,9 +140,9 @@ def test_short_and_long_ways_to_a_head_agree(monkeypatch: pytest.MonkeyPatch) ->
     rows = [(i, i % 5 + 1, 2**40 + i, 2**47 + 3 * i) for i in range(9)]
     entries = [Entry(i + 3, 3, i, 0, 0, 7, 2**60 + i, 0, 2**63 + i, bytes(range(i, i + 32))) for i in range(4)]
     iv, header, trailer = (tuple(range(start, start + 8)) for start in (10, 20, 30))
-    plain = heads.ledger_head(iv, header, rows, trailer), heads.registry_head(iv, header, entries, trailer)
+    plain = heads.ledger_heads([heads.Chain(iv, header, rows, trailer)]), heads.registry_head(iv, header, entries, trailer)
     monkeypatch.setattr(heads, "PLAIN_BLOCKS", 0)
-    assert (heads.ledger_head(iv, header, rows, trailer), heads.registry_head(iv, header, entries, trailer)) == plain
+    assert (heads.ledger_heads([heads.Chain(iv, header, rows, trailer)]), heads.registry_head(iv, header, entries, trailer)) == plain
     assert heads.registry_head(iv, header, entries[:3], trailer) != plain[1]
 
 

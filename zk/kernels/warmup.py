@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from zk.kernels import deep, field, hashing, logup, ntt, poseidon2, quotient, vm
+from zk.kernels import deep, field, hashing, logup, ntt, poseidon2, quotient, salted, vm
 from zk.kernels._jit import jit_seconds
 from zk.kernels._memory import THREADS
 from zk.kernels.opcodes import COL, MSG, NUM, operand
@@ -34,6 +34,8 @@ def _run_all() -> None:
     matrix = ntt.lde(coeffs, 8, 1)
     hashing.merkle_commit(matrix, 256, 1, np.zeros((4, 512), dtype=np.uint32))
     hashing.grind(bytes(32), 1)
+    nothing = np.zeros((6, 1), dtype=np.uint32)
+    salted.salted_roots(bytes(23), bytes(32), 2, [1], nothing, nothing)
     poseidon2.fill_trace(np.ones((16, 16), dtype=np.uint32))
     capacity = np.zeros(8, dtype=np.uint32)
     for chains in (1, 4 * THREADS):

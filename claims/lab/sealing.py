@@ -1,0 +1,130 @@
+"""Epochs of many meters sealed together: one look at the store, one call of the hash, one transaction of the caller's.
+
+    usage of each meter --cover--> readings --fresh seeds--> roots --each meter's key--> seals, into the store
+
+A few epochs are covered and hashed in plain Python, which is what a small lab's hourly command does; many as columns.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from claims.agreement.model import Agreement
+from claims.agreement.signatures import epoch_root_message
+from claims.agreement.terms import Meter
+from claims.base.errors import ClaimsError
+from claims.claim.commitments import SEED_BYTES, epoch_root
+from claims.claim.records import EpochSeal, Reading
+from claims.lab.closing import check_order
+from claims.lab.coverage import cover, peak_of
+from claims.lab.lineage import unfinished
+from claims.lab.registry import check_receivers
+from claims.lab.store import Store
+
+__all__ = ["BLOCK", "Due", "seal_epochs"]
+
+PLAIN = 64
+"""Up to so many epochs, over all meters, are covered and hashed in plain Python: tens of milliseconds."""
+BLOCK = 1 << 15
+"""Epochs, over all meters, that callers with many take at a time: what bounds memory."""
+
+
+@dataclass(frozen=True)
+class Due:
+    """Epochs of one period that a meter is to seal, in order. ``sign``: by its key."""
+
+    meter: Meter
+    epochs: range
+    sign: Callable[[bytes], bytes]
+
+
+def seal_epochs(store: Store, agreement: Agreement, period: int, due: Sequence[Due]) -> list[list[EpochSeal]]:
+    """Cover, commit to and sign epochs, and store all of it; the caller has the transaction. Returns the seals, meter by meter.
+
+    Raises:
+        CoverageError: as in :func:`claims.lab.coverage.cover`.
+        NotOver, ClaimsError: an epoch is not over or not next, or work toward a checkpoint goes on that the period before
+            left without an entry.
+        CommitmentError: an epoch has more readings than the agreement commits to.
+    """
+    for item in due:
+        check_order(store, agreement, item.meter.name, item.epochs)
+    _check_work(store, period, due)
+    seeds = [[secrets.token_bytes(SEED_BYTES) for _ in item.epochs] for item in due]
+    plain = sum(len(item.epochs) for item in due) <= PLAIN
+    rows, roots = (_plain if plain else _as_columns)(store, agreement, period, due, seeds)
+    sealed = []
+    for item, own_seeds, own_roots, own_rows in zip(due, seeds, roots, rows, strict=True):
+        seals = [
+            EpochSeal(epoch, seed, root, item.sign(_message(agreement, item.meter, epoch, root)), agreement.digest)
+            for epoch, seed, root in zip(item.epochs, own_seeds, own_roots, strict=True)
+        ]
+        store.seal_epochs(period, item.meter.name, seals, own_rows)
+        sealed.append(seals)
+    return sealed
+
+
+def _message(agreement: Agreement, meter: Meter, epoch: int, root: bytes) -> bytes:
+    return epoch_root_message(agreement.digest, meter.lab, meter.name, epoch, root)
+
+
+def _check_work(store: Store, period: int, due: Sequence[Due]) -> None:
+    """Refuse work that its checkpoint cannot receive, or that the period before left without an entry."""
+    last: dict[int, int] = {}
+    open_names = unfinished(store, period - 1)
+    for item in due:
+        own = store.last_busy(period, item.meter.name, item.epochs)
+        continued = [name for name in open_names if store.find_tag(name) in own]
+        if continued:
+            raise ClaimsError(
+                f"meter {item.meter.name}: work toward {continued[0]} goes on, and period {period - 1} left it without an entry",
+                "close it first: standstill lab snapshot",
+            )
+        for tag, epoch in own.items():
+            last[tag] = max(epoch, last.get(tag, epoch))
+    check_receivers(store, last)
+
+
+Rows = list[list[tuple[int, int, int, int]]]
+Roots = list[list[bytes]]
+
+
+def _plain(store: Store, agreement: Agreement, period: int, due: Sequence[Due], seeds: list[list[bytes]]) -> tuple[Rows, Roots]:
+    rows, roots, size = [], [], agreement.commitment.readings
+    for item, own in zip(due, seeds, strict=True):
+        coverage = agreement.coverage(item.meter)
+        groups = groupby(_covered(store, agreement, period, item), lambda reading: reading.epoch)
+        readings = [list(group) for _, group in groups]
+        together = zip(readings, item.epochs, own, strict=True)
+        roots.append([epoch_root(group, epoch, coverage, seed, size) for group, epoch, seed in together])
+        rows.append([(r.epoch, r.tag, r.chip_seconds, r.work) for group in readings for r in group])
+    return rows, roots
+
+
+def _covered(store: Store, agreement: Agreement, period: int, item: Due) -> list[Reading]:
+    usage = store.usage(period, item.meter.name, item.epochs)
+    return cover(usage, item.meter, agreement, period, item.epochs)
+
+
+def _as_columns(store: Store, agreement: Agreement, period: int, due: Sequence[Due], seeds: list[list[bytes]]) -> tuple[Rows, Roots]:
+    from claims.lab import columns
+
+    slots = [columns.Slots(item.epochs, agreement.coverage(item.meter), peak_of(agreement, item.meter, period)) for item in due]
+    usage = [store.busy_rows(period, item.meter.name, item.epochs) for item in due]
+    found = columns.cover(usage, slots)
+    if found is None:
+        covered = [_covered(store, agreement, period, item) for item in due]
+        found = columns.of_rows([[(r.epoch, r.tag, r.chip_seconds, r.work) for r in own] for own in covered], slots)
+    if found.counts.max() > agreement.commitment.readings:
+        return _plain(store, agreement, period, due, seeds)  # which names the epoch
+    roots = columns.commit(found, b"".join(seed for own in seeds for seed in own), agreement.commitment.readings)
+    by_meter, rows, at = [], [], 0
+    for item in due:
+        end = at + len(item.epochs)
+        by_meter.append(roots[at:end])
+        rows.append(found.rows(at, end))
+        at = end
+    return rows, by_meter
