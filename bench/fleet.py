@@ -1,8 +1,10 @@
-"""The whole job for a fleet, stage by stage, by the functions that the commands use: CPU seconds, memory, and how both grow.
+"""The whole job for a fleet, stage by stage, by the commands themselves in one process: CPU seconds, memory, and how both grow.
 
-    import   usage and checkpoints into the store        close   ledger heads of all meters, with their journals
-    seal     every epoch of every meter but the last     lab     the registry's head
-    hour     the last epoch of every meter               prove, verify
+    import   usage and checkpoints into the store           close   ledger heads of all meters: meter close --all
+    seal     every epoch but the last: epoch seal --all     lab     the registry's head
+    hour     the last epoch of every meter                  prove, verify
+
+All meters sign with one keyring under a passphrase, and have their journals.
 
 Seconds are of CPU, of all threads; memory is the peak of a stage, the interpreter included (Linux).
 """
@@ -18,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import machine, measure
-from bench.fleets import LAB, Fleet, write_fleet
+from bench.fleets import LAB, PASSPHRASE, Fleet, write_fleet
 
 Record = dict[str, Any]
 STAGES = ("agreement", "import", "seal", "hour", "close", "lab", "prove", "verify")
@@ -60,31 +62,47 @@ class _Job:
         with Store.create(folder / "lab.store", LAB) as store:
             opening = open_registry(store, ())
         self.fleet: Fleet = write_fleet(folder, meters, hours, min(22, log_rows), opening)
-        self.folder, self.hours, self.stages = folder, hours, dict[str, Record]()
+        self.folder, self.meters, self.hours, self.stages = folder, meters, hours, dict[str, Record]()
 
     def run(self, proofs: bool) -> Record:
         from claims.agreement.file import load_agreement
-        from claims.lab.registry import close_period
         from claims.lab.store import Store
         from zk.kernels.warmup import warm_up
 
         warm_up()
-        self.terms = self._stage("agreement", lambda: load_agreement(self.folder / "agreement.toml"))
-        with Store.open(self.folder / "lab.store") as self.store:
-            self._stage("import", self._import)
-            self._stage("seal", lambda: self._seal(self.hours - 2))
-            self._stage("hour", lambda: self._seal(self.hours - 1))
-            self._stage("close", self._close)
-            self._stage("lab", lambda: close_period(self.store, self.terms, 0))
-            readings = self.store.count_readings(0)
-            claim = self._stage("prove", self._prove) if proofs else b""
+        self._stage("agreement", lambda: load_agreement(self._path("agreement.toml")))
+        self._stage("import", self._import)
+        keys = ("--all", "--keyring", self._path("ring.key"))
+        seal = ("epoch", "seal", *keys, "--clock-is-right", "--through")
+        self._stage("seal", lambda: self._command(*seal, self.hours - 2))
+        self._stage("hour", lambda: self._command(*seal, self.hours - 1))
+        self._stage("close", lambda: self._command("meter", "close", *keys, "-n", 0, "--yes", "--clock-is-right"))
+        self._stage("lab", lambda: self._command("lab", "close", "-n", 0))
+        with Store.open(self._path("lab.store")) as store:
+            readings = store.count_readings(0)
+        size, claim = sum(path.stat().st_size for path in self.folder.glob("lab.store*")), self._path("fleet.claim")
         if proofs:
-            self._stage("verify", lambda: self._verify(claim))
-        size = sum(path.stat().st_size for path in self.folder.glob("lab.store*"))
+            self._stage("prove", lambda: self._command("prove", "-n", 0, "-k", self._path("lab.key"), "-o", claim))
+            self._stage("verify", lambda: self._verify(claim.read_bytes()))
         return {
-            "meters": len(self.fleet.keys), "hours": self.hours, "rows": self.fleet.rows, "readings": readings,
-            "store_bytes": size, "claim_bytes": len(claim), "stages": self.stages,
+            "meters": self.meters, "hours": self.hours, "rows": self.fleet.rows, "readings": readings,
+            "store_bytes": size, "claim_bytes": claim.stat().st_size if proofs else 0, "stages": self.stages,
         }  # fmt: skip
+
+    def _path(self, name: str) -> Path:
+        return self.folder / name
+
+    def _command(self, *arguments: object) -> None:
+        """A command on the lab's books."""
+        from click.testing import CliRunner
+
+        from claims.cli.main import cli
+
+        books = ("-s", self._path("lab.store"), "-a", self._path("agreement.toml"))
+        environment = {"STANDSTILL_STATE": str(self._path("state")), "STANDSTILL_PASSPHRASE": PASSPHRASE.decode()}
+        result = CliRunner().invoke(cli, [str(item) for item in (*arguments, *books)], env=environment)
+        if result.exception is not None:
+            raise result.exception
 
     def _stage(self, name: str, action: Callable[[], Any]) -> Any:
         _forget_peak()
@@ -94,44 +112,13 @@ class _Job:
         return result
 
     def _import(self) -> None:
-        from claims.imports.checkpoints import import_checkpoints
-        from claims.imports.usage import import_usage
-
-        import_usage(self.store, self.terms, self.fleet.usage)
-        import_checkpoints(self.store, self.terms, self.fleet.checkpoints)
-
-    def _seal(self, last: int) -> None:
-        from claims.lab.closing import next_epoch
-        from claims.lab.meter import SoftwareMeter
-        from claims.lab.signing import signing
-
-        for name, key in self.fleet.keys.items():
-            meter = SoftwareMeter(name, key)
-            with signing(self.store, self.terms, name, self.folder / "state"):
-                for number in range(next_epoch(self.store, self.terms, name), last + 1):
-                    meter.seal_epoch(self.store, self.terms, number)
-
-    def _close(self) -> None:
-        from claims.lab.meter import SoftwareMeter
-        from claims.lab.signing import signing
-
-        for name, key in self.fleet.keys.items():
-            with signing(self.store, self.terms, name, self.folder / "state"):
-                SoftwareMeter(name, key).seal(self.store, self.terms, 0)
-
-    def _prove(self) -> bytes:
-        from claims.lab.prove import finish_claim
-        from claims.lab.signing import signing
-
-        def lab() -> Any:
-            return signing(self.store, self.terms, None, self.folder / "state")
-
-        return finish_claim(self.store, self.terms, 0, self.fleet.lab_key, lab).claim
+        self._command("import", "readings", self._path("usage.csv"))
+        self._command("import", "checkpoints", self._path("checkpoints.csv"))
 
     def _verify(self, claim: bytes) -> None:
         from claims.verify.claim import verify_claim
 
-        if not verify_claim(claim, self.terms, signatures=self.fleet.signatures).proven:
+        if not verify_claim(claim, self.fleet.agreement, signatures=self.fleet.signatures).proven:
             raise RuntimeError("a claim was accepted without being proven")
 
 

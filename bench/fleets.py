@@ -2,14 +2,13 @@
 
 One meter is a rack of 72 chips, an epoch is an hour, one period holds all hours. About half of the racks train one large model
 throughout; the others take one job after another. A usage row is what one job held of one rack in one hour. The same arguments
-give the same fleet; keys are made from the seed and protect nothing.
+give the same jobs; keys are drawn, and protect nothing.
 """
 
 from __future__ import annotations
 
 import bisect
 import csv
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +20,13 @@ from claims.agreement.file import parse_agreement
 from claims.agreement.model import Agreement
 from claims.agreement.signatures import AgreementSignatures, sign_agreement
 from claims.base.canonical import head_to_hex
-from claims.base.keys import public_bytes, public_text
+from claims.base.keys import generate_key_file, load_key_file, meter_key, public_bytes, public_text
 from claims.base.units import format_time
 
-__all__ = ["CHIPS", "EPOCH", "LAB", "Fleet", "write_fleet"]
+__all__ = ["CHIPS", "EPOCH", "LAB", "PASSPHRASE", "START", "Fleet", "write_fleet"]
 
 LAB, CHIPS, EPOCH, START = "fleet", 72, 3600, 1_735_689_600
+PASSPHRASE = b"protects nothing"
 PROJECTS = 24
 """Lines of checkpoints beside the large model; a job works toward the next checkpoint of one of them."""
 LARGE_SHARE, IN_PARTS, UNATTRIBUTED = 0.5, 0.6, 0.04
@@ -41,24 +41,27 @@ Piece = tuple[int, int, int, str]
 
 @dataclass(frozen=True)
 class Fleet:
-    """What was made. ``rows``: of usage.csv, beside which checkpoints.csv lies."""
+    """What was made. ``rows``: of usage.csv."""
 
     agreement: Agreement
     signatures: AgreementSignatures
-    keys: dict[str, Ed25519PrivateKey]
-    lab_key: Ed25519PrivateKey
-    usage: Path
-    checkpoints: Path
     rows: int
 
 
 def write_fleet(folder: Path, meters: int, hours: int, log_rows: int, opening: tuple[int, ...], seed: int = 0) -> Fleet:
-    """Write usage.csv, checkpoints.csv and agreement.toml into a folder. ``opening``: the store's opening head."""
-    keys = {f"rack-{number:05}": _key(seed, number + 1) for number in range(meters)}
-    lab_key, saved, end = _key(seed, 0), _checkpoints(hours, Random(f"{seed} saved")), hours * HOURS
+    """Write usage.csv, checkpoints.csv, agreement.toml, agreement.sigs, lab.key and ring.key into a folder.
+
+    Args:
+        opening: the store's opening head.
+    """
+    lab_key, ring = _key_file(folder / "lab.key"), _key_file(folder / "ring.key")
+    keys = {name: meter_key(ring, LAB, name) for name in (f"rack-{number:05}" for number in range(meters))}
+    saved, end = _checkpoints(hours, Random(f"{seed} saved")), hours * HOURS
     text = _agreement(keys, lab_key, hours, log_rows, opening)
     (folder / "agreement.toml").write_text(text, encoding="utf-8")
     terms = parse_agreement(text)
+    signatures = sign_agreement(lab_key, terms, None)
+    (folder / "agreement.sigs").write_bytes(signatures.encode())
     outages, rows = list(_restarts(end, Random(f"{seed} large"))), 0
     with open(folder / "usage.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -71,13 +74,12 @@ def write_fleet(folder: Path, meters: int, hours: int, log_rows: int, opening: t
                     writer.writerow((name, START * 1000 + start, START * 1000 + stop, label, chips))
                     rows += 1
     _write_checkpoints(folder / "checkpoints.csv", saved, hours)
-    return Fleet(
-        terms, sign_agreement(lab_key, terms, None), keys, lab_key, folder / "usage.csv", folder / "checkpoints.csv", rows
-    )
+    return Fleet(terms, signatures, rows)
 
 
-def _key(seed: int, number: int) -> Ed25519PrivateKey:
-    return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(f"fleet {seed} {number}".encode()).digest())
+def _key_file(path: Path) -> Ed25519PrivateKey:
+    generate_key_file(path, PASSPHRASE)
+    return load_key_file(path, lambda: PASSPHRASE)
 
 
 # ---- jobs ------------------------------------------------------------------------------------------------

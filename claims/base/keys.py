@@ -7,6 +7,7 @@ No function here returns, prints or raises anything secret but the key object it
 from __future__ import annotations
 
 import base64
+import hmac
 import os
 import secrets
 import stat
@@ -22,12 +23,13 @@ from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 from claims.base.errors import KeyFileError, UnreadableFile
 from claims.base.files import SMALL_LIMIT, absent, write_new
 
-__all__ = ["generate_key_file", "load_key_file", "public_bytes", "public_text", "read_passphrase_file"]
+__all__ = ["generate_key_file", "load_key_file", "meter_key", "public_bytes", "public_text", "read_passphrase_file"]
 
 PassphraseSource = Callable[[], bytes]
 
 ROUNDS = 600_000
 """Rounds of PBKDF2-HMAC-SHA256 under a passphrase. Files with other counts are read as well."""
+_METER_KEY = b"standstill/meter-key/v1"
 _PBES2, _PBKDF2 = bytes.fromhex("06092a864886f70d01050d"), bytes.fromhex("06092a864886f70d01050c")
 _HMAC_SHA256, _AES_256_CBC = bytes.fromhex("300c06082a864886f70d02090500"), bytes.fromhex("060960864801650304012a")
 
@@ -40,6 +42,17 @@ def public_bytes(key: Ed25519PrivateKey) -> bytes:
 def public_text(public: bytes) -> str:
     """A public key as agreements write it: ``ed25519:`` and 64 hex digits."""
     return f"ed25519:{public.hex()}"
+
+
+def meter_key(ring: Ed25519PrivateKey, lab: str, meter: str) -> Ed25519PrivateKey:
+    """The key of a lab's meter that a keyring stands for.
+
+    HMAC-SHA256 under the keyring's 32 private bytes, of u16 length || domain || u8 length || lab || u8 length || meter: who has some of
+    the keys learns nothing about the others, and who has the keyring has all of them.
+    """
+    names = b"".join(bytes((len(name),)) + name.encode("ascii") for name in (lab, meter))
+    message = len(_METER_KEY).to_bytes(2, "big") + _METER_KEY + names
+    return Ed25519PrivateKey.from_private_bytes(hmac.digest(ring.private_bytes_raw(), message, "sha256"))
 
 
 def generate_key_file(path: str | os.PathLike[str], passphrase: bytes | None) -> bytes:

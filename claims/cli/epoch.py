@@ -26,13 +26,17 @@ from claims.cli.group import (
     store_option,
     unsigned_option,
 )
-from claims.cli.state import signing_store, state_folder, store_signing_options
+from claims.cli.meter_keys import MeterKeys, meters_options
+from claims.cli.state import signing_store, signing_stores, state_folder, store_signing_options
 
 if TYPE_CHECKING:
     from claims.agreement.model import Agreement
     from claims.lab.store import Store
 
 __all__ = ["epoch"]
+
+TOGETHER = 256
+"""Meters whose journals are held at one time."""
 
 through_option = click.option(
     "--through", type=click.IntRange(0, 2**24 - 1), metavar="EPOCH", help="The last one. [default: the last that is over]"
@@ -74,20 +78,18 @@ def _end(store: Store, agreement: Agreement, asked: int | None, line: str, value
 
 
 @epoch.command("seal")
-@click.argument("name")
+@meters_options
 @store_option
 @agreement_argument
-@key_options
 @store_signing_options
 @through_option
 @clock_option
 @unsigned_option
 @json_option
 def epoch_seal(
-    name: str, store_path: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None, through: int | None,
-    clock_is_right: bool, unsigned: bool,
-) -> None:  # fmt: skip
-    """Cover meter NAME's epochs with readings, commit to them, and sign. In order; a sealed epoch takes no more usage.
+    meters: MeterKeys, store_path: Path, agreement_path: Path, through: int | None, clock_is_right: bool, unsigned: bool
+) -> None:
+    """Cover each meter's epochs with readings, commit to them, and sign. In order; a sealed epoch takes no more usage.
 
     Never asks. Refuses to begin under an agreement that not all have signed, by the .sigs beside it.
     Refuses to seal more than 3 days as idle after the newest row and the newest sealed epoch of the store: a clock that
@@ -95,30 +97,47 @@ def epoch_seal(
     """
     from claims.lab.amended import learn
     from claims.lab.closing import check_assent, check_evidence, check_sealed, next_epoch, not_amended
-    from claims.lab.meter import SoftwareMeter
+    from claims.lab.meter import seal_through
 
     terms, missing = load_agreed(agreement_path)
     if missing:
         out(f"NOT SIGNED by {', '.join(missing)}: what is sealed under this agreement counts under no other", err=True)
-    meter = SoftwareMeter(name, load_key(key_path, passphrase_file))
     with opened_store(store_path) as store:
         learn(store, terms, signed=not missing)
         last = _through(store, terms, through)
-        if not unsigned:
-            check_assent(store, terms, name, missing)
-        if (doubt := not_amended(store, terms, name)) is not None:
-            out(doubt, err=True)
-        start = next_epoch(store, terms, name)
-        if start > last:
-            check_sealed(store, terms, name, last)
+        names = meters.chosen(store, terms)
+        loaded = meters.load(store, terms, names)
+        for name in names:
+            if not unsigned:
+                check_assent(store, terms, name, missing)
+            if (doubt := not_amended(store, terms, name)) is not None:
+                out(doubt, err=True)
         if not clock_is_right:
-            check_evidence(store, terms, name, last)
-        said = _saying(lambda: _done(f"{name}:", start, next_epoch(store, terms, name) - 1, "sealed"))
-        with signing_store(store, terms, name), said:
-            for number in range(start, last + 1):
-                meter.seal_epoch(store, terms, number)
-        line = f"{name}: {_span(start, last)} sealed" if start <= last else f"{name}: sealed through epoch {last} before"
-        _end(store, terms, through, line, {"lab": store.lab, "meter": name, "sealed": [*range(start, last + 1)], "through": last})
+            check_evidence(store, terms, names, last)
+        starts = {name: next_epoch(store, terms, name) for name in names}
+        for name, start in starts.items():
+            if start > last:
+                check_sealed(store, terms, name, last)
+        with _saying(lambda: _done(f"{names[0]}:", starts[names[0]], next_epoch(store, terms, names[0]) - 1, "sealed")
+                     if len(names) == 1 else _sealed_through(store, terms, names, last)):  # fmt: skip
+            for at in range(0, len(names), TOGETHER):
+                with signing_stores(store, terms, names[at : at + TOGETHER]):
+                    seal_through(store, terms, loaded[at : at + TOGETHER], last)
+        sealed = {name: [*range(start, last + 1)] for name, start in starts.items()}
+        if len(names) == 1:
+            (name, start), = starts.items()
+            line = f"{name}: {_span(start, last)} sealed" if start <= last else f"{name}: sealed through epoch {last} before"
+            _end(store, terms, through, line, {"lab": store.lab, "meter": name, "sealed": sealed[name], "through": last})
+        else:
+            line = f"{sum(map(bool, sealed.values()))} of {len(names)} meters: epochs through {last} sealed; the others were before"
+            _end(store, terms, through, line, {"lab": store.lab, "sealed": sealed, "through": last})
+
+
+def _sealed_through(store: Store, terms: Agreement, names: list[str], last: int) -> str:
+    from claims.lab.closing import next_epoch
+
+    done = sum(next_epoch(store, terms, name) > last for name in names)
+    return f"{done} of {len(names)} meters are sealed through epoch {last}, and kept"
 
 
 def _published(store: Store, first: int) -> int:

@@ -41,27 +41,44 @@ def meter() -> None:
 
 
 @meter.command("init")
-@click.argument("name")
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @click.option("--lab", "lab_name", required=True, help="The lab it counts for.")
 @click.option("--chip", required=True, help="Chip class of the agreement.")
 @click.option("--chips", type=click.IntRange(1, 2**48 - 1), required=True, help="Number of chips.")
-@click.option("--key", "-k", "key_path", type=read_path, required=True, help="New private key file.")
+@click.option("--key", "-k", "key_path", type=read_path, help="New private key file, of one meter.")
+@click.option("--keyring", type=read_path, help="Key file of which the keys of any number of meters are made; made if it is not there.")
 @click.option("--passphrase-file", type=read_path, help="First line: the passphrase.")
-@click.option("--no-passphrase", is_flag=True, help="Do not encrypt the key.")
+@click.option("--no-passphrase", is_flag=True, help="Do not encrypt the new key file.")
 def meter_init(
-    name: str, lab_name: str, chip: str, chips: int, key_path: Path, passphrase_file: Path | None, no_passphrase: bool
-) -> None:
-    """Make a meter's key and print its [[meter]] table for the agreement."""
-    from claims.base.canonical import NAME_RULE, is_name
-    from claims.base.keys import generate_key_file, public_text
+    names: tuple[str, ...], lab_name: str, chip: str, chips: int, key_path: Path | None, keyring: Path | None, passphrase_file: Path | None,
+    no_passphrase: bool,
+) -> None:  # fmt: skip
+    """Make meters' keys and print their [[meter]] tables for the agreement.
 
-    for text in (name, lab_name, chip):
+    A keyring is one file, under one passphrase, for all meters of a store: whoever has it signs for all of them.
+    """
+    from claims.base.canonical import NAME_RULE, is_name
+    from claims.base.keys import generate_key_file, load_key_file, meter_key, public_bytes, public_text
+
+    for text in (*names, lab_name, chip):
         if not is_name(text):
             raise click.UsageError(f"{text!r} is not a name: {NAME_RULE}")
     if no_passphrase and passphrase_file is not None:
         raise click.UsageError("--passphrase-file and --no-passphrase exclude each other")
-    public = generate_key_file(key_path, None if no_passphrase else ask_passphrase(passphrase_file, confirm=True))
-    out(f'[[meter]]\nlab = "{lab_name}"\nname = "{name}"\nchip = "{chip}"\nchips = {chips}\nkey = "{public_text(public)}"')
+    if (key_path is None) == (keyring is None):
+        raise click.UsageError("give --key for one meter, or --keyring")
+    if key_path is not None and len(names) > 1:
+        raise click.UsageError("--key is the key of one meter: for several, give --keyring")
+    if keyring is not None and keyring.exists():
+        ring = load_key_file(keyring, lambda: ask_passphrase(passphrase_file))
+    else:
+        secret = None if no_passphrase else ask_passphrase(passphrase_file, confirm=True)
+        publics = [generate_key_file(key_path or keyring, secret)]
+        ring = None if keyring is None else load_key_file(keyring, lambda: secret)
+    if ring is not None:
+        publics = [public_bytes(meter_key(ring, lab_name, name)) for name in names]
+    for name, public in zip(names, publics, strict=True):
+        out(f'[[meter]]\nlab = "{lab_name}"\nname = "{name}"\nchip = "{chip}"\nchips = {chips}\nkey = "{public_text(public)}"')
 
 
 @contextlib.contextmanager

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import resource
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from claims.base.errors import ClaimsError
 
 if TYPE_CHECKING:
     from claims.agreement.model import Agreement
@@ -15,8 +18,11 @@ if TYPE_CHECKING:
     from claims.lab.journal import Journal
     from claims.lab.store import Store
 
-__all__ = ["compared_log", "signing_store", "state_folder", "state_option", "store_signing_options"]
+__all__ = ["compared_log", "room_for_journals", "signing_store", "signing_stores", "state_folder", "state_option", "store_signing_options"]
 
+FILES_PER_JOURNAL = 3
+"""SQLite's database and its rollback journal, and one to spare."""
+OTHER_FILES = 64
 _STATE, _LOG = "standstill.state", "standstill.log"
 
 
@@ -60,6 +66,37 @@ def compared_log(terms: Agreement, source: str) -> PublishedEntries:
         raise click.UsageError("--log: the agreement has no log")
     view = open_log(source, LogTrust(terms.log.origin, terms.log.key))
     return PublishedEntries(terms, enumerate(view.entries))
+
+
+@contextmanager
+def signing_stores(store: Store, terms: Agreement, meters: Sequence[str]) -> Iterator[None]:
+    """As :func:`signing_store` for several meters at once: all journals are held to the end, and the log is compared once.
+
+    Raises:
+        ClaimsError: the system does not allow so many open files.
+    """
+    from claims.lab.signing import signing_all
+
+    room_for_journals(len(meters))
+    source = click.get_current_context().meta.get(_LOG)
+    log = None if source is None else compared_log(terms, source)
+    with signing_all(store, terms, meters, state_folder(), log):
+        yield
+
+
+def room_for_journals(count: int) -> None:
+    """Let this process open as many files as the journals of all meters need, which are locked together: all sign, or none.
+
+    Raises:
+        ClaimsError: the system allows fewer.
+    """
+    needed = FILES_PER_JOURNAL * count + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        what = f"{count} meters at once need {needed} open files, and this system allows {hard}: nothing was signed"
+        raise ClaimsError(what, "raise the limit (ulimit -n), or close the meters by name in several commands")
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 @contextmanager

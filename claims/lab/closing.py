@@ -6,6 +6,7 @@ early is lost. All functions here are about one lab's store and one agreement.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from claims.agreement.model import Agreement
@@ -14,7 +15,7 @@ from claims.base.clock import SEAL_JUMP, check_jump
 from claims.base.errors import ClaimsError
 from claims.base.units import format_time
 from claims.lab.amended import check_amended
-from claims.lab.store import UNATTRIBUTED, Store
+from claims.lab.store import Store
 
 __all__ = [
     "Closing", "check_assent", "check_evidence", "check_order", "check_registry", "check_sealed", "check_turn", "closing_of", "next_epoch",
@@ -134,8 +135,8 @@ def check_registry(store: Store, agreement: Agreement, period: int) -> None:
         raise ClaimsError(f"the registry is not closed for period {due}, period {period} comes later", _IN_ORDER)
 
 
-def check_evidence(store: Store, agreement: Agreement, meter: str, through: int) -> None:
-    """Refuse to seal epochs of a meter through one that lies far after everything that the store knows of.
+def check_evidence(store: Store, agreement: Agreement, meters: Iterable[str], through: int) -> None:
+    """Refuse to seal epochs of meters through one that lies far after everything that the store knows of.
 
     What tells the time is what was imported, sealed or published, of any meter. A clock that jumped ahead would seal as idle
     what has not passed.
@@ -143,8 +144,7 @@ def check_evidence(store: Store, agreement: Agreement, meter: str, through: int)
     Raises:
         ClockJump: more time than ``SEAL_JUMP``, and more than one epoch, lies between.
     """
-    first = next_epoch(store, agreement, meter)
-    if through < first:
+    if all(through < next_epoch(store, agreement, meter) for meter in meters):
         return
     newest = store.newest_epoch()
     known = (
@@ -180,14 +180,14 @@ class Closing:
 def closing_of(store: Store, agreement: Agreement, meter: str, period: int) -> Closing:
     """What a meter would sign about a period; changes nothing. Raises ClaimRejected: no such meter or period."""
     first, last = agreement.period_epochs(period)
-    usage = store.usage(period, meter)
-    rows = sorted({item.epoch for item in usage})
-    gaps = tuple((one + 1, two - 1) for one, two in zip(rows, rows[1:], strict=False) if two > one + 1)
+    rows = store.busy_epochs(period, meter)
+    epochs = [epoch for epoch, _, _ in rows]
+    gaps = tuple((one + 1, two - 1) for one, two in zip(epochs, epochs[1:], strict=False) if two > one + 1)
     return Closing(
         meter, period,
         agreement.coverage(agreement.lab(store.lab).meter(meter)) * (last - first + 1) * 1000,
-        sum(item.chip_ms for item in usage),
-        sum(item.chip_ms for item in usage if item.tag == UNATTRIBUTED),
+        sum(busy for _, busy, _ in rows),
+        sum(unattributed for _, _, unattributed in rows),
         gaps,
     )  # fmt: skip
 

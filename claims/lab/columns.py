@@ -19,7 +19,7 @@ from claims.claim.commitments import READING_PREFIX, SEED_BYTES
 from claims.claim.records import IDLE, MAX_AMOUNT
 from zk.kernels.salted import salted_roots
 
-__all__ = ["Columns", "Row", "Slots", "commit", "cover", "covers", "of_rows"]
+__all__ = ["Columns", "Row", "Slots", "commit", "cover", "covers", "of_rows", "work_by_tag"]
 
 I64 = npt.NDArray[np.int64]
 U32 = npt.NDArray[np.uint32]
@@ -185,3 +185,10 @@ def covers(readings: Sequence[Row], slots: Slots) -> bool:
     if not ((work == charged) & (work >= 0) & (work <= MAX_AMOUNT) & (seconds >= 0)).all():
         return False
     return bool((_added(offset, seconds, len(slots.epochs)) == slots.coverage).all())
+
+
+def work_by_tag(columns: Columns) -> dict[int, int]:
+    """Sum of the work of every tag; exact, also beyond 64 bits."""
+    tags, place = np.unique(columns.tags, return_inverse=True)
+    high, low = (_added(place, part, len(tags)).tolist() for part in (columns.work >> 24, columns.work & 0xFFFFFF))
+    return {tag: (one << 24) + two for tag, one, two in zip(tags.tolist(), high, low, strict=True)}

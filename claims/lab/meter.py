@@ -100,23 +100,45 @@ class SoftwareMeter:
 
 
 def seal_through(store: Store, agreement: Agreement, meters: Sequence[SoftwareMeter], last: int) -> None:
-    """Seal every epoch of the meters through one, in several transactions: what is sealed stays where a later one is refused.
+    """Seal every epoch of the meters through one, in several transactions. What can be sealed is, also where an epoch is refused.
 
     Raises:
-        ClaimsError: as in :meth:`SoftwareMeter.seal_epoch`.
+        ClaimsError: the first refusal, as in :meth:`SoftwareMeter.seal_epoch`.
     """
-    waiting: list[tuple[SoftwareMeter, range]] = []
+    block: list[tuple[SoftwareMeter, range]] = []
+    problems: list[ClaimsError] = []
+    waiting = 0
     for meter in meters:
         epochs = range(next_epoch(store, agreement, meter.name), last + 1)
-        if waiting and sum(len(before) for _, before in waiting) + len(epochs) > BLOCK:
-            _seal_block(store, agreement, waiting)
-            waiting = []
+        if waiting + len(epochs) > BLOCK:
+            problems += _seal_block(store, agreement, block)
+            block, waiting = [], 0
         if epochs:
-            waiting.append((meter, epochs))
-    _seal_block(store, agreement, waiting)
+            block.append((meter, epochs))
+            waiting += len(epochs)
+    problems += _seal_block(store, agreement, block)
+    if problems:
+        raise problems[0]
 
 
-def _seal_block(store: Store, agreement: Agreement, block: Sequence[tuple[SoftwareMeter, range]]) -> None:
+def _seal_block(store: Store, agreement: Agreement, block: list[tuple[SoftwareMeter, range]]) -> list[ClaimsError]:
+    """Seal in one transaction; where that is refused, meter by meter, and of the meter that is refused epoch by epoch."""
+    try:
+        _seal_together(store, agreement, block)
+        return []
+    except ClaimsError as error:
+        parts = [[one] for one in block] if len(block) > 1 else [[(meter, range(k, k + 1))] for meter, own in block for k in own]
+        if len(parts) == 1:
+            return [error]
+    problems: list[ClaimsError] = []
+    for part in parts:
+        problems += _seal_block(store, agreement, part)
+        if problems and len(block) == 1:  # its later epochs come after it
+            break
+    return problems
+
+
+def _seal_together(store: Store, agreement: Agreement, block: list[tuple[SoftwareMeter, range]]) -> None:
     with store.transaction():
         enrolled = [(meter.enrolled(store, agreement), meter, epochs) for meter, epochs in block]
         each = agreement.epochs_per_period

@@ -15,7 +15,7 @@ from claims.agreement.model import Agreement
 from claims.agreement.terms import Caps, Lab, Meter
 from claims.base.errors import ClaimsError
 from claims.claim.records import MAX_AMOUNT, RegistryEntry
-from claims.lab.coverage import cover
+from claims.lab.coverage import PLAIN, cover, peak_of
 from claims.lab.lineage import snapshot, unplaced
 from claims.lab.registry import RESIDUE, RegistryError, check_enrolled, entries_of
 from claims.lab.store import IDLE, Store
@@ -100,17 +100,34 @@ class _Ledger:
 
 
 def _ledger(store: Store, agreement: Agreement, meter: Meter, period: int) -> _Ledger:
-    first, _ = agreement.period_epochs(period)
-    sealed, through = store.readings(period, meter.name), store.sealed_through(period, meter.name)
-    rest = [item for item in store.usage(period, meter.name) if through is None or item.epoch > through]
-    busy = sorted({item.epoch for item in rest})
-    readings = [*sealed, *cover(rest, meter, agreement, period, busy)]
+    first, last = agreement.period_epochs(period)
+    work, readings = store.sealed_work(period, meter.name)
+    through = store.sealed_through(period, meter.name)
+    sealed = first if through is None else through + 1
+    rows = store.busy_rows(period, meter.name, range(sealed, last + 1))
+    reached = rows[-1][0] + 1 if rows else sealed
+    more, count = _unsealed(store, agreement, meter, period, range(sealed, reached), rows)
+    for tag, amount in more.items():
+        work[tag] = work.get(tag, 0) + amount
+    return _Ledger(work, readings + count, reached - first)
+
+
+def _unsealed(
+    store: Store, agreement: Agreement, meter: Meter, period: int, epochs: range, rows: list[tuple[int, int, int, int]]
+) -> tuple[dict[int, int], int]:
+    """Work by tag and number of readings, if the meter sealed these epochs now. ``rows``: their usage."""
+    if len(rows) > PLAIN:
+        from claims.lab import columns
+
+        slots = columns.Slots(epochs, agreement.coverage(meter), peak_of(agreement, meter, period))
+        found = columns.cover([rows], [slots])
+        if found is not None:
+            return columns.work_by_tag(found), len(found.tags)
+    readings = cover(store.usage(period, meter.name, epochs), meter, agreement, period, epochs)
     work: dict[int, int] = {}
     for reading in readings:
         work[reading.tag] = work.get(reading.tag, 0) + reading.work
-    reached = max([*busy[-1:], first - 1 if through is None else through]) + 1 - first
-    done = (0 if through is None else through + 1 - first) + len(busy)
-    return _Ledger(work, len(readings) + reached - done, reached)  # an epoch without usage takes one row
+    return work, len(readings)
 
 
 def _rows(agreement: Agreement, lab: Lab, ledgers: list[_Ledger], old: int, new: int) -> Rows:

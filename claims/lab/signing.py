@@ -24,7 +24,7 @@ from claims.lab.amended import learn
 from claims.lab.journal import Journal, JournalError, Statement, of_entry, of_ledger_head, of_registry_head, of_seal
 from claims.lab.store import Store
 
-__all__ = ["StoreBehind", "compare_log", "releasing", "signer", "signing", "signing_alone"]
+__all__ = ["StoreBehind", "compare_log", "releasing", "signer", "signing", "signing_all", "signing_alone"]
 
 
 class StoreBehind(JournalError):
@@ -49,13 +49,31 @@ def signing(
         JournalMissing: the key has signed before and there is no journal of it. StoreBehind: see there; nothing was signed.
         JournalError: another process signs with this key, or its journal cannot be used.
     """
-    public, who = signer(store, agreement, meter)
     learn(store, agreement, state)
+    if log is not None:
+        compare_log(store, agreement, log)
+    with _signing(store, agreement, meter, state, anew=anew) as journal:
+        yield journal
+
+
+@contextlib.contextmanager
+def signing_all(store: Store, agreement: Agreement, meters: Iterable[str], state: Path, log: PublishedEntries | None = None) -> Iterator[None]:
+    """As :func:`signing`, for several meters: their journals are held together, and the log is compared once."""
+    learn(store, agreement, state)
+    if log is not None:
+        compare_log(store, agreement, log)
+    with contextlib.ExitStack() as journals:
+        for meter in meters:
+            journals.enter_context(_signing(store, agreement, meter, state))
+        yield
+
+
+@contextlib.contextmanager
+def _signing(store: Store, agreement: Agreement, meter: str | None, state: Path, *, anew: bool = False) -> Iterator[Journal]:
+    public, who = signer(store, agreement, meter)
     seen = partial(_has_signed, store, agreement, meter)
     with signing_alone(public, who, state, (lambda: False) if anew else seen) as journal:
         _compare(journal, store, agreement)
-        if log is not None:
-            compare_log(store, agreement, log)
         _follow(journal, store, agreement, meter)
         try:
             yield journal

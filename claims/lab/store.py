@@ -290,11 +290,8 @@ class Store(StoreNames, SignedStore, TableStore, AmendedStore):
 
     def work_by_tag(self, period: int) -> dict[int, int]:
         """Exact work per tag over all sealed readings of a period (idle included, as 0)."""
-        totals: dict[int, int] = {}
-        cursor = self._db.execute("SELECT tag, work FROM readings WHERE period = ?", (period,))
-        for tag, work in cursor:
-            totals[tag] = totals.get(tag, 0) + work
-        return totals
+        rows = self._query("SELECT tag, SUM(work >> 24), SUM(work & 16777215) FROM readings WHERE period = ? GROUP BY tag", period)
+        return {tag: (high << 24) + low for tag, high, low in rows}
 
     def tags_in_use(self, period: int) -> set[int]:
         """Tags of checkpoints that sealed or imported readings of a period carry."""

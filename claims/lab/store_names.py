@@ -7,7 +7,16 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from claims.claim.records import FIRST_TAG, KINDS, LAST_TAG, RESERVED_NAMES, UNATTRIBUTED_WORDS, Genesis, Noted
+from claims.claim.records import (
+    FIRST_TAG,
+    KINDS,
+    LAST_TAG,
+    RESERVED_NAMES,
+    UNATTRIBUTED,
+    UNATTRIBUTED_WORDS,
+    Genesis,
+    Noted,
+)
 from claims.lab.store_file import StoreError, StoreFile
 
 __all__ = ["StoreNames", "genesis_of"]
@@ -118,6 +127,23 @@ class StoreNames(StoreFile):
         """The first period in which imported or sealed work is booked to a tag, or None."""
         rows = self._query("SELECT MIN(period) FROM usage WHERE tag = ? UNION SELECT MIN(period) FROM readings WHERE tag = ?", tag, tag)
         return min((int(row[0]) for row in rows if row[0] is not None), default=None)
+
+    def sealed_work(self, period: int, meter: str) -> tuple[dict[int, int], int]:
+        """Work of each tag in a meter's sealed readings of a period, and how many readings there are."""
+        rows = self._query(
+            "SELECT tag, SUM(work >> 24), SUM(work & 16777215), COUNT(*) FROM readings WHERE period = ? AND meter = ? GROUP BY tag",
+            period, meter,
+        )  # fmt: skip
+        return {tag: (high << 24) + low for tag, high, low, _ in rows}, sum(row[3] for row in rows)
+
+    def busy_epochs(self, period: int, meter: str) -> list[tuple[int, int, int]]:
+        """Each epoch with imported usage of a meter, ascending: chip-milliseconds, and those that no checkpoint has."""
+        rows = self._query(
+            "SELECT epoch, SUM(chip_ms), SUM(CASE WHEN tag = ? THEN chip_ms ELSE 0 END) FROM usage WHERE period = ? AND meter = ? "
+            "GROUP BY epoch ORDER BY epoch",
+            UNATTRIBUTED, period, meter,
+        )  # fmt: skip
+        return [(int(epoch), int(busy), int(unattributed)) for epoch, busy, unattributed in rows]
 
     def last_busy(self, period: int, meter: str, epochs: range) -> dict[int, int]:
         """Each tag of a meter's imported work of some epochs, with the last of them in which it is booked to the tag."""

@@ -14,7 +14,7 @@ from claims.agreement.model import Agreement
 from claims.agreement.terms import Amends
 from claims.base import clock
 from claims.base.errors import ClaimsError
-from claims.cli.close import room_for_journals
+from claims.cli.state import room_for_journals
 from claims.lab.closing import check_evidence, check_registry, check_turn, closing_lines, closing_of, next_epoch
 from claims.lab.meter import SoftwareMeter
 from claims.lab.prove import make_claim
@@ -112,15 +112,15 @@ def test_what_a_closing_shows(lab: tuple[Store, Agreement]) -> None:
 def test_one_long_epoch_is_no_jump(lab: tuple[Store, Agreement]) -> None:
     store, agreement = lab
     weekly = dataclasses.replace(agreement, epoch_seconds=7 * DAY)
-    check_evidence(store, weekly, "hall-a", 0)
+    check_evidence(store, weekly, ["hall-a"], 0)
     with pytest.raises(clock.ClockJump):
-        check_evidence(store, weekly, "hall-a", 1)
+        check_evidence(store, weekly, ["hall-a"], 1)
     daily = dataclasses.replace(agreement, epoch_seconds=DAY)
-    check_evidence(store, daily, "hall-a", 2)
+    check_evidence(store, daily, ["hall-a"], 2)
     with pytest.raises(clock.ClockJump):
-        check_evidence(store, daily, "hall-a", 3)
+        check_evidence(store, daily, ["hall-a"], 3)
     store.add_usage(0, "hall-b", [Usage(1, 2, 5, None)])
-    check_evidence(store, daily, "hall-a", 4)
+    check_evidence(store, daily, ["hall-a"], 4)
 
 
 def test_as_many_files_may_be_open_as_the_meters_have_journals(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from lab_fixtures import make_lab, seal_and_close
 
+import claims.lab.meter
 import claims.lab.store_file
 from claims.base.errors import ClaimsError, UnreadableFile
 from claims.base.files import growing, write_atomic, write_new, write_once
@@ -23,8 +24,8 @@ from claims.claim.records import Draft, Usage
 from claims.imports.checkpoints import import_checkpoints
 from claims.imports.rows import ImportRefused
 from claims.lab.lineage import note_checkpoint, unplaced
-from claims.lab.meter import SoftwareMeter
 from claims.lab.registry import Opening
+from claims.lab.sealing import Due
 from claims.lab.store import Store, StoreError
 from claims.lab.witness import assemble, period_figures
 from tests.cli.test_cli import ROOT, run
@@ -77,7 +78,7 @@ def test_a_limit_that_the_system_sets_while_a_command_runs(folder: Path) -> None
     done = subprocess.run(
         [sys.executable, "-m", "claims", "epoch", "seal", "hall-1", *COMMON, "--unsigned", "-k", "meter.key", "--through", "7"],
         cwd=folder, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, size // 2)),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size // 8, size // 8)),
     )  # fmt: skip
     assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
     assert "try again" in done.stderr and "backup" not in done.stderr and "damaged;" not in done.stderr
@@ -187,19 +188,19 @@ def test_a_store_is_made_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest
 def test_a_seal_that_stops_in_the_middle_says_how_far_it_came(folder: Path, monkeypatch, capsys) -> None:  # noqa: F811
     from claims.cli.main import main
 
-    whole = SoftwareMeter.seal_epoch
+    whole = claims.lab.meter.seal_epochs
 
-    def stopping(self: SoftwareMeter, store: Store, agreement: object, epoch: int) -> object:
-        if epoch == 3:
+    def stopping(store: Store, agreement: object, period: int, due: list[Due]) -> object:
+        if any(3 in item.epochs for item in due):
             raise StoreError("no space is left on the disk of x", "free some and try again: nothing was damaged")
-        return whole(self, store, agreement, epoch)  # type: ignore[arg-type]
+        return whole(store, agreement, period, due)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(SoftwareMeter, "seal_epoch", stopping)
+    monkeypatch.setattr(claims.lab.meter, "seal_epochs", stopping)
     monkeypatch.chdir(folder)
     with pytest.raises(SystemExit):
         main(["epoch", "seal", "hall-1", *COMMON, "--unsigned", "-k", "meter.key", "--through", "5"])
     assert "stopped: hall-1: epochs 0 to 2 sealed and kept; run it again" in capsys.readouterr().err
-    monkeypatch.setattr(SoftwareMeter, "seal_epoch", whole)
+    monkeypatch.setattr(claims.lab.meter, "seal_epochs", whole)
     assert "epochs 3 to 5 sealed" in run(folder, "epoch", "seal", "hall-1", *COMMON, "--unsigned", "-k", "meter.key", "--through", 5)
 
 
