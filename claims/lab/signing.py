@@ -57,7 +57,9 @@ def signing(
 
 
 @contextlib.contextmanager
-def signing_all(store: Store, agreement: Agreement, meters: Iterable[str], state: Path, log: PublishedEntries | None = None) -> Iterator[None]:
+def signing_all(
+    store: Store, agreement: Agreement, meters: Iterable[str], state: Path, log: PublishedEntries | None = None
+) -> Iterator[None]:
     """As :func:`signing`, for several meters: their journals are held together, and the log is compared once."""
     learn(store, agreement, state)
     if log is not None:
