@@ -26,10 +26,13 @@ def at(site: str, meter: int) -> str:
     return f'key = "{world.public(meter)}"\nsite = "{site}"\n'
 
 
-TEXT = (
+CUT = (
     world.TEXT.replace("log_rows = 16\n", "log_rows = 16\nregistry_rows = 17\n")
-    .replace("log_rows = 17\n", 'log_rows = 17\nlost = "0.5 %"\nceiling = "2e22 FLOP"\n')
     .replace(f'key = "{world.public(11)}"\n', at("south", 11)).replace(f'key = "{world.public(12)}"\n', at("north", 12))
+)  # fmt: skip
+"""A lab of two sites, without a log."""
+TEXT = (
+    CUT.replace("log_rows = 17\n", 'log_rows = 17\nlost = "0.5 %"\nceiling = "2e22 FLOP"\n')
     + f"""
 [log]
 origin = "example.org/log"

@@ -19,9 +19,9 @@ from claims.claim.commitments import lab_epoch_root, roots_digest
 from claims.claim.file import Claim, SiteHead
 from claims.claim.roots import Roots, RootsReader
 from claims.verify.roots import check_roots, held, judge_roots, roots_in, roots_name
-from tests.agreement.test_agreement_sites import TEXT
+from tests.agreement.test_agreement_sites import CUT
 
-TERMS = parse_agreement(TEXT)
+TERMS = parse_agreement(CUT)
 LAB = TERMS.lab("alpha")
 FIRST, LAST = TERMS.period_epochs(0)
 

@@ -19,12 +19,12 @@ from claims.claim.file import Claim, SiteHead
 from claims.verify.claim import verify_claim
 from claims.verify.report import Verdict
 from claims.verify.tables import LINK_BITS, check_tables, proof_name, proofs_in, statements_of
-from tests.agreement.test_agreement_sites import TEXT
+from tests.agreement.test_agreement_sites import CUT
 from zk.errors import ProofRejected
 from zk.options import STD
 from zk.security import security_report
 
-TERMS = parse_agreement(TEXT)
+TERMS = parse_agreement(CUT)
 END = TERMS.period_span(0)[1]
 
 
