@@ -13,10 +13,13 @@ from typing import TypeVar
 from claims.base.canonical import Reader, Writer
 from claims.base.errors import MalformedClaim
 
-__all__ = ["FREEZE", "LINEAGE", "LOST_METER", "LOST_SITE", "TOTAL", "UNATTRIBUTED", "Limit", "Lists", "Loss", "Over"]
+__all__ = [
+    "FREEZE", "LINEAGE", "LOST", "LOST_METER", "LOST_SITE", "TOTAL", "UNATTRIBUTED", "Limit", "Lists", "Loss", "Over", "least_above",
+]  # fmt: skip
 
 LOST_METER, LOST_SITE = 1, 2
-TOTAL, UNATTRIBUTED, LINEAGE, FREEZE = 1, 2, 3, 4
+TOTAL, UNATTRIBUTED, LINEAGE, FREEZE, LOST = 1, 2, 3, 4, 5
+MILLION = 10**6
 MAX_LOSSES = 512
 """At most 256 lost meters and 256 lost sites."""
 MAX_OVERS = 4096
@@ -29,19 +32,23 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, order=True)
 class Loss:
-    """A lost meter or site (``kind``: LOST_METER or LOST_SITE), and its first and last lost epoch."""
+    """A lost meter or site (``kind``: LOST_METER or LOST_SITE), from an epoch of the period to the period's end.
+
+    ``signed``: the lost meter signed a ledger head of the period, which the claim carries; never of a site.
+    """
 
     kind: int
     name: str
     first_epoch: int
-    last_epoch: int
+    signed: bool = False
 
 
 @dataclass(frozen=True, order=True)
 class Limit:
-    """A limit that the claim is over. ``which``: TOTAL to FREEZE; ``agreed``, ``stated``: units of 10^12 FLOP, 64 bits.
+    """A limit that the claim is over. ``which``: TOTAL to LOST.
 
-    ``stated``: a power of two above ``agreed``, or 2^64 - 1.
+    ``agreed``, ``stated``: units of 10^12 FLOP, 64 bits, ``stated`` a power of two above ``agreed``, or 2^64 - 1. Of LOST, parts per
+    million of the period's chip-seconds: what is agreed, and what the claim lists as lost, rounded up.
     """
 
     which: int
@@ -80,7 +87,7 @@ class Lists:
             out.uint(loss.kind, 1)
             out.name(loss.name)
             out.uint(loss.first_epoch, 4)
-            out.uint(loss.last_epoch, 4)
+            out.uint(int(loss.signed), 1)
         out.uint(len(self.limits), 1)
         for limit in self.limits:
             _write_limit(out, limit)
@@ -105,7 +112,7 @@ class Lists:
         """The lists of a claim for ``period``. Raises the reader's error for anything that is not canonical."""
         return Lists(
             losses=_ascending(read, "lost meters and sites", 2, MAX_LOSSES, _loss, lambda loss: (loss.kind, loss.name)),
-            limits=_ascending(read, "stated limits", 1, FREEZE, _limit, lambda limit: limit.which),
+            limits=_ascending(read, "stated limits", 1, LOST, _limit, lambda limit: limit.which),
             overs=_ascending(
                 read, "earlier claims over a limit", 2, MAX_OVERS, lambda r: _over(r, period), lambda over: (over.period, over.which)
             ),
@@ -133,16 +140,24 @@ def _ascending(
 
 def _loss(read: Reader) -> Loss:
     kind, name = read.uint(1, "a loss's kind", LOST_SITE), read.name("a lost meter's or site's name")
-    first, last = read.uint(4, "a first lost epoch", _EPOCHS), read.uint(4, "a last lost epoch", _EPOCHS)
-    if kind == 0 or first > last:
-        raise read.fail(f"the loss of {name} is of no kind, or ends before it begins")
-    return Loss(kind, name, first, last)
+    first, signed = read.uint(4, "a first lost epoch", _EPOCHS), read.uint(1, "whether a lost meter signed", 1)
+    if kind == 0 or (kind == LOST_SITE and signed):
+        raise read.fail(f"the loss of {name} is of no kind, or a lost site signed")
+    return Loss(kind, name, first, bool(signed))
+
+
+def least_above(amount: int, agreed: int) -> int:
+    """What a claim states in place of an agreed limit that it is over: the least power of two of units that holds ``amount`` and
+    exceeds ``agreed``; else 2^64 - 1, the most that can be stated."""
+    return min(1 << max((amount - 1).bit_length(), agreed.bit_length()), _MOST)
 
 
 def _limit(read: Reader) -> Limit:
-    which = read.uint(1, "which limit", FREEZE)
+    which = read.uint(1, "which limit", LOST)
     agreed, stated = read.uint(8, "an agreed limit"), read.uint(8, "a stated limit")
-    if which == 0 or stated <= agreed or not (stated == _MOST or stated & (stated - 1) == 0):
+    if which == LOST and not agreed < stated <= MILLION:
+        raise read.fail("a share that is lost is not above the agreed one, or above all")
+    if which == 0 or stated <= agreed or not (which == LOST or stated == _MOST or stated & (stated - 1) == 0):
         raise read.fail("a stated limit is not a power of two above the agreed one, nor 2^64 - 1")
     return Limit(which, agreed, stated)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from claims.agreement.model import Agreement
-from claims.agreement.terms import Lab
+from claims.agreement.terms import Caps, Lab
 
 if TYPE_CHECKING:
     from circuits.statement import Elements, Statement
@@ -15,13 +15,14 @@ __all__ = ["statement_of"]
 
 
 def statement_of(
-    agreement: Agreement, lab: Lab, period: int, heads: Sequence[Elements], before: Elements, after: Elements
+    agreement: Agreement, lab: Lab, period: int, heads: Sequence[Elements], before: Elements, after: Elements, caps: Caps | None = None
 ) -> Statement:
-    """The statement of a lab and period. All but heads comes from the agreement.
+    """The statement of a lab and period. All but heads and stated limits comes from the agreement.
 
     Args:
         heads: one for each of the lab's meters, in their order.
         before, after: heads of the registry.
+        caps: as :func:`claims.claim.limits.limits_of`; the agreed ones by default.
 
     Raises:
         ClaimRejected: check ``period``: it is not one of the agreement's.
@@ -29,7 +30,7 @@ def statement_of(
     from circuits.statement import MeterTerms, RegistryTerms, Statement, ledger_header, registry_header
 
     first, last = agreement.period_epochs(period)
-    caps, rules = lab.caps_at(period), agreement.rules_at(period)
+    caps, rules = caps or lab.caps_at(period), agreement.rules_at(period)
     meters = tuple(
         MeterTerms(
             header=ledger_header(agreement.digest, lab.name, meter.name, period),

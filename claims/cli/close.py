@@ -39,7 +39,7 @@ __all__ = ["meter_close"]
 @period_option
 @store_signing_options
 @click.option("--idle", is_flag=True, help="The meters named had no work at all in the period.")
-@click.option("--over-caps", is_flag=True, help="Sign although a cap is exceeded: no claim of the period can be made.")
+@click.option("--over-caps", is_flag=True, help="Sign although a cap is exceeded: the period's claim then says so (prove --over).")
 @click.option("--yes", is_flag=True, help="Do not ask. Without a terminal to ask on, nothing is signed unless this is given.")
 @clock_option
 @json_option
@@ -100,7 +100,7 @@ def _check(store: Store, terms: Agreement, period: int, names: list[str], *, idl
     problems = () if over_caps else running(store, terms, period).problems
     if problems:
         raise OverCaps(
-            f"no claim of period {period} could be made: {problems[0]}",
+            f"the lab would be over in period {period}: {problems[0]}",
             "look for a mistake with standstill lab status: what is signed cannot be mended; to sign it nevertheless: --over-caps",
         )
     if not clock_is_right:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -27,6 +30,10 @@ from claims.cli.group import (
 )
 from claims.cli.state import signing_store, state_folder, store_signing_options
 
+if TYPE_CHECKING:
+    from claims.agreement.model import Agreement
+    from claims.claim.file import Claim
+
 
 @contextlib.contextmanager
 def _progress() -> Iterator[Callable[[str, float], None]]:
@@ -35,12 +42,20 @@ def _progress() -> Iterator[Callable[[str, float], None]]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
-    with Progress(
+    bar = Progress(
         TextColumn("{task.description:<14}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True,
         disable=not console.is_terminal,
-    ) as bar:  # fmt: skip
-        task = bar.add_task("preparing", total=1.0)
-        yield lambda phase, share: bar.update(task, description=re.sub(r"[\[\]]", "", phase), completed=share)
+    )  # fmt: skip
+    task = bar.add_task("preparing", total=1.0)
+
+    def show(phase: str, share: float) -> None:
+        bar.start()  # not before: what is asked until then is asked on a quiet terminal
+        bar.update(task, description=re.sub(r"[\[\]]", "", phase), completed=share)
+
+    try:
+        yield show
+    finally:
+        bar.stop()
 
 
 def _proofs_of(claim: bytes | None, folder: Path) -> Callable[[bytes], bytes | None]:
@@ -65,20 +80,30 @@ def _proofs_of(claim: bytes | None, folder: Path) -> Callable[[bytes], bytes | N
 @store_signing_options
 @click.option("--out", "-o", "target", type=read_path, help="Claim file. [default: LAB-PERIOD.claim]")
 @json_option
+@click.option("--over", is_flag=True, help="The lab is over a limit: make the claim that says so, and by how much at most.")
+@click.option("--yes", is_flag=True, help="With --over: do not ask.")
 def prove(
-    store_path: Path, agreement_path: Path, period: int, key_path: Path, passphrase_file: Path | None, target: Path | None
-) -> None:
+    store_path: Path, agreement_path: Path, period: int, key_path: Path, passphrase_file: Path | None, target: Path | None, over: bool,
+    yes: bool,
+) -> None:  # fmt: skip
     """Prove a closed period and write the signed claim. Nothing is written unless it verifies.
 
     Beside it: its entry for the public log and its roots file; of a lab with sites a roots file and a proof for each, and the registry's
     proof. A lab has one claim of a period: run again, after any interruption, this goes on with the proofs that are made, and writes the
     same files.
+
+    A lab over a limit has no claim, unless it says so (--over): that claim states, in place of each limit that it is over, the next power
+    of two of 10^12 FLOP, is proven under it, and breaks the standstill. Exit 4: such a claim was written.
     """
     from claims.base.files import CLAIM_LIMIT, read_bounded, write_once
+    from claims.claim.file import decode_claim
+    from claims.claim.limits import limit_values
     from claims.lab.prove import finish_claim
     from claims.lab.signing import releasing
     from claims.lab.witness import WitnessRefused
 
+    if yes and not over:
+        raise click.UsageError("--yes belongs to --over")
     terms = load_terms(agreement_path)
     key = load_key(key_path, passphrase_file)
     with opened_store(store_path) as store, _progress() as progress:
@@ -97,7 +122,7 @@ def prove(
         try:
             made = finish_claim(
                 store, terms, period, key, lambda: signing_store(store, terms), found=found, proofs=_proofs_of(found, target.parent),
-                progress=progress,
+                progress=progress, over=functools.partial(_ask_over, terms, yes=yes) if over else None,
             )  # fmt: skip
         except WitnessRefused as error:
             for problem in error.problems:
@@ -114,4 +139,28 @@ def prove(
     if terms.log is not None:
         lines.append(f"publish it: standstill log append LOG {entry}")
     paths = {"claim": str(target), "roots": str(roots), "entry": str(entry), "proofs": [str(path) for path, _ in files]}
-    report(lines, {"lab": store.lab, "period": period, **paths})
+    claim = decode_claim(made.claim)
+    stated = over_lines(terms, claim)
+    lines += ["OVER: the claim says that the lab was over", *stated] if stated else []
+    report(lines, {"lab": store.lab, "period": period, **paths, "over": [limit_values(limit) for limit in claim.limits]})
+    if stated:
+        sys.exit(4)
+
+
+def over_lines(terms: Agreement, claim: Claim) -> list[str]:
+    """The limits that a claim says it is over, in words."""
+    from claims.claim.limits import capacity, limit_words
+
+    return [f"  {limit_words(limit, capacity(terms, claim.lab))}" for limit in claim.limits]
+
+
+def _ask_over(terms: Agreement, claim: Claim, *, yes: bool) -> bool:
+    """Show what a claim over a limit publishes, and ask."""
+    out(f"lab {claim.lab} was over in period {claim.period}. Its claim would publish:", err=True)
+    out("\n".join(over_lines(terms, claim)), err=True)
+    out("Every later claim of the lab repeats it. The standstill does not hold then. A lab makes one claim of a period.", err=True)
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise ClaimsError("no claim was made: there is no terminal to ask on", "look at what it would publish, then give --yes")
+    return click.confirm("Make this claim?")

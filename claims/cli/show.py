@@ -14,13 +14,14 @@ from claims.base.canonical import from_json, head_to_hex
 from claims.base.errors import ClaimsError, MalformedFile
 from claims.base.files import CLAIM_LIMIT, read_bounded
 from claims.base.text import replace_hidden
-from claims.base.units import format_time, format_work
+from claims.base.units import format_time
 from claims.claim.entries import MAGIC as ENTRY_MAGIC
 from claims.claim.entries import decode_entry
 from claims.claim.evidence import FORMATS as EVIDENCE_FORMATS
 from claims.claim.evidence import decode_evidence
 from claims.claim.file import MAGIC, decode_claim
-from claims.claim.lists import FREEZE, LINEAGE, LOST_METER, TOTAL, UNATTRIBUTED, Limit, Over
+from claims.claim.limits import limit_words
+from claims.claim.lists import LOST_METER
 from claims.claim.receipts import FORMAT as RECEIPT_FORMAT
 from claims.claim.receipts import Receipt
 from claims.claim.roots import MAGIC as ROOTS_MAGIC
@@ -187,9 +188,6 @@ def _entry_lines(data: bytes) -> list[str]:
     ]
 
 
-_LIMITS = {TOTAL: "total", UNATTRIBUTED: "unattributed", LINEAGE: "lineage", FREEZE: "freeze"}
-
-
 def _claim_lines(data: bytes) -> list[str]:
     claim = decode_claim(data)
     return [
@@ -202,14 +200,10 @@ def _claim_lines(data: bytes) -> list[str]:
         *(f"meter       {meter.name} {head_to_hex(meter.head)}" for meter in claim.meters),
         *(f"site        {site.name} {head_to_hex(site.head)}, proof {site.proof.hex()}" for site in claim.sites),
         *([f"registry    proof {claim.registry_proof.hex()}"] if claim.sites else []),
-        *(f"lost        {'meter' if loss.kind == LOST_METER else 'site'} {loss.name}, epochs {loss.first_epoch} to {loss.last_epoch}"
+        *(f"lost        {'meter' if loss.kind == LOST_METER else 'site'} {loss.name}, from epoch {loss.first_epoch} on"
           for loss in claim.losses),
-        *(f"over        {_limit(limit)}" for limit in claim.limits),
-        *(f"over        in period {over.period}, {_limit(over)}" for over in claim.overs),
+        *(f"over        {limit_words(limit)}" for limit in claim.limits),
+        *(f"over        in period {over.period}, {limit_words(over)}" for over in claim.overs),
         *(f"transfer    {digest.hex()}" for digest in claim.transfers),
         f"size        {len(data)} bytes, of which proof {len(claim.proof)}",
     ]  # fmt: skip
-
-
-def _limit(item: Limit | Over) -> str:
-    return f"{_LIMITS[item.which]}: agreed {format_work(item.agreed)}, stated {format_work(item.stated)}"

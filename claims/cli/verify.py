@@ -83,7 +83,8 @@ def verify(
 ) -> None:  # fmt: skip
     """Verify a CLAIM offline.
 
-    Exit 0: PROVEN. 1: REJECTED, with the reason. 3: INCOMPLETE, with what is missing and how to get it. 2: bad usage or unreadable input.
+    Exit 0: PROVEN. 1: REJECTED, with the reason. 3: INCOMPLETE, with what is missing and how to get it. 4: OVER: the claim says itself
+    that the lab was over a limit. 2: bad usage or unreadable input.
     """
     from claims.base.files import CLAIM_LIMIT, read_bounded
 

@@ -63,6 +63,7 @@ def finish_claim(
     found: bytes | None = None,
     proofs: Proofs = no_proofs,
     progress: Progress | None = None,
+    over: Callable[[Claim], bool] | None = None,
 ) -> Finished:
     """The one claim of a period: proven, checked and kept in the store the first time, the same bytes ever after.
 
@@ -71,6 +72,7 @@ def finish_claim(
         found: a claim file that lies where this one is to go. Where the store keeps none, as after an older backup, it is taken
             up if it is this lab's claim of what the store holds.
         proofs: the proof files that lie beside it.
+        over: asked, where the lab is over limits, whether the claim that states others in their place is to be made; None: no.
 
     Raises:
         ClaimsError: as :func:`make_claim`; ``found`` is something else; the claim was made under another agreement.
@@ -82,7 +84,7 @@ def finish_claim(
     with signing():
         check_amended(store, agreement, period)
     if kept is None:
-        made = make_claim(store, agreement, period, key, progress=progress)
+        made = make_claim(store, agreement, period, key, progress=progress, over=over)
         data, by_digest = made.claim.encode(), dict(zip(made.claim.proofs, made.proofs, strict=True))
         verify_claim(data, agreement, proofs=by_digest.get)
         with signing():
@@ -151,13 +153,15 @@ def roots_files(store: Store, agreement: Agreement, period: int) -> dict[str | N
 
 
 def make_claim(
-    store: Store, agreement: Agreement, period: int, key: Ed25519PrivateKey, *, progress: Progress | None = None
-) -> Made:
+    store: Store, agreement: Agreement, period: int, key: Ed25519PrivateKey, *, progress: Progress | None = None,
+    over: Callable[[Claim], bool] | None = None,
+) -> Made:  # fmt: skip
     """Prove and sign the claim of the store's lab for a closed period.
 
     Args:
         key: the lab's, as in the agreement.
         progress: called as progress(phase, share done).
+        over: as in :func:`finish_claim`.
 
     Raises:
         NotOver: the period has not ended.
@@ -167,7 +171,9 @@ def make_claim(
     if key.public_key().public_bytes_raw() != agreement.party(store.lab).key:
         raise ClaimsError(f"the key is not that of lab {store.lab} in the agreement", "sign with the lab's own key")
     check_over(agreement, period)
-    made = assemble(store, agreement, period)
+    made = assemble(store, agreement, period, over=over is not None)
+    if over is not None and made.claim.limits and not over(made.claim):
+        raise ClaimsError("no claim was made: it would say that the lab was over a limit", "prove --over, and yes")
     if not made.claim.sites:
         claim = replace(made.claim, proof=_prove(made.tables[0], progress))
         return Made(sign_claim(claim, key), made)

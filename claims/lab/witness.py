@@ -9,14 +9,16 @@ wrong before anything is computed. Messages name private checkpoints: they are f
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from claims.agreement.model import Agreement
 from claims.agreement.terms import Caps, Lab
 from claims.base.errors import ClaimsError
 from claims.base.units import format_work
-from claims.claim.file import Claim, MeterHead, SiteHead
+from claims.claim.file import Claim, MeterHead, SiteHead, decode_claim
+from claims.claim.limits import overs_after, with_limits
+from claims.claim.lists import FREEZE, LINEAGE, TOTAL, UNATTRIBUTED, Limit, Over, least_above
 from claims.claim.records import circuit_entry
 from claims.lab.coverage import check_coverage
 from claims.lab.registry import CHECKPOINT, RESIDUE, SNAPSHOT
@@ -39,8 +41,8 @@ if TYPE_CHECKING:
     from circuits.witness import ClaimWitness, LedgerWitness, RegistryWitness
 
 __all__ = [
-    "Assembly", "PeriodFigures", "WitnessRefused", "assemble", "cap_problems", "period_figures", "registry_rows", "residue_limit",
-    "site_rows", "table_rows", "Table",
+    "Assembly", "PeriodFigures", "WitnessRefused", "assemble", "cap_problems", "over_limits", "period_figures", "registry_rows",
+    "residue_limit", "site_rows", "table_rows", "Table",
 ]  # fmt: skip
 
 Records = tuple[tuple[int, int], ...]
@@ -119,6 +121,22 @@ def period_figures(store: Store, period: int) -> PeriodFigures:
 
 def _over(what: str, amount: int, cap: int) -> str:
     return f"{what}: {format_work(amount)} > {format_work(cap)}"
+
+
+def over_limits(new: list[RegistryEntry], caps: Caps, *, charge_residue: bool) -> tuple[Limit, ...]:
+    """The limits that a claim of these new entries is over, and what it states in their place: nothing where it is within all (R6)."""
+    rest = next(entry for entry in new if entry.kind == RESIDUE)
+    extra = rest.cumulative if charge_residue else 0
+    charged = [(entry.cumulative + extra, entry.work) for entry in new if entry.kind != RESIDUE]
+    charged += [(extra, rest.work)] if rest.work else []
+    amounts = {
+        TOTAL: sum(entry.work for entry in new), UNATTRIBUTED: rest.work, LINEAGE: max((amount for amount, _ in charged), default=0),
+        FREEZE: max((amount for amount, work in charged if work), default=0),
+    }  # fmt: skip
+    agreed = {TOTAL: caps.total, UNATTRIBUTED: caps.unattributed, LINEAGE: caps.lineage, FREEZE: caps.freeze}
+    return tuple(
+        Limit(which, cap, least_above(amounts[which], cap)) for which, cap in agreed.items() if cap is not None and amounts[which] > cap
+    )
 
 
 def residue_limit(caps: Caps) -> int:
@@ -219,8 +237,11 @@ def _signed(store: Store, agreement: Agreement, lab: Lab, period: int) -> tuple[
     return tuple(heads)
 
 
-def assemble(store: Store, agreement: Agreement, period: int) -> Assembly:
+def assemble(store: Store, agreement: Agreement, period: int, *, over: bool = False) -> Assembly:
     """Statements and witnesses of the store's lab for a closed period. A site's summary is made, and kept in the store, the first time.
+
+    Args:
+        over: where the lab is over limits, the claim states others in their place; else it is refused.
 
     Raises:
         WitnessRefused: with every reason why the claim would not hold.
@@ -244,12 +265,17 @@ def assemble(store: Store, agreement: Agreement, period: int) -> Assembly:
             problems.append(error.what)
     records = {site.name: _records(ledgers[meter.name] for meter in site.meters) for site in lab.sites}
     problems += _tag_problems(store, period, new, store.work_by_tag(period))
-    problems += cap_problems(new, lab.caps_at(period), charge_residue=agreement.rules_at(period).charge_residue)
+    caps, charge_residue = lab.caps_at(period), agreement.rules_at(period).charge_residue
+    exceeded = over_limits(new, caps, charge_residue=charge_residue)
+    limits = exceeded if over else ()
+    problems += cap_problems(new, with_limits(caps, limits), charge_residue=charge_residue)
     problems += _row_problems(lab, ledgers, records, len(entries))
     if problems:
-        raise WitnessRefused(problems, "a claim can only be proven when it is true; no claim was made")
+        hint = "a claim can only be proven when it is true; no claim was made"
+        raise WitnessRefused(problems, hint + ("; one that says that the lab is over: prove --over" if exceeded and not over else ""))
     summaries = [_summary(store, agreement, period, site, found) for site, found in records.items()]
     claim = _unproven(store, agreement, period, heads, before, after, summaries)
+    claim = replace(claim, limits=limits, overs=_earlier_overs(store, agreement, lab, period))
     chains = {meter.name: _ledger(store, period, meter.name, ledgers[meter.name]) for meter in lab.meters}
     registry = _registry(store, entries, before, after)
     if lab.sites:
@@ -262,6 +288,27 @@ def assemble(store: Store, agreement: Agreement, period: int) -> Assembly:
     names = [*(site.name for site in lab.sites), None]
     tables = tuple(map(Table, names, statements_of(agreement, claim), witnesses))
     return Assembly(claim, tables, period_figures(store, period))
+
+
+def _earlier_overs(store: Store, agreement: Agreement, lab: Lab, period: int) -> tuple[Over, ...]:
+    """What the lab's claim before was over, and lists itself. Raises WitnessRefused where only that claim can tell, and is not kept."""
+    if period == lab.since_period:
+        return ()
+    kept = store.kept_claim(period - 1)
+    if kept is not None:
+        return overs_after(decode_claim(kept.claim))
+    new: dict[int, list[RegistryEntry]] = {}
+    for entry in store.entries():
+        if entry.period is not None:
+            new.setdefault(entry.period, []).append(entry)
+    within = period > agreement.first_period and not any(
+        over_limits(new[number], lab.caps_at(number), charge_residue=agreement.rules_at(number).charge_residue)
+        for number in range(lab.since_period, period)
+    )
+    if not within:
+        what = f"the claim of period {period - 1} is not in the store, and this one repeats what earlier ones were over"
+        raise WitnessRefused([what], "prove that period first; where its claim lies there already, prove takes it up")
+    return ()
 
 
 def _records(ledgers: Iterable[list[Reading]]) -> Records:

@@ -160,7 +160,7 @@ def _row(
     agreement = known.by_digest.get(row.agreement, state.agreement)
     try:
         lab = agreement.lab(row.lab)
-        sentences = shown(agreement, lab, row.period) if claim is not None else []
+        sentences = shown(agreement, lab, row.period, row.limits) if claim is not None else []
         continues = row.period > lab.since_period
     except ClaimRejected:
         sentences, continues = [], True

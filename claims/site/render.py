@@ -248,7 +248,7 @@ def _claim(row: View, view: View) -> Html:
         ]
     if row["shows"]:
         contested = row["check"] in ("inspection", "evidence")
-        holds = state in ("proven", "under inspection", "lifted")
+        holds = state in ("proven", "over", "under inspection", "lifted")
         title = "It shows" if holds else "On paper it shows" if contested else "It would show, if it held"
         body += [
             h("h4", {}, title),

@@ -13,7 +13,7 @@ View = dict[str, Any]
 
 RECENT = 4
 """Periods at sight: as many as fit a screen."""
-BROKEN = ("late", "missing", "rejected")
+BROKEN = ("late", "missing", "rejected", "over")
 """States that are never folded away."""
 _MANY_PERIODS = 36
 

@@ -15,6 +15,7 @@ _AMOUNT = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)e(\d{1,2})(?= FLOP|\b)")
 STATES: dict[str, tuple[str, str]] = {
     "proven": ("Proven", "The claim is there and its proof holds."),
     "under inspection": ("Under inspection", "The claim is proven; an inspection of it is under way."),
+    "over": ("Over", "The claim says itself that the lab was over an agreed limit, and by how much at most."),
     "pending": ("Pending", "The claim is not due yet."),
     "late": ("Late", "The claim is due, and the time of grace is not over."),
     "missing": ("Missing", "The claim is due, the time of grace is over, and it is not there."),

@@ -371,7 +371,7 @@ def _rows(
 
 def _holds(agreement: Agreement, life: Life, rows: Sequence[Row], found: _Findings) -> tuple[str, list[str]]:
     """yes, no or undecided; and why."""
-    broken = [row for row in rows if row.state in ("missing", "rejected")]
+    broken = [row for row in rows if row.state in ("missing", "rejected", "over")]
     why = [*found.breaches, *(row.sentence() for row in broken)]
     if why:
         return "no", why

@@ -7,6 +7,8 @@ from typing import Any
 
 from claims.agreement.model import Agreement
 from claims.base.units import format_time
+from claims.claim.limits import limit_values
+from claims.claim.lists import Limit, Over
 from claims.decisions.life import Counted, Life
 from claims.inspection.count import Inspected
 from claims.verify.lateness import Lateness
@@ -16,7 +18,7 @@ from claims.verify.report import OLDER, LogSeen, Proof
 __all__ = ["FORMAT", "ROW_STATES", "Row", "State"]
 
 FORMAT = "standstill-status/1"
-ROW_STATES = ("pending", "proven", "late", "missing", "rejected", "under inspection", "lifted")
+ROW_STATES = ("pending", "proven", "over", "late", "missing", "rejected", "under inspection", "lifted")
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Row:
         logged: SHA-256 of the claim file that the log names, or None.
         against: check and reason why the claim of a lifted period, which nobody owed, is rejected; or None.
         opening_due: when a lab under inspection has to have opened, or None.
+        limits, overs: those that the claim that was judged says it is over, and that the lab's earlier ones were over.
     """
 
     agreement: bytes
@@ -63,6 +66,8 @@ class Row:
     log: LogSeen | None = None
     inspected: tuple[Inspected, ...] = ()
     opening_due: int | None = None
+    limits: tuple[Limit, ...] = ()
+    overs: tuple[Over, ...] = ()
     proof: Proof | None = None
     logged: bytes | None = None
     against: tuple[str, str] | None = None
@@ -106,6 +111,8 @@ class Row:
             "epochs": self.epochs.to_json() | {"published": self.epochs_published},
             "inspections": [{"inspector": who, "outcome": what, "round": number} for who, number, what in self.inspections],
             "opening_due": _time(self.opening_due),
+            "over": [limit_values(limit) for limit in self.limits],
+            "earlier_over": [limit_values(over) for over in self.overs],
         }
 
 

@@ -14,6 +14,7 @@ from claims.base.units import format_time
 from claims.claim.entries import Identity
 from claims.claim.evidence import find_equivocations
 from claims.claim.file import Claim, decode_claim
+from claims.claim.limits import capacity, limit_words
 from claims.claim.published import PublishedEntries
 from claims.decisions.life import is_lifted
 from claims.inspection.count import count_inspections
@@ -29,6 +30,8 @@ from claims.verify.report import LogSeen
 
 __all__ = ["Beside", "Book", "judge_period"]
 
+_HOLDS = ("proven", "over")
+"""States of a claim that passes every check of its own."""
 MAX_CANDIDATES = 8
 """Signed claim files of one lab and period that are tried, where no log says which one was published."""
 
@@ -153,14 +156,14 @@ def judge_period(
         row, chosen = _published(source, book, lab, row, files)
         if row.state != "rejected" and (row.lab, row.period) not in book.open:
             row = _unproven(book, row) if chosen is None else _verify(source, book, lab, row, chosen, beside)
-            if row.state == "proven" and not lifted:
+            if row.state in _HOLDS and not lifted:
                 row = _inspections(source, book, lab, row, beside)
-            if row.state in ("proven", "under inspection") and not lifted:
+            if row.state in (*_HOLDS, "under inspection") and not lifted:
                 row = _too_late(book, row)
     if evidence is not None:
         book.verified.pop((lab.name, period), None)
     if lifted:
-        made = "; the claim that was made all the same is proven" if row.state == "proven" else ""
+        made = f"; the claim that was made all the same is {row.state}" if row.state in _HOLDS else ""
         made = made if evidence is None else f"; no claim goes on from it: {evidence}"
         against = ("evidence", evidence) if evidence is not None else (row.check, row.reason) if row.check is not None else None
         reason = f"the pause was lifted in this period{made}"
@@ -194,7 +197,7 @@ def _epochs(book: Book, lab: Lab, row: Row) -> Row:
 def _too_late(book: Book, row: Row) -> Row:
     """The row of a proven claim, held against the number of late epochs that is agreed; what is late is said in any case."""
     check, notes = judge_lateness(book.agreement, row.epochs)
-    if check:
+    if check and not (row.state == "over" and check != "rejected"):
         return replace(row, state="rejected" if check == "rejected" else "pending", check="deadlines" if check == "rejected" else None,
                        reason="; ".join(notes))  # fmt: skip
     return replace(row, reason="; ".join((row.reason, *notes)))
@@ -328,7 +331,7 @@ def _verify(
     last = row
     for stored, roots_digest in chosen:
         last = _verify_one(book, lab, row, stored, previous if row.period > lab.since_period else None, beside, roots_digest)
-        if last.state == "proven":
+        if last.state in _HOLDS:
             book.verified[(lab.name, row.period)] = stored
             break
     return last
@@ -370,9 +373,15 @@ def _verify_one(
         return replace(row, state="pending", reason="; ".join(item.what for item in verdict.missing))
     if verdict.missing:
         return _unproven(book, replace(row, reason="; ".join(item.what for item in verdict.missing)))
-    row = replace(row, proof=verdict.proof)
+    row = replace(row, proof=verdict.proof, limits=verdict.limits, overs=verdict.overs)
     when = "" if row.published is None else f", published {format_time(row.published)}"
-    return replace(row, state="proven", reason=f"proven{when}" + (", after its deadline" if row.late else ""))
+    when += ", after its deadline" if row.late else ""
+    if verdict.limits:
+        most = capacity(book.agreement, lab.name)
+        words = "; ".join(limit_words(limit, most) for limit in verdict.limits)
+        return replace(row, state="over", reason=f"{words}; proven under what it states{when}")
+    earlier = [f"in period {over.period}: {limit_words(over)}" for over in verdict.overs]
+    return replace(row, state="proven", reason="; ".join([f"proven{when}", *earlier]))
 
 
 # ---- inspections -------------------------------------------------------------------------------------------
@@ -396,6 +405,6 @@ def _inspections(source: Folder, book: Book, lab: Lab, row: Row, beside: Beside)
     row = replace(row, inspected=found.entries, opening_due=found.opening_due)
     if found.state == "failed":
         return replace(row, state="rejected", check="inspection", reason=found.reason)
-    if found.state in ("waiting", "open"):
+    if found.state in ("waiting", "open") and row.state != "over":
         return replace(row, state="under inspection", reason=found.reason)
     return replace(row, reason=f"{row.reason}; {found.reason}") if found.reason else row

@@ -50,12 +50,12 @@ def verdict_of(state: State, row: Row, digest: bytes) -> Verdict:
     if row.state == "rejected" or row.against is not None:
         check, reason = row.against or (row.check or "evidence", row.reason)
         rejected = ClaimRejected(check, reason.removeprefix(f"{check}: "))
-    elif row.state != "proven" and not (row.state == "lifted" and row.proof is not None):
+    elif row.state not in ("proven", "over") and not (row.state == "lifted" and row.proof is not None):
         missing = (Missing(row.state, f"the claim is {row.state}: {row.reason}"),)
     agreement, seen = state.agreement_of(row), state.log_seen(row)
     return Verdict(
         agreement, row.lab, row.period, digest, rejected, missing, tuple(late_notes(seen, agreement, row.period)), seen,
-        row.inspected, row.proof, row.state,
+        row.inspected, row.proof, row.state, row.limits, row.overs,
     )  # fmt: skip
 
 

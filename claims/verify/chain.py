@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from claims.agreement.model import Agreement
 from claims.base.errors import ClaimRejected
 from claims.claim.file import Claim
+from claims.claim.limits import overs_after
 from claims.verify.log import check_log
 from claims.verify.report import Missing
 from claims.verify.roots import RootFiles, no_files
@@ -68,6 +69,9 @@ class Chain:
             raise ClaimRejected("continuity", f"{where} is rejected: {error}") from None
         if claim.head_after != after.head_before:
             raise ClaimRejected("continuity", f"the head before is not the head after of {where}")
+        if after.overs != overs_after(claim):
+            what = "the claim does not repeat exactly the limits that earlier claims of the lab were over"
+            raise ClaimRejected("continuity", f"{what}: {where} lists others, or was over others itself")
         self.links.append((claim, terms))
         return True
 
@@ -82,6 +86,8 @@ class Chain:
         if oldest.period == lab.since_period:
             if oldest.head_before != lab.opening_head:
                 raise ClaimRejected("continuity", "the head before is not the agreement's opening head")
+            if oldest.overs:
+                raise ClaimRejected("continuity", "the lab's first claim lists earlier ones that were over a limit")
             if len(self.links) == 1:
                 return "starts at the agreement's opening head"
             return f"an unbroken chain of claims from the opening head, period {oldest.period} on{skipped}"

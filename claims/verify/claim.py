@@ -8,6 +8,7 @@ Checks, in this order; the first that fails is the reason for rejection (:data:`
     period      the period is one of the agreement's and of the lab's; its epochs match
     meters      the meters and sites are exactly the agreement's, each once, in its order
     signatures  every meter signed its head; the lab signed its head after, and the whole claim
+    lists       limits that it states are in the place of agreed ones
     log         the claim, its roots file and every epoch root are those in the public log, each published once
     continuity  the head before is the opening head, or the head after of the previous period's claim
     proof       the proof of every table shows the statement derived from the agreement
@@ -33,6 +34,7 @@ from claims.base.ed25519 import check_signature
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError, MalformedClaim, MissingDependency
 from claims.base.units import format_time
 from claims.claim.file import Claim, decode_claim
+from claims.claim.limits import limits_of
 from claims.verify.chain import Chain
 from claims.verify.log import (
     check_log,
@@ -56,20 +58,20 @@ if TYPE_CHECKING:
 
 __all__ = ["CHECKS", "check_claim", "check_expected", "inspection_missing", "parse_claim", "verify_claim"]
 
-CHECKS = ("format", "agreement", "lab", "period", "meters", "signatures", "log", "continuity", "proof", "inspection", "deadlines")
+CHECKS = ("format", "agreement", "lab", "period", "meters", "signatures", "lists", "log", "continuity", "proof", "inspection", "deadlines")
 _NO_CRYPTOGRAPHY = Missing(
     "cryptography", "the package cryptography: no signature could be checked, so anybody may have made these heads", "",
     "install it: pip install cryptography",
 )  # fmt: skip
 _NOT_JUDGED = Missing(
-    "version", "a program that judges lost meters, limits that are over, and transfers: the claim lists some, and this one cannot", "",
+    "version", "a program that judges lost meters and transfers: the claim lists some, and this one cannot", "",
     "use a newer version of this program",
 )  # fmt: skip
 
 
 def _is_judged(claim: Claim) -> bool:
     """Whether this program judges all that a claim says. What it does not judge is missing, and no proof of it is checked."""
-    return not claim.lists
+    return not (claim.losses or claim.transfers)
 
 
 def parse_claim(data: bytes) -> Claim:
@@ -99,7 +101,7 @@ def verify_claim(
     proofs: Proofs = no_proofs,
     jobs: int = 1,
 ) -> Verdict:
-    """Verify a claim file; a return is PROVEN, or INCOMPLETE where ``missing`` says for what.
+    """Verify a claim file; a return is PROVEN, OVER where the claim states limits, or INCOMPLETE where ``missing`` says for what.
 
     Args:
         data: the claim file's bytes.
@@ -140,10 +142,14 @@ def verify_claim(
         notes = ("the pause was lifted in this period: no claim was owed", *late_notes(seen, agreement, claim.period))
         return replace(verdict, log=seen, notes=(*verdict.notes, *notes))
     found = _inspections(log, published, claim, records or {}, now)
-    missing = [*verdict.missing, *missing_assents(published, log), *missing_dates(seen, agreement)]
-    missing += [] if found is None else inspection_missing(found)
+    missing, notes = [*verdict.missing, *missing_assents(published, log)], [*verdict.notes, *late_notes(seen, agreement, claim.period)]
+    still = [*missing_dates(seen, agreement), *([] if found is None else inspection_missing(found))]
+    if claim.limits:  # what is still open makes nothing good: the lab says itself that it is over
+        notes += [item.what for item in still if item.what not in notes]
+    else:
+        missing += still
     return replace(
-        verdict, missing=tuple(missing), log=seen, notes=(*verdict.notes, *late_notes(seen, agreement, claim.period)),
+        verdict, missing=tuple(missing), log=seen, notes=tuple(notes),
         inspections=() if found is None else found.entries,
     )  # fmt: skip
 
@@ -212,7 +218,10 @@ def check_claim(
             link_bits, seconds = LINK_BITS if claim.sites else None, time.perf_counter() - began
             proof = Proof(continuity, claim.head_after, tables.security, len(data), tables.proof_bytes, seconds, link_bits)
     digest = hashlib.sha256(data).digest()
-    return Verdict(agreement, claim.lab, claim.period, digest, missing=tuple(missing), proof=proof), claim
+    verdict = Verdict(
+        agreement, claim.lab, claim.period, digest, missing=tuple(missing), proof=proof, limits=claim.limits, overs=claim.overs
+    )  # fmt: skip
+    return verdict, claim
 
 
 def _held_up(
@@ -281,7 +290,7 @@ def inspection_missing(found: Inspections) -> list[Missing]:
 
 
 def _check_terms(claim: Claim, agreement: Agreement, missing: list[Missing]) -> None:
-    """Checks ``agreement`` to ``signatures`` of one claim."""
+    """Checks ``agreement`` to ``lists`` of one claim."""
     if claim.agreement_digest != agreement.digest:
         raise ClaimRejected(
             "agreement", f"the claim is about agreement {claim.agreement_digest.hex()}, this one is {agreement.digest.hex()}"
@@ -300,6 +309,7 @@ def _check_terms(claim: Claim, agreement: Agreement, missing: list[Missing]) -> 
     if not _is_judged(claim):
         _add(missing, _NOT_JUDGED)
     _check_signatures(claim, agreement, lab, missing)
+    limits_of(agreement, claim)
 
 
 def _check_signatures(claim: Claim, agreement: Agreement, lab: Lab, missing: list[Missing]) -> None:

@@ -1,7 +1,8 @@
-"""The verdict on a claim: proven, rejected, or incomplete; as text and as JSON."""
+"""The verdict on a claim: proven, over a limit, rejected, or incomplete; as text and as JSON."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ from claims.agreement.model import Agreement
 from claims.agreement.terms import Lab
 from claims.base.errors import ClaimRejected
 from claims.base.units import format_time, format_work
+from claims.claim.limits import capacity, is_unbounded, limit_values, limit_words, with_limits
+from claims.claim.lists import FREEZE, LINEAGE, TOTAL, UNATTRIBUTED, Limit, Over
 
 if TYPE_CHECKING:
     from claims.inspection.count import Inspected
@@ -32,23 +35,30 @@ NOT_SHOWN = (
 """What no claim shows: inventory, hardware and inspection are for that."""
 
 
-def shown(agreement: Agreement, lab: Lab, period: int) -> list[str]:
-    """What a proven claim of a lab for a period shows, in words."""
-    caps, rules, count = lab.caps_at(period), agreement.rules_at(period), len(lab.meters)
+def shown(agreement: Agreement, lab: Lab, period: int, limits: Sequence[Limit] = ()) -> list[str]:
+    """What a claim of a lab for a period shows, in words, once its proofs hold.
+
+    ``limits``: those that it states in place of agreed ones; where such a one bounds nothing, nothing is said.
+    """
+    caps, rules, count = with_limits(lab.caps_at(period), limits), agreement.rules_at(period), len(lab.meters)
+    most = capacity(agreement, lab.name) if limits else None
+    free = {limit.which for limit in limits if is_unbounded(limit, most)}
     residue = ", unattributed work since the agreement began included" if rules.charge_residue else ""
     work = "every chip-second charged at the class peak" if rules.charge_peak else "work as the meters signed it"
-    out = [
-        f"{'the one meter' if count == 1 else f'all {count} meters'} accounted for every chip-second; {work}",
-        f"total compute of the period: at most {format_work(caps.total)}",
-        f"unattributed compute of the period: at most {format_work(caps.unattributed)}",
-        f"cumulative compute behind every checkpoint of the period: at most {format_work(caps.lineage)}{residue}",
+    trained = caps.lineage if caps.freeze is None else min(caps.freeze, caps.lineage)
+    lines = [
+        ({TOTAL}, f"total compute of the period: at most {format_work(caps.total)}"),
+        ({UNATTRIBUTED}, f"unattributed compute of the period: at most {format_work(caps.unattributed)}"),
+        ({LINEAGE}, f"cumulative compute behind every checkpoint of the period: at most {format_work(caps.lineage)}{residue}"),
     ]
+    either = {LINEAGE} if caps.freeze is None else {LINEAGE, FREEZE}
     if rules.charge_residue:
-        held = caps.lineage if caps.freeze is None else caps.freeze
-        out.append(f"unattributed compute since the agreement began: at most {format_work(held)}, if the period added to it")
+        since = f"unattributed compute since the agreement began: at most {format_work(trained)}, if the period added to it"
+        lines.append((either, since))
     if caps.freeze is not None:
-        out.append(f"every checkpoint that was trained further: at most {format_work(caps.freeze)} (freeze)")
-    return out
+        lines.append((either, f"every checkpoint that was trained further: at most {format_work(trained)} (freeze)"))
+    chips = f"{'the one meter' if count == 1 else f'all {count} meters'} accounted for every chip-second; {work}"
+    return [chips, *(line for which, line in lines if not which <= free)]
 
 
 @dataclass(frozen=True)
@@ -131,7 +141,8 @@ class Proof:
 
 @dataclass(frozen=True)
 class Verdict:
-    """PROVEN: nothing that a verifier can check was left out. REJECTED: a check failed. INCOMPLETE: something is missing.
+    """PROVEN: nothing that a verifier can check was left out. OVER: the same, of a claim that says itself that it is over limits.
+    REJECTED: a check failed. INCOMPLETE: something is missing.
 
     Attributes:
         agreement, lab, period: what the claim is about; lab and period are None where the file does not say.
@@ -143,6 +154,7 @@ class Verdict:
         inspections: every inspection entry of the lab and period in that log.
         proof: of a proof that was verified.
         state: the row's state in a publication folder, or None.
+        limits, overs: those that the claim says it is over, and that earlier claims of the lab were over.
     """
 
     agreement: Agreement
@@ -156,11 +168,13 @@ class Verdict:
     inspections: tuple[Inspected, ...] = ()
     proof: Proof | None = None
     state: str | None = None
+    limits: tuple[Limit, ...] = ()
+    overs: tuple[Over, ...] = ()
 
     @property
     def word(self) -> str:
-        """PROVEN, REJECTED or INCOMPLETE."""
-        return "REJECTED" if self.rejected is not None else "INCOMPLETE" if self.missing else "PROVEN"
+        """PROVEN, OVER, REJECTED or INCOMPLETE."""
+        return "REJECTED" if self.rejected is not None else "INCOMPLETE" if self.missing else "OVER" if self.limits else "PROVEN"
 
     @property
     def proven(self) -> bool:
@@ -170,13 +184,23 @@ class Verdict:
     @property
     def exit_code(self) -> int:
         """Of the command line."""
-        return {"PROVEN": 0, "REJECTED": 1, "INCOMPLETE": 3}[self.word]
+        return {"PROVEN": 0, "REJECTED": 1, "INCOMPLETE": 3, "OVER": 4}[self.word]
 
     def shown(self) -> list[str]:
-        """What the claim shows, in words; nothing unless it is proven."""
-        if not self.proven or self.lab is None or self.period is None:
+        """What the claim shows, in words; nothing unless it is proven, or over under the limits that it states."""
+        if self.word not in ("PROVEN", "OVER") or self.lab is None or self.period is None:
             return []
-        return shown(self.agreement, self.agreement.lab(self.lab), self.period)
+        return shown(self.agreement, self.agreement.lab(self.lab), self.period, self.limits)
+
+    @property
+    def _most(self) -> int | None:
+        """The lab's capacity, beyond which a stated limit is no bound."""
+        return None if self.lab is None or not self.limits else capacity(self.agreement, self.lab)
+
+    def _over(self) -> list[str]:
+        """What the claim, and the lab's earlier ones, are over, in words."""
+        earlier = [f"in period {over.period}: {limit_words(over)}" for over in self.overs]
+        return [limit_words(limit, self._most) for limit in self.limits] + earlier
 
     def span(self) -> tuple[str, str] | None:
         """Begin and end of the period as RFC 3339; None where the agreement has no such period."""
@@ -191,6 +215,7 @@ class Verdict:
         out = [f"REJECTED: {self.rejected}" if self.rejected else self.word]
         if not self.rejected:
             out += [f"  ? {item.line()}" for item in self.missing]
+            out += [f"  over: {line}" for line in self._over()]
         out += [f"  ! {line}" for line in self.notes]
         if self.lab is not None:
             out.append(f"lab         {self.lab}")
@@ -205,7 +230,7 @@ class Verdict:
             out.append(f"inspection  round {item.round}, {item.inspector}: {item.outcome}; {counts}")
         if self.proof is not None and self.proof.link_bits is not None:
             out.append(f"link        at most {self.proof.link_bits} bits between its tables, Poseidon2, conjectural")
-        if self.proven:
+        if self.shown():
             out += ["shows", *(f"  + {line}" for line in self.shown())]
             out += ["does not show", *(f"  - {line}" for line in NOT_SHOWN)]
         return out + (self._details() if verbose else [])
@@ -251,7 +276,9 @@ class Verdict:
                 for item in self.inspections
             ],
             "shows": self.shown(),
-            "does_not_show": list(NOT_SHOWN) if self.proven else [],
+            "does_not_show": list(NOT_SHOWN) if self.shown() else [],
+            "over": [limit_values(limit, self._most) for limit in self.limits],
+            "earlier_over": [limit_values(over) for over in self.overs],
             "continuity": None if proof is None else proof.continuity,
             "head_after": None if proof is None else head_to_hex(proof.head_after),
             "security_bits": None if proof is None else {

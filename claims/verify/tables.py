@@ -18,6 +18,7 @@ from claims.base.below import list_below, read_below
 from claims.base.errors import ClaimRejected, UnreadableFile
 from claims.base.files import PROOF_LIMIT
 from claims.claim.file import Claim
+from claims.claim.limits import limits_of
 from claims.claim.statement import statement_of
 from claims.verify.report import Missing
 
@@ -76,10 +77,10 @@ def _meter_difference(lab: Lab, claim: Claim) -> str:
 def statements_of(agreement: Agreement, claim: Claim) -> tuple[Statement, ...]:
     """The public statements of a claim: the one of a lab without sites, or each site's in order and the registry's last.
 
-    All but heads comes from the agreement.
+    All but heads and stated limits comes from the agreement.
 
     Raises:
-        ClaimRejected: checks ``lab``, ``period`` or ``meters``: they are not those of the agreement.
+        ClaimRejected: checks ``lab``, ``period``, ``meters`` or ``lists``: they are not those of the agreement.
     """
     from circuits.statement import SummaryTerms, summary_header
 
@@ -87,7 +88,7 @@ def statements_of(agreement: Agreement, claim: Claim) -> tuple[Statement, ...]:
     agreement.period_epochs(period)  # the period is judged before the meters
     check_meters(claim, lab)
     heads = [signed.head for signed in claim.meters]
-    whole = statement_of(agreement, lab, period, heads, claim.head_before, claim.head_after)
+    whole = statement_of(agreement, lab, period, heads, claim.head_before, claim.head_after, limits_of(agreement, claim))
     terms = dict(zip((meter.name for meter in lab.meters), whole.meters, strict=True))
     if lab.registry_rows is None:
         return (whole,)

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from claims.base.errors import BadSignature, ClaimRejected, MalformedClaim, MalformedFile
 from claims.claim.evidence import decode_evidence, find_equivocations
 from claims.claim.file import Claim, SiteHead, decode_claim
-from claims.claim.lists import FREEZE, LOST_METER, LOST_SITE, TOTAL, Limit, Lists, Loss, Over
+from claims.claim.lists import FREEZE, LOST, LOST_METER, LOST_SITE, TOTAL, Limit, Lists, Loss, Over, least_above
 from claims.verify.claim import verify_claim
 
 TERMS = world.agreement()
 MOST = 2**64 - 1
-LOSSES = (Loss(LOST_METER, "hall-1", 1, 3), Loss(LOST_METER, "hall-2", 0, 0), Loss(LOST_SITE, "hall-1", 0, 3))
-LIMITS = (Limit(TOTAL, 7, 8), Limit(FREEZE, 8, MOST))
+LOSSES = (Loss(LOST_METER, "hall-1", 1), Loss(LOST_METER, "hall-2", 0, True), Loss(LOST_SITE, "hall-1", 3))
+LIMITS = (Limit(TOTAL, 10**10, 2**34), Limit(FREEZE, 5 * 10**10, MOST), Limit(LOST, 0, 7))
 OVERS = (Over(0, TOTAL, 7, 8), Over(0, FREEZE, 0, 1), Over(2, TOTAL, 2**63, MOST))
 TRANSFERS = (b"a" * 32, b"b" * 32)
 SITES = (SiteHead("north", world.head(7), b"n" * 32, b"N" * 32), SiteHead("south", world.head(8), b"s" * 32, b"S" * 32))
@@ -70,13 +70,15 @@ def test_truncated_files_are_refused(at: int) -> None:
 REFUSED: list[tuple[str, tuple[object, ...], str]] = [
     ("losses", LOSSES[::-1], "do not ascend"),
     ("losses", (LOSSES[0], LOSSES[0]), "do not ascend"),
-    ("losses", (Loss(0, "hall-1", 0, 0),), "no kind"),
-    ("losses", (Loss(3, "hall-1", 0, 0),), "more than 2"),
-    ("losses", (Loss(1, "hall-1", 2, 1),), "ends before"),
-    ("losses", (Loss(1, "hall-1", 0, 2**24),), "more than"),
-    ("losses", tuple(Loss(1, f"m-{i:03}", 0, 0) for i in range(513)), "more than 512"),
+    ("losses", (Loss(0, "hall-1", 0),), "no kind"),
+    ("losses", (Loss(3, "hall-1", 0),), "more than 2"),
+    ("losses", (Loss(2, "hall-1", 0, True),), "a lost site signed"),
+    ("losses", (Loss(1, "hall-1", 2**24),), "more than"),
+    ("losses", tuple(Loss(1, f"m-{i:03}", 0) for i in range(513)), "more than 512"),
     ("limits", LIMITS[::-1], "do not ascend"),
-    ("limits", (Limit(5, 1, 2),), "more than 4"),
+    ("limits", (Limit(6, 1, 2),), "more than 5"),
+    ("limits", (Limit(LOST, 1, 1),), "not above the agreed one"),
+    ("limits", (Limit(LOST, 1, 10**6 + 1),), "or above all"),
     ("limits", (Limit(0, 1, 2),), "stated limit"),
     ("limits", (Limit(1, 8, 8),), "stated limit"),
     ("limits", (Limit(1, 8, 24),), "stated limit"),
@@ -133,11 +135,18 @@ def test_two_lists_of_one_period_are_evidence_under_one_head(name: str) -> None:
     assert find_equivocations(one, one) == []
 
 
-@pytest.mark.parametrize("name", ["losses", "limits", "overs", "transfers"])
+@pytest.mark.parametrize("name", ["losses", "transfers"])
 def test_what_is_not_judged_is_missing_and_never_proven(name: str) -> None:
     """A stub of a proof: it is not looked at, since the statement would be another one."""
-    value = getattr(FULL, name) if name != "overs" else ()
-    claim = world.claim(TERMS, **({name: value} if value else {"transfers": TRANSFERS}))  # type: ignore[arg-type]
+    lost = {"losses": (Loss(LOST_METER, "hall-1", 0),), "limits": (Limit(LOST, 0, 333_334),)}
+    claim = world.claim(TERMS, **(lost if name == "losses" else {name: TRANSFERS}))  # type: ignore[arg-type]
     verdict = verify_claim(claim.encode(), TERMS, now=TERMS.period_span(0)[1])
     assert verdict.word == "INCOMPLETE" and "version" in [item.kind for item in verdict.missing]
     assert verdict.proof is None and verdict.shown() == []
+
+
+@given(st.integers(1, 2**64 - 1), st.integers(0, 2**64 - 2))
+def test_what_is_stated_is_the_least_power_of_two_that_holds_and_exceeds(amount: int, agreed: int) -> None:
+    amount = max(amount, agreed + 1)
+    allowed = [*(1 << bit for bit in range(64)), MOST]
+    assert least_above(amount, agreed) == next(value for value in allowed if value >= amount and value > agreed)

@@ -256,8 +256,9 @@ def lists_of_a_claim(case: Case) -> None:
         draft.proof = rng.choice([b"", b"", b"stub"])
     count, most = rng.randrange(3), 2**64 - 1
     amounts = [(5, 8), (5, most), (8, 8), (5, 9), (0, 1), (most, most)]
-    limit = [bytes([rng.choice([1, 2, 3, 4, 5, 0])]) + u64(*rng.choice(amounts)) for _ in range(2)]
-    losses = [bytes([rng.choice([1, 2, 2, 3])]) + name(rng.choice(["hall-a", "hall-b"])) + u32(*rng.choice([(0, 1), (2, 1)]))
+    limit = [bytes([rng.choice([1, 2, 3, 4, 5, 6, 0])]) + u64(*rng.choice(amounts)) for _ in range(2)]
+    losses = [bytes([rng.choice([1, 2, 2, 3])]) + name(rng.choice(["hall-a", "hall-b"])) + u32(rng.choice([0, 1, 2]))
+              + bytes([rng.choice([0, 0, 1, 2])])
               for _ in range(count)]  # fmt: skip
     overs = [u32(rng.choice([0, 1, 2])) + limit[1] for _ in range(rng.randrange(2))]
     moved = sorted(rng.randbytes(32) for _ in range(count)) if rng.random() < 0.8 else [bytes(32)] * count

@@ -9,6 +9,9 @@ const MAX_BYTES = 18 * 2 ** 20;
 const MAX_PROOF = 16 * 2 ** 20;
 const MAX_EPOCH = 2 ** 24 - 1;
 const MOST = 2n ** 64n - 1n;
+/** The number of the share of lost chip-seconds among limits, and all of them, in parts per million. */
+const LOST = 5;
+const MILLION = 1000000n;
 
 /** `count` of `size` bytes, then items that `one` reads; their `key`s, strings or numbers, ascend. */
 function ascending(read, what, size, maximum, one, key) {
@@ -26,16 +29,17 @@ function readLoss(read) {
     kind: read.uint(1, "a loss's kind", 2),
     name: read.name("a lost meter's or site's name"),
     firstEpoch: read.uint(4, "a first lost epoch", MAX_EPOCH),
-    lastEpoch: read.uint(4, "a last lost epoch", MAX_EPOCH),
+    signed: read.uint(1, "whether a lost meter signed", 1),
   };
-  if (loss.kind === 0 || loss.firstEpoch > loss.lastEpoch) throw read.fail(`the loss of ${loss.name} is of no kind, or ends before it begins`);
+  if (loss.kind === 0 || (loss.kind === 2 && loss.signed)) throw read.fail(`the loss of ${loss.name} is of no kind, or a lost site signed`);
   return loss;
 }
 
 function readLimit(read) {
-  const limit = { which: read.uint(1, "which limit", 4), agreed: read.u64("an agreed limit"), stated: read.u64("a stated limit") };
+  const limit = { which: read.uint(1, "which limit", 5), agreed: read.u64("an agreed limit"), stated: read.u64("a stated limit") };
   const { which, agreed, stated } = limit;
-  if (which === 0 || stated <= agreed || !(stated === MOST || (stated & (stated - 1n)) === 0n)) {
+  if (which === LOST && !(agreed < stated && stated <= MILLION)) throw read.fail("a share that is lost is not above the agreed one, or above all");
+  if (which === 0 || stated <= agreed || !(which === LOST || stated === MOST || (stated & (stated - 1n)) === 0n)) {
     throw read.fail("a stated limit is not a power of two above the agreed one, nor 2^64 - 1");
   }
   return limit;
@@ -51,7 +55,7 @@ function readOver(read, claim) {
 function readLists(read, claim) {
   const start = read.at;
   claim.losses = ascending(read, "lost meters and sites", 2, 512, () => readLoss(read), (loss) => `${loss.kind} ${loss.name}`);
-  claim.limits = ascending(read, "stated limits", 1, 4, () => readLimit(read), (limit) => limit.which);
+  claim.limits = ascending(read, "stated limits", 1, LOST, () => readLimit(read), (limit) => limit.which);
   claim.overs = ascending(read, "earlier claims over a limit", 2, 4096, () => readOver(read, claim), (over) => over.period * 8 + over.which);
   const transfers = read.list("the number of transfers", 4096, () => read.raw(32, "a transfer"));
   if (transfers.some((item, i) => i > 0 && compareBytes(transfers[i - 1], item) >= 0)) throw read.fail("the transfers do not ascend");
