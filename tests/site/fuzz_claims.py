@@ -39,6 +39,7 @@ from tests.site.make_claim_vectors import (
 PARTIES = {"alpha": LAB_KEY, "beta": BETA, "gamma": GAMMA}
 COSIGNERS = {"alpha": ALPHA_COSIGNS, "beta": BETA_COSIGNS, "gamma": GAMMA_COSIGNS}
 STRANGER = Ed25519PrivateKey.from_private_bytes(b"\x63" * 32)
+OTHER_LOG = Ed25519PrivateKey.from_private_bytes(b"\x64" * 32)
 EPOCHS = 4
 P = 2**31 - 2**24 + 1
 
@@ -55,6 +56,7 @@ class ClaimDraft:
     before: tuple[int, ...]
     after: tuple[int, ...]
     meters: list[dict[str, Any]]
+    roots: dict[str, dict[int, bytes]]
     keys: dict[str, Ed25519PrivateKey] = field(default_factory=dict)
     sites: bytes = bytes(2)
     lists: bytes = bytes(7)
@@ -77,6 +79,26 @@ class ClaimDraft:
         out += u32(len(self.proof)) + self.proof
         return out + lab_key.sign(domain("standstill/sign/claim/v1") + sha(out)) + self.tail
 
+    def write_roots(self) -> bytes:
+        """The roots file."""
+        out = b"standstill-roots" + b"\0\1" + self.agreement + name("alpha") + u32(self.period, self.first, self.last)
+        out += len(self.roots).to_bytes(2, "big")
+        for meter, found in self.roots.items():
+            out += name(meter) + b"".join(found[epoch] for epoch in sorted(found))
+        return out
+
+    def entries(self, digest: bytes) -> list[bytes]:
+        """What the lab published of it under an agreement: its epochs, and the claim."""
+        out, first = [], min(self.period, 2**24) * EPOCHS
+        for epoch in range(first, first + EPOCHS):
+            leaves = [domain("standstill/epoch-meter/v1") + name(m) + found[epoch] for m, found in self.roots.items() if epoch in found]
+            out.append(entry(digest, 1, name("alpha") + u32(epoch) + mth(leaves) + sha(b"registry"), LAB_KEY))
+        return [*out, self.entry(digest, sha(self.write()), sha(self.write_roots()))]
+
+    def entry(self, digest: bytes, claim: bytes, roots: bytes) -> bytes:
+        """An entry of a claim for its period."""
+        return entry(digest, 2, name("alpha") + u32(self.period) + claim + roots, LAB_KEY)
+
 
 @dataclass
 class Case:
@@ -85,7 +107,6 @@ class Case:
     agreement: Agreement
     amended: Agreement | None
     claims: list[ClaimDraft]
-    roots: dict[str, dict[int, bytes]]
     rng: random.Random
     signed_by: dict[str, Ed25519PrivateKey]
     entry_edits: list[Callable[[list[bytes]], None]] = field(default_factory=list)
@@ -99,23 +120,23 @@ class Case:
 
     def files(self) -> dict[str, Any]:
         """What is handed to a verifier: bytes by name, `previous` a list, `heads` and `entries` of the log lists."""
-        claim = self.claims[-1].write()
-        roots = self.write_roots()
-        entries = self.entries(claim, roots)
+        *earlier, last = self.claims
+        entries = self.entries()
         for change in self.entry_edits:
             change(entries)
         heads = [head(entries, 1_800_000_000, self.cosigners)]
         for spoil in self.head_edits:
             spoil(heads, entries)
         out: dict[str, Any] = {
-            "claim": claim, "agreement": canonical_bytes(self.agreement), "signatures": self.signatures(), "roots": roots,
-            "previous": [draft.write() for draft in self.claims[:-1]], "heads": heads, "entries": entries,
+            "claim": last.write(), "agreement": canonical_bytes(self.agreement), "signatures": self.signatures(),
+            "roots": last.write_roots(), "previous": [draft.write() for draft in earlier],
+            "previousRoots": [draft.write_roots() for draft in earlier], "heads": heads, "entries": entries,
             "previousAgreement": None if self.amended is None else canonical_bytes(self.amended),
         }  # fmt: skip
         for which, change_file in self.file_edits:
             out[which] = change_file(out[which])
         for which in self.dropped & out.keys():
-            out[which] = [] if which in ("previous", "heads", "entries") else None
+            out[which] = [] if which in ("previous", "previousRoots", "heads", "entries") else None
         out["log"] = None if "log" in self.dropped else bundle(out["heads"], out["entries"])
         return out
 
@@ -128,29 +149,11 @@ class Case:
         first = f'{{\n  "agreement": "{self.agreement.digest.hex()}",\n  "format": "standstill-agreement-signatures/1",\n'
         return (first + f'  "signatures": {listed}\n}}\n').encode()
 
-    def write_roots(self) -> bytes:
-        """The roots file."""
-        draft = self.claims[-1]
-        out = b"standstill-roots" + b"\0\1" + draft.agreement + name("alpha") + u32(draft.period, draft.first, draft.last)
-        out += len(self.roots).to_bytes(2, "big")
-        for meter, found in self.roots.items():
-            out += name(meter) + b"".join(found[epoch] for epoch in sorted(found))
-        return out
-
-    def entries(self, claim: bytes, roots: bytes) -> list[bytes]:
+    def entries(self) -> list[bytes]:
         """What the lab published."""
-        digest, period = self.agreement.digest, self.claims[-1].period
-        out, first = [], min(period, 2**24) * EPOCHS
-        for epoch in range(first, first + EPOCHS):
-            leaves = [domain("standstill/epoch-meter/v1") + name(m) + self.roots[m][epoch] for m in self.roots if epoch in self.roots[m]]
-            out.append(entry(digest, 1, name("alpha") + u32(epoch) + mth(leaves) + sha(b"registry"), LAB_KEY))
-        earlier = [self.earlier(draft, sha(draft.write())) for draft in self.claims[:-1]] if self.logged else []
-        return [*out, *earlier, entry(digest, 2, name("alpha") + u32(period) + sha(claim) + sha(roots), LAB_KEY)]
-
-    @staticmethod
-    def earlier(draft: ClaimDraft, digest: bytes) -> bytes:
-        """The entry of an earlier claim, whose roots file is not asked for."""
-        return entry(draft.agreement, 2, name("alpha") + u32(draft.period) + digest + sha(b"roots"), LAB_KEY)
+        *earlier, last = self.claims
+        before = [item for draft in earlier for item in draft.entries(draft.agreement)] if self.logged else []
+        return [*before, *last.entries(self.agreement.digest)]
 
 
 def eight(rng: random.Random) -> tuple[int, ...]:
@@ -182,10 +185,10 @@ def honest(rng: random.Random, rival: bool = False) -> Case:
         terms = amended if amended is not None and number == 0 else agreement
         roots = {m.name: {e: rng.randbytes(32) for e in range(number * EPOCHS, (number + 1) * EPOCHS)} for m in lab.meters}
         meters = [{"name": m, "head": eight(rng), "roots": mth(list(found.values()))} for m, found in roots.items()]
-        draft = ClaimDraft(terms.digest, "alpha", number, number * EPOCHS, number * EPOCHS + EPOCHS - 1, before, eight(rng), meters)
+        draft = ClaimDraft(terms.digest, "alpha", number, number * EPOCHS, number * EPOCHS + EPOCHS - 1, before, eight(rng), meters, roots)
         claims.append(draft)
         before = draft.after
-    return Case(agreement, amended, claims, roots, rng, dict(PARTIES))
+    return Case(agreement, amended, claims, rng, dict(PARTIES))
 
 
 # ---- mutations: each takes a case and spoils it, or changes what should not matter ---------------------------
@@ -336,7 +339,7 @@ def json_of_the_signatures(case: Case) -> None:
 @mutation
 def left_out(case: Case) -> None:
     """A file is not given, and perhaps need not be."""
-    case.dropped.add(case.rng.choice(["signatures", "roots", "log", "previous", "previousAgreement", "heads", "entries"]))
+    case.dropped.add(case.rng.choice(["signatures", "roots", "log", "previous", "previousRoots", "previousAgreement", "heads", "entries"]))
     if case.rng.random() < 0.6:
         case.policy[case.rng.choice(["unsigned_agreement", "no_continuity", "previous_accepted"])] = True
 
@@ -360,7 +363,7 @@ def order_of_previous_claims(case: Case) -> None:
 def entry_of_a_previous_claim(case: Case) -> None:
     """Left out, or another than the claim that is given, first or second."""
     draft, kind = case.claims[0], case.rng.randrange(3)
-    other = case.earlier(draft, case.rng.randbytes(32))
+    other = draft.entry(draft.agreement, case.rng.randbytes(32), sha(b"roots"))
     if kind == 0:
         case.logged = False
     elif len(case.claims) > 1:
@@ -374,7 +377,7 @@ def logs_and_beginnings_of_the_amended_agreement(case: Case) -> None:
         return
     kind, old, new = case.rng.randrange(6), case.amended, case.agreement
     if kind < 2:
-        log = replace(old.log, key=STRANGER.public_key().public_bytes_raw()) if kind else None
+        log = replace(old.log, key=OTHER_LOG.public_key().public_bytes_raw()) if kind else None
         case.amended = replace(old, log=log)
     elif kind < 4:
         case.amended = replace(old, amends=Amends(bytes(32), kind - 1))
@@ -396,16 +399,17 @@ def another_amended_agreement(case: Case) -> None:
 @mutation
 def roots_of_the_file(case: Case) -> None:
     """Meters or roots of the roots file are others than those that were signed and logged."""
-    kind = case.rng.randrange(4)
-    meter = case.rng.choice(list(case.roots))
+    draft, kind = _any_claim(case), case.rng.randrange(4)
+    roots = draft.roots
+    meter = case.rng.choice(list(roots))
     if kind == 0:
-        case.roots[meter][case.rng.choice(list(case.roots[meter]))] = case.rng.randbytes(32)
+        roots[meter][case.rng.choice(list(roots[meter]))] = case.rng.randbytes(32)
     elif kind == 1:
-        case.roots = dict(reversed(case.roots.items()))
+        draft.roots = dict(reversed(roots.items()))
     elif kind == 2:
-        case.roots["hall-c"] = case.roots.pop(meter)
+        roots["hall-c"] = roots.pop(meter)
     else:
-        case.roots[meter].popitem()
+        roots[meter].popitem()
 
 
 @mutation
@@ -528,18 +532,18 @@ class Stored(ClaimDraft):
 
     def write(self) -> bytes:
         """Its bytes."""
-        return (TARGET / self.file).read_bytes()
+        return (TARGET / f"{self.file}.claim").read_bytes()
+
+    def write_roots(self) -> bytes:
+        """Those of its roots file."""
+        return (TARGET / f"{self.file}.roots").read_bytes()
 
 
 @dataclass
 class Golden(Case):
     """The second claim of the vectors, with the first, their log and the rest."""
 
-    def write_roots(self) -> bytes:
-        """Of the second claim."""
-        return (TARGET / "alpha-1.roots").read_bytes()
-
-    def entries(self, claim: bytes, roots: bytes) -> list[bytes]:
+    def entries(self) -> list[bytes]:
         """As they are."""
         data = (TARGET / "log.bundle").read_bytes()
         at, out = len(b"standstill-log-bundle") + 4, []
@@ -557,8 +561,8 @@ def make_golden(seed: int) -> Case:
     """Case number `seed`: the golden claims with up to two mutations of what surrounds them."""
     rng = random.Random(seed)
     agreement = decode_agreement((TARGET / "agreement.bin").read_bytes())
-    drafts = [Stored(agreement.digest, "alpha", n, n * EPOCHS, n * EPOCHS + 3, (), (), [], file=f"alpha-{n}.claim") for n in (0, 1)]
-    case = Golden(agreement, None, list(drafts), {}, rng, dict(PARTIES))
+    drafts = [Stored(agreement.digest, "alpha", n, n * EPOCHS, n * EPOCHS + 3, (), (), [], {}, file=f"alpha-{n}") for n in (0, 1)]
+    case = Golden(agreement, None, list(drafts), rng, dict(PARTIES))
     around = [entries_of_the_log, cosigners_of_the_head, older_heads, lines_of_the_head, text_of_the_head, left_out, policies]
     for change in rng.sample(around, rng.choice([1, 1, 2])):
         case.names.append(change.__name__)

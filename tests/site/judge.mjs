@@ -96,9 +96,10 @@ const tasks = {
     }));
   },
   agreementBytes: ({ cases }) => cases.map((text) => outcome(() => decodeAgreement(Uint8Array.from(Buffer.from(text, "base64"))).digestHex)),
-  /** Each request holds bytes in base64, by name; `previous` is a list. */
-  cases: ({ requests }) => requests.map(({ files, previous, previousAccepted }) => {
-    const request = { previousAccepted, previous: previous.map((text) => Uint8Array.from(Buffer.from(text, "base64"))) };
+  /** Each request holds bytes in base64, by name; `previous` and `previousRoots` are lists. */
+  cases: ({ requests }) => requests.map(({ files, previous, previousRoots, previousAccepted }) => {
+    const decoded = (list) => list.map((text) => Uint8Array.from(Buffer.from(text, "base64")));
+    const request = { previousAccepted, previous: decoded(previous), previousRoots: decoded(previousRoots) };
     for (const [name, text] of Object.entries(files)) request[name] = text === null ? null : Uint8Array.from(Buffer.from(text, "base64"));
     return verifyClaim(request);
   }),
