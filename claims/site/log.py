@@ -84,21 +84,22 @@ class LogFiles:
         }
 
 
-def read_log(source: Path, agreement: Agreement, paths: set[str], now: int, amended: Sequence[Agreement] = ()) -> LogFiles | None:
-    """The log of an agreement, or None where it names none.
+def read_log(source: Path, agreements: Sequence[Agreement], paths: set[str], now: int) -> LogFiles | None:
+    """The log of the first agreement that names one, or None.
 
     Args:
         source: the publication folder.
+        agreements: those of the page, the present one first; heads that tell of what was under any of them are in the bundle.
         paths: files on the page.
         now: Unix seconds.
-        amended: the agreements that it amends: heads that tell of what was under them are in the bundle too.
     """
     from claims.status.compute import log_trust
     from claims.tlog.reader import open_log
     from claims.tlog.source import FolderSource
 
-    trust = log_trust(agreement)
-    if trust is None:
+    agreement = next((item for item in agreements if item.log is not None), None)
+    trust = None if agreement is None else log_trust(agreement)
+    if agreement is None or trust is None:
         return None
     checkpoint = "files/log/checkpoint"
     path = checkpoint if checkpoint in paths else None
@@ -106,7 +107,7 @@ def read_log(source: Path, agreement: Agreement, paths: set[str], now: int, amen
         view = open_log(FolderSource(source, "log"), trust, bare=True)
     except ClaimsError as error:
         return LogFiles(agreement, None, error.what, None, path)
-    telling = telling_heads(source, view, (agreement, *amended), now)[:MAX_TELLING]
+    telling = telling_heads(source, view, agreements, now)[:MAX_TELLING]
     heads = _heads(source, paths, view.newest.head.size, telling)
     entries = view.entries + view.tail
     total = sum(map(len, heads)) + sum(map(len, entries)) + 2 * len(entries) + 6 * len(heads) + 64

@@ -28,6 +28,8 @@ __all__ = ["FORMAT", "view_of"]
 
 FORMAT = "standstill-site/1"
 VERSION = "0.1.0"
+MAX_AGREEMENTS = 64
+"""Agreements of which a page has the bytes."""
 
 _LIFE = {
     "draft": "Not signed by all",
@@ -68,8 +70,9 @@ def view_of(source: Path, copied: Sequence[dict[str, Any]], *, now: int) -> tupl
     state = compute(source, now=now)
     known = _agreements(source, copied, state.agreement)
     chain = _chain(known)
-    log = read_log(source, known.current, {item["path"] for item in copied}, now, chain[1:])
-    binaries = {_binary(number): canonical_bytes(item) for number, item in enumerate(chain)}
+    listed = _listed(known, chain)
+    log = read_log(source, listed, {item["path"] for item in copied}, now)
+    binaries = {_binary(number): canonical_bytes(item) for number, item in enumerate(listed)}
     if log is not None and log.bundle is not None:
         binaries["log.bundle"] = log.bundle
     terms = terms_of(known.current, _unsigned(source, known.current))
@@ -93,7 +96,7 @@ def view_of(source: Path, copied: Sequence[dict[str, Any]], *, now: int) -> tupl
                 "binary": _binary(number),
                 "signatures": known.signatures.get(item.digest),
             }
-            for number, item in enumerate(chain)
+            for number, item in enumerate(listed)
         ],
         "files": list(copied),
     }
@@ -129,6 +132,15 @@ def _chain(known: _Known) -> list[Agreement]:
     while (amends := chain[-1].amends) is not None and amends.digest in known.by_digest:
         chain.append(known.by_digest[amends.digest])
     return chain
+
+
+def _listed(known: _Known, chain: list[Agreement]) -> list[Agreement]:
+    """The chain, and what else amends an agreement of it, or the one before it: what took over, and what rivals it."""
+    amended = {item.digest for item in chain} | {item.amends.digest for item in chain if item.amends is not None}
+    digests = {item.digest for item in chain}
+    others = [item for item in known.by_digest.values() if item.digest not in digests and item.amends is not None]
+    signed = [item for item in others if item.amends is not None and item.amends.digest in amended and item.digest in known.signatures]
+    return [*chain, *signed][:MAX_AGREEMENTS]
 
 
 def _unsigned(source: Path, agreement: Agreement) -> list[str]:

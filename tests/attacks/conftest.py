@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from desk import Desk
+from folders import Made
 
 from circuits.claim import claim_program, public_interactions
+from tests.site.page_agrees import differences, stand_in_page
 from zk.errors import ProofRejected
 from zk.options import STD
 from zk.security import security_report
@@ -31,3 +35,31 @@ def any_proof(monkeypatch: pytest.MonkeyPatch) -> None:
         return security_report(claim_program(), statement.log_rows, STD, public_interactions(statement))
 
     monkeypatch.setattr("circuits.verify.verify_claim_proof", check)
+
+
+@pytest.fixture(scope="session")
+def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The page's modules under Node, or None where there is no Node."""
+    if shutil.which("node") is None:
+        yield None
+        return
+    page = stand_in_page(tmp_path_factory.mktemp("stand-in") / "site")
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def page_agrees(stand_in: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page decides as status does about every folder whose state a test asks for."""
+    if stand_in is None:
+        return
+    judge = Made.at
+
+    def at(made: Made, now: int, **options: Any) -> Any:
+        state = judge(made, now, **options)
+        if not options:
+            found = differences(stand_in, made.folder, now)
+            assert not found, "\n".join(found)
+        return state
+
+    monkeypatch.setattr(Made, "at", at)

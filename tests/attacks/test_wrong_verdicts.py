@@ -23,6 +23,8 @@ SHORT = "periods = 2"
 SIGN_BY = TEXT.replace('opening = "3 h"\n', 'opening = "3 h"\nsign_by = 2025-12-31T23:00:00Z\n')
 LATE = TEXT.replace('opening = "3 h"\n', 'opening = "3 h"\nlate_epochs = 1\n')
 
+pytestmark = pytest.mark.usefixtures("page_agrees")
+
 
 @pytest.fixture(autouse=True)
 def _proofs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,8 @@ from claims.inspection.binding import heads_digest
 from tests.status.test_status_log import DRAWN, Published, record
 from zk.errors import ProofRejected
 
+pytestmark = pytest.mark.usefixtures("page_agrees")
+
 
 @pytest.fixture(autouse=True)
 def _proofs(monkeypatch: pytest.MonkeyPatch) -> None:

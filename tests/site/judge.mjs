@@ -77,7 +77,7 @@ const tasks = {
   },
   /** Each request holds paths; edits change the named file. */
   claims: ({ requests }) => requests.map(({ paths, previous = [], previousRoots = [], edit = null, other = {} }) => {
-    const request = { ...other, previous: previous.map(bytes), previousRoots: previousRoots.map(bytes) };
+    const request = { now: 10 ** 11, ...other, previous: previous.map(bytes), previousRoots: previousRoots.map(bytes) };
     for (const [name, path] of Object.entries(paths)) request[name] = bytes(path);
     if (edit) {
       const [name, change] = edit;
@@ -97,9 +97,9 @@ const tasks = {
   },
   agreementBytes: ({ cases }) => cases.map((text) => outcome(() => decodeAgreement(Uint8Array.from(Buffer.from(text, "base64"))).digestHex)),
   /** Each request holds bytes in base64, by name; `previous` and `previousRoots` are lists. */
-  cases: ({ requests }) => requests.map(({ files, previous, previousRoots, previousAccepted }) => {
+  cases: ({ requests }) => requests.map(({ files, previous, previousRoots, previousAccepted, now }) => {
     const decoded = (list) => list.map((text) => Uint8Array.from(Buffer.from(text, "base64")));
-    const request = { previousAccepted, previous: decoded(previous), previousRoots: decoded(previousRoots) };
+    const request = { now, previousAccepted, previous: decoded(previous), previousRoots: decoded(previousRoots) };
     for (const [name, text] of Object.entries(files)) request[name] = text === null ? null : Uint8Array.from(Buffer.from(text, "base64"));
     return verifyClaim(request);
   }),

@@ -274,7 +274,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "rejected, and it holds": (
         {"rows": (GOOD, (1, "rejected", True)), "answer": "no"}, "contradicted", "holds here",
     ),
-    "no, and nothing is wrong": ({"rows": (GOOD, NEXT), "answer": "no"}, "open", "finds nothing"),
+    "no, and nothing is wrong": ({"rows": (GOOD, NEXT), "answer": "no"}, "open", "the answer is"),
     "from the future": ({"rows": (GOOD, NEXT), "until": START}, "open", "in the future"),
     "a lab that is none": ({"rows": (GOOD, NEXT, (9, "missing", False)), "answer": "no"}, "contradicted", "asks for no claim"),
     "out of date": ({"rows": (GOOD, NEXT), "until": START + 4 * DAY}, "old", "alpha, period 2: due since"),

@@ -84,7 +84,7 @@ def terms_with(quorum: int) -> Agreement:
 
 def bundle_of(folder: Path, terms: Agreement) -> bytes:
     log = folder / "log"
-    made = read_log(folder, terms, {f"files/log/{path.relative_to(log).as_posix()}" for path in log.rglob("*") if path.is_file()}, 2**31)
+    made = read_log(folder, [terms], {f"files/log/{path.relative_to(log).as_posix()}" for path in log.rglob("*") if path.is_file()}, 2**31)
     assert made is not None and made.bundle is not None
     return made.bundle
 

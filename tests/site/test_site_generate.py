@@ -42,7 +42,7 @@ LEFT = {
     "lab.key": b"secret",
     "lab.store": b"SQLite format 3",
     "claims/aurora-0.entry": b"standstill-log",
-    "claims/aurora.claim": b"standstill-claim",
+    "claims/Aurora.claim": b"standstill-claim",
     "claims/lie-0.claim": b"<html>not a claim</html>",
     "claims/Big-0.claim": b"standstill-claim",
     "claims/deep/aurora-0.claim": b"standstill-claim",

@@ -179,7 +179,7 @@ def test_a_log_on_the_page(tmp_path):
     place = write_log(tmp_path)
     agreement = decode_agreement((TARGET / "agreement.bin").read_bytes())
     paths = {f"files/log/{path.relative_to(place).as_posix()}" for path in place.rglob("*") if path.is_file()}
-    log = read_log(tmp_path, agreement, paths, 2**31)
+    log = read_log(tmp_path, [agreement], paths, 2**31)
     assert log is not None and log.bundle is not None and log.bundle.startswith(b"standstill-log-bundle")
     view = log.view(None)
     assert view["size"] == len(vector_entries()) and view["problem"] == "" and view["path"] == "files/log/checkpoint"
@@ -187,11 +187,11 @@ def test_a_log_on_the_page(tmp_path):
     roots = hashlib.sha256((TARGET / "alpha-1.roots").read_bytes()).hexdigest()
     assert log.roots_of(agreement, "alpha", 1) == roots and log.roots_of(agreement, "alpha", 2) is None
     (place / "checkpoint").write_bytes((place / "checkpoint").read_bytes().replace(b"\n12\n", b"\n13\n"))
-    broken = read_log(tmp_path, agreement, paths, 2**31)
+    broken = read_log(tmp_path, [agreement], paths, 2**31)
     assert (
         broken is not None
         and broken.bundle is None
         and broken.view(None)["problem"]
         and broken.view(None)["size"] is None
     )
-    assert read_log(tmp_path, TERMS, paths, 2**31) is None
+    assert read_log(tmp_path, [TERMS], paths, 2**31) is None

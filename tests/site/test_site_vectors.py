@@ -47,7 +47,7 @@ def test_every_claim_is_proven_in_the_browser(tmp_path):
 def test_the_page_s_own_bundle_of_a_log_is_what_the_browser_reads(tmp_path):
     place = write_log(tmp_path)
     paths = {f"files/log/{path.relative_to(place).as_posix()}" for path in place.rglob("*") if path.is_file()}
-    log = read_log(tmp_path, decode_agreement((VECTORS / "agreement.bin").read_bytes()), paths, 2**31)
+    log = read_log(tmp_path, [decode_agreement((VECTORS / "agreement.bin").read_bytes())], paths, 2**31)
     assert log is not None and log.bundle is not None
     write_vector_site(tmp_path / "site", {"log.bundle": log.bundle})
     with served(tmp_path / "site") as url:

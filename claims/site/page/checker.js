@@ -22,7 +22,7 @@ const AT_ONCE = 6;
 
 export const digestOf = (bytes) => toHex(sha256(bytes));
 
-/** Lab and period that a claim file says it is about, or null: only to find what belongs to it. */
+/** Agreement (digest, hex), lab and period that a claim file says it is about, or null: only to find what belongs to it. */
 export function peek(bytes) {
   const magic = "standstill-claim";
   if (bytes.length < 60 || [...magic].some((c, i) => bytes[i] !== c.charCodeAt(0))) return null;
@@ -30,7 +30,7 @@ export function peek(bytes) {
   if (bytes.length < 55 + length) return null;
   const lab = String.fromCharCode(...bytes.subarray(51, 51 + length));
   if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(lab)) return null;
-  return { lab, period: new DataView(bytes.buffer, bytes.byteOffset).getUint32(51 + length) };
+  return { agreement: toHex(bytes.subarray(18, 50)), lab, period: new DataView(bytes.buffer, bytes.byteOffset).getUint32(51 + length) };
 }
 
 /** Run `job` on every item, a few at once. */
@@ -64,7 +64,7 @@ export class Checker {
 
   // ---- what all claims share ----
 
-  /** {survey, agreements, log}: fetched and computed once; a failure is kept for the rest of a run only. Rejects with a readable reason. */
+  /** {survey, items, agreements, log, until}: fetched and computed once; a failure is kept for the rest of a run only. Rejects with a readable reason. */
   material() {
     if (!this.shared) {
       this.shared = this.load();
@@ -88,7 +88,7 @@ export class Checker {
     const answer = await this.ask({ survey: { agreements, decisions, evidence, receipts, log, until } });
     if (!answer.survey) throw new Error(answer.unread || "the verifier gave no answer");
     const items = new Map(answer.survey.items.map((item) => [nameOf(item), item]));
-    return { survey: answer.survey, items, agreements, log };
+    return { survey: answer.survey, items, agreements, log, until };
   }
 
   // ---- which files are there ----
@@ -161,12 +161,14 @@ export class Checker {
       return nothing(misfiled, { absent: true, misfiled });
     }
     const item = items.get(name) ?? null;
-    const files = this.byName.get(name) ?? [];
-    if (!files.length) return nothing(named ? named.reason : "no claim is published here", { absent: true, unread: Boolean(named) });
-    const terms = survey.chain.find(({ from }) => from <= files[0].about.period);
-    if (!terms) return nothing(`the agreement that was in force in period ${files[0].about.period} is not published here`);
+    const all = this.byName.get(name) ?? [];
+    if (!all.length) return nothing(named ? named.reason : "no claim is published here", { absent: true, unread: Boolean(named) });
+    const terms = survey.chain.find(({ from }) => from <= all[0].about.period);
+    if (!terms) return nothing(`the agreement that was in force in period ${all[0].about.period} is not published here`, { absent: true });
+    const files = all.filter(({ about }) => about.agreement === terms.digest);
+    if (!files.length) return nothing("the claim here is about another agreement than the one in force", { absent: true });
     if (terms.log && item) return this.logged(item, files, row);
-    return this.signed(files.slice(0, CANDIDATES), item, row);
+    return this.signed(files, item, row, terms);
   }
 
   /** With a log, the claim is the file that the lab's entry names, and nothing else. */
@@ -178,18 +180,31 @@ export class Checker {
     return this.judgeFile(file, item, await this.rootsOf(file, item, row));
   }
 
-  /** Without one it is a file that the lab signed; two of them with different heads speak against the lab. */
-  async signed(files, item, row) {
-    const found = [];
-    for (const file of files) {
+  /** Without one it is a file that the lab signed, the first that holds; two of them with different heads speak against the lab. */
+  async signed(files, item, row, terms) {
+    const { agreements } = await this.material();
+    const [heads, good] = [new Map(), []];
+    let reason = "";
+    for (const file of [...files].sort((a, b) => (a.sha256 < b.sha256 ? -1 : 1))) {
+      const answer = await this.ask({ signed: { claim: await this.bytesOf(file, CLAIM_LIMIT), agreement: agreements[terms.place].agreement } });
+      if (!answer.heads) {
+        reason = answer.unread || "the verifier gave no answer";
+        continue;
+      }
+      for (const [who, head] of answer.heads) {
+        if (heads.has(who) && heads.get(who) !== head) return { verdict: "REJECTED", check: "evidence", reason: `${who} signed two heads` };
+        heads.set(who, head);
+      }
+      if (good.length < CANDIDATES) good.push(file);
+    }
+    if (!good.length) return nothing(reason, { absent: true });
+    let found;
+    for (const file of good) {
       const roots = row && row.roots ? await this.fetchBytes(row.roots, ROOTS_LIMIT).catch(() => null) : null;
-      found.push(await this.judgeFile(file, item, roots));
+      found = await this.judgeFile(file, item, roots);
+      if (found.verdict === "PROVEN") break;
     }
-    const authentic = found.filter((finding) => finding.heads);
-    if (new Set(authentic.map((finding) => finding.heads)).size > 1) {
-      return { verdict: "REJECTED", check: "evidence", reason: "the lab signed two different claims for one period" };
-    }
-    return found.find((finding) => finding.verdict === "PROVEN") ?? authentic[0] ?? found[0];
+    return found;
   }
 
   /** The roots file that the log names, or null. */
@@ -204,27 +219,30 @@ export class Checker {
   }
 
   async judgeFile(file, item, roots) {
-    const claim = await this.fetchBytes(file.path, CLAIM_LIMIT);
-    if (digestOf(claim) !== file.sha256) return nothing(`${file.path} is another file now than a moment ago`, { unread: true });
-    return this.judge(claim, file.about, item, roots);
+    return this.judge(await this.bytesOf(file, CLAIM_LIMIT), file.about, item, roots);
+  }
+
+  /** The bytes of a file that was looked at; rejects where they are others now. */
+  async bytesOf(file, limit) {
+    const data = await this.fetchBytes(file.path, limit);
+    if (digestOf(data) !== file.sha256) throw new Error(`${file.path} is another file now than a moment ago`);
+    return data;
   }
 
   /** Verify a claim's bytes. `about`: lab and period that it says it is about, or null. */
   async judge(claim, about, item, roots) {
     const began = performance.now();
-    const { survey, agreements, log } = await this.material();
+    const { survey, agreements, log, until } = await this.material();
     const period = about ? about.period : null;
     const at = survey.chain.findIndex(({ from }) => period === null || from <= period);
     const terms = agreements[survey.chain[Math.max(at, 0)].place];
-    const request = { claim, agreement: terms.agreement, signatures: terms.signatures, log, roots, previous: [], previousAccepted: false };
+    const request = { claim, agreement: terms.agreement, signatures: terms.signatures, log, roots, previous: [], previousAccepted: false, now: until };
     if (item && !item.opening) {
       const before = nameOf({ lab: item.lab, period: item.period - 1 });
       const earlier = await this.verify(before);
       const link = earlier.verdict === "PROVEN" ? (this.byName.get(before) ?? []).find((file) => file.sha256 === earlier.sha256) : null;
       if (link) {
-        const bytes = await this.fetchBytes(link.path, CLAIM_LIMIT);
-        if (digestOf(bytes) !== link.sha256) return nothing("the claim before it is another file now than the one checked here", { unread: true });
-        Object.assign(request, { previous: [bytes], previousAccepted: true, previousAgreement: survey.chain.slice(at + 1).map(({ place }) => agreements[place].agreement) });
+        Object.assign(request, { previous: [await this.bytesOf(link, CLAIM_LIMIT)], previousAccepted: true, previousAgreement: survey.chain.slice(at + 1).map(({ place }) => agreements[place].agreement) });
       }
     }
     const answer = await this.ask({ claim: request });

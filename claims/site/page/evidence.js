@@ -21,8 +21,8 @@ const KINDS = {
 };
 
 /**
- * What a file convicts under an agreement: {text, lab, period, agreement (digest, hex)}, lab and period null where it is no lab's claim that is spoilt;
- * null: nothing. `data`: bytes. `terms`: decoded agreement. Never throws.
+ * What a file convicts under an agreement: {text, lab, period, breach, identity, agreement (digest, hex)}; null: nothing. Lab and period are null where it is no lab's claim that is spoilt: then it is a
+ * breach by the log's operator, or the entry of that identity counts for nothing. `data`: bytes. `terms`: decoded agreement. Never throws.
  */
 export function conviction(data, terms) {
   if (data.length > LOG_EVIDENCE_LIMIT) return null;
@@ -31,7 +31,7 @@ export function conviction(data, terms) {
     if (!Object.hasOwn(KINDS, value.format) || !equalBytes(ascii(canonical(value)), data)) return null;
     if (value.format !== "standstill-log-evidence/1" && data.length > LIMIT) return null;
     const found = KINDS[value.format](value, terms);
-    return found && { lab: null, period: null, ...found, agreement: terms.digestHex };
+    return found && { lab: null, period: null, breach: false, identity: null, ...found, agreement: terms.digestHex };
   } catch {
     return null; // not JSON, not the fields that belong there, not bytes in hexadecimal
   }
@@ -92,10 +92,10 @@ function twoEntries(value, terms) {
   const entries = [decodeEntry(one), decodeEntry(two)];
   if (compareBytes(one, two) > 0 || entries[0].identity !== entries[1].identity || equalBytes(entries[0].unsigned, entries[1].unsigned)) return null;
   if (!entries.every((entry) => countsUnder(entry, terms))) return null;
-  const { kind, author, lab, number } = entries[0];
+  const { kind, author, lab, number, identity } = entries[0];
   if (kind === EPOCH) return { lab, period: Math.floor(number / terms.epochsPerPeriod), text: `Lab ${lab} signed two different entries for epoch ${number}.` };
   if (kind === CLAIM) return { lab, period: number, text: `Lab ${lab} signed two different claims for period ${number}.` };
-  return { text: `${author} signed two different log entries where there may be one.` };
+  return { identity, text: `${author} signed two different log entries where there may be one.` };
 }
 
 function twoHistories(value, terms) {
@@ -104,8 +104,8 @@ function twoHistories(value, terms) {
   const [one, two] = pair(value.heads).map((text) => openHead(new TextEncoder().encode(text), trust));
   const nodes = value.nodes.map((text) => bytes(text, 32));
   const text = `The log, run by ${terms.log.operator}, signed two histories: heads of size ${one.size} and ${two.size}.`;
-  if (one.size === two.size) return nodes.length === 0 && !equalBytes(one.root, two.root) ? { text } : null;
+  if (one.size === two.size) return nodes.length === 0 && !equalBytes(one.root, two.root) ? { text, breach: true } : null;
   if (one.size > two.size || nodes.length > 64) return null;
   const roots = rootsOfPrefix(nodes, one.size, two.size);
-  return roots && equalBytes(roots[1], two.root) && !equalBytes(roots[0], one.root) ? { text } : null;
+  return roots && equalBytes(roots[1], two.root) && !equalBytes(roots[0], one.root) ? { text, breach: true } : null;
 }

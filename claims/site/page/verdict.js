@@ -7,6 +7,7 @@
 
 import { nameOf } from "./account.js";
 import { judgeAt, latenessNotes } from "./lateness.js";
+import { answerAt, holds, isOwed, itemsAt, lifeAt, statesAt } from "./states.js";
 import { moment } from "./text.js";
 
 const GOOD = ["proven", "under inspection"];
@@ -16,29 +17,35 @@ const MOST_NOTES = 8;
 const SLACK = 86400; // seconds by which a visitor's clock may be behind the publisher's
 
 /**
- * {kind, against, open, stale, own, because, notes}.
+ * {kind, against, open, stale, answer, own, because, notes}.
  *
  * `account`: of readAccount, or null where it cannot be read. `survey`: of survey.js, or null where it cannot be computed. `problem`: why one of
  * them is null. `findings`: Map of LAB-PERIOD to a finding, for what was looked at so far. `checked`: everything was looked at. `now`: Unix seconds.
  * `shown`: the answer that the page's text shows.
  *
  * `kind`: "contradicted" (`against` says why), "broken" (it cannot be worked out), "open" (not everything could be decided here: `open`), "unchecked",
- * "old" (the account agrees, and is out of date: `stale`), "confirmed". `own`: Map of LAB-PERIOD to the state that the browser found as of the
+ * "old" (the account agrees, and is out of date: `stale`), "confirmed". `answer`: whether the standstill holds, as of the account's time, by what the browser found (states.js), or null. `own`: Map of LAB-PERIOD to the state that the browser found as of the
  * account's time, "unknown" where it has not looked. `because`: Map of
  * LAB-PERIOD to what, beside the claim file, leads to its state. `notes`: sentences that speak against nobody.
  */
 export function verdict({ account, survey, problem = "", findings: given, checked, now, shown }) {
   if (!account || !survey) {
-    return { kind: "broken", against: [], open: [problem || "The browser could not work out which claims are due."], stale: [], own: new Map(), because: new Map(), notes: [] };
+    return { kind: "broken", against: [], open: [problem || "The browser could not work out which claims are due."], stale: [], answer: null, own: new Map(), because: new Map(), notes: [] };
   }
   const findings = withUnjudged(survey, given);
-  const own = statesAt(account.computedAt, survey, findings, account);
+  const time = account.computedAt;
+  const own = statesAt(time, survey, findings, account);
+  const { answer, why } = answerAt(time, survey, own, newerHead(survey.log, time));
   const against = [...contradictions(account, survey, findings, own), ...(shown === account.answer ? [] : ["The page\u2019s text and its site.json say different things."])];
+  if (!against.length && answer === "no" && account.answer !== "no") against.push(`The publisher says ${quoted(account.answer)}, and by what this browser found the standstill does not hold: ${why.join("; ")}.`);
   const open = undecided(account, survey, findings, own, now);
+  if (!against.length && !open.length && answer !== null && answer !== account.answer) {
+    open.push(`The publisher says ${quoted(account.answer)}; by what this browser found the answer is ${quoted(answer)}${why.length ? `: ${why.join("; ").replace(/\.$/, "")}` : ""}.`);
+  }
   const stale = overdue(account, survey, own, statesAt(now, survey, findings, account), now);
   const known = [...own.values()].every((state) => state !== "unknown");
   const kind = against.length ? "contradicted" : !checked || !known ? "unchecked" : open.length ? "open" : stale.length ? "old" : "confirmed";
-  return { kind, against, open, stale, own, because: reasonsOf(survey, findings, account.computedAt), notes: notesOf(survey, account.computedAt) };
+  return { kind, against, open, stale, answer, own, because: reasonsOf(survey, findings, time), notes: notesOf(survey, time) };
 }
 
 /** What is worth knowing and speaks against nobody: the date of the log, a newer head, hours that came late. */
@@ -77,44 +84,6 @@ function newer({ newest, shown: { size, date, behind } }) {
 
 const say = ({ lab, period }) => `${lab}, period ${period}`;
 const quoted = (word) => `\u201c${word}\u201d`;
-const holds = (finding) => finding?.verdict === "PROVEN";
-
-/** The state of each lab and period at a time, as the browser finds it: Map of LAB-PERIOD to a state or "unknown". */
-function statesAt(time, survey, findings, account) {
-  const states = new Map();
-  const broken = new Set(); // no claim goes on from these
-  const ordered = [...survey.items].sort((a, b) => a.period - b.period);
-  for (const item of ordered) {
-    const row = account.rows.get(nameOf(item));
-    const finding = findings.get(nameOf(item)) ?? (row && row.claim ? undefined : { verdict: "INCOMPLETE", absent: true });
-    const state = stateOf(item, finding, broken.has(nameOf({ lab: item.lab, period: item.period - 1 })), time);
-    states.set(nameOf(item), state);
-    if (["rejected", "lifted"].includes(state) && (!holds(finding) || item.evidence.length || item.conflicts.length)) broken.add(nameOf(item));
-  }
-  return states;
-}
-
-function stateOf(item, finding, afterBroken, time) {
-  if (item.lifted) return "lifted";
-  if (item.evidence.length) return "rejected";
-  if (time < item.end) return "pending";
-  if (item.conflicts.length) return "rejected";
-  if (item.held) return "pending";
-  if (!finding) return "unknown";
-  if (holds(finding)) return { rejected: "rejected", open: "pending", "": waitsForInspector(item, time) ? "under inspection" : "proven" }[judgeAt(item.hours, time)];
-  if (finding.verdict === "REJECTED") return "rejected";
-  if (finding.unjudged) return "pending";
-  if (item.logProblem) return "pending";
-  if (!finding.absent && !item.opening && afterBroken) return "rejected"; // what is not here accuses no later claim
-  // With a log, only a copy of it that is dated after the deadline can show that nothing came by then.
-  const seen = item.asOf === null ? time : Math.min(time, item.asOf);
-  if (item.due === null || time <= item.due || seen <= item.due) return "pending";
-  return seen <= item.missingAfter || time <= item.missingAfter ? "late" : "missing";
-}
-
-/** Whether an inspection is drawn from a claim, and no inspector has entered in the log that it passed. */
-const waitsForInspector = ({ inspection }, time) => Boolean(inspection) && time >= inspection.drawn && !inspection.passed;
-
 /** The findings, of which those are marked `unjudged` that only fail to hold because this program does not judge all that the claim, or one before it, says. */
 function withUnjudged({ items }, findings) {
   const out = new Map(findings);
@@ -130,12 +99,10 @@ function withUnjudged({ items }, findings) {
 /** Whether a claim is neither found to hold nor to fail: dates are not here, which a publisher with more heads may know; or not all that it says is judged here. */
 const isOpen = (item, finding, time) => Boolean(item && finding) && (Boolean(finding.unjudged) || (holds(finding) && judgeAt(item.hours, time) === "open"));
 
-const isOwed = (item, time) => !item.lifted && time > (item.due ?? item.end);
-
 /** What speaks against the publisher's account: sentences. */
 function contradictions(account, survey, findings, own) {
   const { answer, computedAt } = account;
-  const items = new Map(survey.items.map((item) => [nameOf(item), item]));
+  const items = new Map(itemsAt(computedAt, survey).map((item) => [nameOf(item), item]));
   const about = new Map(); // one sentence for each lab and period, the first that fits
   for (const [name, row] of account.rows) {
     const line = aboutRow(row, items.get(name), own.get(name), findings.get(name), account);
@@ -144,7 +111,7 @@ function contradictions(account, survey, findings, own) {
   for (const [name, item] of items) {
     if (about.has(name)) continue;
     const owed = isOwed(item, computedAt);
-    if (!account.rows.has(name) && !account.replaced && computedAt >= item.end) {
+    if (!account.rows.has(name) && computedAt >= item.end) {
       const since = owed ? `, and it is due since ${moment(item.due ?? item.end)}` : "";
       about.set(name, `${say(item)}: the agreement asks for a claim; the publisher leaves it out${since}.`);
     } else if (answer === "yes" && owed && !["proven", "unknown"].includes(own.get(name)) && !isOpen(item, findings.get(name), computedAt)) {
@@ -157,10 +124,9 @@ function contradictions(account, survey, findings, own) {
 
 function againstYes(account, survey, findings, own) {
   const out = [...survey.gaps, ...survey.breaches];
-  const lifted = survey.lifted.find(([from, to]) => from <= account.computedAt && account.computedAt < to);
+  const life = lifeAt(account.computedAt, survey);
   const states = [...own.values()];
-  if (survey.unsigned.length) out.push(`The publisher says that the standstill holds, and the agreement is not signed by ${survey.unsigned.join(", ")}.`);
-  if (lifted && account.computedAt < survey.end) out.push(`The publisher says that the standstill holds, and the pause is lifted since ${moment(lifted[0])}.`);
+  if (["draft", "amended", "lifted"].includes(life.state)) out.push(`The publisher says that the standstill holds, and ${life.reason}.`);
   if (account.replaced) out.push("The publisher says that the standstill holds, and that another agreement has replaced this one.");
   const mayHold = survey.items.some((item) => isOpen(item, findings.get(nameOf(item)), account.computedAt));
   if (!mayHold && !states.includes("proven") && !states.includes("unknown")) out.push("The publisher says that the standstill holds, and this browser finds no proven claim.");
@@ -192,6 +158,7 @@ function aboutRow(row, item, own, finding, { answer, computedAt }) {
     return GOOD.includes(own) && !NOT_JUDGED.includes(row.check) ? `${say(row)}: ${said}, but the claim holds here.` : "";
   }
   if (own === "proven") return `${say(row)}: ${said}, but the claim is here and holds.`;
+  if (own === "under inspection" && item.inspected.length) return ""; // said in `undecided`
   if (own === "under inspection") return `${say(row)}: ${said}, but an inspection is drawn from the claim and the log has no pass by an inspector.`;
   if (GOOD.includes(row.state)) {
     const words = own === "rejected" ? "the claim fails here" : "this browser did not find the claim to hold";
@@ -209,12 +176,12 @@ function undecided(account, survey, findings, own, now) {
   if (account.computedAt > now + SLACK) out.push(`The page says that it was computed ${moment(account.computedAt)}, which by your clock is in the future.`);
   if (survey.log && survey.log.problem) out.push(survey.log.problem);
   out.push(...newerHead(survey.log, account.computedAt));
-  const items = new Map(survey.items.map((item) => [nameOf(item), item]));
+  const items = new Map(itemsAt(account.computedAt, survey).map((item) => [nameOf(item), item]));
   for (const row of account.rows.values()) {
     const finding = findings.get(nameOf(row));
     const state = own.get(nameOf(row));
     const item = items.get(nameOf(row));
-    if (item && row.state === "proven" && state === "proven") out.push(...stillOpen(item));
+    if (item && row.state === "proven" && state === "under inspection") out.push(...stillOpen(item));
     if (isOpen(item, finding, account.computedAt)) out.push(`${say(row)}: ${finding.unjudged ? finding.missing.join(" ") : `the proof holds; ${latenessNotes(item.hours, account.computedAt).join("; ")}.`}`);
     if (row.state === "rejected" && GOOD.includes(state) && !isOpen(item, finding, account.computedAt)) {
       out.push(`${say(row)}: the proof holds here; the publisher rejects the claim for what it does not show (${row.reason.replace(/\.$/, "")}), which this browser has not checked.`);
@@ -223,9 +190,6 @@ function undecided(account, survey, findings, own, now) {
     } else if (finding && finding.unread && row.claim) {
       out.push(`${say(row)}: the claim cannot be checked here (${finding.reason}).`);
     }
-  }
-  if (account.answer === "no" && ![...own.values()].some((state) => ["missing", "rejected", "unknown"].includes(state)) && !survey.breaches.length && !out.length) {
-    out.push("The publisher says that the standstill does not hold, and this browser finds nothing that is missing or rejected.");
   }
   return out;
 }
@@ -245,7 +209,7 @@ const stillOpen = (item) => item.inspected.map((line) => `${say(item)}: ${line} 
 function overdue(account, survey, own, at, now) {
   const { computedAt } = account;
   const isNew = (item) => isOwed(item, now) && !isOwed(item, computedAt) && own.get(nameOf(item)) !== "rejected";
-  const left = survey.items.filter((item) => isNew(item) && !["proven", "unknown"].includes(at.get(nameOf(item))));
+  const left = itemsAt(now, survey).filter((item) => isNew(item) && !["proven", "unknown"].includes(at.get(nameOf(item))));
   const out = left.map((item) => `${say(item)}: due since ${moment(item.due ?? item.end)}.`);
   if (computedAt < survey.end && survey.end <= now) out.push(`The agreement ended ${moment(survey.end)}.`);
   return out;

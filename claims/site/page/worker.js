@@ -2,15 +2,14 @@
 
 import { recognise } from "./kinds.js";
 import { survey } from "./survey.js";
-import { sha256, toHex } from "./verifier/bytes.js";
-import { decodeClaim } from "./verifier/claim.js";
 import { Rejected } from "./verifier/errors.js";
-import { verifyClaim } from "./verifier/index.js";
+import { signedHeads, verifyClaim } from "./verifier/index.js";
 
-/** {survey}, {finding} or {recognised}, or {unread: reason} where the request cannot be answered. */
+/** {survey}, {finding}, {heads} or {recognised}, or {unread: reason} where the request cannot be answered. */
 export function answer(request) {
   try {
     if (request.survey) return { survey: survey(request.survey) };
+    if (request.signed) return { heads: signedHeads(request.signed.claim, request.signed.agreement) };
     if (request.file) return { recognised: recognise(request.file.data, request.file.chain) };
     return { finding: findingOf(request.claim) };
   } catch (error) {
@@ -19,26 +18,13 @@ export function answer(request) {
   }
 }
 
-/** Checks before which nobody knows that the lab made a claim at all. */
-const UNSIGNED = ["format", "agreement", "lab", "period", "meters", "signatures"];
-
 function findingOf(request) {
   const report = verifyClaim(request);
-  if (report.verdict === "REJECTED") {
-    const heads = UNSIGNED.includes(report.check) ? "" : headsOf(request.claim);
-    return { verdict: "REJECTED", check: String(report.check), reason: String(report.reason), heads };
-  }
+  if (report.verdict === "REJECTED") return { verdict: "REJECTED", check: String(report.check), reason: String(report.reason) };
   const { verdict, shows, bits, continuity } = report;
   const kinds = report.missing.map(({ kind }) => kind);
   const missing = report.missing.map(({ what }) => `Missing: ${what}.`);
-  return { verdict, reason: missing.join(" "), missing, kinds, shows, bits, continuity, heads: headsOf(request.claim) };
-}
-
-/** A digest of what a claim commits to: two signed claims of one lab and period that differ in it contradict each other. */
-function headsOf(bytes) {
-  const { headAfter, meters } = decodeClaim(bytes);
-  const text = JSON.stringify([headAfter, meters.map(({ name, head, rootsDigest }) => [name, head, toHex(rootsDigest)])]);
-  return toHex(sha256(new TextEncoder().encode(text)));
+  return { verdict, reason: missing.join(" "), missing, kinds, shows, bits, continuity };
 }
 
 if (typeof self !== "undefined" && typeof window === "undefined") {

@@ -1,5 +1,5 @@
 /** What the page and other programs use. */
-export { verifyClaim, CHECKS } from "./verify.js";
+export { signedHeads, verifyClaim, CHECKS } from "./verify.js";
 export { verifyProof, FLOOR_BITS } from "./stark.js";
 export { decodeProgram } from "./program.js";
 export { claimProgram, CLAIM_PROGRAM_DIGEST } from "./claim-program.js";

@@ -128,7 +128,7 @@ function decodeBundle(data) {
  * A log as a whole, under one agreement. Rejected("log"): not the log. In what follows `name` is a party whose own cosignatures do not count, or null.
  *
  *     entries       those under the largest head that the log signed and whose entries are here, whoever cosigned it
- *     shown         the largest head that the log signed, whether its entries are here or not (dates.js)
+ *     shown         the largest head that the log signed, whether its entries are here or not (dates.js); shownDate: the least date that anyone gives it, or null
  *     inUse(name)   {size, date} of the largest head that a quorum without the operator has cosigned, and the latest time at or after which one had, dates more than AHEAD after `now` not counted; {size: 0, date: null} where there is none
  *     usable(name)  whether there is such a head
  *     dates(name)   who said when that an entry was there: HeadDates (dates.js)
@@ -151,6 +151,7 @@ export function openLog(agreement, log, now = Infinity) {
   return {
     entries: given.entries.slice(0, here.length ? here[here.length - 1].size : 0),
     shown,
+    shownDate: [...shown.times.values(), ...(shown.dated ? [shown.dated.time] : [])].filter((time) => time <= now + AHEAD).reduce((a, b) => (a === null || b < a ? b : a), null),
     inUse: (name) => dates(name).inUse,
     usable: (name) => dates(name).usable,
     dates,

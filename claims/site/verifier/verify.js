@@ -3,7 +3,7 @@
  *
  * Checks in order, as in claims/verify/claim.py: format, agreement, lab, period, meters, signatures, log, continuity, proof.
  */
-import { equalBytes } from "./bytes.js";
+import { equalBytes, toHex } from "./bytes.js";
 import { decodeAgreement, capsAt, firstPeriod, labOf, periodEpochs, rulesAt } from "./agreement.js";
 import {
   claimMessage, decodeSignatures, ledgerHeadMessage, missingSignatures, registryHeadMessage,
@@ -25,7 +25,7 @@ const MAX_PREVIOUS = 4096;
  * claim, agreement (agreement.bin), signatures (agreement.sigs or null), roots (or null): Uint8Array.
  * log: null, or what log.js takes. previous: claim files of the periods right before, oldest first; previousRoots: their roots files, in any order.
  * previousAgreement: agreement.bin of the amended agreement, or a list of them. previousAccepted: the previous claims
- * were accepted before by this very verifier: their proofs are not checked again.
+ * were accepted before by this very verifier: their proofs are not checked again. now: Unix seconds, by default this machine's clock.
  *
  * A check that fails rejects; what is missing never does. Returns {verdict: "REJECTED", check, reason}, or {verdict: "PROVEN" or "INCOMPLETE", missing: [{kind, what}],
  * lab, period, agreement, continuity, shows, bits: {unique, johnson}}; the kinds are those of claims/verify/report.py. Hostile bytes never make it throw.
@@ -39,21 +39,46 @@ export function verifyClaim(request) {
   }
 }
 
+/**
+ * What a claim file commits those who signed it to: [[who, text]], where the lab signed the file as a whole, else Rejected. Two files of one agreement, lab and period with different texts of
+ * one signer contradict each other.
+ */
+export function signedHeads(data, agreementData) {
+  const claim = decodeClaim(data);
+  const agreement = decodeAgreement(agreementData);
+  const lab = labOf(agreement, claim.lab);
+  const { key } = agreement.parties.find((party) => party.name === lab.name);
+  if (!verifySignature(key, claim.signature, claimMessage(claim))) throw new Rejected("signatures", `the signature of lab ${lab.name} on the claim does not verify`);
+  const { digest } = agreement;
+  const found = [];
+  if (verifySignature(key, claim.registrySignature, registryHeadMessage(digest, lab.name, claim.period, claim.headAfter, claim.listsDigest))) {
+    found.push([`lab ${lab.name}`, `${claim.headAfter} ${toHex(claim.listsDigest)}`]);
+  }
+  for (const { name, head, rootsDigest, signature } of claim.meters) {
+    const meter = lab.meters.find((item) => item.name === name);
+    const isSigned = meter && verifySignature(meter.key, signature, ledgerHeadMessage(digest, lab.name, name, claim.period, head, rootsDigest));
+    if (isSigned) found.push([`meter ${name}`, `${head} ${toHex(rootsDigest)}`]);
+  }
+  return found;
+}
+
 function bytesOf(value, check, what) {
   if (!(value instanceof Uint8Array)) throw new Rejected(check, `${what} is not given as bytes`);
   return value;
 }
 
 function judge(request) {
-  const { signatures = null, previous = [], previousAccepted = false, previousRoots = [], roots = null, log = null } = request;
+  const { signatures = null, previous = [], previousAccepted = false, previousRoots = [], roots = null, log = null, now = Math.floor(Date.now() / 1000) } = request;
   const claim = decodeClaim(bytesOf(request.claim, "format", "the claim"));
   const agreement = decodeAgreement(bytesOf(request.agreement, "agreement", "the agreement"));
   const missing = [];
   checkAgreement(agreement, signatures, missing);
   const lab = checkTerms(claim, agreement, missing);
+  const isOver = now >= agreement.start + (claim.lastEpoch + 1) * agreement.epochSeconds;
+  if (!isOver) missing.push({ kind: "period", what: "the end of the period: by this clock it is not over" });
   const { entries, problem } = readLog(agreement, lab, log);
   if (problem) missing.push({ kind: "log", what: problem });
-  else missing.push(...checkLog(claim, agreement, lab, entries, roots));
+  else if (isOver) missing.push(...checkLog(claim, agreement, lab, entries, roots)); // before, epochs are missing that nobody could commit to
   const chain = [{ claim, agreement, lab }];
   if (!Array.isArray(previous) || previous.length > MAX_PREVIOUS) throw new Rejected("continuity", "too many previous claims");
   const amended = amendedAgreements(request.previousAgreement);

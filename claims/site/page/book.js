@@ -1,0 +1,69 @@
+/** A log's entries under one agreement: what each identity signed, first and rivals. */
+
+import { readReceipts } from "./receipts.js";
+import { equalBytes } from "./verifier/bytes.js";
+import { DECISION, INSPECTION, countsUnder, decodeEntry } from "./verifier/entries.js";
+import { Rejected } from "./verifier/errors.js";
+import { openLog } from "./verifier/log.js";
+
+/** An agreement with its log and what that says: {...item, log: {opened, problem}, index, findings, passes, delivered}. `item`: with `terms`. */
+export function openBook(item, log, receipts, now) {
+  const book = { ...item, log: logOf(item.terms, log, now) };
+  return Object.assign(book, indexOf(book, log && readReceipts(receipts, item.terms)));
+}
+
+/** The same log as it speaks under another agreement. */
+export function underTerms({ log }, terms) {
+  const book = { terms, log };
+  return Object.assign(book, indexOf(book, []));
+}
+
+/** {opened, problem}: the log under an agreement, or why there is none. */
+function logOf(terms, log, now) {
+  if (!terms.log) return { opened: null, problem: "" };
+  if (!log) return { opened: null, problem: "The log is not here." };
+  try {
+    return { opened: openLog(terms, log, now), problem: "" };
+  } catch (error) {
+    if (!(error instanceof Rejected)) throw error;
+    return { opened: null, problem: `The log cannot be used: ${error.reason}.` };
+  }
+}
+
+/**
+ * {index, findings, passes, delivered}: entries of this agreement by what there may be one of, a map of lists, those of receipts last; failures and refusals by inspectors, and passes, by LAB-PERIOD; and
+ * receipts (receipts.js). Signatures of the log's entries are verified when they are asked for.
+ */
+function indexOf({ terms, log }, receipts) {
+  const [index, findings, passes] = [new Map(), new Map(), new Map()];
+  const delivered = log.opened ? receipts ?? [] : [];
+  const add = (map, key, value) => map.set(key, [...(map.get(key) ?? []), value]);
+  const enter = (entry, at) => {
+    if (!entry || entry.kind === DECISION || !equalBytes(entry.agreement, terms.digest)) return;
+    add(index, entry.identity, { ...entry, at });
+    if (entry.kind === INSPECTION && terms.inspection) add(entry.outcome === "passed" ? passes : findings, `${entry.lab}-${entry.number}`, { ...entry, at });
+  };
+  if (log.opened) log.opened.entries.forEach((data, at) => enter(decodeEntry(data), at));
+  for (const { entry } of delivered) enter(entry, Infinity);
+  return { index, findings, passes, delivered };
+}
+
+/** The first entry of an identity that counts, under the heads that a quorum without `lab` has cosigned; or null. `all`: whoever has cosigned it, or none. */
+export function first({ terms, log, index }, identity, lab, all = false) {
+  const size = log.opened ? log.opened.inUse(lab).size : 0;
+  return (index.get(identity) ?? []).find((entry) => (all || entry.at < size) && countsUnder(entry, terms)) ?? null;
+}
+
+/** An entry that has no rival: its signature is verified with the claim that rests on it (verifier/log.js). */
+export function onlyOne({ index }, identity) {
+  const entries = index.get(identity) ?? [];
+  return entries.length === 1 ? entries[0] : null;
+}
+
+/** Whether an author signed two entries of one identity. */
+export function isTwofold(terms, entries = []) {
+  const [one, ...others] = entries;
+  if (!others.some((entry) => !equalBytes(entry.unsigned, one.unsigned))) return false;
+  const signed = entries.filter((entry) => countsUnder(entry, terms));
+  return signed.some((entry) => !equalBytes(entry.unsigned, signed[0].unsigned));
+}

@@ -1,0 +1,82 @@
+"""Whether the page decides as ``standstill status`` does: one folder, both, state by state. The proofs of both are stand-ins."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from claims.base.errors import MalformedFile, UnreadableFile
+from claims.site.collect import collect, read_published
+from claims.site.model import view_of
+from claims.status.compute import compute
+from claims.status.model import Row
+from tests.site.page_node import PageNode
+
+SITE = Path(__file__).parents[2] / "claims" / "site"
+STAND_IN = """
+import { Rejected } from "./errors.js";
+export const FLOOR_BITS = 100;
+export function verifyProof(program, publics, interactions, logRows, proof) {
+  if (!new TextDecoder().decode(proof).startsWith("proof")) throw new Rejected("query", "made up");
+  return { security: { unique: { bits: 103.5 }, johnson: { bits: 120 } } };
+}
+"""
+"""A verifier of proofs as the attacks on status have it: a proof is valid when it begins with b"proof"."""
+
+
+def stand_in_page(folder: Path) -> PageNode:
+    """The page's modules with that verifier of proofs."""
+    folder.mkdir()
+    shutil.copytree(SITE / "page", folder, dirs_exist_ok=True)
+    for name in ("verifier", "vendor"):
+        shutil.copytree(SITE / name, folder / name)
+    (folder / "verifier" / "stark.js").write_text(STAND_IN)
+    return PageNode(folder)
+
+
+def published(folder: Path, now: int) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """site.json of a publication folder as values, and the page's files."""
+    files, copied = {}, []
+    for item in collect(folder)[0]:
+        path = f"files/{item.path}"
+        try:
+            files[path] = read_published(folder, item)
+        except (MalformedFile, UnreadableFile):
+            continue
+        digest = hashlib.sha256(files[path]).hexdigest()
+        copied.append({"path": path, "bytes": len(files[path]), "sha256": digest, "kind": item.kind})
+    view, binaries = view_of(folder, copied, now=now)
+    return view, files | binaries
+
+
+def differences(page: PageNode, folder: Path, now: int) -> list[str]:
+    """In what page and status differ about a folder, and which lies the page confirms."""
+    state = compute(folder, now=now)
+    view, files = published(folder, now)
+    lie = json.loads(json.dumps(view))
+    lie["holds"]["answer"] = "yes"
+    for row in lie["claims"]:
+        row["state"] = "proven" if row["claim"] else "pending"
+    cases = [{"site": json.dumps(item), "changed": files, "now": now} for item in (view, lie)]
+    honest, lied = page.verdicts(cases)
+    out = [] if honest["kind"] in ("confirmed", "open") else [f"an honest page is {honest['kind']}: {honest['against']} {honest['open']}"]
+    unread = [row for row in state.rows if row.inspected or row.state == "under inspection" or row.check == "inspection"]
+    for row in state.rows:
+        own = honest["own"].get(f"{row.lab}-{row.period}")
+        if own != row.state and not (row in unread and _weaker(row, own)):
+            out.append(f"{row.lab} {row.period}: status {row.state} ({row.reason}), page {own}")
+    if len(honest["own"]) != len(state.rows):
+        out.append(f"status has {len(state.rows)} rows, the page {len(honest['own'])}")
+    if honest["answer"] != state.holds and not (unread and honest["answer"] == "undecided"):
+        out.append(f"status {state.holds} ({state.why}), page {honest['answer']} ({honest['open']})")
+    if lied["kind"] == "confirmed" and state.holds != "yes":
+        out.append(f"the page confirms a lie: status {state.holds} ({state.why})")
+    return out
+
+
+def _weaker(row: Row, own: str | None) -> bool:
+    """The page judges no records: it waits where status knows; never the other way round."""
+    return own == "under inspection" and row.state in ("proven", "rejected")
