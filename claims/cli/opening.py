@@ -197,7 +197,7 @@ def inspect_check(
     terms = load_terms(agreement_path)
     key = None if key_path is None else load_key(key_path, passphrase_file)
     inspection = drawn_by_log(terms, lab_name, period, round_source, log_source, log_memory)
-    data = read_bounded(opening_path, opening_limit(inspection.drawn, len(terms.lab(lab_name).meters)))
+    data = read_bounded(opening_path, opening_limit(inspection.drawn, len(terms.lab(lab_name).meters), len(terms.lab(lab_name).sites)))
     heads = None
     try:
         checked = check_opening(terms, inspection.drawn, Opening.decode(data), inspector)

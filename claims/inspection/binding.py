@@ -5,36 +5,41 @@
 
 Without it two stories would fit together: a true one for inspectors, committed to hour by hour, and another one in the claim,
 whose caps it meets: a bribed meter signs both a true epoch root and a false ledger head; a lab keeps two lists of checkpoints. The
-proof is that of circuits/README.md section 10; an entry's base, work and cumulative are not shown. FORMATS-inspection.md section I7.
+proof is that of circuits/README.md section 10; an entry's base, work and cumulative are not shown. A lab with sites has a proof for
+each site of which something is opened, and one for its registry. FORMATS-inspection.md section I7.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from claims.agreement.model import Agreement
 from claims.agreement.signatures import ledger_head_message, registry_head_message, sign_registry_head
+from claims.agreement.terms import MAX_SITES, Meter
 from claims.base.canonical import Writer, head_to_bytes
 from claims.base.ed25519 import check_signature
 from claims.base.errors import ClaimsError
 from claims.claim.commitments import Slot
 from claims.claim.file import MeterHead
 from claims.claim.lists import Lists
-from claims.claim.records import Elements, LedgerSecrets, Reading, RegistryEntry, SignedHead
+from claims.claim.records import Elements, LedgerSecrets, Reading, RegistryEntry, SignedHead, circuit_entry
+from zk.errors import MalformedProof, ZkError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from circuits.opening import OpeningStatement
+    from circuits.opening import OpenedReading, OpeningStatement
+    from circuits.witness import LedgerWitness
 
-__all__ = ["MAX_BINDING", "Behind", "Binding", "bind", "check_binding", "check_heads", "heads_digest"]
+__all__ = ["MAX_BINDING", "MAX_PROOFS", "Behind", "Binding", "bind", "check_binding", "check_heads", "heads_digest", "prove_opened"]
 
 HEADS_DOMAIN = b"standstill/claim-heads/v2"
 MAX_BINDING = 2**20
 """Bytes of a proof."""
+MAX_PROOFS = MAX_SITES + 1
 
 Opened = tuple[str, int, Reading]
 """A reading that is shown: its meter, its index among the meter's readings of the epoch, and itself."""
@@ -45,13 +50,14 @@ class Behind:
     """What stands behind the heads of a closed period, from the lab's store.
 
     Attributes:
-        heads: of each meter, in the agreement's order, as it signed them. ``ledgers``: readings and blinding values, likewise.
+        heads: of each meter, in the agreement's order, as it signed them. ``ledgers``: readings and blinding values, likewise; None where
+            a site's store has them.
         head: the registry head after the period; ``iv``, ``trailer``: 8 elements each; ``entries``: all of them, in order.
         lists: digest of what the claim of the period lists.
     """
 
     heads: tuple[SignedHead, ...]
-    ledgers: tuple[tuple[Sequence[Reading], LedgerSecrets], ...] = field(repr=False)
+    ledgers: tuple[tuple[Sequence[Reading], LedgerSecrets] | None, ...] = field(repr=False)
     head: Elements
     iv: Elements = field(repr=False)
     trailer: Elements = field(repr=False)
@@ -61,16 +67,17 @@ class Behind:
 
 @dataclass(frozen=True)
 class Binding:
-    """Heads as a claim has them, in the agreement's order, with their signatures; and the proof about what is opened.
+    """Heads as a claim has them, in the agreement's order, with their signatures; and the proofs about what is opened.
 
-    ``lists``: 32-byte digest of what the claim lists, which the lab signs with its registry's head.
+    ``lists``: 32-byte digest of what the claim lists, which the lab signs with its registry's head. ``proofs``: (site, proof) of each site
+    of which something is opened, in order, the registry's last under None; of a lab without sites one, under None.
     """
 
     meters: tuple[MeterHead, ...]
     head: Elements
     lists: bytes
     signature: bytes
-    proof: bytes = field(repr=False)
+    proofs: tuple[tuple[str | None, bytes], ...] = field(repr=False)
 
     @property
     def digest(self) -> bytes:
@@ -91,51 +98,94 @@ def heads_digest(meters: Sequence[MeterHead], head: Elements, lists: bytes) -> b
     return hashlib.sha256(out.data).digest()
 
 
-def _statement(
+def _statements(
     agreement: Agreement, lab: str, period: int, meters: Sequence[MeterHead], head: Elements, readings: Sequence[Opened],
     slots: Sequence[Slot],
-) -> OpeningStatement:  # fmt: skip
-    from circuits.opening import OpenedEntry, OpenedReading, OpeningStatement
+) -> dict[str | None, OpeningStatement]:  # fmt: skip
+    """What each proof shows, by site, the registry's last under None; of a lab without sites the one of all, under None."""
+    from circuits.opening import OpenedEntry, OpeningStatement
     from circuits.statement import ledger_header, registry_header
 
     agreed = agreement.lab(lab)
-    if agreed.sites:
-        raise ClaimsError(f"openings of a lab with sites, as {lab} is, are not made or checked by this version", "use a newer version")
-    chains = {meter.name: chain for chain, meter in enumerate(agreed.meters, 1)}
-    heads = tuple((ledger_header(agreement.digest, lab, one.name, period), one.head) for one in meters)
-    shown = [OpenedReading(chains[name], r.epoch, index, r.tag, r.chip_seconds, r.work) for name, index, r in readings]
-    entries = [OpenedEntry(s.tag, s.kind, s.parent1, s.parent2, s.epoch, s.declared, s.weights) for s in slots if s.used]
-    return OpeningStatement(
-        agreed.log_rows, heads, (registry_header(lab), head),
-        tuple(sorted(shown, key=lambda r: (r.chain, r.epoch, r.index))), tuple(sorted(entries, key=lambda e: e.tag)),
-    )  # fmt: skip
+    heads = {one.name: (ledger_header(agreement.digest, lab, one.name, period), one.head) for one in meters}
+    entries = tuple(OpenedEntry(s.tag, s.kind, s.parent1, s.parent2, s.epoch, s.declared, s.weights) for s in slots if s.used)
+    entries, registry = tuple(sorted(entries, key=lambda e: e.tag)), (registry_header(lab), head)
+    if agreed.registry_rows is None:
+        shown = _shown(agreed.meters, readings)
+        return {None: OpeningStatement(agreed.log_rows, tuple(heads[one.name] for one in agreed.meters), registry, shown, entries)}
+    statements: dict[str | None, OpeningStatement] = {}
+    for site in agreed.sites:
+        if shown := _shown(site.meters, readings):
+            statements[site.name] = OpeningStatement(agreed.log_rows, tuple(heads[one.name] for one in site.meters), None, shown, ())
+    statements[None] = OpeningStatement(agreed.registry_rows, (), registry, (), entries)
+    return statements
+
+
+def _shown(meters: Sequence[Meter], readings: Sequence[Opened]) -> tuple[OpenedReading, ...]:
+    """The opened readings of a table's meters, in the order of its statement."""
+    from circuits.opening import OpenedReading
+
+    chains = {meter.name: chain for chain, meter in enumerate(meters, 1)}
+    shown = [
+        OpenedReading(chains[name], r.epoch, index, r.tag, r.chip_seconds, r.work) for name, index, r in readings if name in chains
+    ]
+    return tuple(sorted(shown, key=lambda r: (r.chain, r.epoch, r.index)))
+
+
+def prove_opened(
+    agreement: Agreement, lab: str, period: int, behind: Behind, readings: Sequence[Opened], slots: Sequence[Slot],
+    made: Mapping[str, bytes] | None = None, only: str | None = None,
+) -> tuple[tuple[str | None, bytes], ...]:  # fmt: skip
+    """Prove that readings, and the used ones among ``slots``, stand behind the heads.
+
+    Args:
+        made: proofs of sites that are made already, by site.
+        only: the site whose proof is made, and no other.
+
+    Raises:
+        zk.errors.WitnessError: they do not, or the records have other heads.
+        ClaimsError: a site's ledgers are not here, and no proof of it is.
+    """
+    from circuits.open_records import OpeningWitness, WholeRegistry, prove_opening
+
+    agreed, made = agreement.lab(lab), made or {}
+    meters = tuple(MeterHead(one.meter, one.head, one.roots_digest, one.signature) for one in behind.heads)
+    ledgers = dict(zip((one.meter for one in behind.heads), behind.ledgers, strict=True))
+    proofs = list[tuple[str | None, bytes]]()
+    for site, statement in _statements(agreement, lab, period, meters, behind.head, readings, slots).items():
+        if site is not None and site in made:
+            proofs.append((site, made[site]))
+        elif only is None or site == only:
+            own = agreed.site(site).meters if site is not None else agreed.meters if not agreed.sites else ()
+            entries = tuple(circuit_entry(entry) for entry in behind.entries)
+            registry = WholeRegistry(behind.iv, entries, behind.trailer) if site is None else None
+            chains = tuple(_ledger(ledgers[meter.name], meter) for meter in own)
+            proofs.append((site, prove_opening(statement, OpeningWitness(chains, registry))))
+    return tuple(proofs)
+
+
+def _ledger(found: tuple[Sequence[Reading], LedgerSecrets] | None, meter: Meter) -> LedgerWitness:
+    import numpy as np
+
+    from circuits.witness import LedgerWitness
+
+    if found is None:
+        what = f"readings of site {meter.site} were drawn, and its store has them"
+        raise ClaimsError(what, "have it open them (standstill site open), and give its file (--part)")
+    rows, blinding = found
+    columns = np.array([(r.epoch, r.tag, r.chip_seconds, r.work) for r in rows], dtype=np.int64).T
+    return LedgerWitness(blinding.iv, columns[0], columns[1], columns[2], columns[3], blinding.trailer)
 
 
 def bind(
     agreement: Agreement, lab: str, period: int, behind: Behind, readings: Sequence[Opened], slots: Sequence[Slot],
-    key: Ed25519PrivateKey,
+    key: Ed25519PrivateKey, made: Mapping[str, bytes] | None = None,
 ) -> Binding:  # fmt: skip
-    """Prove that readings, and the used ones among ``slots``, stand behind the heads; sign the registry's as a claim does.
-
-    Raises:
-        zk.errors.WitnessError: they do not, or the records have other heads.
-    """
-    import numpy as np
-
-    from circuits.open_records import OpeningWitness, WholeRegistry, prove_opening
-    from circuits.witness import LedgerWitness
-    from claims.claim.records import circuit_entry
-
+    """As :func:`prove_opened`, with the heads, the registry's signed as a claim does."""
+    proofs = prove_opened(agreement, lab, period, behind, readings, slots, made)
     meters = tuple(MeterHead(one.meter, one.head, one.roots_digest, one.signature) for one in behind.heads)
-    ledgers = []
-    for rows, blinding in behind.ledgers:
-        columns = np.array([(r.epoch, r.tag, r.chip_seconds, r.work) for r in rows], dtype=np.int64).T
-        ledgers.append(LedgerWitness(blinding.iv, columns[0], columns[1], columns[2], columns[3], blinding.trailer))
-    entries = tuple(circuit_entry(entry) for entry in behind.entries)
-    statement = _statement(agreement, lab, period, meters, behind.head, readings, slots)
-    proof = prove_opening(statement, OpeningWitness(tuple(ledgers), WholeRegistry(behind.iv, entries, behind.trailer)))
     signature = sign_registry_head(key, agreement.digest, lab, period, behind.head, behind.lists)
-    return Binding(meters, behind.head, behind.lists, signature, proof)
+    return Binding(meters, behind.head, behind.lists, signature, proofs)
 
 
 def check_heads(agreement: Agreement, lab: str, period: int, binding: Binding) -> None:
@@ -152,7 +202,16 @@ def check_heads(agreement: Agreement, lab: str, period: int, binding: Binding) -
 def check_binding(
     agreement: Agreement, lab: str, period: int, binding: Binding, readings: Sequence[Opened], slots: Sequence[Slot]
 ) -> None:
-    """Verify the proof for what was opened. Raises zk.errors.ZkError."""
+    """Verify the proofs for what was opened. Raises zk.errors.ZkError."""
     from circuits.opening import verify_opening
 
-    verify_opening(_statement(agreement, lab, period, binding.meters, binding.head, readings, slots), binding.proof)
+    statements = _statements(agreement, lab, period, binding.meters, binding.head, readings, slots)
+    if [site for site, _ in binding.proofs] != list(statements):
+        raise MalformedProof("there is not one proof for each site of which something is opened, and one for the registry")
+    for site, proof in binding.proofs:
+        try:
+            verify_opening(statements[site], proof)
+        except ZkError as error:
+            if site is None:
+                raise
+            raise MalformedProof(f"site {site}: {error}") from None

@@ -14,18 +14,22 @@ from claims.base.errors import MalformedFile
 from claims.claim.commitments import NOTHING, ReadingOpening, Slot, SlotOpening, name_digest
 from claims.claim.file import MeterHead
 from claims.claim.records import KINDS, Reading
-from claims.inspection.binding import MAX_BINDING, Binding
+from claims.inspection.binding import MAX_BINDING, MAX_PROOFS, Binding
 from claims.inspection.draw import Drawn
 
-__all__ = ["OPENING_LIMIT", "SLOTS_EACH", "OpenedReading", "OpenedSlot", "Opening", "opening_limit", "saved_in"]
+__all__ = [
+    "OPENING_LIMIT", "SLOTS_EACH", "OpenedReading", "OpenedSlot", "Opening", "opened_from", "opened_values",
+    "opening_limit", "saved_in",
+]  # fmt: skip
 
 FORMAT = "standstill-opening/3"
 OPENING_DOMAIN = b"standstill/sign/opening/v1"
-OPENING_LIMIT = 160 * 2**20
+OPENING_LIMIT = 640 * 2**20
 """Largest opening file of any draw, bytes; :func:`opening_limit` says how large one may be."""
 SLOTS_EACH = 3
 """Slots that are opened for a drawn reading or slot, at most: its checkpoint's, and those of the checkpoint's two parents."""
-_HEAD_BYTES, _METER_BYTES, _READING_BYTES, _SLOT_BYTES = 4096 + 2 * MAX_BINDING, 512, 3072, 6220
+_HEAD_BYTES, _METER_BYTES, _READING_BYTES, _SLOT_BYTES = 4096, 512, 3072, 6220
+_PROOF_BYTES = 256 + 2 * MAX_BINDING
 MAX_NAME = 217
 """Characters of a private name: 200, and those that a snapshot adds, " @period-" and the period."""
 
@@ -94,7 +98,8 @@ class Opening:
             "format": FORMAT, "agreement": self.agreement.hex(), "lab": self.lab, "period": self.period, "round": self.round,
             "to": self.to, "readings": [_reading_row(item) for item in self.readings], "slots": [_slot_row(s) for s in self.slots],
             "meters": [_meter_row(head) for head in self.binding.meters], "registry_head": head_to_hex(self.binding.head),
-            "lists": self.binding.lists.hex(), "registry_signature": self.binding.signature.hex(), "proof": self.binding.proof.hex(),
+            "lists": self.binding.lists.hex(), "registry_signature": self.binding.signature.hex(),
+            "proofs": [{"site": site, "proof": proof.hex()} for site, proof in self.binding.proofs],
         }  # fmt: skip
 
     @staticmethod
@@ -106,7 +111,8 @@ class Opening:
             value: Any = from_json(data)
             binding = Binding(
                 tuple(map(_meter, value["meters"])), head_from_hex(value["registry_head"]),
-                bytes.fromhex(value["lists"]), bytes.fromhex(value["registry_signature"]), bytes.fromhex(value["proof"]),
+                bytes.fromhex(value["lists"]), bytes.fromhex(value["registry_signature"]),
+                tuple(map(_proof, value["proofs"])),
             )  # fmt: skip
             result = Opening(
                 bytes.fromhex(value["agreement"]), value["lab"], _count(value["period"]), _count(value["round"]), value["to"],
@@ -114,7 +120,7 @@ class Opening:
             )  # fmt: skip
             good = is_name(result.lab) and is_name(result.to) and len(result.agreement) == 32 and len(result.signature) == 64
             good = good and len(binding.signature) == 64 and len(binding.lists) == 32
-            good = good and len(binding.proof) <= MAX_BINDING and result.encode() == data
+            good = good and len(binding.proofs) <= MAX_PROOFS and result.encode() == data
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MalformedFile):
             good = False
         if not good:
@@ -147,21 +153,37 @@ def _meter(row: Any) -> MeterHead:
     return MeterHead(row["meter"], head_from_hex(row["head"]), roots, signature)
 
 
-def _reading_row(item: OpenedReading) -> dict[str, Any]:
-    one = item.opening
+def opened_values(one: ReadingOpening) -> dict[str, Any]:
+    """An opened reading as values of a JSON object."""
     return {
-        "meter": item.meter, "epoch": one.reading.epoch, "index": one.index, "start": one.start, "tag": one.reading.tag,
-        "chip_seconds": one.reading.chip_seconds, "work": one.reading.work, "salt": one.salt.hex(),
-        "path": [h.hex() for h in one.path], "signature": item.signature.hex(), "meter_path": [h.hex() for h in item.meter_path],
+        "epoch": one.reading.epoch, "index": one.index, "start": one.start, "tag": one.reading.tag,
+        "chip_seconds": one.reading.chip_seconds, "work": one.reading.work, "salt": one.salt.hex(), "path": [h.hex() for h in one.path],
+    }  # fmt: skip
+
+
+def opened_from(row: Any) -> ReadingOpening:
+    """Inverse of :func:`opened_values`. Raises ValueError, KeyError, TypeError."""
+    reading = Reading(*(_count(row[name]) for name in ("epoch", "tag", "chip_seconds", "work")))
+    return ReadingOpening(_count(row["index"]), _count(row["start"]), reading, bytes.fromhex(row["salt"]), _path(row["path"]))
+
+
+def _reading_row(item: OpenedReading) -> dict[str, Any]:
+    return {"meter": item.meter} | opened_values(item.opening) | {
+        "signature": item.signature.hex(), "meter_path": [h.hex() for h in item.meter_path],
     }  # fmt: skip
 
 
 def _reading(row: Any) -> OpenedReading:
     if not is_name(row["meter"]):
         raise ValueError("not a meter's name")
-    reading = Reading(*(_count(row[name]) for name in ("epoch", "tag", "chip_seconds", "work")))
-    one = ReadingOpening(_count(row["index"]), _count(row["start"]), reading, bytes.fromhex(row["salt"]), _path(row["path"]))
-    return OpenedReading(row["meter"], one, bytes.fromhex(row["signature"]), _path(row["meter_path"]))
+    return OpenedReading(row["meter"], opened_from(row), bytes.fromhex(row["signature"]), _path(row["meter_path"]))
+
+
+def _proof(row: Any) -> tuple[str | None, bytes]:
+    site, proof = row["site"], bytes.fromhex(row["proof"])
+    if not (site is None or is_name(site)) or len(proof) > MAX_BINDING:
+        raise ValueError("not a proof")
+    return site, proof
 
 
 _NUMBERS = ("tag", "kind", "parent1", "parent2", "base", "epoch", "declared")
@@ -188,8 +210,8 @@ def _slot(row: Any) -> OpenedSlot:
     return OpenedSlot(name, SlotOpening(_count(row["index"]), slot, bytes.fromhex(row["salt"]), _path(row["path"])), saved)
 
 
-def opening_limit(drawn: Drawn, meters: int) -> int:
-    """Bytes that an opening of this draw has at most, of a lab with so many meters."""
-    size = _HEAD_BYTES + meters * _METER_BYTES
+def opening_limit(drawn: Drawn, meters: int, sites: int = 0) -> int:
+    """Bytes that an opening of this draw has at most, of a lab with so many meters and sites."""
+    size = _HEAD_BYTES + meters * _METER_BYTES + (1 + min(sites, len(drawn.draws))) * _PROOF_BYTES
     slots = SLOTS_EACH * (len(drawn.draws) + len(drawn.slots))
     return min(OPENING_LIMIT, size + len(drawn.draws) * _READING_BYTES + slots * _SLOT_BYTES)

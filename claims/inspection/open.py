@@ -10,7 +10,7 @@ the lab's claim (claims/inspection/binding.py). FORMATS-inspection.md sections I
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -36,10 +36,11 @@ from claims.claim.commitments import (
 from claims.claim.evidence import Equivocation, equivocations_of
 from claims.claim.file import Claim
 from claims.claim.records import FIRST_TAG, IDLE, KINDS, Reading
-from claims.inspection.binding import Behind, bind, check_binding, check_heads, heads_digest
+from claims.inspection.binding import Behind, bind, check_binding, check_heads, heads_digest, prove_opened
 from claims.inspection.draw import Drawn
 from claims.inspection.file import SLOTS_EACH, OpenedReading, OpenedSlot, Opening, saved_in
 from claims.inspection.genesis import check_slot_genesis
+from claims.inspection.part import OpeningPart
 from claims.inspection.terms import Draw
 from zk.errors import WitnessError, ZkError
 
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CheckedOpening", "Material", "MaterialError", "OpenedReading", "OpenedSlot", "Opening", "OpeningRejected",
     "SealedEpoch", "SealedRegistry", "check_claim_heads", "check_opening",
-    "equivocations", "make_opening",
+    "equivocations", "make_opening", "open_part",
 ]  # fmt: skip
 
 
@@ -74,10 +75,13 @@ class OpeningRejected(ClaimRejected):
 
 @dataclass(frozen=True)
 class SealedEpoch:
-    """A meter's sealed epoch, from the lab's store: its readings in order, seed, root, and the meter's signature of the root."""
+    """A meter's sealed epoch, from the lab's store: its readings in order, seed, root, and the meter's signature of the root.
 
-    readings: tuple[Reading, ...] = field(repr=False)
-    seed: bytes = field(repr=False)
+    Readings and seed are None where a site's store has them.
+    """
+
+    readings: tuple[Reading, ...] | None = field(repr=False)
+    seed: bytes | None = field(repr=False)
     root: bytes
     signature: bytes
 
@@ -105,11 +109,39 @@ class Material(Protocol):
         """Ledgers and registry as they were closed at a period's end: what stands behind the claim's heads."""
 
 
-def make_opening(agreement: Agreement, drawn: Drawn, material: Material, to: str, key: Ed25519PrivateKey) -> Opening:
+def open_part(agreement: Agreement, drawn: Drawn, material: Material, site: str) -> OpeningPart | None:
+    """What a site opens of a draw, from its own store, with the proof of it; None where nothing of it was drawn.
+
+    Raises:
+        MaterialError: the store's readings are not what its meters signed.
+    """
+    lab, period = drawn.committed.lab, drawn.committed.period
+    opened: dict[tuple[int, str, int], ReadingOpening] = {}
+    for meter in agreement.lab(lab).site(site).meters:
+        for epoch in sorted({item.epoch for item in drawn.draws if item.meter == meter.name}):
+            for one in _open_epoch(agreement, meter, epoch, material.epoch(meter.name, epoch), _offsets(drawn, epoch, meter)):
+                opened[epoch, meter.name, one.index] = one
+    if not opened:
+        return None
+    shown = [(meter, one.index, one.reading) for (_, meter, _), one in sorted(opened.items(), key=lambda item: item[0])]
+    try:
+        ((_, proof),) = prove_opened(agreement, lab, period, material.behind(period), shown, (), only=site)
+    except WitnessError as error:
+        raise MaterialError(f"the store's closed period is not that of its heads: {error}") from None
+    readings = tuple((place[1], opened[place]) for place in sorted(opened))
+    return OpeningPart(agreement.digest, lab, period, drawn.round.number, site, readings, proof)
+
+
+def make_opening(
+    agreement: Agreement, drawn: Drawn, material: Material, to: str, key: Ed25519PrivateKey, parts: Sequence[OpeningPart] = ()
+) -> Opening:
     """Open exactly what was drawn, for one inspector, signed by the lab.
 
     Before anything is opened, the tree of every drawn meter and epoch is rebuilt and compared with the root that the meter signed,
     and what the lab published of these epochs with the log. What is returned passes :func:`check_opening`.
+
+    Args:
+        parts: what sites opened, whose readings this material lacks.
 
     Raises:
         MaterialError: the material is not what was signed and published, or an inspector would reject it.
@@ -121,12 +153,13 @@ def make_opening(agreement: Agreement, drawn: Drawn, material: Material, to: str
         raise ClaimsError("no lab inspects itself", "name another party with --to")
     if key.public_key().public_bytes_raw() != agreement.party(lab).key:
         raise ClaimsError(f"this key is not lab {lab}'s", "sign with the lab's party key")
-    readings = _open_readings(agreement, drawn, material)
+    readings = _open_readings(agreement, drawn, material, _by_site(agreement, drawn, parts))
     slots = _open_slots(agreement, drawn, material, readings)
     period, number = drawn.committed.period, drawn.round.number
     shown = [(item.meter, item.opening.index, item.opening.reading) for item in readings]
     try:
-        binding = bind(agreement, lab, period, material.behind(period), shown, [item.opening.slot for item in slots], key)
+        binding = bind(agreement, lab, period, material.behind(period), shown, [item.opening.slot for item in slots], key,
+                       {part.site: part.proof for part in parts})  # fmt: skip
     except WitnessError as error:
         raise MaterialError(f"the store's closed period is not that of its heads, or not what was published: {error}") from None
     opening = Opening(agreement.digest, lab, period, number, to, tuple(readings), tuple(slots), binding)
@@ -138,7 +171,28 @@ def make_opening(agreement: Agreement, drawn: Drawn, material: Material, to: str
     return opening
 
 
-def _open_readings(agreement: Agreement, drawn: Drawn, material: Material) -> list[OpenedReading]:
+def _by_site(agreement: Agreement, drawn: Drawn, parts: Sequence[OpeningPart]) -> dict[tuple[int, str], list[ReadingOpening]]:
+    """What sites opened, by epoch and meter. Raises MaterialError for a part of something else."""
+    lab, found = drawn.committed.lab, dict[tuple[int, str], list[ReadingOpening]]()
+    for part in parts:
+        about = (part.agreement, part.lab, part.period, part.round)
+        if about != (agreement.digest, lab, drawn.committed.period, drawn.round.number):
+            raise MaterialError(f"what site {part.site} opened is of another agreement, lab, period or round")
+        own = {meter.name for meter in agreement.lab(lab).site(part.site).meters}
+        if not {meter for meter, _ in part.readings} <= own or [p.site for p in parts].count(part.site) > 1:
+            raise MaterialError(f"site {part.site} opened readings of other meters, or is given twice")
+        for meter, one in part.readings:
+            found.setdefault((one.reading.epoch, meter), []).append(one)
+    return found
+
+
+def _offsets(drawn: Drawn, epoch: int, meter: Meter) -> list[int]:
+    return [item.offset for item in drawn.draws if (item.epoch, item.meter) == (epoch, meter.name)]
+
+
+def _open_readings(
+    agreement: Agreement, drawn: Drawn, material: Material, parts: Mapping[tuple[int, str], list[ReadingOpening]]
+) -> list[OpenedReading]:
     agreed = agreement.lab(drawn.committed.lab)
     opened: dict[tuple[int, str, int], OpenedReading] = {}
     for epoch in sorted({item.epoch for item in drawn.draws}):
@@ -148,9 +202,9 @@ def _open_readings(agreement: Agreement, drawn: Drawn, material: Material) -> li
             raise MaterialError(f"the store's roots of epoch {epoch} are not those published", "was the store changed since?")
         leaves = [meter_leaf(name, root) for name, root in roots]
         for position, meter in enumerate(agreed.meters):
-            offsets = [item.offset for item in drawn.draws if (item.epoch, item.meter) == (epoch, meter.name)]
+            offsets = _offsets(drawn, epoch, meter)
             own, path = sealed[meter.name], tuple(audit_path(leaves, position))
-            for one in _open_epoch(agreement, meter, epoch, own, offsets):
+            for one in parts.get((epoch, meter.name)) or _open_epoch(agreement, meter, epoch, own, offsets):
                 opened[epoch, meter.name, one.index] = OpenedReading(meter.name, one, own.signature, path)
     return [opened[place] for place in sorted(opened)]
 
@@ -159,6 +213,9 @@ def _open_epoch(agreement: Agreement, meter: Meter, epoch: int, own: SealedEpoch
     """The readings that cover the offsets, from the rebuilt tree of a meter and epoch."""
     if not offsets:
         return []
+    if own.readings is None or own.seed is None:
+        what = f"readings of meter {meter.name}, epoch {epoch}, were drawn, and the store of site {meter.site} has them"
+        raise MaterialError(what, "have it open them (standstill site open), and give its file (--part)")
     cover, size = agreement.coverage(meter), agreement.commitment.readings
     changed = f"the store's readings of meter {meter.name}, epoch {epoch}, are not those that it signed"
     try:

@@ -66,7 +66,7 @@ def opening(agreement: Agreement, *slots: tuple[int, bytes, int], kind: str = "E
         OpenedSlot("x", SlotOpening(i, Slot(True, 3 + i, number, 0, 0, 0, epoch, declared, weights, name_digest("x")), bytes(32), ()))
         for i, (epoch, weights, declared) in enumerate(slots)
     )
-    binding = Binding((MeterHead("hall-1", (0,) * 8, bytes(32), bytes(64)),), (0,) * 8, bytes(32), bytes(64), b"")
+    binding = Binding((MeterHead("hall-1", (0,) * 8, bytes(32), bytes(64)),), (0,) * 8, bytes(32), bytes(64), ())
     return Opening(agreement.digest, "alpha", 3, 1000, "beta", (), shown, binding)
 
 

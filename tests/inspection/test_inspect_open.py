@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -102,12 +102,14 @@ def of_entries(closed: Behind) -> Behind:
 class World:
     """A lab with one run, saved in epoch ``saved`` and worked toward through ``worked``; idle after that."""
 
-    def __init__(self, saved: int = EPOCHS - 1, worked: int = EPOCHS - 1) -> None:
+    draws = 6
+
+    def __init__(self, saved: int = EPOCHS - 1, worked: int = EPOCHS - 1, cut: Callable[[Agreement], Agreement] = lambda own: own) -> None:
         self.worked = worked
         parties = (Party("alpha", public(LAB_KEY)), Party("beta", public(BETA)), Party("gamma", public(GAMMA)))
         log = LogTerms("log.example/x", "gamma", public(LOG), 1)
         self.terms = replace(
-            make_agreement(), start=START, parties=parties, log=log, commitment=SIZES, inspection=InspectionTerms(6, 3, 59),
+            cut(make_agreement()), start=START, parties=parties, log=log, commitment=SIZES, inspection=InspectionTerms(self.draws, 3, 59),
             deadlines=Deadlines(1, 1, 60, 600),
         )
         self.meters = self.terms.labs[0].meters
@@ -446,8 +448,11 @@ def test_the_proof_is_of_exactly_what_is_opened(world: World) -> None:
     for some, others in ((readings[1:], slots), (readings, [])):
         short = bind(world.terms, "alpha", 0, world.closing, some, others, LAB_KEY)
         refused(world, resign(replace(opening, binding=short)), "proof")
-    for proof in (b"", b"x", opening.binding.proof[:-1], bytes(len(opening.binding.proof))):
-        refused(world, resign(replace(opening, binding=replace(opening.binding, proof=proof))), "proof")
+    ((_, made),) = opening.binding.proofs
+    for proof in (b"", b"x", made[:-1], bytes(len(made))):
+        refused(world, resign(replace(opening, binding=replace(opening.binding, proofs=((None, proof),)))), "proof")
+    for proofs in ((), ((None, made),) * 2, (("north", made),), (("north", made), (None, made))):
+        refused(world, resign(replace(opening, binding=replace(opening.binding, proofs=proofs))), "proof")
 
 
 def test_heads_are_signed_as_in_a_claim_and_are_the_claims(world: World) -> None:
@@ -477,12 +482,12 @@ def test_the_proof_shows_nothing_else(world: World) -> None:
     """Work and cumulative of every entry, blinding values, and whatever is not opened, are in no field of the file."""
     opening = world.make()
     fields = json.loads(opening.encode())
-    del fields["proof"]
+    del fields["proofs"]
     text = json.dumps(fields)
     assert all(name not in text for name in ("cumulative", "trailer", '"iv"'))
     again = make_opening(world.terms, world.drawn, world, "beta", LAB_KEY)
-    assert again.binding.proof != opening.binding.proof and again.binding.digest == opening.binding.digest
-    assert "proof=" not in repr(opening) and "iv=" not in repr(world.closing)
+    assert again.binding.proofs != opening.binding.proofs and again.binding.digest == opening.binding.digest
+    assert "proofs=" not in repr(opening) and "iv=" not in repr(world.closing)
 
 
 # ---- rounds, slots, records, genesis -----------------------------------------------------------------------

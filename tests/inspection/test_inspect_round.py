@@ -135,7 +135,8 @@ def test_the_largest_possible_opening_fits_its_limit() -> None:
         (b"\xff" * 32, path),
     )  # fmt: skip
     head = (2**31 - 2**24,) * 8
-    binding = Binding((MeterHead("m" * 64, head, b"\xff" * 32, b"\xff" * 64),) * 2, head, b"\xff" * 32, b"\xff" * 64, b"\xff" * MAX_BINDING)
+    proof = (None, b"\xff" * MAX_BINDING)
+    binding = Binding((MeterHead("m" * 64, head, b"\xff" * 32, b"\xff" * 64),) * 2, head, b"\xff" * 32, b"\xff" * 64, (proof,))
     for draws, slots in ((1, 1), (64, 16), (4096, 4096)):
         opened = (slot,) * (SLOTS_EACH * (draws + slots))
         opening = Opening(bytes(32), "l" * 64, 2**24, 2**40, "t" * 64, (reading,) * draws, opened, binding, bytes(64))

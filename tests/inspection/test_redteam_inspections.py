@@ -231,7 +231,7 @@ def test_hostile_values_give_typed_errors_only(world: base.World) -> None:  # no
     from claims.base.canonical import from_json, to_json
 
     made = world.make()
-    rng, opening = random.Random(5), replace(made, binding=replace(made.binding, proof=bytes(8)))
+    rng, opening = random.Random(5), replace(made, binding=replace(made.binding, proofs=((None, bytes(8)),)))
     fields = from_json(opening.encode())
     values = [None, True, -1, 0, 2**24, 2**64, 2**64 - 1, "", "\ud800", "00", "zz", "a" * 300, [], {}, [[]], [""] * 17]
     places: list[tuple[object, ...]] = [(key,) for key in fields]
