@@ -21,7 +21,8 @@ from claims.imports.usage import UNATTRIBUTED_WORDS
 from claims.lab.closing import next_epoch
 from claims.lab.meter import SoftwareMeter
 from claims.lab.registry import RECEIVERS
-from claims.lab.store import FIRST_TAG, UNATTRIBUTED, Store, StoreError, Usage
+from claims.lab.store import FIRST_TAG, UNATTRIBUTED, Store, Usage
+from claims.lab.store_imports import COLLECTED, EVER
 
 __all__ = ["BEFORE", "ELSE", "SEALED", "Sealed", "Sealing", "first_epoch"]
 
@@ -62,20 +63,9 @@ def _mark(store: Store, meter: str, epoch: int) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
-class _Probe(Exception):
-    """Rolls a transaction back."""
-
-
 def _collected(store: Store, meter: str, epoch: int) -> bool:
     """Whether the epoch's mark is in the store."""
-    try:
-        with store.transaction():
-            store.remember_import(_mark(store, meter, epoch), "probe")
-            raise _Probe
-    except _Probe:
-        return False
-    except StoreError:
-        return True
+    return store.imported(_mark(store, meter, epoch))
 
 
 @dataclass
@@ -142,7 +132,7 @@ class Sealing:
         if epoch < unsealed or self.ended(epoch):
             raise CollectError(f"epoch {epoch} cannot begin a spool", f"the first that is not sealed is {unsealed}")
         for period in range(epoch // self.agreement.epochs_per_period, self.agreement.periods):
-            taken = [item.epoch for item in self.store.usage(period, name) if item.epoch >= epoch]
+            taken = [item.epoch for item in self.store.usage(period, name, range(epoch, EVER.stop))]
             if taken:
                 raise CollectError(
                     f"meter {name}: usage of epoch {taken[0]} was imported, and would be charged twice",
@@ -182,12 +172,12 @@ class Sealing:
         if through is not None and epoch <= through:
             return Sealed(epoch, BEFORE if _collected(store, name, epoch) else ELSE)
         with self.signing(), store.transaction():
-            if any(item.epoch == epoch for item in store.usage(period, name)):
+            if store.usage(period, name, range(epoch, epoch + 1)):
                 raise CollectError(
                     f"meter {name}: usage of epoch {epoch} was imported, and would be charged twice",
                     "the collector accounts for all of a meter's time: seal this epoch as imported, with standstill epoch seal",
                 )
-            store.remember_import(_mark(store, name, epoch), f"collected: {name}, epoch {epoch}")
+            store.begin_import(_mark(store, name, epoch), COLLECTED, f"{name}, epoch {epoch}")
             amounts, work = self._amounts(epoch, folded), None
             usage = [Usage(epoch, tag, *values) for tag, values in sorted(amounts.items())]
             store.add_usage(period, name, usage)

@@ -20,7 +20,7 @@ from claims.agreement.model import Agreement
 from claims.imports.charge import Charged, Source, Span, Window, charge, checked_meter
 from claims.imports.rows import Row, ceil_of, read_rows
 from claims.imports.tables import JobMap, distinct, read_table
-from claims.imports.usage import split_interval
+from claims.imports.usage_rows import split_interval
 from claims.lab.store import Store
 
 __all__ = ["TraceOptions", "import_trace", "read_models"]

@@ -20,11 +20,12 @@ from claims.base.errors import ClaimsError
 from claims.base.text import replace_hidden
 from claims.base.units import WORK_UNIT
 from claims.imports.rows import ImportRefused, ceil_of
-from claims.imports.usage import MAX_WORK, UNATTRIBUTED_WORDS, check_room, in_proportion
-from claims.imports.usage import split_interval as split_at_epochs
+from claims.imports.usage import UNATTRIBUTED_WORDS, check_room
+from claims.imports.usage_rows import MAX_WORK, Batches, in_proportion
+from claims.imports.usage_rows import split_interval as split_at_epochs
 from claims.lab.registry import check_enrolled, keep_calendar
 from claims.lab.running import check_table
-from claims.lab.store import UNATTRIBUTED, Store, Usage
+from claims.lab.store import UNATTRIBUTED, Store
 
 __all__ = ["Charged", "Source", "Span", "Window", "charge", "checked_meter", "metered"]
 
@@ -206,7 +207,7 @@ class _Ledger:
             work = -(-amount * peak // 1000) if work is None else work
         else:
             work = None
-        total = self.amounts.setdefault((span.meter, epoch, tag), [0, 0])
+        total = self.amounts.setdefault((span.meter, epoch, tag), [0, 0, span.source.line or 0])
         total[0] += amount
         total[1] += work or 0
         if total[1] > MAX_WORK:
@@ -221,14 +222,14 @@ class _Ledger:
 
     def write(self, label: str, *, again: bool) -> None:
         """Put everything into the store, after a check of the room in every epoch."""
-        batches: dict[tuple[int, str], list[Usage]] = {}
-        for (meter, epoch, tag), (amount, work) in sorted(self.amounts.items()):
+        batches: Batches = {}
+        for (meter, epoch, tag), (amount, work, line) in sorted(self.amounts.items()):
             period = epoch // self.agreement.epochs_per_period
             known = work if metered(self.agreement, period) else None
-            batches.setdefault((period, meter), []).append(Usage(epoch, tag, amount, known))
-        check_room(label, self.store, self.agreement, self.meters, batches, again=again)
-        for (period, meter), usage in batches.items():
-            self.store.add_usage(period, meter, usage)
+            batches.setdefault((period, meter), []).append((epoch, line, tag, amount, known))
+        check_room(label, self.store, self.agreement, batches, again=again)
+        for (period, meter), rows in batches.items():
+            self.store.add_rows(period, meter, rows)
         check_table(self.store, self.agreement, self.report.periods)
 
 
@@ -312,7 +313,7 @@ def charge(
         raise ImportRefused(label, None, f"more than {MAX_SPANS} spans", "import it window by window")
     with store.transaction():
         keep_calendar(store, agreement)
-        store.remember_import(_identity(kind, files, window), label)
+        store.begin_import(_identity(kind, files, window), kind, label)
         ledger = _Ledger(store, agreement, report)
         for slack in (False, True):  # what is in doubt gets the room that is left
             for span in spans:

@@ -69,7 +69,7 @@ def import_checkpoints(store: Store, agreement: Agreement, path: str | Path) -> 
     rows, digest = read_some(path, _CHECKPOINT_COLUMNS)
     with store.transaction():
         keep_calendar(store, agreement)
-        store.remember_import(digest, Path(path).name)
+        store.begin_import(digest, "checkpoints", Path(path).name)
         drafts = [_draft_of(row, agreement) for row in rows]
         report = note_drafts(store, agreement, zip(rows, drafts, strict=True))
         check_table(store, agreement, {draft.epoch // agreement.epochs_per_period for draft in drafts})

@@ -16,7 +16,7 @@ from typing import Protocol
 from claims.base.errors import ClaimsError, MissingDependency, UnreadableFile
 from claims.base.files import read_bounded
 
-__all__ = ["MAX_FILE", "ImportRefused", "Refuses", "Row", "ceil_of", "read_bytes", "read_rows", "read_some"]
+__all__ = ["MAX_FILE", "ImportRefused", "Refuses", "Row", "ceil_of", "line_not_utf8", "read_bytes", "read_rows", "read_some"]
 
 MAX_FILE = 1 << 30
 _DECIMAL = re.compile(r"([0-9]{1,40})(?:\.([0-9]{1,40}))?(?:[eE]\+?([0-9]{1,2}))?")
@@ -104,8 +104,8 @@ def read_bytes(path: Path, limit: int = MAX_FILE) -> bytes:
         raise ImportRefused(path.name, None, f"it cannot be read: {error.what}", "check the path, or split it") from None
 
 
-def read_rows(path: str | Path, columns: Iterable[str]) -> tuple[list[Row], bytes]:
-    """Rows of a CSV or Parquet file (by its suffix) and the file's SHA-256.
+def read_rows(path: str | Path, columns: Iterable[str]) -> tuple[Iterator[Row], bytes]:
+    """Rows of a CSV or Parquet file (by its suffix), made as they are asked for, and the file's SHA-256.
 
     Raises:
         ImportRefused: unreadable, not UTF-8, an unknown or repeated column, a row of another length.
@@ -114,12 +114,13 @@ def read_rows(path: str | Path, columns: Iterable[str]) -> tuple[list[Row], byte
     path, allowed = Path(path), frozenset(columns)
     data = read_bytes(path)
     parse = _parquet_rows if path.suffix.lower() in (".parquet", ".pq") else _csv_rows
-    return list(parse(path.name, data, allowed)), hashlib.sha256(data).digest()
+    return parse(path.name, data, allowed), hashlib.sha256(data).digest()
 
 
 def read_some(path: str | Path, columns: Iterable[str]) -> tuple[list[Row], bytes]:
     """As :func:`read_rows`, of a file that has rows. Raises ImportRefused, MissingDependency."""
-    rows, digest = read_rows(path, columns)
+    found, digest = read_rows(path, columns)
+    rows = list(found)
     if not rows:
         raise ImportRefused(Path(path).name, None, "it has a header and no rows", "check what was exported: there is nothing to import")
     return rows, digest
@@ -133,13 +134,7 @@ def _check_header(source: str, header: list[str], allowed: frozenset[str]) -> No
 
 
 def _csv_rows(source: str, data: bytes, allowed: frozenset[str]) -> Iterator[Row]:
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ImportRefused(
-            source, data[: error.start].count(b"\n") + 1, "the text is not UTF-8", "save the file as UTF-8"
-        ) from None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline=""), strict=True)
     try:
         header = [name.strip().lower() for name in next(reader, [])]
         if not header:
@@ -153,8 +148,19 @@ def _csv_rows(source: str, data: bytes, allowed: frozenset[str]) -> Iterator[Row
                     source, reader.line_num, f"{len(values)} fields where the header has {len(header)}", "quote commas"
                 )
             yield Row(source, reader.line_num, dict(zip(header, values, strict=True)))
+    except UnicodeDecodeError:
+        raise ImportRefused(source, line_not_utf8(data), "the text is not UTF-8", "save the file as UTF-8") from None
     except csv.Error as error:
         raise ImportRefused(source, reader.line_num, f"not CSV: {error}", "quote fields as RFC 4180 says") from None
+
+
+def line_not_utf8(data: bytes) -> int | None:
+    """The first line that is not UTF-8, from 1, or None."""
+    try:
+        data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return data[: error.start].count(b"\n") + 1
+    return None
 
 
 def _parquet_rows(source: str, data: bytes, allowed: frozenset[str]) -> Iterator[Row]:

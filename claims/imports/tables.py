@@ -23,7 +23,7 @@ from claims.base.toml import TomlError, parse_toml
 from claims.imports.charge import Charged, Source
 from claims.imports.hostlist import HostListError, expand
 from claims.imports.inputs import name_of, read_input
-from claims.imports.rows import ImportRefused, Row, read_bytes, read_rows
+from claims.imports.rows import ImportRefused, Row, line_not_utf8, read_bytes, read_rows
 
 __all__ = ["Clock", "JobMap", "NodeMap", "Place", "distinct", "read_jobs", "read_nodes", "read_table", "table_rows", "unix_ms"]
 
@@ -74,21 +74,12 @@ def table_rows(name: str, data: bytes, need: Sequence[str], delimiter: str, quot
             rows += 1
             yield _row(Source(name, reader.line_num), header, values, free, delimiter)
     except UnicodeDecodeError:
-        raise _not_utf8(name, data) from None
+        raise ImportRefused(name, line_not_utf8(data), "the text is not UTF-8", "save the file as UTF-8") from None
     except csv.Error as error:
         raise ImportRefused(name, reader.line_num, f"not a table: {error}", "export it again") from None
     if not rows:
         what = "it has a header line and no rows" if header else "the file is empty"
         raise ImportRefused(name, None, what, "was it exported for the right time, and for all users?")
-
-
-def _not_utf8(name: str, data: bytes) -> ImportRefused:
-    try:
-        data.decode("utf-8-sig")
-        line = None
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-    return ImportRefused(name, line, "the text is not UTF-8", "save the file as UTF-8")
 
 
 def _is_header(values: list[str], header: list[str], need: Sequence[str]) -> bool:

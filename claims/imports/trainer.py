@@ -22,7 +22,7 @@ from claims.imports.drafts import Plan, carry_out
 from claims.imports.inputs import name_of
 from claims.imports.jsons import exact, load_object, whole
 from claims.imports.rows import ceil_of
-from claims.imports.usage import in_proportion
+from claims.imports.usage_rows import in_proportion
 from claims.lab.store import Store
 
 __all__ = ["State", "TrainerOptions", "import_trainer_states", "read_state"]

@@ -62,7 +62,7 @@ def seal_epochs(store: Store, agreement: Agreement, period: int, due: Sequence[D
             EpochSeal(epoch, seed, root, item.sign(_message(agreement, item.meter, epoch, root)), agreement.digest)
             for epoch, seed, root in zip(item.epochs, own_seeds, own_roots, strict=True)
         ]
-        store.seal_epochs(period, item.meter.name, seals, own_rows)
+        store.seal_epoch(period, item.meter.name, seals, own_rows)
         sealed.append(seals)
     return sealed
 

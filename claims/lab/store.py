@@ -38,6 +38,7 @@ from claims.claim.records import (
 )
 from claims.lab.store_amended import AmendedStore, SetAside
 from claims.lab.store_file import APPLICATION_ID, FORMAT_VERSION, StoreError
+from claims.lab.store_imports import Import, ImportStore
 from claims.lab.store_names import StoreNames, genesis_of
 from claims.lab.store_signed import SignedStore
 from claims.lab.store_tables import TableStore
@@ -54,6 +55,7 @@ __all__ = [
     "EpochHead",
     "EpochSeal",
     "Genesis",
+    "Import",
     "LedgerSecrets",
     "Noted",
     "PublishedHead",
@@ -67,10 +69,6 @@ __all__ = [
     "Usage",
     "fresh_elements",
 ]
-
-
-EVER = range(2**62)
-"""All epochs."""
 
 
 def _u64(value: int, what: str) -> bytes:
@@ -87,7 +85,7 @@ def _genesis_row(genesis: Genesis | None) -> tuple[bytes | None, int]:
     return (genesis.commitment, genesis.round)
 
 
-class Store(StoreNames, SignedStore, TableStore, AmendedStore):
+class Store(ImportStore, StoreNames, SignedStore, TableStore, AmendedStore):
     """An open store. Use :meth:`create` or :meth:`open`, and as a context manager.
 
     Raises:
@@ -95,25 +93,6 @@ class Store(StoreNames, SignedStore, TableStore, AmendedStore):
     """
 
     # ---- usage and ledgers -------------------------------------------------------------------------------
-
-    def add_usage(self, period: int, meter: str, usage: Iterable[Usage]) -> int:
-        """Add imported busy time of one meter; returns how many rows. Refused for epochs that the meter has signed."""
-        rows = [(period, meter, u.epoch, u.tag, u.chip_ms, u.work) for u in usage]
-        if self.signed_head(period, meter) is not None:
-            raise StoreError(
-                f"meter {meter} has signed period {period}", "late readings cannot be added to a signed ledger"
-            )
-        sealed = self.sealed_through(period, meter)
-        late = [row[2] for row in rows if sealed is not None and row[2] <= sealed]
-        if late:
-            raise StoreError(
-                f"meter {meter} has signed epoch {min(late)}", "late readings cannot be added to a signed epoch"
-            )
-        with self.transaction():
-            self._db.executemany(
-                "INSERT INTO usage (period, meter, epoch, tag, chip_ms, work) VALUES (?, ?, ?, ?, ?, ?)", rows
-            )
-        return len(rows)
 
     def keep_calendar(self, calendar: tuple[int, int, int]) -> tuple[int, int, int]:
         """Note by which start (Unix seconds), epoch (seconds) and epochs in a period everything here is dated; returns what is noted.
@@ -132,22 +111,6 @@ class Store(StoreNames, SignedStore, TableStore, AmendedStore):
     def _dated(self) -> bool:
         return any(self._query(f"SELECT 1 FROM {table} LIMIT 1") for table in ("usage", "drafts", "epoch_seals"))
 
-    def remember_import(self, digest: bytes, label: str) -> None:
-        """Note that a file with this SHA-256 was imported. Refuses a second time, which would charge it twice."""
-        key = "import:" + digest.hex()
-        with self.transaction():
-            rows = self._query("SELECT value FROM meta WHERE key = ?", key)
-            if rows:
-                before = bytes(rows[0][0]).decode(errors="replace")
-                raise StoreError(
-                    f"the same file was imported before, as {before}", "importing it again would charge it twice"
-                )
-            self._db.execute("INSERT INTO meta VALUES (?, ?)", (key, label.encode(errors="replace")))
-
-    def count_imports(self) -> int:
-        """How many files, and epochs of a collector, were imported."""
-        return int(self._query("SELECT COUNT(*) FROM meta WHERE key LIKE 'import:%'")[0][0])
-
     def extent(self) -> list[str]:
         """Whose store it is and how far it has come, in words."""
         heads, published = self.registry_heads(), self.published_through()
@@ -155,31 +118,7 @@ class Store(StoreNames, SignedStore, TableStore, AmendedStore):
         epochs = "no epoch published" if published is None else f"epochs published through {published}"
         return [f"store of lab {self.lab}", f"{self.count_imports()} imports", closed, epochs]
 
-    def forget_imports(self) -> None:
-        """Take back all usage and checkpoints noted, and the calendar that dates them. Refused once anything is signed or a period cut."""
-        if any(self._query(f"SELECT 1 FROM {table} LIMIT 1") for table in ("epoch_seals", "ledgers", "epoch_heads")):
-            raise StoreError("a meter has signed what was imported", "what is signed stays")
-        if self._query("SELECT 1 FROM drafts WHERE kind = ? LIMIT 1", KINDS.index("SNAPSHOT") + 1):
-            raise StoreError("a snapshot has closed unfinished work", "restore a backup from before it: standstill lab restore")
-        with self.transaction():
-            for table in ("usage", "drafts", "meta WHERE key = 'calendar' OR key LIKE 'import:%'"):
-                self._db.execute(f"DELETE FROM {table}")
-
-    def usage(self, period: int, meter: str, epochs: range = EVER) -> list[Usage]:
-        """Imported busy time, by epoch and then as imported."""
-        return [Usage(*row) for row in self._usage("work", period, meter, epochs)]
-
-    def busy_rows(self, period: int, meter: str, epochs: range) -> list[tuple[int, int, int, int]]:
-        """Epoch, tag and chip-milliseconds of imported busy time, and 0, by epoch."""
-        return self._usage("0", period, meter, epochs)  # type: ignore[return-value]
-
-    def _usage(self, work: str, period: int, meter: str, epochs: range) -> list[tuple[Any, ...]]:
-        return self._query(
-            f"SELECT epoch, tag, chip_ms, {work} FROM usage WHERE period = ? AND meter = ? AND epoch >= ? AND epoch < ? ORDER BY epoch, id",
-            period, meter, epochs.start, epochs.stop,
-        )  # fmt: skip
-
-    def seal_epochs(self, period: int, meter: str, seals: Iterable[EpochSeal], rows: Iterable[tuple[int, int, int, int]]) -> None:
+    def seal_epoch(self, period: int, meter: str, seals: Iterable[EpochSeal], rows: Iterable[tuple[int, int, int, int]]) -> None:
         """Store a meter's final readings (epoch, tag, chip_seconds, work) of epochs with its commitments to them, once, in order."""
         after = self._query("SELECT COALESCE(MAX(seq) + 1, 0) FROM readings WHERE period = ? AND meter = ?", period, meter)[0][0]
         with self.transaction():
@@ -327,9 +266,9 @@ class Store(StoreNames, SignedStore, TableStore, AmendedStore):
                 raise StoreError(f"checkpoint {draft.name} is in the registry already", "a new save needs a new name")
             branch = None if draft.branch is None else int(draft.branch)
             self._db.execute(
-                "INSERT INTO drafts (period, tag, kind, parent1, parent2, branch, epoch, declared, weights, genesis, genesis_round) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (period, tag, KINDS.index(draft.kind) + 1, parents[0], parents[1], branch, draft.epoch,
+                "INSERT INTO drafts (import, period, tag, kind, parent1, parent2, branch, epoch, declared, weights, genesis, "
+                "genesis_round) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (self.importing, period, tag, KINDS.index(draft.kind) + 1, parents[0], parents[1], branch, draft.epoch,
                  _u64(draft.declared, f"checkpoint {draft.name}: declared work"), draft.weights, *_genesis_row(draft.genesis)),
             )  # fmt: skip
         return tag
@@ -392,9 +331,9 @@ class Store(StoreNames, SignedStore, TableStore, AmendedStore):
         if known and published.period != known[-1].period + 1:
             raise StoreError(f"period {published.period} cannot be closed: the last one was {known[-1].period}")
         with self.transaction():
-            self._db.execute("DELETE FROM drafts WHERE period = ?", (published.period,))
             for entry in new_entries:
                 self._insert_entry(entry)
+            self._db.execute("DELETE FROM drafts WHERE period = ?", (published.period,))
             count = self._query("SELECT COUNT(*) FROM entries")[0][0]
             if count != published.entries:
                 raise StoreError(f"the head covers {published.entries} entries, the registry has {count}")
@@ -410,7 +349,8 @@ class Store(StoreNames, SignedStore, TableStore, AmendedStore):
         ]
         self._db.execute(
             "INSERT INTO entries (period, tag, kind, parent1, parent2, base, epoch, work, declared, cumulative, weights, "
-            "genesis, genesis_round) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "genesis, genesis_round, import) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+            "COALESCE((SELECT import FROM drafts WHERE tag = ?), 0))",
             (
                 entry.period,
                 entry.tag,
@@ -422,6 +362,7 @@ class Store(StoreNames, SignedStore, TableStore, AmendedStore):
                 *amounts,
                 entry.weights,
                 *_genesis_row(entry.genesis),
+                entry.tag,
             ),
         )
 

@@ -91,9 +91,9 @@ class AmendedStore(StoreFile):
     def _reopen(self, period: int) -> None:
         """Checkpoints of periods from one on are drafts again, in their order and with the branches that were written."""
         self._db.execute(
-            "INSERT INTO drafts (period, tag, kind, parent1, parent2, branch, epoch, declared, weights, genesis, genesis_round) "
+            "INSERT INTO drafts (period, tag, kind, parent1, parent2, branch, epoch, declared, weights, genesis, genesis_round, import) "
             "SELECT period, tag, kind, parent1, parent2, CASE WHEN kind IN (3, 4) AND parent1 > 0 THEN base = parent1 END, "
-            "epoch, declared, weights, genesis, genesis_round FROM entries WHERE period >= ? AND kind <> 6 ORDER BY position",
+            "epoch, declared, weights, genesis, genesis_round, import FROM entries WHERE period >= ? AND kind <> 6 ORDER BY position",
             (period,),
         )
         self._db.execute("DELETE FROM entries WHERE period >= ?", (period,))

@@ -12,7 +12,6 @@ from claims.claim.records import (
     KINDS,
     LAST_TAG,
     RESERVED_NAMES,
-    UNATTRIBUTED,
     UNATTRIBUTED_WORDS,
     Genesis,
     Noted,
@@ -136,23 +135,6 @@ class StoreNames(StoreFile):
         )  # fmt: skip
         return {tag: (high << 24) + low for tag, high, low, _ in rows}, sum(row[3] for row in rows)
 
-    def busy_epochs(self, period: int, meter: str) -> list[tuple[int, int, int]]:
-        """Each epoch with imported usage of a meter, ascending: chip-milliseconds, and those that no checkpoint has."""
-        rows = self._query(
-            "SELECT epoch, SUM(chip_ms), SUM(CASE WHEN tag = ? THEN chip_ms ELSE 0 END) FROM usage WHERE period = ? AND meter = ? "
-            "GROUP BY epoch ORDER BY epoch",
-            UNATTRIBUTED, period, meter,
-        )  # fmt: skip
-        return [(int(epoch), int(busy), int(unattributed)) for epoch, busy, unattributed in rows]
-
-    def last_busy(self, period: int, meter: str, epochs: range) -> dict[int, int]:
-        """Each tag of a meter's imported work of some epochs, with the last of them in which it is booked to the tag."""
-        rows = self._query(
-            "SELECT tag, MAX(epoch) FROM usage WHERE period = ? AND meter = ? AND epoch >= ? AND epoch < ? GROUP BY tag",
-            period, meter, epochs.start, epochs.stop,
-        )  # fmt: skip
-        return dict(rows)
-
     def last_epochs(self, period: int) -> dict[int, int]:
         """Each tag of a period's imported or sealed work, with the last epoch in which it is booked to the tag."""
         rows = self._query(
@@ -162,19 +144,3 @@ class StoreNames(StoreFile):
             period,
         )
         return dict(rows)
-
-    def usage_groups(self, period: int) -> int:
-        """How many pairs of epoch and tag the imported usage of a period has, over all meters."""
-        return int(self._query("SELECT COUNT(*) FROM (SELECT DISTINCT meter, epoch, tag FROM usage WHERE period = ?)", period)[0][0])
-
-    def crowded_epoch(self, period: int, meter: str, coverage: int, most: int) -> int | None:
-        """The first epoch whose imported usage takes more than ``most`` readings of a meter, certain idle time included, or None."""
-        rows = self._query(
-            "SELECT epoch FROM usage WHERE period = ? AND meter = ? GROUP BY epoch HAVING COUNT(DISTINCT tag) + "
-            "(SUM(chip_ms) <= (? - COUNT(DISTINCT tag)) * 1000) > ? ORDER BY epoch LIMIT 1",
-            period,
-            meter,
-            coverage,
-            most,
-        )
-        return int(rows[0][0]) if rows else None

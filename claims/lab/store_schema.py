@@ -13,10 +13,13 @@ __all__ = ["schema_statements"]
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE names (tag INTEGER PRIMARY KEY CHECK (tag BETWEEN 3 AND 16777215), name TEXT NOT NULL UNIQUE);
+CREATE TABLE imports (
+    number INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32), kind TEXT NOT NULL, label TEXT NOT NULL,
+    moment INTEGER NOT NULL);
 CREATE TABLE usage (
-    id INTEGER PRIMARY KEY, period INTEGER NOT NULL, meter TEXT NOT NULL, epoch INTEGER NOT NULL,
-    tag INTEGER NOT NULL CHECK (tag BETWEEN 2 AND 16777215), chip_ms INTEGER NOT NULL CHECK (chip_ms >= 0), work INTEGER);
-CREATE INDEX usage_by_meter ON usage (period, meter, epoch);
+    period INTEGER NOT NULL, meter TEXT NOT NULL, epoch INTEGER NOT NULL, import INTEGER NOT NULL, place INTEGER NOT NULL,
+    line INTEGER NOT NULL, tag INTEGER NOT NULL CHECK (tag BETWEEN 2 AND 16777215),
+    chip_ms INTEGER NOT NULL CHECK (chip_ms >= 0), work INTEGER, PRIMARY KEY (period, meter, epoch, import, place)) WITHOUT ROWID;
 CREATE TABLE readings (
     period INTEGER NOT NULL, meter TEXT NOT NULL, seq INTEGER NOT NULL, epoch INTEGER NOT NULL,
     tag INTEGER NOT NULL CHECK (tag BETWEEN 1 AND 16777215),
@@ -41,13 +44,13 @@ CREATE TABLE drafts (
     id INTEGER PRIMARY KEY, period INTEGER NOT NULL, tag INTEGER NOT NULL UNIQUE REFERENCES names (tag), kind INTEGER NOT NULL,
     parent1 INTEGER NOT NULL, parent2 INTEGER NOT NULL, branch INTEGER, epoch INTEGER NOT NULL,
     declared BLOB NOT NULL CHECK (length(declared) = 8), weights BLOB NOT NULL CHECK (length(weights) = 32),
-    genesis BLOB CHECK (genesis IS NULL OR length(genesis) = 32), genesis_round INTEGER NOT NULL);
+    genesis BLOB CHECK (genesis IS NULL OR length(genesis) = 32), genesis_round INTEGER NOT NULL, import INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE entries (
     position INTEGER PRIMARY KEY, period INTEGER, tag INTEGER NOT NULL, kind INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 6),
     parent1 INTEGER NOT NULL, parent2 INTEGER NOT NULL, base INTEGER NOT NULL, epoch INTEGER NOT NULL,
     work BLOB NOT NULL CHECK (length(work) = 8), declared BLOB NOT NULL CHECK (length(declared) = 8),
     cumulative BLOB NOT NULL CHECK (length(cumulative) = 8), weights BLOB NOT NULL CHECK (length(weights) = 32),
-    genesis BLOB CHECK (genesis IS NULL OR length(genesis) = 32), genesis_round INTEGER NOT NULL);
+    genesis BLOB CHECK (genesis IS NULL OR length(genesis) = 32), genesis_round INTEGER NOT NULL, import INTEGER NOT NULL DEFAULT 0);
 CREATE UNIQUE INDEX one_entry_per_tag ON entries (tag) WHERE tag > 2;
 CREATE UNIQUE INDEX one_residue_per_period ON entries (period) WHERE kind = 6;
 CREATE TABLE registry_heads (
@@ -67,8 +70,13 @@ CREATE TRIGGER names_delete BEFORE DELETE ON names BEGIN SELECT RAISE(ABORT, 'a 
 CREATE TRIGGER meta_update BEFORE UPDATE ON meta WHEN OLD.key IN ('lab', 'registry_iv')
     BEGIN SELECT RAISE(ABORT, 'the lab and the registry''s start are fixed'); END;
 CREATE TRIGGER meta_delete BEFORE DELETE ON meta
-    WHEN (OLD.key <> 'calendar' AND OLD.key NOT LIKE 'import:%') OR EXISTS (SELECT 1 FROM epoch_seals)
+    WHEN OLD.key <> 'calendar' OR EXISTS (SELECT 1 FROM epoch_seals)
     BEGIN SELECT RAISE(ABORT, 'fixed'); END;
+CREATE TRIGGER imports_update BEFORE UPDATE ON imports BEGIN SELECT RAISE(ABORT, 'an import is never changed'); END;
+CREATE TRIGGER imports_delete BEFORE DELETE ON imports WHEN EXISTS (SELECT 1 FROM usage WHERE import = OLD.number)
+        OR EXISTS (SELECT 1 FROM drafts WHERE import = OLD.number) OR EXISTS (SELECT 1 FROM entries WHERE import = OLD.number)
+        OR (OLD.kind = 'collected' AND EXISTS (SELECT 1 FROM epoch_seals))
+    BEGIN SELECT RAISE(ABORT, 'what was imported is there'); END;
 CREATE TRIGGER usage_sealed BEFORE INSERT ON usage
     WHEN EXISTS (SELECT 1 FROM epoch_seals WHERE meter = NEW.meter AND epoch = NEW.epoch)
         OR EXISTS (SELECT 1 FROM ledgers WHERE period = NEW.period AND meter = NEW.meter)
@@ -92,6 +100,10 @@ CREATE TRIGGER epoch_heads_order BEFORE INSERT ON epoch_heads
 CREATE TRIGGER drafts_published BEFORE INSERT ON drafts WHEN EXISTS (SELECT 1 FROM epoch_heads WHERE epoch >= NEW.epoch)
     BEGIN SELECT RAISE(ABORT, 'the registry of this epoch is published'); END;
 CREATE TRIGGER drafts_update BEFORE UPDATE ON drafts WHEN EXISTS (SELECT 1 FROM epoch_heads WHERE epoch >= OLD.epoch)
+    BEGIN SELECT RAISE(ABORT, 'the registry of this epoch is published'); END;
+CREATE TRIGGER drafts_undone BEFORE DELETE ON drafts
+    WHEN OLD.import > 0 AND EXISTS (SELECT 1 FROM epoch_heads WHERE epoch >= OLD.epoch)
+        AND NOT EXISTS (SELECT 1 FROM entries WHERE tag = OLD.tag)
     BEGIN SELECT RAISE(ABORT, 'the registry of this epoch is published'); END;
 CREATE TRIGGER drafts_closed BEFORE INSERT ON drafts WHEN EXISTS (SELECT 1 FROM registry_heads WHERE period >= NEW.period)
     BEGIN SELECT RAISE(ABORT, 'the period is closed'); END;

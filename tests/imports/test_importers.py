@@ -15,7 +15,8 @@ from lab_fixtures import PERIODS as N_PERIODS
 from claims.base.errors import ClaimsError, MissingDependency
 from claims.imports.checkpoints import import_checkpoints
 from claims.imports.rows import ImportRefused
-from claims.imports.usage import import_usage, split_interval
+from claims.imports.usage import import_usage
+from claims.imports.usage_rows import split_interval
 from claims.lab.meter import SoftwareMeter
 from claims.lab.store import Store, StoreError, Usage
 
@@ -160,7 +161,7 @@ def test_overlapping_jobs_beyond_the_chips_are_refused_with_advice(store: Store,
     rows = "".join(f"hall-a,2026-01-01T00:00:00Z,2026-01-01T00:00:50Z,run-{i},5\n" for i in range(2))
     path = write(tmp_path, "meter,start,stop,checkpoint,chips\n" + rows)
     with pytest.raises(
-        ImportRefused, match=r"epoch 0 would hold 500 busy chip-seconds, its chips have 480; overlapping jobs"
+        ImportRefused, match=r"epoch 0 would hold 500 busy chip-seconds, its chips have 480: usage.csv:2, usage.csv:3; overlapping jobs"
     ):
         import_usage(store, AGREEMENT, path)
     assert all_usage(store) == []

@@ -38,7 +38,7 @@ EPOCH_HEAD = EpochHead(0, 0, b"a" * 32, b"e" * 32, b"h" * 32, b"l" * 32, 0, b"en
 
 
 def seal_all(store: Store) -> None:
-    store.seal_epochs(0, "hall-a", [SEAL], ROWS)
+    store.seal_epoch(0, "hall-a", [SEAL], ROWS)
     store.seal(HEAD, BLINDING)
 
 
@@ -143,14 +143,14 @@ def test_late_usage_is_refused(store: Store) -> None:
 
 def test_a_sealed_epoch_takes_no_usage_and_no_second_seal(store: Store) -> None:
     store.add_usage(0, "hall-a", [Usage(0, 2, 4500, None), Usage(1, 2, 4500, None)])
-    store.seal_epochs(0, "hall-a", [SEAL], ROWS)
+    store.seal_epoch(0, "hall-a", [SEAL], ROWS)
     assert store.epoch_seals(0, "hall-a") == [SEAL] and store.epoch_readings("hall-a", 0) == READINGS
     assert store.sealed_through(0, "hall-a") == 0 and store.epoch_readings("hall-a", 1) == []
     with pytest.raises(StoreError, match="has signed epoch 0"):
         store.add_usage(0, "hall-a", [Usage(1, 2, 1, None), Usage(0, 2, 1, None)])
     store.add_usage(0, "hall-a", [Usage(1, 2, 1, None)])
     with pytest.raises(StoreError):
-        store.seal_epochs(0, "hall-a", [replace(SEAL, root=b"x" * 32)], [])
+        store.seal_epoch(0, "hall-a", [replace(SEAL, root=b"x" * 32)], [])
     db = sqlite3.connect(store.path)
     for change in ("UPDATE usage SET chip_ms = 1 WHERE epoch = 0", "DELETE FROM usage WHERE epoch = 0", "UPDATE usage SET epoch = 0"):
         with pytest.raises(sqlite3.IntegrityError, match="signed this epoch"):
@@ -199,7 +199,7 @@ def test_the_file_itself_refuses_changes_to_history(store: Store, table: str) ->
 def test_a_failed_change_leaves_nothing(store: Store) -> None:
     bad = [(0, 2, 1, 1), (0, 2, -1, 1)]
     with pytest.raises(StoreError, match="nothing was changed"):
-        store.seal_epochs(0, "hall-a", [SEAL], bad)
+        store.seal_epoch(0, "hall-a", [SEAL], bad)
     assert store.readings(0, "hall-a") == [] and store.signed_head(0, "hall-a") is None
     with pytest.raises(StoreError, match="64 bits"):
         store.close_registry(

@@ -1,0 +1,46 @@
+"""``standstill import list|undo``: what was imported, and taking one import back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from claims.cli.group import json_option, opened_store, report, store_option
+from claims.cli.imports import import_group
+
+__all__ = ["import_list", "import_undo"]
+
+
+@import_group.command("list")
+@store_option
+@json_option
+def import_list(store_path: Path) -> None:
+    """PRIVATE: every import with its number, and what of it meters have sealed. Epochs of collectors are counted together."""
+    from claims.base.units import format_time
+    from claims.lab.store_imports import COLLECTED
+
+    with opened_store(store_path) as store:
+        found = store.imports()
+    lines = [
+        f"{item.number:>6}  {format_time(item.moment)}  {item.kind:<15} {item.label}: {item.rows} rows on {item.meters} meters, "
+        f"{item.chip_ms // 3_600_000:,} chip-hours, {item.checkpoints} checkpoints in open periods"
+        + (f"; {item.sealed} epochs sealed" if item.sealed else "; can be undone")
+        for item in found
+        if item.kind != COLLECTED
+    ]
+    collected = sum(item.kind == COLLECTED for item in found)
+    lines += [f"and {collected} epochs of collectors"] if collected else []
+    report(lines or ["nothing was imported"], {"lab": store.lab, "imports": [vars(item) for item in found]})
+
+
+@import_group.command("undo")
+@click.argument("number", type=click.IntRange(1))
+@store_option
+@json_option
+def import_undo(number: int, store_path: Path) -> None:
+    """Take back import NUMBER, its usage and its checkpoints. Refused once an epoch of it is sealed, or a checkpoint of it published."""
+    with opened_store(store_path) as store:
+        gone = store.undo_import(number)
+    line = f"import {number}, {gone.label}: {gone.rows} rows and {gone.checkpoints} checkpoints taken back"
+    report(line, {"lab": store.lab, "undone": vars(gone)})
