@@ -23,7 +23,7 @@ from claims.claim.entries import ClaimEntry, Entry, EpochEntry, check_entry, dec
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-__all__ = ["FORMAT", "RECEIPT_LIMIT", "Receipt", "countersign", "witnesses"]
+__all__ = ["FORMAT", "RECEIPT_LIMIT", "Receipt", "countersign", "end_of", "witnesses"]
 
 FORMAT = "standstill-receipt/1"
 RECEIPT_LIMIT = 2**17
@@ -91,6 +91,13 @@ class Receipt:
         return entry, times
 
 
+def end_of(entry: Entry, agreement: Agreement) -> int | None:
+    """When the time is over that an entry tells of, Unix seconds: nobody was given it before. None of entries that tell of no time."""
+    if isinstance(entry, EpochEntry | ClaimEntry):
+        return agreement.epoch_span(entry.epoch if isinstance(entry, EpochEntry) else agreement.period_epochs(entry.period)[1])[1]
+    return None
+
+
 def countersign(
     key: Ed25519PrivateKey, entry: bytes, agreement: Agreement, now: int, known: Receipt | None = None
 ) -> tuple[str, Receipt]:
@@ -110,10 +117,9 @@ def countersign(
     if known is not None and known.entry != entry:
         raise ClaimRejected("log", "the receipt is of another entry")
     signatures = {} if known is None else dict(known.signatures)
-    if isinstance(found, EpochEntry | ClaimEntry):
-        epoch = found.epoch if isinstance(found, EpochEntry) else agreement.period_epochs(found.period)[1]
-        if now < agreement.epoch_span(epoch)[1]:
-            raise NotOver(f"{found.title} is of a time that is not over", "this machine's clock is behind: mend it")
+    end = end_of(found, agreement)
+    if end is not None and now < end:
+        raise NotOver(f"{found.title} is of a time that is not over", "this machine's clock is behind: mend it")
     if name not in signatures:
         signatures[name] = (now, key.sign(_message(entry, now)))
     return name, Receipt(entry, signatures)

@@ -121,6 +121,7 @@ def agreement_sign(
     path: Path, key_path: Path, passphrase_file: Path | None, signatures: Path | None, log_entry: Path | None, yes: bool
 ) -> None:
     """Add a party's signature to the signatures file beside the agreement. It cannot be taken back: a terminal shows it and asks."""
+    from claims.base import clock
     from claims.base.files import one_at_a_time, write_atomic, write_once
     from claims.base.keys import public_bytes
     from claims.base.units import format_time
@@ -148,8 +149,9 @@ def agreement_sign(
     missing = signed.missing(terms)
     out(f"{target}: signed" + (f"; still missing: {', '.join(missing)}" if missing else " by every party"))
     if terms.amends is not None:
-        begin = format_time(terms.period_span(terms.amends.from_period)[0])
-        out(f"From {begin} on name {path} wherever the agreement {terms.amends.digest.hex()} is named now, in cron too.")
+        begin = terms.period_span(terms.amends.from_period)[0]
+        when = format_time(begin) + (", which has begun," if begin <= clock.now() else "")
+        out(f"From {when} on name {path} wherever the agreement {terms.amends.digest.hex()} is named now, in cron too.")
 
 
 def _signed(path: Path, target: Path, terms: Agreement, key: Any) -> AgreementSignatures:

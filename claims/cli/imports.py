@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,10 @@ from claims.cli.group import (
     read_path,
     store_option,
 )
+from claims.cli.state import learn_amendment
 
 if TYPE_CHECKING:
+    from claims.agreement.model import Agreement
     from claims.imports.charge import Charged, Window
     from claims.lab.store import Store
 
@@ -72,7 +75,7 @@ def import_readings(path: Path, store_path: Path, agreement_path: Path, skip_out
     from claims.imports.usage import import_usage, unknown_text
 
     with opened_store(store_path) as store:
-        report = import_usage(store, load_terms(agreement_path), path, skip_outside=skip_outside, again=again)
+        report = import_usage(store, _counting(store, load_terms(agreement_path)), path, skip_outside=skip_outside, again=again)
         unknown = unknown_text(store, report.periods)
     seconds = sum(report.chip_ms.values()) // 1000
     out(f"{report.rows} rows, {seconds} chip-seconds on {len(report.chip_ms)} meters, periods {sorted(report.periods)}")
@@ -107,7 +110,19 @@ def import_checkpoint_file(path: Path, store_path: Path, agreement_path: Path) -
     from claims.imports.checkpoints import import_checkpoints
 
     with opened_store(store_path) as store:
-        out(import_checkpoints(store, load_terms(agreement_path), path).text())
+        out(import_checkpoints(store, _counting(store, load_terms(agreement_path)), path).text())
+
+
+def _counting(store: Store, terms: Agreement) -> Agreement:
+    """The agreement without the periods in which another one counts, which is said: what is imported of those is outside it."""
+    from claims.lab.amended import takes_over
+
+    learn_amendment(store, terms)
+    later = takes_over(store, terms)
+    if later is None:
+        return terms
+    out(f"from period {later[0]} on agreement {later[1].hex()} counts: import what is of that time with it", err=True)
+    return replace(terms, periods=later[0])
 
 
 _jobs = click.option("--jobs", type=read_path, help="CSV: job or name (a pattern), until, checkpoint.")
@@ -168,17 +183,18 @@ def _lines(store: Store, report: Charged) -> list[str]:
     return [*report.lines(), *unknown_text(store, report.periods)]
 
 
-def _carry_out(store_path: Path, dry_run: bool, work: Callable[[Store], Charged]) -> None:
+def _carry_out(store_path: Path, agreed: Agreement, dry_run: bool, work: Callable[[Store, Agreement], Charged]) -> None:
     """Import and print the report; a dry run is rolled back."""
     from claims.lab.store import Store
 
     lines: list[str] = []
     with Store.open(store_path) as store, contextlib.suppress(_DryRun):
+        terms = _counting(store, agreed)
         if not dry_run:
-            lines += _lines(store, work(store))  # files are read before its transaction begins: nobody waits for them
+            lines += _lines(store, work(store, terms))  # files are read before its transaction begins: nobody waits for them
         else:
             with store.transaction():
-                lines += [*_lines(store, work(store)), "dry run: nothing was imported"]
+                lines += [*_lines(store, work(store, terms)), "dry run: nothing was imported"]
                 raise _DryRun
     out("\n".join(lines))
 
@@ -228,9 +244,9 @@ def import_slurm_file(
     options = SlurmOptions(
         Clock.of(timezone), read_nodes(nodes, default_meter), read_jobs(jobs), _moment(as_of, "--as-of", up=True), whole_nodes
     )
-    terms = load_terms(agreement_path)
+    agreed = load_terms(agreement_path)
     how = {"window": _window(begin, end), "skip_outside": skip_outside, "again": again}
-    _carry_out(store_path, dry_run, lambda store: import_slurm(store, terms, path, options, **how))  # type: ignore[arg-type]
+    _carry_out(store_path, agreed, dry_run, lambda store, terms: import_slurm(store, terms, path, options, **how))  # type: ignore[arg-type]
 
 
 @import_group.command("mllog")
@@ -263,9 +279,9 @@ def import_mllog_files(
         raise click.UsageError("give either --system or --chips")
     held = chips if chips is not None else chips_of_system(system)  # type: ignore[arg-type]
     options = MllogOptions(meter, held, read_jobs(jobs), checkpoint, _moment(as_of, "--as-of", up=True), whole_log)
-    terms = load_terms(agreement_path)
+    agreed = load_terms(agreement_path)
     how = {"window": _window(begin, end), "skip_outside": skip_outside, "again": again}
-    _carry_out(store_path, dry_run, lambda store: import_mllog(store, terms, paths, options, **how))  # type: ignore[arg-type]
+    _carry_out(store_path, agreed, dry_run, lambda store, terms: import_mllog(store, terms, paths, options, **how))  # type: ignore[arg-type]
 
 
 @import_group.command("alibaba")
@@ -301,9 +317,9 @@ def import_alibaba_files(
         _need(origin, "--origin"), read_models(models), read_jobs(jobs), default_meter, exact_shares,
         _moment(as_of, "--as-of", up=True),
     )  # fmt: skip
-    terms = load_terms(agreement_path)
+    agreed = load_terms(agreement_path)
     how = {"window": _window(begin, end), "skip_outside": skip_outside, "again": again}
-    _carry_out(store_path, dry_run, lambda store: import_trace(store, terms, nodes, pods, options, **how))  # type: ignore[arg-type]
+    _carry_out(store_path, agreed, dry_run, lambda store, terms: import_trace(store, terms, nodes, pods, options, **how))  # type: ignore[arg-type]
 
 
 @import_group.command("trainer-state")
@@ -330,8 +346,8 @@ def import_trainer_state_files(
 
     span = _need(start, "--start"), _need(stop, "--stop", up=True)
     options = TrainerOptions(prefix, meter, chips, *span, parent, _amount(work_flop, "--work-flop"))
-    terms = load_terms(agreement_path)
-    _carry_out(store_path, dry_run, lambda store: import_trainer_states(store, terms, paths, options))
+    agreed = load_terms(agreement_path)
+    _carry_out(store_path, agreed, dry_run, lambda store, terms: import_trainer_states(store, terms, paths, options))
 
 
 @import_group.command("checkpoint-list")
@@ -373,5 +389,5 @@ def import_checkpoint_list_file(
         prefix, _need(start, "--start"), _amount(step_seconds, "--step-seconds"), parent, meter, chips or 0,
         _amount(restart_seconds, "--restart-seconds") or Fraction(), merge,
     )  # fmt: skip
-    terms = load_terms(agreement_path)
-    _carry_out(store_path, dry_run, lambda store: import_checkpoint_list(store, terms, path, options))
+    agreed = load_terms(agreement_path)
+    _carry_out(store_path, agreed, dry_run, lambda store, terms: import_checkpoint_list(store, terms, path, options))

@@ -22,7 +22,7 @@ from claims.cli.group import (
     report,
     store_option,
 )
-from claims.cli.state import signing_store, store_signing_options
+from claims.cli.state import learn_amendment, signing_store, store_signing_options
 
 if TYPE_CHECKING:
     from claims.agreement.model import Agreement
@@ -80,6 +80,7 @@ def lab_snapshot(
     It begins where the work began: at its last snapshot, or at the parent noted for CHECKPOINT; else give --parent or --root.
     """
     from claims.agreement.over import check_over
+    from claims.lab.amended import check_amended
     from claims.lab.lineage import snapshot
     from claims.lab.store import Genesis
 
@@ -91,6 +92,8 @@ def lab_snapshot(
         origin = Genesis(bytes.fromhex(found[1]), int(found[2]))
     with opened_store(store_path) as store:
         terms, starts = load_terms(agreement_path), None if branch is None else branch == "yes"
+        learn_amendment(store, terms)
+        check_amended(store, terms, period)
         check_over(terms, period)  # until then its checkpoint may still be saved
         closed = snapshot(store, terms, period, checkpoint, parent, root=root, branch=starts, genesis=origin)
         out(f"closed as {closed}, from {' and '.join(store.noted_as(closed).parents) or 'nothing'}")

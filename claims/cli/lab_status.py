@@ -10,6 +10,7 @@ import click
 
 from claims.cli.group import agreement_argument, json_option, load_terms, opened_store, report, store_option
 from claims.cli.lab import lab
+from claims.cli.state import learn_amendment
 
 if TYPE_CHECKING:
     from claims.lab.running import Lineage, Running
@@ -32,6 +33,7 @@ def lab_status(store_path: Path, agreement_path: Path, period: int | None) -> No
     A period that is open is counted as if it ended with what has been imported. Exit code 1: a cap is exceeded, or the table
     is too small.
     """
+    from claims.lab.amended import check_amended
     from claims.lab.running import running
 
     terms = load_terms(agreement_path)
@@ -39,6 +41,8 @@ def lab_status(store_path: Path, agreement_path: Path, period: int | None) -> No
         agreed, heads = terms.lab(store.lab), store.registry_heads()
         if period is None:
             period = min(max(heads[-1].period + 1 if heads else 0, agreed.since_period), terms.periods - 1)
+        learn_amendment(store, terms)
+        check_amended(store, terms, period)
         figures = running(store, terms, period)
         missing = [meter.name for meter in agreed.meters if store.signed_head(period, meter.name) is None]
         sealed = {meter.name: store.last_sealed(meter.name) for meter in agreed.meters}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from claims.lab.journal import Journal
     from claims.lab.store import Store
 
-__all__ = ["compared_log", "room_for_journals", "signing_store", "signing_stores", "state_folder", "state_option", "store_signing_options"]
+__all__ = [
+    "compared_log", "learn_amendment", "room_for_journals", "signing_store", "signing_stores", "state_folder", "state_option",
+    "store_signing_options",
+]  # fmt: skip
 
 FILES_PER_JOURNAL = 3
 """SQLite's database and its rollback journal, and one to spare."""
@@ -66,6 +69,15 @@ def compared_log(terms: Agreement, source: str) -> PublishedEntries:
         raise click.UsageError("--log: the agreement has no log")
     view = open_log(source, LogTrust(terms.log.origin, terms.log.key))
     return PublishedEntries(terms, enumerate(view.entries))
+
+
+def learn_amendment(store: Store, terms: Agreement) -> None:
+    """Note in the store which amendments of the agreement the lab's key has signed on this machine, where it has a place for journals."""
+    from claims.lab.amended import learn
+    from claims.lab.journal import JournalError
+
+    with suppress(JournalError):
+        learn(store, terms, state_folder())
 
 
 @contextmanager

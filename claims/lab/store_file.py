@@ -198,7 +198,22 @@ class StoreFile:
                 raise StoreError(error.what.replace(str(temporary), str(source)), error.hint) from None
             if there and cls._at(target) not in (None, known):
                 raise StoreError(f"{source} is a backup of another store, of lab {lab}", "give another --store, or the right backup")
+            if there and not target.is_symlink() and cls._is_open(target):  # of a link the file behind it stays where it is
+                raise StoreError(f"{target} is in use by another program", "end the collector, or what else has it open")
         return aside if there else None
+
+    @staticmethod
+    def _is_open(path: Path) -> bool:
+        """Whether another connection has a store open: it would go on writing to the file that is put aside. What is no store is not."""
+        try:
+            db = sqlite3.connect(path, timeout=0)
+            try:
+                db.execute("PRAGMA journal_mode = DELETE")  # takes all of the file for itself
+            finally:
+                db.close()
+        except FAILURES as error:
+            return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+        return False
 
     def _identity(self) -> bytes:
         return bytes(self._query("SELECT value FROM meta WHERE key = 'registry_iv'")[0][0])

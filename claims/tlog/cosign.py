@@ -16,7 +16,7 @@ from claims.tlog.errors import LogError, LogRejected
 from claims.tlog.hashing import Frontier, leaf_hash
 from claims.tlog.memory import LogMemory
 from claims.tlog.note import COSIGNATURE, NOTE_LIMIT, SIGNATURES_LIMIT, Note, NoteSignature, VerifierKey, parse_lines
-from claims.tlog.reader import choose, open_log, read_checkpoint
+from claims.tlog.reader import AHEAD, choose, open_log, read_checkpoint
 from claims.tlog.source import FolderSource, Source, newest_sizes, open_source
 from claims.tlog.tiles import MAX_SIZE, TILE_WIDTH
 from claims.tlog.tree import read_bundle
@@ -123,7 +123,9 @@ def _grown(source: Source, trust: LogTrust, memory: LogMemory) -> tuple[SignedCh
 
 
 def check_append(folder: str | os.PathLike[str], trust: LogTrust, others: Mapping[str, bytes], moment: int) -> None:
-    """Refuse to date a new head by a clock that is far ahead of the log's last head and of what its cosigners date. ``others``: them.
+    """Refuse to date a new head by a clock that is far ahead of the log's last head and of what its cosigners date, or behind that head.
+
+    ``others``: the cosigners.
 
     Raises:
         ClockJump: with both times. LogError: the newest head cannot be read.
@@ -131,6 +133,9 @@ def check_append(folder: str | os.PathLike[str], trust: LogTrust, others: Mappin
     source = FolderSource(Path(folder))
     newest = SignedCheckpoint.open(source.read("checkpoint", NOTE_LIMIT) or b"", trust)
     own = None if newest.dated is None else newest.dated[0]
+    if own is not None and moment < own - AHEAD:
+        what = f"the log's last head is of {format_time(own)}, and this machine's clock shows {format_time(moment)}, before it"
+        raise clock.ClockJump(what, "mend the clock, or say --clock-is-right")
     known = max((date for date in (own, _dates(newest, source, trust, others)) if date is not None), default=moment)
     clock.check_jump(moment, known, clock.COSIGN_JUMP, "date that the log shows")
 

@@ -40,7 +40,7 @@ def test_cron_names_the_agreement_that_was_amended(turned: Desk) -> None:
     """The lab's key signed the amendment on this machine: nothing is sealed under the old one, and the message says what to name."""
     said = sign_next(turned)
     digest = load_agreement("next.toml").digest.hex()
-    assert "From 2026-11-06T00:00:00Z on name next.toml" in said
+    assert "From 2026-11-06T00:00:00Z, which has begun, on name next.toml" in said
     text = turned.run(*SEAL, code=2)
     assert f"from period 1 on {digest} counts" in text and "in cron too" in text and turned.sealed() == 119
     assert "epoch 120 sealed" in turned.run(*SEAL_NEXT)
@@ -59,9 +59,9 @@ def test_the_lab_signed_on_another_machine(turned: Desk, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("command", ["publish", "meter", "lab", "prove"])
 def test_what_else_names_it(turned: Desk, command: str) -> None:
-    sign_next(turned)
     turned.at(START + 2 * PERIOD)
     turned.usage("hall-1,120,,3600", "hall-2,239,,3600")
+    sign_next(turned)
     text = {
         "publish": lambda: turned.run("epoch", "publish", *turned.books, "-k", "lab.key", "-o", "entries", code=2),
         "meter": lambda: turned.close(1, "--yes", code=2),
@@ -198,3 +198,343 @@ def test_the_store_as_it_was_is_put_back(turned: Desk) -> None:
     turned.run(*SEAL, code=2)
     turned.run(*SEAL_NEXT, code=2)
     assert "older than what was signed" in turned.run("lab", "set-aside", *NEXT, "--backup", "b2") + turned.run(*SEAL_NEXT, code=2)
+
+
+# ---- amendments, and files that name the wrong agreement --------------------------------------------------------
+
+
+def test_usage_is_imported_under_the_agreement_that_was_amended(turned: Desk) -> None:
+    """hall-2 is hall-3 from period 1 on: what cron imports for hall-2 would be in no claim, unsaid."""
+    change("next.toml", ('name = "hall-2"', 'name = "hall-3"'), target="next.toml")
+    sign_next(turned)
+    text = turned.usage("hall-2,120,,3600", code=2)
+    assert load_agreement("next.toml").digest.hex() in text
+    with Store.open("lab.store") as store:
+        assert store.usage(1, "hall-2") == []
+
+
+def test_figures_are_read_against_the_caps_of_the_agreement_that_was_amended(turned: Desk) -> None:
+    sign_next(turned)
+    assert load_agreement("next.toml").digest.hex() in turned.run("lab", "status", *turned.books, "-n", 1, code=2)
+    assert "period 0" in turned.run("lab", "status", *turned.books, "-n", 0)
+
+
+def test_a_snapshot_under_the_agreement_that_was_amended(turned: Desk) -> None:
+    turned.usage("hall-1,120,run,100")
+    sign_next(turned)
+    turned.at(START + 2 * PERIOD)
+    snapshot = ("lab", "snapshot", "run", "--root", "-n", 1)
+    turned.run(*snapshot, *turned.books, code=2)
+    turned.run(*snapshot, *NEXT)
+
+
+def test_a_meter_of_period_0_is_imported_under_the_amendment(turned: Desk) -> None:
+    """Last month's file, in this month: it is refused, whole."""
+    sign_next(turned)
+    Path("usage.csv").write_text("meter,epoch,checkpoint,chip_seconds\nhall-1,119,,60\nhall-1,120,,60\n")
+    turned.run("import", "readings", "usage.csv", *NEXT, code=2)
+    with Store.open("lab.store") as store:
+        assert store.usage(1, "hall-1") == []
+
+
+def test_the_lab_is_renamed_by_an_amendment(turned: Desk) -> None:
+    """The store is of the old name: it says so, and signs nothing."""
+    text = Path("next.toml").read_text().replace('name = "lab"', 'name = "lab-x"').replace('lab = "lab"', 'lab = "lab-x"')
+    Path("next.toml").write_text(text)
+    sign_next(turned)
+    assert "'lab' is not a lab" in turned.run(*SEAL_NEXT, code=1)
+    assert turned.sealed() == 119
+
+
+def test_an_amendment_from_a_period_that_is_closed(turned: Desk) -> None:
+    """Signed after the fact: the terminal says that the period has begun, and nothing of period 0 is lost."""
+    turned.at(START + 2 * PERIOD)
+    turned.usage("hall-1,120,,60", "hall-2,239,,60")
+    turned.close(1, "--yes")
+    turned.run("lab", "close", *turned.books, "-n", 1)
+    assert "which has begun" in sign_next(turned)
+    turned.run("lab", "close", *NEXT, "-n", 1, code=2)
+    assert "lab set-aside" in turned.run("meter", "close", "--all", *NEXT, "-n", 1, "--keys", "keys", "--yes", code=2)
+    turned.run(*SET_ASIDE)
+    turned.run("meter", "close", "--all", *NEXT, "-n", 1, "--keys", "keys", "--yes")
+    turned.run("lab", "close", *NEXT, "-n", 1)
+
+
+def test_the_key_of_a_meter_changes_in_the_middle_of_a_period(turned: Desk) -> None:
+    """A new key under the old agreement, and the old one under the new: neither signs. The table cannot be swapped in place."""
+    turned.run("keygen", "keys/new.key", "--no-passphrase")
+    public = turned.run("keygen", "keys/newer.key", "--no-passphrase").strip()
+    old = next(line for line in Path("next.toml").read_text().split('name = "hall-1"')[1].splitlines() if line.startswith("key"))
+    change("next.toml", (old, f'key = "{public}"'), target="next.toml")
+    sign_next(turned)
+    assert "its key is not the one in the agreement" in turned.run(*SEAL_NEXT, code=2)
+    turned.run(*SEAL[:-1], "keys/new.key", code=2)
+    assert turned.sealed() == 119
+    assert "epoch 120 sealed" in turned.run(*SEAL_NEXT[:-1], "keys/newer.key")
+
+
+def test_the_key_is_changed_in_the_signed_file(desk: Desk) -> None:
+    """Edited in place: the signatures are of another agreement."""
+    desk.run(*SIGN)
+    public = desk.run("keygen", "keys/new.key", "--no-passphrase").strip()
+    old = load_agreement("agreement.toml").lab("lab").meter("hall-1").key
+    from claims.base.keys import public_text
+
+    change("agreement.toml", (public_text(old), public))
+    desk.at(START + HOUR)
+    assert "is not what agreement.sigs is about" in desk.run(*SEAL[:-1], "keys/new.key", code=2)
+
+
+@pytest.mark.parametrize("how", ["crlf", "spaces", "comment", "order", "bom"])
+def test_the_signed_file_is_edited_by_an_editor(desk: Desk, how: str) -> None:
+    """Whitespace, line ends, order of tables: the same agreement. A byte order mark is named."""
+    desk.run(*SIGN)
+    digest, text = load_agreement("agreement.toml").digest, Path("agreement.toml").read_text()
+    new = {
+        "crlf": text.replace("\n", "\r\n"), "spaces": text.replace(" = ", "   =  "), "comment": text.replace("\n[", "   # a note\n["),
+        "order": text.replace('epoch = "1 h"\nperiod = "5 d"', 'period = "5 d"\nepoch = "1 h"'), "bom": "\ufeff" + text,
+    }[how]  # fmt: skip
+    assert new != text
+    Path("agreement.toml").write_bytes(new.encode())
+    desk.at(START + HOUR)
+    if how == "bom":
+        assert "byte order mark" in desk.run(*SEAL, code=2)
+        return
+    assert load_agreement("agreement.toml").digest == digest
+    assert "epoch 0 sealed" in desk.run(*SEAL)
+
+
+# ---- keys and passphrases -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", ["wrong\n", "", "\n", "secret", "secret\r\n", "secret\nmore\n", "\ufeffsecret\n", " x\n"], ids=repr)
+def test_a_passphrase_file(desk: Desk, content: str) -> None:
+    """What opens the key opens it again: `keygen` and `sign` read a file alike, and a wrong one signs nothing and names no secret."""
+    Path("right").write_bytes(b"secret\n")
+    Path("right").chmod(0o600)
+    public = desk.run("keygen", "x.key", "--passphrase-file", "right").strip()
+    old = load_agreement("agreement.toml").parties[0].key
+    from claims.base.keys import public_text
+
+    change("agreement.toml", (public_text(old), public))
+    Path("pass").write_bytes(content.encode())
+    Path("pass").chmod(0o600)
+    opens = content in ("secret", "secret\r\n", "secret\nmore\n")
+    text = desk.run("agreement", "sign", "agreement.toml", "-k", "x.key", "--passphrase-file", "pass", code=0 if opens else 2)
+    assert opens == Path("agreement.sigs").exists()
+    assert opens or ("secret" not in text.replace("passphrase", "") and "wrong\n" not in text)
+
+
+def test_a_key_folder_that_is_read_only(desk: Desk) -> None:
+    """Signing writes nothing beside the keys."""
+    desk.run(*SIGN)
+    desk.at(START + HOUR)
+    Path("keys").chmod(0o500)
+    try:
+        assert "epoch 0 sealed" in desk.run(*SEAL)
+        assert sorted(path.name for path in Path("keys").iterdir()) == ["hall-1.key", "hall-2.key"]
+    finally:
+        Path("keys").chmod(0o700)
+
+
+def test_everything_is_made_under_an_open_umask(desk: Desk, tmp_path: Path) -> None:
+    import os
+
+    before = os.umask(0)
+    try:
+        desk.run("keygen", "x.key", "--no-passphrase")
+        desk.run("lab", "backup", "b", "-s", "lab.store")
+        desk.run("lab", "init", "other", "-s", "other.store")
+        desk.run("lab", "restore", "b", "-s", "new.store")
+        desk.run(*SIGN, "--state", "state")
+    finally:
+        os.umask(before)
+    secret = [Path(name) for name in ("x.key", "b", "other.store", "new.store")] + list(Path("state").iterdir())
+    assert len(secret) == 5 and all(path.stat().st_mode & 0o077 == 0 for path in secret) and Path("state").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("role", ["lab", "keys/hall-2", "cosign", "log", "rival", "operator"])
+@pytest.mark.parametrize("command", ["seal", "publish", "close", "prove", "cosign"])
+def test_the_key_of_another_role(logged: Desk, command: str, role: str) -> None:  # noqa: F811
+    """Every signing command with every other role's key: nothing is signed, nothing is written."""
+    right = {"seal": "", "publish": "lab", "close": "", "prove": "lab", "cosign": "cosign"}[command]
+    if role == right:
+        return
+    logged.at(START + PERIOD if command == "close" else START + 2 * HOUR)
+
+    def files() -> dict[Path, bytes]:
+        every = (path for path in sorted(Path().rglob("*")) if path.is_file())
+        return {path: path.read_bytes() for path in every if "store" not in path.name and not path.name.startswith(".")}
+
+    before = files()
+    arguments = {
+        "seal": ("epoch", "seal", "hall-1", *logged.books, "-k", f"{role}.key"),
+        "publish": ("epoch", "publish", *logged.books, "-k", f"{role}.key", "-o", "other", "--through", 0),
+        "close": ("meter", "close", "hall-1", *logged.books, "-n", 0, "-k", f"{role}.key", "--yes", "--idle", "--clock-is-right"),
+        "prove": ("prove", *logged.books, "-n", 0, "-k", f"{role}.key"),
+        "cosign": ("log", "cosign", "LOG", "-a", "agreement.toml", "--name", "rival", "-k", f"{role}.key", "--memory", "m"),
+    }[command]
+    from claims.cli.main import main
+
+    with pytest.raises(SystemExit) as stop:
+        main([str(item) for item in arguments])
+    assert stop.value.code in (1, 2) and files() == before
+
+
+# ---- two terminals, living stores ---------------------------------------------------------------------------------
+
+
+def test_a_store_is_restored_while_a_collector_has_it_open(desk: Desk) -> None:
+    """The collector's last pages and the backup's would be mixed, or its file be written on unseen: refused while it runs."""
+    desk.run(*SIGN)
+    desk.run("lab", "backup", "b", "-s", "lab.store")
+    desk.at(START + HOUR)
+    with Store.open("lab.store") as living:
+        desk.run(*SEAL)
+        before = Path("lab.store").stat().st_ino
+        assert "in use" in desk.run("lab", "restore", "b", "-s", "lab.store", "--replace", code=2)
+        assert Path("lab.store").stat().st_ino == before and not Path("lab.store.before-restore").exists()
+        assert living.last_sealed("hall-1") == 0
+    desk.run("lab", "restore", "b", "-s", "lab.store", "--replace")
+    assert desk.sealed() is None
+    assert "older than what was signed" in desk.run(*SEAL, code=2)
+    with Store.open("lab.store.before-restore") as kept:
+        assert kept.last_sealed("hall-1") == 0
+
+
+def test_what_a_killed_process_left_beside_a_store_is_restored_over(desk: Desk) -> None:
+    """Its -wal holds what was committed: it goes aside with the store, and never into the backup's pages."""
+    import os
+    import shutil
+
+    desk.run(*SIGN)
+    desk.run("lab", "backup", "b", "-s", "lab.store")
+    desk.at(START + HOUR)
+    with Store.open("lab.store"):
+        desk.run(*SEAL)
+        for name in ("lab.store", "lab.store-wal", "lab.store-shm"):
+            shutil.copy(name, f"copy-{name}")
+    for name in ("lab.store", "lab.store-wal", "lab.store-shm"):
+        os.replace(f"copy-{name}", name)
+    desk.run("lab", "restore", "b", "-s", "lab.store", "--replace")
+    assert desk.sealed() is None
+    Path("lab.store").unlink()
+    Path("lab.store.before-restore").rename("lab.store")
+    assert desk.sealed() == 0
+
+
+def in_two_terminals(desk: Desk, monkeypatch: pytest.MonkeyPatch, where: str, what: object, *command: object) -> list[object]:
+    """Runs the same command a second time at the moment when the first calls a function; exit codes, the inner one first."""
+    import importlib
+
+    from claims.cli.main import main
+
+    module, name = where.rsplit(".", 1)
+    codes: list[object] = []
+    original = getattr(importlib.import_module(module), name)
+
+    def meanwhile(*arguments: object, **named: object) -> object:
+        monkeypatch.setattr(where, original)
+        with pytest.raises(SystemExit) as stop:
+            main([str(item) for item in command])
+        codes.append(stop.value.code)
+        return original(*arguments, **named)
+
+    monkeypatch.setattr(where, meanwhile)
+    with pytest.raises(SystemExit) as stop:
+        main([str(item) for item in command])
+    return [*codes, stop.value.code]
+
+
+@pytest.mark.parametrize("command", ["close", "lab close", "import", "seal", "publish", "set-aside"])
+def test_two_operators_in_two_terminals(turned: Desk, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second finishes in the middle of the first: nothing is signed or charged twice."""
+    turned.at(START + 2 * PERIOD)
+    turned.usage("hall-1,120,,3600", "hall-2,239,,3600")
+    if command in ("lab close", "set-aside"):
+        turned.close(1, "--yes")
+    if command == "set-aside":
+        sign_next(turned)
+    if command == "publish":
+        for name in ("hall-1", "hall-2"):
+            turned.run("epoch", "seal", name, *turned.books, "-k", f"keys/{name}.key", "--through", 120)
+    Path("more.csv").write_text("meter,epoch,checkpoint,chip_seconds\nhall-1,130,,60\n")
+    where, arguments = {
+        "close": ("claims.cli.close._ask", ("meter", "close", "--all", *turned.books, "-n", 1, "--keys", "keys", "--yes")),
+        "lab close": ("claims.cli.state.learn_amendment", ("lab", "close", *turned.books, "-n", 1)),
+        "import": ("claims.imports.usage.check_enrolled", ("import", "readings", "more.csv", *turned.books)),
+        "seal": ("claims.lab.closing.check_evidence", (*SEAL, "--through", 125)),
+        "publish": ("claims.lab.closing.next_epoch", ("epoch", "publish", *turned.books, "-k", "lab.key", "-o", "entries")),
+        "set-aside": ("claims.lab.registry.keep_calendar", SET_ASIDE),
+    }[command]
+    if command in ("lab close",):
+        where = "claims.agreement.file.load_agreement"
+    codes = in_two_terminals(turned, monkeypatch, where, None, *arguments)
+    assert codes[0] == 0 and codes[1] in (0, 2), codes
+    with Store.open("lab.store") as store:
+        if command == "import":
+            assert [item.chip_ms for item in store.usage(1, "hall-1")] == [3_600_000, 60_000]
+        if command == "set-aside":
+            assert store.last_sealed("hall-1") == 119
+    Store.open("before" if command == "set-aside" else "lab.store").close()
+
+
+def test_the_backup_is_named_for_the_store(desk: Desk) -> None:
+    """A cron line with the backup's name: the journal sees to it that one of the two goes on, and the message says which."""
+    desk.run(*SIGN)
+    desk.at(START + HOUR)
+    desk.run(*SEAL)
+    desk.run("lab", "backup", "b", "-s", "lab.store")
+    desk.at(START + 2 * HOUR)
+    wrong = tuple("b" if item == "lab.store" else item for item in SEAL)
+    desk.run(*wrong)
+    assert "use the newest store" in desk.run(*SEAL, code=2)
+    desk.run("lab", "restore", "b", "-s", "lab.store", "--replace")
+    desk.at(START + 3 * HOUR)
+    assert "epoch 2 sealed" in desk.run(*SEAL)
+
+
+# ---- logs and clocks ------------------------------------------------------------------------------------------------
+
+
+ENTRY = "entries/lab-epoch-0.entry"
+
+
+def test_an_entry_goes_to_the_wrong_log(logged: Desk) -> None:  # noqa: F811
+    """Another log of the same operator, without and with the agreement: what is public twice contradicts nothing."""
+    logged.run("keygen", "log2.key", "--no-passphrase")
+    logged.run("log", "init", "LOG2", "--origin", "example.org/other", "-k", "log2.key")
+    assert "the agreement's log is not example.org/other" in logged.run(
+        "log", "append", "LOG2", ENTRY, "-k", "log2.key", "-a", "agreement.toml", code=1
+    )
+    logged.run("log", "append", "LOG2", ENTRY, "-k", "log.key", code=1)
+    logged.run("log", "append", "LOG2", ENTRY, "-k", "log2.key")
+    logged.run("log", "append", "LOG", ENTRY, "-k", "log.key", "-a", "agreement.toml")
+    publish = ("epoch", "publish", *logged.books, "-k", "lab.key", "-o", "entries", "--log", "LOG2")
+    assert "of another log, 'example.org/other'" in logged.run(*publish, code=2)
+
+
+@pytest.mark.parametrize("years", [1, 10, 1000])
+def test_a_countersigner_s_clock_is_far_ahead(logged: Desk, years: int) -> None:  # noqa: F811
+    """A receipt of the year 2036 would say that the entry came in ten years late, and its date stays: refused, as for cosigners."""
+    logged.at(START + years * 365 * 24 * HOUR)
+    counter = ("log", "countersign", ENTRY, "-a", "agreement.toml", "-k", "rival.key")
+    assert "clock" in logged.run(*counter, code=2)
+    assert not Path("entries/lab-epoch-0.receipt").exists()
+    logged.at(START + 2 * HOUR)
+    logged.run(*counter)
+
+
+def test_a_clock_that_goes_back(logged: Desk) -> None:  # noqa: F811
+    """After the clock was right: nothing is sealed or published twice, and the log gets no head before its last."""
+    logged.run("log", "append", "LOG", ENTRY, "-k", "log.key", "-a", "agreement.toml")
+    head = Path("LOG/checkpoint").read_bytes()
+    logged.at(START + 5 * HOUR)
+    for name in ("hall-1", "hall-2"):
+        logged.run("epoch", "seal", name, *logged.books, "-k", f"keys/{name}.key", "--through", 1)
+    logged.run("epoch", "publish", *logged.books, "-k", "lab.key", "-o", "entries", "--through", 1)
+    logged.at(START + 600)
+    logged.run("epoch", "seal", "hall-1", *logged.books, "-k", "keys/hall-1.key", "--through", 2, code=2)
+    logged.run("log", "append", "LOG", "entries/lab-epoch-1.entry", "-k", "log.key", "-a", "agreement.toml", code=2)
+    assert Path("LOG/checkpoint").read_bytes() == head
+    assert logged.sealed() == 1

@@ -214,10 +214,10 @@ def test_chips_change_in_an_amendment(desk: Desk) -> None:
     desk.at(START + PERIOD)
     desk.work(0)
     desk.close(0, "--yes")
-    amendment(desk, 1, ("chips = 8", "chips = 2"))
-    desk.run("agreement", "sign", "next.toml", "-k", "lab.key")
     desk.at(START + PERIOD + HOUR)
     desk.usage("hall-1,120,,28800")
+    amendment(desk, 1, ("chips = 8", "chips = 2"))
+    desk.run("agreement", "sign", "next.toml", "-k", "lab.key")
     seal = ("epoch", "seal", "hall-1", "-s", "lab.store", "-a", "next.toml", "-k", "keys/hall-1.key")
     assert "more chips than the meter has" in desk.run(*seal, code=2)
     assert desk.sealed() == 119

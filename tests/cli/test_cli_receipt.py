@@ -27,7 +27,7 @@ def test_two_parties_countersign_and_the_author_cannot(tmp_path: Path, capsys: p
         pem = world.key(seed).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         (tmp_path / f"{name}.key").write_bytes(pem)
         (tmp_path / f"{name}.key").chmod(0o600)
-    words = ("log", "countersign", str(tmp_path / "claim.entry"), "--agreement", str(tmp_path / "a.toml"), "--key")
+    words = ("log", "countersign", str(tmp_path / "claim.entry"), "--agreement", str(tmp_path / "a.toml"), "--clock-is-right", "--key")
     assert run(*words, str(tmp_path / "beta.key")) == 0 and "1 of the 1 signatures" in capsys.readouterr().out
     assert run(*words, str(tmp_path / "delta.key")) == 0
     _, times = Receipt.decode((tmp_path / "claim.receipt").read_bytes()).check(TERMS)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
+import sys
 import time
 from pathlib import Path
 
@@ -453,3 +455,43 @@ def test_host_lists_that_repeat_a_range_are_bounded() -> None:
     with pytest.raises(HostListError, match="more than 65536 hosts"):
         expand("node[" + ",".join(["0-65534"] * 1000) + "]")
     assert time.process_time() - began < 3
+
+
+def _busy_cluster(store: Store, tmp_path: Path, count: int) -> int:
+    """Import so many jobs of 600 s, each all GPUs of one of 64 nodes, one after another; how many calls of Python that took."""
+    epochs = count // 64 // 6 + 2
+    terms = agreement_of({**METERS, "hall-a": ("h100", 512)}, epochs=epochs, periods=2)
+    terms = dataclasses.replace(terms, labs=(dataclasses.replace(terms.labs[0], log_rows=22),))
+    rows = (
+        line(job=str(i), nodes=f"node{i % 64 + 1:03d}", start=at(i // 64 * 600), end=at(i // 64 * 600 + 600), elapsed="600")
+        for i in range(count)
+    )
+    calls, how = 0, options(tmp_path)
+    (tmp_path / "sacct.txt").write_text(HEADER + "".join(rows))
+
+    def note(_: object, event: str, __: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        import_slurm(store, terms, tmp_path / "sacct.txt", how)
+    finally:
+        sys.setprofile(before)
+    assert 1 <= sum(totals(store, terms).values()) / (count * 8 * 600 * 1000) < 1.01  # whole seconds, rounded up
+    return calls
+
+
+def test_work_grows_with_the_rows_and_no_faster(tmp_path: Path) -> None:
+    """300,000 rows once took more than two minutes: what grows is counted, not timed."""
+    needed = []
+    for count in (1_000, 4_000):
+        with Store.create(tmp_path / f"{count}.store", "alpha") as opened:
+            needed.append(_busy_cluster(opened, tmp_path, count))
+    assert needed[1] < 4.4 * needed[0], needed
+
+
+@pytest.mark.slow
+def test_300_000_rows(store: Store, tmp_path: Path) -> None:
+    assert _busy_cluster(store, tmp_path, 300_000) < 300_000 * 200
