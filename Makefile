@@ -1,5 +1,7 @@
 # make test      set up .venv, lint, type-check, tests without the slow ones
 # make test-all  the slow ones too
+# make proofs    the theorems about the circuit, checked by Coq; SKIPPED where there is no coqc (proofs/README.md)
+# make proofs-all  and an honest trace through the Coq interpreter
 # make demo      a whole standstill between four labs on published data, on this machine
 # make docs      all pages as a site, build/docs/docs/index.html
 # make bench     benchmarks
@@ -10,7 +12,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.standstill-dev
 
-.PHONY: setup lint types test test-all demo docs bench bench-check clean
+.PHONY: setup lint types test test-all proofs proofs-all demo docs bench bench-check clean
 
 setup: $(STAMP)
 
@@ -31,6 +33,12 @@ test: lint types
 
 test-all: lint types
 	$(BIN)/python -m pytest
+
+proofs: $(STAMP)
+	$(BIN)/python proofs/check.py
+
+proofs-all: $(STAMP)
+	$(BIN)/python proofs/check.py --traces
 
 demo: $(STAMP)
 	$(BIN)/standstill demo

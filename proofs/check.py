@@ -1,0 +1,126 @@
+"""Checks the machine-checked proofs of the circuit: `make proofs`.
+
+    python proofs/check.py [--traces]
+
+1. Words.v and Names.v are what proofs/embed.py writes from the published program.
+2. No file says Admitted, Axiom, Parameter or a word of that kind.
+3. coqc accepts every file, each within a time limit. The build lies in a temporary folder.
+4. Each theorem of THEOREMS is closed: `Print Assumptions` finds no axiom.
+5. With --traces (it needs the `lab` extra): rows of an honest trace satisfy every constraint in the Coq interpreter, which
+   gives what zk/check.py gives for each output; the same rows with one byte changed are refused.
+
+Exit code 0: checked, or coqc is absent, and then the last line says SKIPPED. 1: something does not hold.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+import embed  # noqa: E402
+
+FILES = ("Words", "Names", "Machine", "Program", "Symbolic", "Rows", "Bytes", "Readings")
+THEOREMS = (
+    "Program.the_program_is_the_published_one",
+    "Program.shape_of_the_program",
+    "Rows.one_kind_each_row",
+    "Rows.order_of_rows",
+    "Bytes.table_holds_bytes",
+    "Bytes.every_pair_is_in_the_table",
+    "Bytes.every_byte_is_a_byte",
+    "Readings.work_is_chip_seconds_times_peak",
+    "Readings.idle_has_no_work",
+    "Readings.ledger_is_finite",
+    "Readings.every_epoch_has_its_coverage",
+    "Readings.ledger_work_is_chip_seconds_times_peak",
+)
+LIMIT = 540  # seconds for one file
+FORBIDDEN = re.compile(r"\b(Admitted|admit|Axioms?|Parameters?|Conjecture|Unset\s+Guard|bypass_check|give_up)\b")
+CLOSED = "Closed under the global context"
+
+
+def comments_removed(text: str) -> str:
+    """The text of a Coq file without its comments."""
+    return re.sub(r"\(\*.*?\*\)", "", text, flags=re.DOTALL)
+
+
+def holes() -> list[str]:
+    """Words in the files that could hide a hole."""
+    found = []
+    for name in FILES:
+        for word in FORBIDDEN.findall(comments_removed((HERE / f"{name}.v").read_text())):
+            found.append(f"proofs/{name}.v says {word}")
+    return found
+
+
+def coqc(folder: Path, name: str) -> str:
+    """Compiles one file of a folder.
+
+    Raises:
+        RuntimeError: it does not compile, or takes too long.
+    """
+    try:
+        done = subprocess.run(
+            ["coqc", "-q", "-Q", ".", "Standstill", f"{name}.v"], cwd=folder, capture_output=True, text=True, timeout=LIMIT
+        )
+    except subprocess.TimeoutExpired as late:
+        raise RuntimeError(f"proofs/{name}.v took more than {LIMIT} s") from late
+    if done.returncode:
+        raise RuntimeError(f"proofs/{name}.v does not hold:\n{done.stderr.strip()}")
+    return done.stdout
+
+
+def assumptions(folder: Path) -> list[str]:
+    """The theorems that rest on an axiom, with what Coq says."""
+    lines = [f"From Standstill Require {' '.join(FILES)}."]
+    for theorem in THEOREMS:
+        lines.append(f"Print Assumptions Standstill.{theorem}.")
+    (folder / "Assumptions.v").write_text("\n".join([*lines, ""]))
+    out = coqc(folder, "Assumptions").strip().splitlines()
+    if out == [CLOSED] * len(THEOREMS):
+        return []
+    return ["Print Assumptions is not closed everywhere:", *out]
+
+
+def main(arguments: list[str]) -> int:
+    """Runs all checks."""
+    if embed.main(["--check"]):
+        return 1
+    if found := holes():
+        print("\n".join(found))
+        return 1
+    if shutil.which("coqc") is None:
+        print("proofs: SKIPPED, there is no coqc here (Debian: apt install coq). Nothing was proved.")
+        return 0
+    with tempfile.TemporaryDirectory(prefix="standstill-proofs-") as name:
+        folder = Path(name)
+        try:
+            for file in FILES:
+                shutil.copy(HERE / f"{file}.v", folder)
+                start = time.monotonic()
+                coqc(folder, file)
+                print(f"proofs/{file}.v holds ({time.monotonic() - start:.0f} s)", flush=True)
+            failures = assumptions(folder)
+            if "--traces" in arguments and not failures:
+                import traces
+
+                failures = traces.check(folder, coqc)
+        except RuntimeError as error:
+            failures = [str(error)]
+    if failures:
+        print("\n".join(failures))
+        return 1
+    print(f"proofs: {len(THEOREMS)} theorems hold, none rests on an axiom.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
