@@ -27,7 +27,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import embed  # noqa: E402
 
-FILES = ("Words", "Names", "Machine", "Program", "Symbolic", "Rows", "Bytes", "Readings")
+FILES = ("Words", "Names", "Machine", "Program", "Symbolic", "Rows", "Bytes", "Readings", "Registry")
 THEOREMS = (
     "Program.the_program_is_the_published_one",
     "Program.shape_of_the_program",
@@ -41,6 +41,8 @@ THEOREMS = (
     "Readings.ledger_is_finite",
     "Readings.every_epoch_has_its_coverage",
     "Readings.ledger_work_is_chip_seconds_times_peak",
+    "Registry.entry_has_five_rows",
+    "Registry.cumulative_is_the_sum",
 )
 LIMIT = 540  # seconds for one file
 FORBIDDEN = re.compile(r"\b(Admitted|admit|Axioms?|Parameters?|Conjecture|Unset\s+Guard|bypass_check|give_up)\b")
