@@ -2,11 +2,12 @@
 
     "standstill-log" || u16 1 || u8 kind || 32 agreement digest || body || 64 signature          at most 1024 bytes
 
-    kind 1 EPOCH       name lab || u32 epoch || 32 lab epoch root || 32 registry epoch head       author: lab
+    kind 1 EPOCH       name lab || u32 epoch || 32 lab epoch root || 32 registry epoch head || u8 bytes || absent feeds
     kind 2 CLAIM       name lab || u32 period || 32 SHA-256(claim file) || 32 SHA-256(roots file) author: lab
     kind 3 ASSENT      name party                                                                 author: party
     kind 4 INSPECTION  name author || name lab || u32 period || u64 round || u8 outcome || 32 SHA-256(record file)
     kind 5 DECISION    name decider || u8 decision || u64 effective || 32 SHA-256(reason)         author: decider
+    kind 7 JOULES      name feed || u32 epoch || 32 joules leaf                                   signed by the feed's own key
     kind 8 TRANSFER    name giver || name receiver || u32 period || u32 serial || u64 amount || 64 the receiver's signature
 
 The author signs the domain and the SHA-256 of everything before the signature, with its party key. Each entry has an identity
@@ -42,6 +43,7 @@ __all__ = [
     "Identity",
     "EpochEntry",
     "InspectionEntry",
+    "JoulesEntry",
     "TransferEntry",
     "check_entry",
     "decode_entry",
@@ -60,12 +62,13 @@ OUTCOMES = {1: "passed", 2: "failed", 3: "refused"}
 DECISIONS = {1: "lift", 2: "trigger"}
 
 Identity = tuple[object, ...]
+_BITS = -1
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A field of a body: a name (``size`` 0), a number of so many bytes, or a digest or signature (32, 64); ``values``: of a number
-    that is a choice."""
+    """A field of a body: a name (``size`` 0), a number of so many bytes, a digest or signature (32, 64), or bits behind their number of
+    bytes (-1); ``values``: of a number that is a choice."""
 
     field: str
     what: str
@@ -76,6 +79,11 @@ class _Part:
     def write(self, out: Writer, value: Any) -> None:
         if not self.size:
             out.name(value)
+        elif self.size == _BITS:
+            if len(value) > 32 or value[-1:] == b"\0":
+                raise MalformedFile(f"{self.what} are not at most 32 bytes, the last of them not 0")
+            out.uint(len(value), 1)
+            out.raw(value)
         elif self.size >= 32:
             _raw(out, value, self.size)
         else:
@@ -88,6 +96,11 @@ class _Part:
     def read(self, read: Reader) -> Any:
         if not self.size:
             return read.name(self.what)
+        if self.size == _BITS:
+            bits = read.raw(read.uint(1, self.what, 32), self.what)
+            if bits[-1:] == b"\0":
+                raise read.fail(f"the last byte of {self.what} is 0")
+            return bits
         if self.size >= 32:
             return read.raw(self.size, self.what)
         value = read.uint(self.size, self.what, self.most)
@@ -131,11 +144,16 @@ _PERIOD = _Part("period", "the period", 4, 2**24 - 1)
 
 @dataclass(frozen=True)
 class EpochEntry(_OfLab):
-    """A lab's commitments of one epoch: root over its meters' roots, and its registry's freshly blinded head."""
+    """A lab's commitments of one epoch: root over its meters' roots, and its registry's freshly blinded head.
+
+    ``absent``: a bit for each of the lab's power feeds, in the agreement's order, the lowest bit of a byte first: 1 where the lab says
+    that it was not given the feed's joules of the epoch. Cut after the last bit that is 1.
+    """
 
     kind = 1
     parts = (
         _LAB, _Part("epoch", "the epoch", 4, 2**24 - 1), _Part("root", "the root", 32), _Part("registry_head", "the registry head", 32),
+        _Part("absent", "the absent feeds", _BITS),
     )  # fmt: skip
     one_of = ("lab", "epoch")
     agreement: bytes
@@ -143,7 +161,12 @@ class EpochEntry(_OfLab):
     epoch: int
     root: bytes
     registry_head: bytes
+    absent: bytes = b""
     signature: bytes = b""
+
+    def lacks(self, position: int) -> bool:
+        """Whether it says that the joules of the lab's feed of this position did not come."""
+        return position // 8 < len(self.absent) and bool(self.absent[position // 8] >> position % 8 & 1)
 
     @property
     def title(self) -> str:
@@ -288,10 +311,34 @@ class TransferEntry(_Kind):
         return allowance_message(self.agreement, self.giver, self.receiver, self.period, self.serial, self.amount)
 
 
-_KINDS = (EpochEntry, ClaimEntry, AssentEntry, InspectionEntry, DecisionEntry, TransferEntry)
-Entry = EpochEntry | ClaimEntry | AssentEntry | InspectionEntry | DecisionEntry | TransferEntry
+@dataclass(frozen=True)
+class JoulesEntry(_Kind):
+    """What a power feed drew in one epoch, hidden in a salted leaf (claims/claim/power.py). Signed by the feed's own key."""
+
+    kind = 7
+    parts = (_Part("feed", "the feed"), _Part("epoch", "the epoch", 4, 2**24 - 1), _Part("leaf", "the joules' leaf", 32))
+    one_of = ("feed", "epoch")
+    agreement: bytes
+    feed: str
+    epoch: int
+    leaf: bytes
+    signature: bytes = b""
+
+    @property
+    def author(self) -> str:
+        """Whose key signs; no party has such a name."""
+        return f"feed {self.feed}"
+
+    @property
+    def title(self) -> str:
+        """For messages."""
+        return f"the joules of feed {self.feed} in epoch {self.epoch}"
+
+
+_KINDS = (EpochEntry, ClaimEntry, AssentEntry, InspectionEntry, DecisionEntry, JoulesEntry, TransferEntry)
+Entry = EpochEntry | ClaimEntry | AssentEntry | InspectionEntry | DecisionEntry | JoulesEntry | TransferEntry
 KINDS: dict[int, type[Entry]] = {kind.kind: kind for kind in _KINDS}
-AnyEntry = TypeVar("AnyEntry", EpochEntry, ClaimEntry, AssentEntry, InspectionEntry, DecisionEntry, TransferEntry)
+AnyEntry = TypeVar("AnyEntry", EpochEntry, ClaimEntry, AssentEntry, InspectionEntry, DecisionEntry, JoulesEntry, TransferEntry)
 
 
 def _raw(out: Writer, value: bytes, size: int = 32) -> None:
@@ -370,6 +417,9 @@ def check_entry(entry: Entry, agreement: Agreement) -> None:
     if entry.agreement != agreement.digest:
         raise ClaimRejected("log", f"{entry.title} is about agreement {entry.agreement.hex()}")
     try:
+        if isinstance(entry, JoulesEntry):
+            check_signature(entry.title, _check_joules(entry, agreement), entry.signature, entry_message(entry))
+            return
         key = agreement.party(entry.author).key
         if isinstance(entry, DecisionEntry):
             if agreement.pause is None or entry.decider not in agreement.pause.deciders:
@@ -384,11 +434,25 @@ def check_entry(entry: Entry, agreement: Agreement) -> None:
                 raise ClaimRejected("period", f"lab {entry.lab} claims from period {agreement.lab(entry.lab).since_period} on")
     except ClaimRejected as error:
         raise ClaimRejected("log", f"{entry.title}: {error.what}") from None
+    if isinstance(entry, EpochEntry) and any(entry.lacks(i) for i in range(len(agreement.feeds_of(entry.lab)), 8 * len(entry.absent))):
+        raise ClaimRejected("log", f"{entry.title} is about feeds that the agreement does not have")
     if isinstance(entry, InspectionEntry) and agreement.inspection is None:
         raise ClaimRejected("log", f"{entry.title}: the agreement has no inspections")
     if isinstance(entry, InspectionEntry) and entry.author == entry.lab:
         raise ClaimRejected("log", f"{entry.title}: no lab inspects itself")
     check_signature(entry.title, key, entry.signature, entry_message(entry))
+
+
+def _check_joules(entry: JoulesEntry, agreement: Agreement) -> bytes:
+    """The key of the entry's feed. Raises ClaimRejected without such a feed, or in an epoch for which its lab makes no claim."""
+    feed = next((item for item in agreement.feeds if item.name == entry.feed), None)
+    if feed is None:
+        raise ClaimRejected("log", f"the agreement has no feed {entry.feed}")
+    period = entry.epoch // agreement.epochs_per_period
+    agreement.period_epochs(period)
+    if period < agreement.first_period_of(feed.lab):
+        raise ClaimRejected("period", f"lab {feed.lab} makes no claim for period {period}")
+    return feed.key
 
 
 def _check_transfer(entry: TransferEntry, agreement: Agreement) -> None:

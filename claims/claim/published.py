@@ -17,6 +17,7 @@ from claims.claim.entries import (
     EpochEntry,
     Identity,
     InspectionEntry,
+    JoulesEntry,
     TransferEntry,
     check_entry,
     decode_entry,
@@ -137,6 +138,10 @@ class PublishedEntries:
         """The deciders' words that count, each once, in the log's order."""
         entries = [(entry, index) for entry, index in self._found.values() if isinstance(entry, DecisionEntry)]
         return [(entry, index) for entry, index in entries if self.counts(index)]
+
+    def joules(self, feed: str, epoch: int) -> tuple[JoulesEntry, int] | None:
+        """The first entry of a feed's joules in an epoch, with its index, whoever vouches for it, or None."""
+        return self._entry(JoulesEntry, feed, epoch, all_=True)
 
     def transfers(self, period: int) -> list[tuple[TransferEntry, int]]:
         """Transfers of cap for a period, each once, in the log's order, those too that are under no head in use."""

@@ -27,6 +27,7 @@ from claims.claim.entries import (
     Entry,
     EpochEntry,
     InspectionEntry,
+    JoulesEntry,
     TransferEntry,
     entry_message,
 )
@@ -88,7 +89,7 @@ class Statement:
 _TITLES = {
     "epoch-root": "the root of epoch {}", "ledger-head": "the ledger head of period {}", "registry-head": "the registry head of period {}",
     "entry-1": "the log entry of epoch {}", "entry-2": "the claim of period {}", "entry-4": "a record of this inspection",
-    "entry-8": "a transfer of this serial number for period {}",
+    "entry-7": "the joules of epoch {}", "entry-8": "a transfer of this serial number for period {}",
 }  # fmt: skip
 
 
@@ -121,7 +122,9 @@ def of_registry_head(agreement: bytes, lab: str, period: int, head: tuple[int, .
 def of_entry(entry: Entry) -> Statement:
     """An entry for the public log; its claim entry stands for a claim, whose SHA-256 it has."""
     number, rest = 0, [entry.author]
-    if isinstance(entry, EpochEntry):
+    if isinstance(entry, JoulesEntry):
+        number, rest = entry.epoch, [entry.feed]
+    elif isinstance(entry, EpochEntry):
         number = entry.epoch
     elif isinstance(entry, ClaimEntry):
         number = entry.period

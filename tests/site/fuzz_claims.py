@@ -92,7 +92,7 @@ class ClaimDraft:
         out, first = [], min(self.period, 2**24) * EPOCHS
         for epoch in range(first, first + EPOCHS):
             leaves = [domain("standstill/epoch-meter/v1") + name(m) + found[epoch] for m, found in self.roots.items() if epoch in found]
-            out.append(entry(digest, 1, name("alpha") + u32(epoch) + mth(leaves) + sha(b"registry"), LAB_KEY))
+            out.append(entry(digest, 1, name("alpha") + u32(epoch) + mth(leaves) + sha(b"registry") + bytes(1), LAB_KEY))
         return [*out, self.entry(digest, sha(self.write()), sha(self.write_roots()))]
 
     def entry(self, digest: bytes, claim: bytes, roots: bytes) -> bytes:

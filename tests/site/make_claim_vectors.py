@@ -148,7 +148,7 @@ def main() -> None:
         (TARGET / f"alpha-{period}.claim").write_bytes(claim)
         (TARGET / f"alpha-{period}.roots").write_bytes(roots)
         for epoch in epochs:
-            content = name("alpha") + u32(epoch) + lab_epoch_root("alpha", meters, epoch) + sha(b"registry", u32(epoch))
+            content = name("alpha") + u32(epoch) + lab_epoch_root("alpha", meters, epoch) + sha(b"registry", u32(epoch)) + bytes(1)
             entries.append(entry(digest, 1, content, lab.LAB_KEY))
         entries.append(b"bytes that mean nothing here")
         entries.append(entry(digest, 2, name("alpha") + u32(period) + sha(claim) + sha(roots), lab.LAB_KEY))

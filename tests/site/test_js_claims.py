@@ -127,8 +127,8 @@ def test_the_log_is_held_to_heads_cosigners_and_entries(tmp_path: Path) -> None:
     good = {"alpha": ALPHA_COSIGNS, "beta": BETA_COSIGNS}
     beta = {"beta": BETA_COSIGNS}
     barred = {"alpha": ALPHA_COSIGNS, "gamma": GAMMA_COSIGNS}
-    twin = entry(digest, 1, name("alpha") + u32(2) + bytes(64), LAB_KEY)
-    forged = entry(digest, 1, name("alpha") + u32(2) + bytes(64), BETA)
+    twin = entry(digest, 1, name("alpha") + u32(2) + bytes(65), LAB_KEY)
+    forged = entry(digest, 1, name("alpha") + u32(2) + bytes(65), BETA)
     claim_twin = entry(digest, 2, name("alpha") + u32(0) + bytes(64), LAB_KEY)
     logs = {
         "whole": (bundle([head(entries, 5, beta)], entries), True),

@@ -27,7 +27,11 @@ const known = (table, value) => {
 const BODIES = {
   [EPOCH]: (read) => {
     const lab = read.name("the lab");
-    return { lab, author: lab, number: read.uint(4, "the epoch", MAX_NUMBER), first: read.raw(32, "the root"), second: read.raw(32, "the registry head") };
+    const entry = { lab, author: lab, number: read.uint(4, "the epoch", MAX_NUMBER) };
+    Object.assign(entry, { first: read.raw(32, "the root"), second: read.raw(32, "the registry head") });
+    entry.absent = read.raw(read.uint(1, "the absent feeds", 32), "the absent feeds");
+    if (entry.absent.at(-1) === 0) throw new Rejected("log", "an entry whose last byte of absent feeds is 0");
+    return entry;
   },
   [CLAIM]: (read) => {
     const lab = read.name("the lab");
@@ -80,11 +84,17 @@ export function countsUnder(entry, agreement) {
   return verifySignature(author.key, entry.signature, logEntryMessage(entry.unsigned));
 }
 
+/** Positions, among the lab's power feeds, of those whose joules of the epoch it says did not come. */
+export function lacking({ absent }) {
+  return [...absent].flatMap((byte, at) => [0, 1, 2, 3, 4, 5, 6, 7].filter((bit) => (byte >> bit) & 1).map((bit) => 8 * at + bit));
+}
+
 function fits(entry, agreement) {
   if (entry.kind === ASSENT) return true;
   if (entry.kind === DECISION) return agreement.pause !== null && agreement.pause.deciders.includes(entry.author);
   const lab = agreement.labs.find((item) => item.name === entry.lab);
   const period = entry.kind === EPOCH ? Math.floor(entry.number / agreement.epochsPerPeriod) : entry.number;
   if (!lab || period < firstPeriod(agreement) || period >= agreement.periods || period < lab.sincePeriod) return false;
+  if (entry.kind === EPOCH && lacking(entry).some((position) => position >= agreement.feeds.filter((x) => x.lab === lab.name).length)) return false;
   return entry.kind !== INSPECTION || entry.author !== entry.lab;
 }

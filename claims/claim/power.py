@@ -1,0 +1,142 @@
+"""What a power feed drew: joules of an epoch, hidden in the log until they are opened, and which epochs have them.
+
+    holder: joules, salt --leaf--> entry in the log;  joules, salt --file--> the lab, which says before the draw if they did not come
+
+An hour is *there* if the log has the feed's entry before the lab's own entry of the epoch, which does not call it absent. That is the
+log's order alone, the same on every mirror: what is drawn, and what has to be opened, depends on no date. FORMATS-inspection.md, I10.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from claims.agreement.model import Agreement
+from claims.agreement.terms import Feed
+from claims.base.canonical import Writer, from_json, is_name, to_json
+from claims.base.errors import MalformedFile
+from claims.claim.entries import JoulesEntry
+from claims.claim.published import PublishedEntries
+
+__all__ = ["FORMAT", "MAX_JOULES", "Joules", "PowerSeen", "absent_bits", "joules_leaf", "power_seen", "shown_joules"]
+
+FORMAT = "standstill-joules/1"
+DOMAIN = b"standstill/joules/v1"
+MAX_JOULES = 2**64 - 1
+
+
+def joules_leaf(salt: bytes, epoch: int, joules: int) -> bytes:
+    """What the log has of an epoch's joules: SHA-256 under a 32-byte salt, which hides them."""
+    out = Writer()
+    out.uint(len(DOMAIN), 2)
+    out.raw(DOMAIN)
+    if len(salt) != 32:
+        raise MalformedFile("a salt has 32 bytes")
+    out.raw(salt)
+    out.uint(epoch, 4)
+    out.uint(joules, 8)
+    return hashlib.sha256(out.data).digest()
+
+
+@dataclass(frozen=True)
+class Joules:
+    """A feed's joules of one epoch, opened: for the lab that it feeds, and for an inspector. Private.
+
+    Attributes:
+        agreement: 32-byte digest.
+        salt: 32 random bytes.
+        joules: what the feed drew from the epoch's begin to its end, 64 bits.
+    """
+
+    agreement: bytes
+    feed: str
+    epoch: int
+    salt: bytes = field(repr=False)
+    joules: int = field(repr=False)
+
+    @property
+    def leaf(self) -> bytes:
+        """Its leaf in the log."""
+        return joules_leaf(self.salt, self.epoch, self.joules)
+
+    def encode(self) -> bytes:
+        """Canonical JSON, private."""
+        return to_json({
+            "agreement": self.agreement.hex(), "epoch": self.epoch, "feed": self.feed, "format": FORMAT, "joules": self.joules,
+            "salt": self.salt.hex(),
+        })  # fmt: skip
+
+    @staticmethod
+    def decode(data: bytes) -> Joules:
+        """Inverse of :meth:`encode`. Raises MalformedFile for anything that it would not write."""
+        try:
+            value: Any = from_json(data)
+            found = Joules(bytes.fromhex(value["agreement"]), value["feed"], value["epoch"], bytes.fromhex(value["salt"]), value["joules"])
+            good = is_name(found.feed) and len(found.agreement) == 32 and len(found.salt) == 32
+            good = good and type(found.epoch) is int and 0 <= found.epoch < 2**24
+            good = good and type(found.joules) is int and 0 <= found.joules <= MAX_JOULES and found.encode() == data
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            good = False
+        if not good:
+            raise MalformedFile("not a canonical file of joules", hint="ask the feed's holder for it (standstill feed publish)")
+        return found
+
+
+def shown_joules(published: PublishedEntries, feed: Feed, epoch: int) -> JoulesEntry | None:
+    """The log's entry of a feed's joules in an epoch; None where they are absent, whoever's fault it is.
+
+    They are absent where the lab has no entry of the epoch, or says in it that they did not come, or where the feed's entry does not
+    stand before the lab's, or the feed contradicted itself before it.
+    """
+    own = published.epoch(feed.lab, epoch, all_=True)
+    found = published.joules(feed.name, epoch)
+    if own is None or found is None or found[1] > own[1]:
+        return None
+    if own[0].lacks(published.agreement.feeds_of(feed.lab).index(feed)):
+        return None
+    twice = any(item.first.identity == found[0].identity and item.second_index < own[1] for item in published.conflicts)
+    return None if twice else found[0]
+
+
+def absent_bits(count: int, positions: set[int]) -> bytes:
+    """The bits of an epoch's entry: ``positions`` of a lab's ``count`` feeds are absent."""
+    number = sum(1 << position for position in positions if 0 <= position < count)
+    return number.to_bytes((number.bit_length() + 7) // 8, "little")
+
+
+@dataclass(frozen=True)
+class PowerSeen:
+    """How far power was recorded in a lab's period, for the verdict.
+
+    Attributes:
+        fed: meters under a feed, of ``meters``.
+        absent: epochs of a feed without joules, of ``epochs``, which counts each feed's.
+        unit: "hours" or "epochs".
+    """
+
+    fed: int
+    meters: int
+    absent: int
+    epochs: int
+    unit: str
+
+    def line(self) -> str:
+        """In the verdict: what is under a feed, and what is absent."""
+        return f"{self.fed} of {self.meters} meters, {self.absent} of {self.epochs} {self.unit} absent"
+
+    def to_json(self) -> dict[str, int]:
+        """JSON values."""
+        return {"meters": self.meters, "fed": self.fed, "epochs": self.epochs, "absent": self.absent}
+
+
+def power_seen(agreement: Agreement, lab: str, period: int, published: PublishedEntries) -> PowerSeen | None:
+    """The power records of a period that has entries of all its epochs; None where no feed of the lab is agreed."""
+    feeds = agreement.feeds_of(lab)
+    if not feeds:
+        return None
+    first, last = agreement.period_epochs(period)
+    absent = sum(shown_joules(published, feed, epoch) is None for feed in feeds for epoch in range(first, last + 1))
+    fed = sum(len(feed.meters) for feed in feeds)
+    unit = "hours" if agreement.epoch_seconds == 3600 else "epochs"
+    return PowerSeen(fed, len(agreement.lab(lab).meters), absent, len(feeds) * (last + 1 - first), unit)
