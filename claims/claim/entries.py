@@ -161,8 +161,8 @@ class EpochEntry(_OfLab):
     epoch: int
     root: bytes
     registry_head: bytes
-    absent: bytes = b""
     signature: bytes = b""
+    absent: bytes = b""
 
     def lacks(self, position: int) -> bool:
         """Whether it says that the joules of the lab's feed of this position did not come."""

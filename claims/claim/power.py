@@ -19,11 +19,16 @@ from claims.base.errors import MalformedFile
 from claims.claim.entries import JoulesEntry
 from claims.claim.published import PublishedEntries
 
-__all__ = ["FORMAT", "MAX_JOULES", "Joules", "PowerSeen", "absent_bits", "joules_leaf", "power_seen", "shown_joules"]
+__all__ = ["FORMAT", "MAX_JOULES", "Joules", "PowerSeen", "absent_bits", "joules_leaf", "joules_name", "power_seen", "shown_joules"]
 
 FORMAT = "standstill-joules/1"
 DOMAIN = b"standstill/joules/v1"
 MAX_JOULES = 2**64 - 1
+
+
+def joules_name(feed: str, epoch: int) -> str:
+    """Usual name of the file that opens a feed's joules of an epoch."""
+    return f"{feed}-{epoch}.joules"
 
 
 def joules_leaf(salt: bytes, epoch: int, joules: int) -> bytes:

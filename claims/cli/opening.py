@@ -109,13 +109,14 @@ def drawn_by_log(
 @store_option
 @_options(*DRAW_OPTIONS)
 @click.option("--to", required=True, help="The inspector: a party that is not this lab.")
+@click.option("--joules", type=read_path, help="Folder with the joules that the holders of power feeds gave the lab.")
 @earlier_option
 @key_options
 @state_option
 @click.option("--out", "-o", "target", type=read_path, help="New file, mode 0600. [default: LAB-PERIOD-INSPECTOR.opening]")
 def inspect_open(
     store_path: Path, agreement_path: Path, period: int, round_source: str, log_source: str, log_memory: Path | None, to: str,
-    earlier: tuple[Path, ...], key_path: Path, passphrase_file: Path | None, target: Path | None,
+    joules: Path | None, earlier: tuple[Path, ...], key_path: Path, passphrase_file: Path | None, target: Path | None,
 ) -> None:  # fmt: skip
     """For the lab: open exactly what the round drew, to one inspector. The file is private and never published."""
     from claims.base.files import write_new
@@ -129,7 +130,7 @@ def inspect_open(
     with opened_store(store_path) as store:
         lab = store.lab
         drawn = drawn_by_log(terms, lab, period, round_source, log_source, log_memory).drawn
-        opening = make_opening(terms, drawn, StoreMaterial(store, terms), to, key)
+        opening = make_opening(terms, drawn, StoreMaterial(store, terms, joules), to, key)
         with signing_store(store, terms) as journal:
             journal.add(of_registry_head(terms.digest, lab, period, opening.binding.head, opening.binding.lists))
         releasing(store, terms, state_folder())
@@ -144,8 +145,10 @@ def _warn(terms: Agreement, opening: Opening, earlier: tuple[Path, ...]) -> None
     """Tell the lab what the inspector will find by the files alone."""
     from claims.inspection.open import OpeningRejected
     from claims.inspection.outside import check_externals
+    from claims.inspection.power import check_power
 
     try:
+        check_power(terms, opening)
         check_externals(terms, opening, map(load_terms, earlier))
     except OpeningRejected as error:
         out(f"The inspector will record a failure ({error.code}): {error.what}.", err=True)
@@ -186,9 +189,10 @@ def inspect_check(
     as failed at once, where --key is given. A file that the lab did not sign for this inspection counts for nothing.
     """
     from claims.base.files import read_bounded
-    from claims.inspection.file import Opening, opening_limit
+    from claims.inspection.file import Opening, fed_readings, opening_limit
     from claims.inspection.open import OpeningRejected, check_opening
     from claims.inspection.outside import check_externals
+    from claims.inspection.power import check_power
     from claims.inspection.record import FAILURES
     from claims.inspection.report import site_lines
 
@@ -197,12 +201,15 @@ def inspect_check(
     terms = load_terms(agreement_path)
     key = None if key_path is None else load_key(key_path, passphrase_file)
     inspection = drawn_by_log(terms, lab_name, period, round_source, log_source, log_memory)
-    data = read_bounded(opening_path, opening_limit(inspection.drawn, len(terms.lab(lab_name).meters), len(terms.lab(lab_name).sites)))
+    agreed = terms.lab(lab_name)
+    limit = opening_limit(inspection.drawn, len(agreed.meters), len(agreed.sites), fed_readings(terms, inspection.drawn))
+    data = read_bounded(opening_path, limit)
     heads = None
     try:
         checked = check_opening(terms, inspection.drawn, Opening.decode(data), inspector)
         _check_claim(inspection, checked.opening, claim_path, folder)
         heads = checked.opening.binding.digest
+        check_power(terms, checked.opening)
         check_externals(terms, checked.opening, map(load_terms, earlier))
     except OpeningRejected as error:
         if error.code not in FAILURES:

@@ -13,7 +13,7 @@ import re
 import ssl
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -21,7 +21,8 @@ from claims.agreement.model import Agreement
 from claims.agreement.terms import InspectionTerms
 from claims.base.errors import ClaimRejected, UnreadableFile
 from claims.base.files import read_bounded
-from claims.claim.entries import EpochEntry
+from claims.claim.entries import EpochEntry, JoulesEntry
+from claims.claim.power import shown_joules
 from claims.claim.published import PublishedEntries
 from claims.inspection.beacon import (
     ROUND_LIMIT,
@@ -50,22 +51,35 @@ class LogSource(Protocol):
 
 @dataclass(frozen=True)
 class Committed:
-    """A lab's commitments of a period, as logged. ``time``: Unix seconds at which the last of them, or the claim, was dated."""
+    """A lab's commitments of a period, as logged.
+
+    Attributes:
+        time: Unix seconds at which the last of them, or the claim, was dated.
+        joules: by (feed, epoch), of those feeds of the lab whose joules of the epoch are not absent.
+    """
 
     lab: str
     period: int
     time: int
     epochs: dict[int, EpochEntry]
+    joules: dict[tuple[str, int], JoulesEntry] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """What is to be opened: chip-seconds and slots in the order drawn; either may hold one twice."""
+    """What is to be opened: chip-seconds and slots in the order drawn; either may hold one twice.
+
+    Attributes:
+        hours: (epoch, feed) of the drawn chip-seconds under a feed, whose joules and whose meters' readings are opened too; ascending.
+        absent: (epoch, feed) of those whose joules are absent; each such chip-second drew another one.
+    """
 
     committed: Committed
     round: VerifiedRound
     draws: tuple[Draw, ...]
     slots: tuple[int, ...]
+    hours: tuple[tuple[int, str], ...] = ()
+    absent: tuple[tuple[int, str], ...] = ()
 
 
 def terms_of(agreement: Agreement) -> InspectionTerms:
@@ -104,7 +118,13 @@ def committed(agreement: Agreement, lab: str, period: int, view: LogSource) -> C
     if claim is None:
         raise ClaimRejected("log", f"the log has no claim of lab {lab} for period {period}: nothing is drawn before there is one")
     dated = max(dated, view.committed_time(claim[1], exclude))
-    return Committed(lab, period, dated, found)
+    power = {
+        (feed.name, epoch): joules
+        for feed in agreement.feeds_of(lab)
+        for epoch in range(first, last + 1)
+        if (joules := shown_joules(published, feed, epoch)) is not None
+    }
+    return Committed(lab, period, dated, found, power)
 
 
 def eligible_round(agreement: Agreement, commitments: Committed) -> int:
@@ -140,9 +160,30 @@ def draw_committed(agreement: Agreement, lab: str, period: int, beacon_round: Ro
     agreed, digest = agreement.lab(lab), agreement.digest
     meters = [(meter.name, meter.chips) for meter in agreed.meters]
     epochs = agreement.period_epochs(period)
-    draws = draw(digest, lab, period, meters, epochs, agreement.epoch_seconds, verified, terms.draws) if terms.draws else []
+    most = min(2 * terms.draws, MAX_DRAWS) if agreement.feeds_of(lab) else terms.draws
+    draws = draw(digest, lab, period, meters, epochs, agreement.epoch_seconds, verified, most)
     slots = draw_slots(digest, lab, period, agreement.commitment.checkpoints, verified, terms.slots)
-    return Drawn(commitments, verified, tuple(draws), tuple(slots))
+    return _with_power(agreement, commitments, verified, draws, slots, terms.draws)
+
+
+def _with_power(
+    agreement: Agreement, commitments: Committed, verified: VerifiedRound, stream: list[Draw], slots: list[int], wanted: int
+) -> Drawn:
+    """As many draws as are wanted, and another for each whose feed has no joules of the epoch, as far as the stream goes."""
+    feeds = {meter: feed.name for feed in agreement.feeds_of(commitments.lab) for meter in feed.meters}
+    taken: list[Draw] = []
+    hours: set[tuple[int, str]] = set()
+    absent: set[tuple[int, str]] = set()
+    for item in stream:
+        if wanted == 0:
+            break
+        taken.append(item)
+        feed = feeds.get(item.meter)
+        there = feed is None or (feed, item.epoch) in commitments.joules
+        wanted -= there
+        if feed is not None:
+            (hours if there else absent).add((item.epoch, feed))
+    return Drawn(commitments, verified, tuple(taken), tuple(slots), tuple(sorted(hours)), tuple(sorted(absent)))
 
 
 # ---- rounds from a file or a web address -----------------------------------------------------------------

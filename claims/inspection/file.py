@@ -9,17 +9,19 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
+from claims.agreement.model import Agreement
 from claims.base.canonical import Writer, from_json, head_from_hex, head_to_hex, is_name, to_json
 from claims.base.errors import MalformedFile
 from claims.claim.commitments import NOTHING, ReadingOpening, Slot, SlotOpening, name_digest
 from claims.claim.file import MeterHead
+from claims.claim.power import MAX_JOULES
 from claims.claim.records import KINDS, Reading
 from claims.inspection.binding import MAX_BINDING, MAX_PROOFS, Binding
 from claims.inspection.draw import Drawn
 
 __all__ = [
-    "OPENING_LIMIT", "SLOTS_EACH", "OpenedReading", "OpenedSlot", "Opening", "opened_from", "opened_values",
-    "opening_limit", "saved_in",
+    "OPENING_LIMIT", "SLOTS_EACH", "OpenedJoules", "OpenedReading", "OpenedSlot", "Opening", "fed_readings", "opened_from",
+    "opened_values", "opening_limit", "saved_in",
 ]  # fmt: skip
 
 FORMAT = "standstill-opening/3"
@@ -28,7 +30,7 @@ OPENING_LIMIT = 640 * 2**20
 """Largest opening file of any draw, bytes; :func:`opening_limit` says how large one may be."""
 SLOTS_EACH = 3
 """Slots that are opened for a drawn reading or slot, at most: its checkpoint's, and those of the checkpoint's two parents."""
-_HEAD_BYTES, _METER_BYTES, _READING_BYTES, _SLOT_BYTES = 4096, 512, 3072, 6220
+_HEAD_BYTES, _METER_BYTES, _READING_BYTES, _SLOT_BYTES, _JOULES_BYTES = 4096, 512, 3072, 6220, 256
 _PROOF_BYTES = 256 + 2 * MAX_BINDING
 MAX_NAME = 217
 """Characters of a private name: 200, and those that a snapshot adds, " @period-" and the period."""
@@ -56,6 +58,16 @@ class OpenedSlot:
     saved: tuple[bytes, tuple[bytes, ...]] | None = field(default=None, repr=False)
 
 
+@dataclass(frozen=True, order=True)
+class OpenedJoules:
+    """What a feed drew in an epoch, with the salt under which the log has it."""
+
+    epoch: int
+    feed: str
+    joules: int = field(repr=False)
+    salt: bytes = field(repr=False)
+
+
 def saved_in(slot: Slot, first: int, last: int) -> int | None:
     """The earlier epoch of a period (``first`` to ``last``) under whose head a slot is opened too, or None.
 
@@ -67,7 +79,7 @@ def saved_in(slot: Slot, first: int, last: int) -> int | None:
 
 @dataclass(frozen=True)
 class Opening:
-    """An opening file. Readings ascend by (epoch, meter, index), slots by index; none occurs twice.
+    """An opening file. Readings ascend by (epoch, meter, index), slots by index, joules by (epoch, feed); none occurs twice.
 
     ``binding``: what ties it to the claim.
     """
@@ -81,6 +93,7 @@ class Opening:
     slots: tuple[OpenedSlot, ...]
     binding: Binding
     signature: bytes = b""
+    joules: tuple[OpenedJoules, ...] = ()
 
     def encode(self) -> bytes:
         """Canonical JSON. Not for publication."""
@@ -100,6 +113,7 @@ class Opening:
             "meters": [_meter_row(head) for head in self.binding.meters], "registry_head": head_to_hex(self.binding.head),
             "lists": self.binding.lists.hex(), "registry_signature": self.binding.signature.hex(),
             "proofs": [{"site": site, "proof": proof.hex()} for site, proof in self.binding.proofs],
+            "joules": [_joules_row(item) for item in self.joules],
         }  # fmt: skip
 
     @staticmethod
@@ -116,7 +130,8 @@ class Opening:
             )  # fmt: skip
             result = Opening(
                 bytes.fromhex(value["agreement"]), value["lab"], _count(value["period"]), _count(value["round"]), value["to"],
-                tuple(map(_reading, value["readings"])), tuple(map(_slot, value["slots"])), binding, bytes.fromhex(value["signature"]),
+                tuple(map(_reading, value["readings"])), tuple(map(_slot, value["slots"])), binding,
+                bytes.fromhex(value["signature"]), tuple(map(_joules, value["joules"])),
             )  # fmt: skip
             good = is_name(result.lab) and is_name(result.to) and len(result.agreement) == 32 and len(result.signature) == 64
             good = good and len(binding.signature) == 64 and len(binding.lists) == 32
@@ -151,6 +166,17 @@ def _meter(row: Any) -> MeterHead:
     if not is_name(row["meter"]) or len(roots) != 32 or len(signature) != 64:
         raise ValueError("not a meter's head")
     return MeterHead(row["meter"], head_from_hex(row["head"]), roots, signature)
+
+
+def _joules_row(item: OpenedJoules) -> dict[str, Any]:
+    return {"epoch": item.epoch, "feed": item.feed, "joules": item.joules, "salt": item.salt.hex()}
+
+
+def _joules(row: Any) -> OpenedJoules:
+    item = OpenedJoules(_count(row["epoch"]), row["feed"], _count(row["joules"]), bytes.fromhex(row["salt"]))
+    if not is_name(item.feed) or len(item.salt) != 32 or item.joules > MAX_JOULES:
+        raise ValueError("not joules")
+    return item
 
 
 def opened_values(one: ReadingOpening) -> dict[str, Any]:
@@ -210,8 +236,15 @@ def _slot(row: Any) -> OpenedSlot:
     return OpenedSlot(name, SlotOpening(_count(row["index"]), slot, bytes.fromhex(row["salt"]), _path(row["path"])), saved)
 
 
-def opening_limit(drawn: Drawn, meters: int, sites: int = 0) -> int:
-    """Bytes that an opening of this draw has at most, of a lab with so many meters and sites."""
-    size = _HEAD_BYTES + meters * _METER_BYTES + (1 + min(sites, len(drawn.draws))) * _PROOF_BYTES
+def opening_limit(drawn: Drawn, meters: int, sites: int = 0, fed: int = 0) -> int:
+    """Bytes that an opening of this draw has at most, of a lab with so many meters and sites. ``fed``: :func:`fed_readings`."""
+    proofs = 1 + min(sites, len(drawn.draws) + fed)
+    size = _HEAD_BYTES + meters * _METER_BYTES + proofs * _PROOF_BYTES + len(drawn.hours) * _JOULES_BYTES
     slots = SLOTS_EACH * (len(drawn.draws) + len(drawn.slots))
-    return min(OPENING_LIMIT, size + len(drawn.draws) * _READING_BYTES + slots * _SLOT_BYTES)
+    return min(OPENING_LIMIT, size + (len(drawn.draws) + fed) * _READING_BYTES + slots * _SLOT_BYTES)
+
+
+def fed_readings(agreement: Agreement, drawn: Drawn) -> int:
+    """Readings that an opening may show for the feeds of drawn chip-seconds, at most."""
+    fed = {feed.name: len(feed.meters) for feed in agreement.feeds_of(drawn.committed.lab)}
+    return agreement.commitment.readings * sum(fed[feed] for _, feed in drawn.hours)

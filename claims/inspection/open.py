@@ -35,10 +35,11 @@ from claims.claim.commitments import (
 )
 from claims.claim.evidence import Equivocation, equivocations_of
 from claims.claim.file import Claim
+from claims.claim.power import Joules, joules_leaf
 from claims.claim.records import FIRST_TAG, IDLE, KINDS, Reading
 from claims.inspection.binding import Behind, bind, check_binding, check_heads, heads_digest, prove_opened
 from claims.inspection.draw import Drawn
-from claims.inspection.file import SLOTS_EACH, OpenedReading, OpenedSlot, Opening, saved_in
+from claims.inspection.file import SLOTS_EACH, OpenedJoules, OpenedReading, OpenedSlot, Opening, saved_in
 from claims.inspection.genesis import check_slot_genesis
 from claims.inspection.part import OpeningPart
 from claims.inspection.terms import Draw
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CheckedOpening", "Material", "MaterialError", "OpenedReading", "OpenedSlot", "Opening", "OpeningRejected",
-    "SealedEpoch", "SealedRegistry", "check_claim_heads", "check_opening",
+    "SealedEpoch", "SealedRegistry", "check_claim_heads", "check_opening", "drawn_readings",
     "equivocations", "make_opening", "open_part",
 ]  # fmt: skip
 
@@ -105,6 +106,9 @@ class Material(Protocol):
     def registry(self, epoch: int) -> SealedRegistry:
         """The registry behind the head published for an epoch."""
 
+    def joules(self, feed: str, epoch: int) -> Joules:
+        """What the lab was given of a feed's joules in an epoch."""
+
     def behind(self, period: int) -> Behind:
         """Ledgers and registry as they were closed at a period's end: what stands behind the claim's heads."""
 
@@ -117,9 +121,12 @@ def open_part(agreement: Agreement, drawn: Drawn, material: Material, site: str)
     """
     lab, period = drawn.committed.lab, drawn.committed.period
     opened: dict[tuple[int, str, int], ReadingOpening] = {}
+    whole = _whole(agreement, drawn)
     for meter in agreement.lab(lab).site(site).meters:
-        for epoch in sorted({item.epoch for item in drawn.draws if item.meter == meter.name}):
-            for one in _open_epoch(agreement, meter, epoch, material.epoch(meter.name, epoch), _offsets(drawn, epoch, meter)):
+        fed = {epoch for epoch, name in whole if name == meter.name}
+        for epoch in sorted(fed | {item.epoch for item in drawn.draws if item.meter == meter.name}):
+            offsets = _offsets(drawn, whole, epoch, meter)
+            for one in _open_epoch(agreement, meter, epoch, material.epoch(meter.name, epoch), offsets):
                 opened[epoch, meter.name, one.index] = one
     if not opened:
         return None
@@ -155,6 +162,7 @@ def make_opening(
         raise ClaimsError(f"this key is not lab {lab}'s", "sign with the lab's party key")
     readings = _open_readings(agreement, drawn, material, _by_site(agreement, drawn, parts))
     slots = _open_slots(agreement, drawn, material, readings)
+    joules = tuple(_open_joules(drawn, material, epoch, feed) for epoch, feed in drawn.hours)
     period, number = drawn.committed.period, drawn.round.number
     shown = [(item.meter, item.opening.index, item.opening.reading) for item in readings]
     try:
@@ -162,7 +170,7 @@ def make_opening(
                        {part.site: part.proof for part in parts})  # fmt: skip
     except WitnessError as error:
         raise MaterialError(f"the store's closed period is not that of its heads, or not what was published: {error}") from None
-    opening = Opening(agreement.digest, lab, period, number, to, tuple(readings), tuple(slots), binding)
+    opening = Opening(agreement.digest, lab, period, number, to, tuple(readings), tuple(slots), binding, joules=joules)
     opening = replace(opening, signature=key.sign(opening.message()))
     try:
         check_opening(agreement, drawn, opening, to)
@@ -186,7 +194,17 @@ def _by_site(agreement: Agreement, drawn: Drawn, parts: Sequence[OpeningPart]) -
     return found
 
 
-def _offsets(drawn: Drawn, epoch: int, meter: Meter) -> list[int]:
+def _open_joules(drawn: Drawn, material: Material, epoch: int, feed: str) -> OpenedJoules:
+    given = material.joules(feed, epoch)
+    if given.leaf != drawn.committed.joules[feed, epoch].leaf:
+        raise MaterialError(f"the joules of feed {feed}, epoch {epoch}, are not those in the log", "ask the feed's holder for them")
+    return OpenedJoules(epoch, feed, given.joules, given.salt)
+
+
+def _offsets(drawn: Drawn, whole: set[tuple[int, str]], epoch: int, meter: Meter) -> list[int] | None:
+    """The drawn chip-seconds of a meter and epoch; None where all its readings are opened, for its feed."""
+    if (epoch, meter.name) in whole:
+        return None
     return [item.offset for item in drawn.draws if (item.epoch, item.meter) == (epoch, meter.name)]
 
 
@@ -195,6 +213,7 @@ def _open_readings(
 ) -> list[OpenedReading]:
     agreed = agreement.lab(drawn.committed.lab)
     opened: dict[tuple[int, str, int], OpenedReading] = {}
+    whole = _whole(agreement, drawn)
     for epoch in sorted({item.epoch for item in drawn.draws}):
         sealed = {meter.name: material.epoch(meter.name, epoch) for meter in agreed.meters}
         roots = [(meter.name, sealed[meter.name].root) for meter in agreed.meters]
@@ -202,16 +221,16 @@ def _open_readings(
             raise MaterialError(f"the store's roots of epoch {epoch} are not those published", "was the store changed since?")
         leaves = [meter_leaf(name, root) for name, root in roots]
         for position, meter in enumerate(agreed.meters):
-            offsets = _offsets(drawn, epoch, meter)
+            offsets = _offsets(drawn, whole, epoch, meter)
             own, path = sealed[meter.name], tuple(audit_path(leaves, position))
             for one in parts.get((epoch, meter.name)) or _open_epoch(agreement, meter, epoch, own, offsets):
                 opened[epoch, meter.name, one.index] = OpenedReading(meter.name, one, own.signature, path)
     return [opened[place] for place in sorted(opened)]
 
 
-def _open_epoch(agreement: Agreement, meter: Meter, epoch: int, own: SealedEpoch, offsets: list[int]) -> list[ReadingOpening]:
-    """The readings that cover the offsets, from the rebuilt tree of a meter and epoch."""
-    if not offsets:
+def _open_epoch(agreement: Agreement, meter: Meter, epoch: int, own: SealedEpoch, offsets: list[int] | None) -> list[ReadingOpening]:
+    """The readings that cover the offsets, or all of them, from the rebuilt tree of a meter and epoch."""
+    if offsets == []:
         return []
     if own.readings is None or own.seed is None:
         what = f"readings of meter {meter.name}, epoch {epoch}, were drawn, and the store of site {meter.site} has them"
@@ -224,7 +243,8 @@ def _open_epoch(agreement: Agreement, meter: Meter, epoch: int, own: SealedEpoch
         raise MaterialError(f"{changed}: {error.what}", "was the store changed since?") from None
     if rebuilt != own.root:
         raise MaterialError(changed, "was the store changed since?")
-    indices = sorted({_covering(own.readings, offset) for offset in offsets})
+    starts = reading_starts(own.readings) if offsets is None else offsets
+    indices = sorted({_covering(own.readings, offset) for offset in starts})
     return ReadingOpening.several(own.readings, indices, epoch, cover, own.seed, size)
 
 
@@ -238,7 +258,7 @@ def _open_slots(agreement: Agreement, drawn: Drawn, material: Material, readings
     if rebuilt != drawn.committed.epochs[last].registry_head:
         raise MaterialError(f"the store's registry is not the one published for epoch {last}", "was the store changed since?")
     place = {slot.tag: index for index, slot in enumerate(registry.slots) if slot.used}
-    tags = {item.opening.reading.tag for item in readings if item.opening.reading.tag >= FIRST_TAG}
+    tags = _worked(drawn, readings)
     if tags - place.keys():
         raise MaterialError(f"a drawn reading's checkpoint is not in the registry published for epoch {last}")
     primary = {*drawn.slots, *(place[tag] for tag in tags)}
@@ -272,6 +292,31 @@ def _saved(
 def _parents(slots: Iterable[Slot]) -> set[int]:
     """Tags of the parents of slots. They are opened too: a parent that no draw could meet would be whatever the lab likes."""
     return {tag for slot in slots for tag in (slot.parent1, slot.parent2) if tag}
+
+
+def _whole(agreement: Agreement, drawn: Drawn) -> set[tuple[int, str]]:
+    """(epoch, meter) of which every reading is opened: the meters under the feed of a drawn chip-second, in its hour."""
+    feeds = {feed.name: feed.meters for feed in agreement.feeds_of(drawn.committed.lab)}
+    return {(epoch, meter) for epoch, feed in drawn.hours for meter in feeds[feed]}
+
+
+def drawn_readings(drawn: Drawn, readings: Iterable[OpenedReading]) -> list[OpenedReading]:
+    """Those among opened readings that cover a drawn chip-second; of whole hours the others are shown for their feed alone."""
+    places: dict[tuple[int, str], list[int]] = {}
+    for item in drawn.draws:
+        places.setdefault((item.epoch, item.meter), []).append(item.offset)
+    found = []
+    for shown in readings:
+        start, reading = shown.opening.start, shown.opening.reading
+        if any(start <= offset < start + reading.chip_seconds for offset in places.get((reading.epoch, shown.meter), ())):
+            found.append(shown)
+    return found
+
+
+def _worked(drawn: Drawn, readings: Iterable[OpenedReading]) -> set[int]:
+    """Tags of the checkpoints of drawn readings, whose slots are opened."""
+    tags = {item.opening.reading.tag for item in drawn_readings(drawn, readings)}
+    return {tag for tag in tags if tag >= FIRST_TAG}
 
 
 def _covering(readings: Sequence[Reading], offset: int) -> int:
@@ -318,13 +363,16 @@ def check_opening(agreement: Agreement, drawn: Drawn, opening: Opening, inspecto
     except BadSignature as error:
         raise OpeningRejected("signature", error.what) from None
     _check_readings(agreement, drawn, opening)
+    _check_joules(drawn, opening)
     _check_slots(agreement, drawn, opening)
     _check_binding(agreement, opening)
     return CheckedOpening(opening, drawn)
 
 
 def _check_readings(agreement: Agreement, drawn: Drawn, opening: Opening) -> None:
-    if len(opening.readings) > len(drawn.draws) or len(opening.slots) > SLOTS_EACH * (len(drawn.slots) + len(drawn.draws)):
+    whole = _whole(agreement, drawn)
+    most = len(drawn.draws) + len(whole) * agreement.commitment.readings
+    if len(opening.readings) > most or len(opening.slots) > SLOTS_EACH * (len(drawn.slots) + len(drawn.draws)):
         raise OpeningRejected("selection", "more is opened than was drawn")
     places = [(r.opening.reading.epoch, r.meter, r.opening.index) for r in opening.readings]
     if any(a >= b for a, b in zip(places, places[1:], strict=False)):
@@ -338,9 +386,15 @@ def _check_readings(agreement: Agreement, drawn: Drawn, opening: Opening) -> Non
             raise OpeningRejected("overlap", f"opened readings of meter {item.meter} overlap")
         ends[place] = start + item.opening.reading.chip_seconds
         spans.setdefault(place, []).append((start, ends[place]))
-    used = {_drawn_span(spans, item) for item in drawn.draws}
-    if len(used) != len(opening.readings):
+    used = {_drawn_span(spans, item) for item in drawn.draws if (item.epoch, item.meter) not in whole}
+    if len(used) + sum(len(spans.get(place, ())) for place in whole) != len(opening.readings):
         raise OpeningRejected("selection", "a reading is opened that was not drawn")
+    covers = {meter.name: agreement.coverage(meter) for meter in agreement.lab(opening.lab).meters}
+    for place in whole:
+        own = spans.get(place, [])
+        filled = sum(end - start for start, end in own)  # they do not overlap, and none ends after the epoch
+        if filled != covers[place[1]]:
+            raise OpeningRejected("selection", f"the readings of meter {place[1]} do not fill epoch {place[0]}, whose feed was drawn")
 
 
 def _drawn_span(spans: dict[tuple[int, str], list[tuple[int, int]]], item: Draw) -> tuple[int, str, int]:
@@ -386,6 +440,15 @@ def _check_values(agreement: Agreement, meter: Meter, period: int, one: ReadingO
         raise OpeningRejected("reading-values", f"a reading of meter {meter.name} is not charged as agreed")
 
 
+def _check_joules(drawn: Drawn, opening: Opening) -> None:
+    if [(item.epoch, item.feed) for item in opening.joules] != list(drawn.hours):
+        raise OpeningRejected("selection", "the joules that are opened are not those of the feeds of drawn chip-seconds, in order")
+    for item in opening.joules:
+        leaf = joules_leaf(item.salt, item.epoch, item.joules)
+        if leaf != drawn.committed.joules[item.feed, item.epoch].leaf:
+            raise OpeningRejected("joules", f"the joules of feed {item.feed}, epoch {item.epoch}, are not those in the log")
+
+
 def _check_slots(agreement: Agreement, drawn: Drawn, opening: Opening) -> None:
     first, last = agreement.period_epochs(drawn.committed.period)
     head, size = drawn.committed.epochs[last].registry_head, agreement.commitment.checkpoints
@@ -413,7 +476,7 @@ def _check_slots(agreement: Agreement, drawn: Drawn, opening: Opening) -> None:
         except ClaimRejected as error:
             raise OpeningRejected("genesis", error.what) from None
         by_tag[slot.tag] = item.opening.index
-    tags = {item.opening.reading.tag for item in opening.readings if item.opening.reading.tag >= FIRST_TAG}
+    tags = _worked(drawn, opening.readings)
     if tags - by_tag.keys():
         raise OpeningRejected("slot-missing", "the slot of a drawn reading's checkpoint is not opened")
     worked = [item.opening.slot for item in opening.slots if item.opening.slot.tag in tags]

@@ -41,6 +41,8 @@ FAILURES = {
     "proof": "what was opened is not shown to stand behind the heads",
     "genesis": "a run's genesis does not check",
     "external": "a checkpoint of weights from outside declares less than the agreement charges for them",
+    "joules": "a feed's joules are not those in the log",
+    "power": "a feed drew more than its idle and busy chips account for",
     "site": "what was found on site is not what was opened",
 }
 """The only words that a record can say about a failure: each is of an opening that the lab signed, for this inspection."""

@@ -11,7 +11,8 @@ from claims.claim.commitments import NOTHING, Slot
 from claims.claim.records import IDLE, KINDS, UNATTRIBUTED
 from claims.inspection.beacon import time_of_round
 from claims.inspection.file import OpenedReading, OpenedSlot
-from claims.inspection.open import CheckedOpening
+from claims.inspection.open import CheckedOpening, drawn_readings
+from claims.inspection.power import power_lines
 from claims.inspection.terms import epoch_times
 
 __all__ = ["site_lines"]
@@ -25,27 +26,28 @@ def site_lines(agreement: Agreement, checked: CheckedOpening, seeds: Mapping[byt
         seeds: genesis commitment to seed, for those that were rechecked with what the lab showed.
     """
     opening = checked.opening
+    drawn = drawn_readings(checked.drawn, opening.readings)
     lines = [
         f"lab {opening.lab}, period {opening.period}, drand round {opening.round}: opened to {opening.to} exactly what was drawn,",
         f"{len(opening.readings)} readings and {len(opening.slots)} registry slots, all under what the log holds.",
         "",
         "COMPARE ON SITE. Private: nothing of this is for publication.",
         "",
-        *_table([_reading_row(agreement, checked, item) for item in opening.readings]),
+        *_table([_reading_row(agreement, checked, item) for item in drawn]),
     ]
-    late = [_too_early(agreement, checked, item) for item in opening.readings]
+    late = [_too_early(agreement, checked, item) for item in drawn]
     lines += [line for line in late if line]
     names = {slot.opening.slot.tag: slot for slot in opening.slots if slot.opening.slot.used}
     for slot in opening.slots:
         lines += ["", *_slot_lines(agreement, names, slot, seeds or {}, _why(checked, slot))]
-    return lines
+    return lines + power_lines(agreement, checked)
 
 
 def _why(checked: CheckedOpening, item: OpenedSlot) -> str:
     """Why a slot was opened."""
     if item.opening.index in checked.drawn.slots:
         return "drawn"
-    tags = {reading.opening.reading.tag for reading in checked.opening.readings}
+    tags = {reading.opening.reading.tag for reading in drawn_readings(checked.drawn, checked.opening.readings)}
     return "of a drawn reading" if item.opening.slot.tag in tags else "a parent"
 
 

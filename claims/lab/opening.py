@@ -10,15 +10,29 @@ every rebuilt root with the signed and the logged one before it opens anything.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from claims.agreement.model import Agreement
+from claims.base.errors import MalformedFile, UnreadableFile
+from claims.base.files import SMALL_LIMIT, read_bounded
 from claims.claim.commitments import in_places
+from claims.claim.power import Joules, joules_name
 from claims.claim.records import EpochSeal
 from claims.inspection.binding import Behind
 from claims.inspection.open import MaterialError, SealedEpoch, SealedRegistry
 from claims.lab.epochs import slots_at
 from claims.lab.store import Store
 
-__all__ = ["StoreMaterial"]
+__all__ = ["StoreMaterial", "given_joules"]
+
+
+def given_joules(folder: Path, agreement: Agreement, feed: str, epoch: int) -> Joules | None:
+    """The joules of a feed and epoch from a folder; None where there is no such file, or it is of something else."""
+    try:
+        found = Joules.decode(read_bounded(folder / joules_name(feed, epoch), SMALL_LIMIT))
+    except (UnreadableFile, MalformedFile):
+        return None
+    return found if (found.agreement, found.feed, found.epoch) == (agreement.digest, feed, epoch) else None
 
 
 class StoreMaterial:
@@ -27,13 +41,15 @@ class StoreMaterial:
     Args:
         store: the lab's open store.
         agreement: under which the epochs were sealed and published.
+        joules: folder with what the holders of power feeds gave the lab (``standstill-joules/1``), or None.
 
     Raises:
         ClaimRejected: the store's lab is not a lab of the agreement.
     """
 
-    def __init__(self, store: Store, agreement: Agreement) -> None:
+    def __init__(self, store: Store, agreement: Agreement, joules: Path | None = None) -> None:
         agreement.lab(store.lab)
+        self._joules = joules
         self._store, self._agreement = store, agreement
         self._seals: dict[tuple[int, str], dict[int, EpochSeal]] = {}
 
@@ -55,6 +71,14 @@ class StoreMaterial:
         slots = in_places(slots_at(self._store, self._agreement, epoch), head.places, self._agreement.commitment.checkpoints)
         names = tuple(self._store.name(slot.tag) if slot.used else "" for slot in slots)
         return SealedRegistry(tuple(slots), names, head.seed)
+
+    def joules(self, feed: str, epoch: int) -> Joules:
+        """What the feed's holder gave of an epoch. Raises MaterialError where it is not in the folder."""
+        found = None if self._joules is None else given_joules(self._joules, self._agreement, feed, epoch)
+        if found is None:
+            what = f"the joules of feed {feed}, epoch {epoch}, which the lab said it was given, are not here"
+            raise MaterialError(what, f"give the folder with {joules_name(feed, epoch)} (--joules), or ask the feed's holder for it")
+        return found
 
     def behind(self, period: int) -> Behind:
         """Ledgers and registry as closed at a period's end. Raises MaterialError while they are open."""

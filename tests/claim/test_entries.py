@@ -64,7 +64,7 @@ def test_round_trip_check_and_size(entry: Entry) -> None:
 
 def test_bytes_of_each_kind() -> None:
     front = b"standstill-log\x00\x01"
-    assert unsigned_bytes(epoch()) == front + b"\x01" + TERMS.digest + b"\x05alpha" + bytes.fromhex("00000005") + A + B
+    assert unsigned_bytes(epoch()) == front + b"\x01" + TERMS.digest + b"\x05alpha" + bytes.fromhex("00000005") + A + B + b"\0"
     assert unsigned_bytes(claim()) == front + b"\x02" + TERMS.digest + b"\x05alpha" + bytes(4) + A + B
     assert unsigned_bytes(assent()) == front + b"\x03" + TERMS.digest + b"\x04beta"
     assert unsigned_bytes(inspection(3)) == (

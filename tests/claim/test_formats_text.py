@@ -10,7 +10,7 @@ import hashlib
 import random
 import re
 import struct
-from dataclasses import astuple, replace
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,7 +21,7 @@ import claims
 from claims.agreement.decode import decode_agreement
 from claims.agreement.file import parse_agreement
 from claims.agreement.model import canonical_bytes
-from claims.agreement.terms import InspectionTerms
+from claims.agreement.terms import Feed, InspectionTerms
 from claims.base.errors import AgreementError, QuantityError
 from claims.base.units import flop_from_text, seconds_from_text
 from claims.claim.entries import (
@@ -31,6 +31,7 @@ from claims.claim.entries import (
     Entry,
     EpochEntry,
     InspectionEntry,
+    JoulesEntry,
     TransferEntry,
     encode_entry,
     sign_entry,
@@ -41,11 +42,13 @@ from claims.decisions.file import Decision
 
 FOLDER = Path(claims.__file__).parent
 LOG = (FOLDER / "FORMATS-log.md").read_text()
-TERMS = replace(world.agreement(), inspection=InspectionTerms(8, 4, 0))
+FEEDS = tuple(Feed(f"feed-{i}", "alpha", "beta", world.key(80 + i).public_key().public_bytes_raw(), "rack", (), 0, 1, 2) for i in range(9))
+TERMS = replace(world.agreement(), inspection=InspectionTerms(8, 4, 0), feeds=FEEDS)
 A, B = bytes(range(32)), bytes(range(32, 64))
 GIFT = TransferEntry(TERMS.digest, "alpha", "beta", 2, 2**32 - 1, 2**64 - 1)
 ENTRIES: tuple[Entry, ...] = (
-    EpochEntry(TERMS.digest, "alpha", 70, A, B), ClaimEntry(TERMS.digest, "alpha", 3, A, B), AssentEntry(TERMS.digest, "beta"),
+    EpochEntry(TERMS.digest, "alpha", 70, A, B, absent=b"\x82\x01"), JoulesEntry(TERMS.digest, "feed-3", 70, A),
+    ClaimEntry(TERMS.digest, "alpha", 3, A, B), AssentEntry(TERMS.digest, "beta"),
     InspectionEntry(TERMS.digest, "beta", "alpha", 2, 2**40, 3, B), DecisionEntry(TERMS.digest, "beta", 2, 253402300799, A),
     replace(GIFT, accepted=world.key(2).sign(GIFT.acceptance)),
 )  # fmt: skip
@@ -59,7 +62,7 @@ def layouts() -> dict[int, list[str]]:
     for kind, body in rows:
         while "(" in body:
             body = re.sub(r"\([^()]*\)", "", body)
-        found[int(kind)] = re.findall(r"(?:^|, )(name|u8|u32|u64|32|64)(?= )", body)
+        found[int(kind)] = re.findall(r"(?:^|, )(name|u8|u32|u64|32|64|bits)(?= )", body)
     return found
 
 
@@ -76,6 +79,9 @@ def read(data: bytes) -> tuple[int, bytes, list[object], bytes, bytes]:
         elif field in ("32", "64"):
             fields.append(data[at : at + int(field)])
             at += int(field)
+        elif field == "bits":
+            fields.append(data[at + 1 : at + 1 + data[at]])
+            at += 1 + data[at]
         else:
             size = int(field[1:]) // 8
             fields.append(int.from_bytes(data[at : at + size], "big"))
@@ -88,10 +94,11 @@ def read(data: bytes) -> tuple[int, bytes, list[object], bytes, bytes]:
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: type(entry).__name__)
 def test_every_kind_of_entry_is_read_by_the_text(entry: Entry) -> None:
     assert set(layouts()) == {item.kind for item in ENTRIES}
-    key = world.key(1 if entry.author == "alpha" else 2)
+    key = world.key({"alpha": 1, "beta": 2, "feed feed-3": 83}[entry.author])
     signed = sign_entry(key, entry)
     kind, agreement, fields, signature, message = read(encode_entry(signed))
-    assert (kind, agreement, tuple(fields), signature) == (entry.kind, TERMS.digest, astuple(entry)[1:-1], signed.signature)
+    said = tuple(getattr(entry, part.field) for part in entry.parts)
+    assert (kind, agreement, tuple(fields), signature) == (entry.kind, TERMS.digest, said, signed.signature)
     key.public_key().verify(signature, message)
     assert PublishedEntries(TERMS, [(0, encode_entry(signed))]).refused == []
 
