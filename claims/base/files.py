@@ -28,6 +28,7 @@ __all__ = [
     "SMALL_LIMIT",
     "absent",
     "growing",
+    "holds",
     "one_at_a_time",
     "read_bounded",
     "trouble",
@@ -99,13 +100,14 @@ def write_once(path: str | os.PathLike[str], data: bytes, mode: int = 0o644) -> 
     try:
         _write(Path(path), data, mode, _link)
     except FileExistsError:
-        if not _holds(Path(path), data):
+        if not holds(Path(path), data):
             raise UnreadableFile(f"{path}: exists already, and is another file", "move it away; nothing was overwritten") from None
 
 
-def _holds(path: Path, data: bytes) -> bool:
+def holds(path: Path, data: bytes | None) -> bool:
+    """Whether a file is there with these bytes; with any, for None."""
     try:
-        return read_bounded(path, len(data)) == data
+        return path.exists() if data is None else read_bounded(path, len(data)) == data
     except UnreadableFile:
         return False
 

@@ -180,7 +180,7 @@ def epoch_publish(
 
     An entry that was made before is written again as it was: nothing is ever published twice.
     """
-    from claims.base.files import write_once
+    from claims.base.files import holds, write_once
     from claims.lab.closing import next_epoch
     from claims.lab.epochs import publish_epoch
 
@@ -197,7 +197,8 @@ def epoch_publish(
         if through is None:
             last = min(last, *(next_epoch(store, terms, meter.name) - 1 for meter in terms.lab(store.lab).meters))
         files = {number: folder / f"{store.lab}-epoch-{number}.entry" for number in range(first, last + 1)}
-        due = [number for number, path in files.items() if number > done or not path.exists()]
+        kept = {head.epoch: head.entry for head in store.epoch_heads(done // terms.epochs_per_period)}  # older files are not read again
+        due = [number for number, path in files.items() if number > done or not holds(path, kept.get(number))]
         entries, written = {}, 0
         with signing_store(store, terms), _saying(lambda: _done(f"{store.lab}:", done + 1, _published(store, first), "made")):
             for number in due:

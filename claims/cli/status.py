@@ -87,8 +87,10 @@ def decision_sign(path: Path, agreement_path: Path, key_path: Path, passphrase_f
     """Add a decider's signature to FILE; where the agreement has a log, also write the decider's entry: FILE-DECIDER.entry."""
     from claims.base.files import one_at_a_time, read_bounded, write_atomic
     from claims.base.keys import public_bytes
+    from claims.base.units import format_time
     from claims.claim.entries import encode_entry
     from claims.decisions.file import DECISION_LIMIT, Decision, decision_entry, sign_decision
+    from claims.lab.amended import signed_by
     from claims.lab.journal import of_entry
     from claims.lab.signing import signing_alone
 
@@ -96,6 +98,10 @@ def decision_sign(path: Path, agreement_path: Path, key_path: Path, passphrase_f
     item = Decision.decode(read_bounded(path, DECISION_LIMIT))
     key = load_key(key_path, passphrase_file)
     sign_decision(key, item, terms)  # refused before anything is asked
+    for period, digest in signed_by(terms, public_bytes(key), state_folder()):
+        if item.effective >= terms.period_span(period)[0]:
+            begin = format_time(terms.period_span(period)[0])
+            out(f"this counts for nothing if {digest.hex()} is in force, which you signed and which counts from {begin} on", err=True)
     confirm_signing(item.lines(), yes=yes)
     decider = next(party.name for party in terms.parties if party.key == public_bytes(key))
     entry, word = path.with_name(f"{path.stem}-{decider}.entry"), decision_entry(item, decider, key)

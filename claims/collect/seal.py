@@ -115,7 +115,16 @@ class Sealing:
         if (folder / "spool").exists():
             if epoch is not None:
                 raise CollectError(f"{folder} holds a spool already", "--from-epoch is for the beginning of a spool")
-            return Spool.open(folder, self.store.lab, self.meter.name)
+            spool = Spool.open(folder, self.store.lab, self.meter.name)
+            begun = self.agreement.first_period_of(self.store.lab)
+            if spool.header.epoch < begun * self.agreement.epochs_per_period:
+                spool.close()
+                what = f"epoch {spool.header.epoch} is of period {spool.header.epoch // self.agreement.epochs_per_period}"
+                raise CollectError(
+                    f"{folder} holds polls from before this agreement: {what}, which is not sealed",
+                    "run it with the agreement that held then, until that period is sealed, and then with this one",
+                )
+            return spool
         epoch = self._first(epoch, now)
         carry = Carry(max(0, self.span(epoch)[0] - self.policy.max_gap))  # a poll shortly before tells of the beginning
         return Spool.create(folder, Header(self.store.lab, self.meter.name, epoch, carry))

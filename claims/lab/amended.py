@@ -16,7 +16,7 @@ from claims.base.errors import ClaimsError
 from claims.lab.journal import Journal, Statement
 from claims.lab.store import Store
 
-__all__ = ["Amended", "check_amended", "last_to_seal", "learn", "of_amendment", "takes_over"]
+__all__ = ["Amended", "check_amended", "last_to_seal", "learn", "of_amendment", "signed_by", "takes_over"]
 
 _SUBJECT = "amended-by "
 
@@ -44,8 +44,13 @@ def learn(store: Store, agreement: Agreement, state: Path | None = None, *, sign
     if state is None:
         return
     lab = agreement.lab(store.lab).name
-    for item in Journal.glance(state, agreement.party(lab).key, agreement.digest, _SUBJECT):
-        store.note_amendment(agreement.digest, item.digest, item.number, again=False)
+    for period, digest in signed_by(agreement, agreement.party(lab).key, state):
+        store.note_amendment(agreement.digest, digest, period, again=False)
+
+
+def signed_by(agreement: Agreement, public: bytes, state: Path) -> list[tuple[int, bytes]]:
+    """(first period, digest) of each amendment of an agreement that a party's key has signed by its journal."""
+    return [(item.number, item.digest) for item in Journal.glance(state, public, agreement.digest, _SUBJECT)]
 
 
 def takes_over(store: Store, agreement: Agreement) -> tuple[int, bytes] | None:

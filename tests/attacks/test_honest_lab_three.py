@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 from desk import HOUR, START, Desk
+from inspect_fixtures import OPEN, Folder
 
 from claims.agreement.file import load_agreement
 from claims.lab.store import Store
 from tests.attacks.test_honest_lab import PERIOD
-from tests.attacks.test_honest_lab_two import SEAL, SIGN, amendment, change, logged  # noqa: F401  (a fixture)
+from tests.attacks.test_honest_lab_two import SEAL, SIGN, amendment, change, inspected, logged  # noqa: F401  (fixtures)
 
 NEXT = ("-s", "lab.store", "-a", "next.toml")
 SEAL_NEXT = ("epoch", "seal", "hall-1", *NEXT, "-k", "keys/hall-1.key")
@@ -538,3 +539,340 @@ def test_a_clock_that_goes_back(logged: Desk) -> None:  # noqa: F811
     logged.run("log", "append", "LOG", "entries/lab-epoch-1.entry", "-k", "log.key", "-a", "agreement.toml", code=2)
     assert Path("LOG/checkpoint").read_bytes() == head
     assert logged.sealed() == 1
+
+
+# ---- the same again, elsewhere, or too late ----------------------------------------------------------------------
+
+
+def test_entries_were_published_under_the_old_agreement(turned: Desk) -> None:
+    """What is published again has the old files' names: they are not overwritten, and the message says what to do."""
+    turned.usage("hall-1,120,,100", "hall-2,120,,100")
+    for name in ("hall-1", "hall-2"):
+        turned.run("epoch", "seal", name, *turned.books, "-k", f"keys/{name}.key", "--clock-is-right")
+    publish = ("epoch", "publish", "-s", "lab.store", "-k", "lab.key", "-o", "entries", "-a")
+    turned.run(*publish, "agreement.toml", "--through", 120)
+    old = Path("entries/lab-epoch-120.entry").read_bytes()
+    sign_next(turned)
+    turned.run(*SET_ASIDE)
+    for name in ("hall-1", "hall-2"):
+        turned.run("epoch", "seal", name, *NEXT, "-k", f"keys/{name}.key")
+    assert "is another file; move it away" in turned.run(*publish, "next.toml", code=2)
+    assert Path("entries/lab-epoch-120.entry").read_bytes() == old
+    turned.run(*publish[:-2], "again", "-a", "next.toml")
+    assert Path("again/lab-epoch-120.entry").read_bytes() != old
+    assert "no equivocation" in turned.run("evidence", "entries/lab-epoch-120.entry", "again/lab-epoch-120.entry", "-a", "next.toml")
+
+
+def test_a_backup_s_name_is_taken(turned: Desk) -> None:
+    turned.run(*SEAL)
+    sign_next(turned)
+    Path("before").write_bytes(b"mine")
+    turned.run(*SET_ASIDE, code=2)
+    assert turned.sealed() == 120 and Path("before").read_bytes() == b"mine"
+    assert "lab set-aside" in turned.run(*SEAL_NEXT, code=2), "nothing was noted either"
+
+
+def test_another_lab_s_store_is_set_aside(turned: Desk) -> None:
+    sign_next(turned)
+    turned.run("lab", "init", "other", "-s", "other.store")
+    turned.run("lab", "init", "lab", "-s", "second.store")
+    for name, code in (("other.store", 1), ("second.store", 2)):
+        turned.run("lab", "set-aside", "-s", name, "-a", "next.toml", "--backup", "before", code=code)
+        assert not Path("before").exists()
+
+
+@pytest.mark.parametrize("digest", ["", "xyz", "12", "G" * 64], ids=repr)
+def test_a_digest_with_a_typo(turned: Desk, digest: str) -> None:
+    sign_next(turned)
+    turned.run("lab", "set-aside", *NEXT, "--backup", "b", "--of", digest, code=2)
+    turned.run("lab", "not-in-force", digest, "-s", "lab.store", code=2)
+    assert not Path("b").exists()
+
+
+def test_an_amendment_is_in_force_that_was_said_not_to_be(turned: Desk) -> None:
+    """The others signed after all: its first use with all signatures counts again, and what was sealed meanwhile is not lost."""
+    sign_next(turned)
+    turned.run(*SEAL, code=2)
+    turned.run("lab", "not-in-force", load_agreement("next.toml").digest.hex(), "-s", "lab.store")
+    assert "epoch 120 sealed" in turned.run(*SEAL)
+    assert "lab set-aside" in turned.run(*SEAL_NEXT, code=2)
+    turned.run(*SET_ASIDE)
+    assert "epoch 120 sealed" in turned.run(*SEAL_NEXT)
+    turned.run(*SEAL, code=2)
+
+
+def test_the_amendment_overwrites_the_agreement_s_file(desk: Desk) -> None:
+    """Before the last epochs of the period before are sealed: it says that they come first, under the agreement that held then."""
+    desk.run(*SIGN)
+    desk.at(START + 2 * HOUR)
+    desk.run(*SEAL)
+    amendment(desk, 1)
+    sign_next(desk)
+    for end in ("toml", "sigs"):
+        Path(f"agreement.{end}").rename(f"old.{end}")
+        Path(f"next.{end}").rename(f"agreement.{end}")
+    desk.at(START + PERIOD + HOUR)
+    desk.run(*SEAL, "--clock-is-right", code=2)
+    assert desk.sealed() == 1
+    old = ("epoch", "seal", "hall-1", "-s", "lab.store", "-a", "old.toml", "-k", "keys/hall-1.key", "--clock-is-right")
+    assert "epochs 2 to 119 sealed" in desk.run(*old, code=2)
+    assert "epoch 120 sealed" in desk.run(*SEAL, "--clock-is-right")
+
+
+def test_an_opening_is_made_twice(inspected: Folder) -> None:  # noqa: F811
+    """The lab opens again what it opened, to the same inspector: both pass, and they show the same."""
+    from claims.inspection.file import Opening
+
+    for name in ("one.opening", "two.opening"):
+        inspected.run(*OPEN, "--out", name)
+    one, two = (Opening.decode((inspected.path / name).read_bytes()) for name in ("one.opening", "two.opening"))
+    assert (one.readings, one.slots, one.to) == (two.readings, two.slots, two.to)
+
+
+def test_an_opening_after_an_older_backup(inspected: Folder, tmp_path: Path) -> None:  # noqa: F811
+    """A store from before the period: what it cannot open it says, and writes nothing."""
+    import shutil
+
+    other = type(inspected)(tmp_path / "copy")
+    shutil.copytree(inspected.path, other.path)
+    store = OPEN[OPEN.index("-s") + 1]
+    (other.path / str(store)).unlink()
+    other.run("lab", "init", "alpha", "-s", store)
+    before = sorted(other.path.iterdir())
+    with pytest.raises(AssertionError):
+        other.run(*OPEN, code=0)
+    assert [path for path in sorted(other.path.iterdir()) if "store" not in path.name] == [p for p in before if "store" not in p.name]
+
+
+def test_last_month_s_file_is_imported_into_this_month(turned: Desk) -> None:
+    """Under the right agreement, again: the file was imported; an edited copy is of a period that is signed."""
+    turned.run("import", "readings", "usage.csv", *turned.books, code=2)
+    text = Path("usage.csv").read_text()
+    Path("copy.csv").write_text(text + "\n")
+    assert "hall-1 has signed" in turned.run("import", "readings", "copy.csv", *turned.books, code=2)
+
+
+@pytest.mark.parametrize("target", ["lab-0.claim", "agreement.toml", "lab.store", "keys/hall-1.key"])
+def test_a_claim_is_written_over_a_file(desk: Desk, target: str) -> None:
+    desk.run(*SIGN)
+    desk.at(START + PERIOD)
+    desk.work(0)
+    desk.close(0, "--yes")
+    desk.run("lab", "close", *desk.books, "-n", 0)
+    if target == "lab-0.claim":
+        Path(target).write_bytes(b"the claim of another period")
+    before = Path(target).read_bytes()
+    desk.run("prove", *desk.books, "-n", 0, "-k", "lab.key", "--out", target, code=2)
+    assert Path(target).read_bytes() == before or target == "lab.store"
+    with Store.open("lab.store") as store:
+        assert store.kept_claim(0) is None
+
+
+def test_the_registry_is_closed_twice_and_a_snapshot_made_twice(desk: Desk) -> None:
+    desk.at(START + PERIOD)
+    desk.usage("hall-1,100,run,100", "hall-2,119,,10")
+    snapshot = ("lab", "snapshot", "run", "--root", *desk.books, "-n", 0)
+    desk.run(*snapshot)
+    assert "nothing to close" in desk.run(*snapshot, code=2)
+    desk.close(0, "--yes")
+    desk.run("lab", "close", *desk.books, "-n", 0)
+    assert "closed already" in desk.run("lab", "close", *desk.books, "-n", 0, code=2)
+    assert "nothing to close" in desk.run(*snapshot, code=2)
+
+
+def test_meters_of_another_lab_have_the_same_names(desk: Desk) -> None:
+    """--keys is the other lab's folder."""
+    Path("theirs").mkdir()
+    for name in ("hall-1", "hall-2"):
+        desk.run("keygen", f"theirs/{name}.key", "--no-passphrase")
+    desk.at(START + PERIOD)
+    desk.work(0)
+    text = desk.run("meter", "close", "--all", *desk.books, "-n", 0, "--keys", "theirs", "--yes", code=2)
+    assert "its key is not the one in the agreement" in text and not desk.signed(0)
+
+
+ROWS = (
+    "hall-1,1.0,,60", "hall-1,1.2E+02,,60", 'hall-1,"1,000",,60', "hall-1,,,60", "hall-1,-1,,60", "hall-1,0,,-60", "hall-1,0,,nan",
+    "hall-1,0,,1e400", "hall-1,0,,0x10", "HALL-1,0,,60", " hall-1,0,,60,", "hall-1,0,=1+1,60",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_a_row_that_a_spreadsheet_changed(desk: Desk, row: str) -> None:
+    """Refused with its line, or read as what it says; never as something else."""
+    desk.at(START + PERIOD)
+    Path("usage.csv").write_text(f"meter,epoch,checkpoint,chip_seconds\n{row}\n")
+    from claims.cli.main import main
+
+    with pytest.raises(SystemExit) as stop:
+        main(["import", "readings", "usage.csv", *desk.books])
+    with Store.open("lab.store") as store:
+        found = [(item.epoch, item.chip_ms) for item in store.usage(0, "hall-1")]
+    assert (stop.value.code, found) in ((2, []), (0, [(0, 60_000)]))
+
+
+def test_a_claim_is_published_into_the_wrong_folder(desk: Desk, tmp_path: Path) -> None:
+    """Another treaty's folder: its answer stays what it was, and the file is named."""
+    for name in ("ours", "theirs"):
+        Path(name, "claims").mkdir(parents=True)
+    desk.run(*SIGN)
+    change("agreement.toml", ('name = "desk"', 'name = "theirs"'), target="theirs/agreement.toml")
+    desk.run("agreement", "sign", "theirs/agreement.toml", "-k", "lab.key", "--state", "other-state")
+    desk.at(START + HOUR)
+    before = desk.run("status", "theirs", "--now", START + HOUR, code=3)
+    Path("theirs/claims/lab-0.claim").write_bytes(Path("agreement.sigs").read_bytes())
+    Path("theirs/claims/lab.key").write_bytes(b"x")
+    after = desk.run("status", "theirs", "--now", START + HOUR, code=3)
+    assert after.splitlines()[0] == before.splitlines()[0] and "lab-0.claim" in after
+
+
+# ---- decisions, the collector, and what else an amendment changes -----------------------------------------------------
+
+
+def test_a_collector_goes_on_over_an_amendment(turned: Desk) -> None:
+    """Its spool holds epochs of the period before: it says so at its start, and seals none of them under the amendment."""
+    from claims.collect.seal import Sealing
+    from claims.collect.spool import Header, Spool
+    from claims.collect.timeline import Carry, Policy
+    from claims.lab.meter import SoftwareMeter
+    from tests.attacks.test_restored_store import ClaimsError
+
+    sign_next(turned)
+    Path("spool").mkdir(mode=0o700)
+    Spool.create(Path("spool"), Header("lab", "hall-1", 118, Carry(0))).close()
+    with Store.open("lab.store") as store:
+        from claims.base.keys import load_key_file
+
+        key = load_key_file(Path("keys/hall-1.key"), lambda: b"")
+        sealing = Sealing(store, load_agreement("next.toml"), SoftwareMeter("hall-1", key), Policy(60_000))
+        with pytest.raises(ClaimsError, match="epoch 118 is of period 0"):
+            sealing.begin(Path("spool"), None, (START + PERIOD + HOUR) * 1000)
+
+
+def test_a_running_collector_learns_of_the_amendment(turned: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds the old agreement in memory: the first epoch of the new period is not sealed, and stays in the spool."""
+    from functools import partial
+
+    from claims.collect.seal import Sealing
+    from claims.collect.spool import Header, Spool
+    from claims.collect.timeline import Carry, Policy
+    from claims.lab.amended import Amended
+    from claims.lab.journal import default_state
+    from claims.lab.meter import SoftwareMeter
+    from claims.lab.signing import signing
+
+    with Store.open("lab.store") as store:
+        from claims.base.keys import load_key_file
+
+        key, terms = load_key_file(Path("keys/hall-1.key"), lambda: b""), load_agreement("agreement.toml")
+        sealing = Sealing(
+            store, terms, SoftwareMeter("hall-1", key), Policy(60_000), None, partial(signing, store, terms, "hall-1", default_state())
+        )  # fmt: skip
+        Path("spool").mkdir(mode=0o700)
+        spool = Spool.create(Path("spool"), Header("lab", "hall-1", 120, Carry((START + PERIOD) * 1000)))
+        sign_next(turned)
+        with pytest.raises(Amended), sealing.signing():
+            sealing.meter.seal_epoch(store, terms, spool.header.epoch)
+        assert store.last_sealed("hall-1") == 119 and spool.header.epoch == 120
+        spool.close()
+
+
+def test_the_agreement_is_signed_after_its_amendment(turned: Desk) -> None:
+    """The wrong file is signed again: the same assent, and nothing changes."""
+    sign_next(turned)
+    before = Path("agreement.sigs").read_bytes()
+    turned.run(*SIGN)
+    assert Path("agreement.sigs").read_bytes() == before
+    turned.run(*SEAL, code=2)
+    assert "epoch 120 sealed" in turned.run(*SEAL_NEXT)
+
+
+def test_an_amendment_of_an_amendment(turned: Desk) -> None:
+    """Cron names the first of three: it is told the one that follows it, and the second is told the third."""
+    sign_next(turned)
+    turned.at(START + 2 * PERIOD)
+    turned.run("import", "readings", "usage.csv", *NEXT, code=2)
+    rows = "".join(f"hall-{number},{epoch},,60\n" for number in (1, 2) for epoch in (120, 239))
+    Path("more.csv").write_text(f"meter,epoch,checkpoint,chip_seconds\n{rows}")
+    turned.run("import", "readings", "more.csv", *NEXT)
+    turned.run("meter", "close", "--all", *NEXT, "-n", 1, "--keys", "keys", "--yes")
+    turned.run("lab", "close", *NEXT, "-n", 1)
+    digest = turned.run("agreement", "digest", "next.toml").strip()
+    old = turned.run("agreement", "digest", "agreement.toml").strip()
+    change("next.toml", (old, digest), ("from_period = 1", "from_period = 2"), ('name = "next"', 'name = "third"'), target="third.toml")
+    turned.run("agreement", "sign", "third.toml", "-k", "lab.key")
+    third = turned.run("agreement", "digest", "third.toml").strip()
+    turned.at(START + 2 * PERIOD + HOUR)
+    assert digest in turned.run(*SEAL, code=2)
+    assert third in turned.run(*SEAL_NEXT, code=2)
+    turned.run("epoch", "seal", "hall-1", "-s", "lab.store", "-a", "third.toml", "-k", "keys/hall-1.key")
+    assert turned.sealed() == 240
+
+
+def test_the_store_is_read_only(turned: Desk) -> None:
+    """A mount that went read-only: said as such, and nothing is half done."""
+    import os
+
+    if os.geteuid() == 0:
+        pytest.skip("root writes everywhere")
+    Path("lab.store").chmod(0o400)
+    assert "permission" in turned.run(*SEAL, code=2).lower()
+    Path("lab.store").chmod(0o600)
+    assert turned.sealed() == 119
+
+
+@pytest.mark.parametrize("what", ["state", "store", "log", "memory"])
+def test_a_folder_is_named_where_a_file_is_meant(logged: Desk, what: str) -> None:  # noqa: F811
+    Path("folder").mkdir()
+    Path("file").write_bytes(b"")
+    command = {
+        "state": ("epoch", "seal", "hall-1", *logged.books, "-k", "keys/hall-1.key", "--state", "file"),
+        "store": ("epoch", "seal", "hall-1", "-s", "folder", "-a", "agreement.toml", "-k", "keys/hall-1.key"),
+        "log": ("epoch", "seal", "hall-1", *logged.books, "-k", "keys/hall-1.key", "--log", "file"),
+        "memory": ("log", "cosign", "LOG", "-a", "agreement.toml", "--name", "rival", "-k", "cosign.key", "--memory", "folder"),
+    }[what]
+    logged.at(START + 2 * HOUR)
+    logged.run(*command, code=2)
+    assert logged.sealed() == 0
+
+
+def test_the_cosigner_of_another_name(logged: Desk) -> None:  # noqa: F811
+    """--name is another party's: the key is not its, and nothing is cosigned."""
+    logged.run("log", "append", "LOG", ENTRY, "-k", "log.key", "-a", "agreement.toml")
+    before = Path("LOG/checkpoint").read_bytes()
+    for name in ("operator", "lab", "nobody"):
+        from claims.cli.main import main
+
+        with pytest.raises(SystemExit) as stop:
+            main(["log", "cosign", "LOG", "-a", "agreement.toml", "--name", name, "-k", "cosign.key", "--memory", f"m-{name}"])
+        assert stop.value.code in (1, 2)
+    assert Path("LOG/checkpoint").read_bytes() == before
+
+
+def test_a_countersignature_under_the_wrong_agreement(logged: Desk) -> None:  # noqa: F811
+    change("agreement.toml", ('name = "desk"', 'name = "other"'), target="other.toml")
+    logged.run("log", "countersign", ENTRY, "-a", "other.toml", "-k", "rival.key", code=1)
+    assert not Path("entries/lab-epoch-0.receipt").exists()
+
+
+def test_entries_of_two_labs_have_one_name(logged: Desk) -> None:  # noqa: F811
+    """--out is where the other lab's entries lie, or an older treaty's: none is overwritten."""
+    Path(ENTRY).write_bytes(b"theirs")
+    assert "is another file" in logged.run("epoch", "publish", *logged.books, "-k", "lab.key", "-o", "entries", code=2)
+    assert Path(ENTRY).read_bytes() == b"theirs"
+
+
+def test_a_decision_under_the_agreement_that_was_amended(turned: Desk) -> None:
+    """It would count for nothing from then on; whoever signs is told."""
+    sign_next(turned)
+    pause = '[pause]\ntrigger = "x"\nlifts = "y"\ndeciders = ["lab"]\nquorum = 1\n[rules]'
+    for name in ("agreement", "next"):
+        change(f"{name}.toml", ("[rules]", pause), target=f"{name}-p.toml")
+    digest = turned.run("agreement", "digest", "agreement-p.toml").strip()
+    old = turned.run("agreement", "digest", "agreement.toml").strip()
+    change("next-p.toml", (old, digest), target="next-p.toml")
+    turned.run("agreement", "sign", "next-p.toml", "-k", "lab.key")
+    make = ("decision", "make", "x.decision", "-a", "agreement-p.toml", "--kind", "lift", "--reason", "r", "--effective")
+    turned.run(*make, START + PERIOD + 2 * HOUR)
+    said = turned.run("decision", "sign", "x.decision", "-a", "agreement-p.toml", "-k", "lab.key")
+    assert f"counts for nothing if {load_agreement('next-p.toml').digest.hex()} is in force" in said
