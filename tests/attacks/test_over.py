@@ -301,7 +301,7 @@ def folder(tmp_path: Path, text: str = TEXT) -> Made:
     return made
 
 
-@pytest.mark.usefixtures("any_proof")
+@pytest.mark.usefixtures("any_proof", "page_agrees")
 @pytest.mark.parametrize("text", [TEXT, PLAIN], ids=["log", "plain"])
 def test_the_standstill_does_not_hold_and_the_lab_goes_on(tmp_path: Path, text: str) -> None:
     made = folder(tmp_path, text)
@@ -321,7 +321,7 @@ def test_the_standstill_does_not_hold_and_the_lab_goes_on(tmp_path: Path, text: 
     assert "freeze" in said, "the limits that hold are shown"
 
 
-@pytest.mark.usefixtures("any_proof")
+@pytest.mark.usefixtures("any_proof", "page_agrees")
 def test_it_is_drawn_and_inspected_and_stays_over(tmp_path: Path) -> None:
     made = folder(tmp_path)
     now = made.end(0) + 20 * HOUR
@@ -330,7 +330,7 @@ def test_it_is_drawn_and_inspected_and_stays_over(tmp_path: Path) -> None:
     assert made.judged("claims/alpha-0.claim", now) == made.alone(0, now) == (4, "OVER")
 
 
-@pytest.mark.usefixtures("any_proof")
+@pytest.mark.usefixtures("any_proof", "page_agrees")
 def test_a_folder_shows_a_later_claim_that_leaves_it_out(tmp_path: Path) -> None:
     made = Made(tmp_path / "folder", PLAIN)
     made.claim(0, claim=made.draft(limits=(TOTAL_OVER,)))
@@ -339,7 +339,7 @@ def test_a_folder_shows_a_later_claim_that_leaves_it_out(tmp_path: Path) -> None
     assert (row.state, row.check) == ("rejected", "continuity")
 
 
-@pytest.mark.usefixtures("any_proof")
+@pytest.mark.usefixtures("any_proof", "page_agrees")
 def test_evidence_of_another_statement_of_its_limits_rejects_it(tmp_path: Path) -> None:
     made = folder(tmp_path)
     one, two = (made.draft(limits=limits) for limits in ((TOTAL_OVER,), ()))
@@ -350,7 +350,7 @@ def test_evidence_of_another_statement_of_its_limits_rejects_it(tmp_path: Path) 
     assert (row.state, row.check) == ("rejected", "evidence")
 
 
-@pytest.mark.usefixtures("any_proof")
+@pytest.mark.usefixtures("any_proof", "page_agrees")
 def test_the_page_says_it_in_words(tmp_path: Path) -> None:
     made = folder(tmp_path, PLAIN)
     code, _ = made.run("site", made.folder, "--out", tmp_path / "page", "--now", format_time(made.end(1) + 700))
@@ -361,7 +361,7 @@ def test_the_page_says_it_in_words(tmp_path: Path) -> None:
     assert states["alpha", 0] == "over"
 
 
-def test_the_lifted_period_of_a_claim_that_is_over_is_lifted(tmp_path: Path, any_proof: None) -> None:
+def test_the_lifted_period_of_a_claim_that_is_over_is_lifted(tmp_path: Path, any_proof: None, page_agrees: None) -> None:
     made = folder(tmp_path, PLAIN)
     made.decide("lift", made.terms.start, made.terms.start)
     made.decide("trigger", made.end(0), made.end(0))

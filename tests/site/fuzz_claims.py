@@ -58,9 +58,10 @@ class ClaimDraft:
     meters: list[dict[str, Any]]
     roots: dict[str, dict[int, bytes]]
     keys: dict[str, Ed25519PrivateKey] = field(default_factory=dict)
-    sites: bytes = bytes(2)
+    sites: bytes | None = None
     lists: bytes = bytes(7)
     proof: bytes = b"stub"
+    site_of: dict[str, str] = field(default_factory=dict)
     tail: bytes = b""
 
     def write(self) -> bytes:
@@ -74,17 +75,33 @@ class ClaimDraft:
             out += name(meter["name"]) + u32(*meter["head"]) + meter["roots"]
             out += key.sign(domain("standstill/sign/ledger-head/v2") + signed)
         registry = self.agreement + name(self.lab) + u32(self.period, *self.after) + sha(self.lists)
-        out += self.sites + self.lists
+        out += (self.write_sites() if self.sites is None else self.sites) + self.lists
         out += self.keys.get("registry", lab_key).sign(domain("standstill/sign/registry-head/v1") + registry)
         out += u32(len(self.proof)) + self.proof
         return out + lab_key.sign(domain("standstill/sign/claim/v1") + sha(out)) + self.tail
 
-    def write_roots(self) -> bytes:
-        """The roots file."""
+    def write_sites(self) -> bytes:
+        """The sites, each with a head of its own, and the SHA-256 of its files."""
+        names = sorted(set(self.site_of.values()))
+        out, proofs = len(names).to_bytes(2, "big"), self.write_proofs()
+        for at, (which, roots) in enumerate(zip(names, self.write_roots() if names else (), strict=True)):
+            out += name(which) + u32(*(at + 1 for _ in range(8))) + sha(proofs[at]) + sha(roots)
+        return out + (sha(proofs[-1]) if names else b"")
+
+    def write_proofs(self) -> list[bytes]:
+        """The proof files: stubs."""
+        return [f"stub {which} {self.period}".encode() for which in (*sorted(set(self.site_of.values())), "registry") if self.site_of]
+
+    def write_roots(self) -> list[bytes]:
+        """The roots files: one, or one for each site."""
+        parts = [[m for m in self.roots if self.site_of.get(m) == which] for which in sorted(set(self.site_of.values()))]
+        return [self._roots_file(names) for names in parts or [list(self.roots)]]
+
+    def _roots_file(self, names: list[str]) -> bytes:
         out = b"standstill-roots" + b"\0\1" + self.agreement + name("alpha") + u32(self.period, self.first, self.last)
-        out += len(self.roots).to_bytes(2, "big")
-        for meter, found in self.roots.items():
-            out += name(meter) + b"".join(found[epoch] for epoch in sorted(found))
+        out += len(names).to_bytes(2, "big")
+        for meter in names:
+            out += name(meter) + b"".join(self.roots[meter][epoch] for epoch in sorted(self.roots[meter]))
         return out
 
     def entries(self, digest: bytes) -> list[bytes]:
@@ -93,7 +110,9 @@ class ClaimDraft:
         for epoch in range(first, first + EPOCHS):
             leaves = [domain("standstill/epoch-meter/v1") + name(m) + found[epoch] for m, found in self.roots.items() if epoch in found]
             out.append(entry(digest, 1, name("alpha") + u32(epoch) + mth(leaves) + sha(b"registry") + bytes(1), LAB_KEY))
-        return [*out, self.entry(digest, sha(self.write()), sha(self.write_roots()))]
+        roots = self.write_roots()
+        named = sha(*(sha(data) for data in roots)) if self.site_of else sha(roots[0])
+        return [*out, self.entry(digest, sha(self.write()), named)]
 
     def entry(self, digest: bytes, claim: bytes, roots: bytes) -> bytes:
         """An entry of a claim for its period."""
@@ -130,13 +149,14 @@ class Case:
         out: dict[str, Any] = {
             "claim": last.write(), "agreement": canonical_bytes(self.agreement), "signatures": self.signatures(),
             "roots": last.write_roots(), "previous": [draft.write() for draft in earlier],
-            "previousRoots": [draft.write_roots() for draft in earlier], "heads": heads, "entries": entries,
+            "previousRoots": [data for draft in earlier for data in draft.write_roots()], "heads": heads, "entries": entries,
+            "proofs": [data for draft in self.claims for data in draft.write_proofs()],
             "previousAgreement": None if self.amended is None else canonical_bytes(self.amended),
         }  # fmt: skip
         for which, change_file in self.file_edits:
-            out[which] = change_file(out[which])
+            out[which] = [change_file(out[which][0]), *out[which][1:]] if which == "roots" else change_file(out[which])
         for which in self.dropped & out.keys():
-            out[which] = [] if which in ("previous", "previousRoots", "heads", "entries") else None
+            out[which] = [] if isinstance(out[which], list) else None
         out["log"] = None if "log" in self.dropped else bundle(out["heads"], out["entries"])
         return out
 
@@ -161,10 +181,16 @@ def eight(rng: random.Random) -> tuple[int, ...]:
     return tuple(rng.randrange(P) for _ in range(8))
 
 
-def honest(rng: random.Random, rival: bool = False) -> Case:
-    """A case in which nothing is wrong but the proof. ``rival``: beta is a lab too, so that entries of the log may be its own."""
+def honest(rng: random.Random, rival: bool = False, sites: bool = False) -> Case:
+    """A case in which nothing is wrong but the proof. ``rival``: beta is a lab too, so that entries of the log may be its own.
+
+    ``sites``: alpha has two.
+    """
     base = decode_agreement((TARGET / "agreement.bin").read_bytes())
     lab = base.labs[0]
+    site_of = {meter.name: ("south", "north")[at % 2] for at, meter in enumerate(lab.meters)} if sites else {}
+    if sites:
+        lab = replace(lab, registry_rows=16, meters=tuple(replace(meter, site=site_of[meter.name]) for meter in lab.meters))
     opening, period = eight(rng), rng.randrange(2)
     since = rng.randrange(period + 1)
     frozen = rng.choice([None, 0, 2**63])
@@ -175,7 +201,7 @@ def honest(rng: random.Random, rival: bool = False) -> Case:
     )  # fmt: skip
     if rival:
         own = Meter("beta", "hall-b", lab.meters[0].chip, 3, STRANGER.public_key().public_bytes_raw())
-        other = replace(lab, name="beta", opening_head=opening[::-1], since_period=1, meters=(own,))
+        other = replace(lab, name="beta", registry_rows=None, opening_head=opening[::-1], since_period=1, meters=(own,))
         agreement = replace(agreement, labs=(*agreement.labs, other), log=replace(agreement.log, cosignatures=1) if agreement.log else None)
     amended = None
     if period == 1 and since == 0 and rng.random() < 0.4:
@@ -186,6 +212,8 @@ def honest(rng: random.Random, rival: bool = False) -> Case:
         roots = {m.name: {e: rng.randbytes(32) for e in range(number * EPOCHS, (number + 1) * EPOCHS)} for m in lab.meters}
         meters = [{"name": m, "head": eight(rng), "roots": mth(list(found.values()))} for m, found in roots.items()]
         draft = ClaimDraft(terms.digest, "alpha", number, number * EPOCHS, number * EPOCHS + EPOCHS - 1, before, eight(rng), meters, roots)
+        if sites:
+            draft.site_of, draft.proof = dict(site_of), b""
         claims.append(draft)
         before = draft.after
     return Case(agreement, amended, claims, rng, dict(PARTIES))
@@ -254,7 +282,7 @@ def lists_of_a_claim(case: Case) -> None:
     draft, rng = _any_claim(case), case.rng
     if rng.random() < 0.3:
         names = rng.choice([["north"], ["north", "south"], ["south", "north"], ["Up"]])
-        draft.sites = len(names).to_bytes(2, "big") + b"".join(name(n) + u32(*range(8)) + bytes(32) for n in names)
+        draft.sites = len(names).to_bytes(2, "big") + b"".join(name(n) + u32(*range(8)) + bytes(64) for n in names)
         draft.sites += rng.choice([bytes(32), bytes(32), b""])
         draft.proof = rng.choice([b"", b"", b"stub"])
     count, most = rng.randrange(3), 2**64 - 1
@@ -269,6 +297,34 @@ def lists_of_a_claim(case: Case) -> None:
     parts += [count.to_bytes(2, "big"), *moved]
     kept = rng.randrange(4)
     draft.lists = [b"".join(parts), bytes(5) + b"".join(parts[-1 - count :]), parts[0] + b"".join(losses) + bytes(5), bytes(7)][kept]
+
+
+@mutation
+def limits_and_losses_of_a_claim(case: Case) -> None:
+    """It is over limits, repeated by later claims or not quite, or lists meters or sites as lost."""
+    rng, earlier = case.rng, []
+    lab = case.agreement.labs[0]
+    coverage = {m.name: m.chips for m in lab.meters}
+    for draft in case.claims:
+        caps = lab.caps_at(min(draft.period, 2**24 - 1))
+        frozen = rng.choice([1, 7]) if caps.freeze is None else caps.freeze
+        agreed = {1: caps.total, 2: caps.unattributed, 3: caps.lineage, 4: frozen, 5: lab.lost}
+        which = sorted(rng.sample(range(1, 5), rng.randrange(4)))
+        limits = {n: min(1 << max(agreed[n].bit_length(), rng.randrange(65)), 2**64 - 1) for n in which if agreed[n] < 2**64 - 1}
+        losses, lost = [], 0
+        if rng.random() < 0.4:
+            first = draft.first + rng.randrange(5)
+            meter = rng.choice([*coverage, "hall-x"])
+            lost = coverage.get(meter, 1) * (draft.last - first + 1)
+            losses.append(bytes([1]) + name(meter) + u32(first) + bytes([rng.randrange(2)]))
+        share = -(-lost * 10**6 // (sum(coverage.values()) * EPOCHS))
+        if share > 0:
+            limits[5] = share + rng.choice([0, 0, 0, 1])
+        listed = [bytes([n]) + u64(agreed[n] + (rng.random() < 0.1), stated) for n, stated in limits.items()]
+        overs = earlier if rng.random() < 0.8 else earlier[:-1]
+        parts = [len(losses).to_bytes(2, "big"), *losses, bytes([len(listed)]), *listed, len(overs).to_bytes(2, "big"), *overs, bytes(2)]
+        draft.lists = b"".join(parts)
+        earlier = [*earlier, *(u32(min(draft.period, 2**32 - 1)) + item for item in listed)]
 
 
 @mutation
@@ -339,7 +395,8 @@ def json_of_the_signatures(case: Case) -> None:
 @mutation
 def left_out(case: Case) -> None:
     """A file is not given, and perhaps need not be."""
-    case.dropped.add(case.rng.choice(["signatures", "roots", "log", "previous", "previousRoots", "previousAgreement", "heads", "entries"]))
+    files = ["signatures", "roots", "log", "previous", "previousRoots", "previousAgreement", "heads", "entries", "proofs"]
+    case.dropped.add(case.rng.choice(files))
     if case.rng.random() < 0.6:
         case.policy[case.rng.choice(["early", "previous_accepted", "previous_accepted"])] = True
 
@@ -401,6 +458,8 @@ def roots_of_the_file(case: Case) -> None:
     """Meters or roots of the roots file are others than those that were signed and logged."""
     draft, kind = _any_claim(case), case.rng.randrange(4)
     roots = draft.roots
+    if not roots:
+        return
     meter = case.rng.choice(list(roots))
     if kind == 0:
         roots[meter][case.rng.choice(list(roots[meter]))] = case.rng.randbytes(32)
@@ -501,7 +560,7 @@ def text_of_the_head(case: Case) -> None:
 def make(seed: int) -> Case:
     """Case number `seed`: up to three mutations of an honest one; every third has two labs."""
     rng = random.Random(seed)
-    case = honest(rng, rival=seed % 3 == 2)
+    case = honest(rng, rival=seed % 3 == 2, sites=seed % 4 == 1)
     for _ in range(rng.choice([0, 1, 1, 1, 1, 1, 1, 2, 2, 3])):
         change = rng.choice(MUTATIONS)
         case.names.append(change.__name__)
@@ -534,9 +593,9 @@ class Stored(ClaimDraft):
         """Its bytes."""
         return (TARGET / f"{self.file}.claim").read_bytes()
 
-    def write_roots(self) -> bytes:
-        """Those of its roots file."""
-        return (TARGET / f"{self.file}.roots").read_bytes()
+    def write_roots(self) -> list[bytes]:
+        """Its roots file."""
+        return [(TARGET / f"{self.file}.roots").read_bytes()]
 
 
 @dataclass

@@ -1,7 +1,10 @@
 // Judges what a JSON request on standard input describes, with the verifier of claims/site/verifier; answers in JSON.
 import { readFileSync } from "node:fs";
 import * as field from "../../claims/site/verifier/field.js";
-import { decodeAgreement } from "../../claims/site/verifier/agreement.js";
+import { decodeAgreement, labOf } from "../../claims/site/verifier/agreement.js";
+import { decodeClaim } from "../../claims/site/verifier/claim.js";
+import { limitsOf } from "../../claims/site/verifier/limits.js";
+import { tablesOf } from "../../claims/site/verifier/tables.js";
 import { claimProgram } from "../../claims/site/verifier/claim-program.js";
 import { decodeProgram } from "../../claims/site/verifier/program.js";
 import { derive } from "../../claims/site/verifier/options.js";
@@ -12,6 +15,7 @@ import { verifySignature, isPublicKey } from "../../claims/site/verifier/ed25519
 import { isKeyName, isProse } from "../../claims/site/verifier/text.js";
 import { Rejected } from "../../claims/site/verifier/errors.js";
 
+const decoded64 = (text) => Uint8Array.from(Buffer.from(text, "base64"));
 const bytes = (path) => new Uint8Array(readFileSync(path));
 
 /** {cut, flips: [[position, mask]], tail: hex} applied to a copy. */
@@ -54,6 +58,15 @@ const tasks = {
     }
     return out;
   },
+  /** [publics, interactions, log rows] of each table of each claim. */
+  statements: ({ cases }) => cases.map(([claimText, agreementText]) => {
+    const [claim, agreement] = [decodeClaim(decoded64(claimText)), decodeAgreement(decoded64(agreementText))];
+    const lab = labOf(agreement, claim.lab);
+    return tablesOf(agreement, lab, claim, limitsOf(agreement, lab, claim)).map((table) => {
+      const { publics, interactions, logRows } = table.statement();
+      return [publics, interactions, logRows];
+    });
+  }),
   program: ({ file, edits }) => edits.map((edit) => outcome(() => toHex(decodeProgram(edited(bytes(file), edit)).digest))),
   security: ({ cases }) => cases.map(({ options, logRows, interactions }) => outcome(() => {
     const report = securityReport(claimProgram(), derive(options, logRows), options, interactions);
@@ -96,10 +109,10 @@ const tasks = {
     }));
   },
   agreementBytes: ({ cases }) => cases.map((text) => outcome(() => decodeAgreement(Uint8Array.from(Buffer.from(text, "base64"))).digestHex)),
-  /** Each request holds bytes in base64, by name; `previous` and `previousRoots` are lists. */
-  cases: ({ requests }) => requests.map(({ files, previous, previousRoots, previousAccepted, now }) => {
+  /** Each request holds bytes in base64, by name; `previous`, `previousRoots`, `roots` and `proofs` are lists. */
+  cases: ({ requests }) => requests.map(({ files, previous, previousRoots, roots, proofs, previousAccepted, now }) => {
     const decoded = (list) => list.map((text) => Uint8Array.from(Buffer.from(text, "base64")));
-    const request = { now, previousAccepted, previous: decoded(previous), previousRoots: decoded(previousRoots) };
+    const request = { now, previousAccepted, previous: decoded(previous), previousRoots: decoded(previousRoots), roots: decoded(roots), proofs: decoded(proofs) };
     for (const [name, text] of Object.entries(files)) request[name] = text === null ? null : Uint8Array.from(Buffer.from(text, "base64"));
     return verifyClaim(request);
   }),

@@ -3,7 +3,7 @@
 //
 // A case: {site: text of site.json, changed: {path: the file that is served for it, or null where none is}, now, shown, checked}; with bring: a file's path,
 // the answer is what is found of that file instead; with assume, that is the verdict on every claim file
-// that is asked about: PROVEN, or a list of what is missing; with place, the files are those of another page, made by the same program. The worker's answers are remembered,
+// that is asked about: PROVEN, or a list of what is missing; with place, the files are those of another page, made by the same program; with rest, the tables of that claim that were left are checked too. The worker's answers are remembered,
 // so that a proof is verified once however many cases there are.
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
@@ -37,7 +37,7 @@ function ask(request) {
   return Promise.resolve(JSON.parse(remembered.get(key)));
 }
 
-async function judge({ site, changed = {}, now, shown, checked = true, bring = null, assume = null, place = folder }) {
+async function judge({ site, changed = {}, now, shown, checked = true, bring = null, assume = null, place = folder, rest = null }) {
   const fetchBytes = async (path, limit) => {
     const file = Object.hasOwn(changed, path) ? changed[path] : join(place, path);
     const data = file && read(file);
@@ -54,6 +54,7 @@ async function judge({ site, changed = {}, now, shown, checked = true, bring = n
     if (bring) return await checker.bring(read(bring));
     survey = (await checker.material()).survey;
     if (checked) await checker.verifyAll();
+    if (rest) await checker.verifyRest(rest, account.rows.get(rest));
   } catch (error) {
     problem = error.message;
     survey = null;

@@ -1,7 +1,7 @@
 /** The publisher's account: site.json, as far as this page uses it. It is hostile JSON until every value has the type that it should have. */
 
 export const ANSWERS = ["yes", "no", "undecided"];
-export const STATES = ["proven", "over", "under inspection", "pending", "late", "missing", "rejected", "lifted"];
+export const STATES = ["proven", "over", "under inspection", "pending", "late", "missing", "rejected", "over", "lifted"];
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const PATH = /^[A-Za-z0-9_-][A-Za-z0-9._-]*(\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$/;

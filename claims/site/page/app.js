@@ -164,7 +164,7 @@ class Page {
 
   show(name) {
     for (const node of document.querySelectorAll("[data-result]")) {
-      if (node.dataset.result === name) node.replaceChildren(finding(this.checker.findings.get(name)));
+      if (node.dataset.result === name) node.replaceChildren(finding(this.checker.findings.get(name), "", () => this.verifyRest(name)));
     }
   }
 
@@ -176,6 +176,12 @@ class Page {
     this.show(name);
     button.disabled = false;
     button.textContent = "Verify in this browser";
+    this.paint();
+  }
+
+  /** Every table of a claim of which some were left, and the lab's later claims, which go on from it. */
+  async verifyRest(name) {
+    for (const other of await this.checker.verifyRest(name, this.account.rows.get(name))) this.show(other);
     this.paint();
   }
 

@@ -2,11 +2,11 @@
 
 import { readReceipts } from "./receipts.js";
 import { equalBytes } from "./verifier/bytes.js";
-import { DECISION, INSPECTION, countsUnder, decodeEntry } from "./verifier/entries.js";
+import { DECISION, INSPECTION, TRANSFER, countsUnder, decodeEntry } from "./verifier/entries.js";
 import { Rejected } from "./verifier/errors.js";
 import { openLog } from "./verifier/log.js";
 
-/** An agreement with its log and what that says: {...item, log: {opened, problem}, index, findings, passes, delivered}. `item`: with `terms`. */
+/** An agreement with its log and what that says: {...item, log: {opened, problem}, index, findings, passes, gifts, delivered}. `item`: with `terms`. */
 export function openBook(item, log, receipts, now) {
   const book = { ...item, log: logOf(item.terms, log, now) };
   return Object.assign(book, indexOf(book, log && readReceipts(receipts, item.terms)));
@@ -31,21 +31,22 @@ function logOf(terms, log, now) {
 }
 
 /**
- * {index, findings, passes, delivered}: entries of this agreement by what there may be one of, a map of lists, those of receipts last; failures and refusals by inspectors, and passes, by LAB-PERIOD; and
+ * {index, findings, passes, gifts, delivered}: entries of this agreement by what there may be one of, a map of lists, those of receipts last; failures and refusals by inspectors, passes, and transfers by their giver, by LAB-PERIOD; and
  * receipts (receipts.js). Signatures of the log's entries are verified when they are asked for.
  */
 function indexOf({ terms, log }, receipts) {
-  const [index, findings, passes] = [new Map(), new Map(), new Map()];
+  const [index, findings, passes, gifts] = [new Map(), new Map(), new Map(), new Map()];
   const delivered = log.opened ? receipts ?? [] : [];
   const add = (map, key, value) => map.set(key, [...(map.get(key) ?? []), value]);
   const enter = (entry, at) => {
     if (!entry || entry.kind === DECISION || !equalBytes(entry.agreement, terms.digest)) return;
     add(index, entry.identity, { ...entry, at });
+    if (entry.kind === TRANSFER) add(gifts, `${entry.author}-${entry.number}`, entry);
     if (entry.kind === INSPECTION && terms.inspection) add(entry.outcome === "passed" ? passes : findings, `${entry.lab}-${entry.number}`, { ...entry, at });
   };
   if (log.opened) log.opened.entries.forEach((data, at) => enter(decodeEntry(data), at));
   for (const { entry } of delivered) enter(entry, Infinity);
-  return { index, findings, passes, delivered };
+  return { index, findings, passes, gifts, delivered };
 }
 
 /** The first entry of an identity that counts, under the heads that a quorum without `lab` has cosigned; or null. `all`: whoever has cosigned it, or none. */
@@ -63,7 +64,7 @@ export function onlyOne({ index }, identity) {
 /** Whether an author signed two entries of one identity. */
 export function isTwofold(terms, entries = []) {
   const [one, ...others] = entries;
-  if (!others.some((entry) => !equalBytes(entry.unsigned, one.unsigned))) return false;
+  if (!others.some((entry) => !equalBytes(entry.word, one.word))) return false;
   const signed = entries.filter((entry) => countsUnder(entry, terms));
-  return signed.some((entry) => !equalBytes(entry.unsigned, signed[0].unsigned));
+  return signed.some((entry) => !equalBytes(entry.word, signed[0].word));
 }

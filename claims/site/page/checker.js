@@ -8,10 +8,14 @@
 
 import { nameOf } from "./account.js";
 import { latenessNotes } from "./lateness.js";
+import { holds } from "./states.js";
+import { placesOf, withTables } from "./tables.js";
 import { equalBytes, sha256, toHex } from "./verifier/bytes.js";
+import { decodeClaim } from "./verifier/claim.js";
 
 const CLAIM_LIMIT = 18 * 2 ** 20;
 const ROOTS_LIMIT = 65 * 2 ** 20;
+const PROOF_LIMIT = 16 * 2 ** 20;
 const AGREEMENT_LIMIT = 8 * 2 ** 20;
 const SMALL_LIMIT = 2 ** 20;
 const RECEIPT_LIMIT = 2 ** 17;
@@ -60,6 +64,7 @@ export class Checker {
     this.seen = new Map(); // path to {path, name, sha256, size} of a claim file, or {path, reason}
     this.byName = new Map(); // LAB-PERIOD to claim files that say they are about it
     this.shared = null;
+    this.whole = new Set(); // LAB-PERIOD of claims of which the visitor wants every table checked
   }
 
   // ---- what all claims share ----
@@ -168,7 +173,7 @@ export class Checker {
     const files = all.filter(({ about }) => about.agreement === terms.digest);
     if (!files.length) return nothing("the claim here is about another agreement than the one in force", { absent: true });
     if (terms.log && item) return this.logged(item, files, row);
-    return this.signed(files, item, row, terms);
+    return this.signed(files, item, terms);
   }
 
   /** With a log, the claim is the file that the lab's entry names, and nothing else. */
@@ -177,11 +182,12 @@ export class Checker {
     if (!item.logged) return nothing("a claim file is here, but not in the log", { absent: true });
     const file = files.find((other) => other.sha256 === item.logged.claim);
     if (!file) return nothing("the log has its entry, but the file is not here", { absent: true });
-    return this.judgeFile(file, item, await this.rootsOf(file, item, row));
+    const claim = await this.bytesOf(file, CLAIM_LIMIT);
+    return this.judge(claim, file.about, item, await this.rootsOf(claim, item, [row && row.roots, file.path.replace(/\.claim$/, ".roots")]));
   }
 
   /** Without one it is a file that the lab signed, the first that holds; two of them with different heads speak against the lab. */
-  async signed(files, item, row, terms) {
+  async signed(files, item, terms) {
     const { agreements } = await this.material();
     const [heads, good] = [new Map(), []];
     let reason = "";
@@ -200,26 +206,33 @@ export class Checker {
     if (!good.length) return nothing(reason, { absent: true });
     let found;
     for (const file of good) {
-      const roots = row && row.roots ? await this.fetchBytes(row.roots, ROOTS_LIMIT).catch(() => null) : null;
-      found = await this.judgeFile(file, item, roots);
-      if (found.verdict === "PROVEN") break;
+      found = await this.judge(await this.bytesOf(file, CLAIM_LIMIT), file.about, item, []);
+      if (holds(found)) break;
     }
     return found;
   }
 
-  /** The roots file that the log names, or null. */
-  async rootsOf(file, item, row) {
-    const wanted = item.logged.roots;
-    const listed = this.account.files.filter((other) => other.sha256 === wanted).map((other) => other.path);
-    for (const path of new Set([row && row.roots, ...listed, file.path.replace(/\.claim$/, ".roots")])) {
-      const roots = path ? await this.fetchBytes(path, ROOTS_LIMIT).catch(() => null) : null;
-      if (roots && digestOf(roots) === wanted) return roots;
+  /** The roots files of a claim that are here: the one that the log names, or those that the claim names for its sites. `paths`: where the first may lie. */
+  async rootsOf(claim, item, paths) {
+    let sites = [];
+    try {
+      sites = decodeClaim(claim).sites.map(({ roots }) => toHex(roots));
+    } catch {
+      return []; // the verifier says what is wrong with it
     }
-    return null;
+    const found = [];
+    for (const sum of sites.length ? sites : [item.logged.roots]) found.push(await this.bySum(sum, sites.length ? [] : paths, ROOTS_LIMIT));
+    return found.filter(Boolean);
   }
 
-  async judgeFile(file, item, roots) {
-    return this.judge(await this.bytesOf(file, CLAIM_LIMIT), file.about, item, roots);
+  /** The published file of a SHA-256, or null. `paths`: where it may lie besides where the account says. */
+  async bySum(sum, paths, limit) {
+    const listed = this.account.files.filter((other) => other.sha256 === sum).slice(0, CANDIDATES).map((other) => other.path);
+    for (const path of new Set([...paths.filter(Boolean), ...listed])) {
+      const data = await this.fetchBytes(path, limit).catch(() => null);
+      if (data && digestOf(data) === sum) return data;
+    }
+    return null;
   }
 
   /** The bytes of a file that was looked at; rejects where they are others now. */
@@ -236,18 +249,48 @@ export class Checker {
     const period = about ? about.period : null;
     const at = survey.chain.findIndex(({ from }) => period === null || from <= period);
     const terms = agreements[survey.chain[Math.max(at, 0)].place];
-    const request = { claim, agreement: terms.agreement, signatures: terms.signatures, log, roots, previous: [], previousAccepted: false, now: until };
+    const request = { claim, agreement: terms.agreement, signatures: terms.signatures, log, roots, previous: [], previousAccepted: false, now: until, later: true };
     if (item && !item.opening) {
       const before = nameOf({ lab: item.lab, period: item.period - 1 });
       const earlier = await this.verify(before);
-      const link = earlier.verdict === "PROVEN" ? (this.byName.get(before) ?? []).find((file) => file.sha256 === earlier.sha256) : null;
+      const link = holds(earlier) ? (this.byName.get(before) ?? []).find((file) => file.sha256 === earlier.sha256) : null;
       if (link) {
         Object.assign(request, { previous: [await this.bytesOf(link, CLAIM_LIMIT)], previousAccepted: true, previousAgreement: survey.chain.slice(at + 1).map(({ place }) => agreements[place].agreement) });
       }
     }
     const answer = await this.ask({ claim: request });
     if (!answer.finding) return nothing(answer.unread || "the verifier gave no answer", { unread: true });
-    return { ...answer.finding, size: claim.length, sha256: digestOf(claim), seconds: (performance.now() - began) / 1000 };
+    const tables = answer.finding.tables && answer.finding.tables.length;
+    const finding = tables ? withTables(answer.finding, await this.tables(answer.finding.tables, { claim, agreement: terms.agreement }, about)) : answer.finding;
+    return { ...finding, size: claim.length, sha256: digestOf(claim), seconds: (performance.now() - began) / 1000 };
+  }
+
+  /** What is found of a claim's tables, a list as withTables takes it. None is started after one before it has failed. */
+  async tables(tables, request, about) {
+    const found = new Array(tables.length).fill(null);
+    let failed = tables.length;
+    await each(placesOf(tables.length, about && this.whole.has(nameOf(about))), async (place) => {
+      if (place > failed) return;
+      const proof = await this.bySum(tables[place].sha256, [], PROOF_LIMIT);
+      if (!proof) {
+        found[place] = { absent: true };
+        return;
+      }
+      const answer = await this.ask({ table: { ...request, place, proof } });
+      found[place] = answer.table ?? { unread: answer.unread || "the verifier gave no answer" };
+      if (found[place].check) failed = Math.min(failed, place);
+    });
+    return found;
+  }
+
+  /** Check every table of a claim of which some were left, and what goes on from it. */
+  async verifyRest(name, { lab, period }) {
+    this.whole.add(name);
+    const { items } = await this.material();
+    const names = [...items.values()].filter((item) => item.lab === lab && item.period >= period).map(nameOf);
+    for (const other of [name, ...names]) this.findings.delete(other);
+    await Promise.all([name, ...names].map((other) => this.verify(other)));
+    return names;
   }
 
   // ---- files that the visitor brings ----
@@ -273,8 +316,7 @@ export class Checker {
       const name = about && nameOf(about);
       const item = (name && items.get(name)) || null;
       const row = name ? this.account.rows.get(name) : undefined;
-      const file = { path: (row && row.claim) || "none", sha256: digestOf(bytes) };
-      const roots = item && item.logged ? await this.rootsOf(file, item, row) : null;
+      const roots = item && item.logged ? await this.rootsOf(bytes, item, [row && row.roots]) : [];
       const finding = await this.judge(bytes, about, item, roots);
       const published = row && row.claim ? await this.fetchBytes(row.claim, CLAIM_LIMIT).catch(() => null) : null;
       const same = published && equalBytes(published, bytes);

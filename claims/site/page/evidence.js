@@ -3,7 +3,7 @@
 import { canonical } from "./canonical.js";
 import { ascii, compareBytes, concat, equalBytes, fromHex, toHex, uint } from "./verifier/bytes.js";
 import { verifySignature } from "./verifier/ed25519.js";
-import { CLAIM, EPOCH, countsUnder, decodeEntry } from "./verifier/entries.js";
+import { CLAIM, EPOCH, TRANSFER, countsUnder, decodeEntry } from "./verifier/entries.js";
 import { Rejected } from "./verifier/errors.js";
 import { P } from "./verifier/field.js";
 import { openHead } from "./verifier/note.js";
@@ -90,11 +90,12 @@ function twoRoots(value, terms) {
 function twoEntries(value, terms) {
   const [one, two] = pair(value.entries).map((text) => fromHex(text));
   const entries = [decodeEntry(one), decodeEntry(two)];
-  if (compareBytes(one, two) > 0 || entries[0].identity !== entries[1].identity || equalBytes(entries[0].unsigned, entries[1].unsigned)) return null;
+  if (compareBytes(one, two) > 0 || entries[0].identity !== entries[1].identity || equalBytes(entries[0].word, entries[1].word)) return null;
   if (!entries.every((entry) => countsUnder(entry, terms))) return null;
   const { kind, author, lab, number, identity } = entries[0];
   if (kind === EPOCH) return { lab, period: Math.floor(number / terms.epochsPerPeriod), text: `Lab ${lab} signed two different entries for epoch ${number}.` };
   if (kind === CLAIM) return { lab, period: number, text: `Lab ${lab} signed two different claims for period ${number}.` };
+  if (kind === TRANSFER) return { lab: author, period: number, text: `Lab ${author} signed two different transfers of one number for period ${number}.` };
   return { identity, text: `${author} signed two different log entries where there may be one.` };
 }
 

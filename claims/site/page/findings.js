@@ -11,22 +11,24 @@ const CHECKS = {
   period: "The agreement has no such period for this lab.",
   meters: "It is not about exactly the agreed meters.",
   signatures: "A signature does not verify.",
+  lists: "What it lists, lost meters or limits in place of agreed ones, does not fit the agreement.",
   log: "It is not what the public log holds.",
   continuity: "It does not continue from the lab\u2019s last accepted claim.",
   proof: "The proof does not hold.",
   evidence: "Evidence speaks against it.",
 };
 
-/** "ok", "part", "bad", or "none" where nothing could be checked. */
+/** "ok", "over" (it passes every check, and says itself that the lab is over a limit), "part", "bad", or "none" where nothing could be checked. */
 export function grade(finding) {
   if (!finding || finding.unread || finding.absent) return "none";
-  return { PROVEN: "ok", REJECTED: "bad" }[finding.verdict] ?? "part";
+  return { PROVEN: "ok", OVER: "over", REJECTED: "bad" }[finding.verdict] ?? "part";
 }
 
 /** One line for a cell of the table. `state`: what the publisher says. */
 export function short(finding, state) {
   switch (grade(finding)) {
     case "ok": return state === "rejected" ? "checked here: the proof holds; the publisher rejects the claim for what it does not show" : "checked here: holds";
+    case "over": return `checked here: over a limit (${finding.over[0]})`;
     case "part": return `checked here: not decided (${finding.reason})`;
     case "bad": return `checked here: fails (${finding.check})`;
     default: return finding && finding.absent ? `looked for here: ${finding.reason}` : "could not be checked here";
@@ -35,11 +37,12 @@ export function short(finding, state) {
 
 const list = (items) => el("ul", "", items.map((item) => el("li", "", amounts(item))));
 
-/** The finding in full. `title` names the file or claim; may be empty. */
-export function finding(found, title = "") {
+/** The finding in full. `title` names the file or claim; may be empty. `rest`: checks the tables that were left, or null where it cannot be asked for. */
+export function finding(found, title = "", rest = null) {
   const kind = grade(found);
   const head = {
     ok: ["proven", "PROVEN: everything was checked in this browser."],
+    over: ["over", "OVER: everything was checked in this browser, and by the claim itself the lab is over a limit."],
     part: ["late", "INCOMPLETE: what is here holds, but something is missing."],
     bad: ["rejected", `REJECTED. Failed check: ${found && found.check}`],
     none: ["missing", found && found.absent ? "No claim that counts is here." : "Could not be checked."],
@@ -53,9 +56,23 @@ export function finding(found, title = "") {
     box.append(el("p", "", `Reason: ${found.reason}`));
   }
   if (kind === "part") box.append(list(found.missing && found.missing.length ? found.missing : [found.reason]));
+  if (kind === "over") box.append(list(found.over));
+  if (found && found.earlier && found.earlier.length) box.append(el("p", "", "Over a limit in earlier periods:"), list(found.earlier));
+  if (kind === "part" && found.left && rest) box.append(restButton(found, rest));
   for (const note of found && found.notes ? found.notes : []) box.append(el("p", "", note));
-  if (kind === "ok") box.append(details(found));
+  if (kind === "ok" || kind === "over") box.append(details(found));
   return box;
+}
+
+function restButton({ left }, rest) {
+  const button = el("button", "", `Check the other ${plural(left, "table")} too`);
+  button.type = "button";
+  button.addEventListener("click", () => {
+    button.disabled = true;
+    button.textContent = "Checking \u2026";
+    rest();
+  });
+  return button;
 }
 
 function details(found) {
@@ -69,6 +86,7 @@ function details(found) {
     const steps = ["to forge it would take some 2", el("sup", "", Math.floor(unique)), " computations of a hash"];
     add("Soundness", [...steps, ` (${unique} bits by unique decoding alone; by Johnson\u2019s bound ${johnson})`]);
   }
+  if (found.bits && found.bits.link) add("Link", `at most ${found.bits.link} bits between its ${found.count} tables: a hash, conjectural`);
   if (found.size) add("Size", plural(found.size, "byte"));
   if (found.sha256) add("SHA-256", el("code", "digest", found.sha256));
   if (found.seconds !== undefined) add("Time", `${found.seconds.toFixed(1)} s`);

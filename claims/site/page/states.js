@@ -7,7 +7,8 @@ import { nameOf } from "./account.js";
 import { judgeAt } from "./lateness.js";
 import { moment } from "./text.js";
 
-export const holds = (finding) => finding?.verdict === "PROVEN";
+/** Whether a claim passes every check of its own: also one that says itself that it is over limits. */
+export const holds = (finding) => ["PROVEN", "OVER"].includes(finding?.verdict);
 
 /** A claim's deadline has passed; without one, its period has ended. */
 export const isOwed = (item, time) => !item.lifted && time > (item.due ?? item.end);
@@ -61,13 +62,17 @@ class Walk {
       return this.waiting.has(before) ? this.unproven(name, item) : "rejected";
     }
     if (finding.verdict === "REJECTED") return "rejected";
-    if (finding.kinds && finding.kinds.includes("version")) {
+    if (finding.kinds && finding.kinds.some((kind) => ["version", "tables"].includes(kind))) {
       this.waiting.add(name);
       return "pending";
     }
     if (!holds(finding)) return this.unproven(name, item);
     this.verified.add(name);
-    return { rejected: "rejected", open: "pending", "": item.inspected.length || waitsForInspector(item, time) ? "under inspection" : "proven" }[judgeAt(item.hours, time)];
+    const late = judgeAt(item.hours, time);
+    if (late === "rejected") return "rejected";
+    if (finding.verdict === "OVER") return "over"; // what is still open makes nothing good
+    if (late === "open") return "pending";
+    return item.inspected.length || waitsForInspector(item, time) ? "under inspection" : "proven";
   }
 
   undecided(name) {
@@ -116,7 +121,7 @@ export function answerAt(time, survey, states, openLog) {
   const stateOf = (item) => states.get(nameOf(item));
   const named = (item) => `the claim of ${item.lab} for period ${item.period} is ${stateOf(item)}`;
   if (items.some((item) => stateOf(item) === "unknown")) return { answer: null, why: [] };
-  const broken = items.filter((item) => ["missing", "rejected"].includes(stateOf(item)));
+  const broken = items.filter((item) => ["missing", "rejected", "over"].includes(stateOf(item)));
   if (survey.breaches.length || broken.length) return { answer: "no", why: [...survey.breaches, ...broken.map(named)] };
   const life = lifeAt(time, survey);
   if (!["in force", "expired"].includes(life.state)) return { answer: "undecided", why: [life.reason] };

@@ -138,7 +138,7 @@ function heldUp(book, { lab, period }, waits) {
  * {evidence, conflicts, inspected}: what speaks against a lab's claim of a period. Conflicts are two entries of one identity, and `inspected` failures and
  * refusals that an inspector entered, under any head that the log signed.
  */
-function against({ terms, index, findings }, { lab, period }, convicted) {
+function against({ terms, index, findings, gifts }, { lab, period }, convicted) {
   const mine = convicted.filter((item) => item.lab === lab && item.period === period && item.agreement === terms.digestHex);
   const conflicts = [];
   const last = (period + 1) * terms.epochsPerPeriod;
@@ -146,6 +146,7 @@ function against({ terms, index, findings }, { lab, period }, convicted) {
     if (isTwofold(terms, index.get(identityOf(EPOCH, lab, lab, epoch)))) conflicts.push(`Lab ${lab} published two different entries for epoch ${epoch}.`);
   }
   if (isTwofold(terms, index.get(identityOf(CLAIM, lab, lab, period)))) conflicts.push(`Lab ${lab} published two different claims for period ${period}.`);
+  if ((gifts.get(`${lab}-${period}`) ?? []).some(({ identity }) => isTwofold(terms, index.get(identity)))) conflicts.push(`Lab ${lab} published two different transfers of one number for period ${period}.`);
   const inspected = (findings.get(`${lab}-${period}`) ?? []).filter((entry) => countsUnder(entry, terms));
   return { evidence: mine.map((item) => item.text), conflicts, inspected: inspected.map(({ author, outcome }) => `${author} entered in the log that the inspection was ${outcome}.`) };
 }

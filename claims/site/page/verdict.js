@@ -90,8 +90,8 @@ function withUnjudged({ items }, findings) {
   for (const item of [...items].sort((a, b) => a.period - b.period)) {
     const finding = findings.get(nameOf(item));
     const before = out.get(nameOf({ lab: item.lab, period: item.period - 1 }));
-    if (!finding || !finding.kinds || !finding.kinds.every((kind) => ["version", "previous"].includes(kind))) continue;
-    if (finding.kinds.includes("version") || (finding.kinds.length && before && before.unjudged)) out.set(nameOf(item), { ...finding, unjudged: true });
+    if (!finding || !finding.kinds || !finding.kinds.every((kind) => ["version", "tables", "previous"].includes(kind))) continue;
+    if (finding.kinds.some((kind) => ["version", "tables"].includes(kind)) || (finding.kinds.length && before && before.unjudged)) out.set(nameOf(item), { ...finding, unjudged: true });
   }
   return out;
 }
@@ -135,7 +135,7 @@ function againstYes(account, survey, findings, own) {
 
 const why = (item, finding, time) => {
   const late = item && holds(finding) && judgeAt(item.hours, time) ? latenessNotes(item.hours, time).join("; ") : "";
-  const reason = (item && (item.evidence[0] || item.conflicts[0] || item.held)) || late || (finding && finding.reason) || (item && item.logProblem) || "";
+  const reason = (item && (item.evidence[0] || item.conflicts[0] || item.held)) || late || (finding && (finding.reason || (finding.over && finding.over[0]))) || (item && item.logProblem) || "";
   return reason ? ` (${reason.replace(/\.$/, "")})` : "";
 };
 
@@ -161,7 +161,7 @@ function aboutRow(row, item, own, finding, { answer, computedAt }) {
   if (own === "under inspection" && item.inspected.length) return ""; // said in `undecided`
   if (own === "under inspection") return `${say(row)}: ${said}, but an inspection is drawn from the claim and the log has no pass by an inspector.`;
   if (GOOD.includes(row.state)) {
-    const words = own === "rejected" ? "the claim fails here" : "this browser did not find the claim to hold";
+    const words = own === "over" ? "by the claim itself the lab is over a limit" : own === "rejected" ? "the claim fails here" : "this browser did not find the claim to hold";
     return `${say(row)}: ${said}, but ${words}${why(item, finding, computedAt)}.`;
   }
   if (item.logProblem) return "";

@@ -3,12 +3,13 @@
 import { recognise } from "./kinds.js";
 import { survey } from "./survey.js";
 import { Rejected } from "./verifier/errors.js";
-import { signedHeads, verifyClaim } from "./verifier/index.js";
+import { LINK_BITS, signedHeads, verifyClaim, verifyTable } from "./verifier/index.js";
 
-/** {survey}, {finding}, {heads} or {recognised}, or {unread: reason} where the request cannot be answered. */
+/** {survey}, {finding}, {table}, {heads} or {recognised}, or {unread: reason} where the request cannot be answered. */
 export function answer(request) {
   try {
     if (request.survey) return { survey: survey(request.survey) };
+    if (request.table) return { table: verifyTable(request.table) };
     if (request.signed) return { heads: signedHeads(request.signed.claim, request.signed.agreement) };
     if (request.file) return { recognised: recognise(request.file.data, request.file.chain) };
     return { finding: findingOf(request.claim) };
@@ -21,10 +22,10 @@ export function answer(request) {
 function findingOf(request) {
   const report = verifyClaim(request);
   if (report.verdict === "REJECTED") return { verdict: "REJECTED", check: String(report.check), reason: String(report.reason) };
-  const { verdict, shows, bits, continuity } = report;
+  const { verdict, shows, over, earlier, bits, continuity, tables, then } = report;
   const kinds = report.missing.map(({ kind }) => kind);
   const missing = report.missing.map(({ what }) => `Missing: ${what}.`);
-  return { verdict, reason: missing.join(" "), missing, kinds, shows, bits, continuity };
+  return { verdict, reason: missing.join(" "), missing, kinds, shows, over, earlier, bits, continuity, tables, then, link: LINK_BITS };
 }
 
 if (typeof self !== "undefined" && typeof window === "undefined") {

@@ -373,6 +373,12 @@ const latest = (first, later, period) => later.reduce((now, [from, then]) => (fr
 export const capsAt = (lab, period) => latest(lab.caps, lab.capsFrom, period);
 export const rulesAt = (agreement, period) => latest(agreement.rules, agreement.rulesFrom, period);
 
+/** [{name, meters}] of a lab, in order; none where it has no sites. */
+export function sitesOf(lab) {
+  const names = [...new Set(lab.meters.map((meter) => meter.site).filter((site) => site !== null))].sort();
+  return names.map((name) => ({ name, meters: lab.meters.filter((meter) => meter.site === name) }));
+}
+
 export function labOf(agreement, name) {
   const lab = agreement.labs.find((x) => x.name === name);
   if (!lab) throw new Rejected("lab", `"${name}" is not a lab of the agreement`);

@@ -4,13 +4,14 @@ import { firstPeriod } from "./agreement.js";
 import { verifySignature } from "./ed25519.js";
 import { Rejected } from "./errors.js";
 import { Reader } from "./reader.js";
-import { logEntryMessage } from "./signatures.js";
+import { allowanceMessage, logEntryMessage } from "./signatures.js";
 
 export const EPOCH = 1;
 export const CLAIM = 2;
 export const ASSENT = 3;
 export const INSPECTION = 4;
 export const DECISION = 5;
+export const TRANSFER = 8;
 export const OUTCOMES = { 1: "passed", 2: "failed", 3: "refused" };
 export const DECISIONS = { 1: "lift", 2: "trigger" };
 
@@ -52,12 +53,20 @@ const BODIES = {
     effective: read.u64Number("the moment", MAX_TIME),
     reason: read.raw(32, "the reason"),
   }),
+  [TRANSFER]: (read) => ({
+    author: read.name("the giver"),
+    lab: read.name("the receiver"),
+    number: read.uint(4, "the period", MAX_NUMBER),
+    round: read.uint(4, "the serial number"),
+    amount: read.u64("the amount"),
+    accepted: read.raw(64, "the receiver's signature"),
+  }),
 };
 
-/** What an author may sign one of: kind, author, lab, epoch or period, and round, as far as the kind has them. */
+/** What an author may sign one of: kind, author, lab, epoch or period, and round or serial number, as far as the kind has them. */
 export const identityOf = (...parts) => parts.filter((part) => part !== undefined).join(" ");
 
-/** The entry of these bytes, its signature not yet verified: {kind, agreement, author, identity, unsigned, signature, ...}; null for anything else. */
+/** The entry of these bytes, its signature not yet verified: {kind, agreement, author, identity, unsigned, word (what it says, without any signature), signature, ...}; null for anything else. */
 export function decodeEntry(data) {
   if (data.length > MAX_ENTRY) return null;
   const read = new Reader(data, "log");
@@ -67,6 +76,7 @@ export function decodeEntry(data) {
     if (!Object.hasOwn(BODIES, kind)) return null;
     const entry = { kind, agreement: read.raw(32, "the digest"), ...BODIES[kind](read) };
     entry.unsigned = data.subarray(0, read.at);
+    entry.word = kind === TRANSFER ? entry.unsigned.subarray(0, -64) : entry.unsigned;
     entry.signature = read.raw(64, "the signature");
     read.end();
     entry.identity = kind === DECISION ? toHex(entry.unsigned) : identityOf(kind, entry.author, entry.lab, entry.number, entry.round);
@@ -91,10 +101,20 @@ export function lacking({ absent }) {
 
 function fits(entry, agreement) {
   if (entry.kind === ASSENT) return true;
+  if (entry.kind === TRANSFER) return isAccepted(entry, agreement);
   if (entry.kind === DECISION) return agreement.pause !== null && agreement.pause.deciders.includes(entry.author);
   const lab = agreement.labs.find((item) => item.name === entry.lab);
   const period = entry.kind === EPOCH ? Math.floor(entry.number / agreement.epochsPerPeriod) : entry.number;
   if (!lab || period < firstPeriod(agreement) || period >= agreement.periods || period < lab.sincePeriod) return false;
   if (entry.kind === EPOCH && lacking(entry).some((position) => position >= agreement.feeds.filter((x) => x.lab === lab.name).length)) return false;
   return entry.kind !== INSPECTION || entry.author !== entry.lab;
+}
+
+/** Whether giver and receiver are two labs that claim for the period, and the receiver accepted. */
+function isAccepted(entry, agreement) {
+  const { author, lab, number, amount, accepted } = entry;
+  const claims = (name) => agreement.labs.some((item) => item.name === name && number >= item.sincePeriod);
+  if (author === lab || amount === 0n || number < firstPeriod(agreement) || number >= agreement.periods || !claims(author) || !claims(lab)) return false;
+  const { key } = agreement.parties.find((party) => party.name === lab);
+  return verifySignature(key, accepted, allowanceMessage(entry));
 }

@@ -5,22 +5,21 @@
  *
  *     "standstill-log-bundle" || u16 1 || u16 number of heads, for each: blob note || u32 number of entries, for each: u16 length || entry
  */
-import { ascii, concat, equalBytes, sha256, uint } from "./bytes.js";
+import { ascii, equalBytes, sha256 } from "./bytes.js";
+import { sitesOf } from "./agreement.js";
 import { Reader } from "./reader.js";
-import { CLAIM, EPOCH, countsUnder, decodeEntry } from "./entries.js";
+import { CLAIM, EPOCH, TRANSFER, countsUnder, decodeEntry } from "./entries.js";
 import { HeadDates, mergeHeads } from "./dates.js";
 import { openHead } from "./note.js";
-import { merkleRoot, prefixRoots } from "./rfc6962.js";
+import { judgeRoots } from "./roots.js";
+import { prefixRoots } from "./rfc6962.js";
 import { Rejected } from "./errors.js";
 
 const BUNDLE_MAGIC = ascii("standstill-log-bundle");
-const ROOTS_MAGIC = ascii("standstill-roots");
-const METER_DOMAIN = ascii("standstill/epoch-meter/v1");
 const MAX_HEADS = 4096;
 const MAX_ENTRIES = 2 ** 20;
 const MAX_ENTRY = 4096;
 const MAX_BUNDLE = 64 * 2 ** 20;
-const MAX_ROOTS = 65 * 2 ** 20;
 
 /** Seconds by which a date may lie after the reader's clock. */
 const AHEAD = 600;
@@ -39,11 +38,16 @@ export function readLog(agreement, lab, log) {
   }
 }
 
+const same = (names, others) => names.length === others.length && names.every((name, i) => name === others[i].name);
+
+/** Whether a claim's meters and sites are exactly a lab's. */
+export const hasAgreedMeters = (claim, lab) => same(lab.meters.map(({ name }) => name), claim.meters) && same(sitesOf(lab).map(({ name }) => name), claim.sites);
+
 /**
  * Holds a previous claim, made under `terms`, against the log of `agreement`; false where the one to go on from is not at hand: that is said in `missing`. Rejected("continuity"): the
  * lab contradicts itself. `entries`: of readLog, or null: that the log is missing is said of all of them.
  */
-export function isLogged(claim, terms, agreement, { entries, previousAccepted, previousRoots, missing }) {
+export function isLogged(claim, terms, agreement, { entries, previousAccepted, roots, missing }) {
   if (!terms.log) return true;
   if (!agreement.log || terms.log.origin !== agreement.log.origin || !equalBytes(terms.log.key, agreement.log.key)) {
     const known = missing.some(({ kind }) => kind === "previous log");
@@ -62,10 +66,7 @@ export function isLogged(claim, terms, agreement, { entries, previousAccepted, p
   if (!found.claim && previousAccepted) return true;
   if (found.claim && equalBytes(found.claim.first, sha256(claim.bytes))) {
     const lab = terms.labs.find(({ name }) => name === claim.lab);
-    const agreed = lab && lab.meters.length === claim.meters.length && lab.meters.every(({ name }, i) => name === claim.meters[i].name);
-    if (previousAccepted || !agreed) return true; // another lab, or other meters, are rejected with the claim's other terms
-    const given = Array.isArray(previousRoots) ? previousRoots.slice(0, 64).filter((item) => item instanceof Uint8Array) : [];
-    const roots = given.find((item) => equalBytes(sha256(item), found.claim.second)) ?? null;
+    if (previousAccepted || !lab || !hasAgreedMeters(claim, lab)) return true; // another lab, or other meters, are rejected with the claim's other terms
     try {
       missing.push(...checkLog(claim, terms, lab, entries, roots));
     } catch (error) {
@@ -78,7 +79,7 @@ export function isLogged(claim, terms, agreement, { entries, previousAccepted, p
   return false;
 }
 
-/** Holds a claim and its roots against the log's entries: what is missing for it, a list of {kind, what}. Rejected("log") where it is not what the log holds. */
+/** Holds a claim and its roots files (of filesBySum) against the log's entries: what is missing for it, a list of {kind, what}. Rejected("log") where it is not what the log holds. */
 export function checkLog(claim, agreement, lab, entries, roots) {
   if (!agreement.log) return [];
   const published = collect(entries, agreement, claim);
@@ -87,18 +88,7 @@ export function checkLog(claim, agreement, lab, entries, roots) {
   for (let epoch = claim.firstEpoch; epoch <= claim.lastEpoch; epoch++) {
     if (!published.epochs.has(epoch)) throw bad(`the log has no entry for lab ${lab.name}'s epoch ${epoch}`);
   }
-  if (!roots || !equalBytes(published.claim.second, sha256(roots))) return [{ kind: "roots", what: "the roots file that the log names for the claim" }];
-  const byMeter = decodeRoots(roots, claim, lab);
-  claim.meters.forEach((meter, i) => {
-    if (!equalBytes(merkleRoot(byMeter[i]), meter.rootsDigest)) throw bad(`meter ${meter.name} signed other epoch roots`);
-  });
-  for (let epoch = claim.firstEpoch; epoch <= claim.lastEpoch; epoch++) {
-    const leaves = lab.meters.map((meter, i) => concat([
-      uint(METER_DOMAIN.length, 2), METER_DOMAIN, uint(meter.name.length, 1), ascii(meter.name), byMeter[i][epoch - claim.firstEpoch],
-    ]));
-    if (!equalBytes(merkleRoot(leaves), published.epochs.get(epoch).first)) throw bad(`the roots of epoch ${epoch} are not those in the log`);
-  }
-  return [];
+  return judgeRoots(claim, published.claim.second, roots, lab, published.epochs);
 }
 
 function asGiven(log) {
@@ -200,39 +190,19 @@ function openHeads({ heads, entries }, agreement) {
 
 /** The lab's entries about this claim's period: the first of each identity; Rejected("log") where it contradicts itself. */
 function collect(entries, agreement, claim) {
-  const found = { claim: null, epochs: new Map() };
+  const [found, given] = [{ claim: null, epochs: new Map() }, new Map()];
   for (const data of entries) {
     const entry = decodeEntry(data);
-    if (!entry || (entry.kind !== EPOCH && entry.kind !== CLAIM) || entry.lab !== claim.lab) continue;
+    if (!entry || ![EPOCH, CLAIM, TRANSFER].includes(entry.kind) || entry.author !== claim.lab) continue;
     const ofEpoch = entry.kind === EPOCH;
     if (ofEpoch ? entry.number < claim.firstEpoch || entry.number > claim.lastEpoch : entry.number !== claim.period) continue;
-    const known = ofEpoch ? found.epochs.get(entry.number) : found.claim;
-    if (known && equalBytes(known.unsigned, entry.unsigned)) continue;
+    const known = ofEpoch ? found.epochs.get(entry.number) : entry.kind === CLAIM ? found.claim : given.get(entry.identity);
+    if (known && equalBytes(known.word, entry.word)) continue;
     if (!countsUnder(entry, agreement)) continue;
-    if (known) throw bad(`lab ${claim.lab} published two different entries for ${ofEpoch ? "epoch" : "the claim of period"} ${entry.number}`);
+    if (known) throw bad(`lab ${claim.lab} published two different entries for ${ofEpoch ? "epoch" : entry.kind === CLAIM ? "the claim of period" : "a transfer of period"} ${entry.number}`);
     if (ofEpoch) found.epochs.set(entry.number, entry);
-    else found.claim = entry;
+    else if (entry.kind === CLAIM) found.claim = entry;
+    else given.set(entry.identity, entry);
   }
   return found;
 }
-
-/** For each meter in the agreement's order its epoch roots. */
-function decodeRoots(data, claim, lab) {
-  if (!(data instanceof Uint8Array) || data.length > MAX_ROOTS) throw bad("the roots file is too long, or not given as bytes");
-  const read = new Reader(data, "log");
-  if (!equalBytes(read.raw(ROOTS_MAGIC.length, "the magic"), ROOTS_MAGIC)) throw bad("this is not a roots file");
-  if (read.uint(2, "the version") !== 1) throw bad("this version of a roots file is not supported");
-  const same = equalBytes(read.raw(32, "the agreement digest"), claim.agreementDigest) && read.name("the lab") === claim.lab
-    && read.uint(4, "the period") === claim.period && read.uint(4, "the first epoch") === claim.firstEpoch
-    && read.uint(4, "the last epoch") === claim.lastEpoch;
-  if (!same) throw bad("the roots file is about another claim");
-  if (read.uint(2, "the number of meters") !== lab.meters.length) throw bad("the roots file has other meters");
-  const epochs = claim.lastEpoch - claim.firstEpoch + 1;
-  const out = lab.meters.map((meter) => {
-    if (read.name("a meter") !== meter.name) throw bad("the roots file has other meters");
-    return Array.from({ length: epochs }, () => read.raw(32, "a root"));
-  });
-  read.end();
-  return out;
-}
-

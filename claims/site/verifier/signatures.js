@@ -16,6 +16,8 @@ export const registryHeadMessage = (digest, lab, period, head, lists) =>
   message("standstill/sign/registry-head/v1", digest, name(lab), uint(period, 4), words(head), lists);
 export const ledgerHeadMessage = (digest, lab, meter, period, head, rootsDigest) =>
   message("standstill/sign/ledger-head/v2", digest, name(lab), name(meter), uint(period, 4), words(head), rootsDigest);
+export const allowanceMessage = ({ agreement, author, lab, number, round, amount }) =>
+  message("standstill/sign/allowance/v1", agreement, name(author), name(lab), uint(number, 4), uint(round, 4), uint(Number(amount >> 32n), 4), uint(Number(amount & 0xffffffffn), 4));
 export const logEntryMessage = (unsigned) => message("standstill/sign/log-entry/v1", sha256(unsigned));
 
 /** Canonical JSON of the signatures, as the format fixes it. */

@@ -1,34 +1,36 @@
 /**
  * Verification of a claim: everything public is derived from the agreement, only heads are taken from the claim.
  *
- * Checks in order, as in claims/verify/claim.py: format, agreement, lab, period, meters, signatures, log, continuity, proof.
+ * Checks in order, as in claims/verify/claim.py: format, agreement, lab, period, meters, signatures, lists, log, continuity, proof.
  */
 import { equalBytes, toHex } from "./bytes.js";
-import { decodeAgreement, capsAt, firstPeriod, labOf, periodEpochs, rulesAt } from "./agreement.js";
+import { decodeAgreement, firstPeriod, labOf, periodEpochs, rulesAt } from "./agreement.js";
 import {
   claimMessage, decodeSignatures, ledgerHeadMessage, missingSignatures, registryHeadMessage,
 } from "./signatures.js";
 import { verifySignature } from "./ed25519.js";
 import { decodeClaim } from "./claim.js";
-import { claimProgram } from "./claim-program.js";
-import { statementOf } from "./statement.js";
-import { checkLog, isLogged, readLog } from "./log.js";
-import { verifyProof } from "./stark.js";
+import { capacity, formatWork, limitWords, limitsOf, oversAfter, sameOvers, unbounded } from "./limits.js";
+import { checkLog, hasAgreedMeters, isLogged, readLog } from "./log.js";
+import { filesBySum } from "./roots.js";
+import { LINK_BITS, checkTable, checkTables, tablesOf } from "./tables.js";
 import { Rejected } from "./errors.js";
 
-export const CHECKS = ["format", "agreement", "lab", "period", "meters", "signatures", "log", "continuity", "proof"];
+export const CHECKS = ["format", "agreement", "lab", "period", "meters", "signatures", "lists", "log", "continuity", "proof"];
 const MAX_PREVIOUS = 4096;
 
 /**
  * Verifies a claim file.
  *
- * claim, agreement (agreement.bin), signatures (agreement.sigs or null), roots (or null): Uint8Array.
+ * claim, agreement (agreement.bin), signatures (agreement.sigs or null): Uint8Array. roots: Uint8Array, a list of them in any order, or null; proofs: a list of proof files, in any order.
  * log: null, or what log.js takes. previous: claim files of the periods right before, oldest first; previousRoots: their roots files, in any order.
  * previousAgreement: agreement.bin of the amended agreement, or a list of them. previousAccepted: the previous claims
- * were accepted before by this very verifier: their proofs are not checked again. now: Unix seconds, by default this machine's clock.
+ * were accepted before by this very verifier: their proofs are not checked again. now: Unix seconds, by default this machine's clock. later: the caller checks the proofs of a claim with sites
+ * itself (verifyTable): until then they are missing, and `then` has verdict and shows for when they all hold.
  *
- * A check that fails rejects; what is missing never does. Returns {verdict: "REJECTED", check, reason}, or {verdict: "PROVEN" or "INCOMPLETE", missing: [{kind, what}],
- * lab, period, agreement, continuity, shows, bits: {unique, johnson}}; the kinds are those of claims/verify/report.py. Hostile bytes never make it throw.
+ * A check that fails rejects; what is missing never does. Returns {verdict: "REJECTED", check, reason}, or {verdict: "PROVEN", "OVER" or "INCOMPLETE", missing: [{kind, what}],
+ * lab, period, agreement, continuity, shows, over, earlier (limits that are over, in words), bits: {unique, johnson, link (null without sites)}, tables: [{name, sha256}], then}; the kinds are those of
+ * claims/verify/report.py. Hostile bytes never make it throw.
  */
 export function verifyClaim(request) {
   try {
@@ -68,30 +70,33 @@ function bytesOf(value, check, what) {
 }
 
 function judge(request) {
-  const { signatures = null, previous = [], previousAccepted = false, previousRoots = [], roots = null, log = null, now = Math.floor(Date.now() / 1000) } = request;
+  const { signatures = null, previous = [], previousAccepted = false, previousRoots = [], log = null, now = Math.floor(Date.now() / 1000), later = false } = request;
   const claim = decodeClaim(bytesOf(request.claim, "format", "the claim"));
   const agreement = decodeAgreement(bytesOf(request.agreement, "agreement", "the agreement"));
   const missing = [];
   checkAgreement(agreement, signatures, missing);
-  const lab = checkTerms(claim, agreement, missing);
+  const { lab, caps } = checkTerms(claim, agreement, missing);
+  const roots = filesBySum(request.roots ?? [], previousRoots);
   const isOver = now >= agreement.start + (claim.lastEpoch + 1) * agreement.epochSeconds;
   if (!isOver) missing.push({ kind: "period", what: "the end of the period: by this clock it is not over" });
   const { entries, problem } = readLog(agreement, lab, log);
   if (problem) missing.push({ kind: "log", what: problem });
   else if (isOver) missing.push(...checkLog(claim, agreement, lab, entries, roots)); // before, epochs are missing that nobody could commit to
-  const chain = [{ claim, agreement, lab }];
+  const chain = [{ claim, agreement, lab, caps }];
   if (!Array.isArray(previous) || previous.length > MAX_PREVIOUS) throw new Rejected("continuity", "too many previous claims");
   const amended = amendedAgreements(request.previousAgreement);
   let whole = true;
   for (let i = previous.length - 1; whole && i >= 0; i--) {
-    whole = continueBack(bytesOf(previous[i], "format", "a previous claim"), chain, { amended, entries, previousAccepted, previousRoots, missing });
+    whole = continueBack(bytesOf(previous[i], "format", "a previous claim"), chain, { amended, entries, previousAccepted, roots, missing });
   }
   const continuity = checkContinuity(chain, previousAccepted, whole, missing);
+  const proofs = filesBySum(request.proofs ?? []);
   if (!previousAccepted) {
-    for (let i = chain.length - 1; i > 0; i--) checkProof(chain[i], `previous claim, period ${chain[i].claim.period}: `);
+    for (let i = chain.length - 1; i > 0; i--) checkProofs(chain[i], proofs, missing, `previous claim, period ${chain[i].claim.period}: `);
   }
-  const security = checkProof(chain[0], "");
-  return report(chain[0], { missing, continuity, security });
+  const isLater = later && claim.sites.length > 0;
+  const security = isLater ? null : checkProofs(chain[0], proofs, missing, "");
+  return report(chain[0], { missing, continuity, security, isLater });
 }
 
 function checkAgreement(agreement, signatures, missing) {
@@ -110,12 +115,12 @@ function checkAgreement(agreement, signatures, missing) {
   if (unsigned.length > 0) missing.push({ kind: "unsigned", what: `signatures of the agreement by ${unsigned.join(", ")}: it is a draft` });
 }
 
-const NOT_JUDGED = "sites, lost meters, limits that are over, and transfers are not judged by this page yet: use the command-line program";
+const NOT_JUDGED = "lost meters and transfers are not judged by this page yet: use the command-line program";
 
 /** Whether this page judges all that a claim says. What it does not judge is missing, and no proof of it is checked. */
-const isJudged = (claim) => ["sites", "losses", "limits", "overs", "transfers"].every((list) => claim[list].length === 0);
+const isJudged = (claim) => claim.losses.length === 0 && claim.transfers.length === 0;
 
-/** Checks agreement to signatures of one claim; the lab's terms. */
+/** Checks agreement to lists of one claim: {lab, caps}, the lab's terms and the limits that the claim is about. */
 function checkTerms(claim, agreement, missing) {
   if (!equalBytes(claim.agreementDigest, agreement.digest)) throw new Rejected("agreement", "the claim is about another agreement");
   const lab = labOf(agreement, claim.lab);
@@ -126,22 +131,17 @@ function checkTerms(claim, agreement, missing) {
   if (claim.firstEpoch !== first || claim.lastEpoch !== last) {
     throw new Rejected("period", `period ${claim.period} has the epochs ${first} to ${last}, the claim says ${claim.firstEpoch} to ${claim.lastEpoch}`);
   }
-  if (lab.meters.length !== claim.meters.length || lab.meters.some((meter, i) => meter.name !== claim.meters[i].name)) {
-    throw new Rejected("meters", meterDifference(lab, claim));
-  }
-  const sites = [...new Set(lab.meters.map((meter) => meter.site).filter((site) => site !== null))].sort();
-  if (sites.length !== claim.sites.length || sites.some((site, i) => site !== claim.sites[i].name)) {
-    throw new Rejected("meters", `the claim's sites are not those that the agreement gives lab ${lab.name}`);
-  }
+  if (!hasAgreedMeters(claim, lab)) throw new Rejected("meters", meterDifference(lab, claim));
   if (!isJudged(claim) && !missing.some((item) => item.kind === "version")) missing.push({ kind: "version", what: NOT_JUDGED });
   checkSignatures(claim, agreement, lab);
-  return lab;
+  return { lab, caps: limitsOf(agreement, lab, claim) };
 }
 
 function meterDifference(lab, claim) {
   const claimed = new Set(claim.meters.map((meter) => meter.name));
   const left = lab.meters.map((meter) => meter.name).filter((name) => !claimed.has(name));
   if (left.length > 0) return `the claim leaves out ${left.length} of the agreement's meters: ${left.slice(0, 8).join(", ")}`;
+  if (lab.meters.length === claim.meters.length) return `the claim's sites are not those that the agreement gives lab ${lab.name}`;
   return "the claim has meters that are not in the agreement";
 }
 
@@ -169,7 +169,7 @@ function amendedAgreements(given) {
 }
 
 /** Goes back to the claim file right before the oldest in `chain`, and appends it; false where something is missing to do so. */
-function continueBack(data, chain, { amended, entries, previousAccepted, previousRoots, missing }) {
+function continueBack(data, chain, { amended, entries, previousAccepted, roots, missing }) {
   const link = decodeClaim(data);
   const { claim, lab: after } = chain[chain.length - 1];
   let { agreement } = chain[chain.length - 1];
@@ -180,10 +180,10 @@ function continueBack(data, chain, { amended, entries, previousAccepted, previou
     throw new Rejected("continuity", `lab ${claim.lab} starts from its opening head in period ${claim.period}: no claim before it counts`);
   }
   while (agreement && link.period < firstPeriod(agreement)) agreement = predecessor(agreement, amended, missing);
-  if (!agreement || !isLogged(link, agreement, chain[0].agreement, { entries, previousAccepted, previousRoots, missing })) return false;
-  let lab;
+  if (!agreement || !isLogged(link, agreement, chain[0].agreement, { entries, previousAccepted, roots, missing })) return false;
+  let found;
   try {
-    lab = checkTerms(link, agreement, missing);
+    found = checkTerms(link, agreement, missing);
   } catch (error) {
     if (error instanceof Rejected) throw new Rejected("continuity", `the claim given for period ${link.period} is rejected: ${error.message}`);
     throw error;
@@ -191,7 +191,10 @@ function continueBack(data, chain, { amended, entries, previousAccepted, previou
   if (link.headAfter.some((word, i) => word !== claim.headBefore[i])) {
     throw new Rejected("continuity", `the head before is not the head after of the claim given for period ${link.period}`);
   }
-  chain.push({ claim: link, agreement, lab });
+  if (!sameOvers(claim.overs, oversAfter(link))) {
+    throw new Rejected("continuity", `the claim does not repeat exactly the limits that earlier claims of the lab were over: the one given for period ${link.period} lists others, or was over others itself`);
+  }
+  chain.push({ claim: link, agreement, ...found });
   return true;
 }
 
@@ -215,6 +218,7 @@ function checkContinuity(chain, previousAccepted, whole, missing) {
     if (lab.openingHead.some((word, i) => word !== claim.headBefore[i])) {
       throw new Rejected("continuity", "the head before is not the agreement's opening head");
     }
+    if (claim.overs.length > 0) throw new Rejected("continuity", "the lab's first claim lists earlier ones that were over a limit");
     if (chain.length === 1) return "starts at the agreement\u2019s opening head";
     return `an unbroken chain of claims from the opening head, period ${claim.period} on`;
   }
@@ -223,54 +227,67 @@ function checkContinuity(chain, previousAccepted, whole, missing) {
   return "not checked";
 }
 
-/** The security of the proof; null of a claim that is not judged. */
-function checkProof({ claim, agreement, lab }, where) {
+/** The security of the weakest proof; null of a claim that is not judged, or of which one is missing. */
+function checkProofs({ claim, agreement, lab, caps }, proofs, missing, where) {
   if (!isJudged(claim)) return null;
-  const { publics, interactions, logRows } = statementOf(agreement, lab, claim);
+  const found = checkTables(tablesOf(agreement, lab, claim, caps), claim, proofs, where);
+  missing.push(...found.missing);
+  return found.security;
+}
+
+/** One table of a claim with sites, by its place: {bits: {unique, johnson}}, or {check, reason}. The statement is that of the agreement; nothing else of the claim is checked. */
+export function verifyTable({ claim: data, agreement: terms, place, proof }) {
   try {
-    return verifyProof(claimProgram(), publics, interactions, logRows, claim.proof).security;
+    const claim = decodeClaim(data);
+    const agreement = decodeAgreement(terms);
+    const { lab, caps } = checkTerms(claim, agreement, []);
+    return { bits: bitsOf(checkTable(tablesOf(agreement, lab, claim, caps)[place], proof)) };
   } catch (error) {
-    if (error instanceof Rejected) throw Object.assign(new Rejected("proof", `${where}${error.message}`), { inner: error.check });
+    if (error instanceof Rejected) return { check: error.check, reason: error.reason };
     throw error;
   }
 }
 
-/** Units of 10^12 FLOP as exact text. */
-function formatWork(units) {
-  if (units === 0n) return "0 FLOP";
-  const digits = units.toString();
-  const mantissa = digits.replace(/0+$/, "");
-  return `${mantissa[0]}${mantissa.length > 1 ? `.${mantissa.slice(1)}` : ""}e${digits.length - 1 + 12} FLOP`;
-}
+const tenths = (bits) => Math.round(bits * 10) / 10;
+const bitsOf = ({ unique, johnson }) => ({ unique: tenths(unique.bits), johnson: tenths(johnson.bits) });
 
-function shown(agreement, lab, period) {
-  const caps = capsAt(lab, period);
-  const rules = rulesAt(agreement, period);
+function shown({ claim, agreement, lab, caps }) {
+  const rules = rulesAt(agreement, claim.period);
   const count = lab.meters.length;
   const work = rules.chargePeak ? "every chip-second charged at the class peak" : "work as the meters signed it";
   const residue = rules.chargeResidue ? ", unattributed work since the agreement began included" : "";
-  const out = [
-    `${count === 1 ? "the one meter" : `all ${count} meters`} accounted for every chip-second; ${work}`,
-    `total compute of the period: at most ${formatWork(caps.total)}`,
-    `unattributed compute of the period: at most ${formatWork(caps.unattributed)}`,
-    `cumulative compute behind every checkpoint of the period: at most ${formatWork(caps.lineage)}${residue}`,
+  const trained = caps.freeze === null || caps.freeze > caps.lineage ? caps.lineage : caps.freeze;
+  const either = caps.freeze === null ? [3] : [3, 4];
+  const lines = [
+    [[1], `total compute of the period: at most ${formatWork(caps.total)}`],
+    [[2], `unattributed compute of the period: at most ${formatWork(caps.unattributed)}`],
+    [[3], `cumulative compute behind every checkpoint of the period: at most ${formatWork(caps.lineage)}${residue}`],
   ];
-  if (rules.chargeResidue) {
-    out.push(`unattributed compute since the agreement began: at most ${formatWork(caps.freeze ?? caps.lineage)}, if the period added to it`);
-  }
-  if (caps.freeze !== null) out.push(`every checkpoint that was trained further: at most ${formatWork(caps.freeze)} (freeze)`);
-  return out;
+  if (rules.chargeResidue) lines.push([either, `unattributed compute since the agreement began: at most ${formatWork(trained)}, if the period added to it`]);
+  if (caps.freeze !== null) lines.push([either, `every checkpoint that was trained further: at most ${formatWork(trained)} (freeze)`]);
+  const isFree = unbounded(claim.limits, capacity(agreement, lab));
+  const chips = `${count === 1 ? "the one meter" : `all ${count} meters`} accounted for every chip-second; ${work}`;
+  return [chips, ...lines.filter(([which]) => !isFree(which)).map(([, line]) => line)];
 }
 
-function report({ claim, agreement, lab }, { missing, continuity, security }) {
+function report(link, { missing, continuity, security, isLater }) {
+  const { claim, agreement, lab, caps } = link;
+  const then = missing.length > 0 ? null : { verdict: claim.limits.length > 0 ? "OVER" : "PROVEN", shows: shown(link) };
+  const tables = isLater && isJudged(claim) ? tablesOf(agreement, lab, claim, caps).map(({ name, sha256 }) => ({ name, sha256 })) : [];
+  if (tables.length > 0) missing.push({ kind: "tables", what: "the check of its tables" });
+  const over = claim.limits.map((limit) => limitWords(limit, capacity(agreement, lab)));
   return {
-    verdict: missing.length === 0 ? "PROVEN" : "INCOMPLETE",
+    verdict: missing.length > 0 ? "INCOMPLETE" : then.verdict,
     missing,
     lab: lab.name,
     period: claim.period,
     agreement: { name: agreement.name, digest: agreement.digestHex },
     continuity,
-    shows: missing.length === 0 ? shown(agreement, lab, claim.period) : [],
-    bits: security && { unique: Math.round(security.unique.bits * 10) / 10, johnson: Math.round(security.johnson.bits * 10) / 10 },
+    shows: missing.length > 0 ? [] : then.shows,
+    over,
+    earlier: claim.overs.map((item) => `in period ${item.period}: ${limitWords(item)}`),
+    bits: security && { ...bitsOf(security), link: claim.sites.length > 0 ? LINK_BITS : null },
+    tables,
+    then,
   };
 }
