@@ -6,6 +6,7 @@ Signatures are Ed25519 (RFC 8032). Checking one needs the package ``cryptography
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -73,12 +74,21 @@ def ledger_head_message(
 
 def epoch_root_message(agreement_digest: bytes, lab: str, meter: str, epoch: int, root: bytes) -> bytes:
     """What a meter signs for each epoch: the root over its salted readings (claims/claim/commitments.py)."""
+    if len(root) != 32:
+        raise MalformedFile("a root has 32 bytes")
+    out = Writer()
+    out.raw(_epoch_root_start(agreement_digest, lab, meter))
+    out.uint(epoch, 4)
+    out.raw(root)
+    return out.data
+
+
+@functools.lru_cache(maxsize=256)
+def _epoch_root_start(agreement_digest: bytes, lab: str, meter: str) -> bytes:
     out = _message(EPOCH_DOMAIN)
     out.raw(agreement_digest)
     out.name(lab)
     out.name(meter)
-    out.uint(epoch, 4)
-    out.raw(root)
     return out.data
 
 

@@ -46,10 +46,10 @@ def note_drafts(store: Store, agreement: Agreement, drafts: Iterable[tuple[Refus
     Raises:
         ImportRefused: naming file, line and remedy.
     """
-    report = CheckpointReport()
+    report, uses = CheckpointReport(), store.last_uses()
     for source, draft in drafts:
         try:
-            tag = note_checkpoint(store, agreement, draft)
+            tag = note_checkpoint(store, agreement, draft, uses)
             check_begun(agreement, draft.epoch, f"checkpoint {draft.name}")
         except ClaimsError as error:
             raise source.refuse(error.what, error.hint) from None

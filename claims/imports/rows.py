@@ -16,7 +16,7 @@ from typing import Protocol
 from claims.base.errors import ClaimsError, MissingDependency, UnreadableFile
 from claims.base.files import read_bounded
 
-__all__ = ["MAX_FILE", "ImportRefused", "Refuses", "Row", "ceil_of", "line_not_utf8", "read_bytes", "read_rows", "read_some"]
+__all__ = ["MAX_FILE", "ImportRefused", "Refuses", "Row", "ceil_of", "line_not_utf8", "read_bytes", "read_rows", "read_some", "read_values"]
 
 MAX_FILE = 1 << 30
 _DECIMAL = re.compile(r"([0-9]{1,40})(?:\.([0-9]{1,40}))?(?:[eE]\+?([0-9]{1,2}))?")
@@ -111,10 +111,19 @@ def read_rows(path: str | Path, columns: Iterable[str]) -> tuple[Iterator[Row], 
         ImportRefused: unreadable, not UTF-8, an unknown or repeated column, a row of another length.
         MissingDependency: a Parquet file, and pyarrow is not installed.
     """
+    header, rows, digest = read_values(path, columns)
+    name = Path(path).name
+    return (Row(name, line, dict(zip(header, values, strict=True))) for line, values in rows), digest
+
+
+def read_values(path: str | Path, columns: Iterable[str]) -> tuple[list[str], Iterator[tuple[int, list[str]]], bytes]:
+    """As :func:`read_rows`: names of the columns, (line, values) of each row, and the SHA-256."""
     path, allowed = Path(path), frozenset(columns)
     data = read_bytes(path)
     parse = _parquet_rows if path.suffix.lower() in (".parquet", ".pq") else _csv_rows
-    return parse(path.name, data, allowed), hashlib.sha256(data).digest()
+    rows = parse(path.name, data, allowed)
+    _, header = next(rows)
+    return header, rows, hashlib.sha256(data).digest()
 
 
 def read_some(path: str | Path, columns: Iterable[str]) -> tuple[list[Row], bytes]:
@@ -133,13 +142,15 @@ def _check_header(source: str, header: list[str], allowed: frozenset[str]) -> No
         raise ImportRefused(source, 1, what, "the columns are " + ", ".join(sorted(allowed)))
 
 
-def _csv_rows(source: str, data: bytes, allowed: frozenset[str]) -> Iterator[Row]:
+def _csv_rows(source: str, data: bytes, allowed: frozenset[str]) -> Iterator[tuple[int, list[str]]]:
+    """(line, values): first the header's, then each row's."""
     reader = csv.reader(io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline=""), strict=True)
     try:
         header = [name.strip().lower() for name in next(reader, [])]
         if not header:
             raise ImportRefused(source, None, "the file is empty", "the first line names the columns")
         _check_header(source, header, allowed)
+        yield 1, header
         for values in reader:
             if not values or (values[0].lstrip().startswith("#") and header[0] != "checkpoint"):  # "#7" may be a run
                 continue
@@ -147,7 +158,7 @@ def _csv_rows(source: str, data: bytes, allowed: frozenset[str]) -> Iterator[Row
                 raise ImportRefused(
                     source, reader.line_num, f"{len(values)} fields where the header has {len(header)}", "quote commas"
                 )
-            yield Row(source, reader.line_num, dict(zip(header, values, strict=True)))
+            yield reader.line_num, values
     except UnicodeDecodeError:
         raise ImportRefused(source, line_not_utf8(data), "the text is not UTF-8", "save the file as UTF-8") from None
     except csv.Error as error:
@@ -163,7 +174,7 @@ def line_not_utf8(data: bytes) -> int | None:
     return None
 
 
-def _parquet_rows(source: str, data: bytes, allowed: frozenset[str]) -> Iterator[Row]:
+def _parquet_rows(source: str, data: bytes, allowed: frozenset[str]) -> Iterator[tuple[int, list[str]]]:
     try:
         import pyarrow as arrow
         from pyarrow import parquet
@@ -177,12 +188,14 @@ def _parquet_rows(source: str, data: bytes, allowed: frozenset[str]) -> Iterator
         raise ImportRefused(
             source, None, f"not a Parquet file: {str(error).splitlines()[0]}", "export it again"
         ) from None
-    _check_header(source, [str(name) for name in table.column_names], allowed)
+    header = [str(name) for name in table.column_names]
+    _check_header(source, header, allowed)
+    yield 0, header
     line = 0
     for batch in table.to_batches():
         for values in batch.to_pylist():
             line += 1
-            yield Row(source, line, {key: _as_text(source, line, key, value) for key, value in values.items()})
+            yield line, [_as_text(source, line, key, values[key]) for key in header]
 
 
 def _as_text(source: str, line: int, column: str, value: object) -> str:

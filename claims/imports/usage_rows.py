@@ -14,8 +14,8 @@ from claims.agreement.model import Agreement
 from claims.agreement.terms import Meter
 from claims.base.errors import ClaimsError
 from claims.base.units import WORK_UNIT
-from claims.claim.records import RESERVED_NAMES, UNATTRIBUTED_WORDS
-from claims.imports.rows import ImportRefused, Row, ceil_of, read_rows
+from claims.claim.records import UNATTRIBUTED_WORDS
+from claims.imports.rows import ImportRefused, Row, ceil_of, read_values
 from claims.lab.store import Store
 
 __all__ = ["Batches", "MAX_WORK", "StoredRow", "UsageReader", "in_proportion", "split_interval"]
@@ -29,8 +29,9 @@ StoredRow = tuple[int, int, int, int, int | None]
 """Epoch, line, tag, chip-milliseconds, work."""
 Batches = dict[tuple[int, str], list[StoredRow]]
 """Rows by period and meter."""
-Parts = list[tuple[int, int, int | None]]
-"""(epoch, chip-milliseconds, work) of one row."""
+Parts = list[tuple[int, int, int, int]]
+"""(period, epoch, chip-milliseconds, work) of one row; work is -1 where there is none."""
+_IDLE, _NO_WORK = -1, -1
 
 
 def split_interval(start_ms: int, stop_ms: int, agreement: Agreement) -> list[tuple[int, int]]:
@@ -134,8 +135,9 @@ class UsageReader:
         self._agreement, self._lab, self._path, self._skip = agreement, lab, path, skip_outside
         self._meters = {meter.name: meter for meter in agreement.lab(lab).meters}
         self._labels: dict[str, int] = {}
-        self._first: dict[tuple[str, int], Row] = {}
-        self._known: dict[tuple[object, ...], Parts] = {}
+        self._names: list[str] = []
+        self._first: dict[tuple[int, int], int] = {}
+        self._known: dict[tuple[object, ...], tuple[Parts | None, int]] = {}
         self.digest = b""
         self.batches: dict[tuple[int, str], array[int]] = {}
         self.chip_ms: dict[str, int] = {}
@@ -144,81 +146,96 @@ class UsageReader:
 
     def read(self) -> None:
         """Read the whole file. Raises ImportRefused, MissingDependency."""
-        rows, self.digest = read_rows(self._path, ("meter", "checkpoint", *COLUMNS))
+        header, rows, self.digest = read_values(self._path, ("meter", "checkpoint", *COLUMNS))
+        name, at = self._path.name, header.index("meter") if "meter" in header else None
+        label = header.index("checkpoint") if "checkpoint" in header else None
+        others = [k for k, column in enumerate(header) if column in COLUMNS]
         seen: dict[int, int] = {}
-        row = None
-        for row in rows:
-            first = seen.setdefault(hash(tuple(map(str.strip, row.values.values()))), row.line)
-            if first != row.line:
-                self.repeats.append((first, row.line))
-            meter = self._meters.get(row.get("meter"))
+        empty = True
+        for line, values in rows:
+            empty = False
+            meter = None if at is None else self._meters.get(values[at].strip())
             if meter is None:
-                raise self._no_meter(row)
-            if self._skip and _outside(row, self._agreement):
+                raise self._no_meter(Row(name, line, dict(zip(header, values, strict=True))))
+            key = (meter.chips, *[values[k] for k in others])
+            known = self._known.get(key)
+            checkpoint = "" if label is None else values[label].strip()
+            if known is None:
+                known = self._work_out(Row(name, line, dict(zip(header, values, strict=True))), meter, key)
+            parts, mark = known
+            first = seen.setdefault(hash((meter.name, checkpoint, mark)), line)
+            if first != line:
+                self.repeats.append((first, line))
+            if parts is None:
                 self.skipped += 1
-                continue
-            try:
-                self._take(row, meter)
-            except ImportRefused:
-                raise
-            except ClaimsError as error:
-                raise row.refuse(error.what, error.hint) from None
-        if row is None:
-            raise ImportRefused(self._path.name, None, "it has a header and no rows", "check what was exported: there is nothing to import")
+            else:
+                self._take(line, meter.name, checkpoint, parts)
+        if empty:
+            raise ImportRefused(name, None, "it has a header and no rows", "check what was exported: there is nothing to import")
 
     def _no_meter(self, row: Row) -> ImportRefused:
         name = row.need("meter", "name the meter as the agreement does")
         names = "its meters are " + ", ".join(sorted(self._meters)[:20])
         return row.refuse(f"the agreement gives lab {self._lab} no meter {name!r}", names)
 
-    def _take(self, row: Row, meter: Meter) -> None:
-        label = row.get("checkpoint")
-        label = "unattributed" if label.lower() in UNATTRIBUTED_WORDS else label
-        parts = self._parts(row, meter)
+    def _take(self, line: int, meter: str, label: str, parts: Parts) -> None:
         self.rows += 1
-        if label == "idle":
-            if any(work for _, _, work in parts):
-                raise row.refuse("idle time carries no work", "name the checkpoint, or unattributed")
+        number = self._labels.get(label)
+        if number is None:
+            number = self._labels[label] = _IDLE if label == "idle" else len(self._names)
+            if number != _IDLE:
+                self._names.append("unattributed" if label.lower() in UNATTRIBUTED_WORDS else label)
+        if number == _IDLE:
+            if any(work > 0 for _, _, _, work in parts):
+                raise ImportRefused(self._path.name, line, "idle time carries no work", "name the checkpoint, or unattributed")
             return
-        number = self._labels.setdefault(label, len(self._labels))
-        each = self._agreement.epochs_per_period
-        for epoch, amount, work in parts:
-            period = epoch // each
-            if work is None and not self._agreement.rules_at(period).charge_peak:
-                raise row.refuse("the row has no work", 'the agreement charges "metered": give the column work_flop')
-            batch = self.batches.get((period, meter.name))
+        total = 0
+        for period, epoch, amount, work in parts:
+            batch = self.batches.get((period, meter))
             if batch is None:
-                batch = self.batches[period, meter.name] = array("q")
-            batch.extend((epoch, row.line, number, amount, -1 if work is None else work))
-            if (label, period) not in self._first:
-                self._first[label, period] = row
-            self.chip_ms[meter.name] = self.chip_ms.get(meter.name, 0) + amount
-            self.unattributed_ms += amount if label in RESERVED_NAMES else 0
+                batch = self.batches[period, meter] = array("q")
+            batch.extend((epoch, line, number, amount, work))
+            total += amount
+            if (number, period) not in self._first:
+                self._first[number, period] = line
+        self.chip_ms[meter] = self.chip_ms.get(meter, 0) + total
+        if self._names[number] == "unattributed":
+            self.unattributed_ms += total
 
-    def _parts(self, row: Row, meter: Meter) -> Parts:
-        """As :func:`_usage_of`, from memory where the same was asked before."""
-        get = row.values.get
-        key = (meter.chips, get("epoch"), get("start"), get("stop"), get("chips"), get("chip_seconds"), get("work_flop"))
-        parts = self._known.get(key)
-        if parts is None:
-            parts = _usage_of(row, self._agreement, meter)
-            for epoch, amount, _ in parts:
-                self._agreement.period_epochs(epoch // self._agreement.epochs_per_period)
-                if amount > MAX_WORK:
-                    raise row.refuse("its chip-seconds do not fit in 63 bits", "check the exponent")
+    def _work_out(self, row: Row, meter: Meter, key: tuple[object, ...]) -> tuple[Parts | None, int]:
+        """Parts of a row (None: outside, and to be skipped), and a mark of its values; remembered for rows like it."""
+        agreement = self._agreement
+        parts: Parts | None = None
+        try:
+            if not (self._skip and _outside(row, agreement)):
+                parts = []
+                for epoch, amount, work in _usage_of(row, agreement, meter):
+                    period = epoch // agreement.epochs_per_period
+                    agreement.period_epochs(period)
+                    if amount > MAX_WORK:
+                        raise row.refuse("its chip-seconds do not fit in 63 bits", "check the exponent")
+                    if work is None and not agreement.rules_at(period).charge_peak and row.get("checkpoint") != "idle":
+                        raise row.refuse("the row has no work", 'the agreement charges "metered": give the column work_flop')
+                    parts.append((period, epoch, amount, _NO_WORK if work is None else work))
+        except ImportRefused:
+            raise
+        except ClaimsError as error:
+            raise row.refuse(error.what, error.hint) from None
+        known = parts, hash(tuple(text.strip() for text in map(str, key)))
+        if row.get("checkpoint") != "idle":  # whose rows are not checked for work that is missing
             if len(self._known) >= _MEMORY:
                 self._known.clear()
-            self._known[key] = parts
-        return parts
+            self._known[key] = known
+        return known
 
     def stored(self, store: Store) -> Batches:
         """The rows with the tags of their checkpoints, which are made where they are new. Raises ImportRefused."""
         tags: dict[tuple[int, int], int] = {}
-        for (label, period), row in self._first.items():
+        for (number, period), line in self._first.items():
             try:
-                tags[self._labels[label], period] = store.tag_in(label, period)
+                tags[number, period] = store.tag_in(self._names[number], period)
             except ClaimsError as error:
-                raise row.refuse(error.what, error.hint) from None
+                raise ImportRefused(self._path.name, line, error.what, error.hint) from None
         batches: Batches = {}
         for (period, name), numbers in self.batches.items():
             epochs, lines, labels, amounts, work = (numbers[k::5].tolist() for k in range(5))

@@ -9,6 +9,7 @@ same, or is refused with both named. Nothing is a child of what was saved after 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from claims.agreement.model import Agreement
@@ -21,11 +22,14 @@ __all__ = ["note_checkpoint", "snapshot", "starts_from_nothing", "unfinished", "
 PARENTS = {"EXTERNAL": (0,), "CHECKPOINT": (0, 1), "SNAPSHOT": (0, 1), "MERGE": (2,)}
 
 
-def note_checkpoint(store: Store, agreement: Agreement, draft: Draft) -> int:
+def note_checkpoint(store: Store, agreement: Agreement, draft: Draft, uses: Mapping[int, int] | None = None) -> int:
     """Note a checkpoint for the period in which its epoch lies; returns its tag.
 
     Where snapshots of the same name closed the work before, it continues the last of them; the draft names that snapshot as its
     parent, or says again where the lineage began.
+
+    Args:
+        uses: as ``store.last_uses()`` says, where many are noted.
 
     Raises:
         RegistryError: an impossible shape, weights from outside that the agreement charges more, a beginning other than the one
@@ -38,7 +42,7 @@ def note_checkpoint(store: Store, agreement: Agreement, draft: Draft) -> int:
     _check_external(agreement, draft, period)
     draft = _continued(store, draft)
     tag = store.find_tag(draft.name)
-    last = None if tag is None else store.last_use(tag)
+    last = None if tag is None else (store.last_use(tag) if uses is None else uses.get(tag))
     if last is not None and draft.kind not in RECEIVERS:
         raise RegistryError(
             f"checkpoint {draft.name}: a {draft.kind} receives no readings", "give the work to a CHECKPOINT"

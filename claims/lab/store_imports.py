@@ -216,6 +216,15 @@ class ImportStore(StoreFile):
         """How many pairs of epoch and tag the imported usage of a period has, over all meters."""
         return int(self._query("SELECT COUNT(*) FROM (SELECT DISTINCT meter, epoch, tag FROM usage WHERE period = ?)", period)[0][0])
 
+    def has_crowd(self, period: int, most: int) -> bool:
+        """Whether any meter has at least ``most`` imported rows of usage in an epoch."""
+        text = "SELECT 1 FROM usage WHERE period = ? GROUP BY meter, epoch HAVING COUNT(*) >= ? LIMIT 1"
+        return bool(self._query(text, period, most))
+
+    def count_usage(self, period: int) -> int:
+        """How many rows of imported usage a period has."""
+        return int(self._query("SELECT COUNT(*) FROM usage WHERE period = ?", period)[0][0])
+
     def crowded_epoch(self, period: int, meter: str, coverage: int, most: int) -> int | None:
         """The first epoch whose imported usage takes more than ``most`` readings of a meter, certain idle time included, or None."""
         rows = self._query(

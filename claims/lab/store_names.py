@@ -122,6 +122,11 @@ class StoreNames(StoreFile):
         rows = self._query("SELECT MAX(epoch) FROM usage WHERE tag = ? UNION SELECT MAX(epoch) FROM readings WHERE tag = ?", tag, tag)
         return max((int(row[0]) for row in rows if row[0] is not None), default=None)
 
+    def last_uses(self) -> dict[int, int]:
+        """As :meth:`last_use`, of every tag that has one."""
+        text = "SELECT tag, MAX(epoch) FROM (SELECT tag, epoch FROM usage UNION ALL SELECT tag, epoch FROM readings) GROUP BY tag"
+        return dict(self._query(text))
+
     def first_period(self, tag: int) -> int | None:
         """The first period in which imported or sealed work is booked to a tag, or None."""
         rows = self._query("SELECT MIN(period) FROM usage WHERE tag = ? UNION SELECT MIN(period) FROM readings WHERE tag = ?", tag, tag)
