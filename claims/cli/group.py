@@ -37,12 +37,11 @@ agreement_argument = click.option(
 again_option = click.option("--again", is_flag=True, help="Charge also what an earlier import charged exactly so: it is other work.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask, on a terminal either.")
 unsigned_option = click.option("--unsigned", is_flag=True, help="Sign under an agreement that not all parties have signed.")
-store_option = click.option("--store", "-s", "store_path", type=read_path, required=True, help="The lab's private store.")
 period_option = click.option("--period", "-n", type=click.IntRange(0, 2**24 - 1), required=True, help="Period index, from 0.")
 clock_option = click.option(
     "--clock-is-right", is_flag=True, help="Go on although the clock is far ahead of everything that is known."
 )
-_JSON = "standstill.json"
+_JSON, _CHECK = "standstill.json", "standstill.check"
 
 
 def out(text: str = "", *, err: bool = False) -> None:
@@ -92,6 +91,16 @@ def confirm_signing(lines: Iterable[str], *, yes: bool) -> None:
     if sys.stdin.isatty() and not yes:
         out("\n".join(lines))
         click.confirm("Sign? It cannot be taken back", abort=True)
+
+
+def store_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options ``--store`` and ``--check``, which :func:`opened_store` obeys."""
+    store = click.option("--store", "-s", "store_path", type=read_path, required=True, help="The lab's private store.")
+    check = click.option(
+        "--check", is_flag=True, expose_value=False, callback=lambda context, _, value: context.meta.update({_CHECK: value}),
+        help="First read all of the store for damage, as the first command of each day does.",
+    )  # fmt: skip
+    return store(check(command))
 
 
 passphrase_option = click.option(
@@ -156,10 +165,10 @@ def load_agreed(path: Path) -> tuple[Agreement, list[str]]:
 
 @contextlib.contextmanager
 def opened_store(path: Path) -> Iterator[Store]:
-    """A lab's store, closed again at the end."""
-    from claims.lab.store import Store
+    """A lab's store, read whole once a day or on ``--check``, and closed again at the end."""
+    from claims.lab.store_daily import open_daily
 
-    with Store.open(path) as store:
+    with open_daily(path, check=bool(click.get_current_context().meta.get(_CHECK))) as store:
         yield store
 
 

@@ -185,10 +185,8 @@ def _lines(store: Store, report: Charged) -> list[str]:
 
 def _carry_out(store_path: Path, agreed: Agreement, dry_run: bool, work: Callable[[Store, Agreement], Charged]) -> None:
     """Import and print the report; a dry run is rolled back."""
-    from claims.lab.store import Store
-
     lines: list[str] = []
-    with Store.open(store_path) as store, contextlib.suppress(_DryRun):
+    with opened_store(store_path) as store, contextlib.suppress(_DryRun):
         terms = _counting(store, agreed)
         if not dry_run:
             lines += _lines(store, work(store, terms))  # files are read before its transaction begins: nobody waits for them

@@ -20,6 +20,7 @@ from claims.cli.group import (
     key_options,
     load_agreed,
     load_key,
+    opened_store,
     out,
     read_path,
     report,
@@ -138,7 +139,6 @@ def meter_run(
     from claims.lab.amended import learn
     from claims.lab.closing import check_assent
     from claims.lab.meter import SoftwareMeter
-    from claims.lab.store import Store
 
     if max_gap <= interval:
         raise click.UsageError("--max-gap is more than --interval")
@@ -154,7 +154,7 @@ def meter_run(
         [Endpoint.of(text) for text in addresses], Labels(job_labels, name_labels), timeout, age, not no_counter
     )
     (terms, missing), key = load_agreed(agreement_path), load_key(key_path, passphrase_file)
-    with Store.open(store_path) as store, _stopping() as stop:
+    with opened_store(store_path) as store, _stopping() as stop:
         signing = partial(signing_store, store, terms, name)
         sealing = Sealing(store, terms, SoftwareMeter(name, key), Policy(age, share, idle_watts), jobs, signing)
         if key.public_key().public_bytes_raw() != sealing.terms.key:
@@ -175,9 +175,8 @@ def meter_spool(name: str, store_path: Path, folder: Path) -> None:
     """PRIVATE: say what meter NAME's spool holds. No collector may be running."""
     from claims.collect.run import spool_report
     from claims.collect.spool import Spool, locked
-    from claims.lab.store import Store
 
-    with Store.open(store_path) as store, locked(folder):
+    with opened_store(store_path) as store, locked(folder):
         spool = Spool.open(folder, store.lab, name)
         try:
             report(*spool_report(spool))

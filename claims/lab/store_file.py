@@ -40,6 +40,15 @@ def store_trouble(path: Path, error: Exception) -> StoreError:
     return StoreError(*sqlite_trouble(path, error, _DAMAGED))
 
 
+def check_whole(path: Path, db: sqlite3.Connection) -> None:
+    """Read all of an open file. Raises StoreError: it is damaged."""
+    try:
+        if db.execute("PRAGMA quick_check").fetchone()[0] != "ok":
+            raise StoreError(f"{path} is damaged", _DAMAGED)
+    except FAILURES as error:
+        raise store_trouble(path, error) from None
+
+
 class StoreFile:
     """An open file. Use :meth:`create` or :meth:`open`, and as a context manager.
 
@@ -47,8 +56,8 @@ class StoreFile:
         StoreError: on every refusal; the file is then as it was before the call.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, lab: str) -> None:
-        self._path, self._db, self._lab = path, connection, lab
+    def __init__(self, path: Path, connection: sqlite3.Connection, lab: str, *, unchecked: bool = False) -> None:
+        self._path, self._db, self._lab, self._unchecked = path, connection, lab, unchecked
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self._path)!r}, lab={self._lab!r})"
@@ -56,8 +65,18 @@ class StoreFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        """Close. What went wrong without being a refusal, in a file that was not checked, may be damage: then that is said.
+
+        Raises:
+            StoreError: the file is damaged.
+        """
+        try:
+            if self._unchecked and isinstance(error, Exception) and not isinstance(error, ClaimsError):
+                self._undo()
+                check_whole(self._path, self._db)
+        finally:
+            self.close()
 
     @property
     def lab(self) -> str:
@@ -100,8 +119,12 @@ class StoreFile:
             db.close()
 
     @classmethod
-    def open(cls, path: str | Path) -> Self:
-        """Open an existing store after checking its owner's mode, its kind, its version and its integrity."""
+    def open(cls, path: str | Path, *, check: bool = True) -> Self:
+        """Open an existing store after checking its owner's mode, its kind and its version.
+
+        Args:
+            check: read all of it too, to see that it is whole: about a second for each million readings.
+        """
         path = Path(path)
         try:
             mode = os.stat(path).st_mode
@@ -113,14 +136,17 @@ class StoreFile:
             raise StoreError(f"{path} may be read by others", f"chmod 600 {path}, and consider its secrets known")
         db = cls._connect(path)
         try:
-            return cls(path, db, cls._checked(path, db))
+            lab = cls._known(path, db)
+            if check:
+                check_whole(path, db)
+            return cls(path, db, lab, unchecked=not check)
         except BaseException:
             db.close()
             raise
 
     @staticmethod
-    def _checked(path: Path, db: sqlite3.Connection) -> str:
-        """The lab's name in a file that is a store of this format and whole."""
+    def _known(path: Path, db: sqlite3.Connection) -> str:
+        """The lab's name in a file that is a store of this format."""
         try:
             marks = tuple(db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
             if marks[0] != APPLICATION_ID:
@@ -129,8 +155,6 @@ class StoreFile:
                 raise StoreError(
                     f"{path} has format {marks[1]}, this program reads {FORMAT_VERSION}", "use the matching program"
                 )
-            if db.execute("PRAGMA quick_check").fetchone()[0] != "ok":
-                raise StoreError(f"{path} is damaged", _DAMAGED)
             return bytes(db.execute("SELECT value FROM meta WHERE key = 'lab'").fetchone()[0]).decode()
         except FAILURES as error:
             raise store_trouble(path, error) from None

@@ -6,6 +6,7 @@ import os
 import random
 import re
 import resource
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from lab_fixtures import make_lab, seal_and_close
 
 import claims.lab.meter
 import claims.lab.store_file
+from claims.base import clock
 from claims.base.errors import ClaimsError, UnreadableFile
 from claims.base.files import growing, write_atomic, write_new, write_once
 from claims.claim.entries import EpochEntry, encode_entry, sign_entry
@@ -27,6 +29,7 @@ from claims.lab.lineage import note_checkpoint, unplaced
 from claims.lab.registry import Opening
 from claims.lab.sealing import Due
 from claims.lab.store import Store, StoreError
+from claims.lab.store_daily import DAY, open_daily
 from claims.lab.witness import assemble, period_figures
 from tests.cli.test_cli import ROOT, run
 from tests.cli.test_cli_epochs import COMMON, folder  # noqa: F401
@@ -230,3 +233,65 @@ def test_a_finding_is_said_though_its_file_cannot_be_written(folder: Path) -> No
     for _ in range(2):
         assert "NOT SAVED" not in run(folder, *arguments, "there", code=1)
     assert len(list((folder / "there").iterdir())) == 1
+
+
+# ---- once a day ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Path]:
+    """Which stores are read whole, in a cache of this test's own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("STANDSTILL_CACHE", "on")
+    found: list[Path] = []
+    whole = claims.lab.store_file.check_whole
+    monkeypatch.setattr(claims.lab.store_file, "check_whole", lambda path, db: (found.append(path), whole(path, db)))
+    return found
+
+
+def test_a_store_is_read_whole_once_a_day_and_when_another_takes_its_place(
+    tmp_path: Path, reads: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_lab(tmp_path)[0].close()
+    path, now = tmp_path / "alpha.store", 1_800_000_000
+    reads.clear()
+    monkeypatch.setattr(clock, "now", lambda: now)
+    for _ in range(3):
+        open_daily(path).close()
+    assert len(reads) == 1
+    open_daily(path, check=True).close()
+    assert len(reads) == 2
+    now += DAY
+    open_daily(path).close()
+    now -= 2 * DAY  # a clock that was set back
+    open_daily(path).close()
+    assert len(reads) == 4
+    shutil.copyfile(path, tmp_path / "copy")
+    (tmp_path / "copy").chmod(0o600)
+    os.replace(tmp_path / "copy", path)
+    open_daily(path).close()
+    assert len(reads) == 5
+    monkeypatch.setenv("STANDSTILL_CACHE", "off")
+    open_daily(path).close()
+    open_daily(path).close()
+    assert len(reads) == 7
+
+
+def test_damage_that_no_check_saw_ends_in_a_typed_refusal(tmp_path: Path, reads: list[Path]) -> None:
+    store, _ = make_lab(tmp_path)
+    store.add_usage(0, "hall-a", MANY)
+    store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    store.close()
+    path = tmp_path / "alpha.store"
+    open_daily(path).close()
+    data = bytearray(path.read_bytes())
+    data[-20 * 4096 :] = bytes(20 * 4096)
+    with open(path, "r+b") as file:  # the same file: nothing shows it
+        file.write(data)
+    reads.clear()
+    with pytest.raises(StoreError, match="damaged"), open_daily(path) as damaged:
+        assert damaged.lab == "alpha"
+        raise TypeError("what reading a damaged row may end in")
+    assert reads == [path]
+    with pytest.raises(StoreError, match="damaged"):
+        open_daily(path, check=True)
