@@ -12,7 +12,7 @@ import world
 from folders import HOUR, PLAIN, SEEDS, TEXT, Made, amended
 
 from circuits.claim import claim_program, public_interactions
-from claims.claim.entries import AssentEntry, decode_entry, sign_entry
+from claims.claim.entries import AssentEntry, EpochEntry, decode_entry, sign_entry
 from claims.claim.evidence import find_equivocations
 from claims.claim.receipts import countersign
 from zk.errors import ProofRejected
@@ -173,6 +173,22 @@ def test_who_hides_the_amended_agreement_accuses_nobody(tmp_path: Path, text: st
         assert made.judged("claims/alpha-1.claim", later) == (3, "INCOMPLETE pending")
     assert made.at(now).holds == "undecided"
     assert made.judged(_other(tmp_path, made), now)[0] == (3 if kind == "amended" else 1), "about no agreement of the chain"
+
+
+def test_what_an_honest_lab_signed_under_the_agreement_before_counts_for_nothing(tmp_path: Path) -> None:
+    """Its cron named the old one: epochs and a claim of period 1 are in the log under both, and contradict nothing."""
+    made = make(tmp_path)
+    made.epochs()
+    made.claim()
+    old = made.amend(TEXT)
+    for first, second in zip(made.epoch_entries(1, terms=old), made.epoch_entries(1), strict=True):
+        entry = decode_entry(second)
+        assert isinstance(entry, EpochEntry)
+        made.add(made.terms.epoch_span(entry.epoch)[1] + 60, decode_entry(first), entry)
+    made.claim(1, terms=old, at=made.end(1) + 500)
+    made.claim(1)
+    now = made.end(1) + 700
+    assert made.judged("claims/alpha-0.claim", now) == made.judged("claims/alpha-1.claim", now) == made.alone(1, now) == (0, "PROVEN")
 
 
 @pytest.mark.parametrize("how", ["another's", "cut", "flipped", "dropped"])
