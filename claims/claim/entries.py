@@ -7,6 +7,7 @@
     kind 3 ASSENT      name party                                                                 author: party
     kind 4 INSPECTION  name author || name lab || u32 period || u64 round || u8 outcome || 32 SHA-256(record file)
     kind 5 DECISION    name decider || u8 decision || u64 effective || 32 SHA-256(reason)         author: decider
+    kind 6 LOSS        name author || name lab || u8 what || name || u8 word || u32 epoch         author: lab; of an end, an inspector
     kind 7 JOULES      name feed || u32 epoch || 32 joules leaf                                   signed by the feed's own key
     kind 8 TRANSFER    name giver || name receiver || u32 period || u32 serial || u64 amount || 64 the receiver's signature
 
@@ -44,6 +45,7 @@ __all__ = [
     "EpochEntry",
     "InspectionEntry",
     "JoulesEntry",
+    "LossEntry",
     "TransferEntry",
     "check_entry",
     "decode_entry",
@@ -60,6 +62,8 @@ MAX_ENTRY = 1024
 ENTRY_DOMAIN = b"standstill/sign/log-entry/v1"
 OUTCOMES = {1: "passed", 2: "failed", 3: "refused"}
 DECISIONS = {1: "lift", 2: "trigger"}
+LOST = {1: "meter", 2: "site"}
+LOSS_WORDS = {1: "lost", 2: "back"}
 
 Identity = tuple[object, ...]
 _BITS = -1
@@ -271,6 +275,35 @@ class DecisionEntry(_Kind):
 
 
 @dataclass(frozen=True)
+class LossEntry(_Kind):
+    """That a meter or site is lost from an epoch on (the lab's word), or back (an inspector's), from a period's first epoch on.
+
+    ``what``: 1 meter, 2 site; ``word``: 1 lost, 2 back.
+    """
+
+    kind = 6
+    parts = (
+        _Part("author", "the author"), _LAB, _Part("what", "what is lost", 1, values=LOST), _Part("name", "the meter's or site's name"),
+        _Part("word", "what is said of it", 1, values=LOSS_WORDS), _Part("epoch", "the epoch", 4, 2**24 - 1),
+    )  # fmt: skip
+    one_of = ("author", "lab", "what", "name", "word", "epoch")
+    agreement: bytes
+    author: str
+    lab: str
+    what: int
+    name: str
+    word: int
+    epoch: int
+    signature: bytes = b""
+
+    @property
+    def title(self) -> str:
+        """For messages."""
+        said = f"{LOST[self.what]} {self.name} of lab {self.lab} is {LOSS_WORDS[self.word]} from epoch {self.epoch} on"
+        return f"{self.author}'s word that {said}"
+
+
+@dataclass(frozen=True)
 class TransferEntry(_Kind):
     """A lab's gift of a part of its total cap for one period to another lab, which accepted it.
 
@@ -335,10 +368,10 @@ class JoulesEntry(_Kind):
         return f"the joules of feed {self.feed} in epoch {self.epoch}"
 
 
-_KINDS = (EpochEntry, ClaimEntry, AssentEntry, InspectionEntry, DecisionEntry, JoulesEntry, TransferEntry)
-Entry = EpochEntry | ClaimEntry | AssentEntry | InspectionEntry | DecisionEntry | JoulesEntry | TransferEntry
+_KINDS = (EpochEntry, ClaimEntry, AssentEntry, InspectionEntry, DecisionEntry, LossEntry, JoulesEntry, TransferEntry)
+Entry = EpochEntry | ClaimEntry | AssentEntry | InspectionEntry | DecisionEntry | LossEntry | JoulesEntry | TransferEntry
 KINDS: dict[int, type[Entry]] = {kind.kind: kind for kind in _KINDS}
-AnyEntry = TypeVar("AnyEntry", EpochEntry, ClaimEntry, AssentEntry, InspectionEntry, DecisionEntry, JoulesEntry, TransferEntry)
+AnyEntry = TypeVar("AnyEntry", EpochEntry, ClaimEntry, AssentEntry, InspectionEntry, DecisionEntry, LossEntry, JoulesEntry, TransferEntry)
 
 
 def _raw(out: Writer, value: bytes, size: int = 32) -> None:
@@ -428,7 +461,7 @@ def check_entry(entry: Entry, agreement: Agreement) -> None:
             _check_transfer(entry, agreement)
         elif not isinstance(entry, AssentEntry):
             agreement.lab(entry.lab)
-            period = entry.epoch // agreement.epochs_per_period if isinstance(entry, EpochEntry) else entry.period
+            period = entry.epoch // agreement.epochs_per_period if isinstance(entry, (EpochEntry, LossEntry)) else entry.period
             agreement.period_epochs(period)
             if period < agreement.lab(entry.lab).since_period:
                 raise ClaimRejected("period", f"lab {entry.lab} claims from period {agreement.lab(entry.lab).since_period} on")
@@ -436,6 +469,8 @@ def check_entry(entry: Entry, agreement: Agreement) -> None:
         raise ClaimRejected("log", f"{entry.title}: {error.what}") from None
     if isinstance(entry, EpochEntry) and any(entry.lacks(i) for i in range(len(agreement.feeds_of(entry.lab)), 8 * len(entry.absent))):
         raise ClaimRejected("log", f"{entry.title} is about feeds that the agreement does not have")
+    if isinstance(entry, LossEntry):
+        _check_loss(entry, agreement)
     if isinstance(entry, InspectionEntry) and agreement.inspection is None:
         raise ClaimRejected("log", f"{entry.title}: the agreement has no inspections")
     if isinstance(entry, InspectionEntry) and entry.author == entry.lab:
@@ -453,6 +488,18 @@ def _check_joules(entry: JoulesEntry, agreement: Agreement) -> bytes:
     if period < agreement.first_period_of(feed.lab):
         raise ClaimRejected("period", f"lab {feed.lab} makes no claim for period {period}")
     return feed.key
+
+
+def _check_loss(entry: LossEntry, agreement: Agreement) -> None:
+    """A lab says what it lost; an inspector, never the lab, that it is back from a period's first epoch on. Raises ClaimRejected."""
+    lab = agreement.lab(entry.lab)
+    known = {meter.name for meter in lab.meters} if entry.what == 1 else {site.name for site in lab.sites}
+    if entry.name not in known:
+        raise ClaimRejected("log", f"{entry.title}: the lab has none of that name")
+    if (entry.author == entry.lab) != (entry.word == 1):
+        raise ClaimRejected("log", f"{entry.title}: a lab says what it lost, and somebody else what is back")
+    if entry.word == 2 and (agreement.inspection is None or entry.epoch % agreement.epochs_per_period):
+        raise ClaimRejected("log", f"{entry.title}: that is for an inspection to say, of a period's first epoch")
 
 
 def _check_transfer(entry: TransferEntry, agreement: Agreement) -> None:

@@ -24,6 +24,7 @@ from claims.claim.entries import (
     Identity,
     InspectionEntry,
     JoulesEntry,
+    LossEntry,
     check_entry,
     decode_entry,
     same_word,
@@ -197,7 +198,7 @@ class TwoEntries:
     def against(self, agreement: Agreement) -> tuple[str, int] | None:
         """The lab and the period whose claim it spoils; None where an inspector contradicts itself: that voids its own word alone."""
         entry = decode_entry(self.entries[0])
-        if isinstance(entry, (AssentEntry, DecisionEntry, InspectionEntry, JoulesEntry)):
+        if isinstance(entry, (AssentEntry, DecisionEntry, InspectionEntry, JoulesEntry, LossEntry)):
             return None
         return entry.author, entry.epoch // agreement.epochs_per_period if isinstance(entry, EpochEntry) else entry.period
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from claims.agreement.signatures import claim_message, sign_ledger_head, sign_registry_head
 from claims.base.canonical import Reader, Writer
 from claims.base.errors import MalformedClaim
-from claims.claim.lists import Limit, Lists, Loss, Over
+from claims.claim.lists import LOST_SITE, Limit, Lists, Loss, Over
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -102,9 +102,21 @@ class Claim:
         return Lists(self.losses, self.limits, self.overs, self.transfers)
 
     @property
+    def lost_sites(self) -> frozenset[str]:
+        """Names of the sites that it lists as lost: they have no proof."""
+        return frozenset(loss.name for loss in self.losses if loss.kind == LOST_SITE)
+
+    @property
+    def tables(self) -> tuple[str | None, ...]:
+        """Sites that have a proof file, in order, and None for the registry; none without sites."""
+        lost = self.lost_sites
+        return (*(site.name for site in self.sites if site.name not in lost), None) if self.sites else ()
+
+    @property
     def proofs(self) -> tuple[bytes, ...]:
-        """SHA-256 of the proof files: of the sites in order, the registry's last; none without sites."""
-        return (*(site.proof for site in self.sites), self.registry_proof) if self.sites else ()
+        """SHA-256 of the proof files, in the order of ``tables``."""
+        of = {site.name: site.proof for site in self.sites}
+        return tuple(self.registry_proof if name is None else of[name] for name in self.tables)
 
     @property
     def site_roots(self) -> bytes:

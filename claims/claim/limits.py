@@ -14,11 +14,11 @@ from claims.agreement.terms import Caps
 from claims.base.errors import ClaimRejected
 from claims.base.units import WORK_UNIT, format_share, format_work
 from claims.claim.file import Claim
-from claims.claim.lists import FREEZE, LINEAGE, LOST, LOST_METER, MILLION, TOTAL, UNATTRIBUTED, Limit, Over
+from claims.claim.lists import FREEZE, LINEAGE, LOST, TOTAL, UNATTRIBUTED, Limit, Over
+from claims.claim.losses import lost_share
 
 __all__ = [
-    "NAMES", "agreed_limits", "capacity", "is_unbounded", "limit_values", "limit_words", "limits_of", "lost_share", "overs_after",
-    "with_limits",
+    "NAMES", "agreed_limits", "capacity", "is_unbounded", "limit_values", "limit_words", "limits_of", "overs_after", "with_limits",
 ]  # fmt: skip
 
 NAMES = {TOTAL: "total", UNATTRIBUTED: "unattributed", LINEAGE: "lineage", FREEZE: "freeze", LOST: "lost"}
@@ -40,31 +40,12 @@ def agreed_limits(agreement: Agreement, claim: Claim) -> dict[int, int]:
     return found if caps.freeze is None else found | {FREEZE: caps.freeze}
 
 
-def lost_share(agreement: Agreement, claim: Claim) -> int:
-    """Chip-seconds that the claim lists as lost, parts per million of the period's, rounded up.
-
-    Raises:
-        ClaimRejected: check ``lists``: what is listed is no meter and no site of the lab, is listed twice, or from another period on.
-    """
-    lab, lost = agreement.lab(claim.lab), 0
-    coverage = {meter.name: agreement.coverage(meter) for meter in lab.meters}
-    total, left = sum(coverage.values()), dict(coverage)
-    sites = {site.name: [meter.name for meter in site.meters] for site in lab.sites}
-    for loss in claim.losses:
-        names = [loss.name] if loss.kind == LOST_METER else sites.get(loss.name, [])
-        if not names or any(name not in left for name in names) or not claim.first_epoch <= loss.first_epoch <= claim.last_epoch:
-            what = f"the claim lists {loss.name} as lost from epoch {loss.first_epoch} on"
-            raise ClaimRejected("lists", f"{what}: that is no meter or site of the lab, is listed twice, or no epoch of the period")
-        lost += sum(left.pop(name) for name in names) * (claim.last_epoch - loss.first_epoch + 1)
-    return -(-lost * MILLION // (total * agreement.epochs_per_period))
-
-
 def limits_of(agreement: Agreement, claim: Claim) -> Caps:
     """The caps that a claim's proofs are about: the agreed ones, or those that it states in their place.
 
     Raises:
         ClaimRejected: check ``lists``: a stated limit is of none that is agreed, or says that another one is; the share that is listed as
-            lost is not the one that is stated; or as in :func:`lost_share`.
+            lost is not the one that is stated; or as in ``lost_share``.
     """
     agreed, share = agreed_limits(agreement, claim), lost_share(agreement, claim)
     for limit in claim.limits:

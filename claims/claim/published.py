@@ -18,6 +18,7 @@ from claims.claim.entries import (
     Identity,
     InspectionEntry,
     JoulesEntry,
+    LossEntry,
     TransferEntry,
     check_entry,
     decode_entry,
@@ -142,6 +143,11 @@ class PublishedEntries:
     def joules(self, feed: str, epoch: int) -> tuple[JoulesEntry, int] | None:
         """The first entry of a feed's joules in an epoch, with its index, whoever vouches for it, or None."""
         return self._entry(JoulesEntry, feed, epoch, all_=True)
+
+    def losses(self, lab: str) -> list[tuple[LossEntry, int]]:
+        """What was said of a lab's lost meters and sites, in the log's order; of each, the lab's word too that counts only against it."""
+        entries = [(entry, index) for entry, index in self._found.values() if isinstance(entry, LossEntry)]
+        return [(entry, index) for entry, index in entries if entry.lab == lab and (entry.author == lab or self.counts(index))]
 
     def transfers(self, period: int) -> list[tuple[TransferEntry, int]]:
         """Transfers of cap for a period, each once, in the log's order, those too that are under no head in use."""

@@ -28,6 +28,7 @@ from claims.claim.entries import (
     EpochEntry,
     InspectionEntry,
     JoulesEntry,
+    LossEntry,
     TransferEntry,
     entry_message,
 )
@@ -132,6 +133,8 @@ def of_entry(entry: Entry) -> Statement:
         rest += [entry.lab, str(entry.period), str(entry.round)]
     elif isinstance(entry, DecisionEntry):
         rest += [str(entry.decision), str(entry.effective), entry.reason.hex()]
+    elif isinstance(entry, LossEntry):
+        number, rest = entry.epoch, [entry.author, entry.lab, str(entry.what), entry.name, str(entry.word)]
     elif isinstance(entry, TransferEntry):
         number, rest = entry.period, [entry.giver, entry.receiver, str(entry.serial)]
     return _statement(entry.agreement, " ".join([f"entry-{entry.kind}", *rest]), number, entry_message(entry))

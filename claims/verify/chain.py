@@ -12,6 +12,7 @@ from claims.base.errors import ClaimRejected
 from claims.claim.file import Claim
 from claims.claim.limits import overs_after
 from claims.verify.log import check_log
+from claims.verify.losses import check_history
 from claims.verify.report import Missing
 from claims.verify.roots import RootFiles, no_files
 
@@ -72,8 +73,16 @@ class Chain:
         if after.overs != overs_after(claim):
             what = "the claim does not repeat exactly the limits that earlier claims of the lab were over"
             raise ClaimRejected("continuity", f"{what}: {where} lists others, or was over others itself")
+        check_history(after, agreement, (claim, terms), self._published(agreement))
         self.links.append((claim, terms))
         return True
+
+    def _published(self, terms: Agreement) -> PublishedEntries | None:
+        """The log's entries under an agreement of the chain; None without one, where it is another one, or not at hand."""
+        own = self.links[0][1].log
+        if self.published is None or terms.log is None or own is None or (terms.log.origin, terms.log.key) != (own.origin, own.key):
+            return None
+        return self.published.under(terms)
 
     def close(self) -> str:
         """Check the oldest link's head before; what the chain rests on, in words.
@@ -88,6 +97,7 @@ class Chain:
                 raise ClaimRejected("continuity", "the head before is not the agreement's opening head")
             if oldest.overs:
                 raise ClaimRejected("continuity", "the lab's first claim lists earlier ones that were over a limit")
+            check_history(oldest, terms, None, self._published(terms))
             if len(self.links) == 1:
                 return "starts at the agreement's opening head"
             return f"an unbroken chain of claims from the opening head, period {oldest.period} on{skipped}"

@@ -35,6 +35,8 @@ from claims.base.errors import BadSignature, ClaimRejected, ClaimsError, Malform
 from claims.base.units import format_time
 from claims.claim.file import Claim, decode_claim
 from claims.claim.limits import limits_of
+from claims.claim.lists import LOST_METER, Loss
+from claims.claim.losses import check_losses
 from claims.verify.chain import Chain
 from claims.verify.log import (
     check_log,
@@ -64,14 +66,14 @@ _NO_CRYPTOGRAPHY = Missing(
     "install it: pip install cryptography",
 )  # fmt: skip
 _NOT_JUDGED = Missing(
-    "version", "a program that judges lost meters and transfers: the claim lists some, and this one cannot", "",
+    "version", "a program that judges transfers: the claim lists some, and this one cannot", "",
     "use a newer version of this program",
 )  # fmt: skip
 
 
 def _is_judged(claim: Claim) -> bool:
     """Whether this program judges all that a claim says. What it does not judge is missing, and no proof of it is checked."""
-    return not (claim.losses or claim.transfers)
+    return not claim.transfers
 
 
 def parse_claim(data: bytes) -> Claim:
@@ -309,19 +311,30 @@ def _check_terms(claim: Claim, agreement: Agreement, missing: list[Missing]) -> 
     if not _is_judged(claim):
         _add(missing, _NOT_JUDGED)
     _check_signatures(claim, agreement, lab, missing)
+    check_losses(agreement, claim)
     limits_of(agreement, claim)
 
 
 def _check_signatures(claim: Claim, agreement: Agreement, lab: Lab, missing: list[Missing]) -> None:
     digest, period, key = agreement.digest, claim.period, agreement.party(lab.name).key
+    unsigned = {name for loss in claim.losses if not loss.signed for name in _names(lab, loss)}
     try:
         check_signature(f"lab {lab.name} on the claim", key, claim.signature, claim.signed_message())
         message = registry_head_message(digest, lab.name, period, claim.head_after, claim.lists.digest)
         check_signature(f"lab {lab.name} on its registry head", key, claim.registry_signature, message)
         for meter, signed in zip(lab.meters, claim.meters, strict=True):
+            if meter.name in unsigned:
+                continue
             message = ledger_head_message(digest, lab.name, meter.name, period, signed.head, signed.roots_digest)
             check_signature(f"meter {meter.name} on its ledger head", meter.key, signed.signature, message)
     except BadSignature as error:
         raise ClaimRejected("signatures", error.what) from None
     except MissingDependency:
         _add(missing, _NO_CRYPTOGRAPHY)
+
+
+def _names(lab: Lab, loss: Loss) -> list[str]:
+    """The meters that a loss is about."""
+    if loss.kind == LOST_METER:
+        return [loss.name]
+    return [meter.name for site in lab.sites if site.name == loss.name for meter in site.meters]

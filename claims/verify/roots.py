@@ -17,6 +17,7 @@ from claims.base.errors import ClaimRejected, MalformedFile, UnreadableFile
 from claims.base.files import ROOTS_LIMIT
 from claims.claim.commitments import leaf_hash, meter_leaf, roots_digest
 from claims.claim.file import Claim
+from claims.claim.losses import NO_ROOT, lost_meters
 from claims.claim.published import PublishedEntries
 from claims.claim.roots import MeterRoots, RootsReader
 from claims.tlog.hashing import Frontier
@@ -138,7 +139,7 @@ def check_roots(claim: Claim, files: Sequence[BinaryIO], published: PublishedEnt
         if reader.count != len(meters):
             raise ClaimRejected("log", "the roots file has other meters")
         streams.update(dict.fromkeys((meter.name for meter in meters), iter(reader)))
-    epochs = range(claim.first_epoch, claim.last_epoch + 1)
+    epochs, lost = range(claim.first_epoch, claim.last_epoch + 1), lost_meters(published.agreement, claim)
     trees = [Frontier() for _ in epochs]
     for meter in claim.meters:
         name, roots = next(streams[meter.name])
@@ -146,6 +147,9 @@ def check_roots(claim: Claim, files: Sequence[BinaryIO], published: PublishedEnt
             raise ClaimRejected("log", "the roots file has other meters")
         if roots_digest(roots) != meter.roots_digest:
             raise ClaimRejected("log", f"meter {meter.name} signed other epoch roots")
+        zero = [epoch for epoch, root in zip(epochs, roots, strict=True) if root == NO_ROOT]
+        if zero != list(range(lost.get(name, claim.last_epoch + 1), claim.last_epoch + 1)):
+            raise ClaimRejected("log", f"meter {meter.name}: its roots are not zero exactly in the epochs in which it is listed as lost")
         for tree, root in zip(trees, roots, strict=True):
             tree.append(leaf_hash(meter_leaf(name, root)))
     for stream in streams.values():

@@ -19,6 +19,7 @@ from claims.base.errors import ClaimRejected, UnreadableFile
 from claims.base.files import PROOF_LIMIT
 from claims.claim.file import Claim
 from claims.claim.limits import limits_of
+from claims.claim.losses import lost_head, lost_meters, lost_summary
 from claims.claim.statement import statement_of
 from claims.verify.report import Missing
 
@@ -75,9 +76,9 @@ def _meter_difference(lab: Lab, claim: Claim) -> str:
 
 
 def statements_of(agreement: Agreement, claim: Claim) -> tuple[Statement, ...]:
-    """The public statements of a claim: the one of a lab without sites, or each site's in order and the registry's last.
+    """The public statements of a claim: the one of a lab without sites, or those of ``Claim.tables``.
 
-    All but heads and stated limits comes from the agreement.
+    All but heads and stated limits comes from the agreement. Ledgers of lost meters and summaries of lost sites are made here.
 
     Raises:
         ClaimRejected: checks ``lab``, ``period``, ``meters`` or ``lists``: they are not those of the agreement.
@@ -87,18 +88,29 @@ def statements_of(agreement: Agreement, claim: Claim) -> tuple[Statement, ...]:
     lab, digest, period = agreement.lab(claim.lab), agreement.digest, claim.period
     agreement.period_epochs(period)  # the period is judged before the meters
     check_meters(claim, lab)
-    heads = [signed.head for signed in claim.meters]
+    lost, gone = lost_meters(agreement, claim), claim.lost_sites
+    heads = [
+        lost_head(agreement, meter, period) if meter.name in lost and meter.site not in gone else signed.head
+        for meter, signed in zip(lab.meters, claim.meters, strict=True)
+    ]
     whole = statement_of(agreement, lab, period, heads, claim.head_before, claim.head_after, limits_of(agreement, claim))
     terms = dict(zip((meter.name for meter in lab.meters), whole.meters, strict=True))
     if lab.registry_rows is None:
         return (whole,)
-    summaries = tuple(SummaryTerms(summary_header(digest, lab.name, site.name, period), site.head) for site in claim.sites)
+    summaries = tuple(
+        SummaryTerms(
+            summary_header(digest, lab.name, site.name, period),
+            lost_summary(agreement, lab, site.name, period) if site.name in gone else site.head,
+        )
+        for site in claim.sites
+    )
     bare = replace(
         whole, total_cap=0, unattributed_cap=0, lineage_cap=0, freeze_level=None, charge_residue=False, registry=None
     )  # fmt: skip
     sites = tuple(
         replace(bare, meters=tuple(terms[meter.name] for meter in site.meters), summaries=(summary,))
         for site, summary in zip(lab.sites, summaries, strict=True)
+        if site.name not in gone
     )
     return (*sites, replace(whole, log_rows=lab.registry_rows, meters=(), summaries=summaries))
 
@@ -122,15 +134,15 @@ def check_tables(
         if isinstance(report, str):
             raise ClaimRejected("proof", f"{where}{report}")
         return Tables(report, len(claim.proof))
-    names = [f"site {site.name}" for site in claim.sites] + ["the registry"]
     here: list[tuple[str, Statement, bytes]] = []
     missing = []
-    for name, statement, digest, site in zip(names, statements, claim.proofs, [*claim.sites, None], strict=True):
+    for site, statement, digest in zip(claim.tables, statements, claim.proofs, strict=True):
+        name = "the registry" if site is None else f"site {site}"
         data = proofs(digest)
         if data is not None and hashlib.sha256(data).digest() == digest:
             here.append((name, statement, data))
             continue
-        usual = proof_name(claim.lab, claim.period, None if site is None else site.name)
+        usual = proof_name(claim.lab, claim.period, site)
         what = f"{where}the proof of {name}, a file with the SHA-256 {digest.hex()}"
         missing.append(Missing("proof", what, f"it usually lies beside the claim, as {usual}", "put it there, or say where (--proofs)"))
     reports = []
