@@ -7,6 +7,7 @@ what is lost is public, and charged in full. FORMATS.md section 5.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_LOST", "MAX_MADE", "NO_HEAD", "NO_ROOT", "check_losses", "lost_head", "lost_meters", "lost_share", "lost_summary", "lost_work",
-    "made_readings",
+    "made_readings", "share_of",
 ]  # fmt: skip
 
 MAX_LOST = 256
@@ -63,11 +64,16 @@ def lost_meters(agreement: Agreement, claim: Claim) -> dict[str, int]:
 
 
 def lost_share(agreement: Agreement, claim: Claim) -> int:
-    """Chip-seconds that the claim lists as lost, parts per million of the period's, rounded up. Raises ClaimRejected (check ``lists``)."""
-    found = lost_meters(agreement, claim)
-    coverage = {meter.name: agreement.coverage(meter) for meter in agreement.lab(claim.lab).meters}
-    lost = sum(coverage[name] * (claim.last_epoch - first + 1) for name, first in found.items())
-    return -(-lost * MILLION // (sum(coverage.values()) * agreement.epochs_per_period))
+    """As :func:`share_of`, of what a claim lists. Raises ClaimRejected (check ``lists``)."""
+    return share_of(agreement, agreement.lab(claim.lab), claim.period, lost_meters(agreement, claim))
+
+
+def share_of(agreement: Agreement, lab: Lab, period: int, lost: Mapping[str, int]) -> int:
+    """Chip-seconds that are lost, parts per million of the period's, rounded up. ``lost``: meters to their first lost epochs."""
+    last = agreement.period_epochs(period)[1]
+    coverage = {meter.name: agreement.coverage(meter) for meter in lab.meters}
+    seconds = sum(coverage[name] * (last - first + 1) for name, first in lost.items())
+    return -(-seconds * MILLION // (sum(coverage.values()) * agreement.epochs_per_period))
 
 
 def check_losses(agreement: Agreement, claim: Claim) -> None:

@@ -16,7 +16,9 @@ __all__ = [
     "FIRST_TAG",
     "IDLE",
     "KINDS",
+    "LAST_EPOCH",
     "LAST_TAG",
+    "Lost",
     "MAX_AMOUNT",
     "MAX_TOTAL",
     "RESERVED_NAMES",
@@ -42,6 +44,7 @@ __all__ = [
 MAX_AMOUNT = 2**48 - 1
 MAX_TOTAL = 2**64 - 1
 FIRST_TAG, LAST_TAG = 3, 2**24 - 1
+LAST_EPOCH = 2**24 - 1
 IDLE, UNATTRIBUTED = 1, 2
 RESERVED_NAMES = {"idle": IDLE, "unattributed": UNATTRIBUTED}
 UNATTRIBUTED_WORDS = frozenset({"", "unattributed", "unknown", "none", "n/a", "-"})
@@ -153,6 +156,23 @@ class SummaryHead:
     agreement: bytes
     head: Elements
     secrets: LedgerSecrets
+
+
+@dataclass(frozen=True)
+class Lost:
+    """That a meter is lost, or back (``back``), from an epoch on, itself or with its site (``what``, ``name``: as in the LOSS entry).
+
+    ``key``: the meter's, 32 bytes; ``agreement``: digest; ``entry``: the signed log entry.
+    """
+
+    meter: str
+    epoch: int
+    what: int
+    name: str
+    back: bool
+    key: bytes
+    agreement: bytes
+    entry: bytes
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from claims.cli import (  # noqa: F401  (each registers its commands)
     lab_status,
     log,
     log_write,
+    lost,
     meter,
     opening,
     prove,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from claims.base.errors import ClaimsError
 from claims.cli.group import ask_passphrase, passphrase_option, read_path
 
 if TYPE_CHECKING:
@@ -40,8 +41,15 @@ class MeterKeys:
 
     def chosen(self, store: Store, terms: Agreement) -> list[str]:
         """Names of the meters. Raises ClaimRejected: the agreement gives the store's lab no such meter."""
+        from claims.claim.records import LAST_EPOCH
+        from claims.lab.losses import lost_from
+
         lab = terms.lab(store.lab)
-        return [meter.name for meter in lab.meters] if self.every else [lab.meter(name).name for name in self.names]
+        chosen = lab.meters if self.every else [lab.meter(name) for name in self.names]
+        lost = {meter.name for meter in chosen if lost_from(store, meter, LAST_EPOCH) is not None} if store.any_lost() else set()
+        if lost and not self.every:
+            raise ClaimsError(f"{', '.join(sorted(lost))} is lost", "what is lost signs nothing")
+        return [meter.name for meter in chosen if meter.name not in lost]
 
     def load(self, store: Store, terms: Agreement, names: list[str]) -> list[SoftwareMeter]:
         """The meters with their keys; every key is the one agreed. Asks for one passphrase at most."""

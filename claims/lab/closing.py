@@ -15,6 +15,7 @@ from claims.base.clock import SEAL_JUMP, check_jump
 from claims.base.errors import ClaimsError
 from claims.base.units import format_time
 from claims.lab.amended import check_amended
+from claims.lab.losses import lost_from
 from claims.lab.store import Store
 
 __all__ = [
@@ -31,9 +32,15 @@ def _first_epoch(store: Store, agreement: Agreement) -> int:
 
 
 def next_epoch(store: Store, agreement: Agreement, meter: str) -> int:
-    """The lab's first epoch under this agreement that the meter has not sealed; it may lie after the agreement's end."""
+    """The lab's first epoch under this agreement that the meter has not sealed; it may lie after the agreement's end.
+
+    Of a lost meter it lies after every epoch: there is nothing that it could seal.
+    """
     sealed = store.last_sealed(meter)
-    return max(_first_epoch(store, agreement), -1 if sealed is None else sealed + 1)
+    due = max(_first_epoch(store, agreement), -1 if sealed is None else sealed + 1)
+    if store.any_lost() and lost_from(store, agreement.lab(store.lab).meter(meter), due) is not None:
+        return 1 << 24
+    return due
 
 
 def check_assent(store: Store, agreement: Agreement, meter: str, missing: list[str]) -> None:

@@ -27,10 +27,12 @@ from claims.claim.commitments import (
     registry_epoch_head,
 )
 from claims.claim.entries import EpochEntry, encode_entry, sign_entry
+from claims.claim.losses import NO_ROOT
 from claims.claim.records import KINDS, Draft, EpochHead, Genesis, RegistryEntry
 from claims.lab.amended import check_amended
 from claims.lab.closing import signed_otherwise
 from claims.lab.lineage import unfinished
+from claims.lab.losses import lost_in
 from claims.lab.registry import RESIDUE
 from claims.lab.store import Store
 
@@ -127,8 +129,11 @@ def publish_epoch(store: Store, agreement: Agreement, epoch: int, key: Ed25519Pr
 
 
 def _roots(store: Store, agreement: Agreement, epoch: int) -> list[tuple[str, bytes]]:
-    roots = []
+    roots, lost = [], lost_in(store, agreement, epoch // agreement.epochs_per_period)
     for meter in agreement.lab(store.lab).meters:
+        if lost.get(meter.name, epoch + 1) <= epoch:
+            roots.append((meter.name, NO_ROOT))
+            continue
         seal = store.epoch_seal(meter.name, epoch)
         if seal is None or seal.agreement != agreement.digest:
             raise EpochError(f"meter {meter.name} has not sealed epoch {epoch} under this agreement", "standstill epoch seal")

@@ -15,7 +15,9 @@ from claims.claim.entries import ClaimEntry, encode_entry, sign_entry
 from claims.claim.file import Claim, decode_claim, sign_claim
 from claims.claim.records import KeptClaim
 from claims.claim.roots import Roots
+from claims.lab import losses
 from claims.lab.amended import check_amended
+from claims.lab.losses import losses_of, lost_in
 from claims.lab.store import Store
 from claims.lab.witness import Assembly, Table, WitnessRefused, assemble
 from claims.verify.claim import verify_claim
@@ -91,9 +93,7 @@ def finish_claim(
             kept = _keep(store, agreement, period, key, data)
     if kept.agreement != agreement.digest:
         raise ClaimsError(f"period {period} was claimed under another agreement", "a lab signs one claim of a period")
-    sites = decode_claim(kept.claim).sites
-    names = (*(site.name for site in sites), None) if sites else ()
-    files = {name: _kept_proof(store, agreement, period, name) for name in names}
+    files = {name: _kept_proof(store, agreement, period, name) for name in decode_claim(kept.claim).tables}
     return Finished(kept.claim, roots_files(store, agreement, period), kept.entry, files)
 
 
@@ -123,8 +123,12 @@ def _own(store: Store, agreement: Agreement, period: int, found: bytes, proofs: 
     except (MalformedClaim, ClaimRejected) as error:
         raise ClaimsError(f"a file has the claim's name, and is no claim of this agreement ({error})", advice) from None
     heads = [store.signed_head(period, meter.name) for meter in claim.meters]
-    same = (claim.lab, claim.period, claim.head_after) == (store.lab, period, head and head.head)
-    if not same or [item.head if item else None for item in heads] != [meter.head for meter in claim.meters]:
+    same = (claim.lab, claim.period, claim.head_after, claim.losses) == (
+        store.lab, period, head and head.head, losses_of(store, agreement, period)
+    )  # fmt: skip
+    unsigned = lost_in(store, agreement, period).keys() - {loss.name for loss in claim.losses if loss.signed}
+    own = [None if item is None or item.meter in unsigned else item.head for item in heads]
+    if not same or own != [None if meter.name in unsigned else meter.head for meter in claim.meters]:
         raise ClaimsError("a claim has this one's name, and is not of what this store holds", advice)
     if missing:
         raise ClaimsError(f"a claim has this one's name, and cannot be checked: {missing[0].what} is not here", missing[0].how)
@@ -132,7 +136,7 @@ def _own(store: Store, agreement: Agreement, period: int, found: bytes, proofs: 
         known = store.summary(period, site.name)
         if known is not None and known.head != site.head:
             raise ClaimsError("a claim has this one's name, and is not of what this store holds", advice)
-    for name, digest in zip([*(site.name for site in claim.sites), None], claim.proofs, strict=False):
+    for name, digest in zip(claim.tables, claim.proofs, strict=True):
         store.keep_proof(period, name, agreement.digest, proofs(digest) or b"")
     return found
 
@@ -142,7 +146,8 @@ def roots_of(store: Store, agreement: Agreement, period: int, site: str | None =
     first, last = agreement.period_epochs(period)
     lab = agreement.lab(store.lab)
     own = lab.meters if site is None else lab.site(site).meters
-    meters = tuple((meter.name, tuple(seal.root for seal in store.epoch_seals(period, meter.name))) for meter in own)
+    lost = lost_in(store, agreement, period)
+    meters = tuple((meter.name, losses.roots_of(store, agreement, period, meter.name, lost)) for meter in own)
     return Roots(agreement.digest, store.lab, period, first, last, meters)
 
 
@@ -180,8 +185,9 @@ def make_claim(
     proofs = tuple(_proof(store, agreement, period, table, progress) for table in made.tables)
     digests = [hashlib.sha256(proof).digest() for proof in proofs]
     roots = [hashlib.sha256(data).digest() for data in roots_files(store, agreement, period).values()]
+    of = dict(zip(made.claim.tables, digests, strict=True))
     sites = tuple(
-        replace(site, proof=proof, roots=digest) for site, proof, digest in zip(made.claim.sites, digests[:-1], roots, strict=True)
+        replace(site, proof=of.get(site.name, bytes(32)), roots=digest) for site, digest in zip(made.claim.sites, roots, strict=True)
     )
     return Made(sign_claim(replace(made.claim, sites=sites, registry_proof=digests[-1]), key), made, proofs)
 

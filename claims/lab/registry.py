@@ -20,6 +20,7 @@ from claims.base.units import format_time
 from claims.claim.records import circuit_entry
 from claims.lab import heads
 from claims.lab.closing import check_registry
+from claims.lab.losses import lost_in, work_of
 from claims.lab.store import (
     FIRST_TAG,
     KINDS,
@@ -306,14 +307,17 @@ def preview(store: Store, agreement: Agreement, period: int) -> list[RegistryEnt
         RegistryError: a meter has not signed, or as in :func:`build_entries`.
     """
     check_enrolled(store, agreement)
+    lost = lost_in(store, agreement, period)
     for meter in agreement.lab(store.lab).meters:
         signed = store.signed_head(period, meter.name)
+        if meter.name in lost:
+            continue
         if signed is None:
             raise RegistryError(f"meter {meter.name} has not signed period {period}", "seal every meter's ledger first")
         if signed.agreement_digest != agreement.digest:
             raise RegistryError(f"meter {meter.name} signed period {period} under another agreement")
     check_receivers(store, store.last_epochs(period))
-    return entries_of(store, agreement, period, store.entries(), store.work_by_tag(period))
+    return entries_of(store, agreement, period, store.entries(), work_of(store, agreement, period))
 
 
 def entries_of(

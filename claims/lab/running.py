@@ -14,12 +14,15 @@ from dataclasses import dataclass
 from claims.agreement.model import Agreement
 from claims.agreement.terms import Caps, Lab, Meter
 from claims.base.errors import ClaimsError
-from claims.claim.records import MAX_AMOUNT, RegistryEntry
+from claims.claim.losses import made_readings
+from claims.claim.records import MAX_AMOUNT, UNATTRIBUTED, RegistryEntry
+from claims.lab.caps import cap_problems, residue_limit
 from claims.lab.coverage import PLAIN, cover, peak_of
 from claims.lab.lineage import snapshot, unplaced
+from claims.lab.losses import lost_in
 from claims.lab.registry import RESIDUE, RegistryError, check_enrolled, entries_of
 from claims.lab.store import IDLE, Store
-from claims.lab.witness import cap_problems, registry_rows, residue_limit, site_rows, table_rows
+from claims.lab.witness import registry_rows, site_rows, table_rows
 
 __all__ = ["Lineage", "OverCaps", "Rows", "Running", "TableTooSmall", "check_table", "running"]
 
@@ -99,8 +102,16 @@ class _Ledger:
     epochs: int
 
 
-def _ledger(store: Store, agreement: Agreement, meter: Meter, period: int) -> _Ledger:
+def _ledgers(store: Store, agreement: Agreement, period: int) -> list[_Ledger]:
+    lost = lost_in(store, agreement, period)
+    return [_ledger(store, agreement, meter, period, meter.name in lost) for meter in agreement.lab(store.lab).meters]
+
+
+def _ledger(store: Store, agreement: Agreement, meter: Meter, period: int, lost: bool) -> _Ledger:
     first, last = agreement.period_epochs(period)
+    if lost:
+        rows = made_readings(agreement, meter, period)
+        return _Ledger({UNATTRIBUTED: sum(row[3] for row in rows)}, len(rows), last + 1 - first)
     work, readings = store.sealed_work(period, meter.name)
     through = store.sealed_through(period, meter.name)
     sealed = first if through is None else through + 1
@@ -174,7 +185,7 @@ def running(store: Store, agreement: Agreement, period: int) -> Running:
         after = store.registry_head(period)
         old = [e for e in store.entries(after.entries if after else 0) if e.period is None or e.period < period]
         new = [entry for entry in store.entries() if entry.period == period]
-        ledgers = [_ledger(store, agreement, meter, period) for meter in lab.meters]
+        ledgers = _ledgers(store, agreement, period)
     else:
         with store.scratch() as copy:
             old, new, ledgers = _closing(copy, agreement, period, origins)
@@ -208,7 +219,7 @@ def _closing(
             closed = snapshot(copy, agreement, number, name, root=not known)
             parents = copy.noted_as(closed).parents
             origins[tag] = (parents[0] if parents else "nothing") if known else "?"
-        ledgers = [_ledger(copy, agreement, meter, number) for meter in agreement.lab(copy.lab).meters]
+        ledgers = _ledgers(copy, agreement, number)
         work: dict[int, int] = {}
         for ledger in ledgers:
             for tag, amount in ledger.work.items():
@@ -250,7 +261,7 @@ def _check_rows(store: Store, agreement: Agreement, period: int) -> None:
         for count in (store.count_usage, store.usage_groups):  # the first is quicker, and never less
             if table_rows(certain + count(period), len(lab.meters), old + new) <= 1 << lab.log_rows:
                 return
-    ledgers = [_ledger(store, agreement, meter, period) for meter in lab.meters]
+    ledgers = _ledgers(store, agreement, period)
     rows = _rows(agreement, lab, ledgers, old, new)
     if rows.needed > rows.table:
         where = f", {rows.where}" if rows.where else ""

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from claims.agreement.model import Agreement
 from claims.base.errors import ClaimsError
-from claims.claim.entries import ClaimEntry, EpochEntry, decode_entry, unsigned_bytes
+from claims.claim.entries import ClaimEntry, EpochEntry, LossEntry, decode_entry, unsigned_bytes
 from claims.claim.file import decode_claim
 from claims.claim.published import PublishedEntries
 from claims.lab.amended import learn
@@ -115,6 +115,9 @@ def compare_log(store: Store, agreement: Agreement, log: PublishedEntries) -> No
         elif isinstance(entry, ClaimEntry):
             claim = store.kept_claim(entry.period)
             held = None if claim is None or claim.agreement != agreement.digest else claim.entry
+        elif isinstance(entry, LossEntry):
+            known = store.loss_entries(agreement.digest)
+            held = next((item for item in known if decode_entry(item).identity == entry.identity), None)
         else:
             continue
         if held is None or unsigned_bytes(decode_entry(held)) != unsigned_bytes(entry):
@@ -142,6 +145,7 @@ def _held(store: Store, agreement: Agreement, meter: str | None, after: int) -> 
         yield from (of_ledger_head(lab, head) for head in store.signed_heads(digest, meter))
         return
     yield from (of_entry(decode_entry(entry)) for entry in store.epoch_entries_after(digest, after))
+    yield from (of_entry(decode_entry(entry)) for entry in store.loss_entries(digest))
     for kept in store.kept_claims(digest):
         claim = decode_claim(kept.claim)
         yield of_registry_head(digest, lab, kept.period, claim.head_after, claim.lists.digest)
@@ -177,7 +181,7 @@ def _compare(journal: Journal, store: Store, agreement: Agreement) -> None:
             known[statement.agreement] = store.knows_agreement(statement.agreement)
         if not known[statement.agreement]:
             continue
-        period = statement.number // agreement.epochs_per_period if kind in ("epoch-root", "entry-1") else statement.number
+        period = statement.number // agreement.epochs_per_period if kind in ("epoch-root", "entry-1", "entry-6") else statement.number
         if statement.agreement not in until:
             until[statement.agreement] = next((first for first, _ in store.successors(statement.agreement)), math.inf)
         if period >= until[statement.agreement]:
@@ -220,6 +224,12 @@ def _claim(store: Store, item: Statement, _: list[str]) -> Statement | None:
     return None if kept is None or kept.agreement != item.agreement else of_entry(decode_entry(kept.entry))
 
 
+def _loss(store: Store, item: Statement, _: list[str]) -> Statement | None:
+    found = (of_entry(decode_entry(entry)) for entry in store.loss_entries(item.agreement))
+    return next((known for known in found if known.subject == item.subject and known.number == item.number), None)
+
+
 _LOOK: dict[str, Callable[[Store, Statement, list[str]], Statement | None]] = {
     "epoch-root": _seal, "ledger-head": _ledger, "registry-head": _registry, "entry-1": _epoch, "entry-2": _claim,
+    "entry-6": _loss,
 }  # fmt: skip

@@ -58,6 +58,10 @@ CREATE TABLE registry_heads (
     trailer BLOB NOT NULL CHECK (length(trailer) = 32), entries INTEGER NOT NULL);
 CREATE TABLE claims (
     period INTEGER PRIMARY KEY, agreement BLOB NOT NULL CHECK (length(agreement) = 32), claim BLOB NOT NULL, entry BLOB NOT NULL);
+CREATE TABLE losses (
+    meter TEXT NOT NULL, epoch INTEGER NOT NULL, what INTEGER NOT NULL CHECK (what IN (1, 2)), name TEXT NOT NULL,
+    back INTEGER NOT NULL CHECK (back IN (0, 1)), meter_key BLOB NOT NULL CHECK (length(meter_key) = 32),
+    agreement BLOB NOT NULL CHECK (length(agreement) = 32), entry BLOB NOT NULL, PRIMARY KEY (meter, epoch, back)) WITHOUT ROWID;
 CREATE TABLE summaries (
     period INTEGER NOT NULL, site TEXT NOT NULL, agreement BLOB NOT NULL CHECK (length(agreement) = 32),
     iv BLOB NOT NULL CHECK (length(iv) = 32), trailer BLOB NOT NULL CHECK (length(trailer) = 32),
@@ -97,6 +101,9 @@ CREATE TRIGGER epoch_seals_order BEFORE INSERT ON epoch_seals
 CREATE TRIGGER epoch_heads_order BEFORE INSERT ON epoch_heads
     WHEN EXISTS (SELECT 1 FROM epoch_heads WHERE epoch >= NEW.epoch)
     BEGIN SELECT RAISE(ABORT, 'this epoch or a later one is published'); END;
+CREATE TRIGGER losses_published BEFORE INSERT ON losses
+    WHEN NEW.back = 0 AND EXISTS (SELECT 1 FROM epoch_heads WHERE epoch >= NEW.epoch)
+    BEGIN SELECT RAISE(ABORT, 'this epoch is published'); END;
 CREATE TRIGGER drafts_published BEFORE INSERT ON drafts WHEN EXISTS (SELECT 1 FROM epoch_heads WHERE epoch >= NEW.epoch)
     BEGIN SELECT RAISE(ABORT, 'the registry of this epoch is published'); END;
 CREATE TRIGGER drafts_update BEFORE UPDATE ON drafts WHEN EXISTS (SELECT 1 FROM epoch_heads WHERE epoch >= OLD.epoch)
@@ -108,7 +115,7 @@ CREATE TRIGGER drafts_undone BEFORE DELETE ON drafts
 CREATE TRIGGER drafts_closed BEFORE INSERT ON drafts WHEN EXISTS (SELECT 1 FROM registry_heads WHERE period >= NEW.period)
     BEGIN SELECT RAISE(ABORT, 'the period is closed'); END;
 """
-_FROZEN = ("readings", "ledgers", "epoch_seals", "epoch_heads", "entries", "registry_heads", "claims", "summaries", "proofs")
+_FROZEN = ("readings", "ledgers", "epoch_seals", "epoch_heads", "entries", "registry_heads", "claims", "summaries", "proofs", "losses")
 
 
 def _frozen_triggers() -> str:

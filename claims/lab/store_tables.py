@@ -1,12 +1,14 @@
-"""What a store keeps of a claim of several tables: heads and blinding values of summaries, and the proofs made so far.
+"""What a store keeps of a claim of several tables, and of what is lost: heads and blinding values of summaries, proofs made so far, losses.
 
 A summary is stored, and synced, before its site's proof is made: what a proof is about never changes, however often `prove` is interrupted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from claims.base.canonical import head_from_bytes, head_to_bytes
-from claims.claim.records import LedgerSecrets, SummaryHead
+from claims.claim.records import LedgerSecrets, Lost, SummaryHead
 from claims.lab.store_file import StoreError, StoreFile
 
 __all__ = ["TableStore"]
@@ -32,6 +34,28 @@ class TableStore(StoreFile):
         agreement, *values = (bytes(value) for value in rows[0])
         iv, trailer, head = map(head_from_bytes, values)
         return SummaryHead(site, period, agreement, head, LedgerSecrets(iv, trailer))
+
+    def add_losses(self, items: Sequence[Lost]) -> None:
+        """Note that meters are lost, or back, for good: all or none."""
+        rows = [(i.meter, i.epoch, i.what, i.name, int(i.back), i.key, i.agreement, i.entry) for i in items]
+        with self.transaction():
+            self._db.executemany("INSERT INTO losses VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def any_lost(self) -> bool:
+        """Whether any meter was ever lost."""
+        return bool(self._query("SELECT 1 FROM losses LIMIT 1"))
+
+    def losses(self, meter: str) -> list[Lost]:
+        """What was said of a meter's losses, by epoch; of one epoch, that it is back comes first."""
+        rows = self._query(
+            "SELECT epoch, what, name, back, meter_key, agreement, entry FROM losses WHERE meter = ? ORDER BY epoch, back DESC", meter
+        )
+        return [Lost(meter, int(e), int(what), name, bool(back), *map(bytes, rest)) for e, what, name, back, *rest in rows]
+
+    def loss_entries(self, agreement: bytes) -> list[bytes]:
+        """The lab's own entries of losses under an agreement."""
+        rows = self._query("SELECT DISTINCT entry FROM losses WHERE agreement = ? AND back = 0 ORDER BY epoch, name", agreement)
+        return [bytes(row[0]) for row in rows]
 
     def keep_proof(self, period: int, site: str | None, agreement: bytes, proof: bytes) -> None:
         """Keep the proof of a site's table, or of the registry's (None), once; the same again changes nothing."""

@@ -13,14 +13,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from claims.agreement.model import Agreement
-from claims.agreement.terms import Caps, Lab
+from claims.agreement.terms import Lab
 from claims.base.errors import ClaimsError
-from claims.base.units import format_work
+from claims.base.units import format_share
+from claims.claim.commitments import roots_digest
 from claims.claim.file import Claim, MeterHead, SiteHead, decode_claim
 from claims.claim.limits import overs_after, with_limits
-from claims.claim.lists import FREEZE, LINEAGE, TOTAL, UNATTRIBUTED, Limit, Over, least_above
-from claims.claim.records import circuit_entry
+from claims.claim.lists import LOST, LOST_SITE, Limit, Loss, Over
+from claims.claim.losses import NO_HEAD, lost_work, share_of
+from claims.claim.records import UNATTRIBUTED, circuit_entry
+from claims.lab.caps import cap_problems, over_limits
 from claims.lab.coverage import check_coverage
+from claims.lab.losses import losses_of, lost_in, readings_of, roots_of, work_of
 from claims.lab.registry import CHECKPOINT, RESIDUE, SNAPSHOT
 from claims.lab.store import (
     FIRST_TAG,
@@ -41,8 +45,7 @@ if TYPE_CHECKING:
     from circuits.witness import ClaimWitness, LedgerWitness, RegistryWitness
 
 __all__ = [
-    "Assembly", "PeriodFigures", "WitnessRefused", "assemble", "cap_problems", "over_limits", "period_figures", "registry_rows",
-    "residue_limit", "site_rows", "table_rows", "Table",
+    "Assembly", "PeriodFigures", "WitnessRefused", "assemble", "period_figures", "registry_rows", "site_rows", "table_rows", "Table",
 ]  # fmt: skip
 
 Records = tuple[tuple[int, int], ...]
@@ -105,76 +108,17 @@ class Assembly:
 def period_figures(store: Store, period: int) -> PeriodFigures:
     """Totals of a closed period, exactly as the claim counts them."""
     entries = [entry for entry in store.entries() if entry.period == period]
-    work = store.work_by_tag(period)
     lineages = [entry for entry in entries if entry.kind != RESIDUE]
     largest = max(lineages, key=lambda entry: entry.cumulative, default=None)
     return PeriodFigures(
         total=sum(entry.work for entry in entries),
-        unattributed=work.get(2, 0),
+        unattributed=next((entry.work for entry in entries if entry.kind == RESIDUE), 0),
         residue=next((entry.cumulative for entry in entries if entry.kind == RESIDUE), 0),
         largest_lineage=largest.cumulative if largest else 0,
         largest_lineage_name=largest.name if largest else "",
         checkpoints=len(lineages),
         readings=store.count_readings(period),
     )
-
-
-def _over(what: str, amount: int, cap: int) -> str:
-    return f"{what}: {format_work(amount)} > {format_work(cap)}"
-
-
-def over_limits(new: list[RegistryEntry], caps: Caps, *, charge_residue: bool) -> tuple[Limit, ...]:
-    """The limits that a claim of these new entries is over, and what it states in their place: nothing where it is within all (R6)."""
-    rest = next(entry for entry in new if entry.kind == RESIDUE)
-    extra = rest.cumulative if charge_residue else 0
-    charged = [(entry.cumulative + extra, entry.work) for entry in new if entry.kind != RESIDUE]
-    charged += [(extra, rest.work)] if rest.work else []
-    amounts = {
-        TOTAL: sum(entry.work for entry in new), UNATTRIBUTED: rest.work, LINEAGE: max((amount for amount, _ in charged), default=0),
-        FREEZE: max((amount for amount, work in charged if work), default=0),
-    }  # fmt: skip
-    agreed = {TOTAL: caps.total, UNATTRIBUTED: caps.unattributed, LINEAGE: caps.lineage, FREEZE: caps.freeze}
-    return tuple(
-        Limit(which, cap, least_above(amounts[which], cap)) for which, cap in agreed.items() if cap is not None and amounts[which] > cap
-    )
-
-
-def residue_limit(caps: Caps) -> int:
-    """What all unattributed work since the agreement began must stay under in a period that adds to it (R6)."""
-    return caps.lineage if caps.freeze is None else caps.freeze
-
-
-def cap_problems(new: list[RegistryEntry], caps: Caps, *, charge_residue: bool) -> list[str]:
-    """Every one of the period's caps that its new entries (RESIDUE included) would break (R6), in the lab's own names."""
-    problems = []
-    total = sum(entry.work for entry in new)
-    if total > caps.total:
-        problems.append(_over("total cap exceeded", total, caps.total))
-    residue_entry = next((entry for entry in new if entry.kind == RESIDUE), None)
-    if residue_entry is None:
-        return [*problems, "the period has no RESIDUE entry"]
-    if residue_entry.work > caps.unattributed:
-        problems.append(_over("unattributed cap exceeded", residue_entry.work, caps.unattributed))
-    extra = residue_entry.cumulative if charge_residue else 0
-    if residue_entry.work and extra > residue_limit(caps):
-        what = "freeze level" if caps.freeze is not None else "lineage cap"
-        text = f"{what} exceeded by all unattributed work since the agreement began, to which this period adds"
-        problems.append(_over(text, extra, residue_limit(caps)))
-    note = f" (of which {format_work(extra)} unattributed work, charged to every lineage)" if extra else ""
-    for entry in new:
-        if entry.kind == RESIDUE:
-            continue
-        charged = entry.cumulative + extra
-        if charged > caps.lineage:
-            problems.append(_over(f"lineage cap exceeded by checkpoint {entry.name}", charged, caps.lineage) + note)
-        elif caps.freeze is not None and entry.work and charged > caps.freeze:
-            problems.append(
-                _over(
-                    f"freeze level exceeded by checkpoint {entry.name}, which was trained further", charged, caps.freeze
-                )
-                + note
-            )
-    return problems
 
 
 def _tag_problems(store: Store, period: int, new: list[RegistryEntry], work: dict[int, int]) -> list[str]:
@@ -222,11 +166,17 @@ def _heads(store: Store, agreement: Agreement, lab: Lab, period: int) -> tuple[P
     return before, after
 
 
-def _signed(store: Store, agreement: Agreement, lab: Lab, period: int) -> tuple[SignedHead, ...]:
+def _signed(store: Store, agreement: Agreement, lab: Lab, period: int, losses: Sequence[Loss]) -> tuple[SignedHead, ...]:
+    """Every meter's signed head of a period; of a lost meter that signed none, zero, with the digest of its roots."""
     heads, problems = [], []
+    signed = {loss.name for loss in losses if loss.signed}
+    lost = lost_in(store, agreement, period)
     for meter in lab.meters:
         head = store.signed_head(period, meter.name)
-        if head is None:
+        if meter.name in lost and meter.name not in signed:
+            roots = roots_of(store, agreement, period, meter.name, lost)
+            heads.append(SignedHead(meter.name, period, agreement.digest, NO_HEAD, roots_digest(roots), bytes(64)))
+        elif head is None:
             problems.append(f"meter {meter.name} has not signed period {period}")
         elif head.agreement_digest != agreement.digest:
             problems.append(f"meter {meter.name} signed period {period} under another agreement")
@@ -251,42 +201,60 @@ def assemble(store: Store, agreement: Agreement, period: int, *, over: bool = Fa
 
     lab = agreement.lab(store.lab)
     agreement.period_epochs(period)
-    heads = _signed(store, agreement, lab, period)
+    losses, lost = losses_of(store, agreement, period), lost_in(store, agreement, period)
+    gone = {loss.name for loss in losses if loss.kind == LOST_SITE}
+    heads = _signed(store, agreement, lab, period, losses)
     before, after = _heads(store, agreement, lab, period)
     entries = store.entries(after.entries)
     new = entries[before.entries :]
     problems = []
     ledgers: dict[str, list[Reading]] = {}
     for meter in lab.meters:
-        readings = ledgers[meter.name] = store.readings(period, meter.name)
+        if meter.site in gone:
+            continue
+        readings = ledgers[meter.name] = readings_of(store, agreement, meter, period, lost)
         try:
             check_coverage(readings, meter, agreement, period)
         except ClaimsError as error:
             problems.append(error.what)
-    records = {site.name: _records(ledgers[meter.name] for meter in site.meters) for site in lab.sites}
-    problems += _tag_problems(store, period, new, store.work_by_tag(period))
+    records = {
+        site.name: ((UNATTRIBUTED, lost_work(agreement, site.meters)),) if site.name in gone
+        else _records(ledgers[meter.name] for meter in site.meters)
+        for site in lab.sites
+    }  # fmt: skip
+    problems += _tag_problems(store, period, new, work_of(store, agreement, period))
     caps, charge_residue = lab.caps_at(period), agreement.rules_at(period).charge_residue
     exceeded = over_limits(new, caps, charge_residue=charge_residue)
+    share = share_of(agreement, lab, period, lost)
+    exceeded += (Limit(LOST, lab.lost, share),) if share > lab.lost else ()
     limits = exceeded if over else ()
     problems += cap_problems(new, with_limits(caps, limits), charge_residue=charge_residue)
+    if share > lab.lost and not over:
+        problems.append(f"{format_share(share)} of the period's chip-seconds are lost, and {format_share(lab.lost)} is agreed")
     problems += _row_problems(lab, ledgers, records, len(entries))
     if problems:
         hint = "a claim can only be proven when it is true; no claim was made"
         raise WitnessRefused(problems, hint + ("; one that says that the lab is over: prove --over" if exceeded and not over else ""))
-    summaries = [_summary(store, agreement, period, site, found) for site, found in records.items()]
+    nothing = LedgerSecrets(NO_HEAD, NO_HEAD)
+    summaries = [
+        SummaryHead(site, period, agreement.digest, NO_HEAD, nothing) if site in gone
+        else _summary(store, agreement, period, site, found)
+        for site, found in records.items()
+    ]  # fmt: skip
     claim = _unproven(store, agreement, period, heads, before, after, summaries)
-    claim = replace(claim, limits=limits, overs=_earlier_overs(store, agreement, lab, period))
-    chains = {meter.name: _ledger(store, period, meter.name, ledgers[meter.name]) for meter in lab.meters}
+    claim = replace(claim, losses=losses, limits=limits, overs=_earlier_overs(store, agreement, lab, period))
+    chains = {name: _ledger(nothing if name in lost else store.ledger_secrets(period, name), own) for name, own in ledgers.items()}
     registry = _registry(store, entries, before, after)
     if lab.sites:
         sent = tuple(SummaryWitness(made.secrets.iv, records[made.site], made.secrets.trailer) for made in summaries)
-        ledgers_of = [tuple(chains[meter.name] for meter in site.meters) for site in lab.sites]
-        witnesses = [ClaimWitness(own, None, (summary,)) for own, summary in zip(ledgers_of, sent, strict=True)]
+        witnesses = [
+            ClaimWitness(tuple(chains[meter.name] for meter in site.meters), None, (summary,))
+            for site, summary in zip(lab.sites, sent, strict=True) if site.name not in gone
+        ]  # fmt: skip
         witnesses.append(ClaimWitness((), registry, sent))
     else:
         witnesses = [ClaimWitness(tuple(chains.values()), registry)]
-    names = [*(site.name for site in lab.sites), None]
-    tables = tuple(map(Table, names, statements_of(agreement, claim), witnesses))
+    tables = tuple(map(Table, claim.tables or (None,), statements_of(agreement, claim), witnesses))
     return Assembly(claim, tables, period_figures(store, period))
 
 
@@ -327,6 +295,8 @@ def _row_problems(lab: Lab, ledgers: dict[str, list[Reading]], records: dict[str
         return _too_many("the claim", rows, lab.log_rows)
     problems = []
     for site in lab.sites:
+        if site.meters[0].name not in ledgers:  # a lost site has no table
+            continue
         readings = sum(len(ledgers[meter.name]) for meter in site.meters)
         rows = site_rows(readings, len(site.meters), len(records[site.name]))
         problems += _too_many(f"site {site.name}", rows, lab.log_rows)
@@ -378,12 +348,11 @@ def _unproven(
     )
 
 
-def _ledger(store: Store, period: int, meter: str, readings: list[Reading]) -> LedgerWitness:
+def _ledger(blinding: LedgerSecrets, readings: list[Reading]) -> LedgerWitness:
     import numpy as np
 
     from circuits.witness import LedgerWitness
 
-    blinding = store.ledger_secrets(period, meter)
     columns = np.array([(r.epoch, r.tag, r.chip_seconds, r.work) for r in readings], dtype=np.int64).T
     return LedgerWitness(
         iv=blinding.iv,

@@ -1,0 +1,78 @@
+"""What a lab says it lost: which meters, from which epoch on, and what that makes of its periods.
+
+    the lab's LOSS entry, before its epoch's --> zero in place of roots --> a ledger that anybody can make, in place of the meter's
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from claims.agreement.model import Agreement
+from claims.agreement.terms import Meter
+from claims.claim.lists import LOST_METER, Loss
+from claims.claim.losses import NO_ROOT, lost_work, made_readings
+from claims.claim.records import UNATTRIBUTED, Reading
+
+if TYPE_CHECKING:
+    from claims.lab.store import Store
+
+__all__ = ["losses_of", "lost_from", "lost_in", "readings_of", "roots_of", "work_of"]
+
+
+def lost_from(store: Store, meter: Meter, epoch: int) -> int | None:
+    """The first epoch of the loss in which a meter is at an epoch; None where it is not lost, or has a new key since."""
+    first = None
+    for item in store.losses(meter.name):
+        if item.epoch <= epoch and item.key == meter.key:
+            first = None if item.back else item.epoch if first is None else first
+    return first
+
+
+def lost_in(store: Store, agreement: Agreement, period: int) -> dict[str, int]:
+    """Each lost meter of the lab to its first lost epoch of a period."""
+    if not store.any_lost():
+        return {}
+    first, last = agreement.period_epochs(period)
+    found = {meter.name: lost_from(store, meter, last) for meter in agreement.lab(store.lab).meters}
+    return {name: max(first, epoch) for name, epoch in found.items() if epoch is not None}
+
+
+def losses_of(store: Store, agreement: Agreement, period: int) -> tuple[Loss, ...]:
+    """What a claim of the period lists as lost."""
+    found = set()
+    for name, first in lost_in(store, agreement, period).items():
+        item = [item for item in store.losses(name) if item.epoch <= first and not item.back][-1]
+        signed = store.signed_head(period, name)
+        own = signed is not None and signed.agreement_digest == agreement.digest
+        found.add(Loss(item.what, item.name, first, own and item.what == LOST_METER))
+    return tuple(sorted(found))
+
+
+def readings_of(store: Store, agreement: Agreement, meter: Meter, period: int, lost: Iterable[str]) -> list[Reading]:
+    """A meter's readings as the claim of a period has them. ``lost``: names of lost meters."""
+    if meter.name in lost:
+        return [Reading(*row) for row in made_readings(agreement, meter, period)]
+    return store.readings(period, meter.name)
+
+
+def work_of(store: Store, agreement: Agreement, period: int) -> dict[int, int]:
+    """Exact work per tag of a period, as its claim has it."""
+    lost = lost_in(store, agreement, period)
+    work = store.work_by_tag(period)
+    if not lost:
+        return work
+    gone = tuple(meter for meter in agreement.lab(store.lab).meters if meter.name in lost)
+    for meter in gone:
+        for tag, amount in store.sealed_work(period, meter.name)[0].items():
+            work[tag] -= amount
+    work[UNATTRIBUTED] = work.get(UNATTRIBUTED, 0) + lost_work(agreement, gone)
+    return {tag: amount for tag, amount in work.items() if amount}
+
+
+def roots_of(store: Store, agreement: Agreement, period: int, meter: str, lost: Mapping[str, int]) -> tuple[bytes, ...]:
+    """A meter's roots of the epochs of a period, as a claim has them: zero where it is lost. ``lost``: of :func:`lost_in`."""
+    first, last = agreement.period_epochs(period)
+    end = lost.get(meter, last + 1)
+    sealed = tuple(seal.root for seal in store.epoch_seals(period, meter))
+    return sealed[: end - first] + (NO_ROOT,) * (last + 1 - end)
