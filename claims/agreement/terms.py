@@ -126,7 +126,7 @@ class Lab:
         meters: sorted by name; this is the order of the statement.
         caps_from: later caps, as (first period, caps), ascending; see :meth:`caps_at`.
         registry_rows: height of the registry's own table, 16 to 22, of a lab with sites; else None.
-        lost: share of a period's chip-seconds, in parts per million, that a claim may list as lost; no claim lists losses yet.
+        lost: share of a period's chip-seconds, in parts per million, that a claim may list as lost and still be proven.
         ceiling: most that the total cap may become by transfers, units of 10^12 FLOP; None: the lab receives none.
     """
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from claims.agreement.model import Agreement
 from claims.agreement.terms import Lab, Meter
 from claims.base.errors import ClaimRejected
+from claims.base.units import format_share
 from claims.claim.file import Claim
 from claims.claim.lists import LOST_METER, MILLION
 from claims.claim.records import MAX_AMOUNT
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from circuits.statement import Elements
 
 __all__ = [
-    "MAX_LOST", "MAX_MADE", "NO_HEAD", "NO_ROOT", "check_losses", "lost_head", "lost_meters", "lost_share", "lost_summary", "lost_work",
+    "MAX_LOST", "MAX_MADE", "NO_HEAD", "NO_ROOT", "check_losses", "lost_head", "lost_meters", "lost_share", "lost_summary", "lost_words",
+    "lost_work",
     "made_readings", "share_of",
 ]  # fmt: skip
 
@@ -74,6 +76,19 @@ def share_of(agreement: Agreement, lab: Lab, period: int, lost: Mapping[str, int
     coverage = {meter.name: agreement.coverage(meter) for meter in lab.meters}
     seconds = sum(coverage[name] * (last - first + 1) for name, first in lost.items())
     return -(-seconds * MILLION // (sum(coverage.values()) * agreement.epochs_per_period))
+
+
+def lost_words(agreement: Agreement, claim: Claim) -> list[str]:
+    """What a claim lists as lost, in one sentence; none where nothing is. Raises ClaimRejected (check ``lists``)."""
+    if not claim.losses:
+        return []
+    named = [f"{'meter' if loss.kind == LOST_METER else 'site'} {loss.name} from epoch {loss.first_epoch} on" for loss in claim.losses]
+    more = f" and {len(named) - 8} more" if len(named) > 8 else ""
+    share, agreed = lost_share(agreement, claim), agreement.lab(claim.lab).lost
+    return [
+        f"lost, and charged in full: {', '.join(named[:8])}{more}; {format_share(share)} of the period's chip-seconds, agreed at most "
+        f"{format_share(agreed)}"
+    ]
 
 
 def check_losses(agreement: Agreement, claim: Claim) -> None:

@@ -10,6 +10,7 @@ from claims.base.errors import ClaimsError
 from claims.claim.entries import LossEntry, encode_entry, sign_entry
 from claims.claim.lists import LOST_METER, LOST_SITE
 from claims.claim.records import Lost
+from claims.lab.amended import check_amended
 from claims.lab.closing import next_epoch
 from claims.lab.losses import lost_from
 from claims.lab.store import Store
@@ -31,7 +32,7 @@ def lose(store: Store, agreement: Agreement, name: str, key: Ed25519PrivateKey, 
 
     Raises:
         ClaimsError: the key is not the lab's; it is lost already; ``epoch`` is not the first that is neither sealed nor published.
-        ClaimRejected: the agreement gives the lab none of that name.
+        ClaimRejected: the agreement gives the lab none of that name. Amended: another agreement counts in that epoch.
     """
     lab = agreement.lab(store.lab)
     if key.public_key().public_bytes_raw() != agreement.party(store.lab).key:
@@ -45,6 +46,7 @@ def lose(store: Store, agreement: Agreement, name: str, key: Ed25519PrivateKey, 
     gone = [meter.name for meter in meters if lost_from(store, meter, epoch) is not None]
     if gone:
         raise ClaimsError(f"{', '.join(gone)} is lost already", "a loss lasts: of a site, name the meters that are not lost yet")
+    check_amended(store, agreement, epoch // agreement.epochs_per_period)
     due = next_lost(store, agreement, meters)
     if epoch != due:
         what_now = f"{name}: epoch {due} is the first that is not sealed, or not published, and not epoch {epoch}"

@@ -44,6 +44,7 @@ class Row:
         logged: SHA-256 of the claim file that the log names, or None.
         against: check and reason why the claim of a lifted period, which nobody owed, is rejected; or None.
         opening_due: when a lab under inspection has to have opened, or None.
+        lost: what it lists as lost, in a sentence.
         limits, overs: those that the claim that was judged says it is over, and that the lab's earlier ones were over.
     """
 
@@ -68,6 +69,7 @@ class Row:
     opening_due: int | None = None
     limits: tuple[Limit, ...] = ()
     overs: tuple[Over, ...] = ()
+    lost: tuple[str, ...] = ()
     proof: Proof | None = None
     logged: bytes | None = None
     against: tuple[str, str] | None = None

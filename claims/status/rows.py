@@ -373,14 +373,14 @@ def _verify_one(
         return replace(row, state="pending", reason="; ".join(item.what for item in verdict.missing))
     if verdict.missing:
         return _unproven(book, replace(row, reason="; ".join(item.what for item in verdict.missing)))
-    row = replace(row, proof=verdict.proof, limits=verdict.limits, overs=verdict.overs)
+    row = replace(row, proof=verdict.proof, limits=verdict.limits, overs=verdict.overs, lost=verdict.notes)
     when = "" if row.published is None else f", published {format_time(row.published)}"
     when += ", after its deadline" if row.late else ""
     if verdict.limits:
         most = capacity(book.agreement, lab.name)
-        words = "; ".join(limit_words(limit, most) for limit in verdict.limits)
+        words = "; ".join([*(limit_words(limit, most) for limit in verdict.limits), *verdict.notes])
         return replace(row, state="over", reason=f"{words}; proven under what it states{when}")
-    earlier = [f"in period {over.period}: {limit_words(over)}" for over in verdict.overs]
+    earlier = [*verdict.notes, *(f"in period {over.period}: {limit_words(over)}" for over in verdict.overs)]
     return replace(row, state="proven", reason="; ".join([f"proven{when}", *earlier]))
 
 

@@ -54,7 +54,7 @@ def verdict_of(state: State, row: Row, digest: bytes) -> Verdict:
         missing = (Missing(row.state, f"the claim is {row.state}: {row.reason}"),)
     agreement, seen = state.agreement_of(row), state.log_seen(row)
     return Verdict(
-        agreement, row.lab, row.period, digest, rejected, missing, tuple(late_notes(seen, agreement, row.period)), seen,
+        agreement, row.lab, row.period, digest, rejected, missing, (*row.lost, *late_notes(seen, agreement, row.period)), seen,
         row.inspected, row.proof, row.state, row.limits, row.overs,
     )  # fmt: skip
 

@@ -36,7 +36,7 @@ from claims.base.units import format_time
 from claims.claim.file import Claim, decode_claim
 from claims.claim.limits import limits_of
 from claims.claim.lists import LOST_METER, Loss
-from claims.claim.losses import check_losses
+from claims.claim.losses import check_losses, lost_words
 from claims.verify.chain import Chain
 from claims.verify.log import (
     check_log,
@@ -221,7 +221,8 @@ def check_claim(
             proof = Proof(continuity, claim.head_after, tables.security, len(data), tables.proof_bytes, seconds, link_bits)
     digest = hashlib.sha256(data).digest()
     verdict = Verdict(
-        agreement, claim.lab, claim.period, digest, missing=tuple(missing), proof=proof, limits=claim.limits, overs=claim.overs
+        agreement, claim.lab, claim.period, digest, missing=tuple(missing), proof=proof, limits=claim.limits, overs=claim.overs,
+        notes=tuple(lost_words(agreement, claim)),
     )  # fmt: skip
     return verdict, claim
 

@@ -32,6 +32,7 @@ from claims.claim.entries import (
     EpochEntry,
     InspectionEntry,
     JoulesEntry,
+    LossEntry,
     TransferEntry,
     encode_entry,
     sign_entry,
@@ -50,6 +51,7 @@ ENTRIES: tuple[Entry, ...] = (
     EpochEntry(TERMS.digest, "alpha", 70, A, B, absent=b"\x82\x01"), JoulesEntry(TERMS.digest, "feed-3", 70, A),
     ClaimEntry(TERMS.digest, "alpha", 3, A, B), AssentEntry(TERMS.digest, "beta"),
     InspectionEntry(TERMS.digest, "beta", "alpha", 2, 2**40, 3, B), DecisionEntry(TERMS.digest, "beta", 2, 253402300799, A),
+    LossEntry(TERMS.digest, "alpha", "alpha", 1, "hall-2", 1, 70),
     replace(GIFT, accepted=world.key(2).sign(GIFT.acceptance)),
 )  # fmt: skip
 
