@@ -5,7 +5,7 @@ from __future__ import annotations
 from circuits.claim import claim_program, public_interactions, public_vector
 from circuits.statement import Statement
 from zk.options import STD, Options
-from zk.security import SecurityReport
+from zk.security import SecurityReport, security_report
 from zk.verifier import verify
 
 
@@ -30,3 +30,9 @@ def verify_claim_proof(
     return verify(
         claim_program(), publics, terms, statement.log_rows, proof, options, allow_insecure=allow_insecure
     )
+
+
+def claim_security(statement: Statement, options: Options = STD) -> SecurityReport:
+    """What :func:`verify_claim_proof` returns of a statement whose proof holds, without any proof. Raises StatementError as that does."""
+    public_vector(statement)
+    return security_report(claim_program(), statement.log_rows, options, public_interactions(statement))

@@ -5,11 +5,18 @@ Checking a signature needs the package ``cryptography``, imported only then.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
+from claims.base.cache import open_cache
 from claims.base.errors import BadSignature, MissingDependency
 
-__all__ = ["check_signature", "is_public_key"]
+__all__ = ["check_signature", "is_public_key", "known_signatures"]
+
+_PATIENCE, _MOST_KNOWN = 256, 2**21
+"""Signatures from which on a cache of them is worth it, and the most that it has."""
 
 _P = 2**255 - 19
 _D = -121665 * pow(121666, -1, _P) % _P
@@ -47,7 +54,7 @@ def _is_square(a: int) -> bool:
 
 
 def check_signature(who: str, public_key: bytes, signature: bytes, message: bytes) -> None:
-    """Check an Ed25519 signature.
+    """Check an Ed25519 signature. One that is known to verify (:func:`known_signatures`) is not checked again.
 
     Args:
         who: the signer, for the message.
@@ -56,6 +63,12 @@ def check_signature(who: str, public_key: bytes, signature: bytes, message: byte
         BadSignature: it does not verify.
         MissingDependency: ``cryptography`` is not installed.
     """
+    known, digest = _KNOWN[-1], b""
+    if known is not None:
+        lengths = b"%d %d " % (len(public_key), len(signature))
+        digest = hashlib.sha256(lengths + public_key + signature + message).digest()
+        if known.has(digest):
+            return
     try:
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -67,3 +80,52 @@ def check_signature(who: str, public_key: bytes, signature: bytes, message: byte
         Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
     except (InvalidSignature, ValueError):
         raise BadSignature(f"the signature of {who} does not verify") from None
+    if known is not None:
+        known.used.add(digest)
+
+
+class _Known:
+    """SHA-256 of key, signature and message of signatures that verify: those known before, read once it is worth it, and those seen."""
+
+    def __init__(self, about: bytes) -> None:
+        self._about = about
+        self._before: set[bytes] | None = None
+        self.used: set[bytes] = set()
+
+    def has(self, digest: bytes) -> bool:
+        """Whether a signature is known to verify."""
+        if self._before is None and len(self.used) >= _PATIENCE:
+            with open_cache() as cache:
+                data = None if cache is None else cache.get("signatures", self._about, 32 * _MOST_KNOWN)
+            self._before = {data[at : at + 32] for at in range(0, len(data), 32)} if data else set()
+        found = digest in self.used or (self._before is not None and digest in self._before)
+        if found:
+            self.used.add(digest)
+        return found
+
+    def keep(self) -> None:
+        """Keep those of this block with those before, where they are many and some are new."""
+        if self._before is None or self.used <= self._before:
+            return
+        both = self.used | self._before
+        with open_cache() as cache:
+            if cache is not None:
+                cache.put("signatures", self._about, b"".join(sorted(both if len(both) <= _MOST_KNOWN else self.used)[:_MOST_KNOWN]))
+
+
+_KNOWN: list[_Known | None] = [None]
+
+
+@contextmanager
+def known_signatures(about: bytes) -> Iterator[None]:
+    """Within the block, signatures that verified in an earlier block about the same thing are not checked again.
+
+    Where they are many, they are kept in the reader's own cache.
+    """
+    known = _Known(about)
+    _KNOWN.append(known)
+    try:
+        yield
+    finally:
+        _KNOWN.pop()
+        known.keep()

@@ -21,12 +21,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from claims.agreement.model import Agreement
 from claims.agreement.signatures import allowance_message
 from claims.agreement.terms import MAX_TIME
-from claims.base.canonical import Reader, Writer
+from claims.base.canonical import Reader, Writer, is_name
 from claims.base.ed25519 import check_signature
 from claims.base.errors import ClaimRejected, MalformedFile
 from claims.base.units import format_time
@@ -372,6 +373,8 @@ _KINDS = (EpochEntry, ClaimEntry, AssentEntry, InspectionEntry, DecisionEntry, L
 Entry = EpochEntry | ClaimEntry | AssentEntry | InspectionEntry | DecisionEntry | LossEntry | JoulesEntry | TransferEntry
 KINDS: dict[int, type[Entry]] = {kind.kind: kind for kind in _KINDS}
 AnyEntry = TypeVar("AnyEntry", EpochEntry, ClaimEntry, AssentEntry, InspectionEntry, DecisionEntry, LossEntry, JoulesEntry, TransferEntry)
+_START = len(MAGIC) + 3
+_BY_START = {MAGIC + VERSION.to_bytes(2, "big") + bytes([kind]): cls for kind, cls in KINDS.items()}
 
 
 def _raw(out: Writer, value: bytes, size: int = 32) -> None:
@@ -401,8 +404,11 @@ def same_word(one: Entry, two: Entry) -> bool:
 
 def entry_message(entry: Entry) -> bytes:
     """What the author signs: u16 length || domain || SHA-256 of everything before the signature."""
-    body = hashlib.sha256(unsigned_bytes(entry)).digest()
-    return len(ENTRY_DOMAIN).to_bytes(2, "big") + ENTRY_DOMAIN + body
+    return _message(unsigned_bytes(entry))
+
+
+def _message(unsigned: bytes) -> bytes:
+    return len(ENTRY_DOMAIN).to_bytes(2, "big") + ENTRY_DOMAIN + hashlib.sha256(unsigned).digest()
 
 
 def sign_entry(key: Ed25519PrivateKey, entry: AnyEntry) -> AnyEntry:
@@ -423,6 +429,9 @@ def decode_entry(data: bytes) -> Entry:
     Raises:
         MalformedFile: anything that is not exactly one canonical entry.
     """
+    found = _decode_whole(data)
+    if found is not None:
+        return found
     if len(data) > MAX_ENTRY:
         raise MalformedFile(f"a log entry has {len(data)} bytes, more than {MAX_ENTRY}")
     read = Reader(data)
@@ -440,8 +449,40 @@ def decode_entry(data: bytes) -> Entry:
     return entry
 
 
-def check_entry(entry: Entry, agreement: Agreement) -> None:
+def _decode_whole(data: bytes) -> Entry | None:
+    """An entry that has nothing wrong, without a message for every byte; None: something is, or it has to be looked at more closely."""
+    kind = _BY_START.get(data[:_START])
+    if kind is None or len(data) > MAX_ENTRY:
+        return None
+    at, values = _START + 32, []
+    for part in kind.parts:
+        size, value = part.size, None
+        if size >= 32:
+            value = data[at : at + size]
+        elif size:
+            value = int.from_bytes(data[at : at + size], "big")
+            if (part.most is not None and value > part.most) or (part.values is not None and value not in part.values):
+                return None
+        elif at < len(data):
+            size = 1 + data[at]
+            value = _name(data[at + 1 : at + size])
+        if value is None:
+            return None
+        values.append(value)
+        at += size
+    return kind(data[_START : _START + 32], *values, data[at:]) if at + 64 == len(data) else None
+
+
+@lru_cache(4096)
+def _name(data: bytes) -> str | None:
+    text = data.decode("ascii", "replace")
+    return text if is_name(text) else None
+
+
+def check_entry(entry: Entry, agreement: Agreement, data: bytes | None = None) -> None:
     """Check an entry against the agreement: that it allows such entries, digest, lab, epoch or period, author, signature.
+
+    ``data``: the bytes that the entry was decoded from, where they are at hand.
 
     Raises:
         ClaimRejected: check ``log``: it does not fit the agreement.
@@ -475,7 +516,8 @@ def check_entry(entry: Entry, agreement: Agreement) -> None:
         raise ClaimRejected("log", f"{entry.title}: the agreement has no inspections")
     if isinstance(entry, InspectionEntry) and entry.author == entry.lab:
         raise ClaimRejected("log", f"{entry.title}: no lab inspects itself")
-    check_signature(entry.title, key, entry.signature, entry_message(entry))
+    message = entry_message(entry) if data is None else _message(data[:-64])
+    check_signature(entry.title, key, entry.signature, message)
 
 
 def _check_joules(entry: JoulesEntry, agreement: Agreement) -> bytes:

@@ -77,16 +77,17 @@ class PublishedEntries:
         if entry.agreement != self.agreement.digest:
             self.others.append((index, entry))
             return
-        known = self._found.get(entry.identity)
+        identity = entry.identity
+        known = self._found.get(identity)
         if known is not None and known[0] == entry:
             return
         try:
-            check_entry(entry, self.agreement)
+            check_entry(entry, self.agreement, data)
         except (ClaimRejected, BadSignature) as error:
             self.refused.append((index, error.what))
             return
         if known is None:
-            self._found[entry.identity] = (entry, index)
+            self._found[identity] = (entry, index)
         elif not same_word(known[0], entry):
             self.conflicts.append(Conflict(known[1], known[0], index, entry))
 

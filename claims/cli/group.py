@@ -41,7 +41,7 @@ period_option = click.option("--period", "-n", type=click.IntRange(0, 2**24 - 1)
 clock_option = click.option(
     "--clock-is-right", is_flag=True, help="Go on although the clock is far ahead of everything that is known."
 )
-_JSON, _CHECK = "standstill.json", "standstill.check"
+_JSON, _CHECK, _KNOWN = "standstill.json", "standstill.check", "standstill.known"
 
 
 def out(text: str = "", *, err: bool = False) -> None:
@@ -135,10 +135,16 @@ def load_key(key_path: Path, passphrase_file: Path | None) -> Any:
 
 
 def load_terms(path: Path) -> Agreement:
-    """The agreement of a file."""
+    """The agreement of a file. Signatures that verified in an earlier command under it are known for the rest of this one."""
     from claims.agreement.file import load_agreement
+    from claims.base.ed25519 import known_signatures
 
-    return load_agreement(path)
+    terms = load_agreement(path)
+    context = click.get_current_context(silent=True)
+    if context is not None and not context.meta.get(_KNOWN):
+        context.meta[_KNOWN] = True
+        context.with_resource(known_signatures(terms.digest))
+    return terms
 
 
 def load_signatures(agreement_path: Path, given: Path | None) -> AgreementSignatures | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from claims.agreement.model import Agreement
 from claims.base.below import list_below
+from claims.base.ed25519 import known_signatures
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError, UnreadableFile
 from claims.base.files import PROOF_LIMIT, ROOTS_LIMIT, SMALL_LIMIT
 from claims.base.units import format_time
@@ -87,6 +88,11 @@ def compute(
     current = source.agreement()
     source.note_private()
     check_expected(current.agreement, expect)
+    with known_signatures(current.agreement.digest):
+        return _compute(source, current, now, memory, jobs)
+
+
+def _compute(source: Folder, current: SignedAgreement, now: int, memory: str | os.PathLike[str] | None, jobs: int) -> State:
     others = {item.agreement.digest: item for item in source.agreements(current.agreement)}
     others.pop(current.agreement.digest, None)
     found = _Findings()

@@ -76,4 +76,11 @@ def fold(peaks: Sequence[bytes]) -> bytes:
 
 def tree_root(hashes: Sequence[bytes]) -> bytes:
     """Root of the tree with these leaf hashes."""
-    return Frontier(hashes).root()
+    row, peaks = list(hashes), []
+    if not row:
+        return EMPTY_ROOT
+    while row:
+        if len(row) & 1:
+            peaks.append(row.pop())
+        row = [hashlib.sha256(b"\x01" + left + right).digest() for left, right in zip(row[::2], row[1::2], strict=True)]
+    return fold(peaks[::-1])

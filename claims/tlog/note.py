@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from claims.base.ed25519 import check_signature, is_public_key
@@ -30,6 +32,7 @@ COSIGNATURE = 0x04
 HEAD_DATE = b"\xffstandstill/head-date/v1"
 """Type of the line in which a log dates its own head (FORMATS-log.md section 2); C2SP keeps 0xff for types of one's own."""
 _DASH = "\u2014 "
+_CONTROL = re.compile("[\x00-\x09\x0b-\x1f]")
 
 
 def to_base64(data: bytes) -> str:
@@ -48,6 +51,7 @@ def from_base64(text: str, what: str) -> bytes:
     return data
 
 
+@lru_cache(4096)
 def key_id(name: str, kind: int | bytes, key: bytes) -> bytes:
     """Key ID, 4 bytes: SHA-256(name || newline || type || key), cut."""
     return hashlib.sha256(name.encode() + b"\n" + (bytes([kind]) if isinstance(kind, int) else kind) + key).digest()[:4]
@@ -154,7 +158,7 @@ def _text(data: bytes) -> str:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         raise LogError("a note is not UTF-8") from None
-    if any(c < " " and c != "\n" for c in text):
+    if _CONTROL.search(text) is not None:
         raise LogError("a note holds control characters")
     return text
 

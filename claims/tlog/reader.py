@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from claims.tlog.checkpoint import LogTrust, SignedCheckpoint
 from claims.tlog.errors import LogError, LogRejected
 from claims.tlog.evidence import LogEvidence, LogFork
-from claims.tlog.hashing import Frontier, leaf_hash
+from claims.tlog.hashing import Frontier, leaf_hash, tree_root
 from claims.tlog.note import NOTE_LIMIT
 from claims.tlog.proof import TLogProof, consistency_proof, inclusion_proof
 from claims.tlog.source import Source, open_source, read_wide
@@ -285,9 +285,10 @@ def open_log(
     entries, hashes, problem = _read_largest(place, [newest, signed, *([stored] if stored else [])])
     if signed.head.size > len(entries) and stored is not None:
         signed = stored
+    roots: dict[int, bytes] = {}
     for head in (shown, newest, signed):
         size = head.head.size
-        if size <= len(entries) and head.head.root != Frontier(hashes[:size]).root():
+        if size <= len(entries) and head.head.root != roots.setdefault(size, roots.get(size) or tree_root(hashes[:size])):
             whole = max((newest, signed), key=lambda item: item.head.size if item.head.size <= len(entries) else -1)
             evidence = LogEvidence.of(trust, head.note.encode(), whole.note.encode(), hashes)
             raise LogFork(f"the log signed two histories: its head of size {size} is not in its tree of size {len(entries)}", evidence)
@@ -313,7 +314,7 @@ def _read_whole(place: Source, signed: SignedCheckpoint) -> tuple[list[bytes], l
     if size > MAX_SIZE:
         raise LogError(f"{place}: {size} entries are more than {MAX_SIZE}")
     entries, hashes = read_entries(place, size)
-    if Frontier(hashes).root() != signed.head.root:
+    if tree_root(hashes) != signed.head.root:
         raise LogRejected(f"{place}: the entries have another root than the signed head of size {size}")
     return entries, hashes
 

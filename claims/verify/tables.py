@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from claims.agreement.model import Agreement
 from claims.agreement.terms import Lab
 from claims.base.below import list_below, read_below
+from claims.base.cache import open_cache
 from claims.base.errors import ClaimRejected, UnreadableFile
 from claims.base.files import PROOF_LIMIT
 from claims.claim.file import Claim
@@ -182,14 +183,28 @@ def _until_bad(reports: Iterable[SecurityReport | str]) -> list[SecurityReport |
 
 
 def _checked(statement: Statement, proof: bytes) -> SecurityReport | str:
-    """The security of a proof that holds, or why it does not; both can go from one process to another."""
-    from circuits.verify import verify_claim_proof
+    """The security of a proof that holds, or why it does not; both can go from one process to another.
+
+    That it holds is kept in the reader's own cache, under all of the statement and the proof's bytes.
+    """
+    from circuits.verify import claim_security, verify_claim_proof
     from zk.errors import ZkError
 
+    key = _proof_key(statement, proof)
     try:
-        return verify_claim_proof(statement, proof)
+        with open_cache() as cache:
+            if cache is not None and cache.get("proof", key, 0) is not None:
+                return claim_security(statement)
+            report = verify_claim_proof(statement, proof)
+            if cache is not None:
+                cache.put("proof", key, b"")
+            return report
     except ZkError as error:
         return str(error)
+
+
+def _proof_key(statement: Statement, proof: bytes) -> bytes:
+    return hashlib.sha256(repr(statement).encode() + hashlib.sha256(proof).digest()).digest()
 
 
 def proofs_in(folder: Path, wanted: Collection[bytes], first: Collection[str] = ()) -> dict[bytes, bytes]:

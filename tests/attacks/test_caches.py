@@ -9,16 +9,20 @@ import pytest
 
 from claims.agreement import file
 from claims.agreement.file import parse_agreement
+from claims.base import cache as cache_module
+from claims.base import ed25519
 from claims.base.cache import open_cache
-from claims.base.errors import AgreementError
+from claims.base.errors import AgreementError, BadSignature
 from claims.claim import entry_index
 from claims.claim.entries import AssentEntry, ClaimEntry, DecisionEntry, EpochEntry, InspectionEntry, encode_entry
 from claims.claim.entry_index import EntryIndex, identity_key
 from claims.tlog.tree import Tree
 from claims.tlog.writer import LogWriter
+from claims.verify import tables
 from tests.agreement import test_agreement_sites, test_agreement_terms
 from tests.fixtures import world
 from tests.tlog import logs
+from zk.errors import ProofRejected
 
 LOG = b"log"
 AGREEMENTS = {"two labs": world.TEXT, "every term": test_agreement_terms.FULL, "sites": test_agreement_sites.TEXT}
@@ -187,3 +191,153 @@ def test_an_exchanged_or_damaged_file_of_the_cache_makes_no_other_agreement(pars
         two.write_bytes(right)
         parsed.clear()
         assert (parse_agreement(text).digest, parse_agreement(other).digest) == digests and len(parsed) == 2
+
+
+# ---- signatures and proofs -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def verified(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The messages whose signatures were checked by arithmetic."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    seen: list[bytes] = []
+    own = Ed25519PublicKey.from_public_bytes
+
+    class Noted:
+        def __init__(self, data: bytes) -> None:
+            self._key = own(data)
+
+        def verify(self, signature: bytes, message: bytes) -> None:
+            seen.append(message)
+            self._key.verify(signature, message)
+
+    monkeypatch.setattr(ed25519, "_PATIENCE", 2)
+    monkeypatch.setattr(Ed25519PublicKey, "from_public_bytes", Noted)
+    return seen
+
+
+def check(number: int, *, key: int = 1, spoil: bool = False) -> None:
+    message = b"message %d" % number
+    ed25519.check_signature("x", logs.public(key), logs.key(1).sign(message), message + b"!" * spoil)
+
+
+def test_a_signature_is_checked_once_for_each_reader(verified: list[bytes]) -> None:
+    for expected in (10, 2, 2):  # the first two: before it is worth to look
+        verified.clear()
+        with ed25519.known_signatures(b"a"):
+            for number in range(10):
+                check(number)
+        assert len(verified) == expected
+    with ed25519.known_signatures(b"b"):
+        verified.clear()
+        for number in range(10):
+            check(number)
+        assert len(verified) == 10
+    verified.clear()
+    check(1)
+    assert len(verified) == 1, "outside of a block nothing is known"
+
+
+def test_a_bad_signature_is_never_known(verified: list[bytes]) -> None:
+    for _ in range(2):
+        with ed25519.known_signatures(b"a"):
+            for number in range(6):
+                check(number)
+                with pytest.raises(BadSignature):
+                    check(number, spoil=True)
+                with pytest.raises(BadSignature):
+                    check(number, key=2)
+
+
+def test_a_planted_or_damaged_file_makes_no_signature_good(verified: list[bytes], place: Path) -> None:
+    """What another block, another version or a thief of time left in the folder is not about this key, signature and message."""
+    for about in (b"a", b"b"):
+        with ed25519.known_signatures(about):
+            for number in range(6):
+                check(number + 100 * (about == b"b"))
+    one, two = sorted(place.iterdir())
+    data = one.read_bytes(), two.read_bytes()
+    for planted in (data[1], data[0][:-1], data[0][:32] + data[1][32:], b""):
+        one.write_bytes(planted)
+        two.write_bytes(data[0])
+        for about in (b"a", b"b"):
+            verified.clear()
+            with ed25519.known_signatures(about):
+                for number in range(6):
+                    check(number + 200)
+                with pytest.raises(BadSignature):
+                    check(1, spoil=True)
+            assert len(verified) == 7
+
+
+def test_a_kept_signature_survives_a_shorter_command(verified: list[bytes]) -> None:
+    for numbers in (range(10), range(3), range(10, 13), range(12, 15)):
+        with ed25519.known_signatures(b"a"):
+            for number in numbers:
+                check(number)
+    verified.clear()
+    with ed25519.known_signatures(b"a"):
+        for number in range(15):
+            check(number)
+    assert len(verified) == 2
+
+
+@pytest.fixture
+def proven(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Which proofs were checked; those hold that begin with 1."""
+    seen: list[bytes] = []
+
+    def verify(statement: object, proof: bytes) -> str:
+        seen.append(proof)
+        if not proof.startswith(b"1"):
+            raise ProofRejected("sumcheck", "does not hold")
+        return f"report of {statement}"
+
+    monkeypatch.setattr("circuits.verify.verify_claim_proof", verify)
+    monkeypatch.setattr("circuits.verify.claim_security", lambda statement: f"report of {statement}")
+    return seen
+
+
+def test_a_proof_is_checked_once_and_only_for_its_statement(proven: list[bytes]) -> None:
+    for _ in range(3):
+        assert tables._checked("statement", b"1") == "report of statement" and tables._checked("another", b"1") == "report of another"
+        assert tables._checked("statement", b"1x") == "report of statement"
+        assert "does not hold" in str(tables._checked("statement", b"2"))
+    assert proven == [b"1", b"1", b"1x", b"2", b"2", b"2"]
+
+
+def test_a_planted_file_makes_no_rejected_proof_hold(proven: list[bytes], place: Path) -> None:
+    """The file of a proof that holds, under the name of one that does not, or what another software left there."""
+    tables._checked("statement", b"1")
+    (good,) = place.iterdir()
+    tables._checked("statement", b"1x")
+    (other,) = set(place.iterdir()) - {good}
+    with open_cache() as cache:
+        assert cache is not None
+        cache.put("proof", tables._proof_key("statement", b"2"), b"")  # made as if it had held, for its name
+    (bad,) = set(place.iterdir()) - {good, other}
+    for planted in (good.read_bytes(), other.read_bytes(), b"", bad.read_bytes()[:-1], bad.read_bytes() + b"x", bytes(32)):
+        bad.write_bytes(planted)
+        assert "does not hold" in str(tables._checked("statement", b"2"))
+    bad.unlink()
+    bad.symlink_to(good)
+    assert "does not hold" in str(tables._checked("statement", b"2"))
+
+
+def test_a_file_that_changes_while_it_is_read_is_another_file(tmp_path: Path, parsed: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bytes that are judged are the bytes that were hashed: the file is read once."""
+    path = tmp_path / "agreement.toml"
+    text = AGREEMENTS["two labs"]
+    path.write_text(text)
+    digest = file.load_agreement(path).digest
+    other = text.replace("two-labs", "two-lobs")
+    own = cache_module.Cache.get
+
+    def swapping(self: cache_module.Cache, kind: str, key: bytes, limit: int) -> bytes | None:
+        path.write_text(other)
+        return own(self, kind, key, limit)
+
+    monkeypatch.setattr(cache_module.Cache, "get", swapping)
+    assert file.load_agreement(path).digest == digest
+    assert file.load_agreement(path).digest == parse_agreement(other).digest != digest

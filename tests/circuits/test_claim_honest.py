@@ -23,7 +23,7 @@ from circuits.errors import (
 from circuits.prove import prove_claim
 from circuits.statement import START, SummaryTerms, context_elements, digest_limbs
 from circuits.trace import build_trace
-from circuits.verify import verify_claim_proof
+from circuits.verify import claim_security, verify_claim_proof
 from circuits.witness import from_montgomery
 from zk.check import check_trace
 from zk.errors import ProofRejected, StatementError
@@ -88,7 +88,8 @@ def proven():
 
 
 def test_proof_verifies(proven):
-    assert verify_claim_proof(*proven).unique_decoding.radius > 0
+    report = verify_claim_proof(*proven)
+    assert report.unique_decoding.radius > 0 and report == claim_security(proven[0])
 
 
 @pytest.mark.parametrize(
