@@ -113,6 +113,20 @@ class _Part:
             raise read.fail(f"{value} is not {self.what}")
         return value
 
+    def glance(self, data: bytes, at: int) -> tuple[Any, int]:
+        """What :meth:`read` gives, and where it ends; None for a value that has to be looked at more closely. Too few bytes pass."""
+        size = self.size
+        if size >= 32:
+            return data[at : at + size], at + size
+        if size > 0:
+            value = int.from_bytes(data[at : at + size], "big")
+            return (value if (self.most is None or value <= self.most) and self._fits(value) else None), at + size
+        end = at + 1 + (data[at] if at < len(data) else 0)
+        if not size:
+            return _name(data[at + 1 : end]), end
+        bits = data[at + 1 : end]
+        return (bits if end - at <= 33 and bits[-1:] != b"\0" else None), end
+
     def _fits(self, value: object) -> bool:
         return self.values is None or value in self.values
 
@@ -454,23 +468,13 @@ def _decode_whole(data: bytes) -> Entry | None:
     kind = _BY_START.get(data[:_START])
     if kind is None or len(data) > MAX_ENTRY:
         return None
-    at, values = _START + 32, []
+    at, values = _START + 32, {}
     for part in kind.parts:
-        size, value = part.size, None
-        if size >= 32:
-            value = data[at : at + size]
-        elif size:
-            value = int.from_bytes(data[at : at + size], "big")
-            if (part.most is not None and value > part.most) or (part.values is not None and value not in part.values):
-                return None
-        elif at < len(data):
-            size = 1 + data[at]
-            value = _name(data[at + 1 : at + size])
+        value, at = part.glance(data, at)
         if value is None:
             return None
-        values.append(value)
-        at += size
-    return kind(data[_START : _START + 32], *values, data[at:]) if at + 64 == len(data) else None
+        values[part.field] = value
+    return kind(agreement=data[_START : _START + 32], **values, signature=data[at:]) if at + 64 == len(data) else None
 
 
 @lru_cache(4096)
