@@ -21,6 +21,7 @@ from claims.claim.entries import (
     EpochEntry,
     InspectionEntry,
     JoulesEntry,
+    LossEntry,
     TransferEntry,
     check_entry,
     decode_entry,
@@ -192,7 +193,7 @@ def test_an_entry_that_is_read_at_a_glance_is_the_one_that_is_read_with_care(mon
     generator = random.Random(1)
     every: list[Entry] = [
         *ALL, EpochEntry(A, "alpha", 5, A, B, absent=b"\x00\x01", signature=bytes(64)), JoulesEntry(A, "feed", 5, A, bytes(64)),
-        TransferEntry(A, "alpha", "beta", 1, 2, 3, bytes(64), bytes(64)),
+        TransferEntry(A, "alpha", "beta", 1, 2, 3, bytes(64), bytes(64)), LossEntry(A, "alpha", "alpha", 1, "hall-1", 2, 5, bytes(64)),
     ]  # fmt: skip
     whole = [encode_entry(entry) for entry in every]
     assert {type(entries._decode_whole(data)) for data in whole} == set(KINDS.values())
