@@ -181,5 +181,99 @@ Section Entry.
         match goal with |- ?l = ?r => assert (X : r - l = (a - a') + 2 ^ 24 * (b - b') + 2 ^ 48 * (c - c')) by ring end end end end.
       rewrite L0, L1, L2 in X. lia.
     Qed.
+
+    (* ---- R4: what is received is the work ---- *)
+
+    (* Sums of digits, as the TAG bus can give at most: 2^22 readings of a byte, 256 records of two. *)
+    Definition digit_sum v := 0 <= v <= 255 * 2 ^ 22 + 65535 * 256.
+    Hypothesis Sums : digit_sum (T e1 c_sum) /\ digit_sum (T e1 (c_sum + 1)) /\ digit_sum (T e1 (c_sum + 2))
+      /\ digit_sum (T e2 c_sum) /\ digit_sum (T e2 (c_sum + 1)) /\ digit_sum (T e2 (c_sum + 2)).
+
+    Lemma one_times v : (1 * v) mod p = 0 -> v mod p = 0.
+    Proof. rewrite Z.mul_1_l. auto. Qed.
+
+    (* R4 of an entry after the before-head: its work is what its six sums of digits come to. *)
+    Theorem work_is_what_is_received : T e1 c_new = 1 -> T e2 c_new = 1 ->
+      lanes012 e2 = T e1 c_sum + 2 ^ 8 * T e1 (c_sum + 1) + 2 ^ 16 * T e1 (c_sum + 2)
+                    + 2 ^ 24 * T e2 c_sum + 2 ^ 32 * T e2 (c_sum + 1) + 2 ^ 40 * T e2 (c_sum + 2).
+    Proof.
+      intros N1 N2. destruct Sums as (S0 & S1 & S2 & S3 & S4 & S5). unfold digit_sum in *. destruct work_lanes as (W0 & W1 & W2). columns.
+      use1 k_received_0 as A0. use1 k_received_1 as A1. use1 k_received_2 as A2. use1 k_received_3 as A3. use2 k_received_4 as A4. use2 k_received_5 as A5.
+      rewrite N1 in A0, A1, A2, A3. rewrite N2 in A4, A5. apply one_times in A0, A1, A2, A3, A4, A5.
+      use1 k_received_carry_0_is_below_2_22 as C0. use1 k_received_carry_1_is_below_2_22 as C1. use1 k_received_carry_2_is_below_2_22 as C2.
+      use2 k_received_carry_3_is_below_2_22 as C3. use2 k_received_carry_4_is_below_2_22 as C4.
+      byte_at e1 0. byte_at e1 1. byte_at e1 2. byte_at e1 3. byte_at e1 4. byte_at e1 5. byte_at e1 6. byte_at e1 7. byte_at e1 8. byte_at e1 9.
+      byte_at e1 10. byte_at e1 11. byte_at e1 12. byte_at e1 13. byte_at e1 14.
+      byte_at e2 0. byte_at e2 1. byte_at e2 2. byte_at e2 3. byte_at e2 4. byte_at e2 5. byte_at e2 6. byte_at e2 7. byte_at e2 8. byte_at e2 9.
+      byte_at e2 10. byte_at e2 11. byte_at e2 12.
+      clear - A0 A1 A2 A3 A4 A5 C0 C1 C2 C3 C4 W0 W1 W2 S0 S1 S2 S3 S4 S5 Y Y0 Y1 Y2 Y3 Y4 Y5 Y6 Y7 Y8 Y9 Y10 Y11 Y12 Y13 Y14 Y15 Y16 Y17 Y18 Y19 Y20 Y21 Y22 Y23 Y24 Y25 Y26.
+      apply eq_if_small in C0, C1, C2, C3, C4; try (clear A0 A1 A2 A3 A4 A5; unfold p; lia).
+      apply eq_if_small in A0; [|clear A1 A2 A3 A4 A5; unfold p; lia]. apply eq_if_small in A1; [|clear A2 A3 A4 A5; unfold p; lia].
+      apply eq_if_small in A2; [|clear A3 A4 A5; unfold p; lia]. apply eq_if_small in A3; [|clear A4 A5; unfold p; lia].
+      apply eq_if_small in A4; [|clear A5; unfold p; lia]. apply eq_if_small in A5; [|unfold p; lia].
+      unfold lanes012. lia.
+    Qed.
+
+    (* ---- R6: the limit of an entry ---- *)
+
+    Definition cap3 (c0 c1 c2 : Z) := limbs3 c0 c1 c2.
+    Definition lineage_cap := cap3 (pub u_lineage_cap_0) (pub u_lineage_cap_1) (pub u_lineage_cap_2).
+    Definition freeze := cap3 (pub u_freeze_0) (pub u_freeze_1) (pub u_freeze_2).
+    Definition unattributed_cap := cap3 (pub u_unattributed_cap_0) (pub u_unattributed_cap_1) (pub u_unattributed_cap_2).
+    Definition public_limbs u := limb24 (pub u) /\ limb24 (pub (u + 1)) /\ limb24 (pub (u + 2)).
+    Hypothesis Caps : public_limbs u_lineage_cap_0 /\ public_limbs u_freeze_0 /\ public_limbs u_unattributed_cap_0.
+    Hypothesis Charge : pub u_charge_residue = 0 \/ pub u_charge_residue = 1.
+    Hypothesis FR4 : three_limbs e4 c_res.    (* R at E4 *)
+
+    Lemma works_stay : (T e2 c_works = 0 \/ T e2 c_works = 1) /\ T e3 c_works = T e2 c_works
+      /\ (T e0 c_residue = 0 -> T e4 c_works = T e2 c_works) /\ (T e0 c_residue = 1 -> T e4 c_works = 0).
+    Proof.
+      destruct residue_stays as (_ & _ & Q3 & _).
+      use2 k_works_is_a_bit as B. apply bit in B; [|apply cell_canonical].
+      use2 k_works_stays as H2. apply same_if_canonical in H2; try apply cell_canonical.
+      use3 k_works_stays as H3. columns. rewrite Q3, H2 in H3. split; [exact B|]. split; [exact H2|].
+      pose proof (cell_canonical e4 249) as C. split; intros R; rewrite R in H3; apply mod_zero_iff in H3 as [q H3]; unfold p in *; lia.
+    Qed.
+
+    Lemma who_works : T e2 c_works = 0 -> lanes012 e2 = 0.
+    Proof.
+      intros Wk. destruct work_lanes_small as (W0 & W1 & W2). use2 k_who_receives_works as H. columns. rewrite Wk in H.
+      rewrite Z.sub_0_r, Z.mul_1_r in H. apply eq_if_small in H; [|unfold p; lia]. unfold lanes012. lia.
+    Qed.
+
+    Lemma limit_carries : (T e4 245 = 0 \/ T e4 245 = 1) /\ (T e4 246 = 0 \/ T e4 246 = 1) /\ (T e4 247 = 0 \/ T e4 247 = 1) /\ (T e4 237 = 0 \/ T e4 237 = 1).
+    Proof.
+      bit4 k_limit_carry_0_is_a_bit as B0. bit4 k_limit_carry_1_is_a_bit as B1. bit4 k_limit_carry_2_is_a_bit as B2.
+      bit4 k_shared_base_is_a_bit as B3. auto.
+    Qed.
+
+    (* An entry of the period that is no RESIDUE entry: its cumulative, with R where R is charged, is at most the lineage cap, and
+       at most the freeze if it received work. *)
+    Theorem new_entry_is_under_its_limit : T e4 c_new = 1 -> T e0 c_residue = 0 -> freeze <= lineage_cap ->
+      lanes012 e4 + pub u_charge_residue * residue_total e4 <= (if lanes012 e2 =? 0 then lineage_cap else freeze).
+    Proof.
+      intros Nw Rs Fl. destruct residue_stays as (_ & _ & _ & Q4). rewrite Rs in Q4.
+      destruct works_stay as (Wb & _ & Ws & _). specialize (Ws Rs). destruct limit_carries as (X0 & X1 & X2 & X3).
+      destruct cumulative_lanes as (G0 & G1 & G2). destruct Caps as (L & F & _), FR4 as (D0 & D1 & D2). destruct L as (L0 & L1 & L2), F as (M0 & M1 & M2).
+      use4 k_limit_limb_0 as A0. use4 k_limit_limb_1 as A1. use4 k_limit_limb_2 as A2.
+      use4 k_limit_is_the_cap_0 as V0. use4 k_limit_is_the_cap_1 as V1. use4 k_limit_is_the_cap_2 as V2.
+      columns. change (8 + 1) with 9 in *. change (8 + 2) with 10 in *. change (11 + 1) with 12 in *. change (11 + 2) with 13 in *.
+      rewrite Q4 in *. rewrite Nw in *. rewrite ?Z.mul_1_l, ?Z.mul_0_l, ?Z.add_0_r, ?Z.sub_0_r in *.
+      byte_at e4 8. byte_at e4 9. byte_at e4 10. byte_at e4 11. byte_at e4 12. byte_at e4 13. byte_at e4 14. byte_at e4 15.
+      assert (Lim : T e4 238 + 2 ^ 24 * T e4 239 + 2 ^ 48 * T e4 240 = if T e4 249 =? 1 then freeze else lineage_cap).
+      { rewrite Ws in *. pose proof (cell_canonical e4 238). pose proof (cell_canonical e4 239). pose proof (cell_canonical e4 240).
+        clear - Wb V0 V1 V2 L0 L1 L2 M0 M1 M2 H H0 H1. unfold freeze, lineage_cap, cap3. columns.
+        destruct Wb as [Wb|Wb]; rewrite Wb in *; cbn [Z.eqb Pos.eqb]; apply eq_if_small in V0, V1, V2; try (unfold p in *; lia). }
+      assert (Tot : lanes012 e4 + pub 15 * residue_total e4 <= T e4 238 + 2 ^ 24 * T e4 239 + 2 ^ 48 * T e4 240).
+      { pose proof (cell_canonical e4 238). pose proof (cell_canonical e4 239). pose proof (cell_canonical e4 240).
+        assert (limb24 (T e4 238) /\ limb24 (T e4 239) /\ limb24 (T e4 240)) as (B0 & B1 & B2).
+        { rewrite Ws in *. clear - Wb V0 V1 V2 L0 L1 L2 M0 M1 M2 H H0 H1. 
+          destruct Wb as [Wb|Wb]; rewrite Wb in *; apply eq_if_small in V0, V1, V2; try (unfold p in *; lia). }
+        clear V0 V1 V2 Lim. unfold lanes012, residue_total. columns.
+        destruct Charge as [Ch|Ch]; rewrite Ch in *; apply eq_if_small in A0, A1, A2; try (clear A0 A1 A2; unfold p; lia); try lia. }
+      rewrite Lim, Ws in Tot. destruct (Z.eqb_spec (lanes012 e2) 0) as [Z0|Z0].
+      - destruct (T e2 249 =? 1); lia.
+      - destruct Wb as [Wb|Wb]; [exfalso; apply Z0, who_works, Wb|]. rewrite Wb in Tot. exact Tot.
+    Qed.
   End Rows5.
 End Entry.

@@ -27,7 +27,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import embed  # noqa: E402
 
-FILES = ("Words", "Names", "Machine", "Program", "Symbolic", "Rows", "Bytes", "Readings", "Registry")
+FILES = ("Words", "Names", "Machine", "Program", "Symbolic", "Rows", "Bytes", "Readings", "Registry", "Total", "Heads")
 THEOREMS = (
     "Program.the_program_is_the_published_one",
     "Program.shape_of_the_program",
@@ -43,6 +43,14 @@ THEOREMS = (
     "Readings.ledger_work_is_chip_seconds_times_peak",
     "Registry.entry_has_five_rows",
     "Registry.cumulative_is_the_sum",
+    "Registry.work_is_what_is_received",
+    "Registry.new_entry_is_under_its_limit",
+    "Total.registry_is_finite",
+    "Total.new_work_is_under_the_total_cap",
+    "Heads.heads_are_the_verifiers",
+    "Heads.header_is_a_term",
+    "Heads.header_is_in_range",
+    "Heads.ledgers_are_as_stated",
 )
 LIMIT = 540  # seconds for one file
 FORBIDDEN = re.compile(r"\b(Admitted|admit|Axioms?|Parameters?|Conjecture|Unset\s+Guard|bypass_check|give_up)\b")
