@@ -24,7 +24,7 @@ from bench.fleets import LAB, PASSPHRASE, Fleet, write_fleet
 
 Record = dict[str, Any]
 STAGES = ("agreement", "import", "seal", "hour", "close", "lab", "prove", "verify")
-READINGS_PER_HOUR = 1.6
+READINGS_PER_HOUR = 1.43
 """Of a meter, at most: for the height of the table."""
 
 

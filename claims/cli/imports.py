@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from claims.imports.charge import Charged, Window
     from claims.lab.store import Store
 
-__all__ = ["import_group"]
+__all__ = [
+    "as_of_option", "carry_out", "default_meter_option", "import_group", "import_window", "jobs_option", "moment_of", "window_options",
+]  # fmt: skip
 
 @cli.group("import")
 def import_group() -> None:
@@ -125,9 +127,9 @@ def _counting(store: Store, terms: Agreement) -> Agreement:
     return replace(terms, periods=later[0])
 
 
-_jobs = click.option("--jobs", type=read_path, help="CSV: job or name (a pattern), until, checkpoint.")
-_default_meter = click.option("--default-meter", help="Meter for what is not mapped, instead of refusing it.")
-_as_of = click.option("--as-of", metavar="TIME", help="When the data was exported: what still runs is charged until then.")
+jobs_option = click.option("--jobs", type=read_path, help="CSV: job or name (a pattern), until, checkpoint.")
+default_meter_option = click.option("--default-meter", help="Meter for what is not mapped, instead of refusing it.")
+as_of_option = click.option("--as-of", metavar="TIME", help="When the data was exported: what still runs is charged until then.")
 _skip = click.option("--skip-outside", is_flag=True, help="Leave out, and report, what lies outside the agreement's periods.")
 _from = click.option("--from", "begin", metavar="TIME", help="Charge only what lies at or after this time.")
 _until = click.option("--until", "end", metavar="TIME", help="Charge only what lies before this time.")
@@ -143,10 +145,10 @@ def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 _dry = click.option("--dry-run", is_flag=True, help="Print the report and change nothing.")
-_window_options = _options(_from, _until, _skip, again_option, _dry)
+window_options = _options(_from, _until, _skip, again_option, _dry)
 
 
-def _moment(text: str | None, option: str, *, up: bool = False) -> int | None:
+def moment_of(text: str | None, option: str, *, up: bool = False) -> int | None:
     """Unix milliseconds of an option's RFC 3339 time with an offset, or of Unix milliseconds."""
     from claims.imports.rows import Row
 
@@ -154,7 +156,7 @@ def _moment(text: str | None, option: str, *, up: bool = False) -> int | None:
 
 
 def _need(text: str, option: str, *, up: bool = False) -> int:
-    moment = _moment(text, option, up=up)
+    moment = moment_of(text, option, up=up)
     if moment is None:
         raise click.UsageError(f"{option} is needed")
     return moment
@@ -166,10 +168,10 @@ def _amount(text: str | None, option: str) -> Fraction | None:
     return None if text is None else Row(option, 0, {option: text}).decimal(option, "a number such as 1.5 or 2.4e22")
 
 
-def _window(begin: str | None, end: str | None) -> Window:
+def import_window(begin: str | None, end: str | None) -> Window:
     from claims.imports.charge import Window
 
-    return Window(_moment(begin, "--from"), _moment(end, "--until"))
+    return Window(moment_of(begin, "--from"), moment_of(end, "--until"))
 
 
 class _DryRun(Exception):
@@ -183,7 +185,7 @@ def _lines(store: Store, report: Charged) -> list[str]:
     return [*report.lines(), *unknown_text(store, report.periods)]
 
 
-def _carry_out(store_path: Path, agreed: Agreement, dry_run: bool, work: Callable[[Store, Agreement], Charged]) -> None:
+def carry_out(store_path: Path, agreed: Agreement, dry_run: bool, work: Callable[[Store, Agreement], Charged]) -> None:
     """Import and print the report; a dry run is rolled back."""
     lines: list[str] = []
     with opened_store(store_path) as store, contextlib.suppress(_DryRun):
@@ -203,11 +205,11 @@ def _carry_out(store_path: Path, agreed: Agreement, dry_run: bool, work: Callabl
 @agreement_argument
 @click.option("--timezone", help="IANA time zone of the times, as in Europe/Berlin, where they have no offset.")
 @click.option("--nodes", type=read_path, help="CSV (node, meter, gpus) or TOML: which meter counts a node.")
-@_jobs
-@_default_meter
-@_as_of
+@jobs_option
+@default_meter_option
+@as_of_option
 @click.option("--whole-nodes", is_flag=True, help="Charge all GPUs of each job's nodes, whatever it was allocated.")
-@_window_options
+@window_options
 def import_slurm_file(
     path: Path, store_path: Path, agreement_path: Path, timezone: str | None, nodes: Path | None, jobs: Path | None,
     default_meter: str | None, as_of: str | None, whole_nodes: bool, begin: str | None, end: str | None, skip_outside: bool,
@@ -240,11 +242,11 @@ def import_slurm_file(
     from claims.imports.tables import Clock, read_jobs, read_nodes
 
     options = SlurmOptions(
-        Clock.of(timezone), read_nodes(nodes, default_meter), read_jobs(jobs), _moment(as_of, "--as-of", up=True), whole_nodes
+        Clock.of(timezone), read_nodes(nodes, default_meter), read_jobs(jobs), moment_of(as_of, "--as-of", up=True), whole_nodes
     )
     agreed = load_terms(agreement_path)
-    how = {"window": _window(begin, end), "skip_outside": skip_outside, "again": again}
-    _carry_out(store_path, agreed, dry_run, lambda store, terms: import_slurm(store, terms, path, options, **how))  # type: ignore[arg-type]
+    how = {"window": import_window(begin, end), "skip_outside": skip_outside, "again": again}
+    carry_out(store_path, agreed, dry_run, lambda store, terms: import_slurm(store, terms, path, options, **how))  # type: ignore[arg-type]
 
 
 @import_group.command("mllog")
@@ -255,10 +257,10 @@ def import_slurm_file(
 @click.option("--chips", type=click.IntRange(1), help="Chips that each run held, instead of --system.")
 @click.option("--meter", required=True, help="Meter that counts them.")
 @click.option("--checkpoint", help="Checkpoint of runs that --jobs does not map. [default: unattributed]")
-@_jobs
-@_as_of
+@jobs_option
+@as_of_option
 @click.option("--whole-log", is_flag=True, help="Charge what is logged outside runs (initialisation) as unattributed.")
-@_window_options
+@window_options
 def import_mllog_files(
     paths: tuple[Path, ...], store_path: Path, agreement_path: Path, system: Path | None, chips: int | None, meter: str,
     checkpoint: str | None, jobs: Path | None, as_of: str | None, whole_log: bool, begin: str | None, end: str | None,
@@ -276,10 +278,10 @@ def import_mllog_files(
     if (system is None) == (chips is None):
         raise click.UsageError("give either --system or --chips")
     held = chips if chips is not None else chips_of_system(system)  # type: ignore[arg-type]
-    options = MllogOptions(meter, held, read_jobs(jobs), checkpoint, _moment(as_of, "--as-of", up=True), whole_log)
+    options = MllogOptions(meter, held, read_jobs(jobs), checkpoint, moment_of(as_of, "--as-of", up=True), whole_log)
     agreed = load_terms(agreement_path)
-    how = {"window": _window(begin, end), "skip_outside": skip_outside, "again": again}
-    _carry_out(store_path, agreed, dry_run, lambda store, terms: import_mllog(store, terms, paths, options, **how))  # type: ignore[arg-type]
+    how = {"window": import_window(begin, end), "skip_outside": skip_outside, "again": again}
+    carry_out(store_path, agreed, dry_run, lambda store, terms: import_mllog(store, terms, paths, options, **how))  # type: ignore[arg-type]
 
 
 @import_group.command("alibaba")
@@ -289,11 +291,11 @@ def import_mllog_files(
 @agreement_argument
 @click.option("--origin", required=True, metavar="TIME", help="When the trace's second 0 was.")
 @click.option("--models", type=read_path, help="CSV: model, meter.")
-@_jobs
-@_default_meter
+@jobs_option
+@default_meter_option
 @click.option("--exact-shares", is_flag=True, help="Charge shares of a GPU exactly instead of as whole GPUs.")
-@_as_of
-@_window_options
+@as_of_option
+@window_options
 def import_alibaba_files(
     nodes: Path, pods: Path, store_path: Path, agreement_path: Path, origin: str, models: Path | None, jobs: Path | None,
     default_meter: str | None, exact_shares: bool, as_of: str | None, begin: str | None, end: str | None, skip_outside: bool,
@@ -313,11 +315,11 @@ def import_alibaba_files(
 
     options = TraceOptions(
         _need(origin, "--origin"), read_models(models), read_jobs(jobs), default_meter, exact_shares,
-        _moment(as_of, "--as-of", up=True),
+        moment_of(as_of, "--as-of", up=True),
     )  # fmt: skip
     agreed = load_terms(agreement_path)
-    how = {"window": _window(begin, end), "skip_outside": skip_outside, "again": again}
-    _carry_out(store_path, agreed, dry_run, lambda store, terms: import_trace(store, terms, nodes, pods, options, **how))  # type: ignore[arg-type]
+    how = {"window": import_window(begin, end), "skip_outside": skip_outside, "again": again}
+    carry_out(store_path, agreed, dry_run, lambda store, terms: import_trace(store, terms, nodes, pods, options, **how))  # type: ignore[arg-type]
 
 
 @import_group.command("trainer-state")
@@ -345,7 +347,7 @@ def import_trainer_state_files(
     span = _need(start, "--start"), _need(stop, "--stop", up=True)
     options = TrainerOptions(prefix, meter, chips, *span, parent, _amount(work_flop, "--work-flop"))
     agreed = load_terms(agreement_path)
-    _carry_out(store_path, agreed, dry_run, lambda store, terms: import_trainer_states(store, terms, paths, options))
+    carry_out(store_path, agreed, dry_run, lambda store, terms: import_trainer_states(store, terms, paths, options))
 
 
 @import_group.command("checkpoint-list")
@@ -388,4 +390,4 @@ def import_checkpoint_list_file(
         _amount(restart_seconds, "--restart-seconds") or Fraction(), merge,
     )  # fmt: skip
     agreed = load_terms(agreement_path)
-    _carry_out(store_path, agreed, dry_run, lambda store, terms: import_checkpoint_list(store, terms, path, options))
+    carry_out(store_path, agreed, dry_run, lambda store, terms: import_checkpoint_list(store, terms, path, options))

@@ -18,6 +18,7 @@ from claims.cli import (  # noqa: F401  (each registers its commands)
     epoch,
     files,
     genesis,
+    import_cluster,
     import_list,
     imports,
     inspect,

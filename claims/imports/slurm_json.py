@@ -6,19 +6,16 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from claims.base.canonical import check_nesting
 from claims.imports.charge import Source
+from claims.imports.json_reader import JsonReader
 from claims.imports.jsons import shown
 from claims.imports.rows import Row
 
 __all__ = ["job_rows"]
-
-_SPACE = re.compile(r"[ \t\r\n]*")
 
 
 def job_rows(name: str, data: bytes) -> Iterator[Row]:
@@ -30,7 +27,7 @@ def job_rows(name: str, data: bytes) -> Iterator[Row]:
     whole = Source(name)
     try:
         check_nesting(data)
-        reader = _Reader(data.decode("utf-8-sig"))
+        reader = JsonReader(data.decode("utf-8-sig"))
         jobs = 0
         for key in reader.keys():
             if key == "jobs":
@@ -45,54 +42,6 @@ def job_rows(name: str, data: bytes) -> Iterator[Row]:
         raise whole.refuse(f"not the JSON of sacct: {str(error)[:100]}", "export with sacct -a -D --json") from None
     if not jobs:
         raise whole.refuse("it has no jobs", "was it exported for the right time, and for all users?")
-
-
-class _Reader:
-    """Reads one object of a text, value by value."""
-
-    def __init__(self, text: str) -> None:
-        self._text, self._at = text, 0
-        self._decoder = json.JSONDecoder()
-
-    def _sign(self, *allowed: str) -> str:
-        """The next sign, which must be one of these. Raises ValueError."""
-        self._at = _SPACE.match(self._text, self._at).end()  # type: ignore[union-attr]
-        sign = self._text[self._at : self._at + 1]
-        if sign not in allowed or not sign:
-            raise ValueError(f"at character {self._at}, {' or '.join(allowed)} is due")
-        self._at += 1
-        return sign
-
-    def value(self) -> Any:
-        """The next value."""
-        self._at = _SPACE.match(self._text, self._at).end()  # type: ignore[union-attr]
-        value, self._at = self._decoder.raw_decode(self._text, self._at)
-        return value
-
-    def keys(self) -> Iterator[str]:
-        """Keys of the object; the caller reads each value."""
-        self._sign("{")
-        while True:
-            key = self.value()
-            if not isinstance(key, str):
-                raise ValueError("a key is not a text")
-            self._sign(":")
-            yield key
-            if self._sign(",", "}") == "}":
-                break
-        if _SPACE.match(self._text, self._at).end() != len(self._text):  # type: ignore[union-attr]
-            raise ValueError("something follows the object")
-
-    def items(self) -> Iterator[Any]:
-        """Values of the list that comes next."""
-        self._sign("[")
-        if self._text[_SPACE.match(self._text, self._at).end() :][:1] == "]":  # type: ignore[union-attr]
-            self._sign("]")
-            return
-        while True:
-            yield self.value()
-            if self._sign(",", "]") == "]":
-                return
 
 
 def _row(source: Source, job: Any) -> Row:
