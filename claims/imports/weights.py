@@ -4,7 +4,7 @@
     tensors, sorted by name -> (name, dtype, shape, bytes) -> SHA-256 under "standstill/weights-tensors/v1"
 
 The second does not change when safetensors are sharded anew. Files are only read as bytes: nothing is unpickled.
-Reading is streamed and parallel over files; a file that changes meanwhile is refused. FORMATS-imports.md section 6.
+Reading is streamed and parallel over files; a file that changes meanwhile is refused. FORMATS-imports.md section 8.
 """
 
 from __future__ import annotations
