@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from pathlib import Path
 
 from claims.agreement.decode import decode_agreement
@@ -52,6 +53,24 @@ _DATABASES = {
 }
 """By application_id, bytes 68 to 71 of the file, as in claims/lab/store_file.py and journal.py, which verifiers need not load."""
 _PEM = b"-----BEGIN "
+_PLAIN = {
+    "standstill-allowance/1": "a transfer of cap that its receiver accepted (not checked here: standstill allowance give)",
+    "standstill-joules/1": "PRIVATE: what the holder of a power feed gave a lab for one epoch (standstill inspect open --joules)",
+    "standstill-opening-part/1": "PRIVATE: what a site opens of a draw, for its lab's headquarters alone",
+    "standstill-weights-progress/1": "digests of weights files that were read (standstill weights digest --progress)",
+    "standstill-weights-manifest/1": "the files behind a weights digest (standstill weights check --manifest)",
+    "standstill-status/1": "what standstill status --json found, once",
+    "standstill-verdict/1": "what standstill verify --json found, once",
+    "standstill-inspection/1": "what standstill inspect draw --json drew",
+    "standstill-error/1": "an error of a command with --json",
+}
+"""JSON of which nothing more is said here. The formats are those of modules that verifiers need not load."""
+_HEADS = {
+    b"standstill-log-bundle": "a log as a page's visitors get it (standstill site wrote it; the page checks it)",
+    b"standstill-log-intent/": "what an append to a log was about to publish (the next one takes it up, or standstill log mend)",
+    rb'[0-9a-f]{8} \{"carry":': "PRIVATE: a collector's spool (standstill meter spool)",
+}
+"""By a pattern of the first bytes."""
 
 
 def describe(path: str | os.PathLike[str]) -> list[str]:
@@ -64,6 +83,9 @@ def describe(path: str | os.PathLike[str]) -> list[str]:
     first = _first_bytes(path, 72) if Path(path).is_file() else b""
     if first.startswith(_SQLITE) and (database := _DATABASES.get(first[68:])):
         return [database, *_database_lines(Path(path), first[68:])]
+    for start, kind in _HEADS.items():
+        if re.match(start, first):
+            return [kind]
     data = read_bounded(path, CLAIM_LIMIT)
     if data.startswith(MAGIC):
         return _claim_lines(data)
@@ -167,6 +189,8 @@ def _json_lines(data: bytes) -> list[str]:
         ]
     if name == SITE_FORMAT:
         return ["what a publisher's page shows: the publisher's word (the page, and standstill status, check it)", *_site_lines(value)]
+    if name in _PLAIN:
+        return [_PLAIN[name]]
     if name in (MEMORY_FORMAT, OLDER_MEMORY):
         return ["what a reader or cosigner has seen of a log: keep it, it finds forks (standstill log verify --memory)"]
     if type(value) is dict and {"round", "signature"} <= value.keys():

@@ -59,6 +59,34 @@ KINDS = {
 }
 
 
+def test_no_format_is_forgotten(tmp_path: Path) -> None:
+    """Every format that the program names in its sources is one that `show` has a word for."""
+    import re
+
+    sources = (path.read_text() for path in Path(describe.__code__.co_filename).parents[1].rglob("*.py"))
+    named = {name for text in sources for name in re.findall(r'"(standstill-[a-z-]+/[0-9]+)"', text)}
+    assert len(named) > 20
+    for name in sorted(named - {"standstill-agreement/3", "standstill-spool/1"}):
+        (tmp_path / "x").write_text(json.dumps({"format": name}))
+        try:
+            assert describe(tmp_path / "x")[0]
+        except ClaimsError as error:
+            assert "JSON of no kind" not in str(error), name
+
+
+def test_what_is_known_by_its_first_bytes(tmp_path: Path) -> None:
+    from claims.collect.spool import Header, Spool
+    from claims.collect.timeline import Carry
+    from claims.site.log import MAGIC
+
+    Spool.create(tmp_path, Header("lab", "hall-1", 3, Carry(5))).close()
+    assert describe(tmp_path / "spool")[0].startswith("PRIVATE: a collector's spool")
+    (tmp_path / "log.bundle").write_bytes(MAGIC + bytes(100))
+    assert "page's visitors" in describe(tmp_path / "log.bundle")[0]
+    (tmp_path / "intent").write_bytes(b"standstill-log-intent/1\n5 " + b"0" * 64 + b"\n")
+    assert "about to publish" in describe(tmp_path / "intent")[0]
+
+
 def test_every_kind_is_explained_and_every_cut_is_refused_in_one_way(folder: Path) -> None:
     assert SITE_FORMAT == FORMAT
     for name, (kind, words) in KINDS.items():
