@@ -100,13 +100,14 @@ class SignedHead:
 
 @dataclass(frozen=True)
 class EpochSeal:
-    """What a meter committed to in one epoch: the salts' 32-byte seed (private), the root, its signature of the root.
+    """What a meter committed to in one epoch: the salts' 32-byte seed (private; None where a site's store has it), the root, its
+    signature of the root.
 
     ``agreement``: 32-byte digest of the agreement under which it signed.
     """
 
     epoch: int
-    seed: bytes = field(repr=False)
+    seed: bytes | None = field(repr=False)
     root: bytes
     signature: bytes
     agreement: bytes

@@ -97,7 +97,7 @@ def _check(store: Store, terms: Agreement, period: int, names: list[str], *, idl
             f"nothing was imported or collected of {', '.join(without)} in period {period}",
             "import what is missing; if no chip worked, close these meters by name with --idle",
         )
-    problems = () if over_caps else running(store, terms, period).problems
+    problems = () if over_caps or store.site is not None else running(store, terms, period).problems
     if problems:
         raise OverCaps(
             f"the lab would be over in period {period}: {problems[0]}",

@@ -13,6 +13,7 @@ from claims.base.errors import AgreementError, ClaimRejected, ClaimsError, Unrea
 from claims.cli import (  # noqa: F401  (each registers its commands)
     agreement,
     allowance,
+    building,
     close,
     demo,
     epoch,

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from claims.inspection.open import CheckedOpening
     from claims.tlog.reader import LogView
 
-__all__ = ["COMMANDS", "Inspection", "dated", "drawn_by_log", "lab_option", "memory_option", "open_view"]
+__all__ = ["COMMANDS", "Inspection", "dated", "draw_options", "drawn_by_log", "lab_option", "memory_option", "open_view"]
 
 lab_option = click.option("--lab", "lab_name", required=True, help="Lab of the agreement.")
 log_option = click.option("--log", "log_source", required=True, help="The agreement's public log: a folder or an https URL.")
@@ -58,6 +58,8 @@ def _options(*options: Callable[..., Any]) -> Callable[..., Any]:
 
 
 DRAW_OPTIONS = (agreement_argument, period_option, round_option, log_option, memory_option)
+draw_options = _options(*DRAW_OPTIONS)
+"""Options of a command that recomputes a draw."""
 
 
 @dataclass(frozen=True)
@@ -107,20 +109,23 @@ def drawn_by_log(
 
 @click.command("open")
 @store_option
-@_options(*DRAW_OPTIONS)
+@draw_options
 @click.option("--to", required=True, help="The inspector: a party that is not this lab.")
 @click.option("--joules", type=read_path, help="Folder with the joules that the holders of power feeds gave the lab.")
+@click.option("--part", "parts", type=read_path, multiple=True, help="What a site opened (standstill building open); repeat.")
 @earlier_option
 @key_options
 @state_option
 @click.option("--out", "-o", "target", type=read_path, help="New file, mode 0600. [default: LAB-PERIOD-INSPECTOR.opening]")
 def inspect_open(
     store_path: Path, agreement_path: Path, period: int, round_source: str, log_source: str, log_memory: Path | None, to: str,
-    joules: Path | None, earlier: tuple[Path, ...], key_path: Path, passphrase_file: Path | None, target: Path | None,
+    joules: Path | None, parts: tuple[Path, ...], earlier: tuple[Path, ...], key_path: Path, passphrase_file: Path | None,
+    target: Path | None,
 ) -> None:  # fmt: skip
     """For the lab: open exactly what the round drew, to one inspector. The file is private and never published."""
-    from claims.base.files import write_new
+    from claims.base.files import read_bounded, write_new
     from claims.inspection.open import make_opening
+    from claims.inspection.part import PART_LIMIT, OpeningPart
     from claims.lab.journal import of_registry_head
     from claims.lab.opening import StoreMaterial
     from claims.lab.signing import releasing
@@ -130,7 +135,8 @@ def inspect_open(
     with opened_store(store_path) as store:
         lab = store.lab
         drawn = drawn_by_log(terms, lab, period, round_source, log_source, log_memory).drawn
-        opening = make_opening(terms, drawn, StoreMaterial(store, terms, joules), to, key)
+        opened = [OpeningPart.decode(read_bounded(path, PART_LIMIT)) for path in parts]
+        opening = make_opening(terms, drawn, StoreMaterial(store, terms, joules), to, key, opened)
         with signing_store(store, terms) as journal:
             journal.add(of_registry_head(terms.digest, lab, period, opening.binding.head, opening.binding.lists))
         releasing(store, terms, state_folder())

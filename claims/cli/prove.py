@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def _progress() -> Iterator[Callable[[str, float], None]]:
+def progress_shown() -> Iterator[Callable[[str, float], None]]:
     """A progress line on a terminal, nothing elsewhere."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -106,7 +106,7 @@ def prove(
         raise click.UsageError("--yes belongs to --over")
     terms = load_terms(agreement_path)
     key = load_key(key_path, passphrase_file)
-    with opened_store(store_path) as store, _progress() as progress:
+    with opened_store(store_path) as store, progress_shown() as progress:
         target = target or Path(f"{store.lab}-{period}.claim")
         entry, names = target.with_suffix(".entry"), [site.name for site in terms.lab(store.lab).sites]
         roots = {name: target.with_name(f"{target.stem}.{name}.roots") for name in names} or {None: target.with_suffix(".roots")}

@@ -171,7 +171,7 @@ def _ledger(found: tuple[Sequence[Reading], LedgerSecrets] | None, meter: Meter)
 
     if found is None:
         what = f"readings of site {meter.site} were drawn, and its store has them"
-        raise ClaimsError(what, "have it open them (standstill site open), and give its file (--part)")
+        raise ClaimsError(what, "have it open them (standstill building open), and give its file (--part)")
     rows, blinding = found
     columns = np.array([(r.epoch, r.tag, r.chip_seconds, r.work) for r in rows], dtype=np.int64).T
     return LedgerWitness(blinding.iv, columns[0], columns[1], columns[2], columns[3], blinding.trailer)

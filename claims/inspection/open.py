@@ -234,7 +234,7 @@ def _open_epoch(agreement: Agreement, meter: Meter, epoch: int, own: SealedEpoch
         return []
     if own.readings is None or own.seed is None:
         what = f"readings of meter {meter.name}, epoch {epoch}, were drawn, and the store of site {meter.site} has them"
-        raise MaterialError(what, "have it open them (standstill site open), and give its file (--part)")
+        raise MaterialError(what, "have it open them (standstill building open), and give its file (--part)")
     cover, size = agreement.coverage(meter), agreement.commitment.readings
     changed = f"the store's readings of meter {meter.name}, epoch {epoch}, are not those that it signed"
     try:

@@ -57,5 +57,5 @@ class OpeningPart:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             good = False
         if not good:
-            raise MalformedFile("not what a site opened", hint="write it with `standstill site open`")
+            raise MalformedFile("not what a site opened", hint="write it with `standstill building open`")
         return result

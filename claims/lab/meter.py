@@ -83,6 +83,8 @@ class SoftwareMeter:
         check_enrolled(store, agreement)
         keep_calendar(store, agreement)
         meter = agreement.lab(store.lab).meter(self.name)
+        if store.site not in (None, meter.site):
+            raise ClaimsError(f"meter {self.name} is not of site {store.site}, whose store this is", "use its own site's store")
         if self.key.public_key().public_bytes_raw() != meter.key:
             raise ClaimsError(
                 f"meter {self.name}: its key is not the one in the agreement", "use the key that was enrolled"

@@ -35,6 +35,10 @@ def given_joules(folder: Path, agreement: Agreement, feed: str, epoch: int) -> J
     return found if (found.agreement, found.feed, found.epoch) == (agreement.digest, feed, epoch) else None
 
 
+_NOTHING = (0,) * 8
+"""In the place of a registry that is elsewhere."""
+
+
 class StoreMaterial:
     """The material of one lab under one agreement.
 
@@ -61,7 +65,8 @@ class StoreMaterial:
         seal = self._seals[place].get(epoch)
         if seal is None or seal.agreement != self._agreement.digest:
             raise MaterialError(f"the store has no epoch {epoch} that meter {meter} sealed under this agreement")
-        return SealedEpoch(tuple(self._store.epoch_readings(meter, epoch)), seal.seed, seal.root, seal.signature)
+        readings = None if seal.seed is None else tuple(self._store.epoch_readings(meter, epoch))
+        return SealedEpoch(readings, seal.seed, seal.root, seal.signature)
 
     def registry(self, epoch: int) -> SealedRegistry:
         """The registry behind the head published for an epoch. Raises MaterialError when it was not published."""
@@ -81,13 +86,20 @@ class StoreMaterial:
         return found
 
     def behind(self, period: int) -> Behind:
-        """Ledgers and registry as closed at a period's end. Raises MaterialError while they are open."""
+        """Ledgers and registry as closed at a period's end; of a site's store its own ledgers. Raises MaterialError while they are open."""
         store, agreed = self._store, self._agreement.lab(self._store.lab)
-        published = store.registry_head(period)
-        heads = [head for meter in agreed.meters if (head := store.signed_head(period, meter.name)) is not None]
-        if published is None or len(heads) != len(agreed.meters):
+        published, site = store.registry_head(period), store.site
+        meters = agreed.meters if site is None else agreed.site(site).meters
+        heads = [head for meter in meters if (head := store.signed_head(period, meter.name)) is not None]
+        if (site is None and published is None) or len(heads) != len(meters):
             raise MaterialError(f"period {period} is not closed", "close it first: standstill meter close, lab close")
-        ledgers = tuple((store.readings(period, meter.name), store.ledger_secrets(period, meter.name)) for meter in agreed.meters)
+        ledgers = tuple(
+            None if store.is_elsewhere(period, meter.name)
+            else (store.readings(period, meter.name), store.ledger_secrets(period, meter.name))
+            for meter in meters
+        )  # fmt: skip
+        if published is None:
+            return Behind(tuple(heads), ledgers, _NOTHING, _NOTHING, _NOTHING, ())
         entries = tuple(store.entries(published.entries))
         lists = store.claimed_lists(period)
         return Behind(tuple(heads), ledgers, published.head, store.registry_iv(), published.trailer, entries, lists)

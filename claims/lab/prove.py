@@ -13,20 +13,21 @@ from claims.agreement.over import check_over
 from claims.base.errors import ClaimRejected, ClaimsError, MalformedClaim
 from claims.claim.entries import ClaimEntry, encode_entry, sign_entry
 from claims.claim.file import Claim, decode_claim, sign_claim
-from claims.claim.records import KeptClaim
+from claims.claim.handover import Records
+from claims.claim.records import KeptClaim, SummaryHead
 from claims.claim.roots import Roots
 from claims.lab import losses
 from claims.lab.amended import check_amended
 from claims.lab.losses import losses_of, lost_in
 from claims.lab.store import Store
-from claims.lab.witness import Assembly, Table, WitnessRefused, assemble
+from claims.lab.witness import Assembly, Table, WitnessRefused, assemble, site_table
 from claims.verify.claim import verify_claim
 from claims.verify.tables import Proofs, no_proofs
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-__all__ = ["Finished", "Made", "finish_claim", "make_claim", "roots_files", "roots_of"]
+__all__ = ["Finished", "Made", "finish_claim", "make_claim", "prove_site", "roots_files", "roots_of"]
 
 Progress = Callable[[str, float], None]
 
@@ -196,16 +197,32 @@ def _proof(store: Store, agreement: Agreement, period: int, table: Table, progre
     """The proof of one of several tables: made and kept the first time."""
     proof = store.kept_proof(period, table.site, agreement.digest)
     if proof is None:
+        if table.witness is None:
+            raise WitnessRefused([f"the proof of site {table.site} is not here"], "take the site's summary: standstill lab take")
         where = table.site or "registry"
         proof = _prove(table, None if progress is None else lambda phase, share: progress(f"{where}: {phase}", share))
         store.keep_proof(period, table.site, agreement.digest, proof)
     return proof
 
 
+def prove_site(
+    store: Store, agreement: Agreement, period: int, *, progress: Progress | None = None
+) -> tuple[SummaryHead, Records, bytes]:
+    """Prove the table of the site whose store this is: its summary, what that one says, and the proof. Made once, the same ever after.
+
+    Raises:
+        NotOver: the period has not ended. WitnessRefused: the proof would not hold.
+    """
+    check_over(agreement, period)
+    table, summary, records = site_table(store, agreement, period, store.site or "")
+    return summary, records, _proof(store, agreement, period, table, progress)
+
+
 def _prove(table: Table, progress: Progress | None) -> bytes:
     from circuits.prove import prove_claim
     from zk.errors import WitnessError
 
+    assert table.witness is not None
     try:
         return prove_claim(table.statement, table.witness, progress=progress)
     except WitnessError as error:

@@ -42,6 +42,7 @@ __all__ = [
     "Opening",
     "RegistryError",
     "build_entries",
+    "check_allotted",
     "check_enrolled",
     "check_receivers",
     "close_period",
@@ -300,6 +301,37 @@ def check_receivers(store: Store, last_epochs: dict[int, int]) -> None:
             raise late_work(store.name(tag), noted.epoch, epoch)
 
 
+def check_allotted(store: Store, period: int, last_epochs: dict[int, int]) -> None:
+    """In a site's store: check that headquarters allotted each tag to the period, and that nothing comes after its checkpoint was saved.
+
+    Raises:
+        RegistryError: it did not: nothing would account for the work, and an inspection would fail.
+    """
+    if store.site is None:
+        return
+    allotted = {row.tag: row for row in store.allotted(period)}
+    for tag, epoch in last_epochs.items():
+        if tag < FIRST_TAG:
+            continue
+        if tag not in allotted:
+            what = f"work toward {store.name(tag)} has no tag from headquarters for period {period}"
+            raise RegistryError(what, "ask for one (standstill lab tags), then: standstill building tags")
+        saved = allotted[tag].saved
+        if saved is not None and saved < epoch:
+            raise late_work(store.name(tag), saved, epoch)
+
+
+def _check_sites(store: Store, agreement: Agreement, period: int) -> None:
+    """Every site whose readings are elsewhere has handed in its summary, and every tag that sites had is accounted for."""
+    for site in agreement.lab(store.lab).sites:
+        if any(store.is_elsewhere(period, meter.name) for meter in site.meters) and store.summary(period, site.name) is None:
+            raise RegistryError(
+                f"site {site.name} has not handed in its summary of period {period}", "standstill building prove there, lab take here"
+            )
+    if left := [row.name for row in store.allotted(period) if store.noted(row.tag) is None]:
+        raise RegistryError(f"{left[0]} has a tag in period {period}, and no checkpoint", "close the work: standstill lab snapshot")
+
+
 def preview(store: Store, agreement: Agreement, period: int) -> list[RegistryEntry]:
     """The entries that closing the period would append; changes nothing.
 
@@ -317,6 +349,7 @@ def preview(store: Store, agreement: Agreement, period: int) -> list[RegistryEnt
         if signed.agreement_digest != agreement.digest:
             raise RegistryError(f"meter {meter.name} signed period {period} under another agreement")
     check_receivers(store, store.last_epochs(period))
+    _check_sites(store, agreement, period)
     return entries_of(store, agreement, period, store.entries(), work_of(store, agreement, period))
 
 

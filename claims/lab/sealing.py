@@ -21,7 +21,7 @@ from claims.claim.records import EpochSeal, Reading
 from claims.lab.closing import check_order
 from claims.lab.coverage import cover, peak_of
 from claims.lab.lineage import unfinished
-from claims.lab.registry import check_receivers
+from claims.lab.registry import check_allotted, check_receivers
 from claims.lab.store import Store
 
 __all__ = ["BLOCK", "Due", "seal_epochs"]
@@ -86,6 +86,7 @@ def _check_work(store: Store, period: int, due: Sequence[Due]) -> None:
         for tag, epoch in own.items():
             last[tag] = max(epoch, last.get(tag, epoch))
     check_receivers(store, last)
+    check_allotted(store, period, last)
 
 
 Rows = list[list[tuple[int, int, int, int]]]

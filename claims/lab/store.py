@@ -40,7 +40,8 @@ from claims.lab.store_amended import AmendedStore, SetAside
 from claims.lab.store_file import APPLICATION_ID, FORMAT_VERSION, StoreError
 from claims.lab.store_imports import Import, ImportStore
 from claims.lab.store_names import StoreNames, genesis_of
-from claims.lab.store_signed import SignedStore
+from claims.lab.store_signed import SignedStore, seal_of
+from claims.lab.store_sites import SiteStore
 from claims.lab.store_tables import TableStore
 
 __all__ = [
@@ -85,7 +86,7 @@ def _genesis_row(genesis: Genesis | None) -> tuple[bytes | None, int]:
     return (genesis.commitment, genesis.round)
 
 
-class Store(ImportStore, StoreNames, SignedStore, TableStore, AmendedStore):
+class Store(ImportStore, StoreNames, SignedStore, TableStore, AmendedStore, SiteStore):
     """An open store. Use :meth:`create` or :meth:`open`, and as a context manager.
 
     Raises:
@@ -130,8 +131,8 @@ class Store(ImportStore, StoreNames, SignedStore, TableStore, AmendedStore):
                 ((period, meter, seal.epoch, seal.agreement, seal.seed, seal.root, seal.signature) for seal in seals),
             )
 
-    def seal(self, head: SignedHead, ledger_secrets: LedgerSecrets) -> None:
-        """Store a meter's signed head of a period, over readings sealed before, with its blinding values, once.
+    def seal(self, head: SignedHead, ledger_secrets: LedgerSecrets | None) -> None:
+        """Store a meter's signed head of a period, over readings sealed before, with its blinding values, once; None: a site has both.
 
         Sealing again with the same head and agreement changes nothing; with another one it is refused.
         """
@@ -143,7 +144,8 @@ class Store(ImportStore, StoreNames, SignedStore, TableStore, AmendedStore):
                 f"meter {head.meter} has signed another head for period {head.period}",
                 "two signed heads for one meter and period are evidence of a breach: keep the first",
             )
-        values = (head_to_bytes(ledger_secrets.iv), head_to_bytes(ledger_secrets.trailer), head_to_bytes(head.head))
+        blinding = (None, None) if ledger_secrets is None else (ledger_secrets.iv, ledger_secrets.trailer)
+        values = (*(None if item is None else head_to_bytes(item) for item in blinding), head_to_bytes(head.head))
         with self.transaction():
             self._db.execute(
                 "INSERT INTO ledgers VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -176,14 +178,14 @@ class Store(ImportStore, StoreNames, SignedStore, TableStore, AmendedStore):
             period,
             meter,
         )
-        return [EpochSeal(epoch, *(bytes(value) for value in values)) for epoch, *values in rows]
+        return [seal_of(*row) for row in rows]
 
     def epoch_seal(self, meter: str, epoch: int) -> EpochSeal | None:
         """What a meter committed to in one epoch, or None while it is not sealed."""
         rows = self._query(
             "SELECT seed, root, signature, agreement FROM epoch_seals WHERE meter = ? AND epoch = ?", meter, epoch
         )
-        return EpochSeal(epoch, *(bytes(value) for value in rows[0])) if rows else None
+        return seal_of(epoch, *rows[0]) if rows else None
 
     def sealed_through(self, period: int, meter: str) -> int | None:
         """The last epoch of a period that a meter has sealed, or None."""
@@ -221,6 +223,8 @@ class Store(ImportStore, StoreNames, SignedStore, TableStore, AmendedStore):
         rows = self._query("SELECT iv, trailer FROM ledgers WHERE period = ? AND meter = ?", period, meter)
         if not rows:
             raise StoreError(f"meter {meter} has not signed period {period}", "seal the period first")
+        if rows[0][0] is None:
+            raise StoreError(f"the readings of meter {meter} are in its site's store")
         return LedgerSecrets(*(head_from_bytes(bytes(value)) for value in rows[0]))
 
     def count_readings(self, period: int) -> int:
@@ -228,15 +232,17 @@ class Store(ImportStore, StoreNames, SignedStore, TableStore, AmendedStore):
         return int(self._query("SELECT COUNT(*) FROM readings WHERE period = ?", period)[0][0])
 
     def work_by_tag(self, period: int) -> dict[int, int]:
-        """Exact work per tag over all sealed readings of a period (idle included, as 0)."""
-        rows = self._query("SELECT tag, SUM(work >> 24), SUM(work & 16777215) FROM readings WHERE period = ? GROUP BY tag", period)
+        """Exact work per tag over all sealed readings of a period (idle included, as 0), and records of sites elsewhere."""
+        rows = self._query(
+            "SELECT tag, SUM(work >> 24), SUM(work & 16777215) FROM (SELECT tag, work FROM readings WHERE period = ? "
+            "UNION ALL SELECT tag, work FROM records WHERE period = ?) GROUP BY tag", period, period,
+        )  # fmt: skip
         return {tag: (high << 24) + low for tag, high, low in rows}
 
     def tags_in_use(self, period: int) -> set[int]:
-        """Tags of checkpoints that sealed or imported readings of a period carry."""
-        rows = self._query(
-            "SELECT tag FROM usage WHERE period = ? UNION SELECT tag FROM readings WHERE period = ?", period, period
-        )
+        """Tags of checkpoints that sealed or imported readings of a period carry, or that were allotted to sites."""
+        tables = ("usage", "readings", "records", "allotted")
+        rows = self._query(" UNION ".join(f"SELECT tag FROM {table} WHERE period = ?" for table in tables), *(period,) * len(tables))
         return {int(row[0]) for row in rows if int(row[0]) >= FIRST_TAG}
 
     # ---- registry ----------------------------------------------------------------------------------------
@@ -257,6 +263,8 @@ class Store(ImportStore, StoreNames, SignedStore, TableStore, AmendedStore):
                 f"checkpoint {draft.name}: the registry of epoch {draft.epoch} is published",
                 "note checkpoints before their epoch is published; a forgotten one belongs to a later epoch",
             )
+        if self.site is not None:
+            raise StoreError("checkpoints are noted at headquarters, and this is a site's store", "note them there")
         parents = [self._parent(draft, name) for name in draft.parents] + [0, 0]
         with self.transaction():
             tag = self.tag(draft.name)

@@ -70,6 +70,11 @@ class AmendedStore(StoreFile):
                 "AND s.epoch = readings.epoch AND s.agreement = ? AND s.period >= ?)",
                 (agreement, period),
             )
+            self._db.execute(
+                "DELETE FROM records WHERE EXISTS (SELECT 1 FROM summaries s WHERE s.site = records.site "
+                "AND s.period = records.period AND s.agreement = ? AND s.period >= ?)",
+                (agreement, period),
+            )
             for table in ("epoch_seals", "ledgers", "epoch_heads", "claims", "summaries", "proofs"):
                 self._db.execute(f"DELETE FROM {table} WHERE agreement = ? AND period >= ?", (agreement, period))
             for _, text in rules:

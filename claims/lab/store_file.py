@@ -84,25 +84,33 @@ class StoreFile:
         return self._lab
 
     @property
+    def site(self) -> str | None:
+        """The site whose store this is, without the lab's registry; None of a store with the registry."""
+        rows = self._query("SELECT value FROM meta WHERE key = 'site'")
+        return bytes(rows[0][0]).decode() if rows else None
+
+    @property
     def path(self) -> Path:
         """The file."""
         return self._path
 
     @classmethod
-    def create(cls, path: str | Path, lab: str) -> Self:
-        """Make a new, empty store with a fresh registry IV. Refuses an existing file."""
+    def create(cls, path: str | Path, lab: str, site: str | None = None) -> Self:
+        """Make a new, empty store with a fresh registry IV, or the store of one site. Refuses an existing file."""
         path = Path(path)
+        if not is_name(site or lab):
+            raise StoreError(f"{site!r} is not a site's name", "use a-z 0-9 . _ - and at most 64 of them")
         if not is_name(lab):
             raise StoreError(f"{lab!r} is not a lab name", "use a-z 0-9 . _ - and at most 64 of them")
         try:
             with growing(path) as temporary:
-                cls._fill(temporary, lab)
+                cls._fill(temporary, lab, site)
         except UnreadableFile as error:
             raise StoreError(error.what, error.hint) from None
         return cls.open(path)
 
     @classmethod
-    def _fill(cls, path: Path, lab: str) -> None:
+    def _fill(cls, path: Path, lab: str, site: str | None) -> None:
         db = cls._connect(path)
         try:
             with db:
@@ -110,6 +118,8 @@ class StoreFile:
                 for statement in schema_statements():
                     db.execute(statement)
                 db.execute("INSERT INTO meta VALUES ('lab', ?)", (lab.encode(),))
+                if site is not None:
+                    db.execute("INSERT INTO meta VALUES ('site', ?)", (site.encode(),))
                 db.execute("INSERT INTO meta VALUES ('registry_iv', ?)", (head_to_bytes(fresh_elements()),))
                 db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 db.execute(f"PRAGMA user_version = {FORMAT_VERSION}")

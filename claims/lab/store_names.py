@@ -52,6 +52,9 @@ class StoreNames(StoreFile):
             )
         if _SNAPSHOT.fullmatch(name):
             raise StoreError(f"{name[:40]!r} cannot name a new checkpoint", "snapshots have such names; choose another end")
+        if self.site is not None:
+            what = f"checkpoint {name} has no tag from headquarters: two that draw their own would make one run of two"
+            raise StoreError(what, "ask for one (standstill lab tags), then: standstill building tags")
         with self.transaction():
             while True:
                 tag = FIRST_TAG + secrets.randbelow(LAST_TAG - FIRST_TAG + 1)

@@ -27,12 +27,12 @@ CREATE TABLE readings (
     work INTEGER NOT NULL CHECK (work BETWEEN 0 AND 281474976710655), PRIMARY KEY (period, meter, seq)) WITHOUT ROWID;
 CREATE TABLE ledgers (
     period INTEGER NOT NULL, meter TEXT NOT NULL, agreement BLOB NOT NULL CHECK (length(agreement) = 32),
-    iv BLOB NOT NULL CHECK (length(iv) = 32), trailer BLOB NOT NULL CHECK (length(trailer) = 32),
+    iv BLOB CHECK (iv IS NULL OR length(iv) = 32), trailer BLOB CHECK ((trailer IS NULL) = (iv IS NULL) AND length(trailer) = 32),
     head BLOB NOT NULL CHECK (length(head) = 32), roots BLOB NOT NULL CHECK (length(roots) = 32),
     signature BLOB NOT NULL CHECK (length(signature) = 64), PRIMARY KEY (period, meter)) WITHOUT ROWID;
 CREATE TABLE epoch_seals (
     period INTEGER NOT NULL, meter TEXT NOT NULL, epoch INTEGER NOT NULL,
-    agreement BLOB NOT NULL CHECK (length(agreement) = 32), seed BLOB NOT NULL CHECK (length(seed) = 32),
+    agreement BLOB NOT NULL CHECK (length(agreement) = 32), seed BLOB CHECK (seed IS NULL OR length(seed) = 32),
     root BLOB NOT NULL CHECK (length(root) = 32), signature BLOB NOT NULL CHECK (length(signature) = 64),
     PRIMARY KEY (meter, epoch)) WITHOUT ROWID;
 CREATE TABLE epoch_heads (
@@ -69,9 +69,16 @@ CREATE TABLE summaries (
 CREATE TABLE proofs (
     period INTEGER NOT NULL, site TEXT NOT NULL, agreement BLOB NOT NULL CHECK (length(agreement) = 32), proof BLOB NOT NULL,
     PRIMARY KEY (period, site));
+CREATE TABLE allotted (tag INTEGER PRIMARY KEY REFERENCES names (tag), period INTEGER NOT NULL, saved INTEGER);
+CREATE TABLE records (
+    period INTEGER NOT NULL, site TEXT NOT NULL, tag INTEGER NOT NULL CHECK (tag BETWEEN 2 AND 16777215),
+    work INTEGER NOT NULL CHECK (work BETWEEN 0 AND 72057594037927935), PRIMARY KEY (period, site, tag)) WITHOUT ROWID;
+CREATE TRIGGER allotted_update BEFORE UPDATE ON allotted WHEN OLD.saved IS NOT NULL OR NEW.tag <> OLD.tag OR NEW.period <> OLD.period
+    BEGIN SELECT RAISE(ABORT, 'what was allotted is never changed'); END;
+CREATE TRIGGER allotted_delete BEFORE DELETE ON allotted BEGIN SELECT RAISE(ABORT, 'what was allotted is never changed'); END;
 CREATE TRIGGER names_update BEFORE UPDATE OF tag ON names BEGIN SELECT RAISE(ABORT, 'a tag is never changed'); END;
 CREATE TRIGGER names_delete BEFORE DELETE ON names BEGIN SELECT RAISE(ABORT, 'a tag is never freed'); END;
-CREATE TRIGGER meta_update BEFORE UPDATE ON meta WHEN OLD.key IN ('lab', 'registry_iv')
+CREATE TRIGGER meta_update BEFORE UPDATE ON meta WHEN OLD.key IN ('lab', 'site', 'registry_iv')
     BEGIN SELECT RAISE(ABORT, 'the lab and the registry''s start are fixed'); END;
 CREATE TRIGGER meta_delete BEFORE DELETE ON meta
     WHEN OLD.key <> 'calendar' OR EXISTS (SELECT 1 FROM epoch_seals)
@@ -115,7 +122,9 @@ CREATE TRIGGER drafts_undone BEFORE DELETE ON drafts
 CREATE TRIGGER drafts_closed BEFORE INSERT ON drafts WHEN EXISTS (SELECT 1 FROM registry_heads WHERE period >= NEW.period)
     BEGIN SELECT RAISE(ABORT, 'the period is closed'); END;
 """
-_FROZEN = ("readings", "ledgers", "epoch_seals", "epoch_heads", "entries", "registry_heads", "claims", "summaries", "proofs", "losses")
+_FROZEN = (
+    "readings", "ledgers", "epoch_seals", "epoch_heads", "entries", "registry_heads", "claims", "summaries", "proofs", "losses", "records",
+)  # fmt: skip
 
 
 def _frozen_triggers() -> str:

@@ -10,7 +10,12 @@ from claims.claim.lists import Lists
 from claims.claim.records import EpochSeal, KeptClaim, SignedHead
 from claims.lab.store_file import StoreError, StoreFile
 
-__all__ = ["SignedStore"]
+__all__ = ["SignedStore", "seal_of"]
+
+
+def seal_of(epoch: int, seed: bytes | None, root: bytes, signature: bytes, agreement: bytes) -> EpochSeal:
+    """An epoch's seal from its row."""
+    return EpochSeal(epoch, None if seed is None else bytes(seed), bytes(root), bytes(signature), bytes(agreement))
 
 
 class SignedStore(StoreFile):
@@ -55,7 +60,7 @@ class SignedStore(StoreFile):
             "ORDER BY epoch",
             meter, epoch, agreement,
         )  # fmt: skip
-        return (EpochSeal(number, *(bytes(value) for value in values)) for number, *values in rows)
+        return (seal_of(*row) for row in rows)
 
     def signed_heads(self, agreement: bytes, meter: str) -> list[SignedHead]:
         """A meter's signed heads under an agreement, in order."""

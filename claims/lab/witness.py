@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from claims.agreement.model import Agreement
-from claims.agreement.terms import Lab
+from claims.agreement.terms import Lab, Meter, Site
 from claims.base.errors import ClaimsError
 from claims.base.units import format_share
 from claims.claim.commitments import roots_digest
 from claims.claim.file import Claim, MeterHead, SiteHead, decode_claim
+from claims.claim.handover import Records
 from claims.claim.limits import overs_after, with_limits
 from claims.claim.lists import LOST, LOST_SITE, Limit, Loss, Over
 from claims.claim.losses import NO_HEAD, lost_work, share_of
@@ -38,18 +39,16 @@ from claims.lab.store import (
     SummaryHead,
     fresh_elements,
 )
-from claims.verify.tables import statements_of
+from claims.verify.tables import statement_of_site, statements_of
 
 if TYPE_CHECKING:
     from circuits.statement import Statement
     from circuits.witness import ClaimWitness, LedgerWitness, RegistryWitness
 
 __all__ = [
-    "Assembly", "PeriodFigures", "WitnessRefused", "assemble", "period_figures", "registry_rows", "site_rows", "table_rows", "Table",
+    "Assembly", "PeriodFigures", "WitnessRefused", "assemble", "period_figures", "registry_rows", "site_rows", "site_table", "table_rows",
+    "Table",
 ]  # fmt: skip
-
-Records = tuple[tuple[int, int], ...]
-"""(tag, work), tags ascending."""
 
 ROWS_PER_ENTRY = 5
 LEDGER_OVERHEAD = 3
@@ -88,12 +87,12 @@ class PeriodFigures:
 
 @dataclass(frozen=True)
 class Table:
-    """One table of a claim: its statement and witness. ``site``: its name, or None for the registry's, or for the one table of a lab
-    without sites."""
+    """One table of a claim: its statement and witness, None where the site's store has it. ``site``: its name, or None for the
+    registry's, or for the one table of a lab without sites."""
 
     site: str | None
     statement: Statement
-    witness: ClaimWitness
+    witness: ClaimWitness | None
 
 
 @dataclass(frozen=True)
@@ -203,6 +202,7 @@ def assemble(store: Store, agreement: Agreement, period: int, *, over: bool = Fa
     agreement.period_epochs(period)
     losses, lost = losses_of(store, agreement, period), lost_in(store, agreement, period)
     gone = {loss.name for loss in losses if loss.kind == LOST_SITE}
+    away = {meter.site for meter in lab.meters if store.is_elsewhere(period, meter.name)}
     heads = _signed(store, agreement, lab, period, losses)
     before, after = _heads(store, agreement, lab, period)
     entries = store.entries(after.entries)
@@ -210,18 +210,18 @@ def assemble(store: Store, agreement: Agreement, period: int, *, over: bool = Fa
     problems = []
     ledgers: dict[str, list[Reading]] = {}
     for meter in lab.meters:
-        if meter.site in gone:
-            continue
-        readings = ledgers[meter.name] = readings_of(store, agreement, meter, period, lost)
-        try:
-            check_coverage(readings, meter, agreement, period)
-        except ClaimsError as error:
-            problems.append(error.what)
+        if meter.site not in gone and meter.site not in away:
+            ledgers[meter.name] = _readings(store, agreement, meter, period, lost, problems)
     records = {
         site.name: ((UNATTRIBUTED, lost_work(agreement, site.meters)),) if site.name in gone
+        else store.records(period, site.name) if site.name in away
         else _records(ledgers[meter.name] for meter in site.meters)
         for site in lab.sites
     }  # fmt: skip
+    problems += [
+        f"meter {meter.name} is lost, and site {meter.site} made its summary in a store that does not know it: declare the site lost"
+        for meter in lab.meters if meter.site in away and meter.name in lost and meter.site not in gone
+    ]  # fmt: skip
     problems += _tag_problems(store, period, new, work_of(store, agreement, period))
     caps, charge_residue = lab.caps_at(period), agreement.rules_at(period).charge_residue
     exceeded = over_limits(new, caps, charge_residue=charge_residue)
@@ -247,8 +247,8 @@ def assemble(store: Store, agreement: Agreement, period: int, *, over: bool = Fa
     registry = _registry(store, entries, before, after)
     if lab.sites:
         sent = tuple(SummaryWitness(made.secrets.iv, records[made.site], made.secrets.trailer) for made in summaries)
-        witnesses = [
-            ClaimWitness(tuple(chains[meter.name] for meter in site.meters), None, (summary,))
+        witnesses: list[ClaimWitness | None] = [
+            None if site.name in away else ClaimWitness(tuple(chains[meter.name] for meter in site.meters), None, (summary,))
             for site, summary in zip(lab.sites, sent, strict=True) if site.name not in gone
         ]  # fmt: skip
         witnesses.append(ClaimWitness((), registry, sent))
@@ -256,6 +256,42 @@ def assemble(store: Store, agreement: Agreement, period: int, *, over: bool = Fa
         witnesses = [ClaimWitness(tuple(chains.values()), registry)]
     tables = tuple(map(Table, claim.tables or (None,), statements_of(agreement, claim), witnesses))
     return Assembly(claim, tables, period_figures(store, period))
+
+
+def site_table(store: Store, agreement: Agreement, period: int, site: str) -> tuple[Table, SummaryHead, Records]:
+    """A site's table from its own store, its summary, which is kept there the first time, and what that one says.
+
+    Raises:
+        WitnessRefused: with every reason why its proof would not hold.
+    """
+    from circuits.witness import ClaimWitness, SummaryWitness
+
+    lab = agreement.lab(store.lab)
+    part = replace(lab, meters=lab.site(site).meters)
+    heads = _signed(store, agreement, part, period, ())
+    problems: list[str] = []
+    ledgers = {meter.name: _readings(store, agreement, meter, period, (), problems) for meter in part.meters}
+    records = _records(ledgers.values())
+    problems += _site_problems(part.sites[0], part.log_rows, ledgers, records)
+    if problems:
+        raise WitnessRefused(problems, "nothing was proven")
+    summary = _summary(store, agreement, period, site, records)
+    sent = SummaryWitness(summary.secrets.iv, records, summary.secrets.trailer)
+    chains = tuple(_ledger(store.ledger_secrets(period, name), readings) for name, readings in ledgers.items())
+    statement = statement_of_site(agreement, lab.name, period, site, [head.head for head in heads], summary.head)
+    return Table(site, statement, ClaimWitness(chains, None, (sent,))), summary, records
+
+
+def _readings(
+    store: Store, agreement: Agreement, meter: Meter, period: int, lost: Iterable[str], problems: list[str]
+) -> list[Reading]:
+    """A meter's readings, those of a lost one included; what is wrong with them goes to ``problems``."""
+    readings = readings_of(store, agreement, meter, period, lost)
+    try:
+        check_coverage(readings, meter, agreement, period)
+    except ClaimsError as error:
+        problems.append(error.what)
+    return readings
 
 
 def _earlier_overs(store: Store, agreement: Agreement, lab: Lab, period: int) -> tuple[Over, ...]:
@@ -295,13 +331,15 @@ def _row_problems(lab: Lab, ledgers: dict[str, list[Reading]], records: dict[str
         return _too_many("the claim", rows, lab.log_rows)
     problems = []
     for site in lab.sites:
-        if site.meters[0].name not in ledgers:  # a lost site has no table
-            continue
-        readings = sum(len(ledgers[meter.name]) for meter in site.meters)
-        rows = site_rows(readings, len(site.meters), len(records[site.name]))
-        problems += _too_many(f"site {site.name}", rows, lab.log_rows)
+        if site.meters[0].name in ledgers:
+            problems += _site_problems(site, lab.log_rows, ledgers, records[site.name])
     rows = registry_rows([len(found) for found in records.values()], entries)
     return problems + _too_many("the registry", rows, lab.registry_rows)
+
+
+def _site_problems(site: Site, log_rows: int, ledgers: dict[str, list[Reading]], records: Records) -> list[str]:
+    readings = sum(len(ledgers[meter.name]) for meter in site.meters)
+    return _too_many(f"site {site.name}", site_rows(readings, len(site.meters), len(records)), log_rows)
 
 
 def _too_many(what: str, rows: int, log_rows: int) -> list[str]:

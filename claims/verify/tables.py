@@ -25,10 +25,13 @@ from claims.claim.statement import statement_of
 from claims.verify.report import Missing
 
 if TYPE_CHECKING:
-    from circuits.statement import Statement
+    from circuits.statement import Elements, MeterTerms, Statement, SummaryTerms
     from zk.security import SecurityReport
 
-__all__ = ["LINK_BITS", "Proofs", "Tables", "check_meters", "check_tables", "no_proofs", "proof_name", "proofs_in", "statements_of"]
+__all__ = [
+    "LINK_BITS", "Proofs", "Tables", "check_meters", "check_tables", "no_proofs", "proof_name", "proofs_in", "statement_of_site",
+    "statements_of",
+]  # fmt: skip
 
 LINK_BITS = 124
 """What joins the tables of a claim is a collision-resistant hash of that many bits, conjectural (circuits/README.md section 5, Link)."""
@@ -105,15 +108,32 @@ def statements_of(agreement: Agreement, claim: Claim) -> tuple[Statement, ...]:
         )
         for site in claim.sites
     )
-    bare = replace(
-        whole, total_cap=0, unattributed_cap=0, lineage_cap=0, freeze_level=None, charge_residue=False, registry=None
-    )  # fmt: skip
     sites = tuple(
-        replace(bare, meters=tuple(terms[meter.name] for meter in site.meters), summaries=(summary,))
+        _site_statement(whole, tuple(terms[meter.name] for meter in site.meters), summary)
         for site, summary in zip(lab.sites, summaries, strict=True)
         if site.name not in gone
     )
     return (*sites, replace(whole, log_rows=lab.registry_rows, meters=(), summaries=summaries))
+
+
+def _site_statement(whole: Statement, meters: tuple[MeterTerms, ...], summary: SummaryTerms) -> Statement:
+    return replace(
+        whole, total_cap=0, unattributed_cap=0, lineage_cap=0, freeze_level=None, charge_residue=False, registry=None, meters=meters,
+        summaries=(summary,),
+    )  # fmt: skip
+
+
+def statement_of_site(agreement: Agreement, lab: str, period: int, site: str, heads: Sequence[Elements], summary: Elements) -> Statement:
+    """The statement of a site's table, as :func:`statements_of` has it, from its meters' heads, in order, and its summary's.
+
+    Raises:
+        ClaimRejected: checks ``lab``, ``period`` or ``meters``: the agreement has none of that name.
+    """
+    from circuits.statement import SummaryTerms, summary_header
+
+    agreed, nothing = agreement.lab(lab), (0,) * 8
+    part = statement_of(agreement, replace(agreed, meters=agreed.site(site).meters), period, heads, nothing, nothing)
+    return _site_statement(part, part.meters, SummaryTerms(summary_header(agreement.digest, lab, site, period), summary))
 
 
 def check_tables(

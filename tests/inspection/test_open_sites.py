@@ -154,7 +154,7 @@ def test_without_a_sites_part_nothing_is_opened(world: World) -> None:
     headquarters = Headquarters(cut=with_sites)
     with pytest.raises(MaterialError, match="store of site south has them") as caught:
         make_opening(world.terms, world.drawn, headquarters, "beta", LAB_KEY)
-    assert "standstill site open" in caught.value.hint
+    assert "standstill building open" in caught.value.hint
 
 
 def test_a_part_of_something_else_is_refused(world: World) -> None:

@@ -1,0 +1,323 @@
+"""A lab with two buildings and headquarters, each with a store of its own, by commands; the proof system is a stub."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import stat
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from claims.agreement.file import parse_agreement
+from claims.base.errors import ClaimRejected, ClaimsError, MalformedFile
+from claims.claim.file import decode_claim
+from claims.claim.handover import SiteReport, SiteSummary, Tags
+from claims.lab.sites import take_report, take_summary, take_tags
+from claims.lab.store import Store, StoreError
+from claims.verify.claim import verify_claim
+from claims.verify.roots import roots_in
+from claims.verify.tables import proofs_in
+from tests.attacks.test_tables import TEXT
+from tests.cli.test_cli import run
+from tests.lab.test_tables import Prover
+
+METERS = {"hall-1": "north", "hall-2": "north", "hall-3": "south"}
+HQ = ("-s", "hq.store", "-a", "agreement.toml")
+LAST = 3
+"""The last epoch of period 0."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def prover() -> Iterator[Prover]:
+    made = Prover()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("circuits.prove.prove_claim", made.prove)
+        patch.setattr("circuits.verify.verify_claim_proof", made.verify)
+        yield made
+
+
+def at(site: str) -> tuple[str, ...]:
+    return "-s", f"{site}.store", "-a", "agreement.toml"
+
+
+def enrolled(place: Path) -> None:
+    """Keys, three stores, and the agreement that all have."""
+    key = run(place, "keygen", "lab.key", "--no-passphrase").strip()
+    opening = run(place, "lab", "init", "alpha", "-s", "hq.store", "--opening", "base=1e21 FLOP").strip()
+    for site in ("north", "south"):
+        run(place, "building", "init", "alpha", site, "-s", f"{site}.store")
+    meters = "".join(
+        run(place, "meter", "init", name, "--lab", "alpha", "--chip", "h100", "--chips", 8, "-k", f"{name}.key", "--no-passphrase")
+        + f'site = "{site}"\n'
+        for name, site in METERS.items()
+    )
+    (place / "agreement.toml").write_text(TEXT.format(key=key, opening=opening, meters=meters))
+    run(place, "agreement", "sign", "agreement.toml", "-k", "lab.key")
+
+
+def measured(place: Path, period: int = 0, name: str = "run") -> None:
+    """A period's readings in both buildings, and what meters signed."""
+    first = 4 * period
+    rows = {
+        "north": f"hall-1,{first},{name},20000\nhall-2,{first + 1},,3600\nhall-1,{first + 2},only-north,500\n",
+        "south": f"hall-3,{first},{name},9000\n",
+    }
+    for site, text in rows.items():
+        (place / f"{site}.csv").write_text(f"meter,epoch,checkpoint,chip_seconds\n{text}")
+        run(place, "import", "readings", f"{site}.csv", *at(site))
+    for meter, site in METERS.items():
+        run(place, "meter", "close", meter, *at(site), "-n", period, "-k", f"{meter}.key", "--yes")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Everything of period 0 up to the summaries that buildings made; headquarters has taken none."""
+    place = tmp_path_factory.mktemp("buildings")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STANDSTILL_STATE", str(place / "state"))
+        enrolled(place)
+        run(place, "lab", "tags", "run", "only-north", *HQ, "-n", 0, "-o", "period-0.tags")
+        for site in ("north", "south"):
+            run(place, "building", "tags", "period-0.tags", *at(site))
+        measured(place)
+        for site in ("north", "south"):
+            run(place, "building", "prove", *at(site), "-n", 0)
+            run(place, "building", "report", *at(site), "-n", 0, "-o", f"{site}.report")
+    return place
+
+
+@pytest.fixture
+def place(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    target = tmp_path / "copy"
+    shutil.copytree(folder, target)
+    monkeypatch.setenv("STANDSTILL_STATE", str(target / "state"))
+    return target
+
+
+def summary(place: Path, site: str) -> SiteSummary:
+    return SiteSummary.decode((place / f"alpha-0.{site}.summary").read_bytes())
+
+
+def terms_of(place: Path) -> Any:
+    return parse_agreement((place / "agreement.toml").read_text())
+
+
+def claimed(place: Path) -> None:
+    run(place, "lab", "take", "alpha-0.north.summary", "alpha-0.south.summary", *HQ)
+    (place / "checkpoints.csv").write_text("name,kind,parents,epoch\nrun,CHECKPOINT,base,1\n")
+    run(place, "import", "checkpoints", "checkpoints.csv", *HQ)
+    run(place, "lab", "snapshot", "only-north", *HQ, "-n", 0, "--root")
+    run(place, "lab", "close", *HQ, "-n", 0)
+    run(place, "prove", *HQ, "-n", 0, "-k", "lab.key")
+
+
+def test_two_buildings_and_headquarters_make_one_claim(place: Path) -> None:
+    claimed(place)
+    claim = decode_claim((place / "alpha-0.claim").read_bytes())
+    assert [site.name for site in claim.sites] == ["north", "south"]
+    verdict = verify_claim(claim.encode(), terms_of(place), proofs=proofs_in(place, set(claim.proofs)).get,
+                           roots=roots_in(place, {site.roots for site in claim.sites}))  # fmt: skip
+    assert not [item for item in verdict.missing if item.kind not in ("signatures",)]
+    with Store.open(place / "hq.store") as store:
+        assert store.readings(0, "hall-1") == [] and store.count_readings(0) == 0, "headquarters sees no reading"
+        one_run = next(entry for entry in store.entries() if entry.name == "run")
+        assert one_run.work == 29000 * 1979, "one run in two buildings is one entry"
+    run(place, "prove", *HQ, "-n", 0, "-k", "lab.key")  # the same files again
+
+
+def test_a_building_has_no_registry_and_files_are_private(place: Path) -> None:
+    for site in ("north", "south"):
+        assert stat.S_IMODE((place / f"alpha-0.{site}.summary").stat().st_mode) == 0o600
+        with Store.open(place / f"{site}.store") as store:
+            assert store.site == site and store.entries() == [] and store.registry_heads() == []
+    assert stat.S_IMODE((place / "period-0.tags").stat().st_mode) == 0o600
+    text = repr(summary(place, "north"))
+    assert "iv=" not in text and "records" not in text and "proof=" not in text
+    for command in (("lab", "close", *at("north"), "-n", 0), ("lab", "tags", "x", *at("north"), "-n", 0, "-o", "x.tags")):
+        run(place, *command, code=2)
+    assert "headquarters" in run(place, "import", "checkpoints", _checkpoints(place), *at("north"), code=2)
+    assert "north" in run(place, "meter", "close", "hall-3", *at("north"), "-n", 0, "-k", "hall-3.key", "--yes", code=2)
+    assert "no site's own store" in run(place, "building", "prove", *HQ, "-n", 0, code=2)
+
+
+def _checkpoints(place: Path) -> str:
+    (place / "own.csv").write_text("name,kind,parents,epoch\nrun,CHECKPOINT,,1\n")
+    return "own.csv"
+
+
+def test_what_is_made_again_is_the_same_file(place: Path, prover: Prover) -> None:
+    before, made = (place / "alpha-0.north.summary").read_bytes(), len(prover.made)
+    run(place, "building", "prove", *at("north"), "-n", 0)
+    (place / "alpha-0.north.summary").unlink()
+    run(place, "building", "prove", *at("north"), "-n", 0)
+    assert (place / "alpha-0.north.summary").read_bytes() == before and len(prover.made) == made
+    assert SiteSummary.decode(before).encode() == before
+
+
+def test_a_summary_is_taken_once(place: Path) -> None:
+    assert "verified and kept" in run(place, "lab", "take", "alpha-0.north.summary", *HQ)
+    assert "taken before" in run(place, "lab", "take", "alpha-0.north.summary", *HQ)
+    made, terms = summary(place, "north"), terms_of(place)
+    with Store.open(place / "hq.store") as store:
+        for other in (replace(made, proof=made.proof[:-1]), replace(made, proof=made.proof[:-1] + b"x")):
+            with pytest.raises(ClaimsError, match="another one was taken"):
+                take_summary(store, terms, other)
+        assert store.records(0, "north") == made.records
+    with pytest.raises(sqlite3.IntegrityError), Store.open(place / "hq.store") as store:
+        store._db.execute("DELETE FROM records")
+
+
+def other_head(made: SiteSummary, terms: Any, **changes: Any) -> SiteSummary:
+    """The summary with other records, under the head that they have."""
+    from circuits.chain import summary_head
+    from circuits.statement import summary_header
+
+    changed = replace(made, **changes)
+    report = changed.report
+    header = summary_header(terms.digest, report.lab, report.site, report.period)
+    return replace(changed, head=summary_head(changed.secrets.iv, header, changed.records, changed.secrets.trailer))
+
+
+def test_false_summaries_are_not_kept(place: Path) -> None:
+    """Every one leaves the store as it was."""
+    terms, made, south = terms_of(place), summary(place, "north"), summary(place, "south")
+    (tag, work), *rest = made.records
+    report, less = made.report, ((tag, work - 1), *rest)
+    cases: list[tuple[SiteSummary, type[ClaimsError], str]] = [
+        (replace(made, records=less), ClaimsError, "head is not over"),
+        (replace(made, records=tuple(rest)), ClaimsError, "head is not over"),
+        (replace(made, secrets=south.secrets), ClaimsError, "head is not over"),
+        (other_head(made, terms, records=less), ClaimRejected, "proof"),
+        (other_head(made, terms, records=tuple(rest)), ClaimRejected, "proof"),
+        (other_head(made, terms, records=made.records[:-1]), ClaimRejected, "proof"),
+        (other_head(made, terms, records=((2, work), *rest) if tag != 2 else ((2, work + 1), *rest)), ClaimRejected, "proof"),
+        (other_head(made, terms, records=(*made.records[:-1], (2**24 - 1, made.records[-1][1]))), ClaimsError, "not allotted"),
+        (other_head(made, terms, report=replace(report, period=1)), ClaimsError, "tags that were not allotted"),
+        (other_head(made, terms, report=replace(report, site="south")), ClaimsError, "heads of its meters|other meters"),
+        (replace(made, proof=south.proof), ClaimRejected, "proof"),
+        (replace(made, report=replace(report, agreement=bytes(32))), ClaimsError, "another agreement"),
+        (replace(made, report=replace(report, lab="beta")), ClaimsError, "of lab beta"),
+        (replace(made, report=replace(report, period=7)), ClaimsError, "period"),
+        (replace(made, report=replace(report, meters=report.meters[1:])), ClaimsError, "heads of its meters"),
+        (replace(made, report=south.report), ClaimsError, "head is not over"),
+    ]  # fmt: skip
+    with Store.open(place / "hq.store") as store:
+        for bad, kind, words in cases:
+            with pytest.raises(kind, match=words):
+                take_summary(store, terms, bad)
+            assert store.summary(0, "north") is None and store.epoch_seal("hall-1", 0) is None and store.records(0, "north") == ()
+
+
+def test_reports_are_signed_and_in_order(place: Path) -> None:
+    terms, report = terms_of(place), SiteReport.decode((place / "north.report").read_bytes())
+    first, *others = report.meters
+    (root, signature), *more = first.epochs
+    bad = [
+        (replace(report, meters=(replace(first, epochs=((bytes(32), signature), *more)), *others)), "does not verify|not valid|signature"),
+        (replace(report, meters=(replace(first, epochs=((root, bytes(64)), *more)), *others)), "signature"),
+        (replace(report, meters=tuple(others)), "other meters"), (replace(report, site="south"), "other meters"),
+        (replace(report, first=1), "epochs that are not"), (replace(report, agreement=bytes(32)), "another agreement"),
+    ]  # fmt: skip
+    part = replace(report, first=1, count=3, meters=tuple(replace(meter, epochs=meter.epochs[1:], head=None) for meter in report.meters))
+    headless = replace(report, count=0, meters=tuple(replace(meter, epochs=()) for meter in report.meters))
+    with Store.open(place / "hq.store") as store:
+        for one, words in [*bad, (part, "epoch 0 is not here"), (headless, "other epoch roots")]:
+            with pytest.raises(ClaimsError, match=words):
+                take_report(store, terms, one)
+            assert store.epoch_seal("hall-1", 0) is None
+        assert take_report(store, terms, report) == 4 and take_report(store, terms, report) == 0
+        assert store.epoch_seal("hall-1", 0).seed is None  # type: ignore[union-attr]
+        with pytest.raises(StoreError, match="site's store"):
+            store.ledger_secrets(0, "hall-1")
+
+
+def test_a_site_without_a_summary_keeps_the_period_open(place: Path) -> None:
+    run(place, "lab", "take", "alpha-0.north.summary", "south.report", *HQ)
+    (place / "checkpoints.csv").write_text("name,kind,parents,epoch\nrun,CHECKPOINT,base,1\n")
+    run(place, "import", "checkpoints", "checkpoints.csv", *HQ)
+    run(place, "lab", "snapshot", "only-north", *HQ, "-n", 0, "--root")
+    assert "site south has not handed in" in run(place, "lab", "close", *HQ, "-n", 0, code=2)
+
+
+def test_a_tag_that_no_site_used_is_accounted_for(place: Path) -> None:
+    run(place, "lab", "tags", "spare", *HQ, "-n", 0, "-o", "more.tags")
+    run(place, "lab", "take", "alpha-0.north.summary", "alpha-0.south.summary", *HQ)
+    (place / "checkpoints.csv").write_text("name,kind,parents,epoch\nrun,CHECKPOINT,base,1\nonly-north,CHECKPOINT,base,3\n")
+    run(place, "import", "checkpoints", "checkpoints.csv", *HQ)
+    assert "spare has a tag" in run(place, "lab", "close", *HQ, "-n", 0, code=2)
+    run(place, "lab", "snapshot", "spare", *HQ, "-n", 0, "--root")
+    run(place, "lab", "close", *HQ, "-n", 0)
+    assert "published to its end" in run(place, "lab", "tags", "late", *HQ, "-n", 0, "-o", "late.tags", code=2)
+
+
+# ---- tags --------------------------------------------------------------------------------------------------
+
+
+def test_a_building_seals_nothing_without_tags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STANDSTILL_STATE", str(tmp_path / "state"))
+    enrolled(tmp_path)
+    (tmp_path / "a.csv").write_text("meter,epoch,checkpoint,chip_seconds\nhall-3,0,run,9000\n")
+    assert "no tag from headquarters" in run(tmp_path, "import", "readings", "a.csv", *at("south"), code=2)
+    run(tmp_path, "lab", "tags", "run", *HQ, "-n", 0, "-o", "0.tags")
+    run(tmp_path, "building", "tags", "0.tags", *at("south"))
+    (tmp_path / "a.csv").write_text("meter,epoch,checkpoint,chip_seconds\nhall-3,0,run,9000\nhall-3,4,run,100\n")
+    run(tmp_path, "import", "readings", "a.csv", *at("south"))
+    run(tmp_path, "epoch", "seal", "hall-3", *at("south"), "-k", "hall-3.key", "--through", 3)
+    seal = ("epoch", "seal", "hall-3", *at("south"), "-k", "hall-3.key", "--through", 4)
+    assert "no tag from headquarters for period 1" in run(tmp_path, *seal, code=2)
+    assert "is one period's alone" in run(tmp_path, "lab", "tags", "run", *HQ, "-n", 1, "-o", "1.tags", code=2)
+    run(tmp_path, "lab", "snapshot", "run", *HQ, "-n", 0, "--parent", "base")
+    run(tmp_path, "lab", "tags", "run", *HQ, "-n", 1, "-o", "1.tags")
+    run(tmp_path, "building", "tags", "1.tags", *at("south"))
+    run(tmp_path, *seal)
+    with Store.open(tmp_path / "south.store") as store, Store.open(tmp_path / "hq.store") as hq:
+        old, new = store.epoch_readings("hall-3", 0)[0].tag, store.epoch_readings("hall-3", 4)[0].tag
+        assert (hq.name(old), hq.name(new)) == ("run @period-0", "run") and old != new
+    run(tmp_path, "building", "tags", "0.tags", *at("south"))  # again: nothing new
+
+
+def test_nothing_is_booked_to_a_checkpoint_after_it_was_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STANDSTILL_STATE", str(tmp_path / "state"))
+    enrolled(tmp_path)
+    (tmp_path / "checkpoints.csv").write_text("name,kind,parents,epoch\nrun,CHECKPOINT,base,1\n")
+    run(tmp_path, "import", "checkpoints", "checkpoints.csv", *HQ)
+    run(tmp_path, "lab", "tags", "run", *HQ, "-n", 0, "-o", "0.tags")
+    run(tmp_path, "building", "tags", "0.tags", *at("south"))
+    (tmp_path / "a.csv").write_text("meter,epoch,checkpoint,chip_seconds\nhall-3,2,run,9000\n")
+    text = run(tmp_path, "import", "readings", "a.csv", *at("south"))
+    seal = ("epoch", "seal", "hall-3", *at("south"), "-k", "hall-3.key", "--through", 3)
+    assert "saved in epoch 1" in run(tmp_path, *seal, code=2), text
+
+
+def test_tags_of_another_place_are_refused(place: Path) -> None:
+    terms, tags = terms_of(place), Tags.decode((place / "period-0.tags").read_bytes())
+    first, *rest = tags.rows
+    taken = replace(tags, rows=(replace(first, tag=first.tag ^ 1), *rest))
+    with Store.open(place / "north.store") as store:
+        for bad in (replace(tags, agreement=bytes(32)), replace(tags, lab="beta"), replace(tags, period=9), taken, replace(tags, period=1)):
+            with pytest.raises(ClaimsError):
+                take_tags(store, terms, bad)
+        assert take_tags(store, terms, tags) == 0
+
+
+@pytest.mark.parametrize(("kind", "name"), [(Tags, "period-0.tags"), (SiteReport, "north.report"), (SiteSummary, "alpha-0.north.summary")])
+def test_files_between_stores_are_canonical(folder: Path, kind: Any, name: str) -> None:
+    data = (folder / name).read_bytes()
+    made = kind.decode(data)
+    assert made.encode() == data
+    step = max(1, len(data) // 60)
+    for at_ in range(0, len(data), step):
+        with pytest.raises(MalformedFile):
+            kind.decode(data[:at_])
+        changed = data[:at_] + bytes([data[at_] ^ 1]) + data[at_ + 1 :]
+        try:
+            other = kind.decode(changed)
+        except MalformedFile:
+            continue
+        assert other != made and other.encode() == changed
+    with pytest.raises(MalformedFile):
+        kind.decode(data + b"\0")
