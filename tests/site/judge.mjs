@@ -4,6 +4,7 @@ import * as field from "../../claims/site/verifier/field.js";
 import { decodeAgreement, labOf } from "../../claims/site/verifier/agreement.js";
 import { decodeClaim } from "../../claims/site/verifier/claim.js";
 import { limitsOf } from "../../claims/site/verifier/limits.js";
+import { permute } from "../../claims/site/verifier/poseidon2.js";
 import { tablesOf } from "../../claims/site/verifier/tables.js";
 import { claimProgram } from "../../claims/site/verifier/claim-program.js";
 import { decodeProgram } from "../../claims/site/verifier/program.js";
@@ -67,6 +68,7 @@ const tasks = {
       return [publics, interactions, logRows];
     });
   }),
+  permutations: ({ states }) => states.map((state) => { permute(state); return state; }),
   program: ({ file, edits }) => edits.map((edit) => outcome(() => toHex(decodeProgram(edited(bytes(file), edit)).digest))),
   security: ({ cases }) => cases.map(({ options, logRows, interactions }) => outcome(() => {
     const report = securityReport(claimProgram(), derive(options, logRows), options, interactions);

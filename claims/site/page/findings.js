@@ -43,7 +43,7 @@ export function finding(found, title = "", rest = null) {
   const head = {
     ok: ["proven", "PROVEN: everything was checked in this browser."],
     over: ["over", "OVER: everything was checked in this browser, and by the claim itself the lab is over a limit."],
-    part: ["late", "INCOMPLETE: what is here holds, but something is missing."],
+    part: ["late", found && found.left ? "INCOMPLETE: what was checked holds, and not everything was." : "INCOMPLETE: what is here holds, but something is missing."],
     bad: ["rejected", `REJECTED. Failed check: ${found && found.check}`],
     none: ["missing", found && found.absent ? "No claim that counts is here." : "Could not be checked."],
   }[kind];
@@ -57,6 +57,7 @@ export function finding(found, title = "", rest = null) {
   }
   if (kind === "part") box.append(list(found.missing && found.missing.length ? found.missing : [found.reason]));
   if (kind === "over") box.append(list(found.over));
+  if (found && found.lost && found.lost.length) box.append(list(found.lost));
   if (found && found.earlier && found.earlier.length) box.append(el("p", "", "Over a limit in earlier periods:"), list(found.earlier));
   if (kind === "part" && found.left && rest) box.append(restButton(found, rest));
   for (const note of found && found.notes ? found.notes : []) box.append(el("p", "", note));

@@ -11,6 +11,7 @@ export const CLAIM = 2;
 export const ASSENT = 3;
 export const INSPECTION = 4;
 export const DECISION = 5;
+export const LOSS = 6;
 export const TRANSFER = 8;
 export const OUTCOMES = { 1: "passed", 2: "failed", 3: "refused" };
 export const DECISIONS = { 1: "lift", 2: "trigger" };
@@ -53,6 +54,14 @@ const BODIES = {
     effective: read.u64Number("the moment", MAX_TIME),
     reason: read.raw(32, "the reason"),
   }),
+  [LOSS]: (read) => ({
+    author: read.name("the author"),
+    lab: read.name("the lab"),
+    what: known({ 1: 1, 2: 2 }, read.uint(1, "what is lost")),
+    target: read.name("the meter's or site's name"),
+    said: known({ 1: 1, 2: 2 }, read.uint(1, "what is said of it")),
+    number: read.uint(4, "the epoch", MAX_NUMBER),
+  }),
   [TRANSFER]: (read) => ({
     author: read.name("the giver"),
     lab: read.name("the receiver"),
@@ -79,7 +88,7 @@ export function decodeEntry(data) {
     entry.word = kind === TRANSFER ? entry.unsigned.subarray(0, -64) : entry.unsigned;
     entry.signature = read.raw(64, "the signature");
     read.end();
-    entry.identity = kind === DECISION ? toHex(entry.unsigned) : identityOf(kind, entry.author, entry.lab, entry.number, entry.round);
+    entry.identity = kind === DECISION || kind === LOSS ? toHex(entry.unsigned) : identityOf(kind, entry.author, entry.lab, entry.number, entry.round);
     return entry;
   } catch (error) {
     if (error instanceof Rejected) return null;
@@ -104,9 +113,10 @@ function fits(entry, agreement) {
   if (entry.kind === TRANSFER) return isAccepted(entry, agreement);
   if (entry.kind === DECISION) return agreement.pause !== null && agreement.pause.deciders.includes(entry.author);
   const lab = agreement.labs.find((item) => item.name === entry.lab);
-  const period = entry.kind === EPOCH ? Math.floor(entry.number / agreement.epochsPerPeriod) : entry.number;
+  const period = entry.kind === EPOCH || entry.kind === LOSS ? Math.floor(entry.number / agreement.epochsPerPeriod) : entry.number;
   if (!lab || period < firstPeriod(agreement) || period >= agreement.periods || period < lab.sincePeriod) return false;
   if (entry.kind === EPOCH && lacking(entry).some((position) => position >= agreement.feeds.filter((x) => x.lab === lab.name).length)) return false;
+  if (entry.kind === LOSS && !isLoss(entry, lab, agreement)) return false;
   return entry.kind !== INSPECTION || entry.author !== entry.lab;
 }
 
@@ -117,4 +127,10 @@ function isAccepted(entry, agreement) {
   if (author === lab || amount === 0n || number < firstPeriod(agreement) || number >= agreement.periods || !claims(author) || !claims(lab)) return false;
   const { key } = agreement.parties.find((party) => party.name === lab);
   return verifySignature(key, accepted, allowanceMessage(entry));
+}
+
+/** Whether a lab says what it lost, or somebody else, where inspections are agreed, that it is back from a period's first epoch on. */
+function isLoss({ author, lab: name, what, target, said, number }, lab, agreement) {
+  if (!lab.meters.some((meter) => (what === 1 ? meter.name : meter.site) === target)) return false;
+  return author === name ? said === 1 : said === 2 && agreement.inspection !== null && number % agreement.epochsPerPeriod === 0;
 }

@@ -1,6 +1,7 @@
 /** The limits that a claim is proven under: the agreed ones, and in place of those that it is over the ones that it states. As claims/claim/limits.py; claims/FORMATS.md section 5. */
 import { capsAt } from "./agreement.js";
 import { Rejected } from "./errors.js";
+import { lostShare } from "./losses.js";
 
 const [TOTAL, UNATTRIBUTED, LINEAGE, FREEZE, LOST] = [1, 2, 3, 4, 5];
 const NAMES = { [TOTAL]: "total", [UNATTRIBUTED]: "unattributed", [LINEAGE]: "lineage", [FREEZE]: "freeze", [LOST]: "lost" };
@@ -11,8 +12,6 @@ const WHAT = {
   [FREEZE]: "compute behind a checkpoint that was trained further, or all unattributed compute",
   [LOST]: "chip-seconds of lost meters",
 };
-const LOST_METER = 1;
-const MILLION = 1000000n;
 const MOST = 2n ** 64n - 1n;
 
 const coverage = (agreement, meter) => BigInt(meter.chips) * BigInt(agreement.epochSeconds);
@@ -21,25 +20,6 @@ const coverage = (agreement, meter) => BigInt(meter.chips) * BigInt(agreement.ep
 function agreedLimits(lab, period) {
   const { total, unattributed, lineage, freeze } = capsAt(lab, period);
   return { [TOTAL]: total, [UNATTRIBUTED]: unattributed, [LINEAGE]: lineage, [FREEZE]: freeze, [LOST]: BigInt(lab.lost) };
-}
-
-/** Chip-seconds that the claim lists as lost, parts per million of the period's, rounded up. Rejected("lists"): what is listed is no meter or site of the lab, is listed twice, or from another period on. */
-function lostShare(agreement, lab, claim) {
-  const left = new Map(lab.meters.map((meter) => [meter.name, meter]));
-  const total = lab.meters.reduce((sum, meter) => sum + coverage(agreement, meter), 0n);
-  let lost = 0n;
-  for (const { kind, name, firstEpoch } of claim.losses) {
-    const meters = lab.meters.filter((meter) => (kind === LOST_METER ? meter.name : meter.site) === name);
-    if (!meters.length || meters.some((meter) => !left.has(meter.name)) || firstEpoch < claim.firstEpoch || firstEpoch > claim.lastEpoch) {
-      throw new Rejected("lists", `the claim lists ${name} as lost from epoch ${firstEpoch} on: that is no meter or site of the lab, is listed twice, or no epoch of the period`);
-    }
-    for (const meter of meters) {
-      left.delete(meter.name);
-      lost += coverage(agreement, meter) * BigInt(claim.lastEpoch - firstEpoch + 1);
-    }
-  }
-  const all = total * BigInt(agreement.epochsPerPeriod);
-  return (lost * MILLION + all - 1n) / all;
 }
 
 /** The caps that a claim's proofs are about. Rejected("lists"): a stated limit is of none that is agreed or says that another one is, or the lost share is not the one that is stated. */
@@ -94,7 +74,7 @@ export function formatWork(units) {
   return `${mantissa[0]}${mantissa.length > 1 ? `.${mantissa.slice(1)}` : ""}e${digits.length - 1 + 12} FLOP`;
 }
 
-function formatShare(parts) {
+export function formatShare(parts) {
   const [whole, rest] = [parts / 10000n, parts % 10000n];
   return `${`${whole}.${rest.toString().padStart(4, "0")}`.replace(/0+$/, "").replace(/\.$/, "")} %`;
 }

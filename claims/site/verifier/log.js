@@ -8,7 +8,7 @@
 import { ascii, equalBytes, sha256 } from "./bytes.js";
 import { sitesOf } from "./agreement.js";
 import { Reader } from "./reader.js";
-import { CLAIM, EPOCH, TRANSFER, countsUnder, decodeEntry } from "./entries.js";
+import { CLAIM, EPOCH, LOSS, TRANSFER, countsUnder, decodeEntry } from "./entries.js";
 import { HeadDates, mergeHeads } from "./dates.js";
 import { openHead } from "./note.js";
 import { judgeRoots } from "./roots.js";
@@ -49,7 +49,7 @@ export const hasAgreedMeters = (claim, lab) => same(lab.meters.map(({ name }) =>
  */
 export function isLogged(claim, terms, agreement, { entries, previousAccepted, roots, missing }) {
   if (!terms.log) return true;
-  if (!agreement.log || terms.log.origin !== agreement.log.origin || !equalBytes(terms.log.key, agreement.log.key)) {
+  if (!isSameLog(terms, agreement)) {
     const known = missing.some(({ kind }) => kind === "previous log");
     if (!previousAccepted && !known) missing.push({ kind: "previous log", what: "the log of the agreement before, which the previous claims are in" });
     return true;
@@ -88,7 +88,7 @@ export function checkLog(claim, agreement, lab, entries, roots) {
   for (let epoch = claim.firstEpoch; epoch <= claim.lastEpoch; epoch++) {
     if (!published.epochs.has(epoch)) throw bad(`the log has no entry for lab ${lab.name}'s epoch ${epoch}`);
   }
-  return judgeRoots(claim, published.claim.second, roots, lab, published.epochs);
+  return judgeRoots(claim, published.claim.second, roots, agreement, lab, published.epochs);
 }
 
 function asGiven(log) {
@@ -153,6 +153,11 @@ export function openLog(agreement, log, now = Infinity) {
   };
 }
 
+/** What the log of `agreement` has of a claim under `terms`, as collect; null where there is none, it is another one, or not at hand. */
+export const saidOf = (entries, terms, agreement, claim) => (entries && isSameLog(terms, agreement) ? collect(entries, terms, claim) : null);
+
+const isSameLog = (terms, agreement) => Boolean(terms.log && agreement.log) && terms.log.origin === agreement.log.origin && equalBytes(terms.log.key, agreement.log.key);
+
 /** The entries under the largest head that has its quorum without the operator and the lab itself. */
 function believed({ heads, entries }, agreement, lab) {
   const { log } = agreement;
@@ -188,11 +193,12 @@ function openHeads({ heads, entries }, agreement) {
   return opened;
 }
 
-/** The lab's entries about this claim's period: the first of each identity; Rejected("log") where it contradicts itself. */
+/** The lab's entries about this claim's period, the first of each identity, and all that was said of its losses: {claim, epochs, losses}; Rejected("log") where it contradicts itself. */
 function collect(entries, agreement, claim) {
-  const [found, given] = [{ claim: null, epochs: new Map() }, new Map()];
-  for (const data of entries) {
+  const [found, given] = [{ claim: null, epochs: new Map(), losses: [] }, new Map()];
+  for (const [at, data] of entries.entries()) {
     const entry = decodeEntry(data);
+    if (entry && entry.kind === LOSS && entry.lab === claim.lab && countsUnder(entry, agreement)) found.losses.push({ entry, at });
     if (!entry || ![EPOCH, CLAIM, TRANSFER].includes(entry.kind) || entry.author !== claim.lab) continue;
     const ofEpoch = entry.kind === EPOCH;
     if (ofEpoch ? entry.number < claim.firstEpoch || entry.number > claim.lastEpoch : entry.number !== claim.period) continue;
@@ -200,7 +206,7 @@ function collect(entries, agreement, claim) {
     if (known && equalBytes(known.word, entry.word)) continue;
     if (!countsUnder(entry, agreement)) continue;
     if (known) throw bad(`lab ${claim.lab} published two different entries for ${ofEpoch ? "epoch" : entry.kind === CLAIM ? "the claim of period" : "a transfer of period"} ${entry.number}`);
-    if (ofEpoch) found.epochs.set(entry.number, entry);
+    if (ofEpoch) found.epochs.set(entry.number, { ...entry, at });
     else if (entry.kind === CLAIM) found.claim = entry;
     else given.set(entry.identity, entry);
   }

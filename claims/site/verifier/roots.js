@@ -2,6 +2,7 @@
 import { sitesOf } from "./agreement.js";
 import { ascii, concat, equalBytes, sha256, toHex, uint } from "./bytes.js";
 import { Rejected } from "./errors.js";
+import { lostMeters } from "./losses.js";
 import { Reader } from "./reader.js";
 import { merkleRoot } from "./rfc6962.js";
 
@@ -19,14 +20,19 @@ export function filesBySum(...given) {
 }
 
 /** What is missing of a claim's roots files; Rejected("log") where they are not what was signed and logged. `named`: what the log's entry says of them; `files`: of filesBySum; `epochs`: epoch to its entry. */
-export function judgeRoots(claim, named, files, lab, epochs) {
+export function judgeRoots(claim, named, files, agreement, lab, epochs) {
   if (claim.sites.length > 0 && !equalBytes(named, sha256(concat(claim.sites.map((site) => site.roots))))) throw bad("the log's entry names other roots files than the claim");
   const wanted = claim.sites.length > 0 ? claim.sites.map(({ name, roots }) => [name, roots]) : [[null, named]];
   const missing = wanted.filter(([, digest]) => !files.has(toHex(digest)));
   if (missing.length > 0) return missing.map(([site]) => ({ kind: "roots", what: site === null ? "the roots file that the log names for the claim" : `the roots file of site ${site}, which the claim names` }));
   const parts = claim.sites.length > 0 ? sitesOf(lab).map((site) => site.meters) : [lab.meters];
   const byMeter = new Map(wanted.flatMap(([, digest], i) => [...decodeRoots(files.get(toHex(digest)), claim, parts[i])]));
+  const lost = lostMeters(agreement, lab, claim);
   for (const { name, rootsDigest } of claim.meters) {
+    const first = lost.get(name) ?? Infinity;
+    if (byMeter.get(name).some((root, i) => root.every((byte) => byte === 0) !== claim.firstEpoch + i >= first)) {
+      throw bad(`meter ${name}: its roots are not zero exactly in the epochs in which it is listed as lost`);
+    }
     if (!equalBytes(merkleRoot(byMeter.get(name)), rootsDigest)) throw bad(`meter ${name} signed other epoch roots`);
   }
   for (let epoch = claim.firstEpoch; epoch <= claim.lastEpoch; epoch++) {

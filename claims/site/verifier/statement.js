@@ -27,17 +27,17 @@ export function contextElements(domain, ...parts) {
 }
 
 /** `count` limbs of a BigInt: 24 bits each but the last, low first. */
-function limbs(value, count) {
+export function limbs(value, count) {
   const out = [];
   for (let i = 0, left = value; i < count; i++, left /= LIMB) out.push(Number(i === count - 1 ? left : left % LIMB));
   return out;
 }
 
 /**
- * {publics, interactions, logRows} of a table of a claim whose terms were checked against the agreement's. `caps`: null, all 0, for a site's; `meters`: of the lab, those in the table; `summaries`:
- * of the claim's sites; `registry`: whether the table has the lab's registry; `logRows`: its height.
+ * {publics, interactions, logRows} of a table of a claim whose terms were checked against the agreement's. `caps`: null, all 0, for a site's; `meters`: of the lab, those in the table, and `heads` of their ledgers; `summaries`:
+ * {name, head} of sites; `registry`: whether the table has the lab's registry; `logRows`: its height.
  */
-export function statementOf(agreement, lab, claim, { caps, meters, summaries, registry, logRows }) {
+export function statementOf(agreement, lab, claim, { caps, meters, heads, summaries, registry, logRows }) {
   const rules = rulesAt(agreement, claim.period);
   const { total, unattributed, lineage, freeze } = caps ?? { total: 0n, unattributed: 0n, lineage: 0n, freeze: null };
   const publics = [claim.firstEpoch, claim.lastEpoch];
@@ -46,13 +46,12 @@ export function statementOf(agreement, lab, claim, { caps, meters, summaries, re
   const terms = [];
   const period = uint(claim.period, 4);
   const peaks = new Map(agreement.chips.map((chip) => [chip.name, chip.peak]));
-  const heads = new Map(claim.meters.map(({ name, head }) => [name, head]));
   meters.forEach((meter, i) => {
     const header = contextElements("standstill/ledger/v1", agreement.digest, ascii(lab.name), ascii(meter.name), period);
     const peak = peaks.get(meter.chip);
     const bytes = [peak & 255, (peak >> 8) & 255, peak >> 16];
     const coverage = limbs(BigInt(meter.chips) * BigInt(agreement.epochSeconds), 2);
-    terms.push([HEADER, i + 1, ...header, ...bytes, ...coverage], [HEAD_LEDGER, i + 1, ...heads.get(meter.name)]);
+    terms.push([HEADER, i + 1, ...header, ...bytes, ...coverage], [HEAD_LEDGER, i + 1, ...heads[i]]);
   });
   summaries.forEach(({ name, head }, i) => {
     const chain = meters.length + i + 1;

@@ -6,6 +6,7 @@ import { sitesOf } from "./agreement.js";
 import { toHex } from "./bytes.js";
 import { claimProgram } from "./claim-program.js";
 import { Rejected } from "./errors.js";
+import { lostHead, lostMeters, lostSites, lostSummary } from "./losses.js";
 import { verifyProof } from "./stark.js";
 import { statementOf } from "./statement.js";
 
@@ -14,15 +15,21 @@ export const LINK_BITS = 124;
 
 /** [{name, sha256 (hex, or null: in the claim file), statement: a function}] of a claim whose terms were checked against the agreement's. `caps`: of limitsOf. */
 export function tablesOf(agreement, lab, claim, caps) {
+  const [lost, gone] = [lostMeters(agreement, lab, claim), lostSites(claim)];
+  const heads = new Map(claim.meters.map(({ name, head }) => [name, head]));
+  const headsOf = (meters) => meters.map((meter) => (lost.has(meter.name) ? lostHead(agreement, lab, meter, claim) : heads.get(meter.name)));
+  const table = (name, sha256, terms) => ({ name, sha256, statement: () => statementOf(agreement, lab, claim, terms()) });
   if (claim.sites.length === 0) {
-    return [{ name: "", sha256: null, statement: () => statementOf(agreement, lab, claim, { caps, meters: lab.meters, summaries: [], registry: true, logRows: lab.logRows }) }];
+    return [table("", null, () => ({ caps, meters: lab.meters, heads: headsOf(lab.meters), summaries: [], registry: true, logRows: lab.logRows }))];
   }
-  const tables = sitesOf(lab).map(({ name, meters }, i) => ({
-    name: `site ${name}`, sha256: toHex(claim.sites[i].proof),
-    statement: () => statementOf(agreement, lab, claim, { caps: null, meters, summaries: [claim.sites[i]], registry: false, logRows: lab.logRows }),
+  const agreed = new Map(sitesOf(lab).map(({ name, meters }) => [name, meters]));
+  const sites = claim.sites.filter(({ name }) => !gone.has(name)).map((site) => table(`site ${site.name}`, toHex(site.proof), () => {
+    const meters = agreed.get(site.name);
+    return { caps: null, meters, heads: headsOf(meters), summaries: [site], registry: false, logRows: lab.logRows };
   }));
-  const registry = () => statementOf(agreement, lab, claim, { caps, meters: [], summaries: claim.sites, registry: true, logRows: lab.registryRows });
-  return [...tables, { name: "the registry", sha256: toHex(claim.registryProof), statement: registry }];
+  const summaries = () => claim.sites.map(({ name, head }) => ({ name, head: gone.has(name) ? lostSummary(agreement, lab, name, claim) : head }));
+  const registry = table("the registry", toHex(claim.registryProof), () => ({ caps, meters: [], heads: [], summaries: summaries(), registry: true, logRows: lab.registryRows }));
+  return [...sites, registry];
 }
 
 /** The security of a table's proof; Rejected("proof"). `where`: what stands before the reason. */

@@ -10,8 +10,9 @@ import {
 } from "./signatures.js";
 import { verifySignature } from "./ed25519.js";
 import { decodeClaim } from "./claim.js";
-import { capacity, formatWork, limitWords, limitsOf, oversAfter, sameOvers, unbounded } from "./limits.js";
-import { checkLog, hasAgreedMeters, isLogged, readLog } from "./log.js";
+import { capacity, formatShare, formatWork, limitWords, limitsOf, oversAfter, sameOvers, unbounded } from "./limits.js";
+import { checkLog, hasAgreedMeters, isLogged, readLog, saidOf } from "./log.js";
+import { LOST_METER, checkHistory, checkLosses, lostShare, unsignedMeters } from "./losses.js";
 import { filesBySum } from "./roots.js";
 import { LINK_BITS, checkTable, checkTables, tablesOf } from "./tables.js";
 import { Rejected } from "./errors.js";
@@ -29,7 +30,7 @@ const MAX_PREVIOUS = 4096;
  * itself (verifyTable): until then they are missing, and `then` has verdict and shows for when they all hold.
  *
  * A check that fails rejects; what is missing never does. Returns {verdict: "REJECTED", check, reason}, or {verdict: "PROVEN", "OVER" or "INCOMPLETE", missing: [{kind, what}],
- * lab, period, agreement, continuity, shows, over, earlier (limits that are over, in words), bits: {unique, johnson, link (null without sites)}, tables: [{name, sha256}], then}; the kinds are those of
+ * lab, period, agreement, continuity, shows, over, lost, earlier (limits that are over, now and earlier, and what is lost, in words), bits: {unique, johnson, link (null without sites)}, tables: [{name, sha256}], then}; the kinds are those of
  * claims/verify/report.py. Hostile bytes never make it throw.
  */
 export function verifyClaim(request) {
@@ -89,7 +90,7 @@ function judge(request) {
   for (let i = previous.length - 1; whole && i >= 0; i--) {
     whole = continueBack(bytesOf(previous[i], "format", "a previous claim"), chain, { amended, entries, previousAccepted, roots, missing });
   }
-  const continuity = checkContinuity(chain, previousAccepted, whole, missing);
+  const continuity = checkContinuity(chain, { entries, previousAccepted, whole, missing });
   const proofs = filesBySum(request.proofs ?? []);
   if (!previousAccepted) {
     for (let i = chain.length - 1; i > 0; i--) checkProofs(chain[i], proofs, missing, `previous claim, period ${chain[i].claim.period}: `);
@@ -115,10 +116,10 @@ function checkAgreement(agreement, signatures, missing) {
   if (unsigned.length > 0) missing.push({ kind: "unsigned", what: `signatures of the agreement by ${unsigned.join(", ")}: it is a draft` });
 }
 
-const NOT_JUDGED = "lost meters and transfers are not judged by this page yet: use the command-line program";
+const NOT_JUDGED = "transfers are not judged by this page yet: use the command-line program";
 
 /** Whether this page judges all that a claim says. What it does not judge is missing, and no proof of it is checked. */
-const isJudged = (claim) => claim.losses.length === 0 && claim.transfers.length === 0;
+const isJudged = (claim) => claim.transfers.length === 0;
 
 /** Checks agreement to lists of one claim: {lab, caps}, the lab's terms and the limits that the claim is about. */
 function checkTerms(claim, agreement, missing) {
@@ -134,6 +135,7 @@ function checkTerms(claim, agreement, missing) {
   if (!hasAgreedMeters(claim, lab)) throw new Rejected("meters", meterDifference(lab, claim));
   if (!isJudged(claim) && !missing.some((item) => item.kind === "version")) missing.push({ kind: "version", what: NOT_JUDGED });
   checkSignatures(claim, agreement, lab);
+  checkLosses(agreement, lab, claim);
   return { lab, caps: limitsOf(agreement, lab, claim) };
 }
 
@@ -154,8 +156,10 @@ function checkSignatures(claim, agreement, lab) {
   check(`lab ${lab.name} on the claim`, key, claim.signature, claimMessage(claim));
   const registry = registryHeadMessage(digest, lab.name, claim.period, claim.headAfter, claim.listsDigest);
   check(`lab ${lab.name} on its registry head`, key, claim.registrySignature, registry);
+  const unsigned = unsignedMeters(lab, claim);
   lab.meters.forEach((meter, i) => {
     const { head, rootsDigest, signature } = claim.meters[i];
+    if (unsigned.has(meter.name)) return;
     const message = ledgerHeadMessage(digest, lab.name, meter.name, claim.period, head, rootsDigest);
     check(`meter ${meter.name} on its ledger head`, meter.key, signature, message);
   });
@@ -194,7 +198,9 @@ function continueBack(data, chain, { amended, entries, previousAccepted, roots, 
   if (!sameOvers(claim.overs, oversAfter(link))) {
     throw new Rejected("continuity", `the claim does not repeat exactly the limits that earlier claims of the lab were over: the one given for period ${link.period} lists others, or was over others itself`);
   }
-  chain.push({ claim: link, agreement, ...found });
+  const [newer, before] = [chain[chain.length - 1], { claim: link, agreement, ...found }];
+  checkHistory(newer, before, saidOf(entries, newer.agreement, chain[0].agreement, claim));
+  chain.push(before);
   return true;
 }
 
@@ -212,13 +218,14 @@ function predecessor(agreement, amended, missing) {
 }
 
 /** What the chain rests on, in words; a chain that does not reach back to the opening head rests on a claim that was accepted before. */
-function checkContinuity(chain, previousAccepted, whole, missing) {
-  const { claim, lab } = chain[chain.length - 1];
+function checkContinuity(chain, { entries, previousAccepted, whole, missing }) {
+  const { claim, agreement, lab } = chain[chain.length - 1];
   if (claim.period === lab.sincePeriod) {
     if (lab.openingHead.some((word, i) => word !== claim.headBefore[i])) {
       throw new Rejected("continuity", "the head before is not the agreement's opening head");
     }
     if (claim.overs.length > 0) throw new Rejected("continuity", "the lab's first claim lists earlier ones that were over a limit");
+    checkHistory(chain[chain.length - 1], null, saidOf(entries, agreement, chain[0].agreement, claim));
     if (chain.length === 1) return "starts at the agreement\u2019s opening head";
     return `an unbroken chain of claims from the opening head, period ${claim.period} on`;
   }
@@ -270,6 +277,14 @@ function shown({ claim, agreement, lab, caps }) {
   return [chips, ...lines.filter(([which]) => !isFree(which)).map(([, line]) => line)];
 }
 
+/** What a claim lists as lost, in a sentence; none where nothing is. */
+function lostWords({ claim, agreement, lab }) {
+  if (claim.losses.length === 0) return [];
+  const named = claim.losses.map(({ kind, name, firstEpoch }) => `${kind === LOST_METER ? "meter" : "site"} ${name} from epoch ${firstEpoch} on`);
+  const more = named.length > 8 ? ` and ${named.length - 8} more` : "";
+  return [`lost, and charged in full: ${named.slice(0, 8).join(", ")}${more}; ${formatShare(lostShare(agreement, lab, claim))} of the period's chip-seconds, agreed at most ${formatShare(BigInt(lab.lost))}`];
+}
+
 function report(link, { missing, continuity, security, isLater }) {
   const { claim, agreement, lab, caps } = link;
   const then = missing.length > 0 ? null : { verdict: claim.limits.length > 0 ? "OVER" : "PROVEN", shows: shown(link) };
@@ -285,6 +300,7 @@ function report(link, { missing, continuity, security, isLater }) {
     continuity,
     shows: missing.length > 0 ? [] : then.shows,
     over,
+    lost: lostWords(link),
     earlier: claim.overs.map((item) => `in period ${item.period}: ${limitWords(item)}`),
     bits: security && { ...bitsOf(security), link: claim.sites.length > 0 ? LINK_BITS : null },
     tables,
