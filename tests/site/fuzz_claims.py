@@ -62,6 +62,8 @@ class ClaimDraft:
     lists: bytes = bytes(7)
     proof: bytes = b"stub"
     site_of: dict[str, str] = field(default_factory=dict)
+    lost: dict[str, int] = field(default_factory=dict)
+    said: list[bytes] = field(default_factory=list)
     tail: bytes = b""
 
     def write(self) -> bytes:
@@ -73,7 +75,7 @@ class ClaimDraft:
             signed = self.agreement + name(self.lab) + name(meter["name"]) + u32(self.period, *meter["head"]) + meter["roots"]
             key = self.keys.get(meter["name"], METER_KEYS.get(meter["name"], STRANGER))
             out += name(meter["name"]) + u32(*meter["head"]) + meter["roots"]
-            out += key.sign(domain("standstill/sign/ledger-head/v2") + signed)
+            out += bytes(64) if meter["name"] in self.lost else key.sign(domain("standstill/sign/ledger-head/v2") + signed)
         registry = self.agreement + name(self.lab) + u32(self.period, *self.after) + sha(self.lists)
         out += (self.write_sites() if self.sites is None else self.sites) + self.lists
         out += self.keys.get("registry", lab_key).sign(domain("standstill/sign/registry-head/v1") + registry)
@@ -106,7 +108,7 @@ class ClaimDraft:
 
     def entries(self, digest: bytes) -> list[bytes]:
         """What the lab published of it under an agreement: its epochs, and the claim."""
-        out, first = [], min(self.period, 2**24) * EPOCHS
+        out, first = [entry(digest, 6, body, LAB_KEY) for body in self.said], min(self.period, 2**24) * EPOCHS
         for epoch in range(first, first + EPOCHS):
             leaves = [domain("standstill/epoch-meter/v1") + name(m) + found[epoch] for m, found in self.roots.items() if epoch in found]
             out.append(entry(digest, 1, name("alpha") + u32(epoch) + mth(leaves) + sha(b"registry") + bytes(1), LAB_KEY))
@@ -299,10 +301,22 @@ def lists_of_a_claim(case: Case) -> None:
     draft.lists = [b"".join(parts), bytes(5) + b"".join(parts[-1 - count :]), parts[0] + b"".join(losses) + bytes(5), bytes(7)][kept]
 
 
+def lose(draft: ClaimDraft, meter: str, first: int, said: bool) -> None:
+    """A meter is lost from an epoch on, as the lab says in the log or does not."""
+    draft.lost[meter] = first
+    if said:
+        draft.said.append(name("alpha") + name("alpha") + bytes([1]) + name(meter) + bytes([1]) + u32(first))
+    found = draft.roots.get(meter, {})
+    found.update({epoch: bytes(32) for epoch in found if epoch >= first})
+    for item in draft.meters:
+        if item["name"] == meter:
+            item |= {"head": (0,) * 8, "roots": mth(list(found.values()))}
+
+
 @mutation
 def limits_and_losses_of_a_claim(case: Case) -> None:
     """It is over limits, repeated by later claims or not quite, or lists meters or sites as lost."""
-    rng, earlier = case.rng, []
+    rng, earlier, gone = case.rng, [], ""
     lab = case.agreement.labs[0]
     coverage = {m.name: m.chips for m in lab.meters}
     for draft in case.claims:
@@ -312,7 +326,13 @@ def limits_and_losses_of_a_claim(case: Case) -> None:
         which = sorted(rng.sample(range(1, 5), rng.randrange(4)))
         limits = {n: min(1 << max(agreed[n].bit_length(), rng.randrange(65)), 2**64 - 1) for n in which if agreed[n] < 2**64 - 1}
         losses, lost = [], 0
-        if rng.random() < 0.4:
+        if gone or rng.random() < 0.5:
+            first = draft.first if gone and rng.random() < 0.8 else draft.first + rng.randrange(4)
+            gone = gone or rng.choice(list(coverage))
+            lose(draft, gone, first, rng.random() < 0.8)
+            lost = coverage[gone] * (draft.last - first + 1)
+            losses.append(bytes([1]) + name(gone) + u32(first) + bytes(1))
+        elif rng.random() < 0.4:
             first = draft.first + rng.randrange(5)
             meter = rng.choice([*coverage, "hall-x"])
             lost = coverage.get(meter, 1) * (draft.last - first + 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from folders import PLAIN, TEXT, Made
 from circuits.claim import claim_program, public_interactions, public_vector
 from claims.agreement.model import canonical_bytes
 from claims.agreement.signatures import sign_ledger_head
+from claims.base.errors import ClaimRejected, MalformedClaim
 from claims.claim.entries import ClaimEntry, sign_entry
 from claims.claim.file import Claim, MeterHead, SiteHead, decode_claim
 from claims.claim.lists import TOTAL, Limit
@@ -27,6 +29,7 @@ from tests.site.page_node import PageNode, needs_node
 from tests.site.test_fuzz import ask, encoded
 from zk.errors import ProofRejected
 from zk.options import STD
+from zk.poseidon2 import P, permute
 from zk.security import security_report
 
 pytestmark = needs_node
@@ -39,21 +42,32 @@ def sha(data: bytes) -> bytes:
 
 
 def test_both_verifiers_build_the_same_statements() -> None:
-    """Whole tables, sites' and registries', under agreed and stated limits."""
-    cases, expected = [], []
-    for seed in range(40):
-        case = fuzz_claims.honest(fuzz_claims.random.Random(seed), sites=seed % 2 == 0)
+    """Whole tables, sites' and registries', under agreed and stated limits, with lost meters and sites."""
+    cases, expected, lost = [], [], 0
+    for seed in range(80):
+        case = fuzz_claims.honest(random.Random(seed), sites=seed % 2 == 0)
         if seed % 3 == 0:
-            caps = case.agreement.labs[0].caps_at(case.claims[-1].period)
-            stated = min(1 << caps.total.bit_length(), 2**64 - 1)
-            listed = bytes([1]) + fuzz_claims.u64(caps.total, stated)
-            case.claims[-1].lists = bytes([0, 0, 1]) + listed + bytes(4) if caps.total < stated else bytes(7)
+            fuzz_claims.limits_and_losses_of_a_claim(case)
+        elif seed % 6 == 2:
+            case.agreement = replace(case.agreement, labs=(replace(case.agreement.labs[0], lost=10**6), *case.agreement.labs[1:]))
+            case.claims[-1].lists = b"\0\1\2" + fuzz_claims.name("north") + fuzz_claims.u32(case.claims[-1].first) + bytes(6)
         data = case.claims[-1].write()
+        try:
+            claim = decode_claim(data)
+            tables = statements_of(case.agreement, claim)
+        except (ClaimRejected, MalformedClaim):
+            continue
+        lost += bool(claim.losses)
         cases.append([encoded(data), encoded(canonical_bytes(case.agreement))])
-        tables = statements_of(case.agreement, decode_claim(data))
         expected.append([[public_vector(one), [[n, list(m)] for n, m in public_interactions(one)], one.log_rows] for one in tables])
     assert ask({"task": "statements", "cases": cases}) == expected
-    assert {len(tables) for tables in expected} == {1, 3}
+    assert {len(tables) for tables in expected} == {1, 2, 3} and lost >= 10
+
+
+def test_both_verifiers_permute_alike() -> None:
+    rng = random.Random(2)
+    states = [[0] * 16, [P - 1] * 16, *([rng.randrange(P) for _ in range(16)] for _ in range(20))]
+    assert ask({"task": "permutations", "states": states}) == [permute(state) for state in states]
 
 
 @pytest.mark.parametrize("name", ["site_std", "registry_std"])
