@@ -414,7 +414,7 @@ class Folder(Made):
 
 
 @pytest.fixture
-def folder(tmp_path: Path, any_proof: None) -> Folder:
+def folder(tmp_path: Path, any_proof: None, page_agrees: None) -> Folder:
     return Folder(tmp_path / "folder", LOSABLE)
 
 
