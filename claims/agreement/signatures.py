@@ -74,13 +74,9 @@ def ledger_head_message(
 
 def epoch_root_message(agreement_digest: bytes, lab: str, meter: str, epoch: int, root: bytes) -> bytes:
     """What a meter signs for each epoch: the root over its salted readings (claims/claim/commitments.py)."""
-    if len(root) != 32:
-        raise MalformedFile("a root has 32 bytes")
-    out = Writer()
-    out.raw(_epoch_root_start(agreement_digest, lab, meter))
-    out.uint(epoch, 4)
-    out.raw(root)
-    return out.data
+    if len(root) != 32 or type(epoch) is not int or not 0 <= epoch < 2**32:
+        raise MalformedFile(f"a root of {len(root)} bytes, of epoch {epoch!r}: it has 32 bytes, and an epoch fits in 4")
+    return _epoch_root_start(agreement_digest, lab, meter) + epoch.to_bytes(4, "big") + root
 
 
 @functools.lru_cache(maxsize=256)
