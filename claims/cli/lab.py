@@ -70,18 +70,20 @@ def lab_init(name: str, store_path: Path, opening: tuple[str, ...], since_period
 @click.option("--parent", help="Checkpoint it was started from, where neither its own note nor an earlier snapshot says so.")
 @click.option("--root", is_flag=True, help="It was started from nothing.")
 @click.option("--branch", type=click.Choice(["yes", "no"]), help="As in a checkpoint file.")
+@click.option("--undo", is_flag=True, help="Take the snapshot of that period back: the work is unfinished again.")
 @click.option("--genesis", metavar="COMMITMENT:ROUND", help="What seeded its initial weights (standstill genesis): started from nothing.")
 def lab_snapshot(
     checkpoint: str, store_path: Path, agreement_path: Path, period: int, parent: str | None, root: bool, branch: str | None,
-    genesis: str | None,
+    undo: bool, genesis: str | None,
 ) -> None:  # fmt: skip
     """Close unfinished work toward CHECKPOINT at the end of a period.
 
     It begins where the work began: at its last snapshot, or at the parent noted for CHECKPOINT; else give --parent or --root.
+    --undo takes it back, until its epoch is published, its period closed, or something goes on from it.
     """
     from claims.agreement.over import check_over
     from claims.lab.amended import check_amended
-    from claims.lab.lineage import snapshot
+    from claims.lab.lineage import snapshot, undo_snapshot
     from claims.lab.store import Genesis
 
     origin = None
@@ -90,7 +92,12 @@ def lab_snapshot(
         if found is None:
             raise click.UsageError("--genesis is 64 hex digits, a colon, and a drand round")
         origin = Genesis(bytes.fromhex(found[1]), int(found[2]))
+    if undo and (parent is not None or root or branch is not None or origin is not None):
+        raise click.UsageError("--undo needs no beginning")
     with opened_store(store_path) as store:
+        if undo:
+            out(f"{undo_snapshot(store, period, checkpoint)} is undone: work toward {checkpoint} is unfinished again")
+            return
         terms, starts = load_terms(agreement_path), None if branch is None else branch == "yes"
         learn_amendment(store, terms)
         check_amended(store, terms, period)

@@ -17,7 +17,7 @@ from claims.base.units import format_work
 from claims.lab.registry import NO_WEIGHTS, RECEIVERS, RegistryError, check_enrolled, late_work
 from claims.lab.store import Draft, Genesis, Noted, Store
 
-__all__ = ["note_checkpoint", "snapshot", "starts_from_nothing", "unfinished", "unplaced"]
+__all__ = ["note_checkpoint", "snapshot", "starts_from_nothing", "undo_snapshot", "unfinished", "unplaced"]
 
 PARENTS = {"EXTERNAL": (0,), "CHECKPOINT": (0, 1), "SNAPSHOT": (0, 1), "MERGE": (2,)}
 
@@ -199,6 +199,30 @@ def snapshot(
         store.move_later(tag or 0, store.tag(name), period)
         _check_shape(draft)
         store.add_draft(period, draft)
+    return closed
+
+
+def undo_snapshot(store: Store, period: int, name: str) -> str:
+    """Take back the snapshot of an open period's work toward ``name``: it is unfinished again. Returns the snapshot's name.
+
+    Raises:
+        RegistryError: there is none in an open period, its epoch is published, or something is built on it.
+    """
+    closed = store.snapshot_name(name, period)
+    tag = store.find_tag(closed)
+    noted = None if tag is None else store.noted(tag)
+    if tag is None or noted is None or closed not in {draft.name for draft in store.drafts(period)}:
+        raise RegistryError(f"no snapshot of {name} in period {period} can be undone", "a closed period stays closed")
+    published, later = store.published_through(), [text for number, text in store.snapshots(name) if number > period]
+    if published is not None and noted.epoch <= published:
+        raise RegistryError(f"{closed} is published with epoch {noted.epoch}", "what is published stays")
+    built = [*later, *store.children(tag)]
+    if built:
+        raise RegistryError(f"{built[0]} goes on from {closed}", "undo that first: standstill import undo, or lab snapshot --undo")
+    new = store.find_tag(name)
+    if new is not None and store.has_readings(new):
+        raise RegistryError(f"a meter has signed readings of {name} after period {period}", "what is sealed stays")
+    store.move_back(tag, new, name)
     return closed
 
 

@@ -316,6 +316,20 @@ class Store(ImportStore, StoreNames, SignedStore, TableStore, AmendedStore, Site
                 (new_tag, old_tag, old_tag, period),
             )
 
+    def move_back(self, old_tag: int, new_tag: int | None, name: str) -> None:
+        """Undo a snapshot: its draft goes, and usage of the name's new tag is the old one's again, under the name."""
+        with self.transaction():
+            self._db.execute("DELETE FROM drafts WHERE tag = ?", (old_tag,))
+            if new_tag is not None:
+                self._db.execute("UPDATE usage SET tag = ? WHERE tag = ?", (old_tag, new_tag))
+                self._db.execute("UPDATE names SET name = ? WHERE tag = ?", (f"{name} @undone-{new_tag}", new_tag))
+            self._db.execute("UPDATE names SET name = ? WHERE tag = ?", (name, old_tag))
+
+    def children(self, tag: int) -> list[str]:
+        """Checkpoints of open periods that have a tag's checkpoint as a parent."""
+        rows = self._query("SELECT n.name FROM drafts d JOIN names n USING (tag) WHERE ? IN (d.parent1, d.parent2) ORDER BY d.id", tag)
+        return [str(name) for (name,) in rows]
+
     def drafts(self, period: int) -> list[Draft]:
         """Checkpoints noted for a period that is not closed, in order."""
         rows = self._query(

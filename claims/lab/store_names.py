@@ -130,6 +130,10 @@ class StoreNames(StoreFile):
         text = "SELECT tag, MAX(epoch) FROM (SELECT tag, epoch FROM usage UNION ALL SELECT tag, epoch FROM readings) GROUP BY tag"
         return dict(self._query(text))
 
+    def has_readings(self, tag: int) -> bool:
+        """Whether a meter has sealed readings of a tag."""
+        return bool(self._query("SELECT 1 FROM readings WHERE tag = ? LIMIT 1", tag))
+
     def first_period(self, tag: int) -> int | None:
         """The first period in which imported or sealed work is booked to a tag, or None."""
         rows = self._query("SELECT MIN(period) FROM usage WHERE tag = ? UNION SELECT MIN(period) FROM readings WHERE tag = ?", tag, tag)

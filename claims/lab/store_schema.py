@@ -116,7 +116,7 @@ CREATE TRIGGER drafts_published BEFORE INSERT ON drafts WHEN EXISTS (SELECT 1 FR
 CREATE TRIGGER drafts_update BEFORE UPDATE ON drafts WHEN EXISTS (SELECT 1 FROM epoch_heads WHERE epoch >= OLD.epoch)
     BEGIN SELECT RAISE(ABORT, 'the registry of this epoch is published'); END;
 CREATE TRIGGER drafts_undone BEFORE DELETE ON drafts
-    WHEN OLD.import > 0 AND EXISTS (SELECT 1 FROM epoch_heads WHERE epoch >= OLD.epoch)
+    WHEN EXISTS (SELECT 1 FROM epoch_heads WHERE epoch >= OLD.epoch)
         AND NOT EXISTS (SELECT 1 FROM entries WHERE tag = OLD.tag)
     BEGIN SELECT RAISE(ABORT, 'the registry of this epoch is published'); END;
 CREATE TRIGGER drafts_closed BEFORE INSERT ON drafts WHEN EXISTS (SELECT 1 FROM registry_heads WHERE period >= NEW.period)

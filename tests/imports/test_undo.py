@@ -70,3 +70,45 @@ def test_a_closed_periods_checkpoints_stay(desk: Desk) -> None:
     desk.close(0, "--yes")
     desk.run("lab", "close", *desk.books, "-n", 0)
     assert "the period of its checkpoint run is closed" in desk.run("import", "undo", 1, "-s", "lab.store", code=2)
+
+
+# ---- snapshots -------------------------------------------------------------------------------------------------
+
+SNAPSHOT = ("lab", "snapshot", "run", "-n", 0, *Desk.books)
+
+
+def test_a_snapshot_is_undone_and_made_again(desk: Desk) -> None:
+    desk.at(START + 130 * HOUR)
+    desk.usage("hall-1,3,run,3600", "hall-1,125,run,7200")
+    with Store.open("lab.store") as store:
+        before, tag = [store.usage(period, "hall-1") for period in (0, 1)], store.find_tag("run")
+    for _ in range(2):
+        desk.run(*SNAPSHOT, "--root")
+        assert "run @period-0 is undone" in desk.run(*SNAPSHOT, "--undo")
+        with Store.open("lab.store") as store:
+            assert [store.usage(period, "hall-1") for period in (0, 1)] == before
+            assert store.find_tag("run") == tag and store.drafts(0) == [] and store.snapshots("run") == []
+    assert "no snapshot of run in period 0" in desk.run(*SNAPSHOT, "--undo", code=2)
+    desk.run(*SNAPSHOT, "--undo", "--root", code=2)
+
+
+def test_what_goes_on_from_a_snapshot_is_undone_first(desk: Desk) -> None:
+    desk.at(START + 130 * HOUR)
+    desk.usage("hall-1,3,run,3600", "hall-1,122,run,7200")
+    desk.run(*SNAPSHOT, "--root")
+    Path("checkpoints.csv").write_text("name,epoch\nrun,126\n")
+    desk.run("import", "checkpoints", "checkpoints.csv", *desk.books)
+    assert "run goes on from run @period-0; undo that first" in desk.run(*SNAPSHOT, "--undo", code=2)
+    desk.run("import", "undo", 2, "-s", "lab.store")
+    desk.run(*SNAPSHOT, "--undo")
+
+
+def test_a_snapshot_stays_once_later_work_is_sealed_or_its_period_closed(desk: Desk) -> None:
+    desk.at(START + 130 * HOUR)
+    desk.usage("hall-1,3,run,3600", "hall-1,122,run,7200", "hall-2,3,,1")
+    desk.run(*SNAPSHOT, "--root")
+    desk.run("epoch", "seal", "hall-1", *desk.books, "--keys", "keys", "--unsigned", "--through", 122)
+    assert "signed readings of run after period 0" in desk.run(*SNAPSHOT, "--undo", code=2)
+    desk.close(0, "--yes")
+    desk.run("lab", "close", *desk.books, "-n", 0)
+    assert "a closed period stays closed" in desk.run(*SNAPSHOT, "--undo", code=2)
