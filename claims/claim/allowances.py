@@ -20,7 +20,7 @@ from claims.claim.entries import TransferEntry, encode_entry
 from claims.claim.file import Claim
 from claims.claim.published import PublishedEntries
 
-__all__ = ["Dated", "Transfer", "counting_total", "listed_total", "misjudged", "transfers_of"]
+__all__ = ["Dated", "Transfer", "counting_total", "listed_total", "misjudged", "to_list", "transfers_of"]
 
 Dated = Callable[[int, frozenset[str]], "int | None"]
 """When a quorum without these parties, and without the log's operator, had seen the entry of an index; None: nothing dates it."""
@@ -123,6 +123,14 @@ def listed_total(agreement: Agreement, lab: str, period: int, listed: Collection
     if not 0 <= total < 2**64:
         raise ClaimRejected("lists", f"the transfers that the claim lists leave lab {lab} no total cap that can be")
     return total
+
+
+def to_list(lab: str, transfers: Iterable[Transfer]) -> list[Transfer]:
+    """What a lab's claim lists: all that it gave and that stand, whatever dates they have, and what it received of those that count.
+
+    So the claim is over at no mirror for a gift that one dates and another does not.
+    """
+    return [item for item in transfers if (not item.void and item.toward(lab) < 0) or (item.counts and item.toward(lab) > 0)]
 
 
 def misjudged(claim: Claim, agreement: Agreement, transfers: Collection[Transfer]) -> list[str]:

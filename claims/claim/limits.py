@@ -32,22 +32,25 @@ _WHAT = {
 _MOST = 2**64 - 1
 
 
-def agreed_limits(agreement: Agreement, claim: Claim) -> dict[int, int]:
-    """What holds for a claim, by number of the limit. Units of 10^12 FLOP; LOST: parts per million. No FREEZE without a freeze."""
+def agreed_limits(agreement: Agreement, claim: Claim, moved: int = 0) -> dict[int, int]:
+    """What holds for a claim, by number of the limit. Units of 10^12 FLOP; LOST: parts per million. No FREEZE without a freeze.
+
+    ``moved``: what the transfers that the claim lists add to its total (:func:`claims.claim.allowances.listed_total`).
+    """
     lab = agreement.lab(claim.lab)
     caps = lab.caps_at(claim.period)
-    found = {TOTAL: caps.total, UNATTRIBUTED: caps.unattributed, LINEAGE: caps.lineage, LOST: lab.lost}
+    found = {TOTAL: caps.total + moved, UNATTRIBUTED: caps.unattributed, LINEAGE: caps.lineage, LOST: lab.lost}
     return found if caps.freeze is None else found | {FREEZE: caps.freeze}
 
 
-def limits_of(agreement: Agreement, claim: Claim) -> Caps:
+def limits_of(agreement: Agreement, claim: Claim, moved: int = 0) -> Caps:
     """The caps that a claim's proofs are about: the agreed ones, or those that it states in their place.
 
     Raises:
         ClaimRejected: check ``lists``: a stated limit is of none that is agreed, or says that another one is; the share that is listed as
             lost is not the one that is stated; or as in ``lost_share``.
     """
-    agreed, share = agreed_limits(agreement, claim), lost_share(agreement, claim)
+    agreed, share = agreed_limits(agreement, claim, moved), lost_share(agreement, claim)
     for limit in claim.limits:
         if agreed.get(limit.which) != limit.agreed:
             raise ClaimRejected("lists", f"the claim states a limit in place of another {NAMES[limit.which]} than is agreed")

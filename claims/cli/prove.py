@@ -72,6 +72,32 @@ def _proofs_of(claim: bytes | None, folder: Path) -> Callable[[bytes], bytes | N
     return proofs_in(folder, wanted).get if wanted else no_proofs
 
 
+def _transfers(terms: Agreement, lab: str, period: int) -> tuple[list[bytes], int]:
+    """SHA-256 of the transfers of cap that the lab's claim lists, and what they add to its total; from the log, where there may be any."""
+    from claims.base.units import format_work
+    from claims.claim.allowances import to_list, transfers_of
+    from claims.claim.published import PublishedEntries
+    from claims.cli.state import log_given
+    from claims.tlog.reader import open_log
+    from claims.verify.log import allowance_dates, log_trust
+
+    if all(item.ceiling is None for item in terms.labs):
+        return [], 0
+    source = log_given()
+    if source is None:
+        what = "the agreement lets labs transfer caps, and only its log has what was given or received for this period"
+        raise ClaimsError(what, "give it: --log LOG")
+    view = open_log(source, log_trust(terms), exclude={lab})
+    published = PublishedEntries(terms, enumerate([*view.entries, *view.tail]), view.size)
+    listed = to_list(lab, transfers_of(published, period, allowance_dates(view, terms)))
+    moved = sum(item.toward(lab) for item in listed)
+    for item in listed:
+        out(f"lists: {item.text}", err=True)
+    if listed:
+        out(f"total: at most {format_work(terms.lab(lab).caps_at(period).total + moved)}", err=True)
+    return [item.digest for item in listed], moved
+
+
 @cli.command()
 @store_option
 @agreement_argument
@@ -107,6 +133,7 @@ def prove(
     terms = load_terms(agreement_path)
     key = load_key(key_path, passphrase_file)
     with opened_store(store_path) as store, progress_shown() as progress:
+        transfers, moved = _transfers(terms, store.lab, period)
         target = target or Path(f"{store.lab}-{period}.claim")
         entry, names = target.with_suffix(".entry"), [site.name for site in terms.lab(store.lab).sites]
         roots = {name: target.with_name(f"{target.stem}.{name}.roots") for name in names} or {None: target.with_suffix(".roots")}
@@ -123,6 +150,7 @@ def prove(
             made = finish_claim(
                 store, terms, period, key, lambda: signing_store(store, terms), found=found, proofs=_proofs_of(found, target.parent),
                 progress=progress, over=functools.partial(_ask_over, terms, yes=yes) if over else None,
+                transfers=transfers, moved=moved,
             )  # fmt: skip
         except WitnessRefused as error:
             for problem in error.problems:

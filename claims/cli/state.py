@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from claims.lab.store import Store
 
 __all__ = [
-    "compared_log", "learn_amendment", "room_for_journals", "signing_store", "signing_stores", "state_folder", "state_option",
+    "compared_log", "learn_amendment", "log_given", "room_for_journals", "signing_store", "signing_stores", "state_folder", "state_option",
     "store_signing_options",
 ]  # fmt: skip
 
@@ -57,6 +57,12 @@ def state_folder() -> Path:
 
     given = click.get_current_context().meta.get(_STATE)
     return default_state() if given is None else Path(given)
+
+
+def log_given() -> str | None:
+    """The log that ``--log`` names, or None."""
+    given = click.get_current_context().meta.get(_LOG)
+    return None if given is None else str(given)
 
 
 def compared_log(terms: Agreement, source: str) -> PublishedEntries:

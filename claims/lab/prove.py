@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from claims.lab.losses import losses_of, lost_in
 from claims.lab.store import Store
 from claims.lab.witness import Assembly, Table, WitnessRefused, assemble, site_table
 from claims.verify.claim import verify_claim
-from claims.verify.tables import Proofs, no_proofs
+from claims.verify.tables import Proofs, check_tables, no_proofs
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -67,6 +67,8 @@ def finish_claim(
     proofs: Proofs = no_proofs,
     progress: Progress | None = None,
     over: Callable[[Claim], bool] | None = None,
+    transfers: Sequence[bytes] = (),
+    moved: int = 0,
 ) -> Finished:
     """The one claim of a period: proven, checked and kept in the store the first time, the same bytes ever after.
 
@@ -76,6 +78,7 @@ def finish_claim(
             up if it is this lab's claim of what the store holds.
         proofs: the proof files that lie beside it.
         over: asked, where the lab is over limits, whether the claim that states others in their place is to be made; None: no.
+        transfers, moved: as in :func:`claims.lab.witness.assemble`.
 
     Raises:
         ClaimsError: as :func:`make_claim`; ``found`` is something else; the claim was made under another agreement.
@@ -83,13 +86,15 @@ def finish_claim(
     """
     kept = store.kept_claim(period)
     if kept is None and found is not None:
-        kept = _keep(store, agreement, period, key, _own(store, agreement, period, found, proofs))
+        kept = _keep(store, agreement, period, key, _own(store, agreement, period, found, proofs, moved))
     with signing():
         check_amended(store, agreement, period)
     if kept is None:
-        made = make_claim(store, agreement, period, key, progress=progress, over=over)
+        made = make_claim(store, agreement, period, key, progress=progress, over=over, transfers=transfers, moved=moved)
         data, by_digest = made.claim.encode(), dict(zip(made.claim.proofs, made.proofs, strict=True))
         verify_claim(data, agreement, proofs=by_digest.get)
+        if transfers:  # without the log that has them, that did not look at the proofs
+            check_tables(agreement, made.claim, by_digest.get, moved=moved)
         with signing():
             kept = _keep(store, agreement, period, key, data)
     if kept.agreement != agreement.digest:
@@ -115,12 +120,14 @@ def _keep(store: Store, agreement: Agreement, period: int, key: Ed25519PrivateKe
     return kept
 
 
-def _own(store: Store, agreement: Agreement, period: int, found: bytes, proofs: Proofs) -> bytes:
+def _own(store: Store, agreement: Agreement, period: int, found: bytes, proofs: Proofs, moved: int) -> bytes:
     """The found claim, if it is what this store would claim, signed by its lab; its proof files are kept."""
     advice = "move that file away if it is no claim of this lab; if it is one, use the store that made it"
     try:
         claim, head = decode_claim(found), store.registry_head(period)
-        missing = [item for item in verify_claim(found, agreement, proofs=proofs).missing if item.kind in ("proof", "version")]
+        missing = [item for item in verify_claim(found, agreement, proofs=proofs).missing if item.kind == "proof"]
+        if claim.transfers:  # without the log that has them, that did not look at the proofs
+            missing += check_tables(agreement, claim, proofs, moved=moved).missing
     except (MalformedClaim, ClaimRejected) as error:
         raise ClaimsError(f"a file has the claim's name, and is no claim of this agreement ({error})", advice) from None
     heads = [store.signed_head(period, meter.name) for meter in claim.meters]
@@ -160,14 +167,14 @@ def roots_files(store: Store, agreement: Agreement, period: int) -> dict[str | N
 
 def make_claim(
     store: Store, agreement: Agreement, period: int, key: Ed25519PrivateKey, *, progress: Progress | None = None,
-    over: Callable[[Claim], bool] | None = None,
+    over: Callable[[Claim], bool] | None = None, transfers: Sequence[bytes] = (), moved: int = 0,
 ) -> Made:  # fmt: skip
     """Prove and sign the claim of the store's lab for a closed period.
 
     Args:
         key: the lab's, as in the agreement.
         progress: called as progress(phase, share done).
-        over: as in :func:`finish_claim`.
+        over, transfers, moved: as in :func:`finish_claim`.
 
     Raises:
         NotOver: the period has not ended.
@@ -177,7 +184,7 @@ def make_claim(
     if key.public_key().public_bytes_raw() != agreement.party(store.lab).key:
         raise ClaimsError(f"the key is not that of lab {store.lab} in the agreement", "sign with the lab's own key")
     check_over(agreement, period)
-    made = assemble(store, agreement, period, over=over is not None)
+    made = assemble(store, agreement, period, over=over is not None, transfers=transfers, moved=moved)
     if over is not None and made.claim.limits and not over(made.claim):
         raise ClaimsError("no claim was made: it would say that the lab was over a limit", "prove --over, and yes")
     if not made.claim.sites:

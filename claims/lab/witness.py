@@ -186,11 +186,14 @@ def _signed(store: Store, agreement: Agreement, lab: Lab, period: int, losses: S
     return tuple(heads)
 
 
-def assemble(store: Store, agreement: Agreement, period: int, *, over: bool = False) -> Assembly:
+def assemble(
+    store: Store, agreement: Agreement, period: int, *, over: bool = False, transfers: Sequence[bytes] = (), moved: int = 0
+) -> Assembly:
     """Statements and witnesses of the store's lab for a closed period. A site's summary is made, and kept in the store, the first time.
 
     Args:
         over: where the lab is over limits, the claim states others in their place; else it is refused.
+        transfers: SHA-256 of the log entries of transfers of cap that the claim lists; ``moved``: what they add to its total, units.
 
     Raises:
         WitnessRefused: with every reason why the claim would not hold.
@@ -224,6 +227,7 @@ def assemble(store: Store, agreement: Agreement, period: int, *, over: bool = Fa
     ]  # fmt: skip
     problems += _tag_problems(store, period, new, work_of(store, agreement, period))
     caps, charge_residue = lab.caps_at(period), agreement.rules_at(period).charge_residue
+    caps = replace(caps, total=caps.total + moved)
     exceeded = over_limits(new, caps, charge_residue=charge_residue)
     share = share_of(agreement, lab, period, lost)
     exceeded += (Limit(LOST, lab.lost, share),) if share > lab.lost else ()
@@ -243,6 +247,7 @@ def assemble(store: Store, agreement: Agreement, period: int, *, over: bool = Fa
     ]  # fmt: skip
     claim = _unproven(store, agreement, period, heads, before, after, summaries)
     claim = replace(claim, losses=losses, limits=limits, overs=_earlier_overs(store, agreement, lab, period))
+    claim = replace(claim, transfers=tuple(sorted(transfers)))
     chains = {name: _ledger(nothing if name in lost else store.ledger_secrets(period, name), own) for name, own in ledgers.items()}
     registry = _registry(store, entries, before, after)
     if lab.sites:
@@ -254,7 +259,7 @@ def assemble(store: Store, agreement: Agreement, period: int, *, over: bool = Fa
         witnesses.append(ClaimWitness((), registry, sent))
     else:
         witnesses = [ClaimWitness(tuple(chains.values()), registry)]
-    tables = tuple(map(Table, claim.tables or (None,), statements_of(agreement, claim), witnesses))
+    tables = tuple(map(Table, claim.tables or (None,), statements_of(agreement, claim, moved), witnesses))
     return Assembly(claim, tables, period_figures(store, period))
 
 

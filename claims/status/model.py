@@ -11,6 +11,7 @@ from claims.claim.limits import limit_values
 from claims.claim.lists import Limit, Over
 from claims.decisions.life import Counted, Life
 from claims.inspection.count import Inspected
+from claims.status.allowances import Moved
 from claims.verify.lateness import Lateness
 from claims.verify.log_state import LogState
 from claims.verify.report import OLDER, LogSeen, Proof
@@ -70,6 +71,9 @@ class Row:
     limits: tuple[Limit, ...] = ()
     overs: tuple[Over, ...] = ()
     lost: tuple[str, ...] = ()
+    moved: int = 0
+    transfers: tuple[str, ...] = ()
+    over_here: tuple[str, ...] = ()
     proof: Proof | None = None
     logged: bytes | None = None
     against: tuple[str, str] | None = None
@@ -114,6 +118,8 @@ class Row:
             "inspections": [{"inspector": who, "outcome": what, "round": number} for who, number, what in self.inspections],
             "opening_due": _time(self.opening_due),
             "over": [limit_values(limit) for limit in self.limits],
+            "transfers": list(self.transfers),
+            "over_here": list(self.over_here),
             "earlier_over": [limit_values(over) for over in self.overs],
         }
 
@@ -130,6 +136,7 @@ class State:
         breaches: by others than a lab in a period: logs that fork, rival amendments.
         problems: files that count for nothing, and why.
         decisions: those that count, in order of when they take effect.
+        moved: transfers of cap between labs, by period.
     """
 
     agreement: Agreement
@@ -144,6 +151,7 @@ class State:
     problems: tuple[str, ...]
     decisions: tuple[Counted, ...] = ()
     chain: tuple[Agreement, ...] = ()
+    moved: tuple[Moved, ...] = ()
 
     def log_seen(self, row: Row) -> LogSeen | None:
         """The log as a reader of one row is told of it; None without one that can be used."""
@@ -190,6 +198,7 @@ class State:
                 for item in self.decisions
             ],
             "rows": [row.to_json() for row in self.rows],
+            "allowances": [item.to_json() for item in self.moved],
             "breaches": list(self.breaches),
             "problems": list(self.problems),
         }
@@ -224,6 +233,7 @@ class State:
         for row in self.rows:
             late = " (late)" if row.late else ""
             out.append(f"{row.lab:<{width}}  period {row.period:<4} {row.state + late:<18} {row.reason}")
+        out += [line for item in self.moved for line in item.lines()]
         out += [f"! {line}" for line in self.problems]
         return out
 

@@ -25,6 +25,7 @@ from claims.tlog.reader import LogView
 from claims.verify.claim import check_claim
 from claims.verify.delivered import held_up
 from claims.verify.lateness import Delivered, claim_late, judge_lateness, lateness_of, shown_by
+from claims.verify.log import allowance_dates
 from claims.verify.log_state import LogState, log_state, uncosigned
 from claims.verify.report import LogSeen
 
@@ -357,6 +358,7 @@ def _verify_one(
         if not lab.sites and roots_digest not in beside.roots:
             return _unproven(book, replace(row, reason="its roots file is not here"))
         options = {"published": book.published, "roots": beside.root_file}
+        options["dated"] = None if book.view is None else allowance_dates(book.view, book.agreement)
     if previous is not None:
         options["previous"] = [read_stored(previous)]
         if row.period == book.agreement.first_period:
@@ -368,19 +370,17 @@ def _verify_one(
         )  # fmt: skip
     except ClaimRejected as error:
         return replace(row, state="rejected", check=error.check, reason=error.what)
-    if any(item.kind == "version" for item in verdict.missing):  # this program's own lack accuses nobody
-        book.waiting.add((row.lab, row.period))
-        return replace(row, state="pending", reason="; ".join(item.what for item in verdict.missing))
     if verdict.missing:
         return _unproven(book, replace(row, reason="; ".join(item.what for item in verdict.missing)))
     row = replace(row, proof=verdict.proof, limits=verdict.limits, overs=verdict.overs, lost=verdict.notes)
+    row = replace(row, moved=verdict.moved, transfers=verdict.transfers, over_here=verdict.over_here)
     when = "" if row.published is None else f", published {format_time(row.published)}"
     when += ", after its deadline" if row.late else ""
-    if verdict.limits:
+    if verdict.limits or verdict.over_here:
         most = capacity(book.agreement, lab.name)
-        words = "; ".join([*(limit_words(limit, most) for limit in verdict.limits), *verdict.notes])
+        words = "; ".join([*(limit_words(limit, most) for limit in verdict.limits), *verdict.over_here, *verdict.notes])
         return replace(row, state="over", reason=f"{words}; proven under what it states{when}")
-    earlier = [*verdict.notes, *(f"in period {over.period}: {limit_words(over)}" for over in verdict.overs)]
+    earlier = [*verdict.transfers, *verdict.notes, *(f"in period {over.period}: {limit_words(over)}" for over in verdict.overs)]
     return replace(row, state="proven", reason="; ".join([f"proven{when}", *earlier]))
 
 

@@ -37,8 +37,10 @@ from claims.claim.file import Claim, decode_claim
 from claims.claim.limits import limits_of
 from claims.claim.lists import LOST_METER, Loss
 from claims.claim.losses import check_losses, lost_words
+from claims.verify.allowances import Allowed, allowed
 from claims.verify.chain import Chain
 from claims.verify.log import (
+    allowance_dates,
     check_log,
     committed_in,
     late_notes,
@@ -53,6 +55,7 @@ from claims.verify.roots import RootFiles, held
 from claims.verify.tables import LINK_BITS, Proofs, check_meters, check_tables, no_proofs
 
 if TYPE_CHECKING:
+    from claims.claim.allowances import Dated
     from claims.claim.published import PublishedEntries
     from claims.inspection.count import Inspections
     from claims.tlog.reader import LogView
@@ -65,15 +68,6 @@ _NO_CRYPTOGRAPHY = Missing(
     "cryptography", "the package cryptography: no signature could be checked, so anybody may have made these heads", "",
     "install it: pip install cryptography",
 )  # fmt: skip
-_NOT_JUDGED = Missing(
-    "version", "a program that judges transfers: the claim lists some, and this one cannot", "",
-    "use a newer version of this program",
-)  # fmt: skip
-
-
-def _is_judged(claim: Claim) -> bool:
-    """Whether this program judges all that a claim says. What it does not judge is missing, and no proof of it is checked."""
-    return not claim.transfers
 
 
 def parse_claim(data: bytes) -> Claim:
@@ -136,6 +130,7 @@ def verify_claim(
         previous_signatures=previous_signatures, previous_accepted=previous_accepted, published=published, log_problem=log_problem,
         delivered=lambda claim: None if log is None or published is None else _held_up(claim, agreement, log, published, delivered, now),
         roots=roots, previous_roots=previous_roots, now=now, proofs=proofs, jobs=jobs,
+        dated=None if log is None or published is None else allowance_dates(log, agreement),
     )  # fmt: skip
     if log is None or published is None:
         return verdict
@@ -146,7 +141,7 @@ def verify_claim(
     found = _inspections(log, published, claim, records or {}, now)
     missing, notes = [*verdict.missing, *missing_assents(published, log)], [*verdict.notes, *late_notes(seen, agreement, claim.period)]
     still = [*missing_dates(seen, agreement), *([] if found is None else inspection_missing(found))]
-    if claim.limits:  # what is still open makes nothing good: the lab says itself that it is over
+    if claim.limits or verdict.over_here:  # what is still open makes nothing good
         notes += [item.what for item in still if item.what not in notes]
     else:
         missing += still
@@ -180,16 +175,20 @@ def check_claim(
     proofs: Proofs = no_proofs,
     jobs: int = 1,
     previous_roots: Sequence[bytes] = (),
+    dated: Dated | None = None,
 ) -> tuple[Verdict, Claim]:
     """All of :func:`verify_claim` but inspections and dates, and the claim.
 
-    ``published``: the log's entries under the agreement. ``delivered``: why a claim that was delivered does not count yet, or None.
+    ``published``: the log's entries under the agreement; ``dated``: dates of its transfers.
+    ``delivered``: why a claim that was delivered does not count yet, or None.
     """
     began = time.perf_counter()
     claim = parse_claim(data)
     missing: list[Missing] = []
     _check_signed(agreement, signatures, missing)
     _check_terms(claim, agreement, missing)
+    lists = _check_lists(claim, agreement, published, dated)
+    missing += lists.missing
     end = agreement.period_span(claim.period)[1]
     if now < end:
         what = f"the end of the period: it is over at {format_time(end)}, and this clock says {format_time(now)}"
@@ -200,9 +199,19 @@ def check_claim(
             missing.append(missing_log(agreement, log_problem))
         elif now >= end:  # before, epochs are missing that nobody could commit to
             missing += check_log(claim, data, agreement, published, files, delivered)
+
+    moved: dict[int, int | None] = {}
+
+    def check(link: Claim, terms: Agreement) -> None:
+        _check_terms(link, terms, missing)
+        found = _check_lists(link, terms, None if published is None or terms.log is None else published.under(terms), None)
+        moved[link.period] = found.moved
+        for item in () if previous_accepted else found.missing:
+            _add(missing, item)
+
     chain = Chain([(claim, agreement)], previous_agreements, published, previous_accepted, files, missing)
     for earlier in reversed(previous):
-        if not chain.extend(parse_claim(earlier), earlier, lambda link, terms: _check_terms(link, terms, missing)):
+        if not chain.extend(parse_claim(earlier), earlier, check):
             break
     continuity = chain.close()
     if previous_signatures is not None and not previous_accepted:
@@ -210,11 +219,12 @@ def check_claim(
             _check_signed(terms, previous_signatures.get(digest), missing, f"the amended agreement {digest.hex()}")
     if not previous_accepted:
         for link, terms in reversed(chain.links[1:]):
-            if _is_judged(link):
-                missing += check_tables(terms, link, proofs, jobs, f"previous claim, period {link.period}: ").missing
+            more = moved[link.period]
+            if more is not None:
+                missing += check_tables(terms, link, proofs, jobs, f"previous claim, period {link.period}: ", more).missing
     proof = None
-    if _is_judged(claim):
-        tables = check_tables(agreement, claim, proofs, jobs)
+    if lists.moved is not None:
+        tables = check_tables(agreement, claim, proofs, jobs, moved=lists.moved)
         missing += tables.missing
         if tables.security is not None:
             link_bits, seconds = LINK_BITS if claim.sites else None, time.perf_counter() - began
@@ -223,6 +233,7 @@ def check_claim(
     verdict = Verdict(
         agreement, claim.lab, claim.period, digest, missing=tuple(missing), proof=proof, limits=claim.limits, overs=claim.overs,
         notes=tuple(lost_words(agreement, claim)),
+        moved=lists.moved or 0, transfers=lists.texts, over_here=lists.over,
     )  # fmt: skip
     return verdict, claim
 
@@ -293,7 +304,7 @@ def inspection_missing(found: Inspections) -> list[Missing]:
 
 
 def _check_terms(claim: Claim, agreement: Agreement, missing: list[Missing]) -> None:
-    """Checks ``agreement`` to ``lists`` of one claim."""
+    """Checks ``agreement`` to ``signatures`` of one claim."""
     if claim.agreement_digest != agreement.digest:
         raise ClaimRejected(
             "agreement", f"the claim is about agreement {claim.agreement_digest.hex()}, this one is {agreement.digest.hex()}"
@@ -309,11 +320,16 @@ def _check_terms(claim: Claim, agreement: Agreement, missing: list[Missing]) -> 
             f"{claim.first_epoch} to {claim.last_epoch}",
         )
     check_meters(claim, lab)
-    if not _is_judged(claim):
-        _add(missing, _NOT_JUDGED)
     _check_signatures(claim, agreement, lab, missing)
+
+
+def _check_lists(claim: Claim, agreement: Agreement, published: PublishedEntries | None, dated: Dated | None) -> Allowed:
+    """Check ``lists`` of one claim, as far as the log is at hand; what its transfers come to."""
     check_losses(agreement, claim)
-    limits_of(agreement, claim)
+    found = allowed(claim, agreement, published, dated)
+    if found.moved is not None:
+        limits_of(agreement, claim, found.moved)
+    return found
 
 
 def _check_signatures(claim: Claim, agreement: Agreement, lab: Lab, missing: list[Missing]) -> None:

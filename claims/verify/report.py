@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from claims.agreement.model import Agreement
@@ -35,12 +35,14 @@ NOT_SHOWN = (
 """What no claim shows: inventory, hardware and inspection are for that."""
 
 
-def shown(agreement: Agreement, lab: Lab, period: int, limits: Sequence[Limit] = ()) -> list[str]:
+def shown(agreement: Agreement, lab: Lab, period: int, limits: Sequence[Limit] = (), moved: int = 0) -> list[str]:
     """What a claim of a lab for a period shows, in words, once its proofs hold.
 
-    ``limits``: those that it states in place of agreed ones; where such a one bounds nothing, nothing is said.
+    ``limits``: those that it states in place of agreed ones; where such a one bounds nothing, nothing is said. ``moved``: what transfers
+    that it lists add to its total.
     """
-    caps, rules, count = with_limits(lab.caps_at(period), limits), agreement.rules_at(period), len(lab.meters)
+    agreed, rules, count = lab.caps_at(period), agreement.rules_at(period), len(lab.meters)
+    caps = with_limits(replace(agreed, total=agreed.total + moved), limits)
     most = capacity(agreement, lab.name) if limits else None
     free = {limit.which for limit in limits if is_unbounded(limit, most)}
     residue = ", unattributed work since the agreement began included" if rules.charge_residue else ""
@@ -155,6 +157,8 @@ class Verdict:
         proof: of a proof that was verified.
         state: the row's state in a publication folder, or None.
         limits, overs: those that the claim says it is over, and that earlier claims of the lab were over.
+        transfers: of cap, that the claim lists, in words; ``moved``: what they add to its total; ``over_here``: why these are not those
+            that count by this copy of the log, so that it is over.
     """
 
     agreement: Agreement
@@ -170,11 +174,15 @@ class Verdict:
     state: str | None = None
     limits: tuple[Limit, ...] = ()
     overs: tuple[Over, ...] = ()
+    moved: int = 0
+    transfers: tuple[str, ...] = ()
+    over_here: tuple[str, ...] = ()
 
     @property
     def word(self) -> str:
         """PROVEN, OVER, REJECTED or INCOMPLETE."""
-        return "REJECTED" if self.rejected is not None else "INCOMPLETE" if self.missing else "OVER" if self.limits else "PROVEN"
+        over = "OVER" if self.limits or self.over_here else "PROVEN"
+        return "REJECTED" if self.rejected is not None else "INCOMPLETE" if self.missing else over
 
     @property
     def proven(self) -> bool:
@@ -190,7 +198,7 @@ class Verdict:
         """What the claim shows, in words; nothing unless it is proven, or over under the limits that it states."""
         if self.word not in ("PROVEN", "OVER") or self.lab is None or self.period is None:
             return []
-        return shown(self.agreement, self.agreement.lab(self.lab), self.period, self.limits)
+        return shown(self.agreement, self.agreement.lab(self.lab), self.period, self.limits, self.moved)
 
     @property
     def _most(self) -> int | None:
@@ -200,7 +208,7 @@ class Verdict:
     def _over(self) -> list[str]:
         """What the claim, and the lab's earlier ones, are over, in words."""
         earlier = [f"in period {over.period}: {limit_words(over)}" for over in self.overs]
-        return [limit_words(limit, self._most) for limit in self.limits] + earlier
+        return [limit_words(limit, self._most) for limit in self.limits] + list(self.over_here) + earlier
 
     def span(self) -> tuple[str, str] | None:
         """Begin and end of the period as RFC 3339; None where the agreement has no such period."""
@@ -225,6 +233,7 @@ class Verdict:
         out.append(f"agreement   {self.agreement.name} {self.agreement.digest.hex()}")
         if self.log is not None:
             out.append(f"log         {self.log.line()}")
+        out += [f"transfer    {text}" for text in self.transfers]
         for item in self.inspections:
             counts = {True: "counts", False: f"does not count: {item.why}", None: f"undecided: {item.why}"}[item.counts]
             out.append(f"inspection  round {item.round}, {item.inspector}: {item.outcome}; {counts}")
@@ -275,6 +284,8 @@ class Verdict:
                 }
                 for item in self.inspections
             ],
+            "transfers": list(self.transfers),
+            "over_here": list(self.over_here),
             "shows": self.shown(),
             "does_not_show": list(NOT_SHOWN) if self.shown() else [],
             "over": [limit_values(limit, self._most) for limit in self.limits],

