@@ -1,4 +1,4 @@
-"""What every test gets: folders of its own for what keys remember and what is cached, so that no test writes to the user's home."""
+"""What every test gets: a folder of its own for what keys remember, and no cache, so that no test writes to the user's home."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("state")
         patch.setenv("STANDSTILL_STATE", str(folder))
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("STANDSTILL_CACHE", "off")  # what one test believes is no other's; tests of caches say so
         yield folder

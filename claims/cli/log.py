@@ -252,21 +252,23 @@ def log_show(
     from claims.base.units import format_time
     from claims.claim.entries import decode_entry
     from claims.tlog.errors import LogError
+    from claims.tlog.glance import log_end
 
     trust = trust_of(terms_of(agreement_path), log_key, cosigner, quorum)
     with rejecting():
-        view = open_compared(source, trust, exclude, None)
+        end = log_end(source, trust, limit, exclude=exclude)
+        view = end.view
         rows: list[dict[str, Any]] = []
-        for index in range(max(0, view.size - limit), view.size):
+        for index, data in enumerate(end.entries, end.first):
             try:
                 when = format_time(view.committed_time(index))
             except LogError:
                 when = None
             try:
-                entry = decode_entry(view.entries[index])
+                entry = decode_entry(data)
                 row = {"kind": entry.kind, "agreement": entry.agreement.hex(), "author": entry.author, "title": entry.title}
             except MalformedFile:
-                title = f"{len(view.entries[index])} bytes that are not an entry of ours"
+                title = f"{len(data)} bytes that are not an entry of ours"
                 row = {"kind": None, "agreement": None, "author": None, "title": title}
             rows.append({"index": index, "time": when, **row})
     lines = [f"{row['index']}  {row['time'] or 'not dated'}  {row['title']}" for row in rows]
@@ -284,12 +286,13 @@ def log_prove(
 ) -> None:
     """Write a proof that entry INDEX is in the log, which anyone can check offline."""
     from claims.base.files import write_new
+    from claims.tlog.glance import entry_proof
 
+    trust = trust_of(terms_of(agreement_path), log_key, cosigner, quorum)
     with rejecting():
-        view = open_compared(source, trust_of(terms_of(agreement_path), log_key, cosigner, quorum), exclude, None)
-        proof = view.prove(index)
+        proof = entry_proof(source, trust, index, exclude=exclude)
     write_new(target, proof.encode())
-    out(f"{target}: entry {index} of {view.size}")
+    out(f"{target}: entry {index} of {proof.checkpoint.splitlines()[1].decode()}")
 
 
 @log.command("check-proof")

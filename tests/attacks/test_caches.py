@@ -30,6 +30,7 @@ AGREEMENTS = {"two labs": world.TEXT, "every term": test_agreement_terms.FULL, "
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("STANDSTILL_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache/standstill"
 
