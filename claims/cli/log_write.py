@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from claims.tlog.checkpoint import LogTrust
     from claims.tlog.memory import LogMemory
 
-__all__ = ["log_append", "log_init", "log_mend"]
+__all__ = ["log", "log_append", "log_init", "log_mend"]
 
 
 def _log_id(trust: LogTrust) -> bytes:

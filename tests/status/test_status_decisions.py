@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from claims.base.errors import ClaimRejected
 from claims.claim.entries import DecisionEntry, check_entry, decode_entry, encode_entry, sign_entry
-from claims.cli.log import log
+from claims.cli.log_write import log
 from claims.cli.show import describe
 from claims.cli.status import decision
 from claims.decisions.file import Decision, decision_entry, sign_decision
