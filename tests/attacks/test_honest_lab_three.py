@@ -354,32 +354,29 @@ def test_everything_is_made_under_an_open_umask(desk: Desk, tmp_path: Path) -> N
     assert len(secret) == 5 and all(path.stat().st_mode & 0o077 == 0 for path in secret) and Path("state").stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.parametrize("role", ["lab", "keys/hall-2", "cosign", "log", "rival", "operator"])
 @pytest.mark.parametrize("command", ["seal", "publish", "close", "prove", "cosign"])
-def test_the_key_of_another_role(logged: Desk, command: str, role: str) -> None:  # noqa: F811
+def test_the_key_of_another_role(logged: Desk, command: str) -> None:  # noqa: F811
     """Every signing command with every other role's key: nothing is signed, nothing is written."""
-    right = {"seal": "", "publish": "lab", "close": "", "prove": "lab", "cosign": "cosign"}[command]
-    if role == right:
-        return
-    logged.at(START + PERIOD if command == "close" else START + 2 * HOUR)
+    from claims.cli.main import main
 
     def files() -> dict[Path, bytes]:
         every = (path for path in sorted(Path().rglob("*")) if path.is_file())
         return {path: path.read_bytes() for path in every if "store" not in path.name and not path.name.startswith(".")}
 
+    right = {"publish": "lab", "prove": "lab", "cosign": "cosign"}.get(command)
+    logged.at(START + PERIOD if command == "close" else START + 2 * HOUR)
     before = files()
-    arguments = {
-        "seal": ("epoch", "seal", "hall-1", *logged.books, "-k", f"{role}.key"),
-        "publish": ("epoch", "publish", *logged.books, "-k", f"{role}.key", "-o", "other", "--through", 0),
-        "close": ("meter", "close", "hall-1", *logged.books, "-n", 0, "-k", f"{role}.key", "--yes", "--idle", "--clock-is-right"),
-        "prove": ("prove", *logged.books, "-n", 0, "-k", f"{role}.key"),
-        "cosign": ("log", "cosign", "LOG", "-a", "agreement.toml", "--name", "rival", "-k", f"{role}.key", "--memory", "m"),
-    }[command]
-    from claims.cli.main import main
-
-    with pytest.raises(SystemExit) as stop:
-        main([str(item) for item in arguments])
-    assert stop.value.code in (1, 2) and files() == before
+    for role in {"lab", "keys/hall-2", "cosign", "log", "rival", "operator"} - {right}:
+        arguments = {
+            "seal": ("epoch", "seal", "hall-1", *logged.books, "-k", f"{role}.key"),
+            "publish": ("epoch", "publish", *logged.books, "-k", f"{role}.key", "-o", "other", "--through", 0),
+            "close": ("meter", "close", "hall-1", *logged.books, "-n", 0, "-k", f"{role}.key", "--yes", "--idle", "--clock-is-right"),
+            "prove": ("prove", *logged.books, "-n", 0, "-k", f"{role}.key"),
+            "cosign": ("log", "cosign", "LOG", "-a", "agreement.toml", "--name", "rival", "-k", f"{role}.key", "--memory", "m"),
+        }[command]
+        with pytest.raises(SystemExit) as stop:
+            main([str(item) for item in arguments])
+        assert stop.value.code in (1, 2) and files() == before, role
 
 
 # ---- two terminals, living stores ---------------------------------------------------------------------------------
@@ -515,12 +512,12 @@ def test_an_entry_goes_to_the_wrong_log(logged: Desk) -> None:  # noqa: F811
     assert "of another log, 'example.org/other'" in logged.run(*publish, code=2)
 
 
-@pytest.mark.parametrize("years", [1, 10, 1000])
-def test_a_countersigner_s_clock_is_far_ahead(logged: Desk, years: int) -> None:  # noqa: F811
+def test_a_countersigner_s_clock_is_far_ahead(logged: Desk) -> None:  # noqa: F811
     """A receipt of the year 2036 would say that the entry came in ten years late, and its date stays: refused, as for cosigners."""
-    logged.at(START + years * 365 * 24 * HOUR)
     counter = ("log", "countersign", ENTRY, "-a", "agreement.toml", "-k", "rival.key")
-    assert "clock" in logged.run(*counter, code=2)
+    for years in (1, 10, 1000):
+        logged.at(START + years * 365 * 24 * HOUR)
+        assert "clock" in logged.run(*counter, code=2)
     assert not Path("entries/lab-epoch-0.receipt").exists()
     logged.at(START + 2 * HOUR)
     logged.run(*counter)
@@ -619,6 +616,7 @@ def test_the_amendment_overwrites_the_agreement_s_file(desk: Desk) -> None:
     assert "epoch 120 sealed" in desk.run(*SEAL, "--clock-is-right")
 
 
+@pytest.mark.slow
 def test_an_opening_is_made_twice(inspected: Folder) -> None:  # noqa: F811
     """The lab opens again what it opened, to the same inspector: both pass, and they show the same."""
     from claims.inspection.file import Opening
