@@ -4,6 +4,7 @@
     first LOG_ROWS FOLDER           imports, kernels, one proof: what a user waits for in a new process
     rates                           what the machine can do, bench/rates.py
     fleet METERS HOURS PROOFS       the whole job of a made-up fleet, bench/fleet.py; PROOFS is 0 or 1
+    sites LOG_ROWS SITES REPEAT     a claim as one table (SITES 0) or cut into sites, bench/sites.py
     guard LOG_ROWS ROUNDS           work of each phase as ratios to a fixed one, bench/guard.py
     verify FOLDER                   the verifier, on what the others left; loads the standard library alone
 """
@@ -152,6 +153,10 @@ def main(role: str, *arguments: str) -> None:
         from bench import fleet
 
         result = fleet.run(int(arguments[0]), int(arguments[1]), arguments[2] == "1")
+    elif role == "sites":
+        from bench import sites
+
+        result = sites.run(*map(int, arguments))
     elif role == "verify":
         result = verify(Path(arguments[0]))
     else:

@@ -166,6 +166,18 @@ def add_to(main: click.Group, console: Console, finish: Finish) -> None:
         finish(json_path, _whole({"fleets": fleets}))
 
     @main.command()
+    @rows_option
+    @click.option("--sites", "counts", default="1,4", show_default=True, help="Numbers of sites, with commas; one table comes first.")
+    @repeat_option
+    @json_option
+    def sites(log_rows: int, counts: str, repeat: int, json_path: Path | None) -> None:
+        """One lab as one table, and cut into sites: rows, columns, seconds and bytes."""
+        numbers = [0, *(int(text) for text in counts.split(","))]
+        cuts = [_checked(lambda n=number: measure.child("sites", str(log_rows), str(n), str(repeat))) for number in numbers]
+        _sites_table(console, cuts)
+        finish(json_path, _whole({"log_rows": log_rows, "cuts": cuts}))
+
+    @main.command()
     @click.option("--record", "keep", is_flag=True, help="Append what is measured to bench/history.json: later runs compare with it.")
     @json_option
     def check(keep: bool, json_path: Path | None) -> None:
@@ -254,6 +266,18 @@ def _ledger_table(console: Console, labs: list[Record]) -> None:
             f"{x['books_seconds']:.1f} s", f"{x['prove_seconds']:.2f} s", f"{x['verify_seconds'] * 1e3:.0f} ms",
             f"{x['claim_bytes'] / 1024:.0f} KiB",
         )  # fmt: skip
+    console.print(table)
+
+
+def _sites_table(console: Console, cuts: list[Record]) -> None:
+    table = Table(title="one lab, cut into sites")
+    for name in ("sites", "table", "rows", "height", "prove s", "CPU s", "verify s", "bytes"):
+        table.add_column(name, justify="right")
+    for cut in cuts:
+        for row in cut["tables"]:
+            seconds = (f"{row[key]:.2f}" for key in ("prove_seconds", "prove_cpu_seconds", "verify_seconds"))
+            height = f"2^{row['log_rows']}"
+            table.add_row(str(cut["sites"] or "-"), row["table"], f"{row['rows']:,}", height, *seconds, f"{row['proof_bytes']:,}")
     console.print(table)
 
 
