@@ -16,7 +16,7 @@ from lab_fixtures import LAB_KEY, make_lab, seal_and_close, with_sites
 
 from circuits.relation import check_witness
 from circuits.statement import Statement
-from circuits.witness import ClaimWitness
+from circuits.witness import ClaimWitness, Headers, check_heads, heads_of
 from claims.agreement.model import Agreement
 from claims.base.errors import ClaimsError
 from claims.claim.file import decode_claim
@@ -44,6 +44,7 @@ class Prover:
         if len(self.made) == self.fail:
             raise KeyboardInterrupt
         check_witness(statement, witness)
+        check_heads(statement, heads_of(witness, Headers.of(statement)))
         self.made.append(statement)
         return self.proof(statement) + len(self.made).to_bytes(1, "big")  # no two proofs of one statement are alike
 
