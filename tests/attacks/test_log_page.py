@@ -149,7 +149,7 @@ def test_a_claim_that_no_inspector_passed_is_not_proven(world_: Published) -> No
             found = ask(honest)
             assert found["own"]["alpha-0"] == state and not found["against"]
             if state != "proven":
-                assert "no pass by an inspector" in against(ask(lie(honest, "proven")))
+                assert "no inspector\u2019s pass that counts is here" in against(ask(lie(honest, "proven")))
 
 
 def test_receipts_are_published(world_: Published) -> None:

@@ -17,6 +17,7 @@ const { readAccount } = await load("account.js");
 const { Checker } = await load("checker.js");
 const { verdict } = await load("verdict.js");
 const { answer } = await load("worker.js");
+const { decodeClaim, headsDigest } = await load("verifier/claim.js");
 
 const files = new Map(); // path to bytes: one object for each, so that its digest is computed once
 const digests = new WeakMap();
@@ -48,7 +49,8 @@ async function judge({ site, changed = {}, now, shown, checked = true, bring = n
   let [account, checker, survey, problem] = [null, null, null, ""];
   try {
     account = readAccount(JSON.parse(site));
-    const stand = (request) => (request.claim && assume ? Promise.resolve({ finding: { verdict: assume, reason: "", missing: [], shows: [], ...lacking } }) : ask(request));
+    const heads = (data) => { try { return Buffer.from(headsDigest(decodeClaim(data))).toString("hex"); } catch { return ""; } };
+    const stand = (request) => (request.claim && assume ? Promise.resolve({ finding: { verdict: assume, reason: "", missing: [], shows: [], heads: heads(request.claim), ...lacking } }) : ask(request));
     const lacking = !Array.isArray(assume) ? {} : { verdict: "INCOMPLETE", kinds: assume, missing: assume.map((kind) => `Missing: ${kind}.`) };
     checker = new Checker(account, { fetchBytes, ask: stand, now: () => now });
     if (bring) return await checker.bring(read(bring));

@@ -12,7 +12,6 @@ from claims.base.errors import MalformedFile, UnreadableFile
 from claims.site.collect import collect, read_published
 from claims.site.model import view_of
 from claims.status.compute import compute
-from claims.status.model import Row
 from tests.site.page_node import PageNode
 
 SITE = Path(__file__).parents[2] / "claims" / "site"
@@ -63,20 +62,14 @@ def differences(page: PageNode, folder: Path, now: int) -> list[str]:
     cases = [{"site": json.dumps(item), "changed": files, "now": now} for item in (view, lie)]
     honest, lied = page.verdicts(cases)
     out = [] if honest["kind"] in ("confirmed", "open") else [f"an honest page is {honest['kind']}: {honest['against']} {honest['open']}"]
-    unread = [row for row in state.rows if row.inspected or row.state == "under inspection" or row.check == "inspection"]
     for row in state.rows:
         own = honest["own"].get(f"{row.lab}-{row.period}")
-        if own != row.state and not (row in unread and _weaker(row, own)):
+        if own != row.state:
             out.append(f"{row.lab} {row.period}: status {row.state} ({row.reason}), page {own}")
     if len(honest["own"]) != len(state.rows):
         out.append(f"status has {len(state.rows)} rows, the page {len(honest['own'])}")
-    if honest["answer"] != state.holds and not (unread and honest["answer"] == "undecided"):
+    if honest["answer"] != state.holds:
         out.append(f"status {state.holds} ({state.why}), page {honest['answer']} ({honest['open']})")
     if lied["kind"] == "confirmed" and state.holds != "yes":
         out.append(f"the page confirms a lie: status {state.holds} ({state.why})")
     return out
-
-
-def _weaker(row: Row, own: str | None) -> bool:
-    """The page judges no records: it waits where status knows; never the other way round."""
-    return own == "under inspection" and row.state in ("proven", "rejected")

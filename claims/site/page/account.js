@@ -1,7 +1,7 @@
 /** The publisher's account: site.json, as far as this page uses it. It is hostile JSON until every value has the type that it should have. */
 
 export const ANSWERS = ["yes", "no", "undecided"];
-export const STATES = ["proven", "over", "under inspection", "pending", "late", "missing", "rejected", "over", "lifted"];
+export const STATES = ["proven", "over", "under inspection", "pending", "late", "missing", "rejected", "lifted"];
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const PATH = /^[A-Za-z0-9_-][A-Za-z0-9._-]*(\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$/;
@@ -69,7 +69,7 @@ const readSite = fields({
 export const nameOf = ({ lab, period }) => `${lab}-${period}`;
 
 /**
- * The account as plain values: {answer, computedAt, replaced, digest, agreements, bundle, decisions, evidence, receipts, rows, files}, where
+ * The account as plain values: {answer, computedAt, replaced, digest, agreements, bundle, decisions, evidence, receipts, records, rows, files}, where
  * `rows` maps LAB-PERIOD to what the publisher says of it. Throws Malformed.
  */
 export function readAccount(value) {
@@ -90,6 +90,7 @@ export function readAccount(value) {
     decisions: site.decisions.map((item) => item.path),
     evidence: site.evidence.map((item) => item.path),
     receipts: site.files.filter((item) => item.kind === "receipt").slice(0, MAX_RECEIPTS).map((item) => item.path),
+    records: site.files.filter((item) => item.kind === "inspection").slice(0, MAX_RECEIPTS).map((item) => item.path),
     rows,
     files: site.files,
   };

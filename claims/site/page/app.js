@@ -150,7 +150,7 @@ class Page {
     byId("provenance").replaceChildren(
       el("strong", "", "Checked in this browser"),
       `, ${moment(now())}: ${tally}. `,
-      "The state is the publisher\u2019s, computed ", moment(this.account.computedAt), "; what inspectors recorded is the publisher\u2019s word: your browser reads the log\u2019s entries of it and does not judge the records.",
+      "The state is the publisher\u2019s, computed ", moment(this.account.computedAt), ".",
     );
     const words = {
       confirmed: "Done. Your browser agrees with the publisher.",

@@ -6,7 +6,7 @@ import { DECISION, INSPECTION, TRANSFER, countsUnder, decodeEntry } from "./veri
 import { Rejected } from "./verifier/errors.js";
 import { openLog } from "./verifier/log.js";
 
-/** An agreement with its log and what that says: {...item, log: {opened, problem}, index, findings, passes, gifts, delivered}. `item`: with `terms`. */
+/** An agreement with its log and what that says: {...item, log: {opened, problem}, index, inspections, gifts, delivered}. `item`: with `terms`. */
 export function openBook(item, log, receipts, now) {
   const book = { ...item, log: logOf(item.terms, log, now) };
   return Object.assign(book, indexOf(book, log && readReceipts(receipts, item.terms)));
@@ -31,22 +31,22 @@ function logOf(terms, log, now) {
 }
 
 /**
- * {index, findings, passes, gifts, delivered}: entries of this agreement by what there may be one of, a map of lists, those of receipts last; failures and refusals by inspectors, passes, and transfers by their giver, by LAB-PERIOD; and
+ * {index, inspections, gifts, delivered}: entries of this agreement by what there may be one of, a map of lists, those of receipts last; inspections, and transfers by their giver, by LAB-PERIOD; and
  * receipts (receipts.js). Signatures of the log's entries are verified when they are asked for.
  */
 function indexOf({ terms, log }, receipts) {
-  const [index, findings, passes, gifts] = [new Map(), new Map(), new Map(), new Map()];
+  const [index, inspections, gifts] = [new Map(), new Map(), new Map()];
   const delivered = log.opened ? receipts ?? [] : [];
   const add = (map, key, value) => map.set(key, [...(map.get(key) ?? []), value]);
   const enter = (entry, at) => {
     if (!entry || entry.kind === DECISION || !equalBytes(entry.agreement, terms.digest)) return;
     add(index, entry.identity, { ...entry, at });
     if (entry.kind === TRANSFER) add(gifts, `${entry.author}-${entry.number}`, entry);
-    if (entry.kind === INSPECTION && terms.inspection) add(entry.outcome === "passed" ? passes : findings, `${entry.lab}-${entry.number}`, { ...entry, at });
+    if (entry.kind === INSPECTION && terms.inspection) add(inspections, `${entry.lab}-${entry.number}`, entry);
   };
   if (log.opened) log.opened.entries.forEach((data, at) => enter(decodeEntry(data), at));
   for (const { entry } of delivered) enter(entry, Infinity);
-  return { index, findings, passes, gifts, delivered };
+  return { index, inspections, gifts, delivered };
 }
 
 /** The first entry of an identity that counts, under the heads that a quorum without `lab` has cosigned; or null. `all`: whoever has cosigned it, or none. */

@@ -89,8 +89,9 @@ export class Checker {
     const decisions = await fetchAll(account.decisions, SMALL_LIMIT);
     const evidence = await fetchAll(account.evidence, SMALL_LIMIT);
     const receipts = await fetchAll(account.receipts, RECEIPT_LIMIT);
+    const records = await fetchAll(account.records, SMALL_LIMIT);
     const until = Math.max(this.now(), account.computedAt);
-    const answer = await this.ask({ survey: { agreements, decisions, evidence, receipts, log, until } });
+    const answer = await this.ask({ survey: { agreements, decisions, evidence, receipts, records, log, until } });
     if (!answer.survey) throw new Error(answer.unread || "the verifier gave no answer");
     const items = new Map(answer.survey.items.map((item) => [nameOf(item), item]));
     return { survey: answer.survey, items, agreements, log, until };

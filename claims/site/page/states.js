@@ -1,9 +1,10 @@
 /**
  * The state of every lab and period at a moment, and whether the standstill holds, as this browser finds it. As claims/status/rows.py and
- * claims/status/compute.py decide, but that records of inspections are not judged: a failure or refusal that is in the log leaves a claim undecided.
+ * claims/status/compute.py decide.
  */
 
 import { nameOf } from "./account.js";
+import { inspectedAs } from "./inspections.js";
 import { judgeAt } from "./lateness.js";
 import { moment } from "./text.js";
 
@@ -69,10 +70,11 @@ class Walk {
     if (!holds(finding)) return this.unproven(name, item);
     this.verified.add(name);
     const late = judgeAt(item.hours, time);
-    if (late === "rejected") return "rejected";
+    const inspected = inspectedAs(item.inspections, finding.heads, time);
+    if (late === "rejected" || inspected === "failed") return "rejected";
     if (finding.verdict === "OVER") return "over"; // what is still open makes nothing good
     if (late === "open") return "pending";
-    return item.inspected.length || waitsForInspector(item, time) ? "under inspection" : "proven";
+    return ["open", "waiting"].includes(inspected) ? "under inspection" : "proven";
   }
 
   undecided(name) {
@@ -92,9 +94,6 @@ class Walk {
     return time <= item.due || seen <= item.due ? "pending" : "late";
   }
 }
-
-/** Whether an inspection is drawn from a claim, and no inspector has entered in the log that it passed. */
-const waitsForInspector = ({ inspection }, time) => Boolean(inspection) && time >= inspection.drawn && !inspection.passed;
 
 /** The amendment that has taken over, or null: of several, the one that begins first. */
 function successorAt(time, { successors }) {

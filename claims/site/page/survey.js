@@ -7,17 +7,16 @@ import { gapsOf, openAgreements, rivalsOf, successorsOf } from "./agreements.js"
 import { first, isTwofold, onlyOne } from "./book.js";
 import { countedDecisions, liftedSpans } from "./decisions.js";
 import { conviction } from "./evidence.js";
+import { inspectionsOf, recordsBySum } from "./inspections.js";
 import { latenessOf } from "./lateness.js";
 import { schedule } from "./schedule.js";
 import { moment } from "./text.js";
 import { firstPeriod } from "./verifier/agreement.js";
 import { equalBytes, toHex } from "./verifier/bytes.js";
-import { CLAIM, EPOCH, countsUnder, identityOf } from "./verifier/entries.js";
-
-const ROUNDS = { genesis: 1692803367, period: 3 }; // of the public randomness, as claims/inspection/beacon.py
+import { CLAIM, EPOCH, identityOf } from "./verifier/entries.js";
 
 /**
- * `agreements`: [{agreement, signatures}], bytes (signatures may be null), the present one first, others in any order. `decisions`, `evidence`, `receipts`: lists of bytes. `log`: bytes
+ * `agreements`: [{agreement, signatures}], bytes (signatures may be null), the present one first, others in any order. `decisions`, `evidence`, `receipts`, `records`: lists of bytes. `log`: bytes
  * of the bundle, or null. `until`: Unix seconds. Throws where the picture cannot be computed. Returns plain values:
  *
  *     digest, chain       of the present agreement; for each agreement of the chain, newest first: {place in `agreements`, digest, from (period), log (whether one is agreed)}
@@ -27,23 +26,24 @@ const ROUNDS = { genesis: 1692803367, period: 3 }; // of the public randomness, 
  *     lifted              spans in which the pause was lifted under the present agreement
  *     items               one for each lab and begun period (schedule.js), with present (whether under the present agreement),
  *                         logged {claim, roots (hex)} or null, logProblem (text), held (why a claim that was delivered does not count yet, or ""), asOf (until when this copy of the log
- *                         shows that there is no claim: a date, or null: without end), inspection {drawn (a date, or null: nothing dates what the claim rests on), passed} or null, hours (lateness.js), and sentences: evidence, conflicts (against the lab), inspected (findings that the log has)
+ *                         shows that there is no claim: a date, or null: without end), inspections (inspections.js) or null, hours (lateness.js), and sentences: evidence, conflicts (against the lab)
  *     breaches            by others than a lab in a period
  *     log                 null, or {problem, size, date (of the head in use; size null where there is none), newest (entries here that the log signed), shown {size, date (least that anyone gives
  *                         it, or null), behind [{name, size, date}]} or null: the largest head that it signed, cosign (agreed time for cosigning, seconds, or null)}
  */
-export function survey({ agreements, decisions, evidence, receipts = [], log, until }) {
+export function survey({ agreements, decisions, evidence, receipts = [], records = [], log, until }) {
   const { books, others } = openAgreements(agreements, log, receipts, until);
   const [current] = books;
   const convicted = evidence.map((data) => books.map(({ terms }) => conviction(data, terms)).find(Boolean)).filter(Boolean);
   for (const book of books) book.voided = new Set(convicted.filter((item) => item.agreement === book.terms.digestHex).map((item) => item.identity));
+  const recorded = recordsBySum(records);
   let before = Infinity;
   const items = books.flatMap((book) => {
     const { terms } = book;
     book.spans = liftedSpans(countedDecisions(terms, decisions, book.log.opened));
     const wanted = book.unsigned.length ? [] : schedule(terms, until, { before, spans: book.spans });
     before = Math.min(before, firstPeriod(terms));
-    return wanted.map((item) => ({ ...item, present: book === current, ...inTheLog(book, item, until), ...against(book, item, convicted) }));
+    return wanted.map((item) => ({ ...item, present: book === current, ...inTheLog(book, item, until, recorded), ...against(book, item, convicted) }));
   });
   const { digestHex, start, epochSeconds, epochsPerPeriod, periods } = current.terms;
   return {
@@ -72,32 +72,9 @@ function logLine({ terms: { deadlines }, log: { opened, problem } }) {
   return { problem, size: opened.usable(null) ? size : null, date, newest: opened.entries.length, shown, cosign };
 }
 
-/**
- * {drawn, passed}: when the round that draws from a claim is due (Unix seconds; null: nothing dates what the claim rests on), and whether the log has a pass of it by an inspector, whose record the
- * browser does not judge; null where none is agreed.
- */
-function drawnFor(book, { lab, period, end }, claim) {
-  const { terms: { inspection, deadlines, epochsPerPeriod }, log: { opened }, index, passes, voided } = book;
-  if (!inspection) return null;
-  const moments = [opened.dateOf(claim.at, lab)];
-  for (let epoch = period * epochsPerPeriod; epoch < (period + 1) * epochsPerPeriod; epoch++) {
-    const entry = onlyOne(book, identityOf(EPOCH, lab, lab, epoch)) ?? (index.get(identityOf(EPOCH, lab, lab, epoch)) ?? [])[0];
-    moments.push(entry ? opened.dateOf(entry.at, lab) : null);
-  }
-  if (moments.includes(null)) return { drawn: null, passed: false };
-  const due = deadlines ? Math.max(deadlines.epoch, deadlines.claim) : 0;
-  const settled = moments.reduce((a, b) => Math.max(a, b), end + due) + inspection.margin;
-  const round = Math.max(1, Math.floor((settled - ROUNDS.genesis) / ROUNDS.period) + 2);
-  const drawn = ROUNDS.genesis + (round - 1) * ROUNDS.period;
-  const { size } = opened.inUse(lab);
-  const counts = (entry) => entry.at < size && entry.round === BigInt(round) && (opened.dateOf(entry.at, lab) ?? Infinity) >= drawn
-    && !voided.has(entry.identity) && !isTwofold(book.terms, index.get(entry.identity)) && countsUnder(entry, book.terms);
-  return { drawn, passed: (passes.get(`${lab}-${period}`) ?? []).some(counts) };
-}
-
-function inTheLog(book, item, until) {
+function inTheLog(book, item, until, records) {
   const { opened, problem } = book.log;
-  if (!opened) return { logged: null, logProblem: problem, held: "", asOf: null, inspection: null, hours: latenessOf(book, item, until, null) };
+  if (!opened) return { logged: null, logProblem: problem, held: "", asOf: null, inspections: null, hours: latenessOf(book, item, until, null) };
   const { lab, period } = item;
   const entry = first(book, identityOf(CLAIM, lab, lab, period), lab);
   const waits = opened.behind(lab).map(({ name, date }) => `${name} (${date === null ? "no head at all" : `not since ${moment(date)}`})`);
@@ -106,7 +83,7 @@ function inTheLog(book, item, until) {
     logProblem: opened.usable(lab) ? "" : `No head of the log has enough cosignatures of other parties: not cosigned by ${waits.join(", ")}.`,
     held: heldUp(book, item, waits),
     asOf: entry ? null : opened.inUse(lab).date ?? 0,
-    inspection: entry ? drawnFor(book, item, entry) : null,
+    inspections: entry ? inspectionsOf(book, item, entry, records) : null,
     hours: latenessOf(book, item, until, (epoch) => onlyOne(book, identityOf(EPOCH, lab, lab, epoch)) ?? first(book, identityOf(EPOCH, lab, lab, epoch), lab, true)),
   };
 }
@@ -134,11 +111,8 @@ function heldUp(book, { lab, period }, waits) {
   return waiting ? `It is in the log, and waits for cosignatures: the head of size ${opened.shown.size} is not cosigned by ${waits.join(", ")}.` : "";
 }
 
-/**
- * {evidence, conflicts, inspected}: what speaks against a lab's claim of a period. Conflicts are two entries of one identity, and `inspected` failures and
- * refusals that an inspector entered, under any head that the log signed.
- */
-function against({ terms, index, findings, gifts }, { lab, period }, convicted) {
+/** {evidence, conflicts}: what speaks against a lab's claim of a period. Conflicts are two entries of one identity, under any head that the log signed. */
+function against({ terms, index, gifts }, { lab, period }, convicted) {
   const mine = convicted.filter((item) => item.lab === lab && item.period === period && item.agreement === terms.digestHex);
   const conflicts = [];
   const last = (period + 1) * terms.epochsPerPeriod;
@@ -147,7 +121,6 @@ function against({ terms, index, findings, gifts }, { lab, period }, convicted) 
   }
   if (isTwofold(terms, index.get(identityOf(CLAIM, lab, lab, period)))) conflicts.push(`Lab ${lab} published two different claims for period ${period}.`);
   if ((gifts.get(`${lab}-${period}`) ?? []).some(({ identity }) => isTwofold(terms, index.get(identity)))) conflicts.push(`Lab ${lab} published two different transfers of one number for period ${period}.`);
-  const inspected = (findings.get(`${lab}-${period}`) ?? []).filter((entry) => countsUnder(entry, terms));
-  return { evidence: mine.map((item) => item.text), conflicts, inspected: inspected.map(({ author, outcome }) => `${author} entered in the log that the inspection was ${outcome}.`) };
+  return { evidence: mine.map((item) => item.text), conflicts };
 }
 

@@ -6,6 +6,7 @@
  */
 
 import { nameOf } from "./account.js";
+import { unreadFindings } from "./inspections.js";
 import { judgeAt, latenessNotes } from "./lateness.js";
 import { answerAt, holds, isOwed, itemsAt, lifeAt, statesAt } from "./states.js";
 import { moment } from "./text.js";
@@ -158,8 +159,8 @@ function aboutRow(row, item, own, finding, { answer, computedAt }) {
     return GOOD.includes(own) && !NOT_JUDGED.includes(row.check) ? `${say(row)}: ${said}, but the claim holds here.` : "";
   }
   if (own === "proven") return `${say(row)}: ${said}, but the claim is here and holds.`;
-  if (own === "under inspection" && item.inspected.length) return ""; // said in `undecided`
-  if (own === "under inspection") return `${say(row)}: ${said}, but an inspection is drawn from the claim and the log has no pass by an inspector.`;
+  if (own === "under inspection" && unreadFindings(item.inspections).length) return ""; // said in `undecided`
+  if (own === "under inspection") return `${say(row)}: ${said}, but an inspection is drawn from the claim and no inspector\u2019s pass that counts is here.`;
   if (GOOD.includes(row.state)) {
     const words = own === "over" ? "by the claim itself the lab is over a limit" : own === "rejected" ? "the claim fails here" : "this browser did not find the claim to hold";
     return `${say(row)}: ${said}, but ${words}${why(item, finding, computedAt)}.`;
@@ -203,7 +204,7 @@ function newerHead(log, time) {
 }
 
 /** Why a claim whose proof holds is not decided here: what inspectors entered in the log. */
-const stillOpen = (item) => item.inspected.map((line) => `${say(item)}: ${line} Its record decides, which this browser does not check.`);
+const stillOpen = (item) => unreadFindings(item.inspections).map((line) => `${say(item)}: ${line}`);
 
 /** What has become due since the account was computed and this browser did not find to hold, and the end of the agreement: sentences. */
 function overdue(account, survey, own, at, now) {

@@ -1,9 +1,10 @@
 /** The claim file, format 3. claims/FORMATS.md section 5. */
-import { ascii, compareBytes, equalBytes, sha256 } from "./bytes.js";
+import { ascii, compareBytes, equalBytes, sha256, uint, words } from "./bytes.js";
 import { Reader } from "./reader.js";
 import { Rejected } from "./errors.js";
 
 const MAGIC = ascii("standstill-claim");
+const HEADS_DOMAIN = ascii("standstill/claim-heads/v2");
 const VERSION = 3;
 const MAX_BYTES = 18 * 2 ** 20;
 const MAX_PROOF = 16 * 2 ** 20;
@@ -108,4 +109,10 @@ export function decodeClaim(data) {
   claim.body = data.subarray(0, data.length - 64);
   claim.bytes = data;
   return claim;
+}
+
+/** SHA-256 over all heads of a claim: what an inspection is about. As claims/inspection/binding.py. */
+export function headsDigest(claim) {
+  const meters = claim.meters.flatMap(({ name, head, rootsDigest }) => [uint(name.length, 1), ascii(name), words(head), rootsDigest]);
+  return sha256(uint(HEADS_DOMAIN.length, 2), HEADS_DOMAIN, ...meters, words(claim.headAfter), claim.listsDigest);
 }

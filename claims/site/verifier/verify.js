@@ -9,7 +9,7 @@ import {
   claimMessage, decodeSignatures, ledgerHeadMessage, missingSignatures, registryHeadMessage,
 } from "./signatures.js";
 import { verifySignature } from "./ed25519.js";
-import { decodeClaim } from "./claim.js";
+import { decodeClaim, headsDigest } from "./claim.js";
 import { capacity, formatShare, formatWork, limitWords, limitsOf, oversAfter, sameOvers, unbounded } from "./limits.js";
 import { checkLog, hasAgreedMeters, isLogged, readLog, saidOf } from "./log.js";
 import { LOST_METER, checkHistory, checkLosses, lostShare, unsignedMeters } from "./losses.js";
@@ -30,7 +30,7 @@ const MAX_PREVIOUS = 4096;
  * itself (verifyTable): until then they are missing, and `then` has verdict and shows for when they all hold.
  *
  * A check that fails rejects; what is missing never does. Returns {verdict: "REJECTED", check, reason}, or {verdict: "PROVEN", "OVER" or "INCOMPLETE", missing: [{kind, what}],
- * lab, period, agreement, continuity, shows, over, lost, earlier (limits that are over, now and earlier, and what is lost, in words), bits: {unique, johnson, link (null without sites)}, tables: [{name, sha256}], then}; the kinds are those of
+ * lab, period, agreement, continuity, heads (digest of all heads, hex), shows, over, lost, earlier (limits that are over, now and earlier, and what is lost, in words), bits: {unique, johnson, link (null without sites)}, tables: [{name, sha256}], then}; the kinds are those of
  * claims/verify/report.py. Hostile bytes never make it throw.
  */
 export function verifyClaim(request) {
@@ -300,6 +300,7 @@ function report(link, { missing, continuity, security, isLater }) {
     continuity,
     shows: missing.length > 0 ? [] : then.shows,
     over,
+    heads: toHex(headsDigest(claim)),
     lost: lostWords(link),
     earlier: claim.overs.map((item) => `in period ${item.period}: ${limitWords(item)}`),
     bits: security && { ...bitsOf(security), link: claim.sites.length > 0 ? LINK_BITS : null },
