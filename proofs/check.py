@@ -1,6 +1,7 @@
 """Checks the machine-checked proofs of the circuit: `make proofs`.
 
     python proofs/check.py [--traces]
+    python proofs/check.py --without CONSTRAINT...     each named constraint deleted in turn: which file notices
 
 1. Words.v and Names.v are what proofs/embed.py writes from the published program.
 2. No file says Admitted, Axiom, Parameter or a word of that kind.
@@ -100,8 +101,36 @@ def assumptions(folder: Path) -> list[str]:
     return ["Print Assumptions is not closed everywhere:", *out]
 
 
+def noticed_in(number: int) -> str | None:
+    """The first file that does not compile without this constraint; None if all do."""
+    with tempfile.TemporaryDirectory(prefix="standstill-proofs-") as name:
+        folder = Path(name)
+        for file in FILES:
+            shutil.copy(HERE / f"{file}.v", folder)
+        (folder / "Words.v").write_text(embed.words_file(embed.without(embed.words(), number)))
+        for file in FILES:
+            try:
+                coqc(folder, file)
+            except RuntimeError:
+                return file
+    return None
+
+
+def deletions(names: list[str]) -> int:
+    """Deletes each constraint and prints which file notices. Exit code 1 if one is not noticed."""
+    numbers = {name: k for k, name in enumerate(embed.claim_program().constraint_names)}
+    missed = 0
+    for name in names:
+        file = noticed_in(numbers[name])
+        print(f"without {name}: {f'{file}.v does not hold' if file else 'NOT NOTICED'}", flush=True)
+        missed += file is None
+    return int(missed > 0)
+
+
 def main(arguments: list[str]) -> int:
     """Runs all checks."""
+    if "--without" in arguments:
+        return deletions(arguments[arguments.index("--without") + 1 :])
     if embed.main(["--check"]):
         return 1
     if found := holes():

@@ -20,6 +20,7 @@ sys.path.insert(0, str(HERE.parent))
 
 from circuits.claim import claim_program  # noqa: E402
 from circuits.gadgets import COLUMNS, KINDS, PUBLICS  # noqa: E402
+from zk.air import ASSERT, CONST, operand  # noqa: E402
 
 PROGRAM = HERE.parent / "tests/vectors/claim_std.program"
 CHUNK = 512
@@ -36,9 +37,23 @@ def digest() -> str:
     return sha256(b"standstill/program/v1" + PROGRAM.read_bytes()).hexdigest()
 
 
-def words_file() -> str:
-    """Words.v: the program's words in chunks."""
-    values = words()
+def without(values: list[int], number: int) -> list[int]:
+    """The words with constraint `number` deleted: it asserts the constant 0.
+
+    Raises:
+        ValueError: the program has no such constraint.
+    """
+    n_constants = values[4]
+    zero = operand(CONST, values[5 : 5 + n_constants].index(0))
+    first = 5 + n_constants + 1
+    for at in range(first, first + 4 * values[first - 1], 4):
+        if values[at] == ASSERT and values[at + 3] == number:
+            return [*values[: at + 2], zero, *values[at + 3 :]]
+    raise ValueError(f"no constraint {number}")
+
+
+def words_file(values: list[int]) -> str:
+    """Words.v: these words in chunks."""
     lines = ["(* Made by proofs/embed.py from tests/vectors/claim_std.program. Digest:", f"   {digest()} *)"]
     lines += ["From Coq Require Import ZArith List.", "Import ListNotations.", "Local Open Scope Z_scope.", ""]
     chunks = [values[i : i + CHUNK] for i in range(0, len(values), CHUNK)]
@@ -75,7 +90,7 @@ def main(arguments: list[str]) -> int:
     if claim_program().encode() != PROGRAM.read_bytes():
         print("tests/vectors/claim_std.program is not what circuits/claim.py compiles to")
         return 1
-    made = {HERE / "Words.v": words_file(), HERE / "Names.v": names_file()}
+    made = {HERE / "Words.v": words_file(words()), HERE / "Names.v": names_file()}
     if "--check" in arguments:
         stale = [path.name for path, text in made.items() if not path.exists() or path.read_text() != text]
         if stale:

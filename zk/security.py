@@ -1,5 +1,7 @@
 """Soundness of a proof in bits, term by term, from the actual program, height and options.
 
+What-if questions, by the code that `verify` asks: `python -m zk.security PROGRAM-FILE --log-rows 16 --queries 110`.
+
 Notation: F the extension field, |F| = p^5; N rows; n = B N points; d the degree bound that FRI shows: F(x) of
 PROTOCOL.md section 6 is eight times shorter with each of R folds, so a final polynomial of d_R coefficients shows
 degree < d = 8^R d_R (under `std` the bound of section 3; more than that where its rounding up is not exact). An opened
@@ -64,15 +66,19 @@ No figure here rests on a conjecture about radii beyond Johnson's (refuted up to
 
 from __future__ import annotations
 
+import argparse
 import math
+import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from zk.air import ADD, ASSERT, COL, CONST, MSG, MUL, NEXT, NUM, PUB, REG, SEL, SUB, TRANSITION, Program
-from zk.errors import AirError, OptionsError
+from zk.errors import AirError, OptionsError, ZkError
 from zk.evaluation import PublicInteraction
-from zk.field import DEGREE, P
-from zk.options import Options
+from zk.field import DEGREE, TWO_ADICITY, P
+from zk.options import STD, Options
+from zk.program_file import decode_program
 from zk.proof import ARITY, ARITY_BITS
 
 HASH_BITS = 128.0
@@ -244,9 +250,21 @@ class _LogAgreement:
         return math.log2(self.slope * n + self.offset)
 
 
-def _johnson(sizes: _Sizes, m: int) -> Regime:
+def johnson_of_lines(
+    program: Program, log_rows: int, options: Options, public_interactions: Sequence[PublicInteraction] = ()
+) -> Regime:
+    """Johnson's regime with the radius of BCHKS25 Theorem 1.5, which is for lines. For comparison with other calculators alone.
+
+    Raises:
+        OptionsError, AirError: as `security_report`.
+    """
+    sizes = _sizes(program, log_rows, options, public_interactions)
+    return max((_johnson(sizes, m, 2 * m) for m in range(3, MAX_MULTIPLICITY)), key=lambda regime: regime.weakest.bits)
+
+
+def _johnson(sizes: _Sizes, m: int, gap: int | None = None) -> Regime:
     root = math.sqrt(sizes.rate)
-    theta = 1 - root * (1 + 1 / m)
+    theta = 1 - root * (1 + 1 / (gap or m))
     if theta <= 0:
         return Regime("Johnson", 0.0, 1.0, (Term("query", 0.0, sizes.options.query_grinding),))
     list_size = (m + 0.5) / root
@@ -292,3 +310,35 @@ def _constraint_degree(program: Program, rows: int, d: int) -> int:
     except (IndexError, KeyError) as error:
         raise AirError(f"the program is not well formed: {error!r}") from error
     return max(constraints)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`python -m zk.security`: the report of a program file under options. Exit code 2: the question makes no sense."""
+    parser = argparse.ArgumentParser(prog="python -m zk.security", description="Soundness of proofs of a program, in bits.")
+    parser.add_argument("program", type=Path, help="a program file, such as tests/vectors/claim_std.program")
+    parser.add_argument("--log-rows", type=int, default=22, metavar="K", help="the table has 2^K rows (22)")
+    parser.add_argument("--public", type=int, default=0, metavar="N", help="public interactions, as long as the longest message (0)")
+    for name in ("queries", "log-blowup", "query-grinding", "round-grinding", "slack-shift", "log-final-rows"):
+        standard = getattr(STD, name.replace("-", "_"))
+        parser.add_argument(f"--{name}", type=int, default=standard, metavar="N", help=f"({standard})")
+    given = vars(parser.parse_args(arguments))
+    path, log_rows, public = given.pop("program"), given.pop("log_rows"), given.pop("public")
+    try:
+        program = decode_program(path.read_bytes())
+        options = replace(STD, name="what if", min_log_rows=3, max_log_rows=TWO_ADICITY, **given)
+        options.validate(log_rows)
+        longest = max(length for _, length in program.interactions)
+        terms = [(1, (0,) * longest)] * public
+        report = security_report(program, log_rows, options, terms)
+        lines = johnson_of_lines(program, log_rows, options, terms)
+    except (OSError, ZkError) as error:
+        print(f"zk.security: {error}", file=sys.stderr)
+        return 2
+    print("\n".join(report.lines()))
+    for name, regime in (("as above", report.johnson), ("with the radius of lines, not claimed here", lines)):
+        print(f"Johnson without the cap at {HASH_BITS:.0f}, {name}: {regime.weakest.bits:.1f} bits ({regime.weakest.name})")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

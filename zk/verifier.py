@@ -11,7 +11,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from zk.air import Program
 from zk.errors import AirError, OptionsError, ProofRejected, StatementError
@@ -42,6 +41,7 @@ from zk.field import (
 )
 from zk.merkle import leaf_hash, opening_root
 from zk.options import STD, Options
+from zk.program_file import check_program
 from zk.proof import (
     ARITY,
     ARITY_BITS,
@@ -59,7 +59,6 @@ from zk.security import SecurityReport, security_report
 from zk.transcript import Transcript, words
 
 FLOOR_BITS = 100.0
-MAX_WIDTH = 65535  # words of a leaf: the width is hashed as a u16
 
 
 def verify(
@@ -118,7 +117,7 @@ def _check_arguments(
 ) -> None:
     if not isinstance(program, Program):
         raise AirError("the program is not a Program")
-    _check_program(program)
+    check_program(program)
     if not isinstance(options, Options):
         raise OptionsError("the options are not Options")
     if options.insecure and allow_insecure is not True:
@@ -134,20 +133,6 @@ def _check_arguments(
             raise StatementError("public interactions: each is a multiplicity in [0, p) and a message")
         if not isinstance(item[1], (list, tuple)) or not item[1] or not all(map(is_element, item[1])):
             raise StatementError("public interactions: a message is a list of integers in [0, p), not empty")
-
-
-def _check_program(program: Program) -> None:
-    """What the protocol asks of a program: widths of leaves, groups, columns read in the next row."""
-    if not program.groups:
-        raise AirError("the program has no interaction; the protocol needs at least one")
-    if not 0 < program.n_columns <= MAX_WIDTH or not DEGREE * program.n_aux <= MAX_WIDTH:
-        raise AirError(f"a leaf has 1 to {MAX_WIDTH} words")
-    grouped = sorted(i for group in program.groups for i in group if i != -1)
-    if grouped != list(range(len(program.interactions))) or any(i < 0 for i, _ in program.groups):
-        raise AirError("the groups do not hold every interaction exactly once")
-    columns = program.next_columns
-    if any(a >= b for a, b in pairwise(columns)) or not all(0 <= c < program.n_columns for c in columns):
-        raise AirError("the columns read in the next row are not ascending columns")
 
 
 @dataclass(frozen=True)

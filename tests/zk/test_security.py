@@ -2,14 +2,16 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from circuits.claim import claim_program
 from tests.reference import toy
 from zk.errors import OptionsError
 from zk.field import P
 from zk.options import INSECURE_TEST, STD
-from zk.security import HASH_BITS, SecurityReport, security_report
+from zk.security import HASH_BITS, SecurityReport, main, security_report
 
 FIELD = 5 * math.log2(P)
 PROGRAM = toy.program()
@@ -169,3 +171,15 @@ def test_lines_name_every_round():
     assert lines[0].startswith("unique decoding: 103.5 bits")
     assert any(line.startswith("Johnson: 128.0 bits") for line in lines)
     assert len(lines) == 2 + 2 * 8
+
+
+def test_the_command_answers_what_if_with_the_same_code(capsys):
+    program = str(Path(__file__).parents[1] / "vectors" / "claim_std.program")
+    assert main([program, "--log-rows", "16"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    report = security_report(claim_program(), 16, STD)
+    assert lines[: len(report.lines())] == report.lines()
+    assert "131.9 bits (deep)" in lines[-2]
+    assert main([program, "--queries", "110"]) == 0
+    assert capsys.readouterr().out.startswith("unique decoding: 94.1 bits")
+    assert main([program, "--queries", "0"]) == 2 and main(["no such file"]) == 2
