@@ -12,7 +12,7 @@ from claims.agreement.model import Agreement
 from claims.agreement.terms import Meter
 from claims.claim.lists import LOST_METER, Loss
 from claims.claim.losses import NO_ROOT, lost_work, made_readings
-from claims.claim.records import UNATTRIBUTED, Reading
+from claims.claim.records import UNATTRIBUTED
 
 if TYPE_CHECKING:
     from claims.lab.store import Store
@@ -49,11 +49,11 @@ def losses_of(store: Store, agreement: Agreement, period: int) -> tuple[Loss, ..
     return tuple(sorted(found))
 
 
-def readings_of(store: Store, agreement: Agreement, meter: Meter, period: int, lost: Iterable[str]) -> list[Reading]:
-    """A meter's readings as the claim of a period has them. ``lost``: names of lost meters."""
+def readings_of(store: Store, agreement: Agreement, meter: Meter, period: int, lost: Iterable[str]) -> list[tuple[int, int, int, int]]:
+    """A meter's readings as the claim of a period has them: epoch, tag, chip-seconds, work. ``lost``: names of lost meters."""
     if meter.name in lost:
-        return [Reading(*row) for row in made_readings(agreement, meter, period)]
-    return store.readings(period, meter.name)
+        return list(made_readings(agreement, meter, period))
+    return store.reading_rows(period, meter.name)
 
 
 def work_of(store: Store, agreement: Agreement, period: int) -> dict[int, int]:
@@ -74,5 +74,5 @@ def roots_of(store: Store, agreement: Agreement, period: int, meter: str, lost: 
     """A meter's roots of the epochs of a period, as a claim has them: zero where it is lost. ``lost``: of :func:`lost_in`."""
     first, last = agreement.period_epochs(period)
     end = lost.get(meter, last + 1)
-    sealed = tuple(seal.root for seal in store.epoch_seals(period, meter))
+    sealed = tuple(store.epoch_roots(period, meter))
     return sealed[: end - first] + (NO_ROOT,) * (last + 1 - end)

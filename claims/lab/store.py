@@ -180,6 +180,11 @@ class Store(ImportStore, StoreNames, SignedStore, TableStore, AmendedStore, Site
         )
         return [seal_of(*row) for row in rows]
 
+    def epoch_roots(self, period: int, meter: str) -> list[bytes]:
+        """As :meth:`epoch_seals`, the roots alone."""
+        rows = self._query("SELECT root FROM epoch_seals WHERE period = ? AND meter = ? ORDER BY epoch", period, meter)
+        return [bytes(row[0]) for row in rows]
+
     def epoch_seal(self, meter: str, epoch: int) -> EpochSeal | None:
         """What a meter committed to in one epoch, or None while it is not sealed."""
         rows = self._query(

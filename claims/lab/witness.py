@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from claims.agreement.model import Agreement
@@ -24,7 +25,7 @@ from claims.claim.lists import LOST, LOST_SITE, Limit, Loss, Over
 from claims.claim.losses import NO_HEAD, lost_work, share_of
 from claims.claim.records import UNATTRIBUTED, circuit_entry
 from claims.lab.caps import cap_problems, over_limits
-from claims.lab.coverage import check_coverage
+from claims.lab.coverage import check_readings
 from claims.lab.losses import losses_of, lost_in, readings_of, roots_of, work_of
 from claims.lab.registry import CHECKPOINT, RESIDUE, SNAPSHOT
 from claims.lab.store import (
@@ -32,7 +33,6 @@ from claims.lab.store import (
     IDLE,
     LedgerSecrets,
     PublishedHead,
-    Reading,
     RegistryEntry,
     SignedHead,
     Store,
@@ -49,6 +49,9 @@ __all__ = [
     "Assembly", "PeriodFigures", "WitnessRefused", "assemble", "period_figures", "registry_rows", "site_rows", "site_table", "table_rows",
     "Table",
 ]  # fmt: skip
+
+Row = tuple[int, int, int, int]
+"""Epoch, tag, chip-seconds and work of a reading."""
 
 ROWS_PER_ENTRY = 5
 LEDGER_OVERHEAD = 3
@@ -211,7 +214,7 @@ def assemble(
     entries = store.entries(after.entries)
     new = entries[before.entries :]
     problems = []
-    ledgers: dict[str, list[Reading]] = {}
+    ledgers: dict[str, list[Row]] = {}
     for meter in lab.meters:
         if meter.site not in gone and meter.site not in away:
             ledgers[meter.name] = _readings(store, agreement, meter, period, lost, problems)
@@ -289,11 +292,11 @@ def site_table(store: Store, agreement: Agreement, period: int, site: str) -> tu
 
 def _readings(
     store: Store, agreement: Agreement, meter: Meter, period: int, lost: Iterable[str], problems: list[str]
-) -> list[Reading]:
+) -> list[Row]:
     """A meter's readings, those of a lost one included; what is wrong with them goes to ``problems``."""
     readings = readings_of(store, agreement, meter, period, lost)
     try:
-        check_coverage(readings, meter, agreement, period)
+        check_readings(readings, meter, agreement, period)
     except ClaimsError as error:
         problems.append(error.what)
     return readings
@@ -320,17 +323,17 @@ def _earlier_overs(store: Store, agreement: Agreement, lab: Lab, period: int) ->
     return ()
 
 
-def _records(ledgers: Iterable[list[Reading]]) -> Records:
+def _records(ledgers: Iterable[list[Row]]) -> Records:
     """The records of a site's summary: the work of every tag that its busy readings carry."""
     work: dict[int, int] = {}
     for readings in ledgers:
-        for reading in readings:
-            if reading.tag != IDLE:
-                work[reading.tag] = work.get(reading.tag, 0) + reading.work
+        for _, tag, _, amount in readings:
+            if tag != IDLE:
+                work[tag] = work.get(tag, 0) + amount
     return tuple(sorted(work.items()))
 
 
-def _row_problems(lab: Lab, ledgers: dict[str, list[Reading]], records: dict[str, Records], entries: int) -> list[str]:
+def _row_problems(lab: Lab, ledgers: dict[str, list[Row]], records: dict[str, Records], entries: int) -> list[str]:
     if lab.registry_rows is None:
         rows = table_rows(sum(map(len, ledgers.values())), len(ledgers), entries)
         return _too_many("the claim", rows, lab.log_rows)
@@ -342,7 +345,7 @@ def _row_problems(lab: Lab, ledgers: dict[str, list[Reading]], records: dict[str
     return problems + _too_many("the registry", rows, lab.registry_rows)
 
 
-def _site_problems(site: Site, log_rows: int, ledgers: dict[str, list[Reading]], records: Records) -> list[str]:
+def _site_problems(site: Site, log_rows: int, ledgers: dict[str, list[Row]], records: Records) -> list[str]:
     readings = sum(len(ledgers[meter.name]) for meter in site.meters)
     return _too_many(f"site {site.name}", site_rows(readings, len(site.meters), len(records)), log_rows)
 
@@ -391,12 +394,13 @@ def _unproven(
     )
 
 
-def _ledger(blinding: LedgerSecrets, readings: list[Reading]) -> LedgerWitness:
+def _ledger(blinding: LedgerSecrets, readings: list[Row]) -> LedgerWitness:
     import numpy as np
 
     from circuits.witness import LedgerWitness
 
-    columns = np.array([(r.epoch, r.tag, r.chip_seconds, r.work) for r in readings], dtype=np.int64).T
+    flat = np.fromiter(chain.from_iterable(readings), dtype=np.int64, count=4 * len(readings))
+    columns = flat.reshape(-1, 4).T
     return LedgerWitness(
         iv=blinding.iv,
         epochs=columns[0].copy(),

@@ -106,10 +106,10 @@ def test_records_that_contradict_the_signed_head_are_refused(tmp_path: Path, mon
     for name in ("a", "b"):
         note_checkpoint(store, agreement, draft(name, ("base",), 1))
     seal_and_close(store, agreement, 0)
-    honest = Store.readings
+    honest = Store.reading_rows
     swap = {store.tag("a"): store.tag("b"), store.tag("b"): store.tag("a")}
     monkeypatch.setattr(
-        Store, "readings", lambda *key: [dataclasses.replace(r, tag=swap.get(r.tag, r.tag)) for r in honest(*key)]
+        Store, "reading_rows", lambda *key: [(epoch, swap.get(tag, tag), *rest) for epoch, tag, *rest in honest(*key)]
     )
     with pytest.raises(WitnessRefused, match="head is not the head of these records"):
         make_claim(store, agreement, 0, LAB_KEY)

@@ -191,15 +191,13 @@ def test_a_table_that_is_too_low_is_named(tmp_path: Path, monkeypatch: pytest.Mo
 def test_tampered_readings_are_named_by_meter_and_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, agreement = make_lab(tmp_path, OPENINGS)
     fill(store, agreement)
-    honest = Store.readings
+    honest = Store.reading_rows
 
-    def short(self: Store, period: int, meter: str) -> list[Reading]:
-        return [
-            dataclasses.replace(r, chip_seconds=r.chip_seconds - 10) if (meter, r.epoch) == ("hall-b", 2) else r
-            for r in honest(self, period, meter)
-        ]
+    def short(self: Store, period: int, meter: str) -> list[tuple[int, int, int, int]]:
+        rows = honest(self, period, meter)
+        return [(epoch, tag, seconds - 10 * ((meter, epoch) == ("hall-b", 2)), work) for epoch, tag, seconds, work in rows]
 
-    monkeypatch.setattr(Store, "readings", short)
+    monkeypatch.setattr(Store, "reading_rows", short)
     assert refused(store, agreement) == (
         f"meter hall-b: epoch 2 sums to {CHIPS['hall-b'] * EPOCH - 10} of {CHIPS['hall-b'] * EPOCH} chip-seconds",
     )
