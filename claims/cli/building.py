@@ -57,6 +57,24 @@ def building_tags(tags_path: Path, store_path: Path, agreement_path: Path) -> No
     out(f"period {tags.period}: {len(tags.rows)} tags, {new} of them new")
 
 
+@building.command("lost")
+@click.argument("entry_path", metavar="ENTRY", type=read_path)
+@store_option
+@agreement_argument
+def building_lost(entry_path: Path, store_path: Path, agreement_path: Path) -> None:
+    """Take the log entry of a loss that headquarters made (standstill meter lost): the meter seals nothing from then on."""
+    from claims.base.files import SMALL_LIMIT, read_bounded
+    from claims.claim.entries import LossEntry, decode_entry
+    from claims.lab.sites import take_loss
+
+    entry = decode_entry(read_bounded(entry_path, SMALL_LIMIT))
+    if not isinstance(entry, LossEntry):
+        raise ClaimsError(f"{entry_path} is {entry.title}, not of a loss", "standstill meter lost makes it, at headquarters")
+    with opened_store(store_path) as store:
+        take_loss(store, load_terms(agreement_path), entry)
+    out(f"noted: {entry.title}")
+
+
 @building.command("report")
 @store_option
 @agreement_argument

@@ -62,7 +62,9 @@ def work_of(store: Store, agreement: Agreement, period: int) -> dict[int, int]:
     work = store.work_by_tag(period)
     if not lost:
         return work
-    gone = tuple(meter for meter in agreement.lab(store.lab).meters if meter.name in lost)
+    meters = agreement.lab(store.lab).meters
+    away = {meter.site for meter in meters if store.is_elsewhere(period, meter.name)}  # their records have it
+    gone = tuple(meter for meter in meters if meter.name in lost and (meter.site is None or meter.site not in away))
     for meter in gone:
         for tag, amount in store.sealed_work(period, meter.name)[0].items():
             work[tag] -= amount

@@ -10,6 +10,7 @@ A building needs nothing of the registry but tags; headquarters sees no reading,
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from claims.agreement.model import Agreement
 from claims.agreement.over import check_over, last_over
@@ -18,8 +19,11 @@ from claims.agreement.terms import Site
 from claims.base.ed25519 import check_signature
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
 from claims.claim.commitments import roots_digest
+from claims.claim.entries import LossEntry, check_entry, encode_entry
 from claims.claim.handover import MeterReport, Records, SiteReport, SiteSummary, TagRow, Tags
-from claims.claim.records import EpochSeal, SignedHead, SummaryHead
+from claims.claim.lists import LOST_SITE
+from claims.claim.losses import NO_ROOT, lost_head
+from claims.claim.records import EpochSeal, Lost, SignedHead, SummaryHead
 from claims.lab.amended import check_amended
 from claims.lab.closing import next_epoch, signed_otherwise
 from claims.lab.losses import lost_in
@@ -27,8 +31,10 @@ from claims.lab.registry import RECEIVERS, check_enrolled, keep_calendar, late_w
 from claims.lab.store import FIRST_TAG, Store
 from claims.verify.tables import statement_of_site
 
-__all__ = ["allot_tags", "report_of", "summary_of", "take_report", "take_summary", "take_tags"]
+__all__ = ["allot_tags", "report_of", "summary_of", "take_loss", "take_report", "take_summary", "take_tags"]
 
+_LOST = (NO_ROOT, bytes(64))
+"""In a report in place of a root and its signature, where a meter is lost."""
 _REGISTRY = "the registry, and what sites hand in, are at headquarters: use its store"
 
 
@@ -124,6 +130,28 @@ def _take_tag(store: Store, period: int, row: TagRow) -> None:
     store.allot(period, [row.tag])
 
 
+def take_loss(store: Store, agreement: Agreement, entry: LossEntry) -> None:
+    """In a building: note what headquarters said is lost (``meter lost``), before the period is signed; again changes nothing.
+
+    Raises:
+        ClaimsError: of another building or agreement, an inspector's word, or epochs from it on are sealed. BadSignature: not the lab's.
+    """
+    site = _at_site(store, agreement)
+    _about(store, agreement, entry.agreement, entry.lab, entry.epoch // agreement.epochs_per_period, "the entry")
+    check_entry(entry, agreement)
+    meters = [meter for meter in site.meters if entry.name == (site.name if entry.what == LOST_SITE else meter.name)]
+    if not meters or entry.word != 1:
+        raise ClaimsError(f"{entry.title}: that is nothing that site {site.name} lost", "take it to the building that it is about")
+    data = encode_entry(entry)
+    if any(item.entry == data for meter in meters for item in store.losses(meter.name)):
+        return
+    for meter in meters:
+        if next_epoch(store, agreement, meter.name) > entry.epoch:
+            raise ClaimsError(f"meter {meter.name} has sealed epoch {entry.epoch}, or is lost already", "what is sealed is not lost")
+    items = [Lost(meter.name, entry.epoch, entry.what, entry.name, False, meter.key, agreement.digest, data) for meter in meters]
+    store.add_losses(items)
+
+
 # ---- what meters signed ------------------------------------------------------------------------------------
 
 
@@ -134,15 +162,19 @@ def report_of(store: Store, agreement: Agreement, period: int, first: int | None
         ClaimsError: they signed under another agreement, or this is no building's store.
     """
     site, (begin, _) = _at_site(store, agreement), agreement.period_epochs(period)
-    seals = {meter.name: store.epoch_seals(period, meter.name) for meter in site.meters}
+    seals, lost = {meter.name: store.epoch_seals(period, meter.name) for meter in site.meters}, lost_in(store, agreement, period)
     for name, own in seals.items():
         for seal in own:
             if seal.agreement != agreement.digest:
                 raise signed_otherwise(agreement, f"meter {name} has signed epoch {seal.epoch}", seal.agreement)
     skip = 0 if first is None else max(0, first - begin)
-    count = max(0, min(len(own) for own in seals.values()) - skip)
+    count = max(0, min((len(own) for name, own in seals.items() if name not in lost), default=0) - skip)
     meters = []
     for meter in site.meters:
+        if meter.name in lost:
+            own = [(seal.root, seal.signature) for seal in seals[meter.name][skip : skip + count]]
+            meters.append(MeterReport(meter.name, (*own, *[_LOST] * (count - len(own))), None))
+            continue
         head = store.signed_head(period, meter.name)
         signed = None if head is None else (head.head, head.roots_digest, head.signature)
         epochs = tuple((seal.root, seal.signature) for seal in seals[meter.name][skip : skip + count])
@@ -164,11 +196,12 @@ def take_report(store: Store, agreement: Agreement, report: SiteReport) -> int:
         raise ClaimsError(f"{what} has other meters than the agreement", "use the agreement that was signed, at both ends")
     if report.count and not begin <= report.first <= report.first + report.count - 1 <= min(end, last_over(agreement)):
         raise ClaimsError(f"{what} has epochs that are not of period {report.period}, or not over", "check both clocks")
+    report = _without_lost(store, agreement, report)
     _check_signatures(agreement, report)
-    new = 0
+    new = []
     with store.transaction():
         for meter in report.meters:
-            new += _take_epochs(store, agreement, report, meter)
+            new.append(_take_epochs(store, agreement, report, meter))
             if meter.head is not None:
                 check_over(agreement, report.period)
                 head, digest, signature = meter.head
@@ -179,7 +212,19 @@ def take_report(store: Store, agreement: Agreement, report: SiteReport) -> int:
                 if known is not None and (known.head, known.roots_digest) == (head, digest):
                     continue
                 store.seal(SignedHead(meter.name, report.period, agreement.digest, head, digest, signature), None)
-    return new // len(report.meters)
+    return max(new)
+
+
+def _without_lost(store: Store, agreement: Agreement, report: SiteReport) -> SiteReport:
+    """The report without what it has in place of lost meters' roots. Raises ClaimsError where it has more or less of them."""
+    lost, meters = lost_in(store, agreement, report.period), []
+    for meter in report.meters:
+        kept = max(0, lost.get(meter.name, report.first + report.count) - report.first)
+        if any((pair == _LOST) != (at >= kept) for at, pair in enumerate(meter.epochs)) or (meter.name in lost and meter.head is not None):
+            what = f"the report of site {report.site} and this store do not know the same losses of meter {meter.name}"
+            raise ClaimsError(what, "take the entry of the loss to the building: standstill building lost")
+        meters.append(replace(meter, epochs=meter.epochs[:kept]))
+    return replace(report, meters=tuple(meters))
 
 
 def _check_signatures(agreement: Agreement, report: SiteReport) -> None:
@@ -250,8 +295,6 @@ def take_summary(store: Store, agreement: Agreement, handed: SiteSummary) -> boo
         return False
     if store.registry_head(period) is not None:
         raise ClaimsError(f"{what}: the registry of the period is closed", "it can no longer count")
-    if lost := lost_in(store, agreement, period).keys() & {meter.name for meter in report.meters}:
-        raise ClaimsError(f"{what}: meter {min(lost)} is lost, and this building does not know it", "declare the site lost instead")
     allotted = {row.tag for row in store.allotted(period)}
     strangers = sorted(tag for tag, _ in handed.records if tag >= FIRST_TAG and tag not in allotted)
     if strangers:
@@ -259,7 +302,8 @@ def take_summary(store: Store, agreement: Agreement, handed: SiteSummary) -> boo
     _check_proof(store, agreement, handed)
     with store.transaction():
         take_report(store, agreement, report)
-        if any(meter.head is None for meter in report.meters):
+        lost = lost_in(store, agreement, period)
+        if any(meter.head is None and meter.name not in lost for meter in report.meters):
             raise ClaimsError(f"{what}: not every meter has signed the period", "standstill meter close, at the building")
         store.add_summary(SummaryHead(site, period, agreement.digest, handed.head, handed.secrets))
         store.add_records(period, site, handed.records)
@@ -272,8 +316,10 @@ def _check_proof(store: Store, agreement: Agreement, handed: SiteSummary) -> Non
     from zk.errors import ZkError
 
     report = handed.report
-    heads = [meter.head[0] for meter in report.meters if meter.head is not None]
-    if len(heads) != len(agreement.lab(store.lab).site(report.site).meters):
+    own, lost = agreement.lab(store.lab).site(report.site).meters, lost_in(store, agreement, report.period)
+    signed = {meter.name: meter.head[0] for meter in report.meters if meter.head is not None}
+    heads = [lost_head(agreement, meter, report.period) if meter.name in lost else signed.get(meter.name, ()) for meter in own]
+    if () in heads or len(report.meters) != len(own):
         raise ClaimsError(f"the summary of site {report.site} has not the heads of its meters", "have the building write it again")
     statement = statement_of_site(agreement, store.lab, report.period, report.site, heads, handed.head)
     try:

@@ -22,7 +22,7 @@ from claims.claim.file import Claim, MeterHead, SiteHead, decode_claim
 from claims.claim.handover import Records
 from claims.claim.limits import overs_after, with_limits
 from claims.claim.lists import LOST, LOST_SITE, Limit, Loss, Over
-from claims.claim.losses import NO_HEAD, lost_work, share_of
+from claims.claim.losses import NO_HEAD, lost_head, lost_work, share_of
 from claims.claim.records import UNATTRIBUTED, circuit_entry
 from claims.lab.caps import cap_problems, over_limits
 from claims.lab.coverage import check_readings
@@ -224,10 +224,6 @@ def assemble(
         else _records(ledgers[meter.name] for meter in site.meters)
         for site in lab.sites
     }  # fmt: skip
-    problems += [
-        f"meter {meter.name} is lost, and site {meter.site} made its summary in a store that does not know it: declare the site lost"
-        for meter in lab.meters if meter.site in away and meter.name in lost and meter.site not in gone
-    ]  # fmt: skip
     problems += _tag_problems(store, period, new, work_of(store, agreement, period))
     caps, charge_residue = lab.caps_at(period), agreement.rules_at(period).charge_residue
     caps = replace(caps, total=caps.total + moved)
@@ -276,17 +272,22 @@ def site_table(store: Store, agreement: Agreement, period: int, site: str) -> tu
 
     lab = agreement.lab(store.lab)
     part = replace(lab, meters=lab.site(site).meters)
-    heads = _signed(store, agreement, part, period, ())
+    lost = lost_in(store, agreement, period)
+    heads = [
+        lost_head(agreement, meter, period) if meter.name in lost else signed.head
+        for meter, signed in zip(part.meters, _signed(store, agreement, part, period, ()), strict=True)
+    ]
     problems: list[str] = []
-    ledgers = {meter.name: _readings(store, agreement, meter, period, (), problems) for meter in part.meters}
+    ledgers = {meter.name: _readings(store, agreement, meter, period, lost, problems) for meter in part.meters}
     records = _records(ledgers.values())
     problems += _site_problems(part.sites[0], part.log_rows, ledgers, records)
     if problems:
         raise WitnessRefused(problems, "nothing was proven")
     summary = _summary(store, agreement, period, site, records)
     sent = SummaryWitness(summary.secrets.iv, records, summary.secrets.trailer)
-    chains = tuple(_ledger(store.ledger_secrets(period, name), readings) for name, readings in ledgers.items())
-    statement = statement_of_site(agreement, lab.name, period, site, [head.head for head in heads], summary.head)
+    nothing = LedgerSecrets(NO_HEAD, NO_HEAD)
+    chains = tuple(_ledger(nothing if name in lost else store.ledger_secrets(period, name), own) for name, own in ledgers.items())
+    statement = statement_of_site(agreement, lab.name, period, site, heads, summary.head)
     return Table(site, statement, ClaimWitness(chains, None, (sent,))), summary, records
 
 

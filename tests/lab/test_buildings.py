@@ -44,8 +44,8 @@ def at(site: str) -> tuple[str, ...]:
     return "-s", f"{site}.store", "-a", "agreement.toml"
 
 
-def enrolled(place: Path) -> None:
-    """Keys, three stores, and the agreement that all have."""
+def enrolled(place: Path, terms: str = "") -> None:
+    """Keys, three stores, and the agreement that all have. ``terms``: more of the lab's."""
     key = run(place, "keygen", "lab.key", "--no-passphrase").strip()
     opening = run(place, "lab", "init", "alpha", "-s", "hq.store", "--opening", "base=1e21 FLOP").strip()
     for site in ("north", "south"):
@@ -55,7 +55,8 @@ def enrolled(place: Path) -> None:
         + f'site = "{site}"\n'
         for name, site in METERS.items()
     )
-    (place / "agreement.toml").write_text(TEXT.format(key=key, opening=opening, meters=meters))
+    text = TEXT.format(key=key, opening=opening, meters=meters).replace('unattributed = "1e20 FLOP"', 'unattributed = "5e20 FLOP"')
+    (place / "agreement.toml").write_text(text.replace("registry_rows = 16\n", f"registry_rows = 16\n{terms}"))
     run(place, "agreement", "sign", "agreement.toml", "-k", "lab.key")
 
 
@@ -321,3 +322,65 @@ def test_files_between_stores_are_canonical(folder: Path, kind: Any, name: str) 
         assert other != made and other.encode() == changed
     with pytest.raises(MalformedFile):
         kind.decode(data + b"\0")
+
+
+# ---- a meter that burnt --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def burnt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """hall-2, in the north, is lost from epoch 2 on; headquarters has said so, and has the reports of two epochs."""
+    place = tmp_path_factory.mktemp("burnt")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STANDSTILL_STATE", str(place / "state"))
+        enrolled(place, 'lost = "60 %"\n')
+        run(place, "lab", "tags", "run", *HQ, "-n", 0, "-o", "0.tags")
+        rows = {"north": "hall-1,0,run,20000\nhall-2,1,run,3600\n", "south": "hall-3,0,run,9000\n"}
+        for site, text in rows.items():
+            run(place, "building", "tags", "0.tags", *at(site))
+            (place / f"{site}.csv").write_text(f"meter,epoch,checkpoint,chip_seconds\n{text}")
+            run(place, "import", "readings", f"{site}.csv", *at(site))
+        for meter, site in METERS.items():
+            run(place, "epoch", "seal", meter, *at(site), "-k", f"{meter}.key", "--through", 1)
+        run(place, "building", "report", *at("north"), "-n", 0, "-o", "north-1.report")
+        run(place, "lab", "take", "north-1.report", *HQ)
+        run(place, "meter", "lost", "hall-2", *HQ, "-k", "lab.key", "--from-epoch", 2, "--yes", "-o", "loss.entry")
+    return place
+
+
+def test_a_building_with_a_lost_meter_hands_in_the_rest(burnt: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "copy"
+    shutil.copytree(burnt, place)
+    monkeypatch.setenv("STANDSTILL_STATE", str(place / "state"))
+    run(place, "building", "lost", "loss.entry", *at("north"))
+    run(place, "building", "lost", "loss.entry", *at("north"))
+    assert "nothing that site south lost" in run(place, "building", "lost", "loss.entry", *at("south"), code=2)
+    for meter in ("hall-1", "hall-3"):
+        run(place, "meter", "close", meter, *at(METERS[meter]), "-n", 0, "-k", f"{meter}.key", "--yes")
+    for site in ("north", "south"):
+        run(place, "building", "prove", *at(site), "-n", 0)
+        run(place, "lab", "take", f"alpha-0.{site}.summary", *HQ)
+        assert "taken before" in run(place, "lab", "take", f"alpha-0.{site}.summary", *HQ)
+    run(place, "lab", "snapshot", "run", *HQ, "-n", 0, "--root")
+    run(place, "lab", "close", *HQ, "-n", 0)
+    run(place, "prove", *HQ, "-n", 0, "-k", "lab.key")
+    claim = decode_claim((place / "alpha-0.claim").read_bytes())
+    assert [(loss.name, loss.first_epoch) for loss in claim.losses] == [("hall-2", 2)]
+    verdict = verify_claim(claim.encode(), terms_of(place), proofs=proofs_in(place, set(claim.proofs)).get)
+    assert verdict.proof is not None
+    with Store.open(place / "hq.store") as store:
+        work = store.work_by_tag(0)
+        assert work[2] == 4 * 8 * 3600 * 1979, "the lost meter's whole period at peak, once"
+
+
+def test_a_building_that_does_not_know_of_a_loss_hands_in_nothing(burnt: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "copy"
+    shutil.copytree(burnt, place)
+    monkeypatch.setenv("STANDSTILL_STATE", str(place / "state"))
+    for meter in ("hall-1", "hall-2"):
+        run(place, "meter", "close", meter, *at("north"), "-n", 0, "-k", f"{meter}.key", "--yes")
+    run(place, "building", "prove", *at("north"), "-n", 0)
+    with pytest.raises(ClaimsError, match="same losses|proof"), Store.open(place / "hq.store") as store:
+        take_summary(store, terms_of(place), summary(place, "north"))
+    run(place, "building", "report", *at("north"), "-n", 0, "-o", "all.report")
+    assert "do not know the same losses of meter hall-2" in run(place, "lab", "take", "all.report", *HQ, code=2)
