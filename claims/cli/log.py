@@ -88,17 +88,20 @@ def rejecting(evidence: Path | None = None, memory: Path | None = None) -> Itera
         raise ClaimRejected("log", str(error)) from None
 
 
-def open_compared(source: str, trust: LogTrust, exclude: tuple[str, ...], memory_path: Path | None, now: int | None = None) -> LogView:
+def open_compared(
+    source: str, trust: LogTrust, exclude: tuple[str, ...], memory_path: Path | None, now: int | None = None, *, keep: bool = True
+) -> LogView:
     """A verified view at a moment (by default the clock's), compared with the memory file and remembered there.
 
     What is compared and remembered is the log as all cosigners vouch for it: without some of them it may be shorter than it was.
+    ``keep``: as in ``open_log``.
     """
     from claims.base import clock
     from claims.tlog.reader import open_log
 
-    view = open_log(source, trust, exclude=exclude, now=clock.now() if now is None else now)
+    view = open_log(source, trust, exclude=exclude, now=clock.now() if now is None else now, keep=keep)
     if memory_path is not None:
-        whole = open_log(source, trust) if view.size < view.newest.head.size else view
+        whole = open_log(source, trust, keep=keep) if view.size < view.newest.head.size else view
         memory = _memory(memory_path, trust)
         memory.check(whole)
         whole.check_tiles()
@@ -210,7 +213,7 @@ def log_verify(
 
     trust = trust_of(terms_of(agreement_path), log_key, cosigner, quorum)
     with rejecting(save_evidence, memory_path):
-        view = open_compared(source, trust, exclude, memory_path)
+        view = open_compared(source, trust, exclude, memory_path, keep=False)
         tiles = view.check_tiles()
         heads = len(view.history())
     newest, behind = view.newest.head.size, view.cosigned_last()

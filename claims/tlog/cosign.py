@@ -66,7 +66,7 @@ def cosign(
     with lock(folder) if folder is not None and folder.is_dir() else nullcontext():
         grown = _grown(source, trust, memory)
         if grown is None:
-            view = open_log(source, trust)
+            view = open_log(source, trust, keep=False)
         signed = view.signed if grown is None else grown[0]
         note = signed.note
         if memory.cosigned is not None and moment < memory.cosigned:

@@ -219,22 +219,24 @@ def read_checkpoint(source: Source, path: str, trust: LogTrust) -> SignedCheckpo
     return None if data is None else SignedCheckpoint.open(data, trust)
 
 
-def read_entries(source: Source, size: int) -> tuple[list[bytes], list[bytes]]:
-    """The first ``size`` entries and their leaf hashes, unverified.
+def read_entries(source: Source, size: int, since: int = 0) -> tuple[list[bytes], list[bytes]]:
+    """The first ``size`` entries, of which those before ``since`` are not kept, and the leaf hashes of all, unverified.
 
     Raises:
         LogError: a bundle is missing, malformed or too large.
     """
     entries: list[bytes] = []
+    hashes: list[bytes] = []
     total = 0
     for index in range((size + TILE_WIDTH - 1) // TILE_WIDTH):
-        width = min(TILE_WIDTH, size - index * TILE_WIDTH)
-        held = read_bundle(source, index, width)
-        total += sum(map(len, held)) + 2 * width
+        begin = index * TILE_WIDTH
+        held = read_bundle(source, index, min(TILE_WIDTH, size - begin))
+        total += sum(map(len, held)) + 2 * len(held)
         if total > TOTAL_LIMIT:
             raise LogError(f"{source}: more than {TOTAL_LIMIT} bytes of entries")
-        entries += held
-    return entries, [leaf_hash(entry) for entry in entries]
+        hashes += map(leaf_hash, held)
+        entries += held[max(0, since - begin) :]
+    return entries, hashes
 
 
 def read_tree(source: Source, size: int) -> list[bytes]:
@@ -251,7 +253,7 @@ def read_tree(source: Source, size: int) -> list[bytes]:
 
 def open_log(
     source: str | os.PathLike[str] | Source, trust: LogTrust, *, exclude: Collection[str] = frozenset(), bare: bool = False,
-    now: int | None = None,
+    now: int | None = None, keep: bool = True,
 ) -> LogView:  # fmt: skip
     """Read and verify a whole log.
 
@@ -262,6 +264,7 @@ def open_log(
         exclude: names of cosigners whose cosignatures do not count.
         bare: where no head has its quorum, give a view of size 0, all of whose entries are in its ``tail``.
         now: the reader's clock, Unix seconds: later dates than :data:`AHEAD` after it say nothing of how far the log goes. None: all do.
+        keep: False: the entries are read and hashed, and the view has none of them but its tail.
 
     Raises:
         LogError: unreadable, malformed, or beyond the bounds.
@@ -282,38 +285,42 @@ def open_log(
                 "let the cosigners cosign it",
             )
         signed = SignedCheckpoint.empty(trust)
-    entries, hashes, problem = _read_largest(place, [newest, signed, *([stored] if stored else [])])
-    if signed.head.size > len(entries) and stored is not None:
+    usable = [signed, *([stored] if stored else [])]
+    since = 0 if keep else min(head.head.size for head in usable)
+    entries, hashes, problem = _read_largest(place, [newest, *usable], since)
+    if signed.head.size > len(hashes) and stored is not None:
         signed = stored
     roots: dict[int, bytes] = {}
     for head in (shown, newest, signed):
         size = head.head.size
-        if size <= len(entries) and head.head.root != roots.setdefault(size, roots.get(size) or tree_root(hashes[:size])):
-            whole = max((newest, signed), key=lambda item: item.head.size if item.head.size <= len(entries) else -1)
+        if size <= len(hashes) and head.head.root != roots.setdefault(size, roots.get(size) or tree_root(hashes[:size])):
+            whole = max((newest, signed), key=lambda item: item.head.size if item.head.size <= len(hashes) else -1)
             evidence = LogEvidence.of(trust, head.note.encode(), whole.note.encode(), hashes)
-            raise LogFork(f"the log signed two histories: its head of size {size} is not in its tree of size {len(entries)}", evidence)
+            raise LogFork(f"the log signed two histories: its head of size {size} is not in its tree of size {len(hashes)}", evidence)
     size = signed.head.size
-    return LogView(trust, place, signed, newest, entries[:size], hashes[:size], barred, entries[size:], problem, until)
+    return LogView(
+        trust, place, signed, newest, entries[: size if keep else 0], hashes[:size], barred, entries[size - since :], problem, until,
+    )  # fmt: skip
 
 
-def _read_largest(place: Source, heads: Sequence[SignedCheckpoint]) -> tuple[list[bytes], list[bytes], str | None]:
-    """Entries and leaf hashes under the largest head whose entries are here, and why those of a larger one are not."""
+def _read_largest(place: Source, heads: Sequence[SignedCheckpoint], since: int) -> tuple[list[bytes], list[bytes], str | None]:
+    """Entries from ``since`` on, and all leaf hashes, under the largest head whose entries are here; why of no larger one."""
     problem: str | None = None
     ordered = sorted({head.note.text: head for head in heads}.values(), key=lambda head: -head.head.size)
     for head in ordered[:-1]:
         try:
-            return *_read_whole(place, head), problem
+            return *_read_whole(place, head, since), problem
         except LogError as error:
             problem = problem or error.what
-    return *_read_whole(place, ordered[-1]), problem
+    return *_read_whole(place, ordered[-1], since), problem
 
 
-def _read_whole(place: Source, signed: SignedCheckpoint) -> tuple[list[bytes], list[bytes]]:
-    """The entries under a head, and their leaf hashes. Raises LogError; LogRejected where they have another root."""
+def _read_whole(place: Source, signed: SignedCheckpoint, since: int) -> tuple[list[bytes], list[bytes]]:
+    """The entries under a head from ``since`` on, and all leaf hashes. Raises LogError; LogRejected where they have another root."""
     size = signed.head.size
     if size > MAX_SIZE:
         raise LogError(f"{place}: {size} entries are more than {MAX_SIZE}")
-    entries, hashes = read_entries(place, size)
+    entries, hashes = read_entries(place, size, since)
     if tree_root(hashes) != signed.head.root:
         raise LogRejected(f"{place}: the entries have another root than the signed head of size {size}")
     return entries, hashes

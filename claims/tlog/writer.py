@@ -233,7 +233,11 @@ class LogWriter:
 
     def _put(self, path: str, data: bytes) -> None:
         """Replace a file that holds anything else."""
-        if self._source.read(path, 2 * len(data) + 1) != data:
+        try:
+            same = self._source.read(path, len(data)) == data
+        except LogError:  # larger, or no file
+            same = False
+        if not same:
             self._disk.replace(path, data)
 
     def _drop_partial(self, full: str) -> None:

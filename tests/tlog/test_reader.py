@@ -291,3 +291,13 @@ def test_what_is_not_a_log(tmp_path: Path) -> None:
 def test_read_entries_of_a_full_bundle_cut_down(tmp_path: Path) -> None:
     folder = logs.make(tmp_path / "log", 256)
     assert tiles.TILE_WIDTH == 256 and read_entries(FolderSource(folder), 100)[0] == logs.entries(0, 100)
+
+
+def test_a_view_without_entries_has_its_tail_and_the_same_hashes(tmp_path: Path) -> None:
+    folder = logs.make(tmp_path / "log", 300)
+    logs.cosigned(folder, "alpha", 100)
+    logs.extend(folder, b"waits")
+    for quorum in (0, 1):
+        view, bare = open_log(folder, logs.trust(quorum)), open_log(folder, logs.trust(quorum), keep=False)
+        assert bare.entries == [] and bare.tail == view.tail and bare.hashes == view.hashes
+        assert bare.heads().keys() == view.heads().keys() and bare.check_tiles() == view.check_tiles()

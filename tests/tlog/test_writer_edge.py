@@ -155,7 +155,7 @@ def test_a_damaged_edge_is_mended_from_the_entries_and_damaged_entries_are_not_s
         append(folder, memory, b"y")
 
 
-@pytest.mark.parametrize("content", [b"", b"0\n", b"0\n300", b"0\n300\n30", b"0\n300\n\0\0\0", b"0\n300\n301\n9", b"junk\n", None])
+@pytest.mark.parametrize("content", [b"", b"0\n", b"0\n300", b"0\n300\n30", b"0\n300\n\0\0\0", b"junk", b"9\n\n" * 20, None])
 def test_the_list_of_sizes_is_made_again_where_its_end_is_not_the_last_head(
     tmp_path: Path, memory: Callable[[LogTrust], LogMemory], content: bytes | None
 ) -> None:
