@@ -26,11 +26,11 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 @pytest.fixture
 def any_proof(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proof is valid when it begins with b"proof", whatever its statement."""
+    """A proof is valid when it begins with b"proof", or in a file of its own with b"SSPF proof", whatever its statement."""
 
     def check(statement: Any, proof: bytes, *_: object) -> Any:
         statement.validate()
-        if not proof.startswith(b"proof"):
+        if not proof.startswith((b"proof", b"SSPF proof")):
             raise ProofRejected("query", "made up")
         return security_report(claim_program(), statement.log_rows, STD, public_interactions(statement))
 
