@@ -222,12 +222,18 @@ def _meters(terms: View) -> Html:
         for lab in terms["labs"]
         for meter in lab["meters"]
     ]
+    tables: list[list[object]] = [
+        [f"{lab['name']} / {table['name']}", f"{table['meters']:,}" if table["meters"] else "", f"{table['rows']:,}"]
+        for lab in terms["labs"]
+        for table in lab["tables"]
+    ]
     chips: list[list[object]] = [[chip["name"], amounts(chip["peak"]), chip["note"]] for chip in terms["chips"]]
     return h(
         "details",
         {"class": "legend"},
         h("summary", {}, f"{plural(len(rows), 'meter')}, {plural(len(chips), 'kind')} of chip"),
         _table("Meters", ["Meter", "Chip", "Chips"], rows, "numbers"),
+        _table("Tables of a claim, each with a proof", ["Table", "Meters", "Rows"], tables, "numbers") if tables else None,
         _table("Chips", ["Chip", "Peak, FLOP per second", "Source"], chips),
     )
 

@@ -76,7 +76,16 @@ def _lab(lab: Lab) -> dict[str, Any]:
             for first, caps in changes
         ],
         "meters": [{"name": meter.name, "chip": meter.chip, "chips": meter.chips, "site": meter.site} for meter in lab.meters],
+        "tables": _tables(lab),
     }
+
+
+def _tables(lab: Lab) -> list[dict[str, Any]]:
+    """The tables that a claim of a lab with sites has proofs of: name, meters in it, and height in rows; none without sites."""
+    if lab.registry_rows is None:
+        return []
+    sites = [{"name": site.name, "meters": len(site.meters), "rows": 2**lab.log_rows} for site in lab.sites]
+    return [*sites, {"name": "registry", "meters": 0, "rows": 2**lab.registry_rows}]
 
 
 def _deadlines(agreement: Agreement) -> list[list[Any]] | None:

@@ -166,6 +166,11 @@ def sample(answer: str = "no", nasty: bool = True) -> dict[str, Any]:
                             "freeze": None,
                         }
                     ],
+                    "tables": [
+                        {"name": "north", "meters": 1, "rows": 65536},
+                        {"name": "south", "meters": 1, "rows": 65536},
+                        {"name": "registry", "meters": 0, "rows": 131072},
+                    ],
                     "meters": [
                         {"name": "hall-1", "chip": "gb300", "chips": 18432, "site": "north"},
                         {"name": "hall-2", "chip": "h100-sxm", "chips": 4096, "site": "south"},

@@ -238,3 +238,15 @@ def test_with_many_tables_the_page_says_what_it_left(tmp_path: Path, page: PageN
     bad = files | {"files/claims/alpha-0.s050.proof": b"false"}
     left, whole = page.verdicts([{"site": json.dumps(view), "changed": bad, "now": now, "rest": rest} for rest in (None, "alpha-0")])
     assert (left["kind"], whole["kind"]) == ("open", "contradicted"), "a file that changed is missing to whoever looks"
+
+
+def test_sites_are_shown_by_name_with_the_heights_of_their_tables(made: Sites, tmp_path: Path) -> None:
+    from claims.site.generate import generate
+
+    generate(made.folder, tmp_path / "site", now=made.end())
+    view, text = json.loads((tmp_path / "site" / "site.json").read_text()), (tmp_path / "site" / "index.html").read_text()
+    alpha = next(lab for lab in view["agreement"]["labs"] if lab["name"] == "alpha")
+    assert [(table["name"], table["meters"], table["rows"]) for table in alpha["tables"]] == [
+        ("north", 1, 65536), ("south", 1, 65536), ("registry", 0, 131072),
+    ]  # fmt: skip
+    assert "alpha / north" in text and "131,072" in text
