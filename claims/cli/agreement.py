@@ -55,10 +55,11 @@ def agreement_init(path: Path, preset_name: str | None) -> None:
 def agreement_check(path: Path) -> None:
     """Parse and validate an agreement; print what it says, and what its rule for unattributed work comes to."""
     from claims.agreement.forecast import residue_lines
+    from claims.agreement.hidden import hidden_lines
     from claims.cli.show_agreement import agreement_lines, agreement_value
 
     terms = load_terms(path)
-    report([*agreement_lines(terms), *residue_lines(terms)], agreement_value(terms))
+    report([*agreement_lines(terms), *residue_lines(terms), *hidden_lines(terms)], agreement_value(terms))
 
 
 @agreement.command("presets")

@@ -165,6 +165,29 @@ def _span(first: int, last: int) -> str:
     return f"epoch {first}" if first == last else f"epochs {first} to {last}"
 
 
+def _feeds(terms: Agreement, lab: str, joules: Path | None) -> Callable[[int], bytes | None]:
+    """What the lab says of its power feeds in an epoch's entry, or None while it waits for them; names those that are lacking."""
+    from claims.cli.state import compared_log, log_given
+    from claims.lab.feeds import lacking_feeds, said_of_feeds
+
+    if not terms.feeds_of(lab):
+        return lambda _: b""
+    source = log_given()
+    if source is None or joules is None:
+        what = "the agreement has power feeds, and each epoch's entry says whether their joules came"
+        raise ClaimsError(what, "give the folder with what their holders gave (--joules), and the log (--log)")
+    published = compared_log(terms, source)
+
+    def said(epoch: int) -> bytes | None:
+        lacking = lacking_feeds(terms, lab, epoch, joules, published)
+        bits = said_of_feeds(terms, lab, epoch, lacking)
+        if lacking:
+            out(f"epoch {epoch}: {'waits for' if bits is None else 'ABSENT for ever:'} the joules of {', '.join(lacking)}", err=True)
+        return bits
+
+    return said
+
+
 @epoch.command("publish")
 @store_option
 @agreement_argument
@@ -172,13 +195,17 @@ def _span(first: int, last: int) -> str:
 @store_signing_options
 @through_option
 @click.option("--out", "-o", "folder", type=read_path, default=Path(), help="Folder for LAB-epoch-N.entry, made if need be.")
+@click.option("--joules", type=read_path, help="Folder with what the holders of power feeds gave; with --log, where there are feeds.")
 @json_option
 def epoch_publish(
-    store_path: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None, through: int | None, folder: Path
-) -> None:
+    store_path: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None, through: int | None, folder: Path,
+    joules: Path | None,
+) -> None:  # fmt: skip
     """Write the log entries of epochs that every meter has sealed: LAB-epoch-N.entry, for `standstill log append`.
 
-    An entry that was made before is written again as it was: nothing is ever published twice.
+    An entry that was made before is written again as it was: nothing is ever published twice. Where power feeds are
+    agreed, an epoch waits for their joules, in the log and in --joules, for half of the time agreed for its entry; then it calls
+    them absent.
     """
     from claims.base.files import holds, write_once
     from claims.lab.closing import next_epoch
@@ -191,6 +218,7 @@ def epoch_publish(
     except OSError as error:
         raise UnreadableFile(f"{folder}: {error.strerror or error}", "give --out a folder that can be written") from None
     with opened_store(store_path) as store:
+        feeds = _feeds(terms, store.lab, joules)
         last = _through(store, terms, through)
         first = terms.first_period_of(store.lab) * terms.epochs_per_period
         done = _published(store, first)
@@ -202,12 +230,15 @@ def epoch_publish(
         entries, written = {}, 0
         with signing_store(store, terms), _saying(lambda: _done(f"{store.lab}:", done + 1, _published(store, first), "made")):
             for number in due:
-                entries[number] = publish_epoch(store, terms, number, key)
+                said = b"" if number <= done else feeds(number)
+                if said is None:
+                    break
+                entries[number] = publish_epoch(store, terms, number, key, said)
         with _saying(lambda: f"{written} of {len(due)} entries written to {folder}; all of them are made and kept"):
-            for number in due:
-                write_once(files[number], entries[number])
+            for number, entry in entries.items():
+                write_once(files[number], entry)
                 written += 1
         line = f"{written} entries written to {folder}; publish them: standstill log append LOG {folder}/*.entry"
-        _end(store, terms, through, line, {"lab": store.lab, "through": last, "entries": [str(files[number]) for number in due]})
+        _end(store, terms, through, line, {"lab": store.lab, "through": last, "entries": [str(files[number]) for number in entries]})
 
 

@@ -220,8 +220,9 @@ def _draw_lines(terms: Agreement, draws: list[Draw]) -> list[str]:
 @click.option("--fraction", help="Misreported fraction of the chip-seconds that should not go unseen: 1/100, 0.01, 1%.")
 @click.option("--miss", help="Largest probability with which all draws may miss it: 1/100, 0.01, 1%.")
 @click.option("--plot", "plot_path", type=read_path, help="Also write a plot: FILE.svg or FILE.png (needs matplotlib).")
-def inspect_plan(fraction: str | None, miss: str | None, plot_path: Path | None) -> None:
-    """Say how many draws are enough; without --fraction and --miss, a table."""
+@click.option("--agreement", "-a", "agreement_path", type=read_path, help="Also say what its power feeds leave hidden.")
+def inspect_plan(fraction: str | None, miss: str | None, plot_path: Path | None, agreement_path: Path | None) -> None:
+    """Say how many draws are enough; without --fraction and --miss, a table. With an agreement, what its power feeds leave hidden."""
     from claims.inspection.terms import parse_probability, plan
 
     if (fraction is None) != (miss is None):
@@ -235,9 +236,26 @@ def inspect_plan(fraction: str | None, miss: str | None, plot_path: Path | None)
     else:
         out("\n".join(_plan_lines()))
     out("This counts misreported chip-seconds that an opening shows to be false, once it is compared with the site.")
+    if agreement_path is not None:
+        out("\n".join(_power_plan(load_terms(agreement_path))))
     if plot_path is not None:
         _plot(plot_path)
         out(f"{plot_path}: written")
+
+
+def _power_plan(terms: Agreement) -> list[str]:
+    """For each feed, what stays hidden whatever is drawn, and the draws that find more than that in a tenth of its hours."""
+    from claims.agreement.hidden import hidden_lines, shares_of
+    from claims.inspection.terms import plan
+
+    none = "No power feed is agreed: training that meters sign as idle shows in no file."
+    lines = ["", *(hidden_lines(terms) or [none])]
+    for feed in terms.feeds:
+        share = shares_of(terms, feed)[1]
+        draws = plan(share / 10, Fraction(1, 100))
+        agreed = "" if terms.inspection is None else f"; {terms.inspection.draws} are agreed"
+        lines.append(f"feed {feed.name}: more than that in a tenth of its hours is missed by {draws} draws with at most 1 %{agreed}")
+    return lines
 
 
 def _percent(value: Fraction) -> str:

@@ -17,6 +17,7 @@ from claims.cli import (  # noqa: F401  (each registers its commands)
     close,
     demo,
     epoch,
+    feed,
     files,
     genesis,
     import_cluster,

@@ -29,7 +29,7 @@ from claims.cli.group import (
 )
 from claims.cli.state import signing_store, store_signing_options
 
-__all__ = ["meter", "meter_run", "meter_spool"]
+__all__ = ["meter", "meter_run", "meter_spool", "stopping"]
 
 _spool = click.option("--spool", "folder", type=read_path, required=True, help="The meter's spool folder; made if it is not there.")
 
@@ -83,7 +83,7 @@ def meter_init(
 
 
 @contextlib.contextmanager
-def _stopping() -> Iterator[Event]:
+def stopping() -> Iterator[Event]:
     """An event that SIGTERM and SIGINT set."""
     stop = Event()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -154,7 +154,7 @@ def meter_run(
         [Endpoint.of(text) for text in addresses], Labels(job_labels, name_labels), timeout, age, not no_counter
     )
     (terms, missing), key = load_agreed(agreement_path), load_key(key_path, passphrase_file)
-    with opened_store(store_path) as store, _stopping() as stop:
+    with opened_store(store_path) as store, stopping() as stop:
         signing = partial(signing_store, store, terms, name)
         sealing = Sealing(store, terms, SoftwareMeter(name, key), Policy(age, share, idle_watts), jobs, signing)
         if key.public_key().public_bytes_raw() != sealing.terms.key:

@@ -38,6 +38,7 @@ def agreement_lines(agreement: Agreement) -> list[str]:
         out.append(f"amends      {agreement.amends.digest.hex()} from period {agreement.amends.from_period} on")
     out += _regime_lines(agreement)
     out += _model_lines(agreement)
+    out += _feed_lines(agreement)
     if agreement.pause is not None:
         pause = agreement.pause
         out += [
@@ -103,6 +104,19 @@ def _external_text(rules: Rules) -> str:
     if rules.unlisted is None:
         return "weights from outside are those of a listed open model, and charged as the list says"
     return f"weights from outside are charged as the list of open models says, or {format_work(rules.unlisted)} where they are not on it"
+
+
+def _feed_lines(agreement: Agreement) -> list[str]:
+    """The power feeds; how far a utility's, a building's and a rack's meter can be believed."""
+    where = {
+        "utility": "upstream of batteries and cooling", "building": "of the building's own supply",
+        "rack": "in the lab's own hall, in reach of its hands",
+    }  # fmt: skip
+    return [
+        f"feed        {feed.name}: lab {feed.lab}, meters {', '.join(feed.meters)}; read by {feed.holder}; a {feed.kind} meter, "
+        f"{where[feed.kind]}; base {feed.base_watts} W, idle {feed.idle_watts} W, busy {feed.busy_watts} W a chip, ed25519:{feed.key.hex()}"
+        for feed in agreement.feeds
+    ]
 
 
 def _model_lines(agreement: Agreement) -> list[str]:
@@ -203,6 +217,18 @@ residue = "charge-every-lineage" # unattributed work counts toward every checkpo
 # charge = "3.8e25 FLOP"         # the work that made it; rounded up
 # source = "where the estimate is from"
 # weights = ["<standstill weights digest>"]
+
+# Optional, with [log], [deadlines] and [inspection]: power meters that are not the lab's (standstill feed key).
+# [[feed]]
+# name = "north-feed"
+# lab = "lab-a"
+# holder = "lab-b"               # a party, neither the lab nor the log's operator
+# key = "ed25519:<standstill feed key>"
+# kind = "utility"               # or "building", "rack"
+# meters = ["hall-1"]            # all that they draw goes through it
+# base_watts = 2000              # with all chips idle, less their idle_watts, and nothing more
+# idle_watts = 300               # of a chip
+# busy_watts = 1000              # of a chip that trains
 
 # Optional: this agreement replaces another one from a period on.
 # [amends]

@@ -85,13 +85,14 @@ def slots_at(store: Store, agreement: Agreement, epoch: int) -> list[Slot]:
     return sorted((slot for slot in placed if slot.epoch <= epoch), key=lambda slot: slot.epoch)
 
 
-def publish_epoch(store: Store, agreement: Agreement, epoch: int, key: Ed25519PrivateKey) -> bytes:
+def publish_epoch(store: Store, agreement: Agreement, epoch: int, key: Ed25519PrivateKey, absent: bytes = b"") -> bytes:
     """Make, sign and store the lab's log entry of an epoch that every meter has sealed. Returns the entry's bytes.
 
     Once published, an epoch's entry is returned as it is: a second, different one would be evidence against the lab.
 
     Args:
         key: the lab's party key.
+        absent: bits of the power feeds whose joules of the epoch did not come (:func:`claims.claim.power.absent_bits`).
 
     Raises:
         EpochError: a meter has not sealed the epoch, the epoch before is not published, or the period ends with work that no
@@ -122,7 +123,7 @@ def publish_epoch(store: Store, agreement: Agreement, epoch: int, key: Ed25519Pr
         places = secrets.token_bytes(SEED_BYTES) if before is None else before.places
         size = agreement.commitment.checkpoints
         registry = registry_epoch_head(in_places(slots_at(store, agreement, epoch), places, size), seed, size)
-        entry = encode_entry(sign_entry(key, EpochEntry(agreement.digest, store.lab, epoch, root, registry)))
+        entry = encode_entry(sign_entry(key, EpochEntry(agreement.digest, store.lab, epoch, root, registry, absent=absent)))
         closed = len(store.entries())
         store.add_epoch_head(EpochHead(epoch, period, agreement.digest, seed, registry, root, closed, entry, places))
     return entry

@@ -9,6 +9,7 @@ from claims.agreement.model import Agreement
 from claims.base.units import format_time
 from claims.claim.limits import limit_values
 from claims.claim.lists import Limit, Over
+from claims.claim.power import PowerSeen
 from claims.decisions.life import Counted, Life
 from claims.inspection.count import Inspected
 from claims.status.allowances import Moved
@@ -74,6 +75,7 @@ class Row:
     moved: int = 0
     transfers: tuple[str, ...] = ()
     over_here: tuple[str, ...] = ()
+    power: PowerSeen | None = None
     proof: Proof | None = None
     logged: bytes | None = None
     against: tuple[str, str] | None = None
@@ -120,6 +122,7 @@ class Row:
             "over": [limit_values(limit) for limit in self.limits],
             "transfers": list(self.transfers),
             "over_here": list(self.over_here),
+            "power": None if self.power is None else self.power.to_json(),
             "earlier_over": [limit_values(over) for over in self.overs],
         }
 

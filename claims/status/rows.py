@@ -373,14 +373,15 @@ def _verify_one(
     if verdict.missing:
         return _unproven(book, replace(row, reason="; ".join(item.what for item in verdict.missing)))
     row = replace(row, proof=verdict.proof, limits=verdict.limits, overs=verdict.overs, lost=verdict.notes)
-    row = replace(row, moved=verdict.moved, transfers=verdict.transfers, over_here=verdict.over_here)
+    row = replace(row, moved=verdict.moved, transfers=verdict.transfers, over_here=verdict.over_here, power=verdict.power)
     when = "" if row.published is None else f", published {format_time(row.published)}"
     when += ", after its deadline" if row.late else ""
     if verdict.limits or verdict.over_here:
         most = capacity(book.agreement, lab.name)
         words = "; ".join([*(limit_words(limit, most) for limit in verdict.limits), *verdict.over_here, *verdict.notes])
         return replace(row, state="over", reason=f"{words}; proven under what it states{when}")
-    earlier = [*verdict.transfers, *verdict.notes, *(f"in period {over.period}: {limit_words(over)}" for over in verdict.overs)]
+    power = [] if verdict.power is None else [f"power: {verdict.power.line()}"]
+    earlier = [*power, *verdict.transfers, *verdict.notes, *(f"in period {over.period}: {limit_words(over)}" for over in verdict.overs)]
     return replace(row, state="proven", reason="; ".join([f"proven{when}", *earlier]))
 
 

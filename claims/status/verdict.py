@@ -55,7 +55,7 @@ def verdict_of(state: State, row: Row, digest: bytes) -> Verdict:
     agreement, seen = state.agreement_of(row), state.log_seen(row)
     return Verdict(
         agreement, row.lab, row.period, digest, rejected, missing, (*row.lost, *late_notes(seen, agreement, row.period)), seen,
-        row.inspected, row.proof, row.state, row.limits, row.overs, row.moved, row.transfers, row.over_here,
+        row.inspected, row.proof, row.state, row.limits, row.overs, row.moved, row.transfers, row.over_here, row.power,
     )  # fmt: skip
 
 

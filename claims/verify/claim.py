@@ -56,6 +56,7 @@ from claims.verify.tables import LINK_BITS, Proofs, check_meters, check_tables, 
 
 if TYPE_CHECKING:
     from claims.claim.allowances import Dated
+    from claims.claim.power import PowerSeen
     from claims.claim.published import PublishedEntries
     from claims.inspection.count import Inspections
     from claims.tlog.reader import LogView
@@ -233,7 +234,7 @@ def check_claim(
     verdict = Verdict(
         agreement, claim.lab, claim.period, digest, missing=tuple(missing), proof=proof, limits=claim.limits, overs=claim.overs,
         notes=tuple(lost_words(agreement, claim)),
-        moved=lists.moved or 0, transfers=lists.texts, over_here=lists.over,
+        moved=lists.moved or 0, transfers=lists.texts, over_here=lists.over, power=_power(claim, agreement, published),
     )  # fmt: skip
     return verdict, claim
 
@@ -321,6 +322,12 @@ def _check_terms(claim: Claim, agreement: Agreement, missing: list[Missing]) -> 
         )
     check_meters(claim, lab)
     _check_signatures(claim, agreement, lab, missing)
+
+
+def _power(claim: Claim, agreement: Agreement, published: PublishedEntries | None) -> PowerSeen | None:
+    from claims.claim.power import power_seen
+
+    return None if published is None or not agreement.feeds_of(claim.lab) else power_seen(agreement, claim.lab, claim.period, published)
 
 
 def _check_lists(claim: Claim, agreement: Agreement, published: PublishedEntries | None, dated: Dated | None) -> Allowed:

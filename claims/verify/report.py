@@ -14,6 +14,7 @@ from claims.claim.limits import capacity, is_unbounded, limit_values, limit_word
 from claims.claim.lists import FREEZE, LINEAGE, TOTAL, UNATTRIBUTED, Limit, Over
 
 if TYPE_CHECKING:
+    from claims.claim.power import PowerSeen
     from claims.inspection.count import Inspected
     from claims.verify.lateness import Lateness
     from claims.verify.log_state import LogState
@@ -159,6 +160,7 @@ class Verdict:
         limits, overs: those that the claim says it is over, and that earlier claims of the lab were over.
         transfers: of cap, that the claim lists, in words; ``moved``: what they add to its total; ``over_here``: why these are not those
             that count by this copy of the log, so that it is over.
+        power: how far it was recorded, where the lab has feeds and the log is at hand.
     """
 
     agreement: Agreement
@@ -177,6 +179,7 @@ class Verdict:
     moved: int = 0
     transfers: tuple[str, ...] = ()
     over_here: tuple[str, ...] = ()
+    power: PowerSeen | None = None
 
     @property
     def word(self) -> str:
@@ -234,6 +237,8 @@ class Verdict:
         if self.log is not None:
             out.append(f"log         {self.log.line()}")
         out += [f"transfer    {text}" for text in self.transfers]
+        if self.power is not None:
+            out.append(f"power       {self.power.line()}")
         for item in self.inspections:
             counts = {True: "counts", False: f"does not count: {item.why}", None: f"undecided: {item.why}"}[item.counts]
             out.append(f"inspection  round {item.round}, {item.inspector}: {item.outcome}; {counts}")
@@ -286,6 +291,7 @@ class Verdict:
             ],
             "transfers": list(self.transfers),
             "over_here": list(self.over_here),
+            "power": None if self.power is None else self.power.to_json(),
             "shows": self.shown(),
             "does_not_show": list(NOT_SHOWN) if self.shown() else [],
             "over": [limit_values(limit, self._most) for limit in self.limits],

@@ -14,7 +14,7 @@ README = (Path(__file__).parents[2] / "README.md").read_text()
 LAB = README[README.index("From nothing:") : README.index("Instead of CSV")]
 DECIDERS = README[README.index("**Those who decide.**") : README.index("**In public")]
 PUBLIC = README[README.index("**In public") : README.index("`standstill meter run")]
-GROUPS = ("allowance", "agreement", "decision", "epoch", "genesis", "import", "inspect", "lab", "log", "meter")
+GROUPS = ("allowance", "agreement", "decision", "epoch", "feed", "genesis", "import", "inspect", "lab", "log", "meter")
 KEY = re.compile(r"ed25519:[0-9a-f]{64}")
 
 

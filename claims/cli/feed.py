@@ -1,0 +1,179 @@
+"""``standstill feed``: for the holder of a power meter that is not the lab's: its key, its records, what it seals and publishes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from claims.base.errors import ClaimsError, UnreadableFile
+from claims.cli.group import agreement_argument, ask_passphrase, cli, key_options, load_key, load_terms, out, read_path
+from claims.cli.meter import stopping
+from claims.cli.state import state_folder, state_option
+
+if TYPE_CHECKING:
+    from claims.agreement.model import Agreement
+    from claims.agreement.terms import Feed
+
+__all__ = ["feed"]
+
+_records = click.option("--records", type=read_path, help="The feed's private records. [default: FEED.feed]")
+_folder = click.option("--out", "-o", "folder", type=read_path, default=Path(), help="Folder for FEED-epoch-N.entry, made if need be.")
+
+
+@cli.group()
+def feed() -> None:
+    """Power meters that are not the lab's: their holders record, seal and publish joules."""
+
+
+def _feed(terms: Agreement, name: str) -> Feed:
+    for item in terms.feeds:
+        if item.name == name:
+            return item
+    raise ClaimsError(f"the agreement has no feed {name!r}", "standstill agreement check lists them")
+
+
+@feed.command("key")
+@click.argument("name")
+@click.option("--lab", "lab_name", required=True, help="The lab whose chips it feeds.")
+@click.option("--holder", required=True, help="The party that reads it.")
+@click.option("--meter", "meters", multiple=True, required=True, help="A meter of the lab under it; repeat.")
+@click.option("--kind", type=click.Choice(["utility", "building", "rack"]), required=True, help="Where it is measured.")
+@click.option("--watts", "watts", type=int, nargs=3, required=True, metavar="BASE IDLE BUSY", help="As in the agreement.")
+@click.option("--key", "-k", "key_path", type=read_path, required=True, help="New private key file.")
+@click.option("--passphrase-file", type=read_path, help="First line: the passphrase.")
+@click.option("--no-passphrase", is_flag=True, help="Do not encrypt the key.")
+def feed_key(
+    name: str, lab_name: str, holder: str, meters: tuple[str, ...], kind: str, watts: tuple[int, int, int], key_path: Path,
+    passphrase_file: Path | None, no_passphrase: bool,
+) -> None:  # fmt: skip
+    """Make a feed's key and print its [[feed]] table for the agreement."""
+    from claims.base.canonical import NAME_RULE, is_name
+    from claims.base.keys import generate_key_file, public_text
+
+    for text in (name, lab_name, holder, *meters):
+        if not is_name(text):
+            raise click.UsageError(f"{text!r} is not a name: {NAME_RULE}")
+    public = generate_key_file(key_path, None if no_passphrase else ask_passphrase(passphrase_file, confirm=True))
+    listed = ", ".join(f'"{meter}"' for meter in meters)
+    base, idle, busy = watts
+    out(f'[[feed]]\nname = "{name}"\nlab = "{lab_name}"\nholder = "{holder}"\nkey = "{public_text(public)}"\nkind = "{kind}"')
+    out(f"meters = [{listed}]\nbase_watts = {base}\nidle_watts = {idle}\nbusy_watts = {busy}")
+
+
+@feed.command("record")
+@click.argument("name")
+@agreement_argument
+@_records
+@click.option("--csv", "csv_path", type=read_path, help="epoch or time (its begin), and joules or kwh.")
+@click.option("--endpoint", "-e", "address", help="A Prometheus exporter with a cumulative energy series.")
+@click.option("--series", help="Name of that series.")
+@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="Which of its series count; repeat. They are added up.")
+@click.option("--unit", type=click.Choice(["J", "mJ", "kJ", "Wh", "kWh"]), default="J", show_default=True)
+@click.option("--interval", type=click.FloatRange(0.05, 3600), default=10, show_default=True, help="Seconds from poll to poll.")
+@click.option("--max-gap", type=click.FloatRange(0.1, 3600), default=60, show_default=True, help="Longest time between samples, s.")
+@click.option("--timeout", type=click.FloatRange(0.05, 600), default=5, show_default=True, help="Seconds for the endpoint's answer.")
+@click.option("--once", is_flag=True, help="Poll once and end; for a timer that runs it often.")
+def feed_record(
+    name: str, agreement_path: Path, records: Path | None, csv_path: Path | None, address: str | None, series: str | None,
+    labels: tuple[str, ...], unit: str, interval: float, max_gap: float, timeout: float, once: bool,
+) -> None:  # fmt: skip
+    """Note a feed's joules: epochs of a CSV, or a counter that is polled. An epoch without samples at both its ends is absent."""
+    import time
+    from fractions import Fraction
+
+    from claims.collect.errors import PollFailed
+    from claims.collect.exposition import parse_exposition
+    from claims.collect.feed import FeedRecords, read_series, record_csv
+    from claims.collect.fetch import Endpoint, fetch
+
+    if (csv_path is None) == (address is None) or (address is None) != (series is None):
+        raise click.UsageError("give either --csv, or --endpoint and --series")
+    terms = load_terms(agreement_path)
+    agreed, path = _feed(terms, name), records or Path(f"{name}.feed")
+    found = FeedRecords.load(path, terms, agreed)
+    if csv_path is not None:
+        count = record_csv(found, terms, csv_path)
+        found.save(path)
+        out(f"{path}: {count} epochs recorded")
+        return
+    wanted = dict(label.partition("=")[::2] for label in labels)
+    endpoint = Endpoint.of(address or "")
+    with stopping() as stop:
+        due = time.monotonic()
+        while not stop.wait(max(0.0, due - time.monotonic())):
+            due = max(due + interval, time.monotonic())
+            try:
+                at = int(time.time() * 1000)
+                value: Fraction = read_series(parse_exposition(fetch(endpoint, timeout)), series or "", wanted, unit)
+            except PollFailed as error:
+                out(f"{endpoint}: {error.what}", err=True)
+            else:
+                found.sample(at, value)
+                for epoch in found.decide(terms, int(max_gap * 1000)):
+                    out(f"epoch {epoch} recorded")
+                found.save(path)
+            if once:
+                break
+
+
+@feed.command("seal")
+@click.argument("name")
+@agreement_argument
+@_records
+@key_options
+@state_option
+def feed_seal(name: str, agreement_path: Path, records: Path | None, key_path: Path, passphrase_file: Path | None) -> None:
+    """Sign what is recorded of epochs that are over, for the log. A sealed epoch stays as it is."""
+    from claims.agreement.over import last_over
+    from claims.base.keys import public_bytes
+    from claims.claim.entries import JoulesEntry, encode_entry, sign_entry
+    from claims.collect.feed import FeedRecords, Recorded
+    from claims.lab.journal import of_entry
+    from claims.lab.signing import signing_alone
+
+    terms, key = load_terms(agreement_path), load_key(key_path, passphrase_file)
+    agreed, path = _feed(terms, name), records or Path(f"{name}.feed")
+    if public_bytes(key) != agreed.key:
+        raise ClaimsError(f"this key is not feed {name}'s", "sign with the key whose public half is in its [[feed]]")
+    found, over = FeedRecords.load(path, terms, agreed), last_over(terms)
+    due = sorted(epoch for epoch, item in found.epochs.items() if not item.entry and epoch <= over)
+    with signing_alone(agreed.key, f"feed {name}", state_folder(), lambda: any(item.entry for item in found.epochs.values())) as journal:
+        for epoch in due:
+            item = found.epochs[epoch]
+            entry = sign_entry(key, JoulesEntry(terms.digest, name, epoch, found.opened(epoch).leaf))
+            journal.add(of_entry(entry))
+            found.epochs[epoch] = Recorded(item.joules, item.salt, encode_entry(entry))
+        found.save(path)
+    out(f"{name}: {len(due)} epochs sealed")
+
+
+@feed.command("publish")
+@click.argument("name")
+@agreement_argument
+@_records
+@_folder
+@click.option("--to", "given", type=read_path, required=True, help="Folder for the lab: FEED-N.joules, private; made if need be.")
+def feed_publish(name: str, agreement_path: Path, records: Path | None, folder: Path, given: Path) -> None:
+    """Write sealed epochs: entries for `standstill log append`, and for the lab alone what they hide.
+
+    The log has to have an entry before the lab's own of that epoch, and the lab its file: else that epoch is absent for ever.
+    """
+    from claims.base.files import write_once
+    from claims.claim.power import joules_name
+    from claims.collect.feed import FeedRecords
+
+    terms = load_terms(agreement_path)
+    found = FeedRecords.load(records or Path(f"{name}.feed"), terms, _feed(terms, name))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        given.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnreadableFile(f"{error.filename}: {error.strerror or error}", "give folders that can be written") from None
+    sealed = {epoch: item for epoch, item in sorted(found.epochs.items()) if item.entry}
+    for epoch, item in sealed.items():
+        write_once(folder / f"{name}-epoch-{epoch}.entry", item.entry)
+        write_once(given / joules_name(name, epoch), found.opened(epoch).encode(), 0o600)
+    out(f"{len(sealed)} entries in {folder}: standstill log append LOG {folder}/{name}-epoch-*.entry")
+    out(f"{given}: for lab {_feed(terms, name).lab} alone, so that nobody else can read it")
