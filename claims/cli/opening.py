@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ from claims.cli.state import signing_store, state_folder, state_option
 
 if TYPE_CHECKING:
     from claims.agreement.model import Agreement
+    from claims.claim.file import Claim
     from claims.inspection.draw import Drawn
     from claims.inspection.file import Opening
     from claims.inspection.open import CheckedOpening
@@ -92,16 +93,20 @@ def dated() -> Iterator[None]:
 
 
 def drawn_by_log(
-    terms: Agreement, lab: str, period: int, round_source: str, log_source: str, log_memory: Path | None
-) -> Inspection:
-    """Recompute a draw. Raises ClaimRejected when the log does not show the commitments, or the round is not the eligible one."""
+    terms: Agreement, lab: str, period: int, round_source: str, log_source: str, log_memory: Path | None,
+    lost: Callable[[LogView], Mapping[str, int]] = lambda _: {},
+) -> Inspection:  # fmt: skip
+    """Recompute a draw. ``lost``: what is lost in the period.
+
+    Raises ClaimRejected when the log does not show the commitments, or the round is not the eligible one.
+    """
     from claims.inspection.draw import draw_committed, load_round, terms_of
 
     terms_of(terms)
     given = load_round(round_source)
     view = open_view(terms, lab, log_source, log_memory)
     with dated():
-        return Inspection(terms, draw_committed(terms, lab, period, given, view), view)
+        return Inspection(terms, draw_committed(terms, lab, period, given, view, lost(view)), view)
 
 
 # ---- lab -------------------------------------------------------------------------------------------------
@@ -127,6 +132,7 @@ def inspect_open(
     from claims.inspection.open import make_opening
     from claims.inspection.part import PART_LIMIT, OpeningPart
     from claims.lab.journal import of_registry_head
+    from claims.lab.losses import lost_in
     from claims.lab.opening import StoreMaterial
     from claims.lab.signing import releasing
 
@@ -134,7 +140,9 @@ def inspect_open(
     key = load_key(key_path, passphrase_file)
     with opened_store(store_path) as store:
         lab = store.lab
-        drawn = drawn_by_log(terms, lab, period, round_source, log_source, log_memory).drawn
+        drawn = drawn_by_log(
+            terms, lab, period, round_source, log_source, log_memory, lambda _: lost_in(store, terms, period)
+        ).drawn
         opened = [OpeningPart.decode(read_bounded(path, PART_LIMIT)) for path in parts]
         opening = make_opening(terms, drawn, StoreMaterial(store, terms, joules), to, key, opened)
         with signing_store(store, terms) as journal:
@@ -206,7 +214,9 @@ def inspect_check(
         raise click.UsageError("--finding is recorded: it needs --key")
     terms = load_terms(agreement_path)
     key = None if key_path is None else load_key(key_path, passphrase_file)
-    inspection = drawn_by_log(terms, lab_name, period, round_source, log_source, log_memory)
+    inspection = drawn_by_log(
+        terms, lab_name, period, round_source, log_source, log_memory, lambda view: _lost(terms, lab_name, period, view, claim_path)
+    )
     agreed = terms.lab(lab_name)
     limit = opening_limit(inspection.drawn, len(agreed.meters), len(agreed.sites), fed_readings(terms, inspection.drawn))
     data = read_bounded(opening_path, limit)
@@ -220,6 +230,8 @@ def inspect_check(
     except OpeningRejected as error:
         if error.code not in FAILURES:
             out("Nothing shows that the lab made this file for this inspection: nothing is recorded. Ask for another.", err=True)
+        elif key is not None and _named_claim(terms, lab_name, period, inspection.view, claim_path) is None:
+            out("Nothing is recorded: what the claim lists as lost decides what is opened. Give the claim that the log names.", err=True)
         elif key is not None:
             out(_record(inspection, inspector, key, data, (error.code,), heads, folder), err=True)
         raise
@@ -230,6 +242,26 @@ def inspect_check(
         said = _record(inspection, inspector, key, data, failures, checked.opening.binding.digest, folder)
     value = {"lab": lab_name, "period": period, "round": inspection.drawn.round.number, "inspector": inspector, "finding": finding}
     report([*lines, "", said], value | {"compare": lines})
+
+
+def _named_claim(terms: Agreement, lab: str, period: int, view: LogView, path: Path | None) -> Claim | None:
+    """The claim that the log names, from a file; None where that is not given."""
+    from claims.base.files import CLAIM_LIMIT, read_bounded
+    from claims.claim.file import decode_claim
+    from claims.claim.published import PublishedEntries
+
+    data = None if path is None else read_bounded(path, CLAIM_LIMIT)
+    logged = PublishedEntries(terms, enumerate(view.entries)).claim(lab, period)
+    named = data is not None and logged is not None and logged[0].claim == hashlib.sha256(data).digest()
+    return decode_claim(data) if named and data is not None else None
+
+
+def _lost(terms: Agreement, lab: str, period: int, view: LogView, path: Path | None) -> Mapping[str, int]:
+    """What the claim that the log names lists as lost; nothing where it is not given, which is refused later."""
+    from claims.claim.losses import lost_meters
+
+    claim = _named_claim(terms, lab, period, view, path)
+    return {} if claim is None else lost_meters(terms, claim)
 
 
 def _check_claim(inspection: Inspection, opening: Opening, path: Path | None, folder: Path) -> None:

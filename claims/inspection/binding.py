@@ -12,19 +12,20 @@ each site of which something is opened, and one for its registry. FORMATS-inspec
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from claims.agreement.model import Agreement
 from claims.agreement.signatures import ledger_head_message, registry_head_message, sign_registry_head
-from claims.agreement.terms import MAX_SITES, Meter
+from claims.agreement.terms import MAX_SITES, Lab, Meter
 from claims.base.canonical import Writer, head_to_bytes
 from claims.base.ed25519 import check_signature
 from claims.base.errors import ClaimsError
 from claims.claim.commitments import Slot
 from claims.claim.file import MeterHead
 from claims.claim.lists import Lists
+from claims.claim.losses import NO_HEAD, lost_head
 from claims.claim.records import Elements, LedgerSecrets, Reading, RegistryEntry, SignedHead, circuit_entry
 from zk.errors import MalformedProof, ZkError
 
@@ -100,14 +101,18 @@ def heads_digest(meters: Sequence[MeterHead], head: Elements, lists: bytes) -> b
 
 def _statements(
     agreement: Agreement, lab: str, period: int, meters: Sequence[MeterHead], head: Elements, readings: Sequence[Opened],
-    slots: Sequence[Slot],
+    slots: Sequence[Slot], lost: Collection[str] = (),
 ) -> dict[str | None, OpeningStatement]:  # fmt: skip
     """What each proof shows, by site, the registry's last under None; of a lab without sites the one of all, under None."""
     from circuits.opening import OpenedEntry, OpeningStatement
     from circuits.statement import ledger_header, registry_header
 
     agreed = agreement.lab(lab)
-    heads = {one.name: (ledger_header(agreement.digest, lab, one.name, period), one.head) for one in meters}
+    made = {meter.name: lost_head(agreement, meter, period) for meter in _in_tables(agreed, readings) if meter.name in lost}
+    heads = {
+        one.name: (ledger_header(agreement.digest, lab, one.name, period), made.get(one.name, one.head)) for one in meters
+    }  # fmt: skip
+    readings = [item for item in readings if item[0] not in lost]
     entries = tuple(OpenedEntry(s.tag, s.kind, s.parent1, s.parent2, s.epoch, s.declared, s.weights) for s in slots if s.used)
     entries, registry = tuple(sorted(entries, key=lambda e: e.tag)), (registry_header(lab), head)
     if agreed.registry_rows is None:
@@ -119,6 +124,14 @@ def _statements(
             statements[site.name] = OpeningStatement(agreed.log_rows, tuple(heads[one.name] for one in site.meters), None, shown, ())
     statements[None] = OpeningStatement(agreed.registry_rows, (), registry, (), entries)
     return statements
+
+
+def _in_tables(lab: Lab, readings: Sequence[Opened]) -> Iterator[Meter]:
+    """The meters of every table of which a reading is opened."""
+    names = {name for name, _, _ in readings}
+    for meters in [site.meters for site in lab.sites] or [lab.meters]:
+        if not lab.sites or any(meter.name in names for meter in meters):
+            yield from meters
 
 
 def _shown(meters: Sequence[Meter], readings: Sequence[Opened]) -> tuple[OpenedReading, ...]:
@@ -134,7 +147,7 @@ def _shown(meters: Sequence[Meter], readings: Sequence[Opened]) -> tuple[OpenedR
 
 def prove_opened(
     agreement: Agreement, lab: str, period: int, behind: Behind, readings: Sequence[Opened], slots: Sequence[Slot],
-    made: Mapping[str, bytes] | None = None, only: str | None = None,
+    made: Mapping[str, bytes] | None = None, only: str | None = None, lost: Collection[str] = (),
 ) -> tuple[tuple[str | None, bytes], ...]:  # fmt: skip
     """Prove that readings, and the used ones among ``slots``, stand behind the heads.
 
@@ -152,7 +165,7 @@ def prove_opened(
     meters = tuple(MeterHead(one.meter, one.head, one.roots_digest, one.signature) for one in behind.heads)
     ledgers = dict(zip((one.meter for one in behind.heads), behind.ledgers, strict=True))
     proofs = list[tuple[str | None, bytes]]()
-    for site, statement in _statements(agreement, lab, period, meters, behind.head, readings, slots).items():
+    for site, statement in _statements(agreement, lab, period, meters, behind.head, readings, slots, lost).items():
         if site is not None and site in made:
             proofs.append((site, made[site]))
         elif only is None or site == only:
@@ -179,20 +192,25 @@ def _ledger(found: tuple[Sequence[Reading], LedgerSecrets] | None, meter: Meter)
 
 def bind(
     agreement: Agreement, lab: str, period: int, behind: Behind, readings: Sequence[Opened], slots: Sequence[Slot],
-    key: Ed25519PrivateKey, made: Mapping[str, bytes] | None = None,
+    key: Ed25519PrivateKey, made: Mapping[str, bytes] | None = None, lost: Collection[str] = (),
 ) -> Binding:  # fmt: skip
     """As :func:`prove_opened`, with the heads, the registry's signed as a claim does."""
-    proofs = prove_opened(agreement, lab, period, behind, readings, slots, made)
+    proofs = prove_opened(agreement, lab, period, behind, readings, slots, made, lost=lost)
     meters = tuple(MeterHead(one.meter, one.head, one.roots_digest, one.signature) for one in behind.heads)
     signature = sign_registry_head(key, agreement.digest, lab, period, behind.head, behind.lists)
     return Binding(meters, behind.head, behind.lists, signature, proofs)
 
 
-def check_heads(agreement: Agreement, lab: str, period: int, binding: Binding) -> None:
-    """Check that the heads are those of exactly the agreed meters, and every signature. Raises BadSignature."""
+def check_heads(agreement: Agreement, lab: str, period: int, binding: Binding, lost: Collection[str] = ()) -> None:
+    """Check that the heads are those of exactly the agreed meters, and every signature. Raises BadSignature.
+
+    ``lost``: names of lost meters, which may have no head.
+    """
     agreed, digest = agreement.lab(lab), agreement.digest
     keys = {meter.name: meter.key for meter in agreed.meters}
     for one in binding.meters:
+        if one.name in lost and (one.head, one.signature) == (NO_HEAD, bytes(64)):
+            continue
         message = ledger_head_message(digest, lab, one.name, period, one.head, one.roots_digest)
         check_signature(f"meter {one.name} on its ledger head", keys[one.name], one.signature, message)
     message = registry_head_message(digest, lab, period, binding.head, binding.lists)
@@ -200,12 +218,16 @@ def check_heads(agreement: Agreement, lab: str, period: int, binding: Binding) -
 
 
 def check_binding(
-    agreement: Agreement, lab: str, period: int, binding: Binding, readings: Sequence[Opened], slots: Sequence[Slot]
-) -> None:
-    """Verify the proofs for what was opened. Raises zk.errors.ZkError."""
+    agreement: Agreement, lab: str, period: int, binding: Binding, readings: Sequence[Opened], slots: Sequence[Slot],
+    lost: Collection[str] = (),
+) -> None:  # fmt: skip
+    """Verify the proofs for what was opened. Raises zk.errors.ZkError.
+
+    ``lost``: names of lost meters, whose ledgers anybody makes: no proof is about their readings.
+    """
     from circuits.opening import verify_opening
 
-    statements = _statements(agreement, lab, period, binding.meters, binding.head, readings, slots)
+    statements = _statements(agreement, lab, period, binding.meters, binding.head, readings, slots, lost)
     if [site for site, _ in binding.proofs] != list(statements):
         raise MalformedProof("there is not one proof for each site of which something is opened, and one for the registry")
     for site, proof in binding.proofs:

@@ -96,6 +96,7 @@ def count_inspections(
     judge = _Judge(
         agreement, committed, record, _LAST if number is None else number, heads_digest(claim.meters, claim.head_after, claim.lists.digest),
         {*voided, *(conflict.first.identity for conflict in published.conflicts)}, published, seen or (lambda index, party: None),
+        bool(claim.losses),
     )  # fmt: skip
     if number is None:
         failed = [judge.entry(item, index) for item, index in found if OUTCOMES[item.outcome] == "failed"]
@@ -150,7 +151,8 @@ def _unjudged(item: InspectionEntry, index: int, why: str) -> Inspected:
 
 @dataclass(frozen=True)
 class _Judge:
-    """Judges single entries. ``number``: the round that draws; ``heads``: digest of the claim's heads; ``voided``: contradicted."""
+    """Judges single entries. ``number``: the round that draws; ``heads``: digest of the claim's heads; ``voided``: contradicted;
+    ``lost``: the claim lists losses."""
 
     agreement: Agreement
     committed: Committed
@@ -160,6 +162,7 @@ class _Judge:
     voided: Collection[Identity]
     published: PublishedEntries
     seen: Committed
+    lost: bool
 
     def entry(self, item: InspectionEntry, index: int) -> Inspected:
         base = _unjudged(item, index, "")
@@ -219,7 +222,7 @@ class _Judge:
             drawn = round_after(settled(self.agreement, item.period, record.committed) + terms.margin)
         except ClaimsError as error:
             return error.what
-        more = 2 if self.agreement.feeds_of(item.lab) else 1  # an hour whose joules are absent draws another
+        more = 2 if self.lost or self.agreement.feeds_of(item.lab) else 1  # what is lost, or has no joules, draws another
         if not terms.draws <= record.draws <= more * terms.draws or (record.slots, record.round) != (terms.slots, drawn):
             return "not what was to be drawn: other draws, slots or round"
         if OUTCOMES[item.outcome] == "passed" and record.heads != self.heads:

@@ -12,8 +12,8 @@ import http.client
 import re
 import ssl
 import time
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -72,6 +72,8 @@ class Drawn:
     Attributes:
         hours: (epoch, feed) of the drawn chip-seconds under a feed, whose joules and whose meters' readings are opened too; ascending.
         absent: (epoch, feed) of those whose joules are absent; each such chip-second drew another one.
+        lost: lost meters to their first lost epochs, as the claim lists them.
+        visits: drawn chip-seconds that are lost: nothing can open them, and each drew another one.
     """
 
     committed: Committed
@@ -80,6 +82,12 @@ class Drawn:
     slots: tuple[int, ...]
     hours: tuple[tuple[int, str], ...] = ()
     absent: tuple[tuple[int, str], ...] = ()
+    lost: Mapping[str, int] = field(default_factory=dict)
+    visits: tuple[Draw, ...] = ()
+
+    def is_lost(self, meter: str, epoch: int) -> bool:
+        """Whether a meter could not seal an epoch."""
+        return epoch >= self.lost.get(meter, epoch + 1)
 
 
 def terms_of(agreement: Agreement) -> InspectionTerms:
@@ -143,8 +151,13 @@ def draw_slots(agreement_digest: bytes, lab: str, period: int, size: int, beacon
     return _uniform(_prefix(agreement_digest, lab, period, beacon_round, SLOT_DOMAIN), size, count)
 
 
-def draw_committed(agreement: Agreement, lab: str, period: int, beacon_round: Round, view: LogSource) -> Drawn:
+def draw_committed(
+    agreement: Agreement, lab: str, period: int, beacon_round: Round, view: LogSource, lost: Mapping[str, int] | None = None
+) -> Drawn:
     """Verify the round, check that it is the eligible one, and draw.
+
+    Args:
+        lost: what the claim that the log names lists as lost (``claims.claim.losses.lost_meters``).
 
     Raises:
         ClaimRejected: as :func:`committed`; RoundRejected (a ClaimRejected) for any other round, early or late.
@@ -160,30 +173,36 @@ def draw_committed(agreement: Agreement, lab: str, period: int, beacon_round: Ro
     agreed, digest = agreement.lab(lab), agreement.digest
     meters = [(meter.name, meter.chips) for meter in agreed.meters]
     epochs = agreement.period_epochs(period)
-    most = min(2 * terms.draws, MAX_DRAWS) if agreement.feeds_of(lab) else terms.draws
+    most = min(2 * terms.draws, MAX_DRAWS) if agreement.feeds_of(lab) or lost else terms.draws
     draws = draw(digest, lab, period, meters, epochs, agreement.epoch_seconds, verified, most)
     slots = draw_slots(digest, lab, period, agreement.commitment.checkpoints, verified, terms.slots)
-    return _with_power(agreement, commitments, verified, draws, slots, terms.draws)
+    return _taken(agreement, Drawn(commitments, verified, (), tuple(slots), lost=lost or {}), draws, terms.draws)
 
 
-def _with_power(
-    agreement: Agreement, commitments: Committed, verified: VerifiedRound, stream: list[Draw], slots: list[int], wanted: int
-) -> Drawn:
-    """As many draws as are wanted, and another for each whose feed has no joules of the epoch, as far as the stream goes."""
-    feeds = {meter: feed.name for feed in agreement.feeds_of(commitments.lab) for meter in feed.meters}
+def _taken(agreement: Agreement, drawn: Drawn, stream: list[Draw], wanted: int) -> Drawn:
+    """As many as are wanted, and another for each that is lost, or whose feed has no joules of the epoch, while the stream goes on."""
+    feeds = {meter: feed for feed in agreement.feeds_of(drawn.committed.lab) for meter in feed.meters}
     taken: list[Draw] = []
     hours: set[tuple[int, str]] = set()
     absent: set[tuple[int, str]] = set()
+    visits: list[Draw] = []
     for item in stream:
         if wanted == 0:
             break
+        if drawn.is_lost(item.meter, item.epoch):
+            visits.append(item)
+            continue
         taken.append(item)
         feed = feeds.get(item.meter)
-        there = feed is None or (feed, item.epoch) in commitments.joules
+        if feed is None:
+            wanted -= 1
+            continue
+        there = (feed.name, item.epoch) in drawn.committed.joules and not any(drawn.is_lost(name, item.epoch) for name in feed.meters)
         wanted -= there
-        if feed is not None:
-            (hours if there else absent).add((item.epoch, feed))
-    return Drawn(commitments, verified, tuple(taken), tuple(slots), tuple(sorted(hours)), tuple(sorted(absent)))
+        (hours if there else absent).add((item.epoch, feed.name))
+    return replace(
+        drawn, draws=tuple(taken), hours=tuple(sorted(hours)), absent=tuple(sorted(absent)), visits=tuple(visits)
+    )  # fmt: skip
 
 
 # ---- rounds from a file or a web address -----------------------------------------------------------------

@@ -132,7 +132,7 @@ def open_part(agreement: Agreement, drawn: Drawn, material: Material, site: str)
         return None
     shown = [(meter, one.index, one.reading) for (_, meter, _), one in sorted(opened.items(), key=lambda item: item[0])]
     try:
-        ((_, proof),) = prove_opened(agreement, lab, period, material.behind(period), shown, (), only=site)
+        ((_, proof),) = prove_opened(agreement, lab, period, material.behind(period), shown, (), only=site, lost=drawn.lost)
     except WitnessError as error:
         raise MaterialError(f"the store's closed period is not that of its heads: {error}") from None
     readings = tuple((place[1], opened[place]) for place in sorted(opened))
@@ -167,7 +167,7 @@ def make_opening(
     shown = [(item.meter, item.opening.index, item.opening.reading) for item in readings]
     try:
         binding = bind(agreement, lab, period, material.behind(period), shown, [item.opening.slot for item in slots], key,
-                       {part.site: part.proof for part in parts})  # fmt: skip
+                       {part.site: part.proof for part in parts}, drawn.lost)  # fmt: skip
     except WitnessError as error:
         raise MaterialError(f"the store's closed period is not that of its heads, or not what was published: {error}") from None
     opening = Opening(agreement.digest, lab, period, number, to, tuple(readings), tuple(slots), binding, joules=joules)
@@ -365,7 +365,7 @@ def check_opening(agreement: Agreement, drawn: Drawn, opening: Opening, inspecto
     _check_readings(agreement, drawn, opening)
     _check_joules(drawn, opening)
     _check_slots(agreement, drawn, opening)
-    _check_binding(agreement, opening)
+    _check_binding(agreement, drawn, opening)
     return CheckedOpening(opening, drawn)
 
 
@@ -521,15 +521,15 @@ def _check_saved(agreement: Agreement, drawn: Drawn, item: OpenedSlot) -> None:
         raise OpeningRejected("slot-path", f"an opened slot is not under the head logged for epoch {epoch}, in which it was saved")
 
 
-def _check_binding(agreement: Agreement, opening: Opening) -> None:
+def _check_binding(agreement: Agreement, drawn: Drawn, opening: Opening) -> None:
     """What is opened stands behind heads that meters and lab signed, here as in the claim."""
     lab, period, binding = opening.lab, opening.period, opening.binding
     if [one.name for one in binding.meters] != [meter.name for meter in agreement.lab(lab).meters]:
         raise OpeningRejected("heads", "the heads are not those of the agreed meters, in their order")
     shown = [(item.meter, item.opening.index, item.opening.reading) for item in opening.readings]
     try:
-        check_heads(agreement, lab, period, binding)
-        check_binding(agreement, lab, period, binding, shown, [item.opening.slot for item in opening.slots])
+        check_heads(agreement, lab, period, binding, drawn.lost)
+        check_binding(agreement, lab, period, binding, shown, [item.opening.slot for item in opening.slots], drawn.lost)
     except BadSignature as error:
         raise OpeningRejected("heads", error.what) from None
     except ZkError as error:

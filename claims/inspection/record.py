@@ -156,7 +156,7 @@ def make_record(
     digest = None if opening is None else hashlib.sha256(opening).digest()
     record = Record(
         agreement.digest, author, drawn.committed.lab, drawn.committed.period, drawn.round.number, outcome,
-        drawn.committed.time, len(drawn.draws), len(drawn.slots), tuple(sorted(set(failures))), digest, heads,
+        drawn.committed.time, len(drawn.draws) + len(drawn.visits), len(drawn.slots), tuple(sorted(set(failures))), digest, heads,
     )  # fmt: skip
     if not _sensible(record):
         raise ClaimsError("no such record: unknown failures, a lab that inspects itself, or a pass without heads")

@@ -35,6 +35,11 @@ def site_lines(agreement: Agreement, checked: CheckedOpening, seeds: Mapping[byt
         "",
         *_table([_reading_row(agreement, checked, item) for item in drawn]),
     ]
+    lines += [
+        f"VISIT {item.meter}: it was lost from {epoch_times(agreement, checked.drawn.lost[item.meter])[0]} on, and chip-second "
+        f"{item.offset} of the hour from {epoch_times(agreement, item.epoch)[0]} was drawn; another one was drawn in its place"
+        for item in checked.drawn.visits
+    ]
     late = [_too_early(agreement, checked, item) for item in drawn]
     lines += [line for line in late if line]
     names = {slot.opening.slot.tag: slot for slot in opening.slots if slot.opening.slot.used}

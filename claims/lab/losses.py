@@ -5,19 +5,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from claims.agreement.model import Agreement
 from claims.agreement.terms import Meter
+from claims.claim.commitments import roots_digest
 from claims.claim.lists import LOST_METER, Loss
-from claims.claim.losses import NO_ROOT, lost_work, made_readings
-from claims.claim.records import UNATTRIBUTED
+from claims.claim.losses import NO_HEAD, NO_ROOT, lost_work, made_readings
+from claims.claim.records import UNATTRIBUTED, SignedHead
 
 if TYPE_CHECKING:
     from claims.lab.store import Store
 
-__all__ = ["losses_of", "lost_from", "lost_in", "readings_of", "roots_of", "work_of"]
+__all__ = ["claimed_heads", "losses_of", "lost_from", "lost_in", "readings_of", "roots_of", "work_of"]
 
 
 def lost_from(store: Store, meter: Meter, epoch: int) -> int | None:
@@ -47,6 +48,18 @@ def losses_of(store: Store, agreement: Agreement, period: int) -> tuple[Loss, ..
         own = signed is not None and signed.agreement_digest == agreement.digest
         found.add(Loss(item.what, item.name, first, own and item.what == LOST_METER))
     return tuple(sorted(found))
+
+
+def claimed_heads(store: Store, agreement: Agreement, period: int) -> Iterator[SignedHead]:
+    """Each meter's signed head of a period, in order; zero of a lost meter that signed none. Of others that signed none, nothing."""
+    lost = lost_in(store, agreement, period)
+    signed = {loss.name for loss in losses_of(store, agreement, period) if loss.signed}
+    for meter in agreement.lab(store.lab).meters:
+        if meter.name in lost and meter.name not in signed:
+            digest = roots_digest(roots_of(store, agreement, period, meter.name, lost))
+            yield SignedHead(meter.name, period, agreement.digest, NO_HEAD, digest, bytes(64))
+        elif (head := store.signed_head(period, meter.name)) is not None:
+            yield head
 
 
 def readings_of(store: Store, agreement: Agreement, meter: Meter, period: int, lost: Iterable[str]) -> list[tuple[int, int, int, int]]:

@@ -16,11 +16,13 @@ from claims.agreement.model import Agreement
 from claims.base.errors import MalformedFile, UnreadableFile
 from claims.base.files import SMALL_LIMIT, read_bounded
 from claims.claim.commitments import in_places
+from claims.claim.losses import NO_HEAD, NO_ROOT
 from claims.claim.power import Joules, joules_name
-from claims.claim.records import EpochSeal
+from claims.claim.records import EpochSeal, LedgerSecrets, Reading
 from claims.inspection.binding import Behind
 from claims.inspection.open import MaterialError, SealedEpoch, SealedRegistry
 from claims.lab.epochs import slots_at
+from claims.lab.losses import claimed_heads, lost_in, readings_of
 from claims.lab.store import Store
 
 __all__ = ["StoreMaterial", "given_joules"]
@@ -62,6 +64,9 @@ class StoreMaterial:
         place = (epoch // self._agreement.epochs_per_period, meter)
         if place not in self._seals:
             self._seals[place] = {seal.epoch: seal for seal in self._store.epoch_seals(*place)}
+        lost = lost_in(self._store, self._agreement, place[0])
+        if epoch >= lost.get(meter, epoch + 1):
+            return SealedEpoch(None, None, NO_ROOT, bytes(64))
         seal = self._seals[place].get(epoch)
         if seal is None or seal.agreement != self._agreement.digest:
             raise MaterialError(f"the store has no epoch {epoch} that meter {meter} sealed under this agreement")
@@ -90,12 +95,15 @@ class StoreMaterial:
         store, agreed = self._store, self._agreement.lab(self._store.lab)
         published, site = store.registry_head(period), store.site
         meters = agreed.meters if site is None else agreed.site(site).meters
-        heads = [head for meter in meters if (head := store.signed_head(period, meter.name)) is not None]
+        lost, nothing = lost_in(store, self._agreement, period), LedgerSecrets(NO_HEAD, NO_HEAD)
+        own = {meter.name for meter in meters}
+        heads = [head for head in claimed_heads(store, self._agreement, period) if head.meter in own]
         if (site is None and published is None) or len(heads) != len(meters):
             raise MaterialError(f"period {period} is not closed", "close it first: standstill meter close, lab close")
         ledgers = tuple(
             None if store.is_elsewhere(period, meter.name)
-            else (store.readings(period, meter.name), store.ledger_secrets(period, meter.name))
+            else ([Reading(*row) for row in readings_of(store, self._agreement, meter, period, lost)],
+                  nothing if meter.name in lost else store.ledger_secrets(period, meter.name))
             for meter in meters
         )  # fmt: skip
         if published is None:

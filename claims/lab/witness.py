@@ -17,16 +17,15 @@ from claims.agreement.model import Agreement
 from claims.agreement.terms import Lab, Meter, Site
 from claims.base.errors import ClaimsError
 from claims.base.units import format_share
-from claims.claim.commitments import roots_digest
 from claims.claim.file import Claim, MeterHead, SiteHead, decode_claim
 from claims.claim.handover import Records
 from claims.claim.limits import overs_after, with_limits
-from claims.claim.lists import LOST, LOST_SITE, Limit, Loss, Over
+from claims.claim.lists import LOST, LOST_SITE, Limit, Over
 from claims.claim.losses import NO_HEAD, lost_head, lost_work, share_of
 from claims.claim.records import UNATTRIBUTED, circuit_entry
 from claims.lab.caps import cap_problems, over_limits
 from claims.lab.coverage import check_readings
-from claims.lab.losses import losses_of, lost_in, readings_of, roots_of, work_of
+from claims.lab.losses import claimed_heads, losses_of, lost_in, readings_of, work_of
 from claims.lab.registry import CHECKPOINT, RESIDUE, SNAPSHOT
 from claims.lab.store import (
     FIRST_TAG,
@@ -168,25 +167,18 @@ def _heads(store: Store, agreement: Agreement, lab: Lab, period: int) -> tuple[P
     return before, after
 
 
-def _signed(store: Store, agreement: Agreement, lab: Lab, period: int, losses: Sequence[Loss]) -> tuple[SignedHead, ...]:
-    """Every meter's signed head of a period; of a lost meter that signed none, zero, with the digest of its roots."""
-    heads, problems = [], []
-    signed = {loss.name for loss in losses if loss.signed}
-    lost = lost_in(store, agreement, period)
-    for meter in lab.meters:
-        head = store.signed_head(period, meter.name)
-        if meter.name in lost and meter.name not in signed:
-            roots = roots_of(store, agreement, period, meter.name, lost)
-            heads.append(SignedHead(meter.name, period, agreement.digest, NO_HEAD, roots_digest(roots), bytes(64)))
-        elif head is None:
-            problems.append(f"meter {meter.name} has not signed period {period}")
-        elif head.agreement_digest != agreement.digest:
-            problems.append(f"meter {meter.name} signed period {period} under another agreement")
-        else:
-            heads.append(head)
+def _signed(store: Store, agreement: Agreement, lab: Lab, period: int) -> tuple[SignedHead, ...]:
+    """The head of every meter of a lab, or of a part of it, of a period, as the claim has it."""
+    own = {meter.name for meter in lab.meters}
+    heads = {head.meter: head for head in claimed_heads(store, agreement, period) if head.meter in own}
+    problems = [f"meter {meter.name} has not signed period {period}" for meter in lab.meters if meter.name not in heads]
+    problems += [
+        f"meter {name} signed period {period} under another agreement"
+        for name, head in heads.items() if head.agreement_digest != agreement.digest
+    ]  # fmt: skip
     if problems:
         raise WitnessRefused(problems, "have every meter of the agreement sign the period")
-    return tuple(heads)
+    return tuple(heads.values())
 
 
 def assemble(
@@ -209,7 +201,7 @@ def assemble(
     losses, lost = losses_of(store, agreement, period), lost_in(store, agreement, period)
     gone = {loss.name for loss in losses if loss.kind == LOST_SITE}
     away = {meter.site for meter in lab.meters if store.is_elsewhere(period, meter.name)}
-    heads = _signed(store, agreement, lab, period, losses)
+    heads = _signed(store, agreement, lab, period)
     before, after = _heads(store, agreement, lab, period)
     entries = store.entries(after.entries)
     new = entries[before.entries :]
@@ -275,7 +267,7 @@ def site_table(store: Store, agreement: Agreement, period: int, site: str) -> tu
     lost = lost_in(store, agreement, period)
     heads = [
         lost_head(agreement, meter, period) if meter.name in lost else signed.head
-        for meter, signed in zip(part.meters, _signed(store, agreement, part, period, ()), strict=True)
+        for meter, signed in zip(part.meters, _signed(store, agreement, part, period), strict=True)
     ]
     problems: list[str] = []
     ledgers = {meter.name: _readings(store, agreement, meter, period, lost, problems) for meter in part.meters}
