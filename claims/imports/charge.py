@@ -9,6 +9,7 @@ its chips' peak.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -165,29 +166,32 @@ def metered(agreement: Agreement, period: int) -> bool:
 
 
 class _Ledger:
-    """Usage under construction: (meter, epoch, tag) to chip-milliseconds and work."""
+    """Usage under construction: (meter, epoch, label) to chip-milliseconds, work and first line. The store is read for slack alone."""
 
     def __init__(self, store: Store, agreement: Agreement, report: Charged) -> None:
         self.store, self.agreement, self.report = store, agreement, report
         self.meters = {meter.name: meter for meter in agreement.lab(store.lab).meters}
-        self.amounts: dict[tuple[str, int, int], list[int]] = {}
+        self.amounts: dict[tuple[str, int, str], list[int]] = {}
         self.busy: dict[tuple[str, int], int] = {}
-        self._tags: dict[tuple[str, int], int] = {}
+        self._sources: dict[str, Source] = {}
         self._before: dict[tuple[str, int], int] = {}
         self._loaded: set[tuple[str, int]] = set()
 
-    def tag(self, span: Span, period: int) -> int:
+    def label(self, span: Span) -> str:
+        """The checkpoint's name; empty: unattributed."""
         label = (span.label or "").strip()
         if label.lower() in UNATTRIBUTED_WORDS:
-            return UNATTRIBUTED
+            return ""
         if label == "idle":
             raise span.source.refuse("busy time cannot be called idle", "name a checkpoint, or leave it unattributed")
-        if (label, period) not in self._tags:
-            try:
-                self._tags[label, period] = self.store.tag_in(label, period)
-            except ClaimsError as error:
-                raise span.source.refuse(error.what, error.hint) from None
-        return self._tags[label, period]
+        self._sources.setdefault(label, span.source)
+        return label
+
+    def _tag(self, label: str, period: int) -> int:
+        try:
+            return self.store.tag_in(label, period) if label else UNATTRIBUTED
+        except ClaimsError as error:
+            raise self._sources[label].refuse(error.what, error.hint) from None
 
     def room(self, meter: str, epoch: int) -> int:
         """Chip-milliseconds that the epoch has left."""
@@ -200,14 +204,14 @@ class _Ledger:
         full = self.agreement.coverage(self.meters[meter]) * 1000
         return full - self.busy.get((meter, epoch), 0) - self._before.get((meter, epoch), 0)
 
-    def add(self, span: Span, tag: int, epoch: int, amount: int, work: int | None) -> None:
+    def add(self, span: Span, label: str, epoch: int, amount: int, work: int | None) -> None:
         period = epoch // self.agreement.epochs_per_period
         if metered(self.agreement, period):
             peak = self.agreement.chip(self.meters[span.meter].chip).peak
             work = -(-amount * peak // 1000) if work is None else work
         else:
             work = None
-        total = self.amounts.setdefault((span.meter, epoch, tag), [0, 0, span.source.line or 0])
+        total = self.amounts.setdefault((span.meter, epoch, label), [0, 0, span.source.line or 0])
         total[0] += amount
         total[1] += work or 0
         if total[1] > MAX_WORK:
@@ -218,13 +222,15 @@ class _Ledger:
         report = self.report
         report.periods.add(period)
         report.chip_ms[span.meter] = report.chip_ms.get(span.meter, 0) + amount
-        report.unattributed_ms += amount if tag == UNATTRIBUTED else 0
+        report.unattributed_ms += 0 if label else amount
 
     def write(self, label: str, *, again: bool) -> None:
         """Put everything into the store, after a check of the room in every epoch."""
         batches: Batches = {}
-        for (meter, epoch, tag), (amount, work, line) in sorted(self.amounts.items()):
+        tag_of = functools.cache(self._tag)
+        for (meter, epoch, name), (amount, work, line) in sorted(self.amounts.items()):
             period = epoch // self.agreement.epochs_per_period
+            tag = tag_of(name, period)
             known = work if metered(self.agreement, period) else None
             batches.setdefault((period, meter), []).append((epoch, line, tag, amount, known))
         check_room(label, self.store, self.agreement, batches, again=again)
@@ -262,22 +268,21 @@ def _charge_span(span: Span, within: tuple[int, int], ledger: _Ledger) -> None:
             f"it held {ceil_of(span.chips)} chips, meter {span.meter} has {chips}",
             "name the right meter, or amend its chip count",
         )
-    spans = split_at_epochs(start, stop, ledger.agreement)
+    label, spans = ledger.label(span), split_at_epochs(start, stop, ledger.agreement)
     parts = in_proportion(ceil_of(span.chips * (stop - start)), spans)
     shares: list[int | None] = [None] * len(parts)
     if span.work is not None:
         share = span.work * Fraction(stop - start, span.stop - span.start)
         shares = [units for _, units in in_proportion(ceil_of(share / WORK_UNIT), spans)]
     for (epoch, amount), work in zip(parts, shares, strict=True):
-        tag = ledger.tag(span, epoch // ledger.agreement.epochs_per_period)
         if not span.slack:
-            ledger.add(span, tag, epoch, amount, work)
+            ledger.add(span, label, epoch, amount, work)
             continue
         given = max(0, min(amount, ledger.room(span.meter, epoch)))
         ledger.report.full_ms += amount - given
         ledger.report.slack_ms += given
         if given:
-            ledger.add(span, tag, epoch, given, work)
+            ledger.add(span, label, epoch, given, work)
 
 
 def charge(
@@ -311,18 +316,22 @@ def charge(
     check_enrolled(store, agreement)
     if len(spans) > MAX_SPANS:
         raise ImportRefused(label, None, f"more than {MAX_SPANS} spans", "import it window by window")
+    ledger = _Ledger(store, agreement, report)
+    doubtful = [span for span in spans if span.slack]
+    _charge_spans((span for span in spans if not span.slack), ledger, window, skip_outside)  # before the store is locked
     with store.transaction():
         keep_calendar(store, agreement)
         store.begin_import(_identity(kind, files, window), kind, label)
-        ledger = _Ledger(store, agreement, report)
-        for slack in (False, True):  # what is in doubt gets the room that is left
-            for span in spans:
-                if span.slack is not slack or span.stop <= span.start or not span.chips:
-                    continue
-                within = _cut(span, window, agreement, skip_outside, report)
-                if within[0] < within[1]:
-                    _charge_span(span, within, ledger)
+        _charge_spans(doubtful, ledger, window, skip_outside)  # what is in doubt gets the room that is left
         ledger.write(label, again=again)
+
+
+def _charge_spans(spans: Iterable[Span], ledger: _Ledger, window: Window, skip_outside: bool) -> None:
+    for span in spans:
+        if span.stop > span.start and span.chips:
+            within = _cut(span, window, ledger.agreement, skip_outside, ledger.report)
+            if within[0] < within[1]:
+                _charge_span(span, within, ledger)
 
 
 def _identity(kind: str, files: Iterable[bytes], window: Window) -> bytes:

@@ -16,6 +16,8 @@ from claims.imports import charge as module
 from claims.imports.charge import Charged, Source, Span, Window, charge
 from claims.imports.slurm import SlurmOptions, import_slurm
 from claims.imports.tables import Clock, JobMap, NodeMap
+from claims.imports.usage import import_usage
+from claims.imports.usage_rows import UsageReader
 from claims.lab.meter import SoftwareMeter
 from claims.lab.registry import open_registry
 from claims.lab.store import Store
@@ -139,3 +141,21 @@ def test_what_was_imported_can_be_sealed_and_late_rows_are_refused(store: Store,
 def test_names_write_no_lines_of_the_report() -> None:
     report = Charged(notes=["3 steps before run\n9 chip-seconds charged on 1 meters, periods [0]"])
     assert not any("\n" in line for line in report.lines())
+
+
+def test_the_store_is_not_locked_while_a_file_is_read(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    locked: dict[str, bool] = {}
+    whole = module._charge_span
+
+    def watched(item: Span, *rest: object) -> None:
+        locked["slack" if item.slack else item.label or ""] = store._db.in_transaction
+        whole(item, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "_charge_span", watched)
+    put(store, PEAK, span(0, 5000, label="a"), span(5000, 6000, label="a", slack=True))
+    assert locked == {"a": False, "slack": True}
+    read = UsageReader.read
+    monkeypatch.setattr(UsageReader, "read", lambda self: (locked.update(file=store._db.in_transaction), read(self)))
+    (tmp_path / "usage.csv").write_text("meter,epoch,checkpoint,chip_seconds\nm,2,a,10\n")
+    import_usage(store, PEAK, tmp_path / "usage.csv")
+    assert locked["file"] is False
