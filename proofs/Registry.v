@@ -275,5 +275,25 @@ Section Entry.
       - destruct (T e2 249 =? 1); lia.
       - destruct Wb as [Wb|Wb]; [exfalso; apply Z0, who_works, Wb|]. rewrite Wb in Tot. exact Tot.
     Qed.
+
+    (* The RESIDUE entry of the period: what it adds to R is at most the unattributed cap. *)
+    Theorem residue_entry_is_under_its_cap : T e4 c_new = 1 -> T e0 c_residue = 1 -> lanes012 e4 - residue_total e4 <= unattributed_cap.
+    Proof.
+      intros Nw Rs. destruct residue_stays as (_ & _ & _ & Q4). rewrite Rs in Q4.
+      destruct works_stay as (_ & _ & _ & Ws). specialize (Ws Rs). destruct limit_carries as (X0 & X1 & X2 & X3).
+      destruct cumulative_lanes as (G0 & G1 & G2). destruct Caps as (_ & _ & U), FR4 as (D0 & D1 & D2). destruct U as (U0 & U1 & U2).
+      use4 k_limit_limb_0 as A0. use4 k_limit_limb_1 as A1. use4 k_limit_limb_2 as A2.
+      use4 k_limit_is_the_cap_0 as V0. use4 k_limit_is_the_cap_1 as V1. use4 k_limit_is_the_cap_2 as V2.
+      columns. change (5 + 1) with 6 in *. change (5 + 2) with 7 in *.
+      rewrite Q4, ?Ws, ?Nw in *. rewrite ?Z.mul_1_l, ?Z.mul_0_l, ?Z.add_0_r, ?Z.sub_0_r in *.
+      byte_at e4 8. byte_at e4 9. byte_at e4 10. byte_at e4 11. byte_at e4 12. byte_at e4 13. byte_at e4 14. byte_at e4 15.
+      pose proof (cell_canonical e4 238) as C0. pose proof (cell_canonical e4 239) as C1. pose proof (cell_canonical e4 240) as C2.
+      assert (T e4 238 = pub 5 /\ T e4 239 = pub 6 /\ T e4 240 = pub 7) as (E0 & E1 & E2).
+      { clear - V0 V1 V2 C0 C1 C2 U0 U1 U2. apply mod_zero_iff in V0 as [q0 V0], V1 as [q1 V1], V2 as [q2 V2]. unfold p in *. repeat split; lia. }
+      clear V0 V1 V2. rewrite E0, E1, E2 in *.
+      unfold unattributed_cap, cap3, lanes012, residue_total. columns.
+      apply mod_zero_iff in A0 as [q0 A0], A1 as [q1 A1], A2 as [q2 A2].
+      replace (pub 15 - (1 + pub 15)) with (-1) in * by ring. unfold p in *. lia.
+    Qed.
   End Rows5.
 End Entry.

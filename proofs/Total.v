@@ -120,6 +120,34 @@ Section Steps.
     apply eq_if_small in A0; [|clear A1 A2; unfold p; lia]. apply eq_if_small in A1; [|clear A2; unfold p; lia].
     apply eq_if_small in A2; [|unfold p; lia]. lia.
   Qed.
+
+  (* R' after a RESIDUE entry is its cumulative. *)
+  Lemma residue_passes_on i k : row i -> is i K_e4 -> is (nx i) k -> In k [K_e0; K_mi; K_er] -> T i c_residue = 1 ->
+    (limb24 (T i 0) /\ limb24 (T i 1) /\ limb24 (T i 2)) -> residue_total (nx i) = lanes012 i.
+  Proof.
+    intros Hi Hk Hn I0 R (B0 & B1 & B2). unfold residue_total, lanes012. columns.
+    pose proof (cell_canonical (nx i) 223). pose proof (cell_canonical (nx i) 224). pose proof (cell_canonical (nx i) 225).
+    cbn [In] in I0. destruct I0 as [<-|[<-|[<-|[]]]].
+    - same i (K_e4) (K_e0) (k_residue_or_peak_0). same i (K_e4) (K_e0) (k_residue_or_peak_1). same i (K_e4) (K_e0) (k_residue_or_peak_2).
+      rewrite R in *. rewrite ?Z.mul_1_r, ?Z.mul_1_l in *. unfold p in *. lia.
+    - same i (K_e4) (K_mi) (k_residue_or_peak_0). same i (K_e4) (K_mi) (k_residue_or_peak_1). same i (K_e4) (K_mi) (k_residue_or_peak_2).
+      rewrite R in *. rewrite ?Z.mul_1_r, ?Z.mul_1_l in *. unfold p in *. lia.
+    - same i (K_e4) (K_er) (k_residue_or_peak_0). same i (K_e4) (K_er) (k_residue_or_peak_1). same i (K_e4) (K_er) (k_residue_or_peak_2).
+      rewrite R in *. rewrite ?Z.mul_1_r, ?Z.mul_1_l in *. unfold p in *. lia.
+  Qed.
+
+  (* Where unattributed work came in and R is charged, R' is at most the freeze at the end. *)
+  Theorem residue_is_under_the_freeze i : row i -> is i K_er -> T i c_owes = 1 -> pub u_charge_residue = 1 ->
+    three_limbs i c_res -> public_limbs u_freeze_0 -> residue_total i <= freeze.
+  Proof.
+    intros Hi Hk Ow Ch (R0 & R1 & R2) (C0 & C1 & C2). columns. change (11 + 1) with 12 in *. change (11 + 2) with 13 in *.
+    use i (Some K_er) (@None Z) k_residue_limit_0 as A0. use i (Some K_er) (@None Z) k_residue_limit_1 as A1. use i (Some K_er) (@None Z) k_residue_limit_2 as A2.
+    use i (Some K_er) (@None Z) k_residue_limit_carry_0_is_a_bit as B0. use i (Some K_er) (@None Z) k_residue_limit_carry_1_is_a_bit as B1.
+    cbn [eval row_leaves] in *. apply bit in B0, B1; try apply cell_canonical. rewrite Ow, Ch in *.
+    byte_at i 10. byte_at i 11. byte_at i 12. byte_at i 13. byte_at i 14. byte_at i 15. byte_at i 16. byte_at i 17.
+    unfold residue_total, freeze, cap3. columns. rewrite ?Z.mul_1_r, ?Z.mul_1_l in *.
+    apply mod_zero_iff in A0 as [q0 A0], A1 as [q1 A1], A2 as [q2 A2]. unfold p in *. lia.
+  Qed.
 End Steps.
 
 Section Chain.

@@ -28,7 +28,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import embed  # noqa: E402
 
-FILES = ("Words", "Names", "Machine", "Program", "Symbolic", "Rows", "Bytes", "Readings", "Registry", "Total", "Heads")
+FILES = ("Words", "Names", "Machine", "Program", "Symbolic", "Rows", "Bytes", "Readings", "Registry", "Total", "Heads", "Records", "Tags")
 THEOREMS = (
     "Program.the_program_is_the_published_one",
     "Program.shape_of_the_program",
@@ -46,8 +46,17 @@ THEOREMS = (
     "Registry.cumulative_is_the_sum",
     "Registry.work_is_what_is_received",
     "Registry.new_entry_is_under_its_limit",
+    "Registry.residue_entry_is_under_its_cap",
     "Total.registry_is_finite",
     "Total.new_work_is_under_the_total_cap",
+    "Total.residue_passes_on",
+    "Total.residue_is_under_the_freeze",
+    "Records.sent_tags_ascend",
+    "Records.received_tags_ascend",
+    "Records.record_is_what_is_received",
+    "Tags.tags_balance",
+    "Tags.one_receiver_takes_all",
+    "Tags.a_tag_without_receiver_has_no_giver",
     "Heads.heads_are_the_verifiers",
     "Heads.header_is_a_term",
     "Heads.header_is_in_range",
