@@ -130,6 +130,18 @@ def test_a_newer_head_is_named_with_who_has_not_cosigned_it(strict: Published) -
             assert "The agreed time for cosigning it is over" in " ".join(ask(view)["open"])
 
 
+def test_a_head_from_the_future_is_overdue_all_the_same(strict: Published) -> None:
+    """The operator dates a head that nobody cosigned a month ahead, so that the time to cosign it never ends."""
+    strict.epochs()
+    strict.add(END + 600, claim_files(strict))
+    strict.beat(END + 720 * HOUR, by="")
+    now = END + 701 + 2 * HOUR
+    with pages(strict, now) as (honest, ask):
+        found = ask(honest)
+        assert found["answer"] == strict.at(now).holds == "undecided" and not found["against"]
+        assert "of no date" in " ".join(found["open"]) and "The agreed time for cosigning it is over" in " ".join(found["open"])
+
+
 def test_a_log_that_nobody_cosigned_still_counts_against_its_authors(world_: Published) -> None:
     world_.epochs()
     world_.add(END + 600, claim_files(world_))
