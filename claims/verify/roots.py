@@ -22,6 +22,7 @@ from claims.claim.published import PublishedEntries
 from claims.claim.roots import MeterRoots, RootsReader
 from claims.tlog.hashing import Frontier
 from claims.verify.report import Missing
+from claims.verify.tables import check_meters
 
 __all__ = ["RootFiles", "check_roots", "held", "judge_roots", "no_files", "roots_in", "roots_name"]
 
@@ -94,6 +95,7 @@ def judge_roots(claim: Claim, named: bytes, files: RootFiles, published: Publish
     Raises:
         ClaimRejected: check ``log``.
     """
+    check_meters(claim, published.agreement.lab(claim.lab))  # an earlier claim's own terms are judged after its roots
     if claim.sites and named != claim.site_roots:
         raise ClaimRejected("log", "the log's entry names other roots files than the claim")
     wanted = [(site.name, site.roots) for site in claim.sites] or [(None, named)]

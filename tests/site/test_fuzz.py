@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import random
 import re
 import shutil
 import subprocess
@@ -31,7 +32,7 @@ from claims.tlog.tiles import TILE_WIDTH, encode_bundle, entries_path
 from claims.verify.claim import CHECKS, check_claim, parse_claim
 from claims.verify.log import log_trust
 from claims.verify.roots import held
-from tests.site import fuzz_agreements
+from tests.site import fuzz_agreements, fuzz_claims
 from tests.site.fuzz_claims import MUTATIONS, Case, make, make_golden, make_sites
 
 HERE = Path(__file__).parent
@@ -180,6 +181,28 @@ def test_random_claims_are_judged_alike() -> None:
 def test_a_claim_of_one_table_is_refused_for_a_lab_with_sites() -> None:
     checks, _ = compare(range(6), make_sites)
     assert set(checks) == {"meters"}
+
+
+def other_sites(seed: int) -> Case:
+    """An earlier claim that names the roots file of a site which its lab does not have."""
+    case = fuzz_claims.honest(random.Random(seed))
+    case.amended, draft = None, case.claims[0]
+    (roots,), whole = draft.write_roots(), draft.entries
+    draft.sites = b"\0\1" + fuzz_claims.name("x") + fuzz_claims.u32(*range(8)) + bytes(32) + fuzz_claims.sha(roots) + bytes(32)
+    draft.proof = b""
+
+    def entries(digest: bytes) -> list[bytes]:
+        named = fuzz_claims.sha(fuzz_claims.sha(roots))
+        return [*whole(digest)[:-1], draft.entry(digest, fuzz_claims.sha(draft.write()), named)]
+
+    draft.entries = entries  # type: ignore[method-assign]
+    return case
+
+
+def test_an_earlier_claim_of_other_sites_is_refused_by_name() -> None:
+    """It was a ValueError that ended the program."""
+    checks, _ = compare([8, 32, 40], other_sites)
+    assert "continuity" in checks and set(checks) <= {"continuity", "meters"}
 
 
 @pytest.mark.slow
