@@ -4,7 +4,7 @@ import { first, isTwofold } from "./book.js";
 import { canonical } from "./canonical.js";
 import { ascii, concat, equalBytes, fromHex, sha256, toHex, uint } from "./verifier/bytes.js";
 import { verifySignature } from "./verifier/ed25519.js";
-import { EPOCH, INSPECTION, identityOf } from "./verifier/entries.js";
+import { EPOCH, identityOf } from "./verifier/entries.js";
 
 const ROUNDS = { genesis: 1692803367, period: 3 }; // of the public randomness, as claims/inspection/beacon.py
 const FORMAT = "standstill-inspection-record/2";
