@@ -28,7 +28,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import embed  # noqa: E402
 
-FILES = ("Words", "Names", "Machine", "Program", "Symbolic", "Rows", "Bytes", "Readings", "Registry", "Total", "Heads", "Records", "Tags")
+FILES = ("Words", "Names", "Machine", "Program", "Symbolic", "Rows", "Bytes", "Readings", "Registry", "Total", "Heads", "Records", "Tags", "Entries")
 THEOREMS = (
     "Program.the_program_is_the_published_one",
     "Program.shape_of_the_program",
@@ -54,6 +54,9 @@ THEOREMS = (
     "Records.sent_tags_ascend",
     "Records.received_tags_ascend",
     "Records.record_is_what_is_received",
+    "Entries.fetch_has_a_source",
+    "Entries.fetched_is_a_cumulative",
+    "Entries.cumulative_is_the_sum_of_what_is_fetched",
     "Tags.tags_balance",
     "Tags.one_receiver_takes_all",
     "Tags.a_tag_without_receiver_has_no_giver",
