@@ -28,7 +28,10 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import embed  # noqa: E402
 
-FILES = ("Words", "Names", "Machine", "Program", "Symbolic", "Rows", "Bytes", "Readings", "Registry", "Total", "Heads", "Records", "Tags", "Entries")
+FILES = (
+    "Words", "Names", "Machine", "Program", "Symbolic", "Rows", "Bytes",
+    "Readings", "Registry", "Total", "Heads", "Records", "Tags", "Entries",
+)  # fmt: skip
 THEOREMS = (
     "Program.the_program_is_the_published_one",
     "Program.shape_of_the_program",
