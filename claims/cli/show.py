@@ -15,7 +15,9 @@ from claims.base.canonical import from_json, head_to_hex
 from claims.base.errors import ClaimsError, MalformedFile
 from claims.base.files import CLAIM_LIMIT, read_bounded
 from claims.base.text import replace_hidden
-from claims.base.units import format_time
+from claims.base.units import format_time, format_work
+from claims.claim.allowance_file import FORMAT as ALLOWANCE_FORMAT
+from claims.claim.allowance_file import decode_allowance
 from claims.claim.entries import MAGIC as ENTRY_MAGIC
 from claims.claim.entries import decode_entry
 from claims.claim.evidence import FORMATS as EVIDENCE_FORMATS
@@ -23,6 +25,8 @@ from claims.claim.evidence import decode_evidence
 from claims.claim.file import MAGIC, decode_claim
 from claims.claim.limits import limit_words
 from claims.claim.lists import LOST_METER
+from claims.claim.power import FORMAT as JOULES_FORMAT
+from claims.claim.power import Joules
 from claims.claim.receipts import FORMAT as RECEIPT_FORMAT
 from claims.claim.receipts import Receipt
 from claims.claim.roots import MAGIC as ROOTS_MAGIC
@@ -44,6 +48,8 @@ from zk.proof import MAGIC as PROOF_MAGIC
 
 __all__ = ["describe"]
 
+FEED_FORMAT = "standstill-feed/1"
+"""As in claims/collect/feed.py, which verifiers need not load."""
 SITE_FORMAT = "standstill-site/1"
 """As in claims/site/model.py, which verifiers need not load."""
 _SQLITE = b"SQLite format 3\x00"
@@ -180,6 +186,16 @@ def _json_lines(data: bytes) -> list[str]:
         return ["PRIVATE: what a genesis commitment hides (standstill genesis)", f"commitment  {GenesisFile.decode(data).commitment.hex()}"]
     if name == LOG_EVIDENCE_FORMAT:
         return ["evidence that a log signed two histories (not checked here: standstill check-evidence)"]
+    if name == ALLOWANCE_FORMAT:
+        return ["a transfer of cap that its receiver accepted (not checked here: standstill allowance give)", *_allowance(data)]
+    if name == JOULES_FORMAT:
+        joules = Joules.decode(data)
+        return [
+            "PRIVATE: what a power feed drew in one epoch, for the lab and for inspectors (not checked here: standstill inspect check)",
+            f"of          feed {joules.feed}, epoch {joules.epoch}",
+        ]
+    if name == FEED_FORMAT:
+        return ["PRIVATE: a power feed's records, kept by its holder alone (standstill feed)"]
     if name == RECEIPT_FORMAT:
         receipt = Receipt.decode(data)
         return [
@@ -196,6 +212,11 @@ def _json_lines(data: bytes) -> list[str]:
     if type(value) is dict and {"round", "signature"} <= value.keys():
         return ["a drand round (not checked here: standstill inspect draw)", f"round       {replace_hidden(str(value['round'])[:20], '?')}"]
     raise MalformedFile("JSON of no kind that Standstill writes")
+
+
+def _allowance(data: bytes) -> list[str]:
+    entry = decode_allowance(data)
+    return [f"moves       {format_work(entry.amount)}: {entry.title}", f"agreement   {entry.agreement.hex()}"]
 
 
 def _site_lines(value: dict[str, object]) -> list[str]:

@@ -28,6 +28,7 @@ def powered(path: Path, joules: dict[int, int]) -> Folder:
 
     def feeds(folder: Folder) -> tuple[object, ...]:
         (path / "hours.csv").write_text("epoch,joules\n" + "".join(f"{epoch},{amount}\n" for epoch, amount in joules.items()))
+        folder.run("log", "init", "log", "--origin", "example.org/log", "-k", "log.key")
         folder.run("feed", "record", *FEED, "--csv", "hours.csv")
         assert f"{len(joules)} epochs sealed" in folder.run("feed", "seal", *FEED, "-k", "feed.key")
         assert "0 epochs sealed" in folder.run("feed", "seal", *FEED, "-k", "feed.key")
