@@ -9,6 +9,7 @@ log's order alone, the same on every mirror: what is drawn, and what has to be o
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -135,13 +136,21 @@ class PowerSeen:
         return {"meters": self.meters, "fed": self.fed, "epochs": self.epochs, "absent": self.absent}
 
 
-def power_seen(agreement: Agreement, lab: str, period: int, published: PublishedEntries) -> PowerSeen | None:
-    """The power records of a period that has entries of all its epochs; None where no feed of the lab is agreed."""
+def power_seen(
+    agreement: Agreement, lab: str, period: int, published: PublishedEntries, lost: Mapping[str, int] | None = None
+) -> PowerSeen | None:
+    """The power records of a period that has entries of all its epochs; None where no feed of the lab is agreed.
+
+    ``lost``: lost meters to their first lost epochs: from then on their feed is absent.
+    """
     feeds = agreement.feeds_of(lab)
     if not feeds:
         return None
     first, last = agreement.period_epochs(period)
-    absent = sum(shown_joules(published, feed, epoch) is None for feed in feeds for epoch in range(first, last + 1))
+    gone = {feed.name: min([(lost or {}).get(meter, last + 1) for meter in feed.meters]) for feed in feeds}
+    absent = sum(
+        epoch >= gone[feed.name] or shown_joules(published, feed, epoch) is None for feed in feeds for epoch in range(first, last + 1)
+    )
     fed = sum(len(feed.meters) for feed in feeds)
     unit = "hours" if agreement.epoch_seconds == 3600 else "epochs"
     return PowerSeen(fed, len(agreement.lab(lab).meters), absent, len(feeds) * (last + 1 - first), unit)

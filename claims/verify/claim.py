@@ -36,7 +36,7 @@ from claims.base.units import format_time
 from claims.claim.file import Claim, decode_claim
 from claims.claim.limits import limits_of
 from claims.claim.lists import LOST_METER, Loss
-from claims.claim.losses import check_losses, lost_words
+from claims.claim.losses import check_losses, lost_meters, lost_words
 from claims.verify.allowances import Allowed, allowed
 from claims.verify.chain import Chain
 from claims.verify.log import (
@@ -327,7 +327,9 @@ def _check_terms(claim: Claim, agreement: Agreement, missing: list[Missing]) -> 
 def _power(claim: Claim, agreement: Agreement, published: PublishedEntries | None) -> PowerSeen | None:
     from claims.claim.power import power_seen
 
-    return None if published is None or not agreement.feeds_of(claim.lab) else power_seen(agreement, claim.lab, claim.period, published)
+    if published is None or not agreement.feeds_of(claim.lab):
+        return None
+    return power_seen(agreement, claim.lab, claim.period, published, lost_meters(agreement, claim))
 
 
 def _check_lists(claim: Claim, agreement: Agreement, published: PublishedEntries | None, dated: Dated | None) -> Allowed:

@@ -193,6 +193,11 @@ def test_where_all_is_absent_nothing_is_compared_and_draws_end() -> None:
     assert seen is not None and seen.absent == seen.epochs == EPOCHS
 
 
+def test_a_feed_with_a_lost_meter_is_absent(idle: Powered) -> None:
+    seen = power_seen(idle.terms, "alpha", 0, idle.published, {"hall-b": EPOCHS - 1})
+    assert seen is not None and seen.absent == 1
+
+
 def test_absence_follows_the_logs_order_and_no_date(idle: Powered) -> None:
     """A later entry, or a second one after the lab's word, changes no draw: every mirror opens the same."""
     more = [*idle.log.entries, idle.entry(replace(idle.given[1], joules=1))]
