@@ -98,7 +98,7 @@ class StoreFile:
     def create(cls, path: str | Path, lab: str, site: str | None = None) -> Self:
         """Make a new, empty store with a fresh registry IV, or the store of one site. Refuses an existing file."""
         path = Path(path)
-        if not is_name(site or lab):
+        if site is not None and not is_name(site):
             raise StoreError(f"{site!r} is not a site's name", "use a-z 0-9 . _ - and at most 64 of them")
         if not is_name(lab):
             raise StoreError(f"{lab!r} is not a lab name", "use a-z 0-9 . _ - and at most 64 of them")

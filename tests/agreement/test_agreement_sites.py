@@ -15,7 +15,7 @@ from claims.agreement.decode import decode_agreement
 from claims.agreement.file import parse_agreement
 from claims.agreement.forecast import residue_lines, residue_reaches
 from claims.agreement.model import Agreement, canonical_bytes
-from claims.base.errors import AgreementError, ClaimRejected, ClaimsError, MalformedFile
+from claims.base.errors import AgreementError, ClaimRejected, MalformedFile
 from claims.base.units import format_share, share_from_text
 from claims.cli.show_agreement import agreement_lines, agreement_value
 from claims.verify.claim import verify_claim
@@ -182,15 +182,6 @@ def test_a_claim_of_one_table_is_none_of_a_lab_with_sites() -> None:
         with pytest.raises(ClaimRejected, match="the sites north, south, the claim has none") as caught:
             refused()
         assert caught.value.check == "meters"
-
-
-def test_openings_of_a_lab_with_sites_are_refused_as_not_made_yet() -> None:
-    from claims.inspection.binding import Binding, check_binding
-
-    claim = world.claim(TERMS)
-    binding = Binding(claim.meters, claim.head_after, claim.lists.digest, claim.registry_signature, b"proof")
-    with pytest.raises(ClaimsError, match="not made or checked by this version"):
-        check_binding(TERMS, "alpha", 0, binding, [], [])
 
 
 def test_the_forecast_is_the_first_period_that_passes_the_freeze() -> None:

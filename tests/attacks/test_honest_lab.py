@@ -182,7 +182,7 @@ def test_a_period_over_a_cap(desk: Desk) -> None:
     desk.at(START + PERIOD)
     desk.work(0)
     text = desk.close(0, "--yes", code=1)
-    assert "no claim of period 0 could be made: unattributed cap exceeded" in text and "--over-caps" in text
+    assert "the lab would be over in period 0: unattributed cap exceeded" in text and "--over-caps" in text
     assert desk.sealed() is None
     desk.close(0, "--yes", "--over-caps")
 

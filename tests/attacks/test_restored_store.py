@@ -336,7 +336,7 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Claims with a random string for a proof: every "proof" is another one, as real ones are."""
     count: list[int] = []
 
-    def make(store: Store, agreement, period: int, key, *, progress=None) -> Made:  # type: ignore[no-untyped-def]
+    def make(store: Store, agreement, period: int, key, **_: object) -> Made:  # type: ignore[no-untyped-def]
         count.append(period)
         heads = [store.signed_head(period, meter.name) for meter in agreement.lab(store.lab).meters]
         assert None not in heads

@@ -479,7 +479,8 @@ def test_a_refusal_is_recorded_after_the_deadline_only(folder: Folder, monkeypat
     assert "refused: " in folder.run(*REFUSE)
     record = Record.decode((folder.path / "beta-alpha-0.record").read_bytes())
     assert (record.outcome, record.opening, record.round) == ("refused", None, 1000)
-    folder.append("beta-alpha-0.entry")
+    append = ("log", "append", "log", "beta-alpha-0.entry", "-k", "log.key", "-a", "agreement.toml")
+    folder.run(*append, "--clock-is-right")  # this test's clock is behind that of the log's earlier heads
     folder.cosign(DUE + 2 * 3600 + 5)
     assert "another record of this inspection" in folder.run(*CHECK, "-k", "beta.key", "--finding", "agrees", "-o", "x", code=2)
     assert "1001" in folder.run(*["1001.json" if item == "1000.json" else item for item in REFUSE], code=1)
