@@ -109,27 +109,31 @@ Section Heads.
     - vm_compute. reflexivity.
   Qed.
 
-  (* Every header row is one of the verifier's terms. *)
-  Theorem header_is_a_term i : row i -> is i K_hd -> exists f, In f publics /\ same_message (snd f) (said i) = true.
+  (* Every header or head row is one of the verifier's terms. *)
+  Theorem head_is_a_term i k : row i -> is i k -> In k head_kinds -> exists f, In f publics /\ same_message (snd f) (said i) = true.
   Proof.
-    intros Hi Hk. destruct (existsb (fun f => same_message (snd f) (said i)) publics) eqn:E.
+    intros Hi Hk I0. destruct (existsb (fun f => same_message (snd f) (said i)) publics) eqn:E.
     { apply existsb_exists in E as (f & F & S). exists f. auto. }
-    exfalso. assert (I0 : In K_hd head_kinds) by (left; reflexivity).
-    assert (Hm : nth 0 (said i) 0 = chain_bus K_hd) by (rewrite said_by_header by exact Hk; reflexivity).
-    pose proof (heads_are_the_verifiers K_hd (said i) I0 Hm) as H.
+    exfalso. assert (Hm : nth 0 (said i) 0 = chain_bus k) by (apply (bus_of_row i k Hk)).
+    pose proof (heads_are_the_verifiers k (said i) I0 Hm) as H.
     assert (Z0 : terms_saying (said i) = 0).
     { unfold terms_saying. unfold fraction in *. assert (G : forall l, existsb (fun f : list Z * list Z => same_message (snd f) (said i)) l = false ->
         sum (map (fun f => one_if (same_message (snd f) (said i))) l) = 0).
       { induction l as [|f l IH]; intros G; [reflexivity|]. cbn [existsb] in G. apply orb_false_iff in G as [G1 G2].
         cbn [map sum fold_right]. rewrite G1. cbn [one_if]. unfold sum in *. rewrite IH by exact G2. reflexivity. }
       apply G, E. }
-    assert (One : 1 <= rows_saying K_hd (said i)).
-    { pose proof (sum_at_least (fun r => one_if ((T r (c_iv + K_hd) =? 1) && same_message (said r) (said i))) (rows N) i) as S. cbv beta in S.
-      rewrite (proj2 Hk (c_iv + K_hd) eq_refl), same_message_refl in S. cbn in S. unfold rows_saying. apply S.
+    assert (One : 1 <= rows_saying k (said i)).
+    { pose proof (sum_at_least (fun r => one_if ((T r (c_iv + k) =? 1) && same_message (said r) (said i))) (rows N) i) as S. cbv beta in S.
+      rewrite (proj2 Hk (c_iv + k)) in S.
+      2: { unfold head_kinds in I0. cbn [In] in I0. repeat destruct I0 as [<-|I0]; try contradiction; reflexivity. }
+      rewrite Z.eqb_refl, same_message_refl in S. cbn [one_if Z.eqb Pos.eqb andb] in S. unfold rows_saying. apply S.
       - intros y _. unfold one_if. destruct (_ && _); lia.
       - apply rows_in, Hi. }
     lia.
   Qed.
+
+  Theorem header_is_a_term i : row i -> is i K_hd -> exists f, In f publics /\ same_message (snd f) (said i) = true.
+  Proof. intros Hi Hk. apply (head_is_a_term i K_hd Hi Hk). left. reflexivity. Qed.
 
   (* So peak and coverage of a header row are in their ranges: what the theorems on ledgers ask. *)
   Theorem header_is_in_range i : row i -> is i K_hd -> coverage_in_range i /\ peak_of_bytes i.

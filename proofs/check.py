@@ -64,9 +64,11 @@ THEOREMS = (
     "Tags.one_receiver_takes_all",
     "Tags.a_tag_without_receiver_has_no_giver",
     "Heads.heads_are_the_verifiers",
+    "Heads.head_is_a_term",
     "Heads.header_is_a_term",
     "Heads.header_is_in_range",
     "Heads.ledgers_are_as_stated",
+    "Whole.ledger_ends_at_its_head",
     "Whole.registries_are_as_stated",
 )
 LIMIT = 540  # seconds for one file
