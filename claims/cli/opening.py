@@ -32,9 +32,9 @@ from claims.cli.state import signing_store, state_folder, state_option
 if TYPE_CHECKING:
     from claims.agreement.model import Agreement
     from claims.claim.file import Claim
+    from claims.inspection.check import CheckedOpening
     from claims.inspection.draw import Drawn
     from claims.inspection.file import Opening
-    from claims.inspection.open import CheckedOpening
     from claims.tlog.reader import LogView
 
 __all__ = ["COMMANDS", "Inspection", "dated", "draw_options", "drawn_by_log", "lab_option", "memory_option", "open_view"]
@@ -157,7 +157,7 @@ def inspect_open(
 
 def _warn(terms: Agreement, opening: Opening, earlier: tuple[Path, ...]) -> None:
     """Tell the lab what the inspector will find by the files alone."""
-    from claims.inspection.open import OpeningRejected
+    from claims.inspection.check import OpeningRejected
     from claims.inspection.outside import check_externals
     from claims.inspection.power import check_power
 
@@ -203,8 +203,8 @@ def inspect_check(
     as failed at once, where --key is given. A file that the lab did not sign for this inspection counts for nothing.
     """
     from claims.base.files import read_bounded
+    from claims.inspection.check import OpeningRejected, check_opening
     from claims.inspection.file import Opening, fed_readings, opening_limit
-    from claims.inspection.open import OpeningRejected, check_opening
     from claims.inspection.outside import check_externals
     from claims.inspection.power import check_power
     from claims.inspection.record import FAILURES
@@ -269,7 +269,7 @@ def _check_claim(inspection: Inspection, opening: Opening, path: Path | None, fo
     from claims.base.files import CLAIM_LIMIT, read_bounded, write_once
     from claims.claim.file import decode_claim
     from claims.claim.published import PublishedEntries
-    from claims.inspection.open import OpeningRejected, check_claim_heads, equivocations
+    from claims.inspection.check import OpeningRejected, check_claim_heads, equivocations
 
     terms = inspection.terms
     logged = PublishedEntries(terms, enumerate(inspection.view.entries)).claim(opening.lab, opening.period)

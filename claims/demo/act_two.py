@@ -24,8 +24,10 @@ from claims.claim.entries import AssentEntry, ClaimEntry, encode_entry, sign_ent
 from claims.claim.file import Claim
 from claims.demo.data import DATA, MONTH, lab_plans
 from claims.demo.labs import CAPS, DemoLab, agreement_text, enrol, keep_books, new_key, sign_by_all
+from claims.inspection.check import CheckedOpening, check_claim_heads, check_opening
 from claims.inspection.draw import Drawn, draw_committed, load_round
-from claims.inspection.open import CheckedOpening, Opening, check_claim_heads, check_opening, make_opening
+from claims.inspection.file import Opening
+from claims.inspection.open import make_opening
 from claims.inspection.record import Record, make_record, record_entry
 from claims.lab.epochs import publish_epoch
 from claims.lab.lineage import snapshot, unplaced

@@ -1,6 +1,6 @@
 """Opening files (``standstill-opening/2``): canonical JSON, signed by the lab, for one inspector; private.
 
-FORMATS-inspection.md section I7 gives the format. Making one and checking one is in ``claims.inspection.open``.
+FORMATS-inspection.md section I7 gives the format. Making one is in ``claims.inspection.open``, checking one in ``check``.
 """
 
 from __future__ import annotations

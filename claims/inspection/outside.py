@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from claims.agreement.model import Agreement
 from claims.base.errors import ClaimsError
 from claims.claim.records import KINDS
+from claims.inspection.check import OpeningRejected
 from claims.inspection.file import Opening
-from claims.inspection.open import OpeningRejected
 
 __all__ = ["check_externals"]
 

@@ -13,8 +13,8 @@ from claims.agreement.hidden import hidden_lines
 from claims.agreement.model import Agreement
 from claims.agreement.terms import Feed
 from claims.claim.records import IDLE
+from claims.inspection.check import CheckedOpening, OpeningRejected
 from claims.inspection.file import Opening
-from claims.inspection.open import CheckedOpening, OpeningRejected
 from claims.inspection.terms import epoch_times
 
 __all__ = ["Compared", "check_power", "compare", "power_lines"]
@@ -38,7 +38,7 @@ class Compared:
 
 
 def compare(agreement: Agreement, opening: Opening) -> list[Compared]:
-    """Every opened hour of a feed, of an opening that :func:`claims.inspection.open.check_opening` accepted."""
+    """Every opened hour of a feed, of an opening that :func:`claims.inspection.check.check_opening` accepted."""
     feeds = {feed.name: feed for feed in agreement.feeds_of(opening.lab)}
     out = []
     for item in opening.joules:

@@ -10,8 +10,8 @@ from claims.base.units import format_time, format_work
 from claims.claim.commitments import NOTHING, Slot
 from claims.claim.records import IDLE, KINDS, UNATTRIBUTED
 from claims.inspection.beacon import time_of_round
+from claims.inspection.check import CheckedOpening, drawn_readings
 from claims.inspection.file import OpenedReading, OpenedSlot
-from claims.inspection.open import CheckedOpening, drawn_readings
 from claims.inspection.power import power_lines
 from claims.inspection.terms import epoch_times
 
@@ -22,7 +22,7 @@ def site_lines(agreement: Agreement, checked: CheckedOpening, seeds: Mapping[byt
     """Lines to compare on site: which meter, which hour, which job, how many chip-seconds; and of each slot, what was saved.
 
     Args:
-        checked: an opening that :func:`claims.inspection.open.check_opening` accepted.
+        checked: an opening that :func:`claims.inspection.check.check_opening` accepted.
         seeds: genesis commitment to seed, for those that were rechecked with what the lab showed.
     """
     opening = checked.opening

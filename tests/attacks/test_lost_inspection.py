@@ -13,8 +13,9 @@ from claims.claim.commitments import lab_epoch_root, roots_digest
 from claims.claim.entries import EpochEntry, decode_entry, encode_entry, sign_entry
 from claims.claim.losses import NO_HEAD, NO_ROOT, made_readings
 from claims.claim.records import LedgerSecrets, Reading, SignedHead
+from claims.inspection.check import OpeningRejected, check_opening
 from claims.inspection.draw import draw_committed
-from claims.inspection.open import OpeningRejected, SealedEpoch, check_opening, make_opening
+from claims.inspection.open import SealedEpoch, make_opening
 from claims.inspection.report import site_lines
 from tests.inspection.test_inspect_open import ROUND, World, resign
 

@@ -26,8 +26,9 @@ from claims.collect.errors import PollFailed
 from claims.collect.exposition import parse_exposition
 from claims.collect.feed import FeedRecords, read_series, record_csv
 from claims.imports.rows import ImportRefused
+from claims.inspection.check import CheckedOpening, OpeningRejected, check_opening
 from claims.inspection.file import Opening
-from claims.inspection.open import CheckedOpening, MaterialError, OpeningRejected, SealedEpoch, check_opening
+from claims.inspection.open import MaterialError, SealedEpoch
 from claims.inspection.power import check_power, compare, power_lines
 
 FEED_KEY = Ed25519PrivateKey.from_private_bytes(b"\x42" * 32)
@@ -261,7 +262,7 @@ def test_an_opening_shows_the_tags_of_the_hour_and_no_more_checkpoints() -> None
 
 
 def base_drawn(world: Powered):  # type: ignore[no-untyped-def]
-    from claims.inspection.open import drawn_readings
+    from claims.inspection.check import drawn_readings
 
     return drawn_readings(world.drawn, world.make().readings)
 

@@ -22,8 +22,8 @@ from claims.claim.file import MeterHead
 from claims.claim.records import KINDS, Draft
 from claims.cli.show_agreement import agreement_lines
 from claims.inspection.binding import Binding
+from claims.inspection.check import OpeningRejected
 from claims.inspection.file import OpenedSlot, Opening
-from claims.inspection.open import OpeningRejected
 from claims.inspection.outside import check_externals
 from claims.inspection.record import Record
 from claims.lab.lineage import note_checkpoint

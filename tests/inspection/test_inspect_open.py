@@ -38,19 +38,11 @@ from claims.claim.file import Claim
 from claims.claim.records import IDLE, LedgerSecrets, Reading, RegistryEntry, SignedHead, circuit_entry
 from claims.inspection.beacon import RoundRejected, parse_round, time_of_round, verify_round
 from claims.inspection.binding import Behind, bind, check_heads
+from claims.inspection.check import OpeningRejected, check_claim_heads, check_opening, equivocations
 from claims.inspection.draw import draw_committed, draw_slots, load_round
 from claims.inspection.file import OpenedReading, OpenedSlot, Opening
 from claims.inspection.genesis import check_genesis, genesis_commitment, genesis_seed
-from claims.inspection.open import (
-    MaterialError,
-    OpeningRejected,
-    SealedEpoch,
-    SealedRegistry,
-    check_claim_heads,
-    check_opening,
-    equivocations,
-    make_opening,
-)
+from claims.inspection.open import MaterialError, SealedEpoch, SealedRegistry, make_opening
 from claims.inspection.record import Record, check_record, check_record_entry, make_record, record_entry
 from claims.inspection.terms import settled
 from claims.lab.meter import ledger_head

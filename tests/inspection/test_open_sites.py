@@ -17,8 +17,9 @@ from circuits.open_records import OpeningWitness, build_opening_trace
 from circuits.opening import OpeningStatement
 from claims.base.errors import ClaimsError, MalformedFile
 from claims.inspection.binding import Behind
+from claims.inspection.check import OpeningRejected, check_opening
 from claims.inspection.file import Opening, opening_limit
-from claims.inspection.open import MaterialError, OpeningRejected, SealedEpoch, check_opening, make_opening, open_part
+from claims.inspection.open import MaterialError, SealedEpoch, make_opening, open_part
 from claims.inspection.part import OpeningPart
 from tests.inspection.test_inspect_open import World as OneRoof
 from tests.inspection.test_inspect_open import refused, resign

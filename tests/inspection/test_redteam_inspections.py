@@ -12,8 +12,9 @@ import tests.status.test_status_log as log
 from claims.base.errors import ClaimsError
 from claims.claim.evidence import decode_evidence
 from claims.claim.records import RegistryEntry
+from claims.inspection.check import OpeningRejected, check_opening
 from claims.inspection.file import Opening, opening_limit, saved_in
-from claims.inspection.open import MaterialError, OpeningRejected, check_opening
+from claims.inspection.open import MaterialError
 from claims.inspection.record import Record
 from claims.inspection.report import site_lines
 from claims.inspection.terms import period_end
@@ -44,7 +45,8 @@ def test_a_parent_without_a_slot_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(MaterialError, match="parent of a checkpoint"):
         lab.make()
     with monkeypatch.context() as dishonest:
-        dishonest.setattr("claims.inspection.open._parents", lambda slots: set())
+        dishonest.setattr("claims.inspection.open.parent_tags", lambda slots: set())
+        dishonest.setattr("claims.inspection.open.check_opening", lambda *_: None)
         opening = lab.make()
     with pytest.raises(OpeningRejected) as caught:
         check_opening(lab.terms, lab.drawn, opening, "beta")
