@@ -135,12 +135,10 @@ def test_two_lists_of_one_period_are_evidence_under_one_head(name: str) -> None:
     assert find_equivocations(one, one) == []
 
 
-def test_what_is_not_judged_is_missing_and_never_proven() -> None:
-    """A stub of a proof: it is not looked at, since the statement would be another one."""
-    claim = world.claim(TERMS, transfers=TRANSFERS)
-    verdict = verify_claim(claim.encode(), TERMS, now=TERMS.period_span(0)[1])
-    assert verdict.word == "INCOMPLETE" and "version" in [item.kind for item in verdict.missing]
-    assert verdict.proof is None and verdict.shown() == []
+def test_transfers_are_refused_where_no_log_could_date_any() -> None:
+    with pytest.raises(ClaimRejected, match="has no log to date any") as caught:
+        verify_claim(world.claim(TERMS, transfers=TRANSFERS).encode(), TERMS, now=TERMS.period_span(0)[1])
+    assert caught.value.check == "lists"
 
 
 @given(st.integers(1, 2**64 - 1), st.integers(0, 2**64 - 2))

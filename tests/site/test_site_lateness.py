@@ -20,7 +20,9 @@ ALL, LATER = slice(None), slice(2, None, 3)
 
 def states_alike(tmp_path: Path, seeds: range, monkeypatch: pytest.MonkeyPatch, moments: slice = ALL) -> set[str]:
     """The states and words that were seen; fails where browser and program differ. Every claim is taken to hold."""
-    held = SimpleNamespace(missing=(), proof=None, limits=(), overs=(), notes=())
+    held = SimpleNamespace(
+        missing=(), proof=None, limits=(), overs=(), notes=(), moved=0, transfers=(), over_here=(), power=None,
+    )  # fmt: skip
     monkeypatch.setattr("claims.status.rows.check_claim", lambda *_, **__: (held, None))
     seen: set[str] = set()
     page: PageNode | None = None
