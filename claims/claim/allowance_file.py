@@ -7,7 +7,8 @@ from typing import Any
 
 from claims.base.canonical import from_json, to_json
 from claims.base.errors import MalformedFile
-from claims.claim.entries import TransferEntry, unsigned_bytes
+from claims.claim.entries import unsigned_bytes
+from claims.claim.entry_kinds import TransferEntry
 
 __all__ = ["FORMAT", "decode_allowance", "encode_allowance"]
 

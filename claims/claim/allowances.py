@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from claims.agreement.model import Agreement
 from claims.base.errors import ClaimRejected
 from claims.base.units import format_time, format_work
-from claims.claim.entries import TransferEntry, encode_entry
+from claims.claim.entries import encode_entry
+from claims.claim.entry_kinds import TransferEntry
 from claims.claim.file import Claim
 from claims.claim.published import PublishedEntries
 

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from claims.base.cache import Cache
-from claims.claim.entries import KINDS, MAGIC, VERSION
+from claims.claim.entries import MAGIC, VERSION
+from claims.claim.entry_kinds import KINDS
 from claims.tlog.tiles import MAX_SIZE
 from claims.tlog.tree import Tree
 

@@ -17,7 +17,8 @@ from claims.agreement.signatures import epoch_root_message, ledger_head_message,
 from claims.base.canonical import from_json, head_from_hex, head_to_hex, is_name, to_json
 from claims.base.ed25519 import check_signature
 from claims.base.errors import BadSignature, MalformedFile
-from claims.claim.entries import (
+from claims.claim.entries import check_entry, decode_entry, same_word
+from claims.claim.entry_kinds import (
     AssentEntry,
     DecisionEntry,
     EpochEntry,
@@ -25,9 +26,6 @@ from claims.claim.entries import (
     InspectionEntry,
     JoulesEntry,
     LossEntry,
-    check_entry,
-    decode_entry,
-    same_word,
 )
 from claims.claim.file import Claim, MeterHead
 

@@ -17,7 +17,7 @@ from claims.agreement.model import Agreement
 from claims.agreement.terms import Feed
 from claims.base.canonical import Writer, from_json, is_name, to_json
 from claims.base.errors import MalformedFile
-from claims.claim.entries import JoulesEntry
+from claims.claim.entry_kinds import JoulesEntry
 from claims.claim.published import PublishedEntries
 
 __all__ = ["FORMAT", "MAX_JOULES", "Joules", "PowerSeen", "absent_bits", "joules_leaf", "joules_name", "power_seen", "shown_joules"]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from claims.agreement.model import Agreement
 from claims.base.errors import BadSignature, ClaimRejected, MalformedFile
-from claims.claim.entries import (
+from claims.claim.entries import check_entry, decode_entry, encode_entry, same_word
+from claims.claim.entry_kinds import (
     AnyEntry,
     AssentEntry,
     ClaimEntry,
@@ -20,10 +21,6 @@ from claims.claim.entries import (
     JoulesEntry,
     LossEntry,
     TransferEntry,
-    check_entry,
-    decode_entry,
-    encode_entry,
-    same_word,
 )
 
 __all__ = ["Conflict", "PublishedEntries"]

@@ -18,7 +18,8 @@ from claims.agreement.terms import MAX_LABS, MAX_TIME
 from claims.base.canonical import from_json, is_name, to_json
 from claims.base.ed25519 import check_signature
 from claims.base.errors import ClaimRejected, MalformedFile
-from claims.claim.entries import ClaimEntry, Entry, EpochEntry, check_entry, decode_entry
+from claims.claim.entries import check_entry, decode_entry
+from claims.claim.entry_kinds import ClaimEntry, Entry, EpochEntry
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

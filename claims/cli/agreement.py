@@ -126,7 +126,8 @@ def agreement_sign(
     from claims.base.files import one_at_a_time, write_atomic, write_once
     from claims.base.keys import public_bytes
     from claims.base.units import format_time
-    from claims.claim.entries import AssentEntry, encode_entry, sign_entry
+    from claims.claim.entries import encode_entry, sign_entry
+    from claims.claim.entry_kinds import AssentEntry
     from claims.cli.show_agreement import agreement_lines
     from claims.lab.amended import of_amendment
     from claims.lab.journal import of_entry

@@ -27,7 +27,7 @@ from claims.cli.state import state_folder, state_option
 
 if TYPE_CHECKING:
     from claims.agreement.model import Agreement
-    from claims.claim.entries import TransferEntry
+    from claims.claim.entry_kinds import TransferEntry
 
 __all__ = ["allowance"]
 
@@ -57,7 +57,7 @@ def allowance_accept(
     from claims.base.files import write_new
     from claims.base.units import WORK_UNIT, flop_from_text
     from claims.claim.allowance_file import encode_allowance
-    from claims.claim.entries import TransferEntry
+    from claims.claim.entry_kinds import TransferEntry
 
     terms, key = load_terms(agreement_path), load_key(key_path, passphrase_file)
     units = flop_from_text(amount, rate=False) / WORK_UNIT

@@ -64,7 +64,8 @@ def building_tags(tags_path: Path, store_path: Path, agreement_path: Path) -> No
 def building_lost(entry_path: Path, store_path: Path, agreement_path: Path) -> None:
     """Take the log entry of a loss that headquarters made (standstill meter lost): the meter seals nothing from then on."""
     from claims.base.files import SMALL_LIMIT, read_bounded
-    from claims.claim.entries import LossEntry, decode_entry
+    from claims.claim.entries import decode_entry
+    from claims.claim.entry_kinds import LossEntry
     from claims.lab.sites import take_loss
 
     entry = decode_entry(read_bounded(entry_path, SMALL_LIMIT))

@@ -128,7 +128,8 @@ def feed_seal(name: str, agreement_path: Path, records: Path | None, key_path: P
     """Sign what is recorded of epochs that are over, for the log. A sealed epoch stays as it is."""
     from claims.agreement.over import last_over
     from claims.base.keys import public_bytes
-    from claims.claim.entries import JoulesEntry, encode_entry, sign_entry
+    from claims.claim.entries import encode_entry, sign_entry
+    from claims.claim.entry_kinds import JoulesEntry
     from claims.collect.feed import FeedRecords, Recorded
     from claims.lab.journal import of_entry
     from claims.lab.signing import signing_alone

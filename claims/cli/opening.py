@@ -329,7 +329,8 @@ def _record(
 ) -> str:  # fmt: skip
     """Write record and log entry; returns what to say. Refuses where the log holds another record of this inspection by this inspector."""
     from claims.base.files import write_once
-    from claims.claim.entries import InspectionEntry, encode_entry
+    from claims.claim.entries import encode_entry
+    from claims.claim.entry_kinds import InspectionEntry
     from claims.claim.published import PublishedEntries
     from claims.inspection.record import make_record, record_entry
     from claims.lab.journal import of_entry

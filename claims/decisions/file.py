@@ -13,7 +13,8 @@ from claims.base.ed25519 import check_signature
 from claims.base.errors import BadSignature, ClaimRejected, MalformedFile
 from claims.base.text import is_prose
 from claims.base.units import format_time
-from claims.claim.entries import DecisionEntry, sign_entry
+from claims.claim.entries import sign_entry
+from claims.claim.entry_kinds import DecisionEntry
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from claims.agreement.model import Agreement
-from claims.claim.entries import DECISIONS
+from claims.claim.entry_kinds import DECISIONS
 from claims.claim.published import PublishedEntries
 from claims.decisions.file import Content
 from claims.decisions.life import Counted, is_lifted, lifted_spans

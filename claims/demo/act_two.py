@@ -20,7 +20,8 @@ from claims.agreement.model import Agreement
 from claims.agreement.signatures import AgreementSignatures
 from claims.base.errors import ClaimsError
 from claims.base.files import write_new
-from claims.claim.entries import AssentEntry, ClaimEntry, encode_entry, sign_entry
+from claims.claim.entries import encode_entry, sign_entry
+from claims.claim.entry_kinds import AssentEntry, ClaimEntry
 from claims.claim.file import Claim
 from claims.demo.data import DATA, MONTH, lab_plans
 from claims.demo.labs import CAPS, DemoLab, agreement_text, enrol, keep_books, new_key, sign_by_all

@@ -19,7 +19,8 @@ from claims.base.errors import ClaimsError
 from claims.base.files import write_new
 from claims.base.keys import load_key_file
 from claims.claim.commitments import epoch_root, lab_epoch_root, roots_digest
-from claims.claim.entries import ClaimEntry, EpochEntry, decode_entry, encode_entry, sign_entry
+from claims.claim.entries import decode_entry, encode_entry, sign_entry
+from claims.claim.entry_kinds import ClaimEntry, EpochEntry
 from claims.claim.evidence import TwoEntries, decode_evidence
 from claims.claim.file import Claim, MeterHead, sign_claim
 from claims.claim.published import PublishedEntries

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from claims.agreement.model import Agreement
 from claims.base.errors import ClaimsError
 from claims.base.units import format_time
-from claims.claim.entries import OUTCOMES, Identity, InspectionEntry
+from claims.claim.entry_kinds import OUTCOMES, Identity, InspectionEntry
 from claims.claim.file import Claim
 from claims.claim.published import PublishedEntries
 from claims.inspection.binding import heads_digest

@@ -21,7 +21,7 @@ from claims.agreement.model import Agreement
 from claims.agreement.terms import InspectionTerms
 from claims.base.errors import ClaimRejected, UnreadableFile
 from claims.base.files import read_bounded
-from claims.claim.entries import EpochEntry, JoulesEntry
+from claims.claim.entry_kinds import EpochEntry, JoulesEntry
 from claims.claim.power import shown_joules
 from claims.claim.published import PublishedEntries
 from claims.inspection.beacon import (

@@ -11,7 +11,8 @@ from claims.base.canonical import Writer, from_json, is_name, to_json
 from claims.base.ed25519 import check_signature
 from claims.base.errors import ClaimRejected, ClaimsError, MalformedFile
 from claims.base.units import format_time
-from claims.claim.entries import InspectionEntry, sign_entry
+from claims.claim.entries import sign_entry
+from claims.claim.entry_kinds import InspectionEntry
 from claims.inspection.beacon import time_of_round
 from claims.inspection.draw import Drawn
 

@@ -26,7 +26,8 @@ from claims.claim.commitments import (
     name_digest,
     registry_epoch_head,
 )
-from claims.claim.entries import EpochEntry, encode_entry, sign_entry
+from claims.claim.entries import encode_entry, sign_entry
+from claims.claim.entry_kinds import EpochEntry
 from claims.claim.losses import NO_ROOT
 from claims.claim.records import KINDS, Draft, EpochHead, Genesis, RegistryEntry
 from claims.lab.amended import check_amended

@@ -21,7 +21,8 @@ from claims.agreement.signatures import epoch_root_message, ledger_head_message,
 from claims.base.errors import ClaimsError, UnreadableFile
 from claims.base.files import growing, trouble
 from claims.base.sqlite_trouble import FAILURES, sqlite_trouble
-from claims.claim.entries import (
+from claims.claim.entries import entry_message
+from claims.claim.entry_kinds import (
     ClaimEntry,
     DecisionEntry,
     Entry,
@@ -30,7 +31,6 @@ from claims.claim.entries import (
     JoulesEntry,
     LossEntry,
     TransferEntry,
-    entry_message,
 )
 from claims.claim.records import EpochSeal, SignedHead
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from claims.agreement.model import Agreement
 from claims.agreement.terms import Meter
 from claims.base.errors import ClaimsError
-from claims.claim.entries import LossEntry, encode_entry, sign_entry
+from claims.claim.entries import encode_entry, sign_entry
+from claims.claim.entry_kinds import LossEntry
 from claims.claim.lists import LOST_METER, LOST_SITE
 from claims.claim.records import Lost
 from claims.lab.amended import check_amended

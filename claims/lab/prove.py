@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from claims.agreement.model import Agreement
 from claims.agreement.over import check_over
 from claims.base.errors import ClaimRejected, ClaimsError, MalformedClaim
-from claims.claim.entries import ClaimEntry, encode_entry, sign_entry
+from claims.claim.entries import encode_entry, sign_entry
+from claims.claim.entry_kinds import ClaimEntry
 from claims.claim.file import Claim, decode_claim, sign_claim
 from claims.claim.handover import Records
 from claims.claim.records import KeptClaim, SummaryHead

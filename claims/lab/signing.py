@@ -17,7 +17,8 @@ from pathlib import Path
 
 from claims.agreement.model import Agreement
 from claims.base.errors import ClaimsError
-from claims.claim.entries import ClaimEntry, EpochEntry, LossEntry, decode_entry, unsigned_bytes
+from claims.claim.entries import decode_entry, unsigned_bytes
+from claims.claim.entry_kinds import ClaimEntry, EpochEntry, LossEntry
 from claims.claim.file import decode_claim
 from claims.claim.published import PublishedEntries
 from claims.lab.amended import learn

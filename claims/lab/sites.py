@@ -19,7 +19,8 @@ from claims.agreement.terms import Site
 from claims.base.ed25519 import check_signature
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
 from claims.claim.commitments import roots_digest
-from claims.claim.entries import LossEntry, check_entry, encode_entry
+from claims.claim.entries import check_entry, encode_entry
+from claims.claim.entry_kinds import LossEntry
 from claims.claim.handover import MeterReport, Records, SiteReport, SiteSummary, TagRow, Tags
 from claims.claim.lists import LOST_SITE
 from claims.claim.losses import NO_ROOT, lost_head

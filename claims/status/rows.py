@@ -11,7 +11,7 @@ from claims.agreement.terms import Lab
 from claims.base.ed25519 import check_signature
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
 from claims.base.units import format_time
-from claims.claim.entries import Identity
+from claims.claim.entry_kinds import Identity
 from claims.claim.evidence import find_equivocations
 from claims.claim.file import Claim, decode_claim
 from claims.claim.limits import capacity, limit_words

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from claims.agreement.model import Agreement
 from claims.base.errors import BadSignature, ClaimRejected
 from claims.base.units import format_time
-from claims.claim.entries import Entry, encode_entry, unsigned_bytes
+from claims.claim.entries import encode_entry, unsigned_bytes
+from claims.claim.entry_kinds import Entry
 from claims.claim.published import PublishedEntries
 from claims.claim.receipts import Receipt
 from claims.tlog.reader import LogView

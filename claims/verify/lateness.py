@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from claims.agreement.model import Agreement
-from claims.claim.entries import Entry, unsigned_bytes
+from claims.claim.entries import unsigned_bytes
+from claims.claim.entry_kinds import Entry
 from claims.claim.published import PublishedEntries
 from claims.tlog.dates import HeadDates
 from claims.tlog.errors import LogError

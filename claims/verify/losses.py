@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from claims.agreement.model import Agreement
 from claims.agreement.terms import Meter
 from claims.base.errors import ClaimRejected
-from claims.claim.entries import LossEntry
+from claims.claim.entry_kinds import LossEntry
 from claims.claim.file import Claim
 from claims.claim.losses import lost_meters
 

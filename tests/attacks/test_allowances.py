@@ -22,7 +22,8 @@ from claims.agreement.terms import Caps, Lab, LogTerms, Meter, Party
 from claims.base.errors import BadSignature, ClaimRejected, MalformedFile
 from claims.claim.allowance_file import decode_allowance, encode_allowance
 from claims.claim.allowances import Transfer, counting_total, listed_total, misjudged, transfers_of
-from claims.claim.entries import TransferEntry, check_entry, decode_entry, encode_entry, sign_entry
+from claims.claim.entries import check_entry, decode_entry, encode_entry, sign_entry
+from claims.claim.entry_kinds import TransferEntry
 from claims.claim.evidence import TwoEntries
 from claims.claim.lists import TOTAL, Limit
 from claims.claim.published import PublishedEntries

@@ -14,8 +14,9 @@ from claims.base import ed25519
 from claims.base.cache import open_cache
 from claims.base.errors import AgreementError, BadSignature
 from claims.claim import entry_index
-from claims.claim.entries import AssentEntry, ClaimEntry, DecisionEntry, EpochEntry, InspectionEntry, encode_entry
+from claims.claim.entries import encode_entry
 from claims.claim.entry_index import EntryIndex, identity_key
+from claims.claim.entry_kinds import AssentEntry, ClaimEntry, DecisionEntry, EpochEntry, InspectionEntry
 from claims.tlog.tree import Tree
 from claims.tlog.writer import LogWriter
 from claims.verify import tables

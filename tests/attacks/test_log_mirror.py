@@ -17,7 +17,8 @@ from click.testing import CliRunner
 
 from claims.agreement.file import parse_agreement
 from claims.agreement.signatures import sign_agreement
-from claims.claim.entries import ClaimEntry, Entry, EpochEntry, InspectionEntry, encode_entry, sign_entry
+from claims.claim.entries import encode_entry, sign_entry
+from claims.claim.entry_kinds import ClaimEntry, Entry, EpochEntry, InspectionEntry
 from claims.claim.receipts import Receipt, countersign
 from claims.cli.verify import verify
 from claims.status.compute import log_trust

@@ -20,7 +20,8 @@ from claims.agreement.model import Agreement
 from claims.agreement.signatures import sign_agreement, sign_ledger_head
 from claims.base.errors import ClaimRejected, ClaimsError
 from claims.claim.commitments import lab_epoch_root, roots_digest
-from claims.claim.entries import EpochEntry, LossEntry, decode_entry, encode_entry, sign_entry
+from claims.claim.entries import decode_entry, encode_entry, sign_entry
+from claims.claim.entry_kinds import EpochEntry, LossEntry
 from claims.claim.evidence import find_equivocations
 from claims.claim.file import Claim, MeterHead, decode_claim, sign_claim
 from claims.claim.lists import LINEAGE, LOST, LOST_METER, LOST_SITE, UNATTRIBUTED, Limit, Loss, Over

@@ -10,7 +10,8 @@ from lab_fixtures import LAB_KEY
 
 from claims.agreement.model import Agreement
 from claims.claim.commitments import lab_epoch_root, roots_digest
-from claims.claim.entries import EpochEntry, decode_entry, encode_entry, sign_entry
+from claims.claim.entries import decode_entry, encode_entry, sign_entry
+from claims.claim.entry_kinds import EpochEntry
 from claims.claim.losses import NO_HEAD, NO_ROOT, made_readings
 from claims.claim.records import LedgerSecrets, Reading, SignedHead
 from claims.inspection.check import OpeningRejected, check_opening

@@ -15,7 +15,8 @@ import pytest
 import world
 from folders import HOUR, PLAIN, TEXT, Made
 
-from claims.claim.entries import AssentEntry, sign_entry
+from claims.claim.entries import sign_entry
+from claims.claim.entry_kinds import AssentEntry
 from claims.claim.evidence import find_equivocations
 from claims.claim.lists import LOST_METER, TOTAL, Limit, Loss
 from claims.status.compute import compute

@@ -18,7 +18,8 @@ from claims.agreement.model import Agreement
 from claims.agreement.terms import Deadlines, Feed, InspectionTerms, LogTerms, Party
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError, MalformedFile
 from claims.claim.commitments import epoch_root, lab_epoch_root, registry_epoch_head
-from claims.claim.entries import EpochEntry, JoulesEntry, check_entry, decode_entry, encode_entry, sign_entry
+from claims.claim.entries import check_entry, decode_entry, encode_entry, sign_entry
+from claims.claim.entry_kinds import EpochEntry, JoulesEntry
 from claims.claim.power import Joules, absent_bits, power_seen, shown_joules
 from claims.claim.published import PublishedEntries
 from claims.claim.records import IDLE, UNATTRIBUTED, Reading

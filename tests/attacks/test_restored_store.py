@@ -28,7 +28,8 @@ import claims.lab.prove
 from claims.agreement.file import load_agreement
 from claims.base.errors import ClaimRejected, ClaimsError
 from claims.base.keys import load_key_file, public_bytes
-from claims.claim.entries import InspectionEntry, decode_entry, unsigned_bytes
+from claims.claim.entries import decode_entry, unsigned_bytes
+from claims.claim.entry_kinds import InspectionEntry
 from claims.claim.file import Claim, MeterHead, sign_claim
 from claims.cli.main import cli
 from claims.lab.journal import Journal, JournalError, Statement, default_state, of_entry

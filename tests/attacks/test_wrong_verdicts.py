@@ -12,7 +12,8 @@ import world
 from folders import HOUR, PLAIN, SEEDS, TEXT, Made, amended
 
 from circuits.claim import claim_program, public_interactions
-from claims.claim.entries import AssentEntry, EpochEntry, decode_entry, sign_entry
+from claims.claim.entries import decode_entry, sign_entry
+from claims.claim.entry_kinds import AssentEntry, EpochEntry
 from claims.claim.evidence import find_equivocations
 from claims.claim.receipts import countersign
 from zk.errors import ProofRejected

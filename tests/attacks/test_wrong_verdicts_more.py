@@ -14,15 +14,8 @@ from folders import HOUR, PLAIN, SEEDS, TEXT, Made, amended, signatures
 
 from claims.agreement.file import parse_agreement
 from claims.base.errors import ClaimsError
-from claims.claim.entries import (
-    AssentEntry,
-    ClaimEntry,
-    EpochEntry,
-    InspectionEntry,
-    decode_entry,
-    encode_entry,
-    sign_entry,
-)
+from claims.claim.entries import decode_entry, encode_entry, sign_entry
+from claims.claim.entry_kinds import AssentEntry, ClaimEntry, EpochEntry, InspectionEntry
 from claims.claim.evidence import TwoEntries, find_equivocations
 from claims.claim.receipts import countersign
 from claims.decisions.file import Decision, sign_decision

@@ -12,7 +12,8 @@ import world
 from claims.agreement.terms import InspectionTerms
 from claims.base.errors import BadSignature, ClaimRejected, MalformedFile
 from claims.claim import entries
-from claims.claim.entries import (
+from claims.claim.entries import check_entry, decode_entry, encode_entry, entry_message, sign_entry, unsigned_bytes
+from claims.claim.entry_kinds import (
     KINDS,
     AssentEntry,
     ClaimEntry,
@@ -23,12 +24,6 @@ from claims.claim.entries import (
     JoulesEntry,
     LossEntry,
     TransferEntry,
-    check_entry,
-    decode_entry,
-    encode_entry,
-    entry_message,
-    sign_entry,
-    unsigned_bytes,
 )
 from claims.claim.published import PublishedEntries
 

@@ -11,7 +11,8 @@ from lab_fixtures import LAB_KEY, METER_KEYS, make_agreement
 
 from claims.agreement.signatures import epoch_root_message
 from claims.base.errors import BadSignature, ClaimsError, MalformedFile
-from claims.claim.entries import ClaimEntry, EpochEntry, encode_entry, sign_entry
+from claims.claim.entries import encode_entry, sign_entry
+from claims.claim.entry_kinds import ClaimEntry, EpochEntry
 from claims.claim.evidence import Equivocation, TwoEntries, TwoRoots, decode_evidence, find_equivocations
 
 AGREEMENT = make_agreement()

@@ -24,7 +24,8 @@ from claims.agreement.model import canonical_bytes
 from claims.agreement.terms import Feed, InspectionTerms
 from claims.base.errors import AgreementError, QuantityError
 from claims.base.units import flop_from_text, seconds_from_text
-from claims.claim.entries import (
+from claims.claim.entries import encode_entry, sign_entry, unsigned_bytes
+from claims.claim.entry_kinds import (
     AssentEntry,
     ClaimEntry,
     DecisionEntry,
@@ -34,9 +35,6 @@ from claims.claim.entries import (
     JoulesEntry,
     LossEntry,
     TransferEntry,
-    encode_entry,
-    sign_entry,
-    unsigned_bytes,
 )
 from claims.claim.published import PublishedEntries
 from claims.decisions.file import Decision

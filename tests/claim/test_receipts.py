@@ -8,7 +8,8 @@ import pytest
 import world
 
 from claims.base.errors import BadSignature, ClaimRejected, MalformedFile
-from claims.claim.entries import ClaimEntry, encode_entry, sign_entry
+from claims.claim.entries import encode_entry, sign_entry
+from claims.claim.entry_kinds import ClaimEntry
 from claims.claim.receipts import Receipt, countersign
 from tests.status.test_status_log import TERMS
 

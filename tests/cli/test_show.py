@@ -11,7 +11,8 @@ import world
 
 from claims.agreement.model import canonical_bytes
 from claims.base.errors import ClaimsError
-from claims.claim.entries import EpochEntry, encode_entry, sign_entry
+from claims.claim.entries import encode_entry, sign_entry
+from claims.claim.entry_kinds import EpochEntry
 from claims.claim.receipts import Receipt
 from claims.cli.show import SITE_FORMAT, describe
 from claims.lab import journal, store_file

@@ -16,7 +16,8 @@ from rich.console import Console
 
 from claims.agreement.signatures import AgreementSignatures
 from claims.base.errors import ClaimRejected, ClaimsError
-from claims.claim.entries import ClaimEntry, EpochEntry, InspectionEntry, decode_entry
+from claims.claim.entries import decode_entry
+from claims.claim.entry_kinds import ClaimEntry, EpochEntry, InspectionEntry
 from claims.claim.evidence import decode_evidence
 from claims.claim.records import IDLE
 from claims.cli.show import describe

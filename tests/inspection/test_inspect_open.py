@@ -33,7 +33,8 @@ from claims.claim.commitments import (
     registry_epoch_head,
     roots_digest,
 )  # fmt: skip
-from claims.claim.entries import ClaimEntry, EpochEntry, check_entry, encode_entry, sign_entry
+from claims.claim.entries import check_entry, encode_entry, sign_entry
+from claims.claim.entry_kinds import ClaimEntry, EpochEntry
 from claims.claim.file import Claim
 from claims.claim.records import IDLE, LedgerSecrets, Reading, RegistryEntry, SignedHead, circuit_entry
 from claims.inspection.beacon import RoundRejected, parse_round, time_of_round, verify_round

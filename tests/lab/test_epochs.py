@@ -10,7 +10,8 @@ from lab_fixtures import LAB_KEY, METER_KEYS, make_lab
 
 from claims.base.errors import ClaimsError
 from claims.claim.commitments import SlotOpening, in_places, lab_epoch_root, name_digest, registry_epoch_head
-from claims.claim.entries import EpochEntry, check_entry, decode_entry
+from claims.claim.entries import check_entry, decode_entry
+from claims.claim.entry_kinds import EpochEntry
 from claims.claim.records import Draft, Genesis, Usage
 from claims.lab.coverage import CoverageError
 from claims.lab.epochs import EpochError, publish_epoch, slots_at

@@ -21,7 +21,8 @@ import claims.lab.store_file
 from claims.base import clock
 from claims.base.errors import ClaimsError, UnreadableFile
 from claims.base.files import growing, write_atomic, write_new, write_once
-from claims.claim.entries import EpochEntry, encode_entry, sign_entry
+from claims.claim.entries import encode_entry, sign_entry
+from claims.claim.entry_kinds import EpochEntry
 from claims.claim.records import Draft, Usage
 from claims.imports.checkpoints import import_checkpoints
 from claims.imports.rows import ImportRefused

@@ -12,7 +12,8 @@ import world
 import tests.status.test_status_log as regime
 from claims.agreement.file import parse_agreement
 from claims.agreement.signatures import sign_agreement
-from claims.claim.entries import ClaimEntry, Entry, EpochEntry, InspectionEntry, encode_entry, sign_entry
+from claims.claim.entries import encode_entry, sign_entry
+from claims.claim.entry_kinds import ClaimEntry, Entry, EpochEntry, InspectionEntry
 from claims.claim.receipts import Receipt, countersign
 from claims.tlog.cosign import cosign
 from claims.tlog.memory import LogMemory

@@ -12,7 +12,8 @@ import pytest
 
 from claims.agreement.decode import decode_agreement
 from claims.agreement.model import canonical_bytes
-from claims.claim.entries import ClaimEntry, encode_entry, sign_entry
+from claims.claim.entries import encode_entry, sign_entry
+from claims.claim.entry_kinds import ClaimEntry
 from claims.claim.evidence import TwoEntries
 from claims.claim.receipts import Receipt
 from tests.fixtures.lab_fixtures import LAB_KEY

@@ -18,7 +18,8 @@ from circuits.claim import claim_program, public_interactions, public_vector
 from claims.agreement.model import canonical_bytes
 from claims.agreement.signatures import sign_ledger_head
 from claims.base.errors import ClaimRejected, MalformedClaim
-from claims.claim.entries import ClaimEntry, sign_entry
+from claims.claim.entries import sign_entry
+from claims.claim.entry_kinds import ClaimEntry
 from claims.claim.file import Claim, MeterHead, SiteHead, decode_claim
 from claims.claim.lists import TOTAL, Limit
 from claims.claim.roots import Roots

@@ -12,7 +12,8 @@ from claims.agreement.file import parse_agreement
 from claims.agreement.model import Agreement
 from claims.agreement.signatures import sign_agreement
 from claims.base.errors import AgreementError, ClaimRejected
-from claims.claim.entries import InspectionEntry, check_entry, encode_entry, sign_entry
+from claims.claim.entries import check_entry, encode_entry, sign_entry
+from claims.claim.entry_kinds import InspectionEntry
 from claims.claim.evidence import TwoEntries
 from claims.claim.published import PublishedEntries
 from tests.status.test_status_log import proven, world_  # noqa: F401

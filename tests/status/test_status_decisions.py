@@ -14,7 +14,8 @@ from click.testing import CliRunner
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from claims.base.errors import ClaimRejected
-from claims.claim.entries import DecisionEntry, check_entry, decode_entry, encode_entry, sign_entry
+from claims.claim.entries import check_entry, decode_entry, encode_entry, sign_entry
+from claims.claim.entry_kinds import DecisionEntry
 from claims.cli.log_write import log
 from claims.cli.show import describe
 from claims.cli.status import decision

@@ -15,7 +15,8 @@ from circuits.claim import claim_program, public_interactions
 from claims.agreement.file import parse_agreement
 from claims.agreement.signatures import sign_agreement, sign_ledger_head
 from claims.claim.commitments import lab_epoch_root, roots_digest
-from claims.claim.entries import AssentEntry, ClaimEntry, Entry, EpochEntry, InspectionEntry, encode_entry, sign_entry
+from claims.claim.entries import encode_entry, sign_entry
+from claims.claim.entry_kinds import AssentEntry, ClaimEntry, Entry, EpochEntry, InspectionEntry
 from claims.claim.file import Claim, MeterHead
 from claims.claim.roots import Roots
 from claims.inspection.beacon import round_after, time_of_round

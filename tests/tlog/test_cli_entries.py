@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives import serialization
 import claims.cli.log  # noqa: F401  (registers the group)
 from claims.agreement.file import parse_agreement
 from claims.agreement.model import Agreement
-from claims.claim.entries import AssentEntry, EpochEntry, encode_entry, sign_entry
+from claims.claim.entries import encode_entry, sign_entry
+from claims.claim.entry_kinds import AssentEntry, EpochEntry
 from claims.cli.main import main
 from claims.tlog.checkpoint import LogTrust
 from claims.tlog.reader import open_log

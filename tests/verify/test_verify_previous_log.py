@@ -14,7 +14,8 @@ from claims.agreement.model import Agreement
 from claims.agreement.signatures import sign_agreement, sign_ledger_head
 from claims.base.errors import ClaimRejected
 from claims.claim.commitments import lab_epoch_root, roots_digest
-from claims.claim.entries import ClaimEntry, EpochEntry, encode_entry, sign_entry
+from claims.claim.entries import encode_entry, sign_entry
+from claims.claim.entry_kinds import ClaimEntry, EpochEntry
 from claims.claim.file import Claim, MeterHead
 from claims.claim.published import PublishedEntries
 from claims.claim.roots import Roots

@@ -1,4 +1,4 @@
-/** Entries of the public log: what parties publish, signed. claims/FORMATS-log.md; the order of bytes is that of claims/claim/entries.py. */
+/** Entries of the public log: what parties publish, signed. claims/FORMATS-log.md; the order of bytes is that of claims/claim/entry_kinds.py. */
 import { ascii, equalBytes, toHex } from "./bytes.js";
 import { firstPeriod } from "./agreement.js";
 import { verifySignature } from "./ed25519.js";

@@ -1,0 +1,372 @@
+"""Kinds of entries of the public log, and their fields in order.
+
+    body of an entry, between the agreement's digest and the signature
+
+    kind 1 EPOCH       name lab || u32 epoch || 32 lab epoch root || 32 registry epoch head || u8 bytes || absent feeds
+    kind 2 CLAIM       name lab || u32 period || 32 SHA-256(claim file) || 32 SHA-256(roots file) author: lab
+    kind 3 ASSENT      name party                                                                 author: party
+    kind 4 INSPECTION  name author || name lab || u32 period || u64 round || u8 outcome || 32 SHA-256(record file)
+    kind 5 DECISION    name decider || u8 decision || u64 effective || 32 SHA-256(reason)         author: decider
+    kind 6 LOSS        name author || name lab || u8 what || name || u8 word || u32 epoch         author: lab; of an end, an inspector
+    kind 7 JOULES      name feed || u32 epoch || 32 joules leaf                                   signed by the feed's own key
+    kind 8 TRANSFER    name giver || name receiver || u32 period || u32 serial || u64 amount || 64 the receiver's signature
+
+Each entry has an identity (:attr:`EpochEntry.identity`): what an author may sign one of. :mod:`claims.claim.entries` has the bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, ClassVar, TypeVar
+
+from claims.agreement.signatures import allowance_message
+from claims.agreement.terms import MAX_TIME
+from claims.base.canonical import Reader, Writer, is_name
+from claims.base.errors import MalformedFile
+from claims.base.units import format_time
+
+__all__ = [
+    "DECISIONS", "KINDS", "LOSS_WORDS", "LOST", "OUTCOMES", "AnyEntry", "AssentEntry", "ClaimEntry",
+    "DecisionEntry", "Entry", "EpochEntry", "Identity", "InspectionEntry", "JoulesEntry", "LossEntry", "TransferEntry", "raw_bytes",
+]  # fmt: skip
+
+OUTCOMES = {1: "passed", 2: "failed", 3: "refused"}
+DECISIONS = {1: "lift", 2: "trigger"}
+LOST = {1: "meter", 2: "site"}
+LOSS_WORDS = {1: "lost", 2: "back"}
+
+Identity = tuple[object, ...]
+_BITS = -1
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A field of a body: a name (``size`` 0), a number of so many bytes, a digest or signature (32, 64), or bits behind their number of
+    bytes (-1); ``values``: of a number that is a choice."""
+
+    field: str
+    what: str
+    size: int = 0
+    most: int | None = None
+    values: Mapping[int, str] | None = None
+
+    def write(self, out: Writer, value: Any) -> None:
+        if not self.size:
+            out.name(value)
+        elif self.size == _BITS:
+            if len(value) > 32 or value[-1:] == b"\0":
+                raise MalformedFile(f"{self.what} are not at most 32 bytes, the last of them not 0")
+            out.uint(len(value), 1)
+            out.raw(value)
+        elif self.size >= 32:
+            raw_bytes(out, value, self.size)
+        else:
+            if not self._fits(value):
+                raise MalformedFile(f"{value!r} is not {self.what}")
+            if self.most is not None and type(value) is int and value > self.most:
+                raise MalformedFile(f"{self.what} {value} is more than {self.most}")
+            out.uint(value, self.size)
+
+    def read(self, read: Reader) -> Any:
+        if not self.size:
+            return read.name(self.what)
+        if self.size == _BITS:
+            bits = read.raw(read.uint(1, self.what, 32), self.what)
+            if bits[-1:] == b"\0":
+                raise read.fail(f"the last byte of {self.what} is 0")
+            return bits
+        if self.size >= 32:
+            return read.raw(self.size, self.what)
+        value = read.uint(self.size, self.what, self.most)
+        if not self._fits(value):
+            raise read.fail(f"{value} is not {self.what}")
+        return value
+
+    def glance(self, data: bytes, at: int) -> tuple[Any, int]:
+        """What :meth:`read` gives, and where it ends; None for a value that has to be looked at more closely. Too few bytes pass."""
+        size = self.size
+        if size >= 32:
+            return data[at : at + size], at + size
+        if size > 0:
+            value = int.from_bytes(data[at : at + size], "big")
+            return (value if (self.most is None or value <= self.most) and self._fits(value) else None), at + size
+        end = at + 1 + (data[at] if at < len(data) else 0)
+        if not size:
+            return _name(data[at + 1 : end]), end
+        bits = data[at + 1 : end]
+        return (bits if end - at <= 33 and bits[-1:] != b"\0" else None), end
+
+    def _fits(self, value: object) -> bool:
+        return self.values is None or value in self.values
+
+
+class _Kind:
+    """What all kinds of entries have. Fields stand in the order of ``parts``, between the agreement's digest and the signature."""
+
+    kind: ClassVar[int]
+    parts: ClassVar[tuple[_Part, ...]]
+    one_of: ClassVar[tuple[str, ...]]
+    """Fields of which, together, there may be one entry."""
+    agreement: bytes
+
+    @property
+    def identity(self) -> Identity:
+        """What there may be one of."""
+        return (self.kind, self.agreement, *(getattr(self, name) for name in self.one_of))
+
+
+class _OfLab(_Kind):
+    """A lab's own entry."""
+
+    lab: str
+
+    @property
+    def author(self) -> str:
+        """The party whose key signs."""
+        return self.lab
+
+
+_LAB = _Part("lab", "the lab")
+_PERIOD = _Part("period", "the period", 4, 2**24 - 1)
+
+
+@dataclass(frozen=True)
+class EpochEntry(_OfLab):
+    """A lab's commitments of one epoch: root over its meters' roots, and its registry's freshly blinded head.
+
+    ``absent``: a bit for each of the lab's power feeds, in the agreement's order, the lowest bit of a byte first: 1 where the lab says
+    that it was not given the feed's joules of the epoch. Cut after the last bit that is 1.
+    """
+
+    kind = 1
+    parts = (
+        _LAB, _Part("epoch", "the epoch", 4, 2**24 - 1), _Part("root", "the root", 32), _Part("registry_head", "the registry head", 32),
+        _Part("absent", "the absent feeds", _BITS),
+    )  # fmt: skip
+    one_of = ("lab", "epoch")
+    agreement: bytes
+    lab: str
+    epoch: int
+    root: bytes
+    registry_head: bytes
+    signature: bytes = b""
+    absent: bytes = b""
+
+    def lacks(self, position: int) -> bool:
+        """Whether it says that the joules of the lab's feed of this position did not come."""
+        return position // 8 < len(self.absent) and bool(self.absent[position // 8] >> position % 8 & 1)
+
+    @property
+    def title(self) -> str:
+        """For messages."""
+        return f"lab {self.lab}'s entry of epoch {self.epoch}"
+
+
+@dataclass(frozen=True)
+class ClaimEntry(_OfLab):
+    """A lab's claim of one period: SHA-256 of the claim file and of the roots file."""
+
+    kind = 2
+    parts = (_LAB, _PERIOD, _Part("claim", "the claim's digest", 32), _Part("roots", "the roots' digest", 32))
+    one_of = ("lab", "period")
+    agreement: bytes
+    lab: str
+    period: int
+    claim: bytes
+    roots: bytes
+    signature: bytes = b""
+
+    @property
+    def title(self) -> str:
+        """For messages."""
+        return f"lab {self.lab}'s claim entry of period {self.period}"
+
+
+@dataclass(frozen=True)
+class AssentEntry(_Kind):
+    """A party's assent to the agreement with this digest."""
+
+    kind = 3
+    parts = (_Part("party", "the party"),)
+    one_of = ("party",)
+    agreement: bytes
+    party: str
+    signature: bytes = b""
+
+    @property
+    def author(self) -> str:
+        """The party whose key signs."""
+        return self.party
+
+    @property
+    def title(self) -> str:
+        """For messages."""
+        return f"party {self.party}'s assent"
+
+
+@dataclass(frozen=True)
+class InspectionEntry(_Kind):
+    """An inspector's record of one inspection. ``outcome``: 1 passed, 2 failed, 3 refused; ``record``: SHA-256 of its file."""
+
+    kind = 4
+    parts = (
+        _Part("author", "the author"), _LAB, _PERIOD, _Part("round", "the round", 8),
+        _Part("outcome", "the outcome of an inspection", 1, values=OUTCOMES), _Part("record", "the record's digest", 32),
+    )  # fmt: skip
+    one_of = ("author", "lab", "period", "round")
+    agreement: bytes
+    author: str
+    lab: str
+    period: int
+    round: int
+    outcome: int
+    record: bytes
+    signature: bytes = b""
+
+    @property
+    def title(self) -> str:
+        """For messages."""
+        return f"{self.author}'s inspection of lab {self.lab}, period {self.period}, round {self.round}"
+
+
+@dataclass(frozen=True)
+class DecisionEntry(_Kind):
+    """One decider's word for a decision. ``decision``: 1 lift, 2 trigger; ``effective``: Unix seconds; ``reason``: SHA-256 of its text."""
+
+    kind = 5
+    parts = (
+        _Part("decider", "the decider"), _Part("decision", "a decision", 1, values=DECISIONS),
+        _Part("effective", "the moment", 8, MAX_TIME), _Part("reason", "the reason's digest", 32),
+    )  # fmt: skip
+    one_of = ("decider", "decision", "effective", "reason")
+    """All of it: a decider may decide many things, and two that differ do not contradict each other."""
+    agreement: bytes
+    decider: str
+    decision: int
+    effective: int
+    reason: bytes
+    signature: bytes = b""
+
+    @property
+    def author(self) -> str:
+        """The party whose key signs."""
+        return self.decider
+
+    @property
+    def title(self) -> str:
+        """For messages."""
+        return f"{self.decider}'s decision to {DECISIONS[self.decision]} from {format_time(self.effective)} on"
+
+
+@dataclass(frozen=True)
+class LossEntry(_Kind):
+    """That a meter or site is lost from an epoch on (the lab's word), or back (an inspector's), from a period's first epoch on.
+
+    ``what``: 1 meter, 2 site; ``word``: 1 lost, 2 back.
+    """
+
+    kind = 6
+    parts = (
+        _Part("author", "the author"), _LAB, _Part("what", "what is lost", 1, values=LOST), _Part("name", "the meter's or site's name"),
+        _Part("word", "what is said of it", 1, values=LOSS_WORDS), _Part("epoch", "the epoch", 4, 2**24 - 1),
+    )  # fmt: skip
+    one_of = ("author", "lab", "what", "name", "word", "epoch")
+    agreement: bytes
+    author: str
+    lab: str
+    what: int
+    name: str
+    word: int
+    epoch: int
+    signature: bytes = b""
+
+    @property
+    def title(self) -> str:
+        """For messages."""
+        said = f"{LOST[self.what]} {self.name} of lab {self.lab} is {LOSS_WORDS[self.word]} from epoch {self.epoch} on"
+        return f"{self.author}'s word that {said}"
+
+
+@dataclass(frozen=True)
+class TransferEntry(_Kind):
+    """A lab's gift of a part of its total cap for one period to another lab, which accepted it.
+
+    Attributes:
+        serial: the giver's number for it, so that two of equal content are two.
+        amount: units of 10^12 FLOP, from 1 on.
+        accepted: the receiver's signature of all the rest (:func:`claims.agreement.signatures.allowance_message`).
+    """
+
+    kind = 8
+    parts = (
+        _Part("giver", "the giver"), _Part("receiver", "the receiver"), _PERIOD, _Part("serial", "the serial number", 4),
+        _Part("amount", "the amount", 8), _Part("accepted", "the receiver's signature", 64),
+    )  # fmt: skip
+    one_of = ("giver", "receiver", "period", "serial")
+    agreement: bytes
+    giver: str
+    receiver: str
+    period: int
+    serial: int
+    amount: int
+    accepted: bytes = b""
+    signature: bytes = b""
+
+    @property
+    def author(self) -> str:
+        """The party whose key signs."""
+        return self.giver
+
+    @property
+    def title(self) -> str:
+        """For messages."""
+        return f"lab {self.giver}'s transfer {self.serial} to lab {self.receiver} for period {self.period}"
+
+    @property
+    def acceptance(self) -> bytes:
+        """What the receiver signs."""
+        return allowance_message(self.agreement, self.giver, self.receiver, self.period, self.serial, self.amount)
+
+
+@dataclass(frozen=True)
+class JoulesEntry(_Kind):
+    """What a power feed drew in one epoch, hidden in a salted leaf (claims/claim/power.py). Signed by the feed's own key."""
+
+    kind = 7
+    parts = (_Part("feed", "the feed"), _Part("epoch", "the epoch", 4, 2**24 - 1), _Part("leaf", "the joules' leaf", 32))
+    one_of = ("feed", "epoch")
+    agreement: bytes
+    feed: str
+    epoch: int
+    leaf: bytes
+    signature: bytes = b""
+
+    @property
+    def author(self) -> str:
+        """Whose key signs; no party has such a name."""
+        return f"feed {self.feed}"
+
+    @property
+    def title(self) -> str:
+        """For messages."""
+        return f"the joules of feed {self.feed} in epoch {self.epoch}"
+
+
+_KINDS = (EpochEntry, ClaimEntry, AssentEntry, InspectionEntry, DecisionEntry, LossEntry, JoulesEntry, TransferEntry)
+Entry = EpochEntry | ClaimEntry | AssentEntry | InspectionEntry | DecisionEntry | LossEntry | JoulesEntry | TransferEntry
+KINDS: dict[int, type[Entry]] = {kind.kind: kind for kind in _KINDS}
+AnyEntry = TypeVar("AnyEntry", EpochEntry, ClaimEntry, AssentEntry, InspectionEntry, DecisionEntry, LossEntry, JoulesEntry, TransferEntry)
+
+
+def raw_bytes(out: Writer, value: bytes, size: int = 32) -> None:
+    if len(value) != size:
+        raise MalformedFile(f"a log entry has a digest or signature that is not of {size} bytes")
+    out.raw(value)
+
+
+@lru_cache(4096)
+def _name(data: bytes) -> str | None:
+    text = data.decode("ascii", "replace")
+    return text if is_name(text) else None
