@@ -208,7 +208,7 @@ def epoch_publish(
     them absent.
     """
     from claims.base.files import holds, write_once
-    from claims.lab.closing import next_epoch
+    from claims.lab.closing import check_headquarters, next_epoch
     from claims.lab.epochs import publish_epoch
 
     terms = load_terms(agreement_path)
@@ -218,6 +218,7 @@ def epoch_publish(
     except OSError as error:
         raise UnreadableFile(f"{folder}: {error.strerror or error}", "give --out a folder that can be written") from None
     with opened_store(store_path) as store:
+        check_headquarters(store)
         feeds = _feeds(terms, store.lab, joules)
         last = _through(store, terms, through)
         first = terms.first_period_of(store.lab) * terms.epochs_per_period

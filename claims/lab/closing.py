@@ -19,8 +19,8 @@ from claims.lab.losses import lost_from
 from claims.lab.store import Store
 
 __all__ = [
-    "Closing", "check_assent", "check_evidence", "check_order", "check_registry", "check_sealed", "check_turn", "closing_of", "next_epoch",
-    "not_amended", "signed_otherwise",
+    "Closing", "check_assent", "check_evidence", "check_headquarters", "check_order", "check_registry", "check_sealed", "check_turn",
+    "closing_of", "next_epoch", "not_amended", "signed_otherwise",
 ]  # fmt: skip
 
 _ONE_AGREEMENT = "use the one that it signed under, or an amendment that begins later; if that was a draft: standstill lab set-aside --of"
@@ -124,6 +124,13 @@ def check_turn(store: Store, agreement: Agreement, meter: str, period: int) -> N
         check_registry(store, agreement, period)
     elif store.signed_head(period - 1, meter) is None:
         raise ClaimsError(f"meter {meter} has not signed period {period - 1}, period {period} comes later", _IN_ORDER)
+
+
+def check_headquarters(store: Store) -> None:
+    """Refuse the store of one site where the whole lab's is needed. Raises ClaimsError."""
+    if store.site is not None:
+        what = f"this is the store of site {store.site}: the registry, figures of the lab, and what it publishes are at headquarters"
+        raise ClaimsError(what, "use the store there; here: standstill building")
 
 
 def check_registry(store: Store, agreement: Agreement, period: int) -> None:

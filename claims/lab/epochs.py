@@ -31,7 +31,7 @@ from claims.claim.entry_kinds import EpochEntry
 from claims.claim.losses import NO_ROOT
 from claims.claim.records import KINDS, Draft, EpochHead, Genesis, RegistryEntry
 from claims.lab.amended import check_amended
-from claims.lab.closing import signed_otherwise
+from claims.lab.closing import check_headquarters, signed_otherwise
 from claims.lab.lineage import unfinished
 from claims.lab.losses import lost_in
 from claims.lab.registry import RESIDUE
@@ -100,6 +100,7 @@ def publish_epoch(store: Store, agreement: Agreement, epoch: int, key: Ed25519Pr
             checkpoint accounts for. ClaimsError: it was published under another agreement. Amended: another agreement counts by then.
         CommitmentError: more checkpoints than the agreement has slots.
     """
+    check_headquarters(store)
     if key.public_key().public_bytes_raw() != agreement.party(store.lab).key:
         raise EpochError(f"the key is not that of lab {store.lab} in the agreement", "sign with the lab's own key")
     period = epoch // agreement.epochs_per_period

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from claims.agreement.model import Agreement
 from claims.base.units import format_work
+from claims.lab.closing import check_headquarters
 from claims.lab.registry import NO_WEIGHTS, RECEIVERS, RegistryError, check_enrolled, late_work
 from claims.lab.store import Draft, Genesis, Noted, Store
 
@@ -185,6 +186,7 @@ def snapshot(
     Raises:
         RegistryError: no such work, a beginning that is not known, or one that contradicts what is known.
     """
+    check_headquarters(store)
     check_enrolled(store, agreement)
     tag = store.find_tag(name)
     _check_unfinished(store, period, name, tag)

@@ -19,6 +19,7 @@ from claims.claim.records import KeptClaim, SummaryHead
 from claims.claim.roots import Roots
 from claims.lab import losses
 from claims.lab.amended import check_amended
+from claims.lab.closing import check_headquarters
 from claims.lab.losses import losses_of, lost_in
 from claims.lab.store import Store
 from claims.lab.witness import Assembly, Table, WitnessRefused, assemble, site_table
@@ -85,6 +86,7 @@ def finish_claim(
         ClaimsError: as :func:`make_claim`; ``found`` is something else; the claim was made under another agreement.
         Amended: another agreement counts in that period.
     """
+    check_headquarters(store)
     kept = store.kept_claim(period)
     if kept is None and found is not None:
         kept = _keep(store, agreement, period, key, _own(store, agreement, period, found, proofs, moved))

@@ -19,7 +19,7 @@ from claims.base.errors import ClaimsError
 from claims.base.units import format_time
 from claims.claim.records import circuit_entry
 from claims.lab import heads
-from claims.lab.closing import check_registry
+from claims.lab.closing import check_headquarters, check_registry
 from claims.lab.losses import lost_in, work_of
 from claims.lab.store import (
     FIRST_TAG,
@@ -375,6 +375,7 @@ def close_period(store: Store, agreement: Agreement, period: int) -> PublishedHe
         NotOver: the period has not ended. RegistryError: it is closed already, or as in :func:`preview`.
         ClaimsError: an earlier period is not closed.
     """
+    check_headquarters(store)
     if store.registry_head(period) is not None:
         raise RegistryError(f"period {period} is closed already")
     check_registry(store, agreement, period)

@@ -17,6 +17,7 @@ from claims.base.errors import ClaimsError
 from claims.claim.losses import made_readings
 from claims.claim.records import MAX_AMOUNT, UNATTRIBUTED, RegistryEntry
 from claims.lab.caps import cap_problems, residue_limit
+from claims.lab.closing import check_headquarters
 from claims.lab.coverage import PLAIN, cover, peak_of
 from claims.lab.lineage import snapshot, unplaced
 from claims.lab.losses import lost_in
@@ -175,6 +176,7 @@ def running(store: Store, agreement: Agreement, period: int) -> Running:
         RegistryError: the store is not the enrolled one, or has no registry.
         ClaimsError: no such period, or its usage cannot be signed.
     """
+    check_headquarters(store)
     check_enrolled(store, agreement)
     agreement.period_epochs(period)
     lab, heads = agreement.lab(store.lab), store.registry_heads()

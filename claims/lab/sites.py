@@ -26,7 +26,7 @@ from claims.claim.lists import LOST_SITE
 from claims.claim.losses import NO_ROOT, lost_head
 from claims.claim.records import EpochSeal, Lost, SignedHead, SummaryHead
 from claims.lab.amended import check_amended
-from claims.lab.closing import next_epoch, signed_otherwise
+from claims.lab.closing import check_headquarters, next_epoch, signed_otherwise
 from claims.lab.losses import lost_in
 from claims.lab.registry import RECEIVERS, check_enrolled, keep_calendar, late_work
 from claims.lab.store import FIRST_TAG, Store
@@ -36,12 +36,10 @@ __all__ = ["allot_tags", "report_of", "summary_of", "take_loss", "take_report", 
 
 _LOST = (NO_ROOT, bytes(64))
 """In a report in place of a root and its signature, where a meter is lost."""
-_REGISTRY = "the registry, and what sites hand in, are at headquarters: use its store"
 
 
 def _at_headquarters(store: Store, agreement: Agreement) -> None:
-    if store.site is not None:
-        raise ClaimsError(f"this is the store of site {store.site}", _REGISTRY)
+    check_headquarters(store)
     check_enrolled(store, agreement)
     keep_calendar(store, agreement)
 

@@ -138,8 +138,13 @@ def test_a_building_has_no_registry_and_files_are_private(place: Path) -> None:
     assert stat.S_IMODE((place / "period-0.tags").stat().st_mode) == 0o600
     text = repr(summary(place, "north"))
     assert "iv=" not in text and "records" not in text and "proof=" not in text
-    for command in (("lab", "close", *at("north"), "-n", 0), ("lab", "tags", "x", *at("north"), "-n", 0, "-o", "x.tags")):
-        run(place, *command, code=2)
+    for command in (
+        ("lab", "close", *at("north"), "-n", 0), ("lab", "tags", "x", *at("north"), "-n", 0, "-o", "x.tags"),
+        ("lab", "status", *at("north"), "-n", 0), ("lab", "snapshot", "run", *at("north"), "-n", 0, "--root"),
+        ("lab", "take", "north.report", *at("north")), ("prove", *at("north"), "-n", 0, "-k", "lab.key"),
+        ("epoch", "publish", *at("north"), "-k", "lab.key"),
+    ):  # fmt: skip
+        assert "this is the store of site north" in run(place, *command, code=2), command
     assert "headquarters" in run(place, "import", "checkpoints", _checkpoints(place), *at("north"), code=2)
     assert "north" in run(place, "meter", "close", "hall-3", *at("north"), "-n", 0, "-k", "hall-3.key", "--yes", code=2)
     assert "no site's own store" in run(place, "building", "prove", *HQ, "-n", 0, code=2)
