@@ -21,6 +21,7 @@ from claims.cli.group import (
     read_path,
     report,
     signatures_path,
+    tell,
     yes_option,
 )
 from claims.cli.state import state_folder, state_option
@@ -118,6 +119,7 @@ def agreement_digest(path: Path) -> None:
 @click.option("--signatures", type=read_path, help="Signatures file. [default: the agreement's name with .sigs]")
 @click.option("--log-entry", type=read_path, help="New file for the same assent as an entry of the public log.")
 @yes_option
+@json_option
 def agreement_sign(
     path: Path, key_path: Path, passphrase_file: Path | None, signatures: Path | None, log_entry: Path | None, yes: bool
 ) -> None:
@@ -149,11 +151,12 @@ def agreement_sign(
         signed = _signed(path, target, terms, key)
         write_atomic(target, signed.encode())
     missing = signed.missing(terms)
-    out(f"{target}: signed" + (f"; still missing: {', '.join(missing)}" if missing else " by every party"))
+    said = f"{target}: signed" + (f"; still missing: {', '.join(missing)}" if missing else " by every party")
+    report(said, {"digest": terms.digest.hex(), "signatures": str(target), "missing": list(missing)})
     if terms.amends is not None:
         begin = terms.period_span(terms.amends.from_period)[0]
         when = format_time(begin) + (", which has begun," if begin <= clock.now() else "")
-        out(f"From {when} on name {path} wherever the agreement {terms.amends.digest.hex()} is named now, in cron too.")
+        tell(f"From {when} on name {path} wherever the agreement {terms.amends.digest.hex()} is named now, in cron too.")
 
 
 def _signed(path: Path, target: Path, terms: Agreement, key: Any) -> AgreementSignatures:

@@ -40,6 +40,7 @@ def lab() -> None:
 @store_option
 @click.option("--opening", multiple=True, metavar="CHECKPOINT=FLOP", help='Existing checkpoint, as in "base=3.8e25 FLOP".')
 @click.option("--since-period", type=click.IntRange(0, 2**24 - 1), default=0, help="Period of the lab's first claim.")
+@json_option
 def lab_init(name: str, store_path: Path, opening: tuple[str, ...], since_period: int) -> None:
     """Make the store of lab NAME and print its opening head for the agreement."""
     from claims.base.canonical import head_to_hex
@@ -59,7 +60,7 @@ def lab_init(name: str, store_path: Path, opening: tuple[str, ...], since_period
         temporary.unlink()
         with Store.create(temporary, name) as store:
             head = open_registry(store, openings, since_period)
-    out(f'opening_head = "{head_to_hex(head)}"')
+    report(f'opening_head = "{head_to_hex(head)}"', {"lab": name, "opening_head": head_to_hex(head)})
 
 
 @lab.command("snapshot")

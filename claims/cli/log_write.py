@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from claims.base.errors import BadSignature, ClaimRejected
-from claims.cli.group import clock_option, key_options, load_key, out, read_path
+from claims.cli.group import clock_option, json_option, key_options, load_key, out, read_path, report
 from claims.cli.log import log, rejecting, terms_of, trust_of
 from claims.cli.state import state_folder, state_option
 
@@ -68,6 +68,7 @@ def log_init(folder: Path, origin: str, key_path: Path, passphrase_file: Path | 
 @click.option("--agreement", "-a", "agreement_path", type=read_path, help="Check the entries against it first.")
 @clock_option
 @state_option
+@json_option
 def log_append(
     folder: Path, files: tuple[Path, ...], key_path: Path, passphrase_file: Path | None, agreement_path: Path | None,
     clock_is_right: bool,
@@ -104,7 +105,8 @@ def log_append(
             writer.append(fresh)
             index.add(fresh, writer.root)
         skipped = f", {len(given) - len(fresh)} were there already" if len(fresh) < len(given) else ""
-        out(f"entries {first} to {writer.size - 1}: {len(fresh)} published{skipped}" if fresh else "nothing new")
+        said = f"entries {first} to {writer.size - 1}: {len(fresh)} published{skipped}" if fresh else "nothing new"
+        report(said, {"origin": writer.origin, "size": writer.size, "published": len(fresh), "there_already": len(given) - len(fresh)})
 
 
 @log.command("mend")

@@ -59,3 +59,11 @@ def test_the_files_that_a_lab_has(desk: Desk) -> None:
     assert all("a key's journal" in text and "key         " in text for text in shown)
     Path("b").write_bytes(Path("b").read_bytes()[:5000])
     assert "cannot be opened here" in desk.run("show", "b")
+
+
+def test_set_up_by_a_script(desk: Desk) -> None:
+    made = value(desk.run("lab", "init", "other", "-s", "other.store", "--json"))
+    assert made["lab"] == "other" and len(bytes.fromhex(made["opening_head"])) == 32
+    signed = value(desk.run("agreement", "sign", "agreement.toml", "-k", "lab.key", "--yes", "--json"))
+    assert signed["signatures"] == "agreement.sigs" and signed["missing"] == []
+    assert signed["digest"] == value(desk.run("agreement", "digest", "agreement.toml", "--json"))["digest"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,8 @@ def test_from_the_first_entry_to_evidence(place: Path, capsys: pytest.CaptureFix
     text = run(capsys, "append", "log", "1.entry", "2.entry", "--key", "log.key")[1]
     assert text == "entries 2 to 2: 1 published, 1 were there already\n"
     assert run(capsys, "append", "log", "2.entry", "--key", "log.key")[1] == "nothing new\n"
+    told = json.loads(run(capsys, "append", "log", "2.entry", "--key", "log.key", "--json")[1])
+    assert (told["published"], told["there_already"]) == (0, 1)
     assert run(capsys, *alpha)[0] == 0
     code, text = run(capsys, "show", "log", *trust, "--limit", "2")
     assert code == 0 and [line.split()[0] for line in text.splitlines()] == ["1", "2"] and "not dated" not in text
