@@ -3,6 +3,7 @@
 # make proofs    the theorems about the circuit, checked by Coq; SKIPPED where there is no coqc (proofs/README.md)
 # make proofs-all  and an honest trace through the Coq interpreter
 # make demo      a whole standstill between four labs on published data, on this machine
+# make pyz       the verifier as one file, build/standstill-verify.pyz: the same bytes from the same commit
 # make docs      all pages as a site, build/docs/docs/index.html
 # make bench     benchmarks
 # make bench-check  fails when a phase of the prover got slower than recorded
@@ -12,7 +13,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.standstill-dev
 
-.PHONY: setup lint types test test-all proofs proofs-all demo docs bench bench-check clean
+.PHONY: setup lint types test test-all proofs proofs-all demo pyz docs bench bench-check clean
 
 setup: $(STAMP)
 
@@ -42,6 +43,9 @@ proofs-all: $(STAMP)
 
 demo: $(STAMP)
 	$(BIN)/standstill demo
+
+pyz: $(STAMP)
+	$(BIN)/python .ci/pyz.py
 
 docs: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'

@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Context, Decimal
 from functools import cache
-from pathlib import Path
+from importlib.resources import files
 
 from claims.base.errors import ClaimsError
 
 __all__ = ["LICENCE", "KnownModel", "known_model", "known_models"]
 
-DATA = Path(__file__).parents[1] / "data" / "open_models.csv"
 LICENCE = "Epoch AI, Notable AI Models, https://epoch.ai/data/notable-ai-models, CC BY 4.0"
 _UP = Context(prec=2, rounding=ROUND_CEILING)
 
@@ -57,8 +56,8 @@ def _known(row: dict[str, str]) -> KnownModel:
 @cache
 def known_models() -> tuple[KnownModel, ...]:
     """All of them, as the source has them: by estimate, the largest first."""
-    with open(DATA, encoding="utf-8", newline="") as file:
-        return tuple(map(_known, csv.DictReader(file)))
+    text = files("claims").joinpath("data", "open_models.csv").read_text(encoding="utf-8")
+    return tuple(map(_known, csv.DictReader(text.splitlines())))
 
 
 def known_model(name: str) -> KnownModel:

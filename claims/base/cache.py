@@ -17,6 +17,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from claims.base.packaged import packaged
+
 __all__ = ["Cache", "cache_folder", "open_cache", "software"]
 
 SWITCH = "STANDSTILL_CACHE"
@@ -45,10 +47,10 @@ def cache_folder() -> Path | None:
 def software() -> bytes:
     """SHA-256 over the software's own source: what another version worked out is not taken."""
     whole = hashlib.sha256()
-    root = Path(__file__).parents[2]
     for package in _PACKAGES:
-        for path in sorted((root / package).rglob("*.py")):
-            whole.update(hashlib.sha256(path.read_bytes()).digest())
+        for name, file in packaged(package):
+            if name.endswith(".py"):
+                whole.update(hashlib.sha256(file.read_bytes()).digest())
     return whole.digest()
 
 

@@ -114,7 +114,11 @@ def _in_folder(
         own = load_terms(agreement_path)
         check_expected(own, expect)
         expect = own.digest
-    return verify_in_folder(data, folder, now=now, memory=memory, expect=expect, jobs=jobs)
+    try:
+        return verify_in_folder(data, folder, now=now, memory=memory, expect=expect, jobs=jobs)
+    except MissingDependency as error:
+        how = f"{error.hint}; or give --agreement in place of --folder: all but signatures is then checked"
+        raise MissingDependency(error.what, how) from None
 
 
 def _alone(

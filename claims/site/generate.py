@@ -15,11 +15,13 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from claims.base.errors import MalformedFile, UnreadableFile
 from claims.base.files import read_bounded
+from claims.base.packaged import packaged
 from claims.site.collect import collect, read_published
 from claims.site.render import page
 
@@ -30,7 +32,6 @@ MARKER = "standstill-site"
 """File that marks a folder as a page made by this program; its content is ``FORMAT`` and a newline."""
 SUMS = "SHA256SUMS"
 
-_HERE = Path(__file__).parent
 _ASSETS = ("page", "verifier", "vendor")
 """Folders beside this file that are on every page; what lies in the first goes to the page's own folder."""
 _TEMPLATE = "index.html"
@@ -123,11 +124,11 @@ def _write_page(writer: _Writer, view: dict[str, Any], binaries: Mapping[str, by
     for path, data in binaries.items():
         writer.write(path, data)
     for folder in _ASSETS:
-        base = Path() if folder == "page" else Path(folder)
-        for path in sorted((_HERE / folder).rglob("*")):
-            if path.is_file() and not path.name.startswith(".") and path.name != _TEMPLATE:
-                writer.write((base / path.relative_to(_HERE / folder)).as_posix(), path.read_bytes())
-    template = (_HERE / "page" / _TEMPLATE).read_text(encoding="utf-8")
+        base = "" if folder == "page" else f"{folder}/"
+        for name, file in packaged("claims.site", folder):
+            if name != _TEMPLATE:
+                writer.write(base + name, file.read_bytes())
+    template = files("claims.site").joinpath("page", _TEMPLATE).read_text(encoding="utf-8")
     writer.write("index.html", page(template, view).encode())
     writer.write("site.json", (json.dumps(view, indent=1, sort_keys=True, ensure_ascii=True) + "\n").encode())
     writer.write(MARKER, f"{FORMAT}\n".encode())

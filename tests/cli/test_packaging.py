@@ -94,3 +94,34 @@ def test_the_bare_wheel_verifies(tmp_path: Path) -> None:
     command = [str(tmp_path / "env" / "bin" / "standstill"), "show", str(VECTORS / "alpha-0.claim")]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and "claim" in done.stdout, done.stderr
+
+
+@pytest.mark.slow
+def test_the_one_file_verifier(tmp_path: Path) -> None:
+    """Built twice it has the same bytes; it verifies outside the checkout; without cryptography it checks all but signatures."""
+    run = {"capture_output": True, "text": True, "timeout": 600, "cwd": tmp_path}
+    sums = []
+    for name in ("one.pyz", "two.pyz"):
+        subprocess.run([sys.executable, ROOT / ".ci" / "pyz.py", tmp_path / name], check=True, **run)
+        sums.append((tmp_path / name).read_bytes())
+    assert sums[0] == sums[1]
+    example = ROOT / "docs" / "example"
+    claim = (example / "claims" / "lab-a-0.claim").read_bytes()
+    (tmp_path / "good.claim").write_bytes(claim)
+    (tmp_path / "bad.claim").write_bytes(claim[: len(claim) // 2] + bytes([claim[len(claim) // 2] ^ 1]) + claim[len(claim) // 2 + 1 :])
+
+    def verdict(*flags: str, claim: str = "good.claim") -> tuple[int, str]:
+        rest = ["--agreement", example / "agreement.toml", "--now", "2026-01-04T00:00:00Z"]
+        done = subprocess.run([sys.executable, *flags, "one.pyz", "verify", claim, *rest], **run)
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stdout + done.stderr
+
+    assert verdict("-I")[0] == 0
+    code, text = verdict("-I", "-S")  # no site-packages, so no cryptography
+    assert code == 3 and "no signature could be checked" in text
+    assert verdict("-I", "-S", claim="bad.claim")[0] == 1
+    done = subprocess.run([sys.executable, "-I", "one.pyz", "site", example, "--out", "page", "--now", "2026-01-04T00:00:00Z"], **run)
+    assert (tmp_path / "page" / "app.js").is_file(), done.stderr
+    folder = [sys.executable, "-I", "-S", "one.pyz", "verify", "good.claim", "--folder", example]
+    done = subprocess.run(folder, **run)
+    assert done.returncode == 2 and "give --agreement" in done.stderr
