@@ -18,7 +18,7 @@ from claims.cli.group import (
     store_option,
 )
 from claims.cli.lab import lab
-from claims.cli.opening import draw_options, drawn_by_log
+from claims.cli.opening import claim_option, draw_options, drawn_by_log, lost_by_claim
 from claims.cli.prove import progress_shown
 
 __all__ = ["building"]
@@ -121,11 +121,16 @@ def building_prove(store_path: Path, agreement_path: Path, period: int, target: 
 @building.command("open")
 @store_option
 @draw_options
+@claim_option(required=True)
 @click.option("--out", "-o", "target", type=read_path, help="New file, mode 0600. [default: LAB-PERIOD.SITE.part]")
 def building_open(
-    store_path: Path, agreement_path: Path, period: int, round_source: str, log_source: str, log_memory: Path | None, target: Path | None
-) -> None:
-    """Open what a round drew of the site, for headquarters, which opens it to the inspector: standstill inspect open --part."""
+    store_path: Path, agreement_path: Path, period: int, round_source: str, log_source: str, log_memory: Path | None, claim_path: Path,
+    target: Path | None,
+) -> None:  # fmt: skip
+    """Open what a round drew of the site, for headquarters, which opens it to the inspector: standstill inspect open --part.
+
+    The claim says what the lab lost, in any building: where that is drawn, something else is opened in its place.
+    """
     from claims.base.files import write_new
     from claims.inspection.open import open_part
     from claims.lab.opening import StoreMaterial
@@ -134,9 +139,12 @@ def building_open(
     with opened_store(store_path) as store:
         if store.site is None:
             raise ClaimsError("this is no site's own store", "standstill inspect open opens all")
-        drawn = drawn_by_log(terms, store.lab, period, round_source, log_source, log_memory).drawn
+        lab = store.lab
+        drawn = drawn_by_log(
+            terms, lab, period, round_source, log_source, log_memory, lambda view: lost_by_claim(terms, lab, period, view, claim_path)
+        ).drawn
         part = open_part(terms, drawn, StoreMaterial(store, terms), store.site)
-        target = target or Path(f"{store.lab}-{period}.{store.site}.part")
+        target = target or Path(f"{lab}-{period}.{store.site}.part")
     if part is None:
         out(f"nothing of site {store.site} was drawn: there is nothing to open")
         return

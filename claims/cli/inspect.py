@@ -6,6 +6,7 @@ Opening, checking and recording are in ``claims.cli.opening``, geneses in ``clai
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,16 @@ import click
 from claims.base.errors import MissingDependency
 from claims.cli.genesis import round_option
 from claims.cli.group import agreement_argument, cli, json_option, load_terms, out, period_option, read_path, report
-from claims.cli.opening import COMMANDS, dated, drawn_by_log, lab_option, memory_option, open_view
+from claims.cli.opening import (
+    COMMANDS,
+    claim_option,
+    dated,
+    drawn_by_log,
+    lab_option,
+    lost_by_claim,
+    memory_option,
+    open_view,
+)
 
 if TYPE_CHECKING:
     from claims.agreement.model import Agreement
@@ -111,15 +121,17 @@ def inspect_round(
 @memory_option
 @click.option("--count", "-c", type=click.IntRange(1, 2**20), help="Draws, where the agreement has none; see `standstill inspect plan`.")
 @margin_option
+@claim_option()
 @click.option("--committed-at", help="Without a log: when the signed heads were published (2026-01-31T12:00:00Z).")
 @click.option("--json", "as_json", is_flag=True, help="Print the draws as JSON.")
 def inspect_draw(
     agreement_path: Path, lab_name: str, period: int, round_source: str, log_source: str | None, log_memory: Path | None,
-    count: int | None, margin: str | None, committed_at: str | None, as_json: bool,
+    count: int | None, margin: str | None, claim_path: Path | None, committed_at: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Draw (meter, epoch, chip-second) of a lab's period. Exit 1 when the round is not valid, too early, or not the one to take.
 
-    Where the agreement has [inspection], the log says which round draws and the agreement how much.
+    Where the agreement has [inspection], the log says which round draws and the agreement how much. What the lab's claim lists as lost
+    is visited, and draws another one: give the claim.
     """
     from claims.base.units import time_from_text
     from claims.inspection.draw import load_round
@@ -130,26 +142,33 @@ def inspect_draw(
     if terms.inspection is not None:
         if log_source is None or count is not None or committed_at is not None:
             raise click.UsageError("the agreement fixes how to draw: give --log, and leave --count and --committed-at out")
-        drawn = drawn_by_log(terms, lab_name, period, round_source, log_source, log_memory).drawn
+        drawn = drawn_by_log(
+            terms, lab_name, period, round_source, log_source, log_memory,
+            lambda view: lost_by_claim(terms, lab_name, period, view, claim_path),
+        ).drawn  # fmt: skip
         head = _header(terms, lab_name, period, drawn.round, drawn.round.number, drawn.committed.time) | {"note": BY_LOG}
-        _print(terms, head, list(drawn.draws), list(drawn.slots), as_json)
+        _print(terms, head, drawn.draws, drawn.visits, list(drawn.slots), as_json)
         return
-    if log_source is not None or count is None:
-        raise click.UsageError("the agreement has no [inspection]: give --count, and leave --log out")
+    if log_source is not None or claim_path is not None or count is None:
+        raise click.UsageError("the agreement has no [inspection]: give --count, and leave --log and --claim out")
     committed = None if committed_at is None else time_from_text(committed_at)
     given = load_round(round_source)
     draws = draw_period(terms, lab_name, period, given, count, margin=seconds, committed_at=committed)
     head = _header(terms, lab_name, period, given, first_round(terms, period, seconds), committed) | {"note": NO_LOG}
-    _print(terms, head, draws, None, as_json)
+    _print(terms, head, draws, (), None, as_json)
 
 
-def _print(terms: Agreement, head: dict[str, Any], draws: list[Draw], slots: list[int] | None, as_json: bool) -> None:
+def _print(
+    terms: Agreement, head: dict[str, Any], draws: Sequence[Draw], visits: Sequence[Draw], slots: list[int] | None, as_json: bool
+) -> None:
+    """The draws, and what was drawn and is lost."""
     if as_json:
-        rows = [_row(terms, number, item) for number, item in enumerate(draws, 1)]
-        out(json.dumps(head | {"draws": rows, "slots": slots}, indent=2, sort_keys=True))
+        rows, lost = ([_row(terms, number, item) for number, item in enumerate(items, 1)] for items in (draws, visits))
+        out(json.dumps(head | {"draws": rows, "slots": slots, "visits": lost}, indent=2, sort_keys=True))
         return
     places = [] if slots is None else ["", f"registry slots, from 0, in the order drawn: {', '.join(map(str, slots)) or 'none'}"]
-    out("\n".join([*_head_lines(head, by_log=slots is not None), *_draw_lines(terms, draws), *places, "", head["note"]]))
+    lost = ["", "lost, and to be visited; each drew another one:", *_table(terms, visits)] if visits else []
+    out("\n".join([*_head_lines(head, by_log=slots is not None), *_draw_lines(terms, draws), *places, *lost, "", head["note"]]))
 
 
 def _header(
@@ -202,18 +221,21 @@ def _row(terms: Agreement, number: int, item: Draw) -> dict[str, Any]:
     return {"draw": number, "meter": item.meter, "epoch": item.epoch, "begin": begin, "end": end, "chip_second": item.offset}
 
 
-def _draw_lines(terms: Agreement, draws: list[Draw]) -> list[str]:
+def _draw_lines(terms: Agreement, draws: Sequence[Draw]) -> list[str]:
+    rule = "chip_second: the reading to open covers this place among the epoch's chip-seconds, in ledger order, from 0."
+    return ["", *_table(terms, draws), "", rule]
+
+
+def _table(terms: Agreement, draws: Sequence[Draw]) -> list[str]:
     rows = [_row(terms, number, item) for number, item in enumerate(draws, 1)]
     columns = ("draw", "meter", "epoch", "begin", "end", "chip_second")
     cells = [columns, *(tuple(str(row[name]) for name in columns) for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
     left = (1, 3, 4)
-    table = [
-        "  ".join(c.ljust(w) if i in left else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True)))
+    return [
+        "  ".join(c.ljust(w) if i in left else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))).rstrip()
         for line in cells
     ]
-    rule = "chip_second: the reading to open covers this place among the epoch's chip-seconds, in ledger order, from 0."
-    return ["", *(line.rstrip() for line in table), "", rule]
 
 
 @inspect.command("plan")

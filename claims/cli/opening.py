@@ -37,7 +37,10 @@ if TYPE_CHECKING:
     from claims.inspection.file import Opening
     from claims.tlog.reader import LogView
 
-__all__ = ["COMMANDS", "Inspection", "dated", "draw_options", "drawn_by_log", "lab_option", "memory_option", "open_view"]
+__all__ = [
+    "COMMANDS", "Inspection", "claim_option", "dated", "draw_options", "drawn_by_log", "lab_option", "lost_by_claim", "memory_option",
+    "open_view",
+]  # fmt: skip
 
 lab_option = click.option("--lab", "lab_name", required=True, help="Lab of the agreement.")
 log_option = click.option("--log", "log_source", required=True, help="The agreement's public log: a folder or an https URL.")
@@ -46,6 +49,14 @@ inspector_option = click.option("--inspector", required=True, help="The party th
 earlier_option = click.option(
     "--previous-agreement", "earlier", type=read_path, multiple=True, help="An amended agreement, for checkpoints of its time; repeat."
 )
+
+
+def claim_option(*, required: bool = False) -> Callable[..., Any]:
+    """The option that gives the lab's claim of the period."""
+    text = "The lab's claim of the period, the file that the log names: it says what is lost."
+    return click.option("--claim", "claim_path", type=read_path, required=required, help=text)
+
+
 folder_option = click.option("--out", "-o", "folder", type=read_path, default=Path(), help="Folder for the record. [default: this one]")
 
 
@@ -184,7 +195,7 @@ def _by(terms: Agreement, drawn: Drawn) -> str:
 @click.argument("opening_path", metavar="OPENING", type=read_path)
 @_options(lab_option, *DRAW_OPTIONS, inspector_option)
 @click.option("--genesis", "shown", type=(read_path, str), multiple=True, metavar="FILE ROUND", help="A genesis the lab shows; repeat.")
-@click.option("--claim", "claim_path", type=read_path, help="The lab's claim of the period, the file that the log names.")
+@claim_option()
 @earlier_option
 @click.option("--finding", type=click.Choice(["agrees", "differs", "genesis"]), help="What the site showed: it is recorded.")
 @click.option("--key", "-k", "key_path", type=read_path, help="The inspector's private key file: write the record.")
@@ -215,7 +226,7 @@ def inspect_check(
     terms = load_terms(agreement_path)
     key = None if key_path is None else load_key(key_path, passphrase_file)
     inspection = drawn_by_log(
-        terms, lab_name, period, round_source, log_source, log_memory, lambda view: _lost(terms, lab_name, period, view, claim_path)
+        terms, lab_name, period, round_source, log_source, log_memory, lambda view: lost_by_claim(terms, lab_name, period, view, claim_path)
     )
     agreed = terms.lab(lab_name)
     limit = opening_limit(inspection.drawn, len(agreed.meters), len(agreed.sites), fed_readings(terms, inspection.drawn))
@@ -245,19 +256,22 @@ def inspect_check(
 
 
 def _named_claim(terms: Agreement, lab: str, period: int, view: LogView, path: Path | None) -> Claim | None:
-    """The claim that the log names, from a file; None where that is not given."""
+    """The claim that the log names, from a file; None where none is given, or named. Raises ClaimsError for another one's file."""
     from claims.base.files import CLAIM_LIMIT, read_bounded
     from claims.claim.file import decode_claim
     from claims.claim.published import PublishedEntries
 
-    data = None if path is None else read_bounded(path, CLAIM_LIMIT)
     logged = PublishedEntries(terms, enumerate(view.entries)).claim(lab, period)
-    named = data is not None and logged is not None and logged[0].claim == hashlib.sha256(data).digest()
-    return decode_claim(data) if named and data is not None else None
+    if path is None or logged is None:
+        return None
+    data = read_bounded(path, CLAIM_LIMIT)
+    if logged[0].claim != hashlib.sha256(data).digest():
+        raise ClaimsError(f"{path} is not the claim that the log names", "get the published file")
+    return decode_claim(data)
 
 
-def _lost(terms: Agreement, lab: str, period: int, view: LogView, path: Path | None) -> Mapping[str, int]:
-    """What the claim that the log names lists as lost; nothing where it is not given, which is refused later."""
+def lost_by_claim(terms: Agreement, lab: str, period: int, view: LogView, path: Path | None) -> Mapping[str, int]:
+    """What the claim that the log names lists as lost; nothing where none is given. Raises ClaimsError for another one's file."""
     from claims.claim.losses import lost_meters
 
     claim = _named_claim(terms, lab, period, view, path)
@@ -266,19 +280,13 @@ def _lost(terms: Agreement, lab: str, period: int, view: LogView, path: Path | N
 
 def _check_claim(inspection: Inspection, opening: Opening, path: Path | None, folder: Path) -> None:
     """Compare the opening with the claim that the log names; two heads under one key become evidence files."""
-    from claims.base.files import CLAIM_LIMIT, read_bounded, write_once
-    from claims.claim.file import decode_claim
-    from claims.claim.published import PublishedEntries
+    from claims.base.files import write_once
     from claims.inspection.check import OpeningRejected, check_claim_heads, equivocations
 
     terms = inspection.terms
-    logged = PublishedEntries(terms, enumerate(inspection.view.entries)).claim(opening.lab, opening.period)
-    if path is None:
+    claim = _named_claim(terms, opening.lab, opening.period, inspection.view, path)
+    if claim is None:
         raise ClaimsError("the log has the lab's claim of this period", "give its file with --claim: it must have the same heads")
-    data = read_bounded(path, CLAIM_LIMIT)
-    if logged is None or logged[0].claim != hashlib.sha256(data).digest():
-        raise ClaimsError(f"{path} is not the claim that the log names", "get the published file")
-    claim = decode_claim(data)
     try:
         check_claim_heads(opening, claim)
     except OpeningRejected:

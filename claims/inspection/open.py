@@ -89,6 +89,8 @@ class Material(Protocol):
 def open_part(agreement: Agreement, drawn: Drawn, material: Material, site: str) -> OpeningPart | None:
     """What a site opens of a draw, from its own store, with the proof of it; None where nothing of it was drawn.
 
+    Of lost meters' readings alone there is no proof, and it is empty.
+
     Raises:
         MaterialError: the store's readings are not what its meters signed.
     """
@@ -105,10 +107,11 @@ def open_part(agreement: Agreement, drawn: Drawn, material: Material, site: str)
         return None
     shown = [(meter, one.index, one.reading) for (_, meter, _), one in sorted(opened.items(), key=lambda item: item[0])]
     try:
-        ((_, proof),) = prove_opened(agreement, lab, period, material.behind(period), shown, (), only=site, lost=drawn.lost)
+        proofs = prove_opened(agreement, lab, period, material.behind(period), shown, (), only=site, lost=drawn.lost)
     except WitnessError as error:
         raise MaterialError(f"the store's closed period is not that of its heads: {error}") from None
     readings = tuple((place[1], opened[place]) for place in sorted(opened))
+    proof = next((made for _, made in proofs), b"")
     return OpeningPart(agreement.digest, lab, period, drawn.round.number, site, readings, proof)
 
 

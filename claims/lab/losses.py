@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from claims.agreement.model import Agreement
-from claims.agreement.terms import Meter
+from claims.agreement.terms import Lab, Meter
 from claims.claim.commitments import roots_digest
 from claims.claim.lists import LOST_METER, Loss
 from claims.claim.losses import NO_HEAD, NO_ROOT, lost_work, made_readings
@@ -18,7 +18,7 @@ from claims.claim.records import UNATTRIBUTED, SignedHead
 if TYPE_CHECKING:
     from claims.lab.store import Store
 
-__all__ = ["claimed_heads", "losses_of", "lost_from", "lost_in", "readings_of", "roots_of", "work_of"]
+__all__ = ["claimed_heads", "losses_of", "lost_from", "lost_in", "readings_of", "roots_of", "sites_away", "work_of"]
 
 
 def lost_from(store: Store, meter: Meter, epoch: int) -> int | None:
@@ -75,14 +75,19 @@ def work_of(store: Store, agreement: Agreement, period: int) -> dict[int, int]:
     work = store.work_by_tag(period)
     if not lost:
         return work
-    meters = agreement.lab(store.lab).meters
-    away = {meter.site for meter in meters if store.is_elsewhere(period, meter.name)}  # their records have it
-    gone = tuple(meter for meter in meters if meter.name in lost and (meter.site is None or meter.site not in away))
+    lab = agreement.lab(store.lab)
+    away = sites_away(store, lab, period)  # their records have it
+    gone = tuple(meter for meter in lab.meters if meter.name in lost and meter.site not in away)
     for meter in gone:
         for tag, amount in store.sealed_work(period, meter.name)[0].items():
             work[tag] -= amount
     work[UNATTRIBUTED] = work.get(UNATTRIBUTED, 0) + lost_work(agreement, gone)
     return {tag: amount for tag, amount in work.items() if amount}
+
+
+def sites_away(store: Store, lab: Lab, period: int) -> set[str | None]:
+    """Sites whose table another store proves: a meter signed the period there, or their summary was taken, where all meters are lost."""
+    return {meter.site for meter in lab.meters if store.is_elsewhere(period, meter.name)} | store.handed_in(period)
 
 
 def roots_of(store: Store, agreement: Agreement, period: int, meter: str, lost: Mapping[str, int]) -> tuple[bytes, ...]:

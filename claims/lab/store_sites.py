@@ -50,6 +50,10 @@ class SiteStore(StoreFile):
         """What :meth:`add_records` stored."""
         return tuple(self._query("SELECT tag, work FROM records WHERE period = ? AND site = ? ORDER BY tag", period, site))
 
+    def handed_in(self, period: int) -> set[str]:
+        """Sites of which :meth:`add_records` stored something."""
+        return {str(site) for (site,) in self._query("SELECT DISTINCT site FROM records WHERE period = ?", period)}
+
     def is_elsewhere(self, period: int, meter: str) -> bool:
         """Whether a site's store has the readings of a meter that has signed a period."""
         rows = self._query("SELECT iv FROM ledgers WHERE period = ? AND meter = ?", period, meter)

@@ -25,7 +25,7 @@ from claims.claim.losses import NO_HEAD, lost_head, lost_work, share_of
 from claims.claim.records import UNATTRIBUTED, circuit_entry
 from claims.lab.caps import cap_problems, over_limits
 from claims.lab.coverage import check_readings
-from claims.lab.losses import claimed_heads, losses_of, lost_in, readings_of, work_of
+from claims.lab.losses import claimed_heads, losses_of, lost_in, readings_of, sites_away, work_of
 from claims.lab.registry import CHECKPOINT, RESIDUE, SNAPSHOT
 from claims.lab.store import (
     FIRST_TAG,
@@ -200,7 +200,7 @@ def assemble(
     agreement.period_epochs(period)
     losses, lost = losses_of(store, agreement, period), lost_in(store, agreement, period)
     gone = {loss.name for loss in losses if loss.kind == LOST_SITE}
-    away = {meter.site for meter in lab.meters if store.is_elsewhere(period, meter.name)}
+    away = sites_away(store, lab, period)
     heads = _signed(store, agreement, lab, period)
     before, after = _heads(store, agreement, lab, period)
     entries = store.entries(after.entries)

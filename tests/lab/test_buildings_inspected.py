@@ -20,13 +20,18 @@ from tests.inspection.test_open_sites import prove as prove_opened
 from tests.inspection.test_open_sites import verify as verify_opened
 from tests.lab.test_tables import Prover
 
-SITES = {"hall-1": "north", "hall-2": "south"}
+SITES = {"hall-1": "north", "hall-2": "south", "hall-3": "south"}
+CLAIM = ("--claim", "alpha-0.claim")
 HQ = ("-s", "alpha.store", "-a", "agreement.toml")
 USAGE = {
     "north": "hall-1,0,run-1,200\nhall-1,0,,100\nhall-1,1,run-1,300\nhall-1,2,run-2,300\nhall-1,2,side,100\n",
     "south": "hall-2,0,run-1,200\nhall-2,1,run-1,200\nhall-2,2,run-2,120\nhall-2,2,,20\n",
 }
 CHECKPOINTS = f"name,parents,branch,epoch,weights\nrun-1,,,1,{'aa' * 32}\nrun-2,run-1,no,2,{'bb' * 32}\n"
+
+
+LOST = USAGE | {"south": USAGE["south"] + "hall-3,0,run-1,100\nhall-3,0,,90\n"}
+"""hall-3 burns after its first epoch."""
 
 
 def at(site: str) -> tuple[str, ...]:
@@ -44,50 +49,68 @@ def stubs() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Folder:
-    """Everything up to the moment at which round 1000 draws."""
-    folder = Folder(tmp_path_factory.mktemp("inspected"))
+def build(folder: Folder, chips: dict[str, int], usage: dict[str, str], lost: str | None = None) -> Folder:
+    """Everything up to the moment at which round 1000 draws. ``lost``: a meter that burns before epoch 1 is sealed."""
     run, path = folder.run, folder.path
     keys = {name: run("keygen", f"{name}.key", "--no-passphrase").strip() for name in (*PARTIES, "cosign", "log")}
     opening = run("lab", "init", "alpha", "-s", "alpha.store", "--opening", "foundation=1e20 FLOP").strip()
     meters = "".join(
-        run("meter", "init", name, "--lab", "alpha", "--chip", "h100", "--chips", chips, "-k", f"{name}.key", "--no-passphrase")
+        run("meter", "init", name, "--lab", "alpha", "--chip", "h100", "--chips", chips[name], "-k", f"{name}.key", "--no-passphrase")
         + f'site = "{SITES[name]}"\n'
-        for name, chips in METERS.items()
+        for name in chips
     )
     text = AGREEMENT.format(start=format_time(START), opening=opening, meters=meters, **keys)
-    (path / "agreement.toml").write_text(text.replace("log_rows = 16\n", "log_rows = 16\nregistry_rows = 16\n"))
+    text = text.replace("draws = 8\n", "draws = 60\n")  # keys are new each time: some are of every meter and epoch, but for 1 in 1,000
+    share = "" if lost is None else 'lost = "50 %"\n'
+    (path / "agreement.toml").write_text(text.replace("log_rows = 16\n", f"log_rows = 16\nregistry_rows = 16\n{share}"))
     for item in ROUNDS:
         (path / f"{item['round']}.json").write_text(json.dumps(item))
     run("log", "init", "log", "--origin", "example.org/log", "-k", "log.key")
     run("lab", "tags", "run-1", "run-2", "side", *HQ, "-n", 0, "-o", "0.tags")
-    for meter, site in SITES.items():
+    for site in usage:
         run("building", "init", "alpha", site, "-s", f"{site}.store")
         run("building", "tags", "0.tags", *at(site))
-        (path / f"{site}.csv").write_text(f"meter,epoch,checkpoint,chip_seconds\n{USAGE[site]}")
+        (path / f"{site}.csv").write_text(f"meter,epoch,checkpoint,chip_seconds\n{usage[site]}")
         run("import", "readings", f"{site}.csv", *at(site))
-        for epoch in (1, EPOCHS - 1):
-            run("epoch", "seal", meter, *at(site), "--unsigned", "-k", f"{meter}.key", "--through", epoch)
-            run("building", "report", *at(site), "-n", 0, "--from", 0 if epoch == 1 else 2, "-o", f"{site}-{epoch}.report")
     (path / "checkpoints.csv").write_text(CHECKPOINTS)
     run("import", "checkpoints", "checkpoints.csv", *HQ)
-    run("lab", "take", "north-1.report", "south-1.report", *HQ)
+
+    def hand_in(first: int, last: int) -> None:
+        for meter in chips:
+            if meter != lost or first == 0:
+                run("epoch", "seal", meter, *at(SITES[meter]), "--unsigned", "-k", f"{meter}.key", "--through", last)
+        for site in usage:
+            run("building", "report", *at(site), "-n", 0, "--from", first, "-o", f"{site}-{first}.report")
+            run("lab", "take", f"{site}-{first}.report", *HQ)
+
+    hand_in(0, 0)
+    if lost is not None:
+        run("meter", "lost", lost, *HQ, "-k", "alpha.key", "--from-epoch", 1, "--yes")
+        run("building", "lost", f"alpha-lost-{lost}-1.entry", *at(SITES[lost]))
+        folder.append(f"alpha-lost-{lost}-1.entry")
+    hand_in(1, 1)
     run("epoch", "publish", *HQ, "-k", "alpha.key", "--through", 1)
-    run("lab", "take", "north-2.report", "south-2.report", *HQ)
+    hand_in(2, EPOCHS - 1)
     refused = run("epoch", "publish", *HQ, "-k", "alpha.key", "--through", EPOCHS - 1, code=2)
     assert "work toward side has no checkpoint" in refused, "every allotted tag is in the period's last head"
     run("lab", "snapshot", "side", *HQ, "-n", 0, "--parent", "foundation")
     run("epoch", "publish", *HQ, "-k", "alpha.key", "--through", EPOCHS - 1)
-    for meter, site in SITES.items():
-        run("meter", "close", meter, *at(site), "-n", 0, "-k", f"{meter}.key", "--yes")
+    for meter in chips:
+        if meter != lost:
+            run("meter", "close", meter, *at(SITES[meter]), "-n", 0, "-k", f"{meter}.key", "--yes")
+    for site in usage:
         run("building", "prove", *at(site), "-n", 0)
-    run("lab", "take", "alpha-0.north.summary", "alpha-0.south.summary", *HQ)
+        run("lab", "take", f"alpha-0.{site}.summary", *HQ)
     run("lab", "close", *HQ, "-n", 0)
     run("prove", *HQ, "-n", 0, "-k", "alpha.key")
     folder.append(*(f"alpha-epoch-{epoch}.entry" for epoch in range(EPOCHS)), "alpha-0.entry")
     folder.cosign(START + EPOCHS * 60 + 1)
     return folder
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    return build(Folder(tmp_path_factory.mktemp("inspected")), METERS, USAGE)
 
 
 @pytest.fixture
@@ -102,7 +125,7 @@ def test_an_inspection_draws_in_both_buildings(folder: Folder) -> None:
     drawn = {SITES[draw.meter] for draw in folder.drawn().draws}
     assert drawn == {"north", "south"}
     for site in sorted(drawn):
-        run("building", "open", "-s", f"{site}.store", *DRAW)
+        run("building", "open", "-s", f"{site}.store", *DRAW, *CLAIM)
         assert (folder.path / f"alpha-0.{site}.part").stat().st_mode & 0o777 == 0o600
     assert "store of site" in run(*OPEN, "--part", "alpha-0.north.part", code=2)
     run(*OPEN, "--part", "alpha-0.north.part", "--part", "alpha-0.south.part")
@@ -114,14 +137,14 @@ def test_an_inspection_draws_in_both_buildings(folder: Folder) -> None:
 def test_a_part_that_was_changed_opens_nothing(folder: Folder) -> None:
     run, path = folder.run, folder.path
     for site in ("north", "south"):
-        run("building", "open", "-s", f"{site}.store", *DRAW)
+        run("building", "open", "-s", f"{site}.store", *DRAW, *CLAIM)
     part = OpeningPart.decode((path / "alpha-0.north.part").read_bytes())
     assert part.site == "north" and part.readings
     (path / "both.part").write_bytes((path / "alpha-0.south.part").read_bytes())
     assert "given twice" in run(*OPEN, "--part", "alpha-0.south.part", "--part", "both.part", code=2)
     (path / "bad.part").write_bytes(part.encode()[:-2])
     run(*OPEN, "--part", "bad.part", code=2)
-    run("building", "open", *DRAW, "-s", "alpha.store", code=2)
+    run("building", "open", *DRAW, *CLAIM, "-s", "alpha.store", code=2)
 
 
 def test_the_claim_is_judged_with_log_and_roots_of_both(folder: Folder) -> None:
@@ -137,8 +160,40 @@ def test_the_claim_is_judged_with_log_and_roots_of_both(folder: Folder) -> None:
 
 def test_what_was_published_is_what_meters_signed(folder: Folder) -> None:
     with Store.open(folder.path / "alpha.store") as hq:
-        for meter, site in SITES.items():
-            with Store.open(folder.path / f"{site}.store") as store:
+        for meter in METERS:
+            with Store.open(folder.path / f"{SITES[meter]}.store") as store:
                 own, taken = store.epoch_seals(0, meter), hq.epoch_seals(0, meter)
             assert [(s.epoch, s.root, s.signature) for s in own] == [(s.epoch, s.root, s.signature) for s in taken]
             assert all(seal.seed for seal in own) and not any(seal.seed for seal in taken), "no seed leaves a building"
+
+
+def test_a_building_whose_meter_burnt_answers_an_inspection(tmp_path: Path) -> None:
+    """Draws of what is lost are visits; each draws another one, in any building, so every building needs the claim's list."""
+    folder = build(Folder(tmp_path), METERS | {"hall-3": 8}, LOST, lost="hall-3")
+    run = folder.run
+    for site in USAGE:
+        run("building", "open", "-s", f"{site}.store", *DRAW, *CLAIM)
+    run(*OPEN, "--part", "alpha-0.north.part", "--part", "alpha-0.south.part")
+    drawn = json.loads(run("inspect", "draw", "--lab", "alpha", *DRAW, *CLAIM, "--json"))
+    assert {item["meter"] for item in drawn["visits"]} == {"hall-3"} and len(drawn["draws"]) == 60
+    assert "to be visited" in run("inspect", "draw", "--lab", "alpha", *DRAW, *CLAIM)
+    (folder.path / "other.claim").write_bytes(b"another")
+    assert "not the claim that the log names" in run("building", "open", "-s", "south.store", *DRAW, "--claim", "other.claim", code=2)
+    assert "VISIT hall-3" in run(*CHECK)
+    run(*CHECK, "-k", "beta.key", "--finding", "agrees")
+    opened = {(item.meter, item.opening.reading.epoch) for item in folder.opening().readings}
+    assert {(meter, epoch) for meter, epoch in opened if meter == "hall-3"} == {("hall-3", 0)}
+    assert [site for site, _ in folder.opening().binding.proofs] == ["north", "south", None]
+
+
+def test_all_meters_of_a_building_burnt(tmp_path: Path) -> None:
+    """What they sealed before is opened under the log: there is no proof of that building."""
+    folder = build(Folder(tmp_path), {"hall-1": 8, "hall-3": 8}, LOST | {"south": "hall-3,0,run-1,100\n"}, lost="hall-3")
+    run = folder.run
+    for site in USAGE:
+        run("building", "open", "-s", f"{site}.store", *DRAW, *CLAIM)
+    run(*OPEN, "--part", "alpha-0.north.part", "--part", "alpha-0.south.part")
+    run(*CHECK, "-k", "beta.key", "--finding", "agrees")
+    assert [site for site, _ in folder.opening().binding.proofs] == ["north", None]
+    opened = {(item.meter, item.opening.reading.epoch) for item in folder.opening().readings}
+    assert opened == {("hall-1", 0), ("hall-1", 1), ("hall-1", 2), ("hall-3", 0)}
