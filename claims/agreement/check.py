@@ -15,7 +15,7 @@ from claims.agreement.terms import (
     MAX_DRAWS,
     MAX_DURATION,
     MAX_EPOCHS,
-    MAX_LAB_METERS,
+    MAX_FLEET,
     MAX_LABS,
     MAX_LEAVES,
     MAX_LOG_ROWS,
@@ -102,10 +102,12 @@ def _names(agreement: Agreement, fail: Fail) -> None:
     _ascending("chip", [chip.name for chip in agreement.chips], MAX_METERS, fail)
     _ascending("lab", [lab.name for lab in agreement.labs], MAX_LABS, fail)
     for lab in agreement.labs:
-        _ascending("meter", [meter.name for meter in lab.meters], MAX_LAB_METERS, fail)
+        _ascending("meter", [meter.name for meter in lab.meters], MAX_FLEET, fail)
         for meter in lab.meters:
             if meter.lab != lab.name:
                 raise fail("meter", f"{meter.name}: {meter.lab!r} is not {lab.name}", "put it under its own lab")
+    if (fleet := sum(len(lab.meters) for lab in agreement.labs)) > MAX_FLEET:
+        raise fail("meter", f"{fleet} meters of all labs, more than {MAX_FLEET}", "let a meter stand for more chips")
     parties = {party.name for party in agreement.parties}
     if missing := {lab.name for lab in agreement.labs} - parties:
         raise fail("lab", f"{sorted(missing)} are no parties", "add a [[party]] of the same name")

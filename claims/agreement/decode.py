@@ -14,7 +14,7 @@ from claims.agreement.check import validate
 from claims.agreement.model import DOMAIN, PREFIX, Agreement, canonical_bytes
 from claims.base.canonical import Reader
 from claims.base.errors import ClaimsError, MalformedFile
-from claims.base.files import AGREEMENT_LIMIT
+from claims.base.files import CANONICAL_LIMIT
 from claims.base.text import MAX_PROSE
 
 __all__ = ["decode_agreement", "decode_known"]
@@ -28,8 +28,8 @@ def decode_agreement(data: bytes) -> Agreement:
     Raises:
         MalformedFile: not exactly the canonical bytes of one valid agreement.
     """
-    if len(data) > AGREEMENT_LIMIT:
-        raise MalformedFile(f"larger than {AGREEMENT_LIMIT} bytes")
+    if len(data) > CANONICAL_LIMIT:
+        raise MalformedFile(f"larger than {CANONICAL_LIMIT} bytes")
     read = Reader(data)
     if len(data) < len(PREFIX) or read.raw(len(PREFIX), "the domain") != PREFIX:
         raise _foreign(bytes(data[2 : len(PREFIX)]))
@@ -133,7 +133,7 @@ def _read_feed(read: Reader) -> ag.Feed:
     key, kind = read.raw(32, "a feed's key"), read.uint(1, "a feed's kind", len(ag.FEED_KINDS))
     if kind == 0:
         raise read.fail("a feed has no kind 0")
-    meters = tuple(read.name("a meter's name") for _ in range(read.uint(4, "a feed's meters", ag.MAX_LAB_METERS)))
+    meters = tuple(read.name("a meter's name") for _ in range(read.uint(4, "a feed's meters", ag.MAX_FLEET)))
     base, idle, busy = (read.uint(4, "watts") for _ in range(3))
     return ag.Feed(name, lab, holder, key, ag.FEED_KINDS[kind - 1], meters, base, idle, busy)
 
@@ -156,7 +156,7 @@ def _read_lab(read: Reader) -> ag.Lab:
         ag.Meter(
             name, read.name("a meter's name"), read.name("a meter's chip"), read.uint(6, "chips"), read.raw(32, "a key")
         )
-        for _ in range(read.uint(4, "the number of meters", ag.MAX_LAB_METERS))
+        for _ in range(read.uint(4, "the number of meters", ag.MAX_FLEET))
     ]
     registry_rows = read.uint(1, "the registry's height") if _flag(read, "sites") else None
     if registry_rows is not None:

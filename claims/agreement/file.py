@@ -9,18 +9,20 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import TypeVar
 
 from claims.agreement import terms as ag
 from claims.agreement.check import is_origin, validate
 from claims.agreement.decode import decode_known
+from claims.agreement.meters import Beside, MeterTable, beside, meter_of, meter_table
 from claims.agreement.model import Agreement, canonical_bytes
 from claims.agreement.table import Table, as_digest, as_key, as_name, as_prose, one_of
 from claims.base.cache import open_cache
 from claims.base.canonical import head_from_hex
 from claims.base.errors import AgreementError, MalformedFile
-from claims.base.files import AGREEMENT_LIMIT, read_bounded
+from claims.base.files import AGREEMENT_LIMIT, CANONICAL_LIMIT, read_bounded
 from claims.base.toml import TomlError, parse_toml
 from claims.base.units import cap_from_text, charge_from_text, peak_from_text, seconds_from_text, share_from_text
 
@@ -28,16 +30,16 @@ __all__ = ["FORMAT", "load_agreement", "parse_agreement"]
 
 FORMAT = "standstill-agreement/3"
 _CACHED = 2**16
-"""Characters from which on a text is worth a cache: some 400 meters."""
+"""Characters, of a text and its meter table, from which on a cache is worth it: some 400 meters."""
 T = TypeVar("T")
 
 
 def load_agreement(path: str | os.PathLike[str]) -> Agreement:
-    """Read an agreement file.
+    """Read an agreement file, and the meter table beside it where it names one.
 
     Raises:
         UnreadableFile: it is missing or larger than 8 MiB.
-        AgreementError: it is not a valid agreement; says where and what to do.
+        AgreementError: it is not a valid agreement, or its meter table is missing; says where and what to do.
     """
     data = read_bounded(path, AGREEMENT_LIMIT)
     try:
@@ -45,35 +47,54 @@ def load_agreement(path: str | os.PathLike[str]) -> Agreement:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise AgreementError(str(path), "", line, "not UTF-8 text", "save the file as UTF-8") from None
-    return parse_agreement(text, str(path))
+    return parse_agreement(text, str(path), beside(Path(path).parent))
 
 
-def parse_agreement(text: str, source: str = "agreement.toml") -> Agreement:
+def parse_agreement(text: str, source: str = "agreement.toml", read: Beside | None = None) -> Agreement:
     """Parse and validate agreement text. Raises AgreementError naming ``source``, field and line.
 
-    A large text that this user had parsed before is taken from the cache.
+    A large agreement that this user had parsed before is taken from the cache: but its meter table has to be there.
+
+    Args:
+        read: reads the meter table that the text may name; without it such a text is refused.
     """
-    if len(text) < _CACHED:
-        return _parse(text, source)
-    key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
-    with open_cache() as cache:
-        known = None if cache is None else cache.get("agreement", key, AGREEMENT_LIMIT)
-        if known is not None:
-            return decode_known(known)
-        agreement = _parse(text, source)
-        if cache is not None:
-            cache.put("agreement", key, canonical_bytes(agreement))
+    written = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    if len(text) >= _CACHED and (known := _known("agreement", written)) is not None:
+        return known
+    root = _root(text, source)
+    table = meter_table(root, source, read)
+    kind = "agreement" if table is None else "agreement and meters"  # a text names its table's SHA-256, so its own digest stands for both
+    large = len(text) + (0 if table is None else len(table.data)) >= _CACHED
+    if table is not None and large and (known := _known(kind, written)) is not None:
+        return known
+    agreement = _parse(root, table)
+    if large:
+        with open_cache() as cache:
+            if cache is not None:
+                cache.put(kind, written, canonical_bytes(agreement))
     return agreement
 
 
-def _parse(text: str, source: str) -> Agreement:
+def _known(kind: str, written: bytes) -> Agreement | None:
+    with open_cache() as cache:
+        known = None if cache is None else cache.get(kind, written, CANONICAL_LIMIT)
+    return None if known is None else decode_known(known)
+
+
+def _root(text: str, source: str) -> Table:
     try:
-        values = parse_toml(text)
+        return Table(source, text, "", parse_toml(text))
     except TomlError as error:
         raise AgreementError(source, "", error.line, error.what, error.hint) from None
-    root = Table(source, text, "", values)
-    agreement = _agreement(root)
-    validate(agreement, root.error)
+
+
+def _parse(root: Table, table: MeterTable | None) -> Agreement:
+    agreement = _agreement(root, table)
+
+    def fail(field: str, what: str, hint: str) -> AgreementError:
+        return root.error(field, what, hint) if table is None or field != "meter" else AgreementError(table.source, "", None, what, hint)
+
+    validate(agreement, fail)
     return agreement
 
 
@@ -142,7 +163,7 @@ def _external(text: str) -> tuple[bool, int | None]:
     return text == "listed", None
 
 
-def _agreement(root: Table) -> Agreement:
+def _agreement(root: Table, table: MeterTable | None) -> Agreement:
     root.string("format", _format)
     name, start = root.string("name", as_name), root.time("start")
     epoch_seconds = root.string("epoch", seconds_from_text, 'a duration such as "1 h"')
@@ -154,12 +175,13 @@ def _agreement(root: Table) -> Agreement:
     later = [_from(table, periods, _rules) for table in root.optional_tables("rules_from")]
     parties = [_party(table) for table in root.tables("party", ag.MAX_LABS)]
     chips = [_chip(table) for table in root.tables("chip", ag.MAX_METERS)]
-    meters = [_meter(table) for table in root.tables("meter", ag.MAX_LAB_METERS * ag.MAX_LABS)]
-    labs = [_lab(table, periods, meters) for table in root.tables("lab", ag.MAX_LABS)]
-    names = {lab.name for lab in labs}
-    for meter in meters:
-        if meter.lab not in names:
-            raise root.error("meter", f"{meter.name}: {meter.lab!r} is no lab", "add a [[lab]] of that name")
+    meters: dict[str, list[ag.Meter]] = {}
+    for meter in [meter_of(one) for one in root.tables("meter", ag.MAX_FLEET)] if table is None else table.meters():
+        meters.setdefault(meter.lab, []).append(meter)
+    labs = [_lab(one, periods, meters) for one in root.tables("lab", ag.MAX_LABS)]
+    if strange := meters.keys() - {lab.name for lab in labs}:
+        name = min(strange)
+        raise root.error("meter", f"{meters[name][0].name}: {name!r} is no lab", "add a [[lab]] of that name")
     amends = _amends(root.table("amends"), periods) if root.has("amends") else None
     pause = _pause(root.table("pause")) if root.has("pause") else None
     log = _log(root.table("log")) if root.has("log") else None
@@ -224,27 +246,14 @@ def _chip(table: Table) -> ag.ChipClass:
     return chip
 
 
-def _meter(table: Table) -> ag.Meter:
-    meter = ag.Meter(
-        lab=table.string("lab", as_name),
-        name=table.string("name", as_name),
-        chip=table.string("chip", as_name),
-        chips=table.integer("chips", 1, ag.MAX_COVERAGE),
-        key=table.string("key", as_key),
-        site=table.string("site", as_name) if table.has("site") else None,
-    )
-    table.end()
-    return meter
-
-
-def _lab(table: Table, periods: int, meters: list[ag.Meter]) -> ag.Lab:
+def _lab(table: Table, periods: int, meters: Mapping[str, list[ag.Meter]]) -> ag.Lab:
     name = table.string("name", as_name)
     log_rows = table.integer("log_rows", ag.MIN_LOG_ROWS, ag.MAX_LOG_ROWS)
     head = table.string("opening_head", _head)
     since = table.integer("since_period", 0, periods - 1) if table.has("since_period") else 0
     caps = _caps(table.table("caps"))
     later = [_from(row, periods, _caps) for row in table.optional_tables("caps_from")]
-    own = [meter for meter in meters if meter.lab == name]
+    own = meters.get(name, [])
     if not own:
         raise table.error("name", f"lab {name} has 0 meters", "add [[meter]] tables")
     registry_rows = None

@@ -54,7 +54,8 @@ def hidden_of(feed: Feed) -> tuple[Hidden, ...]:
 def shares_of(agreement: Agreement, feed: Feed) -> tuple[int, Fraction]:
     """How many chips a feed has, and its share of the lab's chip-seconds."""
     meters = agreement.lab(feed.lab).meters
-    own = sum(meter.chips for meter in meters if meter.name in feed.meters)
+    fed = set(feed.meters)
+    own = sum(meter.chips for meter in meters if meter.name in fed)
     return own, Fraction(own, sum(meter.chips for meter in meters))
 
 

@@ -88,8 +88,9 @@ def _check_feeds(agreement: Agreement, fail: Fail) -> None:
     if agreement.feeds and (agreement.log is None or agreement.deadlines is None or agreement.inspection is None):
         raise fail("feed", "feeds need [log], [deadlines] and [inspection]", "add them, or leave the feeds out")
     fed: dict[tuple[str, str], str] = {}
+    meters = {lab.name: {meter.name for meter in lab.meters} for lab in agreement.labs} if agreement.feeds else {}
     for feed in agreement.feeds:
-        _check_feed(agreement, feed, fail)
+        _check_feed(agreement, feed, meters.get(feed.lab), fail)
         for meter in feed.meters:
             other = fed.setdefault((feed.lab, meter), feed.name)
             if other != feed.name:
@@ -99,8 +100,7 @@ def _check_feeds(agreement: Agreement, fail: Fail) -> None:
             raise fail("feed", f"lab {lab.name} has more than {MAX_LAB_FEEDS} feeds", "join some")
 
 
-def _check_feed(agreement: Agreement, feed: Feed, fail: Fail) -> None:
-    meters = {lab.name: {meter.name for meter in lab.meters} for lab in agreement.labs}.get(feed.lab)
+def _check_feed(agreement: Agreement, feed: Feed, meters: set[str] | None, fail: Fail) -> None:
     if meters is None:
         raise fail("feed", f"{feed.name}: {feed.lab!r} is no lab", "name the lab whose chips it feeds")
     operator = None if agreement.log is None else agreement.log.operator

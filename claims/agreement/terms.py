@@ -10,7 +10,7 @@ from claims.base.errors import ClaimRejected
 __all__ = [
     "FEED_KINDS", "MAX_CAP", "MAX_CHANGES", "MAX_COSIGNATURES", "MAX_COVERAGE", "MAX_DIGESTS", "MAX_DRAWS", "MAX_DURATION",
     "MAX_EPOCHS", "MAX_FEEDS", "MAX_LABS", "MAX_LAB_FEEDS", "MAX_MODELS", "MAX_OPENED", "MAX_WATTS",
-    "MAX_LAB_METERS", "MAX_LEAVES", "MAX_LOG_ROWS", "MAX_METERS", "MAX_ORIGIN", "MAX_PEAK", "MAX_RECORD", "MAX_ROOTS",
+    "MAX_FLEET", "MAX_LEAVES", "MAX_LOG_ROWS", "MAX_METERS", "MAX_ORIGIN", "MAX_PEAK", "MAX_RECORD", "MAX_ROOTS",
     "MAX_SHARE", "MAX_SITES",
     "MAX_TIME", "MAX_WORK", "MIN_LEAVES", "MIN_LOG_ROWS", "Amends", "Caps", "ChipClass", "Commitment", "Deadlines", "Feed",
     "InspectionTerms", "Lab", "LogTerms", "Meter", "OpenModel", "Party", "Pause", "Rules", "Site",
@@ -30,8 +30,8 @@ MAX_METERS = 4096
 """Of one table: of a lab, or of each of its sites."""
 MAX_SITES = 256
 """Of one lab."""
-MAX_LAB_METERS = 65535
-"""Of all sites of a lab: a claim counts its meters in two bytes."""
+MAX_FLEET = 2**18
+"""Meters of an agreement, and so of a lab: their keys take half a minute once, their canonical bytes half of what is read."""
 MAX_RECORD = 2**56 - 1
 """Work that a site can do in a period: one record of its summary may hold all of it."""
 MAX_WORK = 2**64 - 1

@@ -22,10 +22,12 @@ from claims.base.errors import UnreadableFile
 
 __all__ = [
     "AGREEMENT_LIMIT",
+    "CANONICAL_LIMIT",
     "CLAIM_LIMIT",
     "PROOF_LIMIT",
     "ROOTS_LIMIT",
     "SMALL_LIMIT",
+    "TABLE_LIMIT",
     "absent",
     "growing",
     "holds",
@@ -39,10 +41,14 @@ __all__ = [
 
 AGREEMENT_LIMIT = 8 * 2**20
 """Largest agreement or signatures file, bytes."""
+TABLE_LIMIT = 64 * 2**20
+"""Largest meter table of an agreement, bytes."""
+CANONICAL_LIMIT = 64 * 2**20
+"""Most canonical bytes of an agreement, with all its meters."""
 ROOTS_LIMIT = 65 * 2**20
 """Largest roots file, bytes: 64 MiB of roots and the names around them."""
-CLAIM_LIMIT = 18 * 2**20
-"""Largest claim file, bytes: a 16 MiB proof and what goes around it."""
+CLAIM_LIMIT = 64 * 2**20
+"""Largest claim file, bytes: a 16 MiB proof and what goes around it, or, without one, the heads of 2^18 meters."""
 PROOF_LIMIT = 2 * 2**20
 """Largest proof file of a site or a registry, bytes: a proof at 2^22 rows takes a fourth of it."""
 SMALL_LIMIT = 64 * 2**10

@@ -52,15 +52,16 @@ def agreement_init(path: Path, preset_name: str | None) -> None:
 
 @agreement.command("check")
 @click.argument("path", type=read_path)
+@click.option("--meters", "every", is_flag=True, help="Print each meter of a large lab too.")
 @json_option
-def agreement_check(path: Path) -> None:
+def agreement_check(path: Path, every: bool) -> None:
     """Parse and validate an agreement; print what it says, and what its rule for unattributed work comes to."""
     from claims.agreement.forecast import residue_lines
     from claims.agreement.hidden import hidden_lines
     from claims.cli.show_agreement import agreement_lines, agreement_value
 
     terms = load_terms(path)
-    report([*agreement_lines(terms), *residue_lines(terms), *hidden_lines(terms)], agreement_value(terms))
+    report([*agreement_lines(terms, every=every), *residue_lines(terms), *hidden_lines(terms)], agreement_value(terms))
 
 
 @agreement.command("presets")
@@ -88,6 +89,24 @@ def agreement_models(name: str | None, weights: tuple[str, ...]) -> None:
     for model in known_models():
         out(f"{model.name:<36} {model.charge:<13} {model.confidence:<12} {model.published}  {model.access}")
     out(f"Estimates, rounded up: {LICENCE}. Which models count, and at what charge, is for the parties to agree.")
+
+
+@agreement.command("meters")
+@click.argument("paths", metavar="FILE...", type=read_path, nargs=-1, required=True)
+@click.option("--out", "-o", "target", type=read_path, required=True, help="New file, whose name ends in .meters.csv.")
+def agreement_meters(paths: tuple[Path, ...], target: Path) -> None:
+    """Write the meters of files into one meter table, and print the lines that stand for them in the agreement.
+
+    FILE is an agreement or what `meter init` printed, or CSV with the columns lab, name, chip, chips, key and, if you like, site.
+    An agreement stays the same, and so does its digest, when these lines replace its [[meter]] tables. The table lies beside it.
+    """
+    from claims.agreement.meters import as_table_name, meters_in, table_lines, write_table
+    from claims.base.files import TABLE_LIMIT, read_bounded, write_once
+
+    name = as_table_name(target.name)
+    data = write_table(meter for path in paths for meter in meters_in(str(path), read_bounded(path, TABLE_LIMIT)))
+    write_once(target, data)
+    out(table_lines(name, data))
 
 
 @agreement.command("canonical")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from claims.agreement.decode import decode_agreement
 from claims.agreement.file import parse_agreement
+from claims.agreement.meters import HEADER, MeterTable, beside
 from claims.agreement.model import DOMAIN as AGREEMENT_DOMAIN
 from claims.agreement.signatures import SIGNATURES_FORMAT, AgreementSignatures
 from claims.base.canonical import from_json, head_to_hex
@@ -113,17 +114,25 @@ def describe(path: str | os.PathLike[str]) -> list[str]:
         return _json_lines(data)
     if AGREEMENT_DOMAIN in data[:64]:
         return ["an agreement in canonical bytes, whose SHA-256 is its digest", *agreement_lines(decode_agreement(data))]
+    if data.startswith(HEADER.encode()):
+        meters = MeterTable(str(path), data, data.count(b"\n") - 1).meters()
+        labs = ", ".join(sorted({meter.lab for meter in meters}))
+        return [
+            "the meters of an agreement, which names this file's SHA-256 (standstill agreement check)",
+            f"meters      {len(meters)} of {labs}",
+            f"SHA-256     {hashlib.sha256(data).hexdigest()}",
+        ]
     found = log_lines(Path(path), data)
     if found is not None:
         return found
     if b"standstill-agreement/" in data[:65536]:
         try:
-            return ["an agreement", *agreement_lines(parse_agreement(data.decode("utf-8"), str(path)))]
+            return ["an agreement", *agreement_lines(parse_agreement(data.decode("utf-8"), str(path), beside(Path(path).parent)))]
         except UnicodeDecodeError:
             raise MalformedFile(f"{path}: not UTF-8 text") from None
     kinds = (
-        "known are agreements, .sigs, .claim, .proof, .roots, .entry, .receipt, .record, .opening, .evidence, .decision, rounds, site.json,"
-        " files of a log in its folder, .tlog-proof, keys, stores and journals"
+        "known are agreements, .meters.csv, .sigs, .claim, .proof, .roots, .entry, .receipt, .record, .opening, .evidence, .decision,"
+        " rounds, site.json, files of a log in its folder, .tlog-proof, keys, stores and journals"
     )
     raise MalformedFile(f"{path}: not a file that Standstill knows", hint=kinds)
 

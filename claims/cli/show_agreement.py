@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from claims.agreement.model import Agreement
 from claims.agreement.terms import Caps, Lab, Meter, Party, Rules
 from claims.base.canonical import head_to_hex
@@ -10,8 +12,12 @@ from claims.base.units import format_duration, format_share, format_time, format
 __all__ = ["AGREEMENT_TEMPLATE", "agreement_lines", "agreement_value", "marked"]
 
 
-def agreement_lines(agreement: Agreement) -> list[str]:
-    """An agreement in words."""
+_FEW = 64
+"""Meters of a lab that are shown one by one."""
+
+
+def agreement_lines(agreement: Agreement, *, every: bool = False) -> list[str]:
+    """An agreement in words. ``every``: each meter of a fleet has a line, not each class of chips."""
     period = agreement.epoch_seconds * agreement.epochs_per_period
     out = [
         f"agreement   {agreement.name}",
@@ -32,7 +38,7 @@ def agreement_lines(agreement: Agreement) -> list[str]:
             *(f"  from {period:<5}{_caps_text(caps)}" for period, caps in lab.caps_from),
             *([] if lab.ceiling is None else [f"  ceiling   {format_work(lab.ceiling)}: the most that total may become by transfers"]),
             *([f"  lost      up to {format_share(lab.lost)} of a period's chip-seconds may be listed as lost"] if lab.lost else []),
-            *(f"  meter     {m.name}: {m.chips} x {m.chip}{_at(m)} ed25519:{m.key.hex()}" for m in lab.meters),
+            *(_meter_lines(lab) if every or len(lab.meters) <= _FEW else _fleet_lines(lab)),
         ]
     if agreement.amends is not None:
         out.append(f"amends      {agreement.amends.digest.hex()} from period {agreement.amends.from_period} on")
@@ -74,6 +80,27 @@ def _tables_text(lab: Lab) -> str:
     return f"{len(lab.sites)} sites, each a table of 2^{lab.log_rows} rows, and a registry of 2^{lab.registry_rows} rows"
 
 
+def _meter_lines(lab: Lab) -> list[str]:
+    return [f"  meter     {m.name}: {m.chips} x {m.chip}{_at(m)} ed25519:{m.key.hex()}" for m in lab.meters]
+
+
+def _fleet_lines(lab: Lab) -> list[str]:
+    """A line for each class of chips: more meters than anybody reads."""
+    classes: dict[str, list[Meter]] = {}
+    for meter in lab.meters:
+        classes.setdefault(meter.chip, []).append(meter)
+    out = []
+    for chip, meters in sorted(classes.items()):
+        sites = len({meter.site for meter in meters} - {None})
+        where = f" at {sites} sites" if sites else ""
+        out.append(f"  meters    {len(meters):,} of {chip}{where}: {sum(meter.chips for meter in meters):,} chips")
+    return [*out, "            standstill agreement check --meters lists each, with its key"]
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= _FEW else f"{names[0]} to {names[-1]}, {len(names):,} of them"
+
+
 def _at(meter: Meter) -> str:
     return "" if meter.site is None else f" at {meter.site}"
 
@@ -113,7 +140,7 @@ def _feed_lines(agreement: Agreement) -> list[str]:
         "rack": "in the lab's own hall, in reach of its hands",
     }  # fmt: skip
     return [
-        f"feed        {feed.name}: lab {feed.lab}, meters {', '.join(feed.meters)}; read by {feed.holder}; a {feed.kind} meter, "
+        f"feed        {feed.name}: lab {feed.lab}, meters {_some(feed.meters)}; read by {feed.holder}; a {feed.kind} meter, "
         f"{where[feed.kind]}; base {feed.base_watts} W, idle {feed.idle_watts} W, busy {feed.busy_watts} W a chip, ed25519:{feed.key.hex()}"
         for feed in agreement.feeds
     ]
@@ -265,4 +292,10 @@ chip = "h100-sxm"
 chips = 8
 key = "ed25519:<standstill meter init>"
 # site = "north"                 # optional, for all meters of a lab or none: meters of one site are proven in one table
+
+# Instead of all [[meter]] tables, for a fleet: a file beside this one, and these lines (standstill agreement meters).
+# [meter_table]
+# file = "fleet.meters.csv"
+# sha256 = "<64 hex digits>"
+# rows = 12500
 """

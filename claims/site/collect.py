@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from claims.agreement.meters import HEADER
 from claims.base.below import list_below, read_below
 from claims.base.canonical import from_json
 from claims.base.errors import ClaimsError, MalformedFile, UnreadableFile
-from claims.base.files import AGREEMENT_LIMIT, CLAIM_LIMIT, PROOF_LIMIT
+from claims.base.files import AGREEMENT_LIMIT, CLAIM_LIMIT, PROOF_LIMIT, TABLE_LIMIT
 
 __all__ = ["PrivateFile", "Published", "collect", "read_published"]
 
@@ -47,6 +48,7 @@ _KINDS = (
     _kind(r"agreement\.sigs", "agreement", AGREEMENT_LIMIT, "json:standstill-agreement-signatures/"),
     _kind(rf"agreements/{_NAME}\.toml", "agreement", AGREEMENT_LIMIT, "text"),
     _kind(rf"agreements/{_NAME}\.sigs", "agreement", AGREEMENT_LIMIT, "json:standstill-agreement-signatures/"),
+    _kind(rf"(?:agreements/)?{_NAME}\.meters\.csv", "agreement", TABLE_LIMIT, f"magic:{HEADER}"),
     _kind(rf"decisions/{_NAME}\.decision", "decision", RECORD_LIMIT, "json:standstill-decision/"),
     _kind(rf"claims/{_NAME}\.claim", "claim", CLAIM_LIMIT, "magic:standstill-claim"),
     _kind(rf"claims/{_NAME}\.roots", "roots", ROOTS_LIMIT, "magic:standstill-roots"),

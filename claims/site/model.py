@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from claims.agreement.file import parse_agreement
+from claims.agreement.meters import beside
 from claims.agreement.model import Agreement, canonical_bytes
 from claims.base.below import read_below
 from claims.base.errors import ClaimRejected, ClaimsError
@@ -114,15 +115,16 @@ def _agreements(source: Path, copied: Sequence[dict[str, Any]], current: Agreeme
         if not path.endswith(".toml"):
             continue
         try:
-            text = read_below(source, path.removeprefix("files/"), AGREEMENT_LIMIT).decode("utf-8")
-            agreement = parse_agreement(text, path)
+            place = path.removeprefix("files/")
+            text = read_below(source, place, AGREEMENT_LIMIT).decode("utf-8")
+            agreement = parse_agreement(text, path, beside(source, place.rpartition("/")[0]))
         except (ClaimsError, UnicodeDecodeError):
             continue
-        beside = path.removesuffix(".toml") + ".sigs"
+        sigs = path.removesuffix(".toml") + ".sigs"
         known.by_digest.setdefault(agreement.digest, agreement)
         known.paths.setdefault(agreement.digest, path)
-        if beside in paths:
-            known.signatures.setdefault(agreement.digest, beside)
+        if sigs in paths:
+            known.signatures.setdefault(agreement.digest, sigs)
     return known
 
 

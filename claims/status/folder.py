@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from claims.agreement.file import parse_agreement
+from claims.agreement.meters import Beside, beside
 from claims.agreement.model import Agreement
 from claims.agreement.signatures import AgreementSignatures
 from claims.base.below import Found, file_digest, list_below, open_below, peek_below, read_below
@@ -30,6 +31,7 @@ SIGNATURES_LIMIT = 2**18
 """Largest signatures file, bytes: 256 parties and what goes around them."""
 BUDGETS = {
     "agreements/.toml": 3 * 2**20,
+    "agreements/.meters.csv": 64 * 2**20,
     "agreements/.sigs": 32 * 2**20,
     "claims/.claim": 8 * 2**30,
     "claims/.proof": 8 * 2**30,
@@ -211,15 +213,15 @@ class Folder:
     def agreement(self) -> SignedAgreement:
         """agreement.toml with agreement.sigs. Raises ClaimsError where the agreement cannot be read."""
         found = {item.name for item in list_below(self.root, "", MAX_FILES) or ()}
-        path, beside = "agreement.toml", "agreement.sigs"
-        agreement = _parse(path, read_below(self.root, path, TOML_LIMIT))
+        path, sigs = "agreement.toml", "agreement.sigs"
+        agreement = _parse(path, read_below(self.root, path, TOML_LIMIT), beside(self.root))
         signatures = None
-        if beside in found:
+        if sigs in found:
             try:
-                signatures = AgreementSignatures.decode(read_below(self.root, beside, SIGNATURES_LIMIT))
+                signatures = AgreementSignatures.decode(read_below(self.root, sigs, SIGNATURES_LIMIT))
             except ClaimsError as error:
-                self.note(f"{beside}: {self.reason(beside, error)}")
-        return self._signed(beside, agreement, signatures)
+                self.note(f"{sigs}: {self.reason(sigs, error)}")
+        return self._signed(sigs, agreement, signatures)
 
     def agreements(self, present: Agreement) -> list[SignedAgreement]:
         """The readable agreements in agreements/, each digest once.
@@ -233,10 +235,11 @@ class Folder:
         }
         files = {f"agreements/{item.name}".removesuffix(".toml"): item for item in self.files("agreements", ".toml")}
         found: dict[bytes, SignedAgreement] = {}
+        tables = self._tables()
         for path, data in self.read("agreements", ".toml", TOML_LIMIT, _in_order(present, files, signed, found)):
             stem = path.removesuffix(".toml")
             try:
-                item = self._signed(f"{stem}.sigs", _parse(path, data), signed.get(stem))
+                item = self._signed(f"{stem}.sigs", _parse(path, data, tables), signed.get(stem))
             except ClaimsError as error:
                 self.note_file(path, self.reason(path, error))
                 continue
@@ -245,17 +248,32 @@ class Folder:
                 found[item.agreement.digest] = item
         return list(found.values())
 
-    def _signed(self, beside: str, agreement: Agreement, signatures: AgreementSignatures | None) -> SignedAgreement:
+    def _tables(self) -> Beside:
+        """Meter tables in agreements/, within their budget: each use counts, since parsing is what costs."""
+        kind, read = "agreements/.meters.csv", beside(self.root, "agreements")
+        left = BUDGETS[kind]
+
+        def within(name: str) -> bytes:
+            nonlocal left
+            data = read(name)
+            if len(data) > left:
+                raise UnreadableFile(f"left unread: the meter tables are larger than {BUDGETS[kind] // 2**20} MiB together")
+            left -= len(data)
+            return data
+
+        return within
+
+    def _signed(self, sigs: str, agreement: Agreement, signatures: AgreementSignatures | None) -> SignedAgreement:
         everyone = tuple(party.name for party in agreement.parties)
         if signatures is None:
             return SignedAgreement(agreement, None, everyone)
         try:
             return SignedAgreement(agreement, signatures, tuple(signatures.missing(agreement)))
         except BadSignature as error:
-            if beside == "agreement.sigs":
-                self.note(f"{beside}: {error.what}")
+            if sigs == "agreement.sigs":
+                self.note(f"{sigs}: {error.what}")
             else:
-                self.note_file(beside, error.what)
+                self.note_file(sigs, error.what)
             return SignedAgreement(agreement, None, everyone)
 
 
@@ -278,12 +296,12 @@ def _in_order(
     yield from (files[stem] for stem in sorted(rest, key=lambda stem: stem not in signed))
 
 
-def _parse(path: str, data: bytes) -> Agreement:
+def _parse(path: str, data: bytes, read: Beside) -> Agreement:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         raise UnreadableFile(f"{path}: not UTF-8 text") from None
-    return parse_agreement(text, path.rpartition("/")[2])
+    return parse_agreement(text, path.rpartition("/")[2], read)
 
 
 def open_stored(stored: Stored) -> BinaryIO:

@@ -154,9 +154,9 @@ def test_nothing_beside_a_log_is_taken_for_a_cache(tmp_path: Path, place: Path) 
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every agreement is worth a cache; which texts are parsed."""
     seen: list[str] = []
-    own = file._parse
+    own = file._root
     monkeypatch.setattr(file, "_CACHED", 0)
-    monkeypatch.setattr(file, "_parse", lambda text, source: seen.append(text) or own(text, source))
+    monkeypatch.setattr(file, "_root", lambda text, source: seen.append(text) or own(text, source))
     return seen
 
 
@@ -164,7 +164,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_known_agreement_is_what_parsing_it_gives(parsed: list[str], name: str) -> None:
     text = AGREEMENTS[name]
     first, again = parse_agreement(text), parse_agreement(text)
-    assert parsed == [text] and again == first and again.digest == first.digest == file._parse(text, "x").digest
+    assert parsed == [text] and again == first and again.digest == first.digest == file._parse(file._root(text, "x"), None).digest
 
 
 def test_another_text_is_another_agreement(parsed: list[str]) -> None:

@@ -210,7 +210,7 @@ def test_places_inside_each_other_are_refused(folder, tmp_path):
 
 def test_large_files_are_left_out(folder, tmp_path):
     with open(folder / "claims/aurora-0.claim", "r+b") as file:
-        file.truncate(19 * 2**20)
+        file.truncate(65 * 2**20)
     report = generate(folder, tmp_path / "site", now=NOW)
     assert [path for path, reason in report.left_out if "larger" in reason] == ["claims/aurora-0.claim"]
 

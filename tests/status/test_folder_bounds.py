@@ -28,9 +28,9 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Sizes of the agreements that were parsed."""
     sizes: list[int] = []
 
-    def parse(text: str, name: str) -> Any:
+    def parse(text: str, name: str, read: Any) -> Any:
         sizes.append(len(text))
-        return parse_agreement(text, name)
+        return parse_agreement(text, name, read)
 
     monkeypatch.setattr(status_folder, "parse_agreement", parse)
     return sizes

@@ -13,10 +13,10 @@ import { placesOf, withTables } from "./tables.js";
 import { equalBytes, sha256, toHex } from "./verifier/bytes.js";
 import { decodeClaim } from "./verifier/claim.js";
 
-const CLAIM_LIMIT = 18 * 2 ** 20;
+const CLAIM_LIMIT = 64 * 2 ** 20;
 const ROOTS_LIMIT = 65 * 2 ** 20;
 const PROOF_LIMIT = 16 * 2 ** 20;
-const AGREEMENT_LIMIT = 8 * 2 ** 20;
+const AGREEMENT_LIMIT = 64 * 2 ** 20;
 const SMALL_LIMIT = 2 ** 20;
 const RECEIPT_LIMIT = 2 ** 17;
 const LOG_LIMIT = 64 * 2 ** 20 + 4096;

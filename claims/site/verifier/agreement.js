@@ -7,7 +7,7 @@ import { Rejected } from "./errors.js";
 
 const DOMAIN = ascii("standstill/agreement/v3");
 const PREFIX = concat([uint(DOMAIN.length, 2), DOMAIN]);
-const MAX_BYTES = 8 * 2 ** 20;
+const MAX_BYTES = 64 * 2 ** 20;
 const MAX_TIME = 253402300799; // 9999-12-31T23:59:59Z
 const MAX_EPOCHS = 2 ** 24 - 1;
 const MAX_COVERAGE = 2 ** 48 - 1;
@@ -17,7 +17,7 @@ const MAX_PARTIES = 256;
 const MAX_COSIGNATURES = 98;
 const MAX_ROOTS = 2 ** 21;
 const MAX_SITES = 256;
-const MAX_LAB_METERS = 65535;
+const MAX_FLEET = 2 ** 18;
 const MAX_LAB_FEEDS = 256;
 const MAX_OPENED = 54613;
 const FEED_KINDS = ["utility", "building", "rack"];
@@ -67,7 +67,7 @@ function readLab(read) {
     sincePeriod: read.uint(4, "the first period"),
     caps: readCaps(read),
     capsFrom: read.list("later caps", MAX_LISTED, () => [read.uint(4, "a period"), readCaps(read)]),
-    meters: read.list("the number of meters", MAX_LAB_METERS, () => ({
+    meters: read.list("the number of meters", MAX_FLEET, () => ({
       name: read.name("a meter's name"),
       chip: read.name("a meter's chip"),
       chips: read.uint(6, "chips"),
@@ -99,7 +99,7 @@ function readFeed(read) {
   feed.key = read.raw(32, "a feed's key");
   feed.kind = FEED_KINDS[read.uint(1, "a feed's kind", FEED_KINDS.length) - 1];
   if (!feed.kind) throw read.fail("a feed has no kind 0");
-  feed.meters = read.list("a feed's meters", MAX_LAB_METERS, () => read.name("a meter's name"), 4);
+  feed.meters = read.list("a feed's meters", MAX_FLEET, () => read.name("a meter's name"), 4);
   for (const field of ["baseWatts", "idleWatts", "busyWatts"]) feed[field] = read.uint(4, "watts");
   return feed;
 }
@@ -181,9 +181,10 @@ function validate(agreement) {
   ascending("labs", agreement.labs.map((x) => x.name), MAX_PARTIES);
   const parties = new Set(agreement.parties.map((x) => x.name));
   for (const lab of agreement.labs) {
-    ascending(`meters of ${lab.name}`, lab.meters.map((x) => x.name), MAX_LAB_METERS);
+    ascending(`meters of ${lab.name}`, lab.meters.map((x) => x.name), MAX_FLEET);
     if (!parties.has(lab.name)) throw bad(`lab ${lab.name} is no party`);
   }
+  within("the number of meters of all labs", agreement.labs.reduce((sum, lab) => sum + lab.meters.length, 0), 1, MAX_FLEET);
   keys(agreement);
   const chips = new Map();
   for (const chip of agreement.chips) {
@@ -343,12 +344,12 @@ function checkFeeds(agreement, parties) {
   ascending("feeds", feeds.map((x) => x.name), MAX_LISTED);
   if (!log || !deadlines || !inspection) throw bad("feeds need a log, deadlines and inspections");
   const fed = new Set();
+  const metersOf = new Map(labs.map((lab) => [lab.name, new Set(lab.meters.map((x) => x.name))]));
   for (const feed of feeds) {
-    const lab = labs.find((x) => x.name === feed.lab);
-    if (!lab) throw bad(`feed ${feed.name}: there is no lab ${feed.lab}`);
+    const meters = metersOf.get(feed.lab);
+    if (!meters) throw bad(`feed ${feed.name}: there is no lab ${feed.lab}`);
     if (!parties.has(feed.holder) || feed.holder === feed.lab || feed.holder === log.operator) throw bad(`feed ${feed.name}: its holder`);
-    ascending(`meters of feed ${feed.name}`, feed.meters, MAX_LAB_METERS);
-    const meters = new Set(lab.meters.map((x) => x.name));
+    ascending(`meters of feed ${feed.name}`, feed.meters, MAX_FLEET);
     for (const meter of feed.meters) {
       const where = `${feed.lab}/${meter}`;
       if (!meters.has(meter) || fed.has(where)) throw bad(`feed ${feed.name}: there is no meter ${where}, or it is under another feed`);
