@@ -19,8 +19,8 @@ __all__ = ["telling_heads"]
 
 
 def telling_heads(source: Path, view: LogView, agreements: Iterable[Agreement], now: int) -> list[int]:
-    """Sizes of the stored heads that date decisions and assents, that are in use for a lab, and that show which epochs were in time
-    or late; what speaks for somebody before what speaks against."""
+    """Sizes of the stored heads that date decisions, assents and transfers of cap, that are in use for a lab, and that show which
+    epochs were in time or late; what speaks for somebody before what speaks against."""
     from claims.claim.published import PublishedEntries
     from claims.status.compute import log_trust
     from claims.tlog.reader import open_log
@@ -52,6 +52,12 @@ def _dating(agreement: Agreement, published: PublishedEntries, view: LogView) ->
     for item in logged_decisions(agreement, published, view).values():
         for word in item.decisive:
             yield view.dated_by(word.index, barred(agreement, word.decider))
+    for period in range(agreement.first_period, agreement.periods):
+        for transfer, index in published.transfers(period):
+            try:
+                yield view.dated_by(index, barred(agreement, transfer.giver) | {transfer.receiver})
+            except LogError:
+                continue
     if agreement.deadlines is None or agreement.deadlines.sign_by is None:
         return
     for party in agreement.parties:

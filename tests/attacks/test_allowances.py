@@ -399,7 +399,7 @@ CEILED = CEILED.replace("since_period = 2\n", "")
 
 
 @pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page_agrees: None) -> Made:
     seen: list[int] = []
 
     def check(statement, proof, *_):  # type: ignore[no-untyped-def]

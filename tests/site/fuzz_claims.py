@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from claims.agreement.decode import decode_agreement
 from claims.agreement.model import Agreement, canonical_bytes
-from claims.agreement.terms import Amends, Caps, Meter, Rules
+from claims.agreement.terms import Amends, Caps, Meter, Party, Rules
 from tests.fixtures.lab_fixtures import LAB_KEY, METER_KEYS
 from tests.site.make_claim_vectors import (
     ALPHA_COSIGNS,
@@ -40,6 +40,8 @@ PARTIES = {"alpha": LAB_KEY, "beta": BETA, "gamma": GAMMA}
 COSIGNERS = {"alpha": ALPHA_COSIGNS, "beta": BETA_COSIGNS, "gamma": GAMMA_COSIGNS}
 STRANGER = Ed25519PrivateKey.from_private_bytes(b"\x63" * 32)
 OTHER_LOG = Ed25519PrivateKey.from_private_bytes(b"\x64" * 32)
+DELTA = Ed25519PrivateKey.from_private_bytes(b"\xd1" * 32)
+DELTA_COSIGNS = Ed25519PrivateKey.from_private_bytes(b"\xd2" * 32)
 EPOCHS = 4
 P = 2**31 - 2**24 + 1
 
@@ -597,6 +599,71 @@ def make_sites(seed: int) -> Case:
     for claim in case.claims:
         if claim.agreement == old:
             claim.agreement = case.agreement.digest
+    return case
+
+
+# ---- transfers of cap ------------------------------------------------------------------------------------------
+
+
+def transfer(digest: bytes, giver: str, receiver: str, period: int, serial: int, amount: int, spoilt: bool = False) -> bytes:
+    """A log entry of a transfer of cap. ``spoilt``: the receiver accepted another."""
+    said = name(giver) + name(receiver) + u32(period, serial) + u64(amount)
+    accepted = PARTIES[receiver].sign(domain("standstill/sign/allowance/v1") + digest + (said[:-1] + b"\1" if spoilt else said))
+    return entry(digest, 8, said + accepted, PARTIES[giver])
+
+
+def transfers_of_cap(case: Case) -> None:
+    """The two labs gave each other parts of their caps, and a claim lists some of it, or what it may not."""
+    rng, old = case.rng, case.agreement
+    assert old.log is not None
+    delta = Party("delta", *(key.public_key().public_bytes_raw() for key in (DELTA, DELTA_COSIGNS)))
+    most = [max(caps.total for caps in (lab.caps, *(later for _, later in lab.caps_from))) for lab in old.labs]
+    ceilings = [rng.choice([None, total, 2**64 - 1, 2**64 - 1]) for total in most]
+    since = [old.labs[0].since_period, rng.randrange(2)]
+    labs = tuple(replace(lab, ceiling=most, since_period=first) for lab, most, first in zip(old.labs, ceilings, since, strict=True))
+    case.agreement = replace(old, labs=labs, parties=tuple(sorted((*old.parties, delta), key=lambda party: party.name)))
+    case.signed_by["delta"] = DELTA
+    if rng.random() < 0.8:
+        case.cosigners["delta"] = DELTA_COSIGNS
+    for draft in case.claims:
+        draft.agreement = case.agreement.digest if draft.agreement == old.digest else draft.agreement
+    for draft in case.claims:
+        _list_transfers(case, draft)
+
+
+def _list_transfers(case: Case, draft: ClaimDraft) -> None:
+    rng, made = case.rng, []
+    alpha = case.agreement.labs[0].caps_at(min(draft.period, 2**24 - 1)).total
+    for serial in range(rng.randrange(4)):
+        giver, receiver = rng.sample(["alpha", "beta"], 2)
+        period = draft.period if rng.random() < 0.9 else draft.period + 1
+        amount = rng.choice([1, alpha // 3, alpha, min(alpha + 1, 2**64 - 1), rng.randrange(2**64)])
+        made.append((giver, amount, transfer(draft.agreement, giver, receiver, min(period, 2**24), serial, amount, rng.random() < 0.1)))
+    at = rng.random()
+
+    def insert(entries: list[bytes]) -> None:
+        place = int(at * len(entries))
+        entries[place:place] = [data for *_, data in made]
+
+    case.entry_edits.append(insert)
+    listed = [item for item in made if rng.random() < 0.7]
+    moved = sum(amount if giver == "beta" else -amount for giver, amount, _ in listed)
+    limits, total = b"", alpha + moved + (rng.random() < 0.2)
+    if rng.random() < 0.3 and 0 <= total < 2**64 - 1:
+        limits = b"\1" + u64(total, min(1 << total.bit_length(), 2**64 - 1))
+    digests = sorted([sha(data) for *_, data in listed] + ([rng.randbytes(32)] if rng.random() < 0.1 else []))
+    draft.lists = bytes(2) + bytes([len(limits) // 17]) + limits + bytes(2) + len(digests).to_bytes(2, "big") + b"".join(digests)
+
+
+def make_transfers(seed: int) -> Case:
+    """Two labs that gave each other parts of their caps; every third case is spoilt besides."""
+    rng = random.Random(seed)
+    case = honest(rng, rival=True, sites=seed % 4 == 1)
+    transfers_of_cap(case)
+    if seed % 3 == 0:
+        change = rng.choice(MUTATIONS)
+        case.names.append(change.__name__)
+        change(case)
     return case
 
 

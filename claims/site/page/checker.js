@@ -250,7 +250,7 @@ export class Checker {
     const period = about ? about.period : null;
     const at = survey.chain.findIndex(({ from }) => period === null || from <= period);
     const terms = agreements[survey.chain[Math.max(at, 0)].place];
-    const request = { claim, agreement: terms.agreement, signatures: terms.signatures, log, roots, previous: [], previousAccepted: false, now: until, later: true };
+    const request = { claim, agreement: terms.agreement, signatures: terms.signatures, log, delivered: item ? item.delivered : [], roots, previous: [], previousAccepted: false, now: until, later: true };
     if (item && !item.opening) {
       const before = nameOf({ lab: item.lab, period: item.period - 1 });
       const earlier = await this.verify(before);
@@ -262,7 +262,7 @@ export class Checker {
     const answer = await this.ask({ claim: request });
     if (!answer.finding) return nothing(answer.unread || "the verifier gave no answer", { unread: true });
     const tables = answer.finding.tables && answer.finding.tables.length;
-    const finding = tables ? withTables(answer.finding, await this.tables(answer.finding.tables, { claim, agreement: terms.agreement }, about)) : answer.finding;
+    const finding = tables ? withTables(answer.finding, await this.tables(answer.finding.tables, { claim, agreement: terms.agreement, moved: answer.finding.moved }, about)) : answer.finding;
     return { ...finding, size: claim.length, sha256: digestOf(claim), seconds: (performance.now() - began) / 1000 };
   }
 

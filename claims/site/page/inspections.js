@@ -27,7 +27,7 @@ export const recordsBySum = (files) => new Map(files.filter((data) => data.lengt
 
 /**
  * {drawn, entries}: when the round that draws from a claim is due (Unix seconds; null: nothing dates what the claim rests on), and every inspection of it in the log: {author, outcome, counts (null:
- * what is not here decides), heads (hex, that it is about, or null)}. Null where no inspection is agreed. `entry`: the claim's in the log; `records`: of recordsBySum.
+ * what is not here decides), heads (hex, that it is about, or null), failures (names), ifLost (whether it counts only of a claim that lists losses)}. Null where no inspection is agreed. `entry`: the claim's in the log; `records`: of recordsBySum.
  */
 export function inspectionsOf(book, { lab, period }, entry, records) {
   const { terms, log: { opened }, index } = book;
@@ -49,7 +49,7 @@ function judge(book, item, round, records, versions) {
   const isUsed = item.at < opened.inUse(item.lab).size;
   const dated = opened.dateOf(item.at, item.lab);
   const moment = dated ?? (isUsed ? null : opened.dates(item.lab).seen(item.at));
-  const no = { counts: false, heads: null };
+  const no = { counts: false, heads: null, failures: [], ifLost: false };
   if (round !== null && (item.round > BigInt(round) || (item.round < BigInt(round) && item.outcome === "passed"))) return no;
   if (item.outcome === "passed" && (!isUsed || (dated ?? Infinity) < timeOf(item.round))) return no;
   if (item.outcome === "refused") {
@@ -57,13 +57,14 @@ function judge(book, item, round, records, versions) {
     if (!terms.deadlines || (!undated && (moment === null || moment <= timeOf(item.round) + terms.deadlines.opening))) return no;
   }
   const data = records.get(toHex(item.record));
-  if (!data || (item.outcome === "refused" && moment === null)) return { counts: null, heads: null };
+  if (!data || (item.outcome === "refused" && moment === null)) return { ...no, counts: null };
   const record = readRecord(data, terms);
   const isOf = record && record.author === item.author && record.lab === item.lab && record.period === item.number && BigInt(record.round) === item.round && record.outcome === item.outcome;
   const { draws, slots } = terms.inspection;
-  if (!isOf || record.draws !== draws || record.slots !== slots || record.round !== roundOf(terms, record.period, record.committed)) return no;
+  const more = record.draws > draws; // what is lost, or has no joules, draws another
+  if (!isOf || record.draws < draws || record.draws > 2 * draws || record.slots !== slots || record.round !== roundOf(terms, record.period, record.committed)) return no;
   if (item.outcome === "passed" && (voided.has(item.identity) || isTwofold(terms, versions))) return no;
-  return { counts: true, heads: record.heads };
+  return { counts: true, heads: record.heads, failures: record.failures, ifLost: more && !terms.feeds.some(({ lab }) => lab === item.lab) };
 }
 
 /** The fields of a record that its author signed and that fits the agreement, or null. */
@@ -97,10 +98,11 @@ function isSensible({ author, lab, outcome, failures, opening, heads }) {
   return outcome === "refused" && failures.length === 0 && opening === null && heads === null;
 }
 
-/** What follows for a claim that holds otherwise: "" (not agreed, or not drawn yet), "waiting", "open" (a record is needed), "passed" or "failed". `heads`: digest of the claim's, hex. */
-export function inspectedAs(found, heads, time) {
+/** What follows for a claim that holds otherwise: "" (not agreed, or not drawn yet), "waiting", "open" (a record is needed), "passed" or "failed". `finding`: of the claim. */
+export function inspectedAs(found, { heads, lost }, time) {
   if (!found) return "";
-  const { drawn, entries } = found;
+  const { drawn } = found;
+  const entries = found.entries.map((item) => ({ ...item, counts: item.counts && (!item.ifLost || lost.length > 0) }));
   const isPass = ({ outcome }) => outcome === "passed";
   const against = entries.filter((item) => !isPass(item));
   if (drawn === null) return against.some(({ outcome, counts }) => counts && outcome === "failed") ? "failed" : "waiting";

@@ -63,14 +63,14 @@ class Walk {
       return this.waiting.has(before) ? this.unproven(name, item) : "rejected";
     }
     if (finding.verdict === "REJECTED") return "rejected";
-    if (finding.kinds && finding.kinds.some((kind) => ["version", "tables"].includes(kind))) {
+    if (finding.kinds && finding.kinds.includes("tables")) {
       this.waiting.add(name);
       return "pending";
     }
     if (!holds(finding)) return this.unproven(name, item);
     this.verified.add(name);
     const late = judgeAt(item.hours, time);
-    const inspected = inspectedAs(item.inspections, finding.heads, time);
+    const inspected = inspectedAs(item.inspections, finding, time);
     if (late === "rejected" || inspected === "failed") return "rejected";
     if (finding.verdict === "OVER") return "over"; // what is still open makes nothing good
     if (late === "open") return "pending";

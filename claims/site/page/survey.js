@@ -12,8 +12,9 @@ import { latenessOf } from "./lateness.js";
 import { schedule } from "./schedule.js";
 import { moment } from "./text.js";
 import { firstPeriod } from "./verifier/agreement.js";
-import { equalBytes, toHex } from "./verifier/bytes.js";
-import { CLAIM, EPOCH, identityOf } from "./verifier/entries.js";
+import { transfersOf } from "./verifier/allowances.js";
+import { concat, equalBytes, toHex } from "./verifier/bytes.js";
+import { CLAIM, EPOCH, TRANSFER, identityOf } from "./verifier/entries.js";
 
 /**
  * `agreements`: [{agreement, signatures}], bytes (signatures may be null), the present one first, others in any order. `decisions`, `evidence`, `receipts`, `records`: lists of bytes. `log`: bytes
@@ -26,7 +27,8 @@ import { CLAIM, EPOCH, identityOf } from "./verifier/entries.js";
  *     lifted              spans in which the pause was lifted under the present agreement
  *     items               one for each lab and begun period (schedule.js), with present (whether under the present agreement),
  *                         logged {claim, roots (hex)} or null, logProblem (text), held (why a claim that was delivered does not count yet, or ""), asOf (until when this copy of the log
- *                         shows that there is no claim: a date, or null: without end), inspections (inspections.js) or null, hours (lateness.js), and sentences: evidence, conflicts (against the lab)
+ *                         shows that there is no claim: a date, or null: without end), inspections (inspections.js) or null, hours (lateness.js), delivered (transfers of the period in receipts, bytes), and sentences: evidence, conflicts (against the lab)
+ *     moved               transfers of cap, for each period that has any: {agreement (digest, hex), period, transfers: [{text, state, counts, giver, receiver}]}
  *     breaches            by others than a lab in a period
  *     log                 null, or {problem, size, date (of the head in use; size null where there is none), newest (entries here that the log signed), shown {size, date (least that anyone gives
  *                         it, or null), behind [{name, size, date}]} or null: the largest head that it signed, cosign (agreed time for cosigning, seconds, or null)}
@@ -43,7 +45,8 @@ export function survey({ agreements, decisions, evidence, receipts = [], records
     book.spans = liftedSpans(countedDecisions(terms, decisions, book.log.opened));
     const wanted = book.unsigned.length ? [] : schedule(terms, until, { before, spans: book.spans });
     before = Math.min(before, firstPeriod(terms));
-    return wanted.map((item) => ({ ...item, present: book === current, ...inTheLog(book, item, until, recorded), ...against(book, item, convicted) }));
+    book.items = wanted.map((item) => ({ ...item, present: book === current, ...inTheLog(book, item, until, recorded), ...against(book, item, convicted) }));
+    return book.items;
   });
   const { digestHex, start, epochSeconds, epochsPerPeriod, periods } = current.terms;
   return {
@@ -57,6 +60,7 @@ export function survey({ agreements, decisions, evidence, receipts = [], records
     successors: successorsOf(books, others),
     lifted: current.spans,
     items,
+    moved: books.flatMap(movedIn),
     breaches: [...rivalsOf(books, others), ...convicted.filter((item) => item.breach).map((item) => item.text)],
     log: current.terms.log ? logLine(current) : null,
   };
@@ -74,11 +78,12 @@ function logLine({ terms: { deadlines }, log: { opened, problem } }) {
 
 function inTheLog(book, item, until, records) {
   const { opened, problem } = book.log;
-  if (!opened) return { logged: null, logProblem: problem, held: "", asOf: null, inspections: null, hours: latenessOf(book, item, until, null) };
+  if (!opened) return { logged: null, logProblem: problem, held: "", asOf: null, inspections: null, delivered: [], hours: latenessOf(book, item, until, null) };
   const { lab, period } = item;
   const entry = first(book, identityOf(CLAIM, lab, lab, period), lab);
   const waits = opened.behind(lab).map(({ name, date }) => `${name} (${date === null ? "no head at all" : `not since ${moment(date)}`})`);
   return {
+    delivered: givenIn(book).filter(({ number }) => number === period).map(bytesOf),
     logged: entry && { claim: toHex(entry.first), roots: toHex(entry.second) },
     logProblem: opened.usable(lab) ? "" : `No head of the log has enough cosignatures of other parties: not cosigned by ${waits.join(", ")}.`,
     held: heldUp(book, item, waits),
@@ -86,6 +91,21 @@ function inTheLog(book, item, until, records) {
     inspections: entry ? inspectionsOf(book, item, entry, records) : null,
     hours: latenessOf(book, item, until, (epoch) => onlyOne(book, identityOf(EPOCH, lab, lab, epoch)) ?? first(book, identityOf(EPOCH, lab, lab, epoch), lab, true)),
   };
+}
+
+const givenIn = ({ delivered }) => delivered.map(({ entry }) => entry).filter(({ kind }) => kind === TRANSFER);
+const bytesOf = ({ unsigned, signature }) => concat([unsigned, signature]);
+
+/** The transfers for each period with a row under an agreement. */
+function movedIn(book) {
+  const { terms, items, log: { opened } } = book;
+  if (!opened) return [];
+  const entries = [...opened.entries, ...givenIn(book).map(bytesOf)];
+  return [...new Set(items.map(({ period }) => period))].flatMap((period) => {
+    const found = transfersOf(entries, terms, period, (index, names) => opened.dates(names).quorum(index));
+    const transfers = found.map(({ text, state, counts, giver, receiver }) => ({ text, state, counts, giver, receiver }));
+    return transfers.length ? [{ agreement: terms.digestHex, period, transfers }] : [];
+  });
 }
 
 /** Why a claim that the lab has delivered does not count yet, through no fault of its own; "" where it has not delivered it, or where it counts. */

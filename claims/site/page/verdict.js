@@ -85,14 +85,14 @@ function newer({ newest, shown: { size, date, behind } }) {
 
 const say = ({ lab, period }) => `${lab}, period ${period}`;
 const quoted = (word) => `\u201c${word}\u201d`;
-/** The findings, of which those are marked `unjudged` that only fail to hold because this program does not judge all that the claim, or one before it, says. */
+/** The findings, of which those are marked `unjudged` that only fail to hold because not all tables of the claim, or of one before it, were checked. */
 function withUnjudged({ items }, findings) {
   const out = new Map(findings);
   for (const item of [...items].sort((a, b) => a.period - b.period)) {
     const finding = findings.get(nameOf(item));
     const before = out.get(nameOf({ lab: item.lab, period: item.period - 1 }));
-    if (!finding || !finding.kinds || !finding.kinds.every((kind) => ["version", "tables", "previous"].includes(kind))) continue;
-    if (finding.kinds.some((kind) => ["version", "tables"].includes(kind)) || (finding.kinds.length && before && before.unjudged)) out.set(nameOf(item), { ...finding, unjudged: true });
+    if (!finding || !finding.kinds || !finding.kinds.every((kind) => ["tables", "previous"].includes(kind))) continue;
+    if (finding.kinds.includes("tables") || (finding.kinds.length && before && before.unjudged)) out.set(nameOf(item), { ...finding, unjudged: true });
   }
   return out;
 }

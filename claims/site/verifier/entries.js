@@ -12,6 +12,7 @@ export const ASSENT = 3;
 export const INSPECTION = 4;
 export const DECISION = 5;
 export const LOSS = 6;
+export const JOULES = 7;
 export const TRANSFER = 8;
 export const OUTCOMES = { 1: "passed", 2: "failed", 3: "refused" };
 export const DECISIONS = { 1: "lift", 2: "trigger" };
@@ -62,6 +63,10 @@ const BODIES = {
     said: known({ 1: 1, 2: 2 }, read.uint(1, "what is said of it")),
     number: read.uint(4, "the epoch", MAX_NUMBER),
   }),
+  [JOULES]: (read) => {
+    const feed = read.name("the feed");
+    return { feed, author: `feed ${feed}`, number: read.uint(4, "the epoch", MAX_NUMBER), first: read.raw(32, "the joules' leaf") }; // no party has such a name
+  },
   [TRANSFER]: (read) => ({
     author: read.name("the giver"),
     lab: read.name("the receiver"),
@@ -74,6 +79,9 @@ const BODIES = {
 
 /** What an author may sign one of: kind, author, lab, epoch or period, and round or serial number, as far as the kind has them. */
 export const identityOf = (...parts) => parts.filter((part) => part !== undefined).join(" ");
+
+/** The kind that bytes of an entry say they are: the rest of them may be anything. */
+export const kindOf = (data) => data[MAGIC.length + 2];
 
 /** The entry of these bytes, its signature not yet verified: {kind, agreement, author, identity, unsigned, word (what it says, without any signature), signature, ...}; null for anything else. */
 export function decodeEntry(data) {
@@ -98,7 +106,7 @@ export function decodeEntry(data) {
 
 /** Whether an entry counts under an agreement: its terms fit, and its author signed it. */
 export function countsUnder(entry, agreement) {
-  const author = agreement.parties.find((party) => party.name === entry.author);
+  const author = entry.kind === JOULES ? feedOf(entry, agreement) : agreement.parties.find((party) => party.name === entry.author);
   if (!author || !equalBytes(entry.agreement, agreement.digest) || !fits(entry, agreement)) return false;
   return verifySignature(author.key, entry.signature, logEntryMessage(entry.unsigned));
 }
@@ -108,16 +116,19 @@ export function lacking({ absent }) {
   return [...absent].flatMap((byte, at) => [0, 1, 2, 3, 4, 5, 6, 7].filter((bit) => (byte >> bit) & 1).map((bit) => 8 * at + bit));
 }
 
+const feedOf = ({ feed }, { feeds }) => feeds.find(({ name }) => name === feed);
+
 function fits(entry, agreement) {
   if (entry.kind === ASSENT) return true;
   if (entry.kind === TRANSFER) return isAccepted(entry, agreement);
   if (entry.kind === DECISION) return agreement.pause !== null && agreement.pause.deciders.includes(entry.author);
-  const lab = agreement.labs.find((item) => item.name === entry.lab);
-  const period = entry.kind === EPOCH || entry.kind === LOSS ? Math.floor(entry.number / agreement.epochsPerPeriod) : entry.number;
+  const name = entry.kind === JOULES ? feedOf(entry, agreement).lab : entry.lab;
+  const lab = agreement.labs.find((item) => item.name === name);
+  const period = [EPOCH, LOSS, JOULES].includes(entry.kind) ? Math.floor(entry.number / agreement.epochsPerPeriod) : entry.number;
   if (!lab || period < firstPeriod(agreement) || period >= agreement.periods || period < lab.sincePeriod) return false;
   if (entry.kind === EPOCH && lacking(entry).some((position) => position >= agreement.feeds.filter((x) => x.lab === lab.name).length)) return false;
   if (entry.kind === LOSS && !isLoss(entry, lab, agreement)) return false;
-  return entry.kind !== INSPECTION || entry.author !== entry.lab;
+  return entry.kind !== INSPECTION || (agreement.inspection !== null && entry.author !== entry.lab);
 }
 
 /** Whether giver and receiver are two labs that claim for the period, and the receiver accepted. */

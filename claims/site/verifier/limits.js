@@ -16,15 +16,15 @@ const MOST = 2n ** 64n - 1n;
 
 const coverage = (agreement, meter) => BigInt(meter.chips) * BigInt(agreement.epochSeconds);
 
-/** What holds for a claim, by number of the limit, null where none is agreed. */
-function agreedLimits(lab, period) {
+/** What holds for a claim, by number of the limit, null where none is agreed. `moved`: what transfers that it lists add to its total. */
+function agreedLimits(lab, period, moved) {
   const { total, unattributed, lineage, freeze } = capsAt(lab, period);
-  return { [TOTAL]: total, [UNATTRIBUTED]: unattributed, [LINEAGE]: lineage, [FREEZE]: freeze, [LOST]: BigInt(lab.lost) };
+  return { [TOTAL]: total + moved, [UNATTRIBUTED]: unattributed, [LINEAGE]: lineage, [FREEZE]: freeze, [LOST]: BigInt(lab.lost) };
 }
 
-/** The caps that a claim's proofs are about. Rejected("lists"): a stated limit is of none that is agreed or says that another one is, or the lost share is not the one that is stated. */
-export function limitsOf(agreement, lab, claim) {
-  const agreed = agreedLimits(lab, claim.period);
+/** The caps that a claim's proofs are about, `moved` as above. Rejected("lists"): a stated limit is of none that is agreed or says that another one is, or the lost share is not the one that is stated. */
+export function limitsOf(agreement, lab, claim, moved = 0n) {
+  const agreed = agreedLimits(lab, claim.period, moved);
   const share = lostShare(agreement, lab, claim);
   for (const limit of claim.limits) {
     if (agreed[limit.which] !== limit.agreed) throw new Rejected("lists", `the claim states a limit in place of another ${NAMES[limit.which]} than is agreed`);
@@ -33,7 +33,7 @@ export function limitsOf(agreement, lab, claim) {
   if (stated !== (share > agreed[LOST] ? share : agreed[LOST])) {
     throw new Rejected("lists", `the claim lists ${formatShare(share)} as lost, where ${formatShare(agreed[LOST])} is agreed: it states that exactly where it is more`);
   }
-  const caps = { ...capsAt(lab, claim.period) };
+  const caps = { ...capsAt(lab, claim.period), total: agreed[TOTAL] };
   for (const { which, stated: value } of claim.limits) if (which !== LOST) caps[NAMES[which]] = value;
   return caps;
 }

@@ -26,15 +26,19 @@ const AHEAD = 600;
 
 const bad = (what) => new Rejected("log", what);
 
-/** {entries, problem}: the entries that the log is believed to hold, or null, and why they are missing ("" where the agreement has no log). */
-export function readLog(agreement, lab, log) {
-  if (!agreement.log) return { entries: null, problem: "" };
-  if (!log) return { entries: null, problem: "the log: without it the readings may have been committed to only after the fact" };
+/**
+ * {opened, entries, problem}: a log as openLog gives it and, of its entries, those under the head in use for a lab's claims; or null, and why they are missing ("" where the agreement has no log).
+ */
+export function readLog(agreement, lab, log, now) {
+  if (!agreement.log) return { opened: null, entries: null, problem: "" };
+  if (!log) return { opened: null, entries: null, problem: "the log: without it the readings may have been committed to only after the fact" };
   try {
-    return { entries: believed(log instanceof Uint8Array ? decodeBundle(log) : asGiven(log), agreement, lab), problem: "" };
+    const opened = openLog(agreement, log, now);
+    if (!opened.usable(lab.name)) throw bad(`no head with ${agreement.log.cosignatures} cosignatures of other parties covers the entries`);
+    return { opened, entries: opened.entries.slice(0, opened.inUse(lab.name).size), problem: "" };
   } catch (error) {
     if (!(error instanceof Rejected)) throw error;
-    return { entries: null, problem: `a log that can be used: ${error.reason}` };
+    return { opened: null, entries: null, problem: `a log that can be used: ${error.reason}` };
   }
 }
 
@@ -68,7 +72,7 @@ export function isLogged(claim, terms, agreement, { entries, previousAccepted, r
     const lab = terms.labs.find(({ name }) => name === claim.lab);
     if (previousAccepted || !lab || !hasAgreedMeters(claim, lab)) return true; // another lab, or other meters, are rejected with the claim's other terms
     try {
-      missing.push(...checkLog(claim, terms, lab, entries, roots));
+      missing.push(...checkLog(claim, terms, lab, entries, roots).missing);
     } catch (error) {
       if (error instanceof Rejected) throw new Rejected("continuity", `${what} is rejected: ${error.message}`);
       throw error;
@@ -79,16 +83,20 @@ export function isLogged(claim, terms, agreement, { entries, previousAccepted, r
   return false;
 }
 
-/** Holds a claim and its roots files (of filesBySum) against the log's entries: what is missing for it, a list of {kind, what}. Rejected("log") where it is not what the log holds. */
+/**
+ * Holds a claim and its roots files (of filesBySum) against the log's entries: {missing: [{kind, what}], epochs: each epoch to its entry, {..., at}}. Rejected("log") where it is not what the log
+ * holds.
+ */
 export function checkLog(claim, agreement, lab, entries, roots) {
-  if (!agreement.log) return [];
+  if (!agreement.log) return { missing: [], epochs: new Map() };
   const published = collect(entries, agreement, claim);
-  if (!published.claim) return [{ kind: "entry", what: `the entry of lab ${lab.name}\u2019s claim for period ${claim.period}, which this copy of the log has not` }];
+  const { epochs } = published;
+  if (!published.claim) return { epochs, missing: [{ kind: "entry", what: `the entry of lab ${lab.name}\u2019s claim for period ${claim.period}, which this copy of the log has not` }] };
   if (!equalBytes(published.claim.first, sha256(claim.bytes))) throw bad("the log's entry is about another claim file");
   for (let epoch = claim.firstEpoch; epoch <= claim.lastEpoch; epoch++) {
-    if (!published.epochs.has(epoch)) throw bad(`the log has no entry for lab ${lab.name}'s epoch ${epoch}`);
+    if (!epochs.has(epoch)) throw bad(`the log has no entry for lab ${lab.name}'s epoch ${epoch}`);
   }
-  return judgeRoots(claim, published.claim.second, roots, agreement, lab, published.epochs);
+  return { epochs, missing: judgeRoots(claim, published.claim.second, roots, agreement, lab, epochs) };
 }
 
 function asGiven(log) {
@@ -115,7 +123,7 @@ function decodeBundle(data) {
 }
 
 /**
- * A log as a whole, under one agreement. Rejected("log"): not the log. In what follows `name` is a party whose own cosignatures do not count, or null.
+ * A log as a whole, under one agreement. Rejected("log"): not the log. In what follows `name` is a party whose own cosignatures do not count, a list of such, or null.
  *
  *     entries       those under the largest head that the log signed and whose entries are here, whoever cosigned it
  *     shown         the largest head that the log signed, whether its entries are here or not (dates.js); shownDate: the least date that anyone gives it, or null
@@ -134,9 +142,12 @@ export function openLog(agreement, log, now = Infinity) {
   const names = cosignersOf(agreement).map((party) => party.name).sort();
   const known = new Map();
   const dates = (name) => {
+    const barred = [name].flat();
+    const key = barred.join(" ");
     // The newest head dates what is before it even where its own entries are not here.
-    if (!known.has(name)) known.set(name, new HeadDates(here.includes(shown) ? here : [...here, shown], here.length, { names: names.filter((who) => who !== name), quorum: cosignatures, own: operator !== name, until: now + AHEAD }));
-    return known.get(name);
+    const all = here.includes(shown) ? here : [...here, shown];
+    if (!known.has(key)) known.set(key, new HeadDates(all, here.length, { names: names.filter((who) => !barred.includes(who)), quorum: cosignatures, own: !barred.includes(operator), until: now + AHEAD }));
+    return known.get(key);
   };
   return {
     entries: given.entries.slice(0, here.length ? here[here.length - 1].size : 0),
@@ -157,15 +168,6 @@ export function openLog(agreement, log, now = Infinity) {
 export const saidOf = (entries, terms, agreement, claim) => (entries && isSameLog(terms, agreement) ? collect(entries, terms, claim) : null);
 
 const isSameLog = (terms, agreement) => Boolean(terms.log && agreement.log) && terms.log.origin === agreement.log.origin && equalBytes(terms.log.key, agreement.log.key);
-
-/** The entries under the largest head that has its quorum without the operator and the lab itself. */
-function believed({ heads, entries }, agreement, lab) {
-  const { log } = agreement;
-  const cosigned = ({ times }) => [...times.keys()].filter((name) => name !== lab.name).length;
-  const counted = openHeads({ heads, entries }, agreement).filter((head) => cosigned(head) >= log.cosignatures && head.size <= entries.length);
-  if (counted.length === 0) throw bad(`no head with ${log.cosignatures} cosignatures of other parties covers the entries`);
-  return entries.slice(0, Math.max(...counted.map((head) => head.size)));
-}
 
 /** Who cosigns a log: its operator's cosignatures count for nothing. */
 const cosignersOf = ({ parties, log }) => parties.filter((party) => party.cosignKey && party.name !== log.operator).map(({ name, cosignKey }) => ({ name, key: cosignKey }));

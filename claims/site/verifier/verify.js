@@ -10,9 +10,11 @@ import {
 } from "./signatures.js";
 import { verifySignature } from "./ed25519.js";
 import { decodeClaim, headsDigest } from "./claim.js";
+import { allowanceOf } from "./allowances.js";
 import { capacity, formatShare, formatWork, limitWords, limitsOf, oversAfter, sameOvers, unbounded } from "./limits.js";
 import { checkLog, hasAgreedMeters, isLogged, readLog, saidOf } from "./log.js";
 import { LOST_METER, checkHistory, checkLosses, lostShare, unsignedMeters } from "./losses.js";
+import { powerWords } from "./power.js";
 import { filesBySum } from "./roots.js";
 import { LINK_BITS, checkTable, checkTables, tablesOf } from "./tables.js";
 import { Rejected } from "./errors.js";
@@ -24,14 +26,15 @@ const MAX_PREVIOUS = 4096;
  * Verifies a claim file.
  *
  * claim, agreement (agreement.bin), signatures (agreement.sigs or null): Uint8Array. roots: Uint8Array, a list of them in any order, or null; proofs: a list of proof files, in any order.
- * log: null, or what log.js takes. previous: claim files of the periods right before, oldest first; previousRoots: their roots files, in any order.
+ * log: null, or what log.js takes; delivered: entries that receipts say were delivered to the log's operator. previous: claim files of the periods right before, oldest first; previousRoots: their roots files, in any order.
  * previousAgreement: agreement.bin of the amended agreement, or a list of them. previousAccepted: the previous claims
  * were accepted before by this very verifier: their proofs are not checked again. now: Unix seconds, by default this machine's clock. later: the caller checks the proofs of a claim with sites
  * itself (verifyTable): until then they are missing, and `then` has verdict and shows for when they all hold.
  *
  * A check that fails rejects; what is missing never does. Returns {verdict: "REJECTED", check, reason}, or {verdict: "PROVEN", "OVER" or "INCOMPLETE", missing: [{kind, what}],
- * lab, period, agreement, continuity, heads (digest of all heads, hex), shows, over, lost, earlier (limits that are over, now and earlier, and what is lost, in words), bits: {unique, johnson, link (null without sites)}, tables: [{name, sha256}], then}; the kinds are those of
- * claims/verify/report.py. Hostile bytes never make it throw.
+ * lab, period, agreement, continuity, heads (digest of all heads, hex), shows, over, lost, earlier (limits that are over, now and earlier, and what is lost, in words), transfers (of cap, that it
+ * lists, in words), moved (what they add to its total, units of 10^12 FLOP as a decimal text, or null), power (how far it was recorded, in words, or null), bits: {unique, johnson, link (null without
+ * sites)}, tables: [{name, sha256}], then}; the kinds are those of claims/verify/report.py. Hostile bytes never make it throw.
  */
 export function verifyClaim(request) {
   try {
@@ -71,24 +74,33 @@ function bytesOf(value, check, what) {
 }
 
 function judge(request) {
-  const { signatures = null, previous = [], previousAccepted = false, previousRoots = [], log = null, now = Math.floor(Date.now() / 1000), later = false } = request;
+  const { signatures = null, previous = [], previousAccepted = false, previousRoots = [], log: given = null, delivered = [], now = Math.floor(Date.now() / 1000), later = false } = request;
   const claim = decodeClaim(bytesOf(request.claim, "format", "the claim"));
   const agreement = decodeAgreement(bytesOf(request.agreement, "agreement", "the agreement"));
   const missing = [];
   checkAgreement(agreement, signatures, missing);
-  const { lab, caps } = checkTerms(claim, agreement, missing);
+  const lab = checkTerms(claim, agreement);
+  const log = readLog(agreement, lab, given, now);
+  const { entries, problem } = log;
+  const published = entries && [...log.opened.entries, ...delivered];
+  const listed = checkLists(claim, agreement, lab, published, log.opened && ((index, names) => log.opened.dates(names).quorum(index)));
+  missing.push(...listed.missing);
   const roots = filesBySum(request.roots ?? [], previousRoots);
   const isOver = now >= agreement.start + (claim.lastEpoch + 1) * agreement.epochSeconds;
   if (!isOver) missing.push({ kind: "period", what: "the end of the period: by this clock it is not over" });
-  const { entries, problem } = readLog(agreement, lab, log);
+  let epochs = null;
   if (problem) missing.push({ kind: "log", what: problem });
-  else if (isOver) missing.push(...checkLog(claim, agreement, lab, entries, roots)); // before, epochs are missing that nobody could commit to
-  const chain = [{ claim, agreement, lab, caps }];
+  else if (isOver) { // before, epochs are missing that nobody could commit to
+    const found = checkLog(claim, agreement, lab, entries, roots);
+    missing.push(...found.missing);
+    epochs = found.epochs;
+  }
+  const chain = [{ claim, agreement, lab, ...listed }];
   if (!Array.isArray(previous) || previous.length > MAX_PREVIOUS) throw new Rejected("continuity", "too many previous claims");
   const amended = amendedAgreements(request.previousAgreement);
   let whole = true;
   for (let i = previous.length - 1; whole && i >= 0; i--) {
-    whole = continueBack(bytesOf(previous[i], "format", "a previous claim"), chain, { amended, entries, previousAccepted, roots, missing });
+    whole = continueBack(bytesOf(previous[i], "format", "a previous claim"), chain, { amended, entries, published, previousAccepted, roots, missing });
   }
   const continuity = checkContinuity(chain, { entries, previousAccepted, whole, missing });
   const proofs = filesBySum(request.proofs ?? []);
@@ -97,7 +109,8 @@ function judge(request) {
   }
   const isLater = later && claim.sites.length > 0;
   const security = isLater ? null : checkProofs(chain[0], proofs, missing, "");
-  return report(chain[0], { missing, continuity, security, isLater });
+  const power = missing.length === 0 && epochs ? powerWords(agreement, lab, claim, entries, epochs) : null;
+  return report(chain[0], { missing, continuity, security, isLater, power });
 }
 
 function checkAgreement(agreement, signatures, missing) {
@@ -116,13 +129,8 @@ function checkAgreement(agreement, signatures, missing) {
   if (unsigned.length > 0) missing.push({ kind: "unsigned", what: `signatures of the agreement by ${unsigned.join(", ")}: it is a draft` });
 }
 
-const NOT_JUDGED = "transfers are not judged by this page yet: use the command-line program";
-
-/** Whether this page judges all that a claim says. What it does not judge is missing, and no proof of it is checked. */
-const isJudged = (claim) => claim.transfers.length === 0;
-
-/** Checks agreement to lists of one claim: {lab, caps}, the lab's terms and the limits that the claim is about. */
-function checkTerms(claim, agreement, missing) {
+/** Checks agreement to signatures of one claim: the lab's terms. */
+function checkTerms(claim, agreement) {
   if (!equalBytes(claim.agreementDigest, agreement.digest)) throw new Rejected("agreement", "the claim is about another agreement");
   const lab = labOf(agreement, claim.lab);
   const [first, last] = periodEpochs(agreement, claim.period);
@@ -133,10 +141,18 @@ function checkTerms(claim, agreement, missing) {
     throw new Rejected("period", `period ${claim.period} has the epochs ${first} to ${last}, the claim says ${claim.firstEpoch} to ${claim.lastEpoch}`);
   }
   if (!hasAgreedMeters(claim, lab)) throw new Rejected("meters", meterDifference(lab, claim));
-  if (!isJudged(claim) && !missing.some((item) => item.kind === "version")) missing.push({ kind: "version", what: NOT_JUDGED });
   checkSignatures(claim, agreement, lab);
+  return lab;
+}
+
+/**
+ * Check lists of one claim, as far as the log is at hand: {allowance, caps (the limits that the claim is about, or null where a transfer that it lists is not here), missing}. `published`: the log's
+ * entries and what was delivered, or null; `dated`: of transfersOf, or null.
+ */
+function checkLists(claim, agreement, lab, published, dated) {
   checkLosses(agreement, lab, claim);
-  return { lab, caps: limitsOf(agreement, lab, claim) };
+  const allowance = allowanceOf(claim, agreement, lab, published, dated);
+  return { allowance, caps: allowance.moved === null ? null : limitsOf(agreement, lab, claim, allowance.moved), missing: allowance.missing };
 }
 
 function meterDifference(lab, claim) {
@@ -173,7 +189,7 @@ function amendedAgreements(given) {
 }
 
 /** Goes back to the claim file right before the oldest in `chain`, and appends it; false where something is missing to do so. */
-function continueBack(data, chain, { amended, entries, previousAccepted, roots, missing }) {
+function continueBack(data, chain, { amended, entries, published, previousAccepted, roots, missing }) {
   const link = decodeClaim(data);
   const { claim, lab: after } = chain[chain.length - 1];
   let { agreement } = chain[chain.length - 1];
@@ -185,20 +201,22 @@ function continueBack(data, chain, { amended, entries, previousAccepted, roots, 
   }
   while (agreement && link.period < firstPeriod(agreement)) agreement = predecessor(agreement, amended, missing);
   if (!agreement || !isLogged(link, agreement, chain[0].agreement, { entries, previousAccepted, roots, missing })) return false;
-  let found;
+  let [terms, listed] = [null, null];
   try {
-    found = checkTerms(link, agreement, missing);
+    terms = checkTerms(link, agreement);
+    listed = checkLists(link, agreement, terms, agreement.log ? published : null, null);
   } catch (error) {
     if (error instanceof Rejected) throw new Rejected("continuity", `the claim given for period ${link.period} is rejected: ${error.message}`);
     throw error;
   }
+  if (!previousAccepted) missing.push(...listed.missing.filter(({ what }) => !missing.some((item) => item.what === what)));
   if (link.headAfter.some((word, i) => word !== claim.headBefore[i])) {
     throw new Rejected("continuity", `the head before is not the head after of the claim given for period ${link.period}`);
   }
   if (!sameOvers(claim.overs, oversAfter(link))) {
     throw new Rejected("continuity", `the claim does not repeat exactly the limits that earlier claims of the lab were over: the one given for period ${link.period} lists others, or was over others itself`);
   }
-  const [newer, before] = [chain[chain.length - 1], { claim: link, agreement, ...found }];
+  const [newer, before] = [chain[chain.length - 1], { claim: link, agreement, lab: terms, ...listed }];
   checkHistory(newer, before, saidOf(entries, newer.agreement, chain[0].agreement, claim));
   chain.push(before);
   return true;
@@ -234,21 +252,21 @@ function checkContinuity(chain, { entries, previousAccepted, whole, missing }) {
   return "not checked";
 }
 
-/** The security of the weakest proof; null of a claim that is not judged, or of which one is missing. */
+/** The security of the weakest proof; null where one is missing, or what the claim is about. */
 function checkProofs({ claim, agreement, lab, caps }, proofs, missing, where) {
-  if (!isJudged(claim)) return null;
+  if (!caps) return null;
   const found = checkTables(tablesOf(agreement, lab, claim, caps), claim, proofs, where);
   missing.push(...found.missing);
   return found.security;
 }
 
-/** One table of a claim with sites, by its place: {bits: {unique, johnson}}, or {check, reason}. The statement is that of the agreement; nothing else of the claim is checked. */
-export function verifyTable({ claim: data, agreement: terms, place, proof }) {
+/** One table of a claim with sites, by its place: {bits: {unique, johnson}}, or {check, reason}. The statement is that of the agreement and of `moved`, as verifyClaim has it; nothing else of the claim is checked. */
+export function verifyTable({ claim: data, agreement: terms, place, proof, moved }) {
   try {
     const claim = decodeClaim(data);
     const agreement = decodeAgreement(terms);
-    const { lab, caps } = checkTerms(claim, agreement, []);
-    return { bits: bitsOf(checkTable(tablesOf(agreement, lab, claim, caps)[place], proof)) };
+    const lab = checkTerms(claim, agreement);
+    return { bits: bitsOf(checkTable(tablesOf(agreement, lab, claim, limitsOf(agreement, lab, claim, BigInt(moved)))[place], proof)) };
   } catch (error) {
     if (error instanceof Rejected) return { check: error.check, reason: error.reason };
     throw error;
@@ -285,12 +303,12 @@ function lostWords({ claim, agreement, lab }) {
   return [`lost, and charged in full: ${named.slice(0, 8).join(", ")}${more}; ${formatShare(lostShare(agreement, lab, claim))} of the period's chip-seconds, agreed at most ${formatShare(BigInt(lab.lost))}`];
 }
 
-function report(link, { missing, continuity, security, isLater }) {
-  const { claim, agreement, lab, caps } = link;
-  const then = missing.length > 0 ? null : { verdict: claim.limits.length > 0 ? "OVER" : "PROVEN", shows: shown(link) };
-  const tables = isLater && isJudged(claim) ? tablesOf(agreement, lab, claim, caps).map(({ name, sha256 }) => ({ name, sha256 })) : [];
+function report(link, { missing, continuity, security, isLater, power }) {
+  const { claim, agreement, lab, caps, allowance } = link;
+  const over = [...claim.limits.map((limit) => limitWords(limit, capacity(agreement, lab))), ...allowance.over];
+  const then = missing.length > 0 ? null : { verdict: over.length > 0 ? "OVER" : "PROVEN", shows: shown(link) };
+  const tables = isLater && caps ? tablesOf(agreement, lab, claim, caps).map(({ name, sha256 }) => ({ name, sha256 })) : [];
   if (tables.length > 0) missing.push({ kind: "tables", what: "the check of its tables" });
-  const over = claim.limits.map((limit) => limitWords(limit, capacity(agreement, lab)));
   return {
     verdict: missing.length > 0 ? "INCOMPLETE" : then.verdict,
     missing,
@@ -302,6 +320,9 @@ function report(link, { missing, continuity, security, isLater }) {
     over,
     heads: toHex(headsDigest(claim)),
     lost: lostWords(link),
+    transfers: allowance.texts,
+    moved: allowance.moved === null ? null : allowance.moved.toString(),
+    power,
     earlier: claim.overs.map((item) => `in period ${item.period}: ${limitWords(item)}`),
     bits: security && { ...bitsOf(security), link: claim.sites.length > 0 ? LINK_BITS : null },
     tables,
