@@ -60,10 +60,10 @@ const tasks = {
     return out;
   },
   /** [publics, interactions, log rows] of each table of each claim. */
-  statements: ({ cases }) => cases.map(([claimText, agreementText]) => {
+  statements: ({ cases }) => cases.map(([claimText, agreementText, moved]) => {
     const [claim, agreement] = [decodeClaim(decoded64(claimText)), decodeAgreement(decoded64(agreementText))];
     const lab = labOf(agreement, claim.lab);
-    return tablesOf(agreement, lab, claim, limitsOf(agreement, lab, claim)).map((table) => {
+    return tablesOf(agreement, lab, claim, limitsOf(agreement, lab, claim, BigInt(moved))).map((table) => {
       const { publics, interactions, logRows } = table.statement();
       return [publics, interactions, logRows];
     });

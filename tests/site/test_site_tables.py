@@ -43,7 +43,7 @@ def sha(data: bytes) -> bytes:
 
 
 def test_both_verifiers_build_the_same_statements() -> None:
-    """Whole tables, sites' and registries', under agreed and stated limits, with lost meters and sites."""
+    """Whole tables, sites' and registries', under agreed and stated limits, with lost meters and sites, and after transfers of cap."""
     cases, expected, lost = [], [], 0
     for seed in range(80):
         case = fuzz_claims.honest(random.Random(seed), sites=seed % 2 == 0)
@@ -53,13 +53,14 @@ def test_both_verifiers_build_the_same_statements() -> None:
             case.agreement = replace(case.agreement, labs=(replace(case.agreement.labs[0], lost=10**6), *case.agreement.labs[1:]))
             case.claims[-1].lists = b"\0\1\2" + fuzz_claims.name("north") + fuzz_claims.u32(case.claims[-1].first) + bytes(6)
         data = case.claims[-1].write()
+        moved = seed % 5 - 2
         try:
             claim = decode_claim(data)
-            tables = statements_of(case.agreement, claim)
+            tables = statements_of(case.agreement, claim, moved)
         except (ClaimRejected, MalformedClaim):
             continue
         lost += bool(claim.losses)
-        cases.append([encoded(data), encoded(canonical_bytes(case.agreement))])
+        cases.append([encoded(data), encoded(canonical_bytes(case.agreement)), moved])
         expected.append([[public_vector(one), [[n, list(m)] for n, m in public_interactions(one)], one.log_rows] for one in tables])
     assert ask({"task": "statements", "cases": cases}) == expected
     assert {len(tables) for tables in expected} == {1, 2, 3} and lost >= 10
