@@ -6,23 +6,18 @@ constraint that is named stands in its way.
 
 from __future__ import annotations
 
-import random
 from dataclasses import replace
 
 import claim_samples as samples
-import numpy as np
 import pytest
-from claim_forge import Forge, failing, unchecked_trace
-from claim_samples import UNATTRIBUTED, cut, rich, seal, with_registry
+from claim_forge import Forge, fails
+from claim_samples import UNATTRIBUTED, cut, rich, seal
 
 from circuits.claim import claim_program, public_interactions
 from circuits.errors import CapExceeded, ShapeError, TagError
-from circuits.prove import prove_claim
 from circuits.relation import check_witness
-from circuits.statement import CHECKPOINT, IDLE, SummaryTerms, summary_header
-from circuits.verify import verify_claim_proof
-from zk.errors import StatementError, WitnessError, ZkError
-from zk.field import P
+from circuits.statement import IDLE, SummaryTerms, summary_header
+from zk.errors import StatementError
 
 BUSES = {"tag_and_sort", "chain", "public"}
 S, T = samples.S, samples.T
@@ -38,11 +33,6 @@ def with_records(table, records):
     statement, witness = table
     witness = replace(witness, summaries=(replace(witness.summaries[0], records=tuple(records)),))
     return seal(statement, witness), witness
-
-
-def fails(statement, witness):
-    trace, layout = unchecked_trace(statement, witness)
-    return failing(statement, trace, layout.used)
 
 
 def records_of(table):
@@ -322,137 +312,6 @@ def test_slack_of_r_cannot_wrap():
     for carries in ((127, 0), (255, 1), (1, 1), (0, 1)):
         forge["byte", 18, row], forge["byte", 19, row] = carries
         assert forge.failures() & {"residue_limit_0", "residue_limit_1", "residue_limit_2", "residue_limit_carry_0_is_a_bit"}
-
-
-# Random fleets, cut into random sites, against one table
-
-
-def fleet(rng):
-    """A random honest claim: 2 to 5 meters, 1 to 3 epochs, some tags."""
-    epochs, meters = rng.randint(1, 3), rng.randint(2, 5)
-    tags = rng.sample(range(3, 1 << 24), rng.randint(0, 4))
-    plans = []
-    for _ in range(meters):
-        plan = []
-        for epoch in range(epochs):
-            parts = [(rng.choice([*tags, IDLE, UNATTRIBUTED, UNATTRIBUTED]), rng.random() / 3) for _ in range(rng.randint(1, 3))]
-            plan.append((epoch, parts))
-        plans.append(plan)
-
-    def old(r):
-        r.residue(rng.randrange(1 << 40))
-
-    def new(r, works):
-        r.residue(works.get(UNATTRIBUTED, 0))
-        for tag in tags:
-            r.add(CHECKPOINT, tag, work=works.get(tag, 0))
-
-    peaks = [rng.choice([1, 312, 989, 1979]) for _ in range(meters)]
-    coverages = [rng.choice([8 * 3600, 72 * 3600, 5]) for _ in range(meters)]
-    return samples.claim(plans, peaks, coverages, old, new, charge_peak=rng.random() < 0.8, seed=rng.randrange(1 << 30))
-
-
-def random_cut(rng, statement, witness):
-    """Every meter in one of 2 to 5 sites, none empty."""
-    count = rng.randint(2, min(5, len(statement.meters)))
-    owner = [*range(count), *(rng.randrange(count) for _ in range(len(statement.meters) - count))]
-    rng.shuffle(owner)
-    return cut(statement, witness, [[i for i, o in enumerate(owner) if o == k] for k in range(count)], seed=rng.randrange(1 << 30))
-
-
-def verdict(statement, witness):
-    try:
-        check_witness(statement, witness)
-    except WitnessError as error:
-        return type(error).__name__
-    return "ok"
-
-
-def agree(seed, check):
-    rng = random.Random(seed)
-    statement, witness = fleet(rng)
-    parts = random_cut(rng, statement, witness)
-    assert verdict(statement, witness) == "ok"
-    assert [verdict(*part) for part in parts] == ["ok"] * len(parts)
-    assert parts[-1][1].registry == witness.registry
-    if check:
-        assert fails(statement, witness) == set()
-        for part in parts:
-            assert fails(*part) == set(), seed
-    return statement, witness, parts, rng
-
-
-def falsify(rng, statement, witness):
-    """One thing wrong: an entry's work, a reading's work, a cap, a tag without entry."""
-    registry, entries = witness.registry, list(witness.registry.new_entries)
-    choice = rng.randrange(3)
-    if choice == 0:
-        k = rng.randrange(len(entries))
-        entries[k] = replace(entries[k], work=entries[k].work + 1, cumulative=entries[k].cumulative + 1)
-        return statement, replace(witness, registry=replace(registry, new_entries=tuple(entries)))
-    if choice == 1:
-        total = sum(e.work for e in entries)
-        return (replace(statement, total_cap=total - 1), witness) if total else None
-    busy = [(i, k) for i, ledger in enumerate(witness.ledgers) for k in np.flatnonzero(ledger.tags != IDLE)]
-    if not busy:
-        return None
-    i, k = rng.choice(busy)
-    tags = witness.ledgers[i].tags.copy()
-    tags[k] = next(t for t in range(3, 99) if t not in {e.tag for e in entries})
-    ledgers = [*witness.ledgers[:i], replace(witness.ledgers[i], tags=tags), *witness.ledgers[i + 1 :]]
-    return statement, replace(witness, ledgers=tuple(ledgers))
-
-
-def refused_alike(seed, check):
-    statement, witness, _, rng = agree(seed, check=False)
-    false = falsify(rng, statement, witness)
-    if false is None:
-        return False
-    statement, witness = false[0] if witness is false[1] else seal(*false), false[1]
-    parts = random_cut(rng, statement, witness)
-    assert verdict(statement, witness) != "ok"
-    assert any(verdict(*part) != "ok" for part in parts)
-    if check:
-        assert fails(statement, witness)
-        assert any(fails(*part) for part in parts), seed
-    return True
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_random_fleets_are_accepted_in_both_cuts(seed):
-    agree(seed, check=True)
-
-
-def test_random_false_fleets_are_refused_in_both_cuts():
-    assert sum(refused_alike(seed, check=False) for seed in range(100, 140)) > 20
-    assert refused_alike(200, check=True) or refused_alike(201, check=True)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(5400)
-def test_a_thousand_fleets_by_the_checker():
-    for seed in range(1000, 2000):
-        agree(seed, check=True)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(5400)
-def test_a_thousand_false_fleets_by_the_checker():
-    assert sum(refused_alike(seed, check=True) for seed in range(2000, 3200)) >= 1000
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(3600)
-def test_thirty_fleets_by_real_proofs():
-    for seed in range(5000, 5030):
-        _, _, parts, _ = agree(seed, check=False)
-        for statement, witness in parts:
-            proof = prove_claim(statement, witness)
-            verify_claim_proof(statement, proof)
-            if statement.registry is not None:
-                bumped = with_registry(statement, before=((statement.registry.before[0] + 1) % P, *statement.registry.before[1:]))
-                with pytest.raises(ZkError):
-                    verify_claim_proof(bumped, proof)
 
 
 def test_the_program_is_one():

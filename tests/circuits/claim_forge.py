@@ -27,13 +27,20 @@ def unchecked_trace(statement, witness):
     """The canonical trace of any witness, true or false."""
     layout = layout_of(witness)
     inputs, _ = sponge_inputs(blocks_of(witness, layout, Headers.of(statement)), layout)
-    words = fill_trace_columns(statement, witness, layout, lambda: inputs)
-    trace, end = np.empty(words.shape, dtype=np.uint32), layout.used + 1  # rows of padding differ in the byte table alone
-    trace[:, :end] = from_montgomery(words[:, :end])
-    trace[:, end:] = trace[:, layout.used, None]
-    for name in ("t_lo", "t_hi", "t_mult"):
-        trace[COLUMNS.index(name)] = from_montgomery(words[COLUMNS.index(name)])
+    trace, end = fill_trace_columns(statement, witness, layout, lambda: inputs), layout.used + 1
+    table = [COLUMNS.index(name) for name in ("t_lo", "t_hi", "t_mult")]
+    trace[table] = from_montgomery(trace[table])
+    others = np.setdiff1d(np.arange(len(trace)), table)
+    trace[others, :end] = from_montgomery(trace[others, :end])
+    for column in others[trace[others, layout.used] != 0]:  # rows of padding differ in the byte table alone
+        trace[column, end:] = trace[column, layout.used]
     return trace, layout
+
+
+def fails(statement, witness):
+    """Names of what fails in the canonical trace of any witness."""
+    trace, layout = unchecked_trace(statement, witness)
+    return failing(statement, trace, layout.used)
 
 
 class Forge:
