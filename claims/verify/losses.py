@@ -30,26 +30,27 @@ def check_history(
 
     Args:
         before: that claim and the agreement that holds for it; None for the lab's first.
-        published: the log's entries under ``terms``; None where there is no log, or it is not at hand.
+        published: the log's entries under ``terms``; None where there is no log, or it is not at hand. Where a log is agreed, and
+            not at hand up to the period's last epoch, nothing is judged: what is missing rejects nothing.
 
     Raises:
         ClaimRejected: check ``continuity`` or ``log``.
     """
+    if terms.log is not None and not _has_epochs(claim, published):
+        return  # the verdict waits for the log, or for a newer copy of it
     lost = lost_meters(terms, claim)
     still = {} if before is None else _still_lost(claim, terms, *before)
-    said = _Said(claim, terms, published)
+    said = _Said(claim, published)
     for name, meter in still.items():
-        if said.back(meter):
-            continue
-        if lost.get(name) != claim.first_epoch:
+        if lost.get(name) != claim.first_epoch and not said.back(meter):
             what = f"meter {name} was lost in the claim before, and is not listed as lost from epoch {claim.first_epoch} on"
             raise ClaimRejected("continuity", f"{what}: an inspector's word in the log ends a loss, or an amendment with a new key")
     if published is None:
         return
     by_name = {meter.name: meter for meter in terms.lab(claim.lab).meters}
     for name, first in lost.items():
-        meter = by_name[name]
-        if (name not in still or said.back(meter)) and first not in said.lost(meter):
+        goes_on = name in still and first == claim.first_epoch  # whatever a rival says in the log
+        if not goes_on and first not in said.lost(by_name[name]):
             what = f"the claim lists meter {name} as lost from epoch {first} on"
             raise ClaimRejected("log", f"{what}, and the log does not have that before its entry of epoch {first}")
     for meter in by_name.values():
@@ -57,6 +58,12 @@ def check_history(
             if lost.get(meter.name, first + 1) > first:
                 what = f"meter {meter.name} is lost from epoch {first} on, as the lab said in the log"
                 raise ClaimRejected("log", f"{what}, and the claim does not list it from there on")
+
+
+def _has_epochs(claim: Claim, published: PublishedEntries | None) -> bool:
+    """Whether this copy of the log has the entries of all epochs of a claim, and with them all that was said before."""
+    epochs = range(claim.first_epoch, claim.last_epoch + 1)
+    return published is not None and all(published.epoch(claim.lab, epoch) is not None for epoch in epochs)
 
 
 def _still_lost(claim: Claim, terms: Agreement, before: Claim, earlier: Agreement) -> dict[str, Meter]:
@@ -69,7 +76,7 @@ def _still_lost(claim: Claim, terms: Agreement, before: Claim, earlier: Agreemen
 class _Said:
     """What the log has of losses that begin or end in a claim's period, each said before its epoch's entry."""
 
-    def __init__(self, claim: Claim, terms: Agreement, published: PublishedEntries | None) -> None:
+    def __init__(self, claim: Claim, published: PublishedEntries | None) -> None:
         self._found: set[tuple[int, str, int, int]] = set()
         self._first, self._epochs = claim.first_epoch, range(claim.first_epoch, claim.last_epoch + 1)
         for entry, index in [] if published is None else published.losses(claim.lab):

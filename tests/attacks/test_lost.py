@@ -487,13 +487,6 @@ def test_what_came_back_can_be_lost_again(folder: Folder) -> None:
     assert folder.judged_as(1) == "proven"
 
 
-def test_what_is_listed_on_although_it_is_back_needs_a_new_word(folder: Folder) -> None:
-    folder.publish(0, folder.lost_roots(0, 2), (LOST_2,), {2: 2})
-    folder.say(4, folder.end() + 650, author="beta", word=2)
-    folder.publish(1, folder.lost_roots(1, 4), (Loss(LOST_METER, "hall-2", 4),))
-    assert folder.judged_as(1) == "rejected log"
-
-
 @pytest.mark.parametrize("key", [12, 13])
 def test_an_amendment_ends_a_loss_by_a_new_key_alone(folder: Folder, key: int) -> None:
     folder.publish(0, folder.lost_roots(0, 2), (LOST_2,), {2: 2})

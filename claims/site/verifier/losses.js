@@ -99,23 +99,26 @@ export function lostSummary(agreement, lab, site, claim) {
 
 /**
  * Holds the losses of a claim against those of the claim before, and against the log. Rejected("continuity") or ("log"). `link`: {claim, agreement, lab}; `before`: the same of the claim before, or
- * null; `said`: {losses: [{entry, at}], epochs: epoch to {at}} of the log under the claim's agreement (verifier/log.js), or null.
+ * null; `said`: {losses: [{entry, at}], epochs: epoch to {at}} of the log under the claim's agreement (verifier/log.js), or null. Where a log is agreed, and not at hand up to the period's last
+ * epoch, nothing is judged: the verdict waits for it.
  */
 export function checkHistory({ claim, agreement, lab }, before, said) {
+  if (agreement.log && (said?.epochs.size ?? 0) <= claim.lastEpoch - claim.firstEpoch) return; // `epochs` has those of the period alone
   const lost = lostMeters(agreement, lab, claim);
   const still = before ? stillLost(lab, before) : new Set();
   const words = said ? said.losses.filter(({ entry, at }) => entry.number >= claim.firstEpoch && entry.number <= claim.lastEpoch && at < (said.epochs.get(entry.number)?.at ?? -1)).map(({ entry }) => entry) : [];
   const epochsOf = (meter, which) => words.filter(({ what, target, said: word }) => word === which && target === (what === LOST_METER ? meter.name : meter.site)).map(({ number }) => number);
   const isBack = (meter) => epochsOf(meter, BACK).includes(claim.firstEpoch);
   for (const meter of lab.meters) {
-    if (still.has(meter.name) && !isBack(meter) && lost.get(meter.name) !== claim.firstEpoch) {
+    if (still.has(meter.name) && lost.get(meter.name) !== claim.firstEpoch && !isBack(meter)) {
       throw new Rejected("continuity", `meter ${meter.name} was lost in the claim before, and is not listed as lost from epoch ${claim.firstEpoch} on: an inspector's word in the log ends a loss, or an amendment with a new key`);
     }
   }
   if (!said) return;
   for (const meter of lab.meters) {
     const first = lost.get(meter.name);
-    if (first !== undefined && (!still.has(meter.name) || isBack(meter)) && !epochsOf(meter, LOST).includes(first)) {
+    const goesOn = still.has(meter.name) && first === claim.firstEpoch; // whatever a rival says in the log
+    if (first !== undefined && !goesOn && !epochsOf(meter, LOST).includes(first)) {
       throw new Rejected("log", `the claim lists meter ${meter.name} as lost from epoch ${first} on, and the log does not have that before its entry of epoch ${first}`);
     }
   }
