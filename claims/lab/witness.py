@@ -306,10 +306,14 @@ def _earlier_overs(store: Store, agreement: Agreement, lab: Lab, period: int) ->
     for entry in store.entries():
         if entry.period is not None:
             new.setdefault(entry.period, []).append(entry)
-    within = period > agreement.first_period and not any(
-        over_limits(new[number], lab.caps_at(number), charge_residue=agreement.rules_at(number).charge_residue)
-        for number in range(lab.since_period, period)
-    )
+
+    def may_be_over(number: int) -> bool:
+        share = share_of(agreement, lab, number, lost_in(store, agreement, number))
+        charge_residue = agreement.rules_at(number).charge_residue
+        return share > lab.lost or bool(over_limits(new[number], lab.caps_at(number), charge_residue=charge_residue))
+
+    given = any(other.ceiling is not None for other in agreement.labs)  # the cap may have been another's
+    within = lab.since_period >= agreement.first_period and not given and not any(map(may_be_over, range(lab.since_period, period)))
     if not within:
         what = f"the claim of period {period - 1} is not in the store, and this one repeats what earlier ones were over"
         raise WitnessRefused([what], "prove that period first; where its claim lies there already, prove takes it up")
