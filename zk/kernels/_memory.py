@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zk.kernels import _jit
+from zk.kernels._arena import ARENA
 from zk.kernels.simd import P, R
 
 U32 = npt.NDArray[np.uint32]
@@ -35,14 +36,15 @@ def mont_array(values: Any) -> U32:
 
 def aligned(words: int) -> U32:
     """Uninitialised uint32 words that begin on a cache line."""
-    raw = np.empty(words + 16, dtype=np.uint32)
-    skip = (-raw.ctypes.data % 64) // 4
-    return raw[skip : skip + words]
+    return _on_a_line(ARENA.words(words + 16, False), words)
 
 
 def aligned_zeros(words: int) -> U32:
-    """The same, zero; the system gives the pages when they are first written to."""
-    raw = np.zeros(words + 16, dtype=np.uint32)
+    """The same, zero."""
+    return _on_a_line(ARENA.words(words + 16, True), words)
+
+
+def _on_a_line(raw: U32, words: int) -> U32:
     skip = (-raw.ctypes.data % 64) // 4
     return raw[skip : skip + words]
 
@@ -64,9 +66,10 @@ def scratch(name: str, thread: int, words: int) -> int:
     return int(held.ctypes.data)
 
 
-def release_scratch() -> None:
-    """Give all scratch memory back."""
+def release() -> None:
+    """Give all memory that no array uses back to the system, scratch memory included."""
     _scratch.clear()
+    ARENA.release()
 
 
 def check(array: Any, shape: tuple[int | None, ...], name: str) -> U32:

@@ -19,7 +19,7 @@ from numba.core import cgutils
 
 from zk.kernels import simd as S
 from zk.kernels._jit import THREADS, kernel, parallel_for
-from zk.kernels._memory import U32, address, check, scratch, unmont
+from zk.kernels._memory import U32, address, aligned, check, scratch, unmont
 from zk.kernels.simd import load, load_long, load_word, splat, store
 
 
@@ -235,7 +235,7 @@ def _tree(leaves: U32, tree_id: int) -> Tree:
     while levels[-1].shape[1] > 1:
         below, level = levels[-1], len(levels)
         n = below.shape[1] // 2
-        above = np.empty((8, n), dtype=np.uint32)
+        above = aligned(8 * n).reshape(8, n)
         header = 0x01 << 24 | tree_id << 16 | level
         if n < 16:
             prefix = header.to_bytes(4, "big")
@@ -306,7 +306,7 @@ def _hash_leaves(data: U32, offsets: Any, rows: int, cosets: int, coset_step: in
     """(8, cosets * rows) leaf digests; `offsets` are the byte offsets of the words of row 0 of coset 0."""
     offsets = np.ascontiguousarray(offsets, dtype=np.int64)
     message = _message(tree_id, len(offsets), salts)
-    out = np.empty((8, cosets * rows), dtype=np.uint32)
+    out = aligned(8 * cosets * rows).reshape(8, -1)
     if salts is not None:
         check(salts, (4, cosets * rows), "salts")
     if rows < 16:
@@ -333,7 +333,7 @@ class LeafStream:
             check(salts, (4, cosets * rows), "salts")
         self._message = _message(tree_id, width, salts)
         self._rows, self._tree_id, self._salts = rows, tree_id, salts
-        self._states = np.empty((8, cosets * rows), dtype=np.uint32)
+        self._states = aligned(8 * cosets * rows).reshape(8, -1)
         ends = [16 * (k + 1) - (1 if salts is None else 5) for k in range(len(self._message))]
         starts = [0, *(end for end in ends if end < width)]
         self.groups = [range(start, min(end, width)) for start, end in zip(starts, ends, strict=False)]
