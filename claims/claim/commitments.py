@@ -23,6 +23,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from claims.base.canonical import is_name
 from claims.base.errors import ClaimsError
@@ -330,11 +331,16 @@ def in_places(slots: Sequence[Slot], seed: bytes, size: int) -> list[Slot]:
             f"the registry has {len(slots)} checkpoints, the agreement commits to at most {size}",
             "amend [commitment] checkpoints",
         )
-    order = sorted(range(size), key=lambda place: salt(seed, place))
     placed = [EMPTY_SLOT] * size
-    for place, slot in zip(order, slots, strict=False):
+    for place, slot in zip(_order(seed, size), slots, strict=False):
         placed[place] = slot
     return placed
+
+
+@lru_cache(maxsize=8)
+def _order(seed: bytes, size: int) -> tuple[int, ...]:
+    """The order of places: one for a period, asked for in each of its epochs."""
+    return tuple(sorted(range(size), key=lambda place: salt(seed, place)))
 
 
 def slot_leaves(slots: Sequence[Slot], seed: bytes, size: int) -> list[bytes]:

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from claims.demo.act_two import Month
-    from claims.demo.cheats import Caught, Lie
+    from claims.demo.cheats import Caught
+    from claims.demo.lies import Lie
     from claims.status.model import State
 
 __all__ = ["DemoFailed", "DemoResult", "MonthResult", "run_demo", "run_month"]
@@ -60,11 +61,12 @@ class DemoResult:
 
 @dataclass
 class MonthResult:
-    """What the second act left: the month, what stopped which cheat, the lie, and the state of both publication folders."""
+    """What the second act left: the month, what stopped which cheat, the lie with a power feed and without, the folders' states."""
 
     month: Month
     caught: list[Caught]
     lie: Lie
+    unseen: Lie
     states: list[tuple[str, Path, State]]
 
 
@@ -200,14 +202,16 @@ def run_month(out_dir: str | Path, console: Console) -> MonthResult:
     """Run the second act: a month with a log, countersigned, inspected; every way to cheat in it; two states and their pages.
 
     Args:
-        out_dir: a folder; gets ``month/``, ``page/``, ``caught/``, ``caught-page/``, ``month-evidence/`` and ``private/month/``.
+        out_dir: a folder; gets ``month/``, ``page/``, ``caught/``, ``caught-page/``, ``unseen/``, ``unseen-page/``,
+            ``month-evidence/`` and ``private/month/``.
         console: where the story is told.
 
     Raises:
         ClaimsError: a folder is in use, or (DemoFailed and NotCaught) something did not come out as it must.
     """
     from claims.demo.act_two import hold_month
-    from claims.demo.cheats import CHEAT, LIAR, caught, tell_a_lie
+    from claims.demo.cheats import CHEAT, caught
+    from claims.demo.lies import LIAR, tell_a_lie, tell_unseen
 
     out_dir = Path(out_dir)
     if (out_dir / "month").exists():
@@ -228,15 +232,23 @@ def run_month(out_dir: str | Path, console: Console) -> MonthResult:
         with text.progress(console) as bar:
             task = bar.add_task(f"The month again, with {titles[LIAR]}'s meters bribed", total=1.0)
             lie = tell_a_lie(month, out_dir / "caught", lambda share: bar.update(task, completed=share))
+            task = bar.add_task("The same lie, where no power feed is agreed", total=1.0)
+            unseen = tell_unseen(month, out_dir / "unseen", lambda share: bar.update(task, completed=share))
     finally:
         for lab in month.labs:
             lab.store.close()
-    month_text.lie(console, titles[LIAR], lie)
-    states = [_state("the month as it was", month), _state("with the lie, and a lab that did not open", lie.month)]
-    if [state.holds for _, _, state in states] != ["yes", "no"]:
+    month_text.lie(console, titles[LIAR], lie, unseen)
+    states = [
+        _state("the month as it was", month),
+        _state("with the lie and a power feed, and a lab that did not open", lie.month),
+        _state("with the lie and no power feed: false, and no file shows it", unseen.month),
+    ]
+    if [state.holds for _, _, state in states] != ["yes", "no", "yes"]:
         raise DemoFailed("the state of the month is not what it must be")
+    if (lie.recorded, unseen.recorded) != ("failed, power", "passed"):
+        raise DemoFailed("power did not catch the lie, or something caught it where no feed is agreed")
     month_text.closing(console, out_dir, states)
-    return MonthResult(month, found, lie, states)
+    return MonthResult(month, found, lie, unseen, states)
 
 
 def _state(what: str, month: Month) -> tuple[str, Path, State]:

@@ -1,6 +1,6 @@
 """The demonstration's second act: a month in public, with a log, cosigners, one claim per lab, and inspections.
 
-    every day: meters seal 24 epochs --> labs publish 24 entries each --> the log grows --> the labs cosign its head
+    every day: meters seal 24 epochs --> a utility and the labs publish 24 entries each --> the log grows --> the labs cosign its head
     month's end: claims into the log --> a drand round draws --> each lab opens to another --> records into the log
 
 Everything goes through the code of real use, at the moments that the agreement's calendar has: only the clock is played.
@@ -20,15 +20,18 @@ from claims.agreement.model import Agreement
 from claims.agreement.signatures import AgreementSignatures
 from claims.base.errors import ClaimsError
 from claims.base.files import write_new
+from claims.base.keys import public_bytes, public_text
 from claims.claim.entries import encode_entry, sign_entry
 from claims.claim.entry_kinds import AssentEntry, ClaimEntry
 from claims.claim.file import Claim
 from claims.demo.data import DATA, MONTH, lab_plans
 from claims.demo.labs import CAPS, DemoLab, agreement_text, enrol, keep_books, new_key, sign_by_all
+from claims.demo.power import HOLDER, PowerHolder, feed_terms
 from claims.inspection.check import CheckedOpening, check_claim_heads, check_opening
 from claims.inspection.draw import Drawn, draw_committed, load_round
 from claims.inspection.file import Opening
 from claims.inspection.open import make_opening
+from claims.inspection.power import check_power
 from claims.inspection.record import Record, make_record, record_entry
 from claims.lab.epochs import publish_epoch
 from claims.lab.lineage import snapshot, unplaced
@@ -44,8 +47,8 @@ from claims.verify.log import log_trust
 from claims.verify.report import Verdict
 
 __all__ = [
-    "DAY", "LIAR", "OPERATOR", "PERIOD", "ROUND", "Month", "MonthLab", "claim_entry", "go_on", "heads_of", "hold_month",
-    "live_month", "open_to", "prove", "publish_claims", "write_record",
+    "DAY", "LIAR", "OPERATOR", "PERIOD", "ROUND", "Month", "MonthLab", "agree_without_power", "claim_entry", "go_on", "heads_of",
+    "hold_month", "live_month", "open_to", "prove", "publish_claims", "write_record",
 ]  # fmt: skip
 
 Progress = Callable[[str, float], None]
@@ -106,6 +109,9 @@ class Month:
 
     Attributes:
         folder: what everybody mirrors. ``private``: what the parties keep, cosigners' memories among it.
+        labs: those that owe claims; ``parties``: the labs that signed the agreement, and cosign.
+        others: keys of the parties that are no labs, the log's operator among them.
+        holder: of the power feed; None where none is agreed.
         rows: in the order of ``labs``.
         entries, heads: the log's size, and how many heads it published.
         now: Unix seconds of the last thing that happened.
@@ -117,7 +123,9 @@ class Month:
     agreement: Agreement
     signatures: AgreementSignatures
     log_key: Ed25519PrivateKey
-    operator_key: Ed25519PrivateKey
+    others: dict[str, Ed25519PrivateKey]
+    parties: list[DemoLab]
+    holder: PowerHolder | None = None
     rows: list[MonthLab] = field(default_factory=list)
     entries: int = 0
     heads: int = 0
@@ -141,6 +149,11 @@ class Month:
         """A lab's month."""
         return next(row for row in self.rows if row.lab.plan.name == lab)
 
+    def inspector(self, lab: str) -> DemoLab:
+        """The party to which a lab opens: the next one."""
+        names = [party.plan.name for party in self.parties]
+        return self.parties[(names.index(lab) + 1) % len(names)]
+
     def memory(self, lab: DemoLab) -> LogMemory:
         """What a cosigner has seen of the log."""
         return LogMemory.load(self.private / f"{lab.plan.name}.memory", log_trust(self.agreement))
@@ -151,18 +164,18 @@ class Month:
             (self.folder / name).mkdir(parents=True)
         with LogWriter.create(self.log, ORIGIN, self.log_key):
             pass
-        keys = {lab.plan.name: lab.key for lab in self.labs} | {OPERATOR: self.operator_key}
+        keys = {lab.plan.name: lab.key for lab in self.parties} | self.others
         assents = [encode_entry(sign_entry(key, AssentEntry(self.agreement.digest, name))) for name, key in sorted(keys.items())]
         self.publish(assents, self.agreement.start - DAY)
 
     def publish(self, entries: Sequence[bytes], at: int) -> None:
-        """The operator appends; every lab checks that the log only grew, and cosigns, one second after another."""
+        """The operator appends; every party checks that the log only grew, and cosigns, one second after another."""
         with LogWriter.open(self.log, self.log_key) as writer:
             writer.append(entries, now=at)
             self.entries = writer.size
-        for number, lab in enumerate(self.labs):
+        for number, lab in enumerate(self.parties):
             cosign(self.log, lab.cosign_key, lab.plan.name, self.memory(lab), now=at + number)
-        self.heads, self.now = self.heads + 1, at + len(self.labs) - 1
+        self.heads, self.now = self.heads + 1, at + len(self.parties) - 1
 
 
 def hold_month(out_dir: Path, progress: Progress) -> Month:
@@ -197,10 +210,26 @@ def _agree(labs: list[DemoLab], folder: Path, private: Path) -> Month:
     (private / OPERATOR).mkdir(mode=0o700)
     operator_key, public = new_key(private / OPERATOR / "party.key")
     log_key, log_public = new_key(private / OPERATOR / "log.key")
+    (private / HOLDER).mkdir(mode=0o700)
+    holder_key, holder_public = new_key(private / HOLDER / "party.key")
+    feed_key, feed_public = new_key(private / HOLDER / "feed.key")
+    fed = next(lab.plan for lab in labs if lab.plan.name == LIAR)
     terms = _TERMS.format(operator=OPERATOR, key=public, origin=ORIGIN, log_key=log_public)
-    text = agreement_text(labs, "demonstration-month", CAPS, MONTH, terms)
-    agreement, signatures = sign_by_all(labs, text, folder / "agreement.toml", [operator_key])
-    return Month(folder, private, labs, agreement, signatures, log_key, operator_key)
+    text = agreement_text(labs, "demonstration-month", CAPS, MONTH, terms + feed_terms(fed, holder_public, feed_public))
+    others = {OPERATOR: operator_key, HOLDER: holder_key}
+    agreement, signatures = sign_by_all(labs, text, folder / "agreement.toml", list(others.values()))
+    holder = PowerHolder(fed, agreement, feed_key, private / LIAR / "joules")
+    return Month(folder, private, labs, agreement, signatures, log_key, others, labs, holder)
+
+
+def agree_without_power(month: Month, lab: DemoLab, folder: Path, private: Path) -> Month:
+    """The same terms without a feed, for one lab alone; the others sign and cosign."""
+    others = {OPERATOR: month.others[OPERATOR]}
+    key, log_key = (public_text(public_bytes(one)) for one in (others[OPERATOR], month.log_key))
+    terms = _TERMS.format(operator=OPERATOR, key=key, origin=ORIGIN, log_key=log_key)
+    text = agreement_text([lab], "demonstration-without-power", CAPS, MONTH, terms, month.parties)
+    agreement, signatures = sign_by_all(month.parties, text, folder / "agreement.toml", list(others.values()))
+    return Month(folder, private, [lab], agreement, signatures, month.log_key, others, month.parties)
 
 
 def live_month(month: Month, progress: Callable[[float], None]) -> None:
@@ -210,7 +239,7 @@ def live_month(month: Month, progress: Callable[[float], None]) -> None:
     per_day = DAY // agreement.epoch_seconds
     for begin in range(first, last + 1, per_day):
         epochs = range(begin, min(begin + per_day, last + 1))
-        entries = [entry for lab in month.labs for entry in _day(lab, agreement, epochs, ends=epochs[-1] == last)]
+        entries = _day(month, epochs, ends=epochs[-1] == last)
         month.publish(entries, agreement.epoch_span(epochs[-1])[1] + SEEN_AFTER)
         progress((epochs[-1] + 1 - first) / (last + 1 - first))
 
@@ -220,19 +249,23 @@ def go_on(month: Month, days: int) -> None:
     begin, per_day = month.agreement.period_epochs(PERIOD)[1] + 1, DAY // month.agreement.epoch_seconds
     for day in range(days):
         epochs = range(begin + day * per_day, begin + (day + 1) * per_day)
-        entries = [entry for lab in month.labs for entry in _day(lab, month.agreement, epochs, ends=False)]
+        entries = _day(month, epochs, ends=False)
         month.publish(entries, month.agreement.epoch_span(epochs[-1])[1] + SEEN_AFTER)
 
 
-def _day(lab: DemoLab, agreement: Agreement, epochs: range, *, ends: bool) -> list[bytes]:
-    with lab.store.transaction():
-        for epoch in epochs:
-            for meter in lab.meters:
-                meter.seal_epoch(lab.store, agreement, epoch)
-        if ends and lab.store.registry_head(PERIOD) is None:
-            for name in unplaced(lab.store, PERIOD):
-                snapshot(lab.store, agreement, PERIOD, name)
-        return [publish_epoch(lab.store, agreement, epoch, lab.key) for epoch in epochs]
+def _day(month: Month, epochs: range, *, ends: bool) -> list[bytes]:
+    """A day's entries for the log: first what the power utility read, then each lab's own."""
+    entries = [] if month.holder is None else month.holder.publish(epochs)
+    for lab in month.labs:
+        with lab.store.transaction():
+            for epoch in epochs:
+                for meter in lab.meters:
+                    meter.seal_epoch(lab.store, month.agreement, epoch)
+            if ends and lab.store.registry_head(PERIOD) is None:
+                for name in unplaced(lab.store, PERIOD):
+                    snapshot(lab.store, month.agreement, PERIOD, name)
+            entries += [publish_epoch(lab.store, month.agreement, epoch, lab.key) for epoch in epochs]
+    return entries
 
 
 def prove(month: Month, lab: DemoLab, progress: Progress) -> None:
@@ -272,10 +305,10 @@ def inspect_all(month: Month) -> None:
     """The round drawn after the last commitment and the claims chooses; each lab opens to the next one, which keeps a public record."""
     write_new(month.folder / "rounds" / ROUND.name, ROUND.read_bytes(), 0o644)
     entries = []
-    for number, row in enumerate(month.rows):
-        inspector = month.labs[(number + 1) % len(month.labs)]
-        row.inspector = inspector.plan.name
+    for row in month.rows:
+        inspector = month.inspector(row.lab.plan.name)
         drawn = open_to(month, row)
+        check_power(month.agreement, row.checked.opening)
         record = make_record(month.agreement, drawn, row.inspector, inspector.key, row.opening, heads=heads_of(row))
         entries.append(write_record(month, record, inspector))
     go_on(month, 1)
@@ -286,7 +319,8 @@ def open_to(month: Month, row: MonthLab) -> Drawn:
     """Draw, open to ``row.inspector``, and check the opening against the log."""
     name, agreement = row.lab.plan.name, month.agreement
     drawn = draw_committed(agreement, name, PERIOD, load_round(str(ROUND)), month.view(name))
-    material = StoreMaterial(row.lab.store, agreement)
+    row.inspector = month.inspector(name).plan.name
+    material = StoreMaterial(row.lab.store, agreement, None if month.holder is None else month.holder.folder)
     row.opening = make_opening(agreement, drawn, material, row.inspector, row.lab.key).encode()
     row.checked = check_opening(agreement, drawn, Opening.decode(row.opening), row.inspector)
     check_claim_heads(row.checked.opening, row.claim)

@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
+from rich.padding import Padding
 
+from claims.agreement.hidden import hidden_of
 from claims.base.units import format_time
 from claims.demo.act_two import OPERATOR, PERIOD, ROUND, Month
-from claims.demo.cheats import HIDDEN, Caught, Lie
+from claims.demo.cheats import Caught
+from claims.demo.lies import HIDDEN, Lie
+from claims.demo.power import HOLDER, ON_AND_IDLE, SERVER
 from claims.demo.words import say, table_of, try_next
 from claims.inspection.terms import parse_probability, plan
 from claims.status.model import State
@@ -44,7 +48,8 @@ def opening(console: Console, month: Month) -> None:
         console,
         f"[bold]Played[/bold]: {len(month.labs)} labs with 30 days of published runs, {format_time(terms.start)[:10]} to "
         f"{format_time(month.end)[:10]} (moved 791 days back, so that a published round of the drand beacon comes right after); "
-        f"the clock of those who countersign. [bold]Real[/bold]: everything else, drand's round {ROUND.stem.split('-')[1]} included.\n",
+        f"the clock of those who countersign; the power that {HOLDER} reads. [bold]Real[/bold]: everything else, "
+        f"drand's round {ROUND.stem.split('-')[1]} included.\n",
     )
 
 
@@ -91,18 +96,33 @@ def cheats(console: Console, title: str, found: Sequence[Caught]) -> None:
     )
 
 
-def lie(console: Console, title: str, told: Lie) -> None:
-    """The one cheat that no file shows."""
+def lie(console: Console, title: str, told: Lie, unseen: Lie) -> None:
+    """The one cheat that no file of the lab's shows, where power is metered and where it is not."""
     say(
         console,
-        f"[bold]What no file can show.[/bold] The same month, but {title}'s meters are bribed from the first day to sign the "
+        f"[bold]What no file of a lab can show.[/bold] The same month, but {title}'s meters are bribed from the first day to sign the "
         f"training of {escape(HIDDEN.strip('/'))} as idle time: {100 * told.hidden:.0f} % of its chip time. Every commitment is made "
-        "in time, and the claim is [bold]proven[/bold]. It is false. "
-        f"Of the {told.drawn} chip-seconds that the beacon picks, {told.exposed} lie in hours that were opened as more idle than they "
-        "were: an inspector who reads the power meters of those racks for those hours finds them at work, and says so on record.",
+        "in time, and the claim is [bold]proven[/bold]. It is false. It is played twice:\n",
     )
+    feed = told.month.agreement.feeds[0]
+    idle, off = (f"{100 * float(item.share):.0f} %" for item in hidden_of(feed)[:2])
+    for line in (
+        f"[bold]With a power feed.[/bold] {HOLDER}, which is no lab, reads a meter before these chips, and commits to each hour's joules "
+        f"in the log before the lab does. Of the hours that the beacon picks, {told.hours} have chips that were signed as idle. In "
+        f"{told.over} of them more was drawn than idle chips ({feed.idle_watts} W) and busy ones ({feed.busy_watts:,} W) account for. The "
+        f"inspector sees it in the opening, without leaving the desk. On record: [red]{told.recorded}[/red].",
+        f"[bold]Without one.[/bold] The opening is what the meters signed, and shows nothing. On record: {unseen.recorded}. What then "
+        f"remains is a visit: {unseen.exposed} of the {unseen.drawn} drawn chip-seconds lie in hours that were opened as more idle than "
+        "they were; an inspector who stands before those racks, or reads the scheduler's own records of those hours, can find it.",
+        f"[bold]What a feed leaves.[/bold] In an hour declared idle, {idle} of its chips could still train unseen, {off} if the others are "
+        "switched off (standstill agreement check). The holder must not be the lab's.",
+        "[bold]Made, not real.[/bold] No such power was measured. It follows from the runs by one rule: a chip draws "
+        f"{feed.busy_watts:,} W while a run is under way (its published {feed.busy_watts - SERVER} W and {SERVER} W "
+        f"of its server), else {ON_AND_IDLE} W.",
+    ):
+        console.print(Padding(f"- {line}", (0, 0, 0, 2)), highlight=False)
     rows = ", ".join(f"{plan(parse_probability(share), parse_probability('0.01'))} for {100 * float(share):.0f} %" for share in SHARES)
-    say(console, f"Draws that catch such a lie with 99 % certainty, by the share that it hides: {rows} (standstill inspect plan).\n")
+    say(console, f"\nDraws that meet such a lie with 99 % certainty, by the share that it hides: {rows} (standstill inspect plan).\n")
 
 
 def closing(console: Console, out_dir: Path, states: Sequence[tuple[str, Path, State]]) -> None:
@@ -120,6 +140,7 @@ def closing(console: Console, out_dir: Path, states: Sequence[tuple[str, Path, S
     commands = (
         (f"standstill site {out_dir}/page --serve 8000", "the month's page: your browser checks every claim itself"),
         (f"standstill site {states[1][1]}-page --serve 8001", "the page of the month with the lie and the refusal"),
+        (f"standstill agreement check {folder}/agreement.toml", "the terms, and what the power feed leaves hidden"),
         (f"standstill status {folder} --now {now}", "whether it holds, recomputed from the published files"),
         (f"standstill log verify {folder}/log --agreement {folder}/agreement.toml", "the whole log, every countersignature"),
         (

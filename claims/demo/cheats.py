@@ -1,8 +1,7 @@
-"""Cheating in a month that is public: every way a lab or the log's operator has, and what catches it.
+"""Cheating in a month that is public: every way a lab or the log's operator has that files show, and what catches it.
 
-What the verifier, the log or a rival's memory can catch is tried against the published month and must be rejected. What
-mathematics cannot see is played to its end in a second telling of the month: a lab whose meters sign running chips as idle
-makes a claim that verifies, and is caught, if at all, by an inspector who stands before the racks.
+What the verifier, the log or a rival's memory can catch is tried against the published month and must be rejected. What no file of
+the lab's shows is in :mod:`claims.demo.lies`.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from claims.agreement.model import Agreement
 from claims.agreement.signatures import sign_agreement, sign_ledger_head
 from claims.base.errors import ClaimsError
 from claims.base.files import write_new
@@ -27,40 +25,25 @@ from claims.claim.published import PublishedEntries
 from claims.claim.records import IDLE, UNATTRIBUTED, Reading, Usage, fresh_elements
 from claims.claim.roots import Roots
 from claims.demo.act_two import (
-    DAY,
     LIAR,
     PERIOD,
-    ROUND,
     Month,
     MonthLab,
     claim_entry,
-    go_on,
-    heads_of,
-    live_month,
-    open_to,
-    prove,
-    publish_claims,
-    write_record,
 )
 from claims.demo.attacks import stopped_by
 from claims.demo.labs import DemoLab
-from claims.imports.checkpoints import import_checkpoints
-from claims.imports.usage import import_usage
-from claims.inspection.draw import draw_committed, load_round
-from claims.inspection.record import make_record
-from claims.lab.store import Store, StoreError
+from claims.lab.store import StoreError
 from claims.tlog.cosign import cosign
 from claims.tlog.evidence import LogEvidence, LogFork
 from claims.tlog.writer import LogWriter
 from claims.verify.claim import check_claim, verify_claim
 from claims.verify.report import Verdict
 
-__all__ = ["CHEAT", "Caught", "Lie", "caught", "tell_a_lie"]
+__all__ = ["CHEAT", "Caught", "NotCaught", "caught"]
 
 CHEAT = "nebius"
 """The lab that tries; it has several meters, its own key, and those of its meters where a title says so."""
-HIDDEN = "olmo-7b-0724/"
-"""Checkpoints whose training the lying lab's meters sign as idle time."""
 
 
 @dataclass(frozen=True)
@@ -229,113 +212,3 @@ def _forked(month: Month, cheat: Cheat, folder: Path) -> Caught:
     finally:
         shutil.rmtree(fork, ignore_errors=True)
     raise NotCaught(f"{title}: it was cosigned")
-
-
-# ---- what only an inspector sees ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Lie:
-    """The month told again with false books.
-
-    Attributes:
-        month: with its own publication folder; every claim in it is proven, the false one too.
-        hidden: share of the lab's chip-seconds that were signed as idle although work ran.
-        drawn, exposed: chip-seconds drawn, and how many of them are in an hour whose opened idle time was not idle.
-    """
-
-    month: Month
-    hidden: float
-    drawn: int
-    exposed: int
-
-
-def tell_a_lie(true: Month, folder: Path, progress: Callable[[float], None]) -> Lie:
-    """The same month, but lab ``LIAR``'s meters sign the training toward ``HIDDEN`` as idle; another lab will not open.
-
-    Args:
-        folder: becomes a publication folder; ``private`` files lie beside the true month's.
-    """
-    private = true.private / "lie"
-    liar = _liar(true, private)
-    labs = [liar if lab.plan.name == LIAR else lab for lab in true.labs]
-    folder.mkdir()
-    for name in ("agreement.toml", "agreement.sigs"):
-        shutil.copyfile(true.folder / name, folder / name)
-    month = dataclasses.replace(true, folder=folder, private=private, labs=labs, rows=[])
-    month.open_log_folder()
-    live_month(month, progress)
-    for lab in labs:
-        if lab is liar:
-            prove(month, lab, lambda phase, share: None)
-        else:
-            row = true.row(lab.plan.name)
-            month.rows.append(MonthLab(lab, row.claim, row.roots))
-    publish_claims(month)
-    lie = _inspected(true, month)
-    liar.store.close()
-    return lie
-
-
-def _liar(true: Month, private: Path) -> DemoLab:
-    """The lying lab as it was before the month, its books without the hidden training."""
-    private.mkdir(mode=0o700)
-    honest = next(lab for lab in true.labs if lab.plan.name == LIAR)
-    place = private / f"{LIAR}.store"
-    (true.private / f"{LIAR}-before.store").rename(place)
-    plan = dataclasses.replace(
-        honest.plan,
-        usage=[row for row in honest.plan.usage if not row["checkpoint"].startswith(HIDDEN)],
-        checkpoints=[row for row in honest.plan.checkpoints if not row["name"].startswith(HIDDEN)],
-    )
-    usage, checkpoints = plan.write(private)
-    liar = dataclasses.replace(honest, plan=plan, folder=private, store=Store.open(place))
-    import_usage(liar.store, true.agreement, usage)
-    import_checkpoints(liar.store, true.agreement, checkpoints)
-    return liar
-
-
-def _inspected(true: Month, month: Month) -> Lie:
-    """Honest labs pass; one refuses to open; before the liar's racks the inspector finds chips at work that were opened as idle."""
-    agreement, entries, shown = month.agreement, [], Lie(month, 0.0, 0, 0)
-    write_new(month.folder / "rounds" / ROUND.name, ROUND.read_bytes(), 0o644)
-    due = 0
-    for number, row in enumerate(month.rows):
-        inspector = month.labs[(number + 1) % len(month.labs)]
-        row.inspector, name = inspector.plan.name, row.lab.plan.name
-        if name == CHEAT:
-            drawn = draw_committed(agreement, name, PERIOD, load_round(str(ROUND)), month.view(name))
-            due = month.end + 5 * DAY
-            record = make_record(agreement, drawn, row.inspector, inspector.key, None, now=due)
-        else:
-            drawn = open_to(month, row)
-            failures: tuple[str, ...] = ()
-            if name == LIAR:
-                shown = dataclasses.replace(_on_site(true, row, agreement), month=month)
-                failures = ("site",) if shown.exposed else ()
-            record = make_record(agreement, drawn, row.inspector, inspector.key, row.opening, failures, heads=heads_of(row))
-        entries.append(write_record(month, record, inspector))
-    go_on(month, (due - month.end) // DAY)
-    month.publish(entries, due + DAY)
-    return shown
-
-
-def _on_site(true: Month, row: MonthLab, agreement: Agreement) -> Lie:
-    """What stands in the racks' own logs (here: the true books) against what was opened."""
-    if row.checked is None:
-        raise NotCaught(f"lab {LIAR} opened nothing")
-    honest, name = true.row(LIAR).lab.store, row.claim.meters[0].name
-    idle: dict[int, int] = {}
-    for reading in honest.readings(PERIOD, name):
-        if reading.tag == IDLE:
-            idle[reading.epoch] = reading.chip_seconds
-    first, last = agreement.period_epochs(PERIOD)
-    claimed = sum(r.chip_seconds for r in row.lab.store.readings(PERIOD, name) if r.tag == IDLE)
-    total = agreement.coverage(agreement.lab(LIAR).meter(name)) * (last - first + 1)
-    opened = {(item.meter, item.opening.reading.epoch): item.opening for item in row.checked.opening.readings}
-    exposed = 0
-    for item in row.checked.drawn.draws:
-        one = opened[(item.meter, item.epoch)]
-        inside = one.start <= item.offset < one.start + one.reading.chip_seconds
-        exposed += inside and one.reading.tag == IDLE and one.reading.chip_seconds > idle.get(item.epoch, 0)
-    return Lie(true, (claimed - sum(idle.values())) / total, len(row.checked.drawn.draws), exposed)

@@ -27,6 +27,7 @@ __all__ = [
     "LabPlan",
     "MeterPlan",
     "Window",
+    "board_watts",
     "chip_peaks",
     "lab_plans",
 ]
@@ -174,6 +175,11 @@ def chip_peaks() -> dict[str, tuple[str, str]]:
         best = max(("bf16", "fp8", "fp4", "int8"), key=lambda column: Fraction(row[column] or "0"))
         peaks[row["chip"]] = (row[best], best)
     return peaks
+
+
+def board_watts(chip: str) -> int:
+    """A chip's published board power, W."""
+    return next(int(row["tdp_w"]) for row in _read_csv("chips.csv") if row["chip"] == chip)
 
 
 def milliseconds(text: str) -> int:

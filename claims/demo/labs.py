@@ -90,14 +90,18 @@ def enrol(plan: LabPlan, folder: Path) -> DemoLab:
     return DemoLab(plan, folder, store, key, meters, keys, new_key(folder / "cosign.key")[0])
 
 
-def agreement_text(labs: list[DemoLab], name: str, caps: dict[str, str], window: Window, public_log: str = "") -> str:
+def agreement_text(
+    labs: list[DemoLab], name: str, caps: dict[str, str], window: Window, public_log: str = "", parties: list[DemoLab] | None = None
+) -> str:
     """The agreement as TOML: the same caps and rules for every lab.
 
     Args:
-        public_log: further tables, of an agreement with a log; the labs then cosign it.
+        labs: those that owe claims.
+        public_log: further tables, of an agreement with a log; the parties then cosign it.
+        parties: those that sign, where they are more than the labs.
     """
-    peaks = chip_peaks()
-    names = [f'"{lab.plan.name}"' for lab in labs]
+    peaks, parties = chip_peaks(), parties or labs
+    names = [f'"{lab.plan.name}"' for lab in parties]
     used = sorted({meter.chip for lab in labs for meter in lab.plan.meters})
     parts = [
         f'format = "standstill-agreement/3"\nname = "{name}"\nstart = {window.agreement_start}\n'
@@ -112,7 +116,7 @@ def agreement_text(labs: list[DemoLab], name: str, caps: dict[str, str], window:
         rounded = math.ceil(Fraction(peak) / WORK_UNIT)
         note = f"dense {column}, the format with the highest throughput; Epoch AI, CC BY 4.0"
         parts.append(f'[[chip]]\nname = "{slug(chip)}"\npeak = "{rounded} TFLOP/s"\nnote = "{note}"\n')
-    for lab in labs:
+    for lab in parties:
         cosigns = f'cosign_key = "{public_text(public_bytes(lab.cosign_key))}"\n' if public_log else ""
         parts.append(f'[[party]]\nname = "{lab.plan.name}"\nkey = "{lab.public[""]}"\n{cosigns}')
     for lab in labs:

@@ -13,6 +13,7 @@ The bytes are in FORMATS.md sections 5 and 6.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from claims.agreement.model import Agreement
@@ -54,10 +55,10 @@ def _slot_of_entry(entry: RegistryEntry, base: int) -> Slot:
     )  # fmt: skip
 
 
-def _slot_of_draft(store: Store, draft: Draft) -> Slot:
-    parents = ([store.tag(name) for name in draft.parents] + [0, 0])[:2]
+def _slot_of_draft(tags: Mapping[str, int], draft: Draft) -> Slot:
+    parents = ([tags[name] for name in draft.parents] + [0, 0])[:2]
     return _slot(
-        store.tag(draft.name), KINDS.index(draft.kind) + 1, (parents[0], parents[1]), 0, draft.epoch, draft.declared,
+        tags[draft.name], KINDS.index(draft.kind) + 1, (parents[0], parents[1]), 0, draft.epoch, draft.declared,
         draft.weights, draft.name, draft.genesis,
     )  # fmt: skip
 
@@ -81,8 +82,9 @@ def slots_at(store: Store, agreement: Agreement, epoch: int) -> list[Slot]:
         if entry.kind != RESIDUE
     ]
     last = max((published.period for published in store.registry_heads()), default=-1)
+    tags = {name: tag for tag, name in store.names().items()}
     for period in range(last + 1, epoch // agreement.epochs_per_period + 1):
-        placed += [_slot_of_draft(store, draft) for draft in store.drafts(period)]
+        placed += [_slot_of_draft(tags, draft) for draft in store.drafts(period) if draft.epoch <= epoch]
     return sorted((slot for slot in placed if slot.epoch <= epoch), key=lambda slot: slot.epoch)
 
 

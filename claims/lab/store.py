@@ -342,13 +342,13 @@ class Store(ImportStore, StoreNames, SignedStore, TableStore, AmendedStore, Site
             "FROM drafts WHERE period = ? ORDER BY id",
             period,
         )
-        drafts = []
+        drafts, names = [], self.names() if rows else {}
         for tag, kind, parent1, parent2, branch, epoch, declared, weights, *genesis in rows:
-            parents = tuple(self.name(p) for p in (parent1, parent2) if p)
+            parents = tuple(names.get(p, f"tag {p}") for p in (parent1, parent2) if p)
             flag = None if branch is None else bool(branch)
             amount = int.from_bytes(bytes(declared), "big")
             drafts.append(
-                Draft(self.name(tag), KINDS[kind - 1], parents, flag, epoch, amount, bytes(weights), genesis_of(genesis))
+                Draft(names.get(tag, f"tag {tag}"), KINDS[kind - 1], parents, flag, epoch, amount, bytes(weights), genesis_of(genesis))
             )
         return drafts
 

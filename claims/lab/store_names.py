@@ -90,6 +90,10 @@ class StoreNames(StoreFile):
         rows = self._query("SELECT name FROM names WHERE tag = ?", tag)
         return str(rows[0][0]) if rows else ("none" if tag == 0 else f"tag {tag}")
 
+    def names(self) -> dict[int, str]:
+        """The private name behind every known tag."""
+        return {tag: name for name, tag in RESERVED_NAMES.items()} | dict(self._query("SELECT tag, name FROM names"))
+
     # ---- what is noted -----------------------------------------------------------------------------------
 
     @staticmethod

@@ -19,10 +19,13 @@ from claims.base.errors import ClaimRejected, ClaimsError
 from claims.claim.entries import decode_entry
 from claims.claim.entry_kinds import ClaimEntry, EpochEntry, InspectionEntry
 from claims.claim.evidence import decode_evidence
+from claims.claim.power import Joules
 from claims.claim.records import IDLE
 from claims.cli.show import describe
 from claims.demo.act_one import MonthResult, run_month
 from claims.demo.act_two import PERIOD, ROUND
+from claims.demo.power import HOLDER
+from claims.inspection.power import compare
 from claims.lab.store import Store
 from claims.status.verdict import verify_in_folder
 from claims.tlog.reader import open_log
@@ -71,17 +74,39 @@ def test_every_cheat_is_stopped_and_two_leave_evidence(shown: tuple[MonthResult,
     decode_evidence(files[0].read_bytes()).check(result.month.agreement)
 
 
-def test_the_lie_is_proven_and_found_on_site_only(shown: tuple[MonthResult, str]) -> None:
-    lie = shown[0].lie
-    row = lie.month.row("ai2")
-    assert row.report is not None and row.report.proven and row.checked is not None
-    assert 0.1 < lie.hidden < 0.3 and 0 < lie.exposed < lie.drawn == 64
-    assert lie.exposed <= sum(item.opening.reading.tag == IDLE for item in row.checked.opening.readings) * 64
+def test_the_lie_is_proven_and_caught_by_the_power_record(shown: tuple[MonthResult, str]) -> None:
+    lie, unseen = shown[0].lie, shown[0].unseen
+    for told in (lie, unseen):
+        row = told.month.row("ai2")
+        assert row.report is not None and row.report.proven and row.checked is not None
+        assert 0.1 < told.hidden < 0.3 and 0 < told.exposed < told.drawn == 64
+        assert told.exposed <= sum(item.opening.reading.tag == IDLE for item in row.checked.opening.readings) * 64
+    assert lie.recorded == "failed, power" and 0 < lie.over < lie.hours <= 64
+    assert (unseen.recorded, unseen.hours, unseen.month.agreement.feeds) == ("passed", 0, ())
+    assert lie.month.row("ai2").report.power.line() == "1 of 1 meters, 0 of 720 hours absent"  # type: ignore[union-attr]
+    assert "Without one. The opening is what the meters signed" in " ".join(shown[1].split())
+
+
+def test_the_power_is_made_by_the_rule_that_is_printed(shown: tuple[MonthResult, str]) -> None:
+    """1,000 W for each chip-second of a published run, 230 W for all others; and no honest hour draws more than its chips account for."""
+    month = shown[0].month
+    plan, terms = month.row("ai2").lab.plan, month.agreement
+    (feed,) = terms.feeds
+    assert (feed.holder, feed.base_watts, feed.idle_watts, feed.busy_watts) == (HOLDER, 0, 300, 1000)
+    rule = "a chip draws 1,000 W while a run is under way (its published 700 W and 300 W of its server), else 230 W"
+    assert rule in " ".join(shown[1].split())
+    given = [Joules.decode(path.read_bytes()) for path in (month.private / "ai2" / "joules").iterdir()]
+    assert len(given) == 720 + 24 + 4 * 24
+    chip_ms = sum((int(run["stop"]) - int(run["start"])) * int(run["chips"]) for run in plan.usage)
+    whole = 512 * 1000 * 3600 * len(given)
+    assert 0 <= (1000 * chip_ms + 230 * (whole - chip_ms)) // 1000 - sum(item.joules for item in given) < len(given)
+    held = compare(terms, month.row("ai2").checked.opening)  # type: ignore[union-attr]
+    assert held and all(item.holds for item in held)
 
 
 def test_the_states_say_what_happened(shown: tuple[MonthResult, str]) -> None:
-    (_, _, honest), (_, _, caught) = shown[0].states
-    assert honest.holds == "yes" and caught.holds == "no"
+    (_, _, honest), (_, _, caught), (_, _, unseen) = shown[0].states
+    assert (honest.holds, caught.holds, unseen.holds) == ("yes", "no", "yes")
     states = {(row.lab, row.period): row for row in caught.rows}
     assert states[("ai2", PERIOD)].state == states[("nebius", PERIOD)].state == "rejected"
     assert "failed" in states[("ai2", PERIOD)].reason and "did not open" in states[("nebius", PERIOD)].reason
@@ -97,7 +122,7 @@ def test_a_claim_has_one_verdict(shown: tuple[MonthResult, str]) -> None:
         signatures = AgreementSignatures.decode((folder / "agreement.sigs").read_bytes())
         records = {hashlib.sha256(data).digest(): data for data in (path.read_bytes() for path in folder.glob("inspections/*.record"))}
         claimed = [row for row in state.rows if row.claim is not None]
-        assert len(claimed) == 3
+        assert len(claimed) == len(terms.labs)
         for row in claimed:
             path = folder / "claims" / f"{row.lab}-{row.period}.claim"
             data, roots = path.read_bytes(), path.with_suffix(".roots").read_bytes()
@@ -122,7 +147,7 @@ def test_the_printed_commands_work(shown: tuple[MonthResult, str]) -> None:
     folder = result.month.folder.parent
     block = text[text.index("Try next") :].replace("\\\n", " ")
     commands = [line.strip() for line in block.splitlines() if line.strip().startswith("standstill ")]
-    assert len(commands) == 8
+    assert len(commands) == 9
     for command in commands:
         if "--serve" not in command:
             run_process(folder, *shlex.split(command)[1:])
