@@ -238,6 +238,14 @@ class Feed:
     idle_watts: int
     busy_watts: int
 
+    def most(self, seconds: int, idle: int, busy: int) -> int | None:
+        """Joules that chips account for in an hour of so many seconds; None where none was idle: then nothing is compared.
+
+        Args:
+            idle, busy: chip-seconds.
+        """
+        return self.base_watts * seconds + self.idle_watts * idle + self.busy_watts * busy if idle else None
+
 
 @dataclass(frozen=True)
 class Amends:

@@ -85,18 +85,22 @@ def _end(store: Store, agreement: Agreement, asked: int | None, line: str, value
 @through_option
 @clock_option
 @unsigned_option
+@click.option("--joules", type=read_path, help="Folder with what the holders of power feeds gave: the books must account for it.")
 @json_option
 def epoch_seal(
-    meters: MeterKeys, store_path: Path, agreement_path: Path, through: int | None, clock_is_right: bool, unsigned: bool
-) -> None:
+    meters: MeterKeys, store_path: Path, agreement_path: Path, through: int | None, clock_is_right: bool, unsigned: bool,
+    joules: Path | None,
+) -> None:  # fmt: skip
     """Cover each meter's epochs with readings, commit to them, and sign. In order; a sealed epoch takes no more usage.
 
     Never asks. Refuses to begin under an agreement that not all have signed, by the .sigs beside it.
     Refuses to seal more than 3 days as idle after the newest row and the newest sealed epoch of the store: a clock that
-    is ahead would do that.
+    is ahead would do that. With --joules, refuses an hour of which a power feed shows more than its idle and busy chips account
+    for: an inspection that drew it would fail.
     """
     from claims.lab.amended import learn
     from claims.lab.closing import check_assent, check_evidence, check_sealed, next_epoch, not_amended
+    from claims.lab.feeds import check_joules
     from claims.lab.meter import seal_through
 
     terms, missing = load_agreed(agreement_path)
@@ -114,6 +118,8 @@ def epoch_seal(
                 out(doubt, err=True)
         if not clock_is_right:
             check_evidence(store, terms, names, last)
+        if joules is not None:
+            check_joules(store, terms, names, last, joules)
         starts = {name: next_epoch(store, terms, name) for name in names}
         for name, start in starts.items():
             if start > last:
@@ -165,11 +171,12 @@ def _span(first: int, last: int) -> str:
     return f"epoch {first}" if first == last else f"epochs {first} to {last}"
 
 
-def _feeds(terms: Agreement, lab: str, joules: Path | None) -> Callable[[int], bytes | None]:
+def _feeds(store: Store, terms: Agreement, joules: Path | None) -> Callable[[int], bytes | None]:
     """What the lab says of its power feeds in an epoch's entry, or None while it waits for them; names those that are lacking."""
     from claims.cli.state import compared_log, log_given
-    from claims.lab.feeds import lacking_feeds, said_of_feeds
+    from claims.lab.feeds import hot_feeds, lacking_feeds, said_of_feeds
 
+    lab = store.lab
     if not terms.feeds_of(lab):
         return lambda _: b""
     source = log_given()
@@ -180,7 +187,11 @@ def _feeds(terms: Agreement, lab: str, joules: Path | None) -> Callable[[int], b
 
     def said(epoch: int) -> bytes | None:
         lacking = lacking_feeds(terms, lab, epoch, joules, published)
-        bits = said_of_feeds(terms, lab, epoch, lacking)
+        hot = hot_feeds(store, terms, epoch, joules)
+        bits = said_of_feeds(terms, lab, epoch, lacking, wait=bool(hot))
+        for name in hot.keys() - set(lacking):
+            what = "an inspection that draws it will fail. If its figure is wrong, take its file out of --joules"
+            out(f"epoch {epoch}: {name} drew more than its chips account for: {what}{', now' if bits is None else ''}", err=True)
         if lacking:
             out(f"epoch {epoch}: {'waits for' if bits is None else 'ABSENT for ever:'} the joules of {', '.join(lacking)}", err=True)
         return bits
@@ -219,7 +230,7 @@ def epoch_publish(
         raise UnreadableFile(f"{folder}: {error.strerror or error}", "give --out a folder that can be written") from None
     with opened_store(store_path) as store:
         check_headquarters(store)
-        feeds = _feeds(terms, store.lab, joules)
+        feeds = _feeds(store, terms, joules)
         last = _through(store, terms, through)
         first = terms.first_period_of(store.lab) * terms.epochs_per_period
         done = _published(store, first)

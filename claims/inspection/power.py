@@ -46,8 +46,7 @@ def compare(agreement: Agreement, opening: Opening) -> list[Compared]:
         readings = [r.opening.reading for r in opening.readings if r.opening.reading.epoch == item.epoch and r.meter in feed.meters]
         idle = sum(reading.chip_seconds for reading in readings if reading.tag == IDLE)
         busy = sum(reading.chip_seconds for reading in readings) - idle
-        most = feed.base_watts * agreement.epoch_seconds + feed.idle_watts * idle + feed.busy_watts * busy
-        out.append(Compared(item.epoch, feed, item.joules, idle, busy, most if idle else None))
+        out.append(Compared(item.epoch, feed, item.joules, idle, busy, feed.most(agreement.epoch_seconds, idle, busy)))
     return out
 
 
