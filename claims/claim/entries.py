@@ -19,6 +19,8 @@ from claims.base.canonical import Reader, Writer
 from claims.base.ed25519 import check_signature
 from claims.base.errors import ClaimRejected, MalformedFile
 from claims.claim.entry_kinds import (
+    IS_BACK,
+    IS_LOST,
     KINDS,
     AnyEntry,
     AssentEntry,
@@ -188,9 +190,9 @@ def _check_loss(entry: LossEntry, agreement: Agreement) -> None:
     known = {meter.name for meter in lab.meters} if entry.what == 1 else {site.name for site in lab.sites}
     if entry.name not in known:
         raise ClaimRejected("log", f"{entry.title}: the lab has none of that name")
-    if (entry.author == entry.lab) != (entry.word == 1):
+    if (entry.author == entry.lab) != (entry.word == IS_LOST):
         raise ClaimRejected("log", f"{entry.title}: a lab says what it lost, and somebody else what is back")
-    if entry.word == 2 and (agreement.inspection is None or entry.epoch % agreement.epochs_per_period):
+    if entry.word == IS_BACK and (agreement.inspection is None or entry.epoch % agreement.epochs_per_period):
         raise ClaimRejected("log", f"{entry.title}: that is for an inspection to say, of a period's first epoch")
 
 

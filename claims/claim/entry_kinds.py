@@ -28,14 +28,15 @@ from claims.base.errors import MalformedFile
 from claims.base.units import format_time
 
 __all__ = [
-    "DECISIONS", "KINDS", "LOSS_WORDS", "LOST", "OUTCOMES", "AnyEntry", "AssentEntry", "ClaimEntry",
+    "DECISIONS", "IS_BACK", "IS_LOST", "KINDS", "LOSS_WORDS", "LOST", "OUTCOMES", "AnyEntry", "AssentEntry", "ClaimEntry",
     "DecisionEntry", "Entry", "EpochEntry", "Identity", "InspectionEntry", "JoulesEntry", "LossEntry", "TransferEntry", "raw_bytes",
 ]  # fmt: skip
 
 OUTCOMES = {1: "passed", 2: "failed", 3: "refused"}
 DECISIONS = {1: "lift", 2: "trigger"}
 LOST = {1: "meter", 2: "site"}
-LOSS_WORDS = {1: "lost", 2: "back"}
+IS_LOST, IS_BACK = 1, 2
+LOSS_WORDS = {IS_LOST: "lost", IS_BACK: "back"}
 
 Identity = tuple[object, ...]
 _BITS = -1

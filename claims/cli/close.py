@@ -60,7 +60,7 @@ def meter_close(
     terms, unsigned = load_agreed(agreement_path)
     with opened_store(store_path) as store:
         learn(store, terms, state_folder(), signed=not unsigned)
-        chosen = meters.chosen(store, terms)
+        chosen = meters.chosen(store, terms, terms.period_epochs(period)[1])
         due = [name for name in chosen if not _signed(store, terms, name, period)]
         if due:
             loaded = meters.load(store, terms, due)

@@ -109,7 +109,7 @@ def epoch_seal(
     with opened_store(store_path) as store:
         learn(store, terms, signed=not missing)
         last = _through(store, terms, through)
-        names = meters.chosen(store, terms)
+        names = meters.chosen(store, terms, last)
         loaded = meters.load(store, terms, names)
         for name in names:
             if not unsigned:

@@ -39,14 +39,17 @@ class MeterKeys:
         if [self.key, self.folder, self.ring].count(None) != 2:
             raise click.UsageError("give --key for one meter, --keys for the folder of all, or --keyring")
 
-    def chosen(self, store: Store, terms: Agreement) -> list[str]:
-        """Names of the meters. Raises ClaimRejected: the agreement gives the store's lab no such meter."""
-        from claims.claim.records import LAST_EPOCH
+    def chosen(self, store: Store, terms: Agreement, last: int) -> list[str]:
+        """Names of the meters, without those that are lost in the epoch ``last``.
+
+        Raises:
+            ClaimRejected: the agreement gives the store's lab no such meter. ClaimsError: one that was named is lost.
+        """
         from claims.lab.losses import lost_from
 
         lab = terms.lab(store.lab)
         chosen = lab.meters if self.every else [lab.meter(name) for name in self.names]
-        lost = {meter.name for meter in chosen if lost_from(store, meter, LAST_EPOCH) is not None} if store.any_lost() else set()
+        lost = {meter.name for meter in chosen if lost_from(store, meter, last) is not None} if store.any_lost() else set()
         if lost and not self.every:
             raise ClaimsError(f"{', '.join(sorted(lost))} is lost", "what is lost signs nothing")
         return [meter.name for meter in chosen if meter.name not in lost]

@@ -19,7 +19,7 @@ from claims.base.errors import ClaimsError
 from claims.claim.records import UNATTRIBUTED_WORDS
 from claims.imports.rows import ImportRefused
 from claims.imports.usage_rows import Batches, StoredRow, UsageReader
-from claims.lab.losses import lost_from
+from claims.lab.losses import lost_within
 from claims.lab.registry import check_enrolled, check_receivers, keep_calendar
 from claims.lab.running import check_table
 from claims.lab.store import Store
@@ -106,6 +106,7 @@ def check_room(source: str, store: Store, agreement: Agreement, batches: Batches
     after the meter signed. Keys are (period, meter)."""
     since, lab = agreement.lab(store.lab).since_period, agreement.lab(store.lab)
     last: dict[str, dict[int, int]] = {}
+    any_lost = store.any_lost()
     for (period, name), rows in batches.items():
         if period < since:
             raise ImportRefused(
@@ -120,9 +121,11 @@ def check_room(source: str, store: Store, agreement: Agreement, batches: Batches
         for epoch, _, tag, _, _ in rows:
             if epoch > own.get(tag, -1):
                 own[tag] = epoch
-        lost = lost_from(store, lab.meter(name), max(own.values(), default=0))
-        if lost is not None:
-            raise ImportRefused(source, None, f"meter {name} is lost from epoch {lost} on", "its work is charged in full; leave it out")
+        if rows and any_lost:
+            epochs = [row[0] for row in rows]
+            lost = lost_within(store, lab.meter(name), range(min(epochs), max(epochs) + 1))
+            if lost is not None:
+                raise ImportRefused(source, None, f"meter {name} is lost in epoch {lost}", "its work is charged in full; leave it out")
     _check_times(source, store, agreement, last)
     for (period, name), rows in batches.items():
         _check_epochs(source, store, agreement, period, lab.meter(name), rows, again=again)

@@ -15,7 +15,7 @@ from claims.base.clock import SEAL_JUMP, check_jump
 from claims.base.errors import ClaimsError
 from claims.base.units import format_time
 from claims.lab.amended import check_amended
-from claims.lab.losses import lost_from
+from claims.lab.losses import lost_in, sealing_from
 from claims.lab.store import Store
 
 __all__ = [
@@ -34,13 +34,11 @@ def _first_epoch(store: Store, agreement: Agreement) -> int:
 def next_epoch(store: Store, agreement: Agreement, meter: str) -> int:
     """The lab's first epoch under this agreement that the meter has not sealed; it may lie after the agreement's end.
 
-    Of a lost meter it lies after every epoch: there is nothing that it could seal.
+    Of a lost meter it is the first one from which on it is back, or lies after every epoch: there is nothing that it could seal.
     """
     sealed = store.last_sealed(meter)
     due = max(_first_epoch(store, agreement), -1 if sealed is None else sealed + 1)
-    if store.any_lost() and lost_from(store, agreement.lab(store.lab).meter(meter), due) is not None:
-        return 1 << 24
-    return due
+    return sealing_from(store, agreement.lab(store.lab).meter(meter), due) if store.any_lost() else due
 
 
 def check_assent(store: Store, agreement: Agreement, meter: str, missing: list[str]) -> None:
@@ -122,7 +120,7 @@ def check_turn(store: Store, agreement: Agreement, meter: str, period: int) -> N
             raise signed_otherwise(agreement, f"meter {meter} has signed period {number}", known.agreement_digest)
     if period == first:
         check_registry(store, agreement, period)
-    elif store.signed_head(period - 1, meter) is None:
+    elif store.signed_head(period - 1, meter) is None and meter not in lost_in(store, agreement, period - 1):
         raise ClaimsError(f"meter {meter} has not signed period {period - 1}, period {period} comes later", _IN_ORDER)
 
 

@@ -1,4 +1,5 @@
-"""To say that a meter or a site is lost: once, for good, before the lab publishes the first epoch that it cannot seal."""
+"""To say that a meter or a site is lost, for good, before the lab publishes the first epoch that it cannot seal; and to take note that
+somebody who inspects says that it is back."""
 
 from __future__ import annotations
 
@@ -7,8 +8,8 @@ from typing import TYPE_CHECKING
 from claims.agreement.model import Agreement
 from claims.agreement.terms import Meter
 from claims.base.errors import ClaimsError
-from claims.claim.entries import encode_entry, sign_entry
-from claims.claim.entry_kinds import LossEntry
+from claims.claim.entries import check_entry, encode_entry, sign_entry
+from claims.claim.entry_kinds import IS_BACK, IS_LOST, LossEntry
 from claims.claim.lists import LOST_METER, LOST_SITE
 from claims.claim.records import Lost
 from claims.lab.amended import check_amended
@@ -19,7 +20,7 @@ from claims.lab.store import Store
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-__all__ = ["lose", "next_lost"]
+__all__ = ["lose", "next_lost", "take_back"]
 
 
 def next_lost(store: Store, agreement: Agreement, meters: tuple[Meter, ...]) -> int:
@@ -54,6 +55,37 @@ def lose(store: Store, agreement: Agreement, name: str, key: Ed25519PrivateKey, 
         raise ClaimsError(what_now, "what was sealed and published is not lost; name that epoch")
     if any(head.period >= epoch // agreement.epochs_per_period for head in store.registry_heads()):
         raise ClaimsError(f"the registry is closed for the period of epoch {epoch}", "a period that is closed has lost nothing")
-    entry = encode_entry(sign_entry(key, LossEntry(agreement.digest, store.lab, store.lab, what, name, 1, epoch)))
+    entry = encode_entry(sign_entry(key, LossEntry(agreement.digest, store.lab, store.lab, what, name, IS_LOST, epoch)))
     store.add_losses([Lost(meter.name, epoch, what, name, False, meter.key, agreement.digest, entry) for meter in meters])
     return entry
+
+
+def take_back(store: Store, agreement: Agreement, entry: LossEntry) -> tuple[str, ...]:
+    """Note an inspector's word that a meter or a site is back: from its epoch on it seals again. Names of the meters that are, of those
+    of which the store knows. The same again changes nothing.
+
+    Raises:
+        ClaimsError: it is about another agreement or lab, or no such word; nothing of it is lost right before its epoch; that epoch is
+            published. BadSignature, ClaimRejected: not signed by its author, or not allowed. Amended: another agreement counts by then.
+    """
+    if (entry.agreement, entry.lab) != (agreement.digest, store.lab):
+        raise ClaimsError(f"{entry.title}: that is about another agreement or lab", "take it where it belongs")
+    check_entry(entry, agreement)
+    if entry.word != IS_BACK:
+        raise ClaimsError(f"{entry.title}: that is a loss", "of headquarters' word, in a building: standstill building lost")
+    lab, data = agreement.lab(store.lab), encode_entry(entry)
+    named = lab.site(entry.name).meters if entry.what == LOST_SITE else (lab.meter(entry.name),)
+    own = tuple(meter for meter in named if store.site in (None, meter.site))
+    known = tuple(meter.name for meter in own if any(item.entry == data for item in store.losses(meter.name)))
+    if known:
+        return known
+    check_amended(store, agreement, entry.epoch // agreement.epochs_per_period)
+    lost = [meter for meter in own if lost_from(store, meter, entry.epoch - 1) is not None]
+    if not lost:
+        raise ClaimsError(f"{entry.title}: this store has nothing of it as lost before epoch {entry.epoch}", "only a loss can end")
+    published = store.published_through()
+    if published is not None and published >= entry.epoch:
+        raise ClaimsError(f"{entry.title}: epoch {entry.epoch} is published", "ask for one from the next period's first epoch on")
+    items = [Lost(meter.name, entry.epoch, entry.what, entry.name, True, meter.key, agreement.digest, data) for meter in lost]
+    store.add_losses(items)
+    return tuple(meter.name for meter in lost)

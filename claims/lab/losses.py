@@ -1,6 +1,7 @@
 """What a lab says it lost: which meters, from which epoch on, and what that makes of its periods.
 
     the lab's LOSS entry, before its epoch's --> zero in place of roots --> a ledger that anybody can make, in place of the meter's
+    an inspector's, before that of a period's first epoch --> the meter seals again
 """
 
 from __future__ import annotations
@@ -11,23 +12,48 @@ from typing import TYPE_CHECKING
 from claims.agreement.model import Agreement
 from claims.agreement.terms import Lab, Meter
 from claims.claim.commitments import roots_digest
-from claims.claim.lists import LOST_METER, Loss
+from claims.claim.lists import LOST_METER, LOST_SITE, Loss
 from claims.claim.losses import NO_HEAD, NO_ROOT, lost_work, made_readings
-from claims.claim.records import UNATTRIBUTED, SignedHead
+from claims.claim.records import LAST_EPOCH, UNATTRIBUTED, SignedHead
 
 if TYPE_CHECKING:
     from claims.lab.store import Store
 
-__all__ = ["claimed_heads", "losses_of", "lost_from", "lost_in", "readings_of", "roots_of", "sites_away", "work_of"]
+__all__ = [
+    "claimed_heads", "losses_of", "lost_from", "lost_in", "lost_within", "readings_of", "roots_of", "sealing_from", "sites_away", "work_of",
+]  # fmt: skip
+
+
+def _spans(store: Store, meter: Meter) -> list[range]:
+    """The epochs in which a meter is lost under its key, ascending."""
+    spans, first = list[range](), None
+    for item in store.losses(meter.name):
+        if item.key != meter.key:
+            continue
+        if not item.back:
+            first = item.epoch if first is None else first
+        elif first is not None:
+            spans.append(range(first, item.epoch))
+            first = None
+    return spans if first is None else [*spans, range(first, LAST_EPOCH + 1)]
 
 
 def lost_from(store: Store, meter: Meter, epoch: int) -> int | None:
     """The first epoch of the loss in which a meter is at an epoch; None where it is not lost, or has a new key since."""
-    first = None
-    for item in store.losses(meter.name):
-        if item.epoch <= epoch and item.key == meter.key:
-            first = None if item.back else item.epoch if first is None else first
-    return first
+    return next((span.start for span in _spans(store, meter) if epoch in span), None)
+
+
+def lost_within(store: Store, meter: Meter, epochs: range) -> int | None:
+    """The first epoch of a range in which a meter is lost, or None."""
+    both = (range(max(span.start, epochs.start), min(span.stop, epochs.stop)) for span in _spans(store, meter))
+    return next((common.start for common in both if common), None)
+
+
+def sealing_from(store: Store, meter: Meter, epoch: int) -> int:
+    """The first epoch from this one on in which a meter is not lost; after every epoch where there is none."""
+    for span in _spans(store, meter):
+        epoch = span.stop if epoch in span else epoch
+    return epoch
 
 
 def lost_in(store: Store, agreement: Agreement, period: int) -> dict[str, int]:
@@ -41,12 +67,14 @@ def lost_in(store: Store, agreement: Agreement, period: int) -> dict[str, int]:
 
 def losses_of(store: Store, agreement: Agreement, period: int) -> tuple[Loss, ...]:
     """What a claim of the period lists as lost."""
-    found = set()
-    for name, first in lost_in(store, agreement, period).items():
+    found, lost, lab = set(), lost_in(store, agreement, period), agreement.lab(store.lab)
+    for name, first in lost.items():
         item = [item for item in store.losses(name) if item.epoch <= first and not item.back][-1]
+        if item.what == LOST_SITE and all(lost.get(meter.name) == first for meter in lab.site(item.name).meters):
+            found.add(Loss(LOST_SITE, item.name, first, False))
+            continue
         signed = store.signed_head(period, name)
-        own = signed is not None and signed.agreement_digest == agreement.digest
-        found.add(Loss(item.what, item.name, first, own and item.what == LOST_METER))
+        found.add(Loss(LOST_METER, name, first, signed is not None and signed.agreement_digest == agreement.digest))
     return tuple(sorted(found))
 
 

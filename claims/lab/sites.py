@@ -20,7 +20,7 @@ from claims.base.ed25519 import check_signature
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
 from claims.claim.commitments import roots_digest
 from claims.claim.entries import check_entry, encode_entry
-from claims.claim.entry_kinds import LossEntry
+from claims.claim.entry_kinds import IS_LOST, LossEntry
 from claims.claim.handover import MeterReport, Records, SiteReport, SiteSummary, TagRow, Tags
 from claims.claim.lists import LOST_SITE
 from claims.claim.losses import NO_ROOT, lost_head
@@ -139,8 +139,9 @@ def take_loss(store: Store, agreement: Agreement, entry: LossEntry) -> None:
     _about(store, agreement, entry.agreement, entry.lab, entry.epoch // agreement.epochs_per_period, "the entry")
     check_entry(entry, agreement)
     meters = [meter for meter in site.meters if entry.name == (site.name if entry.what == LOST_SITE else meter.name)]
-    if not meters or entry.word != 1:
-        raise ClaimsError(f"{entry.title}: that is nothing that site {site.name} lost", "take it to the building that it is about")
+    if not meters or entry.word != IS_LOST:
+        what = f"{entry.title}: that is nothing that site {site.name} lost"
+        raise ClaimsError(what, "take it to the building that it is about; what is back: standstill meter back")
     data = encode_entry(entry)
     if any(item.entry == data for meter in meters for item in store.losses(meter.name)):
         return

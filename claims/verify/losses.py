@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from claims.agreement.model import Agreement
 from claims.agreement.terms import Meter
 from claims.base.errors import ClaimRejected
-from claims.claim.entry_kinds import LossEntry
+from claims.claim.entry_kinds import IS_BACK, IS_LOST, LossEntry
 from claims.claim.file import Claim
 from claims.claim.losses import lost_meters
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from claims.claim.published import PublishedEntries
 
 __all__ = ["check_history"]
-
-_LOST, _BACK = 1, 2
 
 
 def check_history(
@@ -94,8 +92,8 @@ class _Said:
 
     def lost(self, meter: Meter) -> set[int]:
         """Epochs of the period from which on the lab said that a meter, or its site, is lost."""
-        return self._of(meter, _LOST)
+        return self._of(meter, IS_LOST)
 
     def back(self, meter: Meter) -> bool:
         """Whether somebody else said that it is back from the period's first epoch on."""
-        return self._first in self._of(meter, _BACK)
+        return self._first in self._of(meter, IS_BACK)

@@ -487,6 +487,13 @@ def test_what_came_back_can_be_lost_again(folder: Folder) -> None:
     assert folder.judged_as(1) == "proven"
 
 
+def test_a_loss_that_begins_after_it_was_back_needs_a_word(folder: Folder) -> None:
+    folder.publish(0, folder.lost_roots(0, 2), (LOST_2,), {2: 2})
+    folder.say(4, folder.end() + 650, author="beta", word=2)
+    folder.publish(1, folder.lost_roots(1, 6), (Loss(LOST_METER, "hall-2", 6),))
+    assert folder.judged_as(1) == "rejected log"
+
+
 @pytest.mark.parametrize("key", [12, 13])
 def test_an_amendment_ends_a_loss_by_a_new_key_alone(folder: Folder, key: int) -> None:
     folder.publish(0, folder.lost_roots(0, 2), (LOST_2,), {2: 2})

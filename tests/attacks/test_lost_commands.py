@@ -55,7 +55,7 @@ def test_a_lab_whose_meter_burnt_goes_on(burnt: Desk, prover: Prover) -> None:  
     assert "hall-1" in seal(desk)
     publish(desk)
     assert "is lost" in desk.run("epoch", "seal", "hall-2", *desk.books, "-k", "keys/hall-2.key", code=2)
-    assert "is lost from epoch 30" in desk.usage("hall-2,30,run,5", code=2)
+    assert "is lost in epoch 30" in desk.usage("hall-2,30,run,5", code=2)
     desk.at(START + PERIOD)
     assert "is lost" in desk.close(0, "--yes", "--clock-is-right", meters=("hall-2",), code=2)
     desk.close(0, "--yes", "--clock-is-right")

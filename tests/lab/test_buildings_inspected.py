@@ -197,3 +197,55 @@ def test_all_meters_of_a_building_burnt(tmp_path: Path) -> None:
     assert [site for site, _ in folder.opening().binding.proofs] == ["north", None]
     opened = {(item.meter, item.opening.reading.epoch) for item in folder.opening().readings}
     assert opened == {("hall-1", 0), ("hall-1", 1), ("hall-1", 2), ("hall-3", 0)}
+
+
+def test_what_burnt_is_back(tmp_path: Path) -> None:
+    """An inspector's word in the log, taken at headquarters and in the building: from the next period on the meter seals again."""
+    chips = METERS | {"hall-3": 8}
+    folder = build(Folder(tmp_path), chips, LOST, lost="hall-3")
+    run = folder.run
+    for name in PARTIES:
+        run("agreement", "sign", "agreement.toml", "-k", f"{name}.key")
+    say = ("inspect", "back", "hall-3", "--lab", "alpha", "-a", "agreement.toml", "--log", "log")
+    by_beta = ("--inspector", "beta", "-k", "beta.key")
+    assert "no terminal" in run(*say, "-n", 1, *by_beta, code=2)
+    assert "name a period that has not begun" in run(*say, "-n", 0, *by_beta, "--yes", code=2)
+    assert "somebody else what is back" in run(*say, "-n", 1, "--inspector", "alpha", "-k", "alpha.key", "--yes", code=2)
+    run(*say, "-n", 1, "--inspector", "beta", "-k", "delta.key", "--yes", code=2)
+    assert not (tmp_path / "beta-alpha-back-hall-3-3.entry").exists()
+    told = run(*say, "-n", 1, *by_beta, "--yes")
+    assert "lost from epoch 1 on" in told and "cannot be taken back" in told
+    folder.append("beta-alpha-back-hall-3-3.entry")
+    south = ("meter", "back", "beta-alpha-back-hall-3-3.entry", *at("south"))
+    assert "is lost" in run("epoch", "seal", "hall-3", *at("south"), "--unsigned", "-k", "hall-3.key", "--through", 3, code=2)
+    assert json.loads(run("meter", "back", "beta-alpha-back-hall-3-3.entry", *HQ, "--json"))["meters"] == ["hall-3"]
+    assert run(*south) == run(*south), "again changes nothing"
+    run("meter", "back", "beta-alpha-back-hall-3-3.entry", *at("north"), code=2)
+    assert "in epoch 2" in late_usage(folder, 2) and "in epoch 1" in late_usage(folder, 1)
+    run("lab", "tags", "run-3", *HQ, "-n", 1, "-o", "1.tags")
+    for site, rows in {"north": "hall-1,3,run-3,200\n", "south": "hall-2,4,run-3,60\nhall-3,5,run-3,100\n"}.items():
+        run("building", "tags", "1.tags", *at(site))
+        (tmp_path / f"{site}.csv").write_text(f"meter,epoch,checkpoint,chip_seconds\n{rows}")
+        run("import", "readings", f"{site}.csv", *at(site))
+    for meter in chips:
+        run("epoch", "seal", meter, *at(SITES[meter]), "-k", f"{meter}.key", "--through", 5)
+        run("meter", "close", meter, *at(SITES[meter]), "-n", 1, "-k", f"{meter}.key", "--yes")
+    for site in USAGE:
+        run("building", "report", *at(site), "-n", 1, "-o", f"{site}-3.report")
+        run("building", "prove", *at(site), "-n", 1)
+        run("lab", "take", f"{site}-3.report", f"alpha-1.{site}.summary", *HQ)
+    run("lab", "snapshot", "run-3", *HQ, "-n", 1, "--parent", "run-2")
+    run("epoch", "publish", *HQ, "-k", "alpha.key", "--through", 5)
+    run("lab", "close", *HQ, "-n", 1)
+    run("prove", *HQ, "-n", 1, "-k", "alpha.key")
+    folder.append(*(f"alpha-epoch-{epoch}.entry" for epoch in (3, 4, 5)), "alpha-1.entry")
+    folder.cosign(START + 2 * EPOCHS * 60 + 1)
+    given = ("-a", "agreement.toml", "--log", "log", "--jobs", 1, "-p", "alpha-0.claim", "--now", START + 2 * EPOCHS * 60 + 2)
+    text = run("verify", "alpha-1.claim", *given)
+    assert text.startswith("PROVEN") and "lost" not in text, text
+
+
+def late_usage(folder: Folder, epoch: int) -> str:
+    """What an import says of work of the burnt meter in an epoch that it lost, and one that it did not."""
+    (folder.path / "late.csv").write_text(f"meter,epoch,checkpoint,chip_seconds\nhall-3,{epoch},,10\nhall-3,4,,10\n")
+    return folder.run("import", "readings", "late.csv", *at("south"), code=2)
