@@ -7,9 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from circuits.claim import claim_program, public_interactions, public_vector
-from circuits.fill import fill_trace_columns
+from circuits.fill import PAIRS, fill_permutation, fill_trace_columns
+from circuits.fill_ledgers import fill_ledgers
+from circuits.fill_registry import fill_registry
+from circuits.fill_summaries import fill_summaries
 from circuits.gadgets import COLUMNS, KINDS
 from circuits.statement import START
+from circuits.table import Table
 from circuits.witness import (
     Headers,
     blocks_of,
@@ -38,9 +42,20 @@ def unchecked_trace(statement, witness):
 
 
 def fails(statement, witness):
-    """Names of what fails in the canonical trace of any witness."""
-    trace, layout = unchecked_trace(statement, witness)
-    return failing(statement, trace, layout.used)
+    """Names of what fails in the canonical trace of any witness, as :func:`failing` has it; only as many rows are made as are used."""
+    layout = layout_of(witness)
+    inputs, _ = sponge_inputs(blocks_of(witness, layout, Headers.of(statement)), layout)
+    used, log_rows = layout.used, (layout.used + 8).bit_length()
+    table = Table(replace(statement, log_rows=log_rows), layout)
+    fill_ledgers(table, statement, witness) if witness.ledgers else None
+    fill_summaries(table, statement, witness)
+    fill_registry(table, statement, witness, witness.registry) if witness.registry is not None else None
+    fill_permutation(table, inputs)
+    trace = from_montgomery(table.words)
+    trace[COLUMNS.index("byte") :][: len(table.bytes), :used] = table.bytes  # whatever they are, the table has them
+    pairs = np.append(np.arange((1 << log_rows) - 2), [PAIRS - 1, PAIRS - 1])
+    trace[COLUMNS.index("t_lo")], trace[COLUMNS.index("t_hi")] = pairs & 255, pairs >> 8
+    return _failing(statement, trace, used)
 
 
 class Forge:
@@ -144,12 +159,19 @@ def failing(statement, trace, used):
     Where the byte bus balances and nothing but padding is far from the chains, the other buses are compared on the chains' rows
     alone: zk/check.py's whole comparison says the same, and takes fifteen times as long.
     """
-    program, publics, terms = claim_program(), public_vector(statement), public_interactions(statement)
     n, rows = trace.shape[1], np.arange(-2, used + 3)
     far = trace[[COLUMNS.index(kind) for kind in KINDS], used + 3 : n - 2]
     if far.any() or not bytes_balance(trace):
+        program, publics, terms = claim_program(), public_vector(statement), public_interactions(statement)
         return {failure.constraint for failure in check_trace(program, publics, trace, terms, rows.tolist())}
-    at = rows % n
+    return _failing(statement, trace, used)
+
+
+def _failing(statement, trace, used):
+    """Where the byte bus balances and nothing but padding is far from the chains."""
+    program, publics, terms = claim_program(), public_vector(statement), public_interactions(statement)
+    n = trace.shape[1]
+    at = np.arange(-2, used + 3) % n
     selectors = np.stack([at == 0, at == n - 1, at != n - 1]).astype(np.uint64)
     here, there = (trace[:, k].astype(np.uint64) for k in (at, (at + 1) % n))
     values = evaluate(program, publics, here, there, selectors)
