@@ -24,10 +24,10 @@ def _spans(agreement: Agreement, lab: Lab) -> Iterator[tuple[int, int]]:
     yield from zip(starts, [*starts[1:], agreement.periods], strict=True)
 
 
-def residue_reaches(agreement: Agreement, lab: Lab) -> int | None:
-    """The first period in which R', with unattributed work at its cap in every period, passes the effective freeze; or None.
+def residue_reaches(agreement: Agreement, lab: Lab) -> tuple[int, int] | None:
+    """The first period in which R', with unattributed work at its cap in every period, passes the effective freeze, and that R'; or None.
 
-    Counted from 0 at the lab's first period under the agreement.
+    Counted from 0 at the lab's first period under the agreement; R' in units of 10^12 FLOP.
     """
     residue = 0
     for first, end in _spans(agreement, lab):
@@ -35,7 +35,7 @@ def residue_reaches(agreement: Agreement, lab: Lab) -> int | None:
         if agreement.rules_at(first).charge_residue and caps.unattributed > 0:
             free = max(0, (_limit(caps) - residue) // caps.unattributed)
             if first + free < end:
-                return first + free
+                return first + free, residue + caps.unattributed * (free + 1)
         residue += caps.unattributed * (end - first)
     return None
 
@@ -46,15 +46,16 @@ def residue_lines(agreement: Agreement) -> list[str]:
         return []
     out = []
     for lab in agreement.labs:
-        period, first = residue_reaches(agreement, lab), agreement.first_period_of(lab.name)
-        if period is None:
+        reached, first = residue_reaches(agreement, lab), agreement.first_period_of(lab.name)
+        if reached is None:
             out.append(f"forecast    {lab.name}: unattributed work may be at its cap in every period of this agreement")
             continue
-        limit = format_work(_limit(lab.caps_at(period)))
+        period, residue = reached
+        limit, amount = format_work(_limit(lab.caps_at(period))), format_work(residue)
         out += [
             f"forecast    {lab.name}: unattributed work is charged to every lineage, and adds up from period {first} on.",
-            f"            At its cap in every period it stays within {limit} for {period - first} periods. From period {period} on",
-            "            a claim with more is refused: the lab then books all work to checkpoints, or leaves chips idle",
+            f"            At its cap in every period, in period {period} it has come to {amount}, and at most {limit} is agreed:",
+            "            that claim is refused. What is left for checkpoints shrinks as it grows",
         ]
         if agreement.amends is not None:
             out.append("            what it did unattributed under the agreement before comes on top")

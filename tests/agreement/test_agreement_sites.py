@@ -201,7 +201,7 @@ def test_the_forecast_is_the_first_period_that_passes_the_freeze() -> None:
             residue += now.unattributed
             limit = now.lineage if now.freeze is None else now.freeze
             if terms.rules_at(period).charge_residue and now.unattributed and residue > limit and walked is None:
-                walked = period
+                walked = period, residue
         assert residue_reaches(terms, lab) == walked
 
 
@@ -210,5 +210,5 @@ def test_the_forecast_in_words() -> None:
     assert "alpha: unattributed work may be at its cap in every period" in lines
     text = world.TEXT.replace('unattributed = "1e20 FLOP"', 'unattributed = "1e22 FLOP"', 1)
     lines = "\n".join(residue_lines(parse_agreement(text)))
-    assert "stays within 5e22 FLOP for 5 periods. From period 5 on" in lines
+    assert "in period 5 it has come to 6e22 FLOP, and at most 5e22 FLOP is agreed:\n" in lines
     assert residue_lines(parse_agreement(text.replace("charge-every-lineage", "none"))) == []
