@@ -12,7 +12,7 @@ from fractions import Fraction
 from claims.agreement.model import Agreement
 from claims.agreement.terms import Feed
 
-__all__ = ["SHARES", "Hidden", "hidden_lines", "hidden_of", "shares_of"]
+__all__ = ["SHARES", "Hidden", "hidden_lines", "hidden_of", "hidden_words", "shares_of"]
 
 SHARES = {"on": Fraction(23, 100), "off": Fraction(15, 1000), "capped": Fraction(60, 100), "inference": Fraction(51, 100)}
 """Of busy_watts: a chip that is on and idle (at most idle_watts), switched off, power-capped and training, and doing inference."""
@@ -63,20 +63,27 @@ def _percent(share: Fraction) -> str:
     return f"{round(100 * share)} %"
 
 
+def hidden_words(agreement: Agreement, feed: Feed) -> list[str]:
+    """Which share of a feed's chips could train unseen, in lines that make sentences."""
+    (chips, _), found = shares_of(agreement, feed), [_percent(item.share) for item in hidden_of(feed)]
+    out = [
+        f"of its {chips} chips could still train unseen",
+        f"in an hour declared idle {found[0]}, {found[1]} if the others are switched off ({found[2]} and {found[3]} power-capped);",
+        f"in a half-busy hour {found[4]} to {found[5]} where inference is booked as busy,",
+        f"{found[6]} to {found[7]} where what is booked busy draws the rate.",
+        "An hour without idle chip-seconds is not compared.",
+    ]
+    if feed.base_watts:
+        more = _percent(min(Fraction(1), Fraction(feed.base_watts, feed.busy_watts * chips)))
+        out.append(f"If nothing else draws the {feed.base_watts} base watts, {more} of the chips more.")
+    return out
+
+
 def hidden_lines(agreement: Agreement, lab: str | None = None) -> list[str]:
     """For each feed, of one lab or of all, which share of its chips could train unseen. Without feeds: nothing."""
     out: list[str] = []
     for feed in agreement.feeds if lab is None else agreement.feeds_of(lab):
-        (chips, _), found = shares_of(agreement, feed), [_percent(item.share) for item in hidden_of(feed)]
-        out += [
-            f"power       feed {feed.name} ({feed.kind}) of lab {feed.lab}: of its {chips} chips could still train unseen",
-            f"            in an hour declared idle {found[0]}, {found[1]} if the others are switched off"
-            f" ({found[2]} and {found[3]} power-capped);",
-            f"            in a half-busy hour {found[4]} to {found[5]} where inference is booked as busy,",
-            f"            {found[6]} to {found[7]} where what is booked busy draws the rate.",
-            "            An hour without idle chip-seconds is not compared.",
-        ]
-        if feed.base_watts:
-            more = _percent(min(Fraction(1), Fraction(feed.base_watts, feed.busy_watts * chips)))
-            out.append(f"            If nothing else draws the {feed.base_watts} base watts, {more} of the chips more.")
+        first, *more = hidden_words(agreement, feed)
+        out.append(f"power       feed {feed.name} ({feed.kind}) of lab {feed.lab}: {first}")
+        out += [f"            {line}" for line in more]
     return out

@@ -57,7 +57,8 @@ class Transfer:
             return f"void: {self.void}"
         if self.date is None:
             return "does not count: this copy of the log does not date it"
-        return "counts" if self.counts else f"does not count: dated {format_time(self.date)}, when the period had begun"
+        dated = f"dated {format_time(self.date)}"
+        return f"counts, {dated}" if self.counts else f"does not count: {dated}, when the period had begun"
 
     @property
     def text(self) -> str:
@@ -144,7 +145,7 @@ def misjudged(claim: Claim, agreement: Agreement, transfers: Collection[Transfer
     out = [f"its total is {format_work(stated)} with the transfers that it lists, and {format_work(most)} with those that count here"]
     for item in transfers:
         if item.digest in listed and item.toward(lab) > 0 and not item.counts:
-            out.append(f"listed: {item.text}, which {item.state.removeprefix('does not count: ')}")
+            out.append(f"listed: {item.text}; {item.state}")
         elif item.counts and item.entry.giver == lab and item.digest not in listed:
             out.append(f"not listed: {item.text}")
     return out

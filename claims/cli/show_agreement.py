@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from claims.agreement.explain import ALLOWANCES, OPEN_WEIGHTS, POWER
 from claims.agreement.model import Agreement
 from claims.agreement.terms import Caps, Lab, Meter, Party, Rules
 from claims.base.canonical import head_to_hex
@@ -42,6 +43,8 @@ def agreement_lines(agreement: Agreement, *, every: bool = False) -> list[str]:
         ]
     if agreement.amends is not None:
         out.append(f"amends      {agreement.amends.digest.hex()} from period {agreement.amends.from_period} on")
+    if any(lab.ceiling is not None for lab in agreement.labs):
+        out += _explained("transfers", ALLOWANCES)
     out += _regime_lines(agreement)
     out += _model_lines(agreement)
     out += _feed_lines(agreement)
@@ -72,6 +75,10 @@ def agreement_value(agreement: Agreement) -> dict[str, object]:
 def marked(text: str) -> str:
     """A text for people: its own lines are marked, so that none passes for a line of the agreement."""
     return text.replace("\n", "\n            | ")
+
+
+def _explained(title: str, sentences: Sequence[str]) -> list[str]:
+    return [f"{title if at == 0 else '':<11} {line}" for at, line in enumerate(sentences)]
 
 
 def _tables_text(lab: Lab) -> str:
@@ -139,7 +146,7 @@ def _feed_lines(agreement: Agreement) -> list[str]:
         "utility": "upstream of batteries and cooling", "building": "of the building's own supply",
         "rack": "in the lab's own hall, in reach of its hands",
     }  # fmt: skip
-    return [
+    return (_explained("power", POWER) if agreement.feeds else []) + [
         f"feed        {feed.name}: lab {feed.lab}, meters {_some(feed.meters)}; read by {feed.holder}; a {feed.kind} meter, "
         f"{where[feed.kind]}; base {feed.base_watts} W, idle {feed.idle_watts} W, busy {feed.busy_watts} W a chip, ed25519:{feed.key.hex()}"
         for feed in agreement.feeds
@@ -147,7 +154,7 @@ def _feed_lines(agreement: Agreement) -> list[str]:
 
 
 def _model_lines(agreement: Agreement) -> list[str]:
-    """The open models, and what comparing with them leaves open."""
+    """The open models, what they are for, and what comparing with them leaves open."""
     lines = [
         f"open model  {model.name}: charged {format_work(model.charge)}, {len(model.weights)} weights digests, {marked(model.source)}"
         for model in agreement.open_models
@@ -155,8 +162,9 @@ def _model_lines(agreement: Agreement) -> list[str]:
     if not any(rules.listed for _, rules in ((0, agreement.rules), *agreement.rules_from)):
         return lines
     return [
+        *_explained("weights", OPEN_WEIGHTS),
         *lines,
-        "            An inspection compares what it opens with this list. It does not show that the model named is the one loaded:",
+        "            It does not show that the model named is the one loaded:",
         "            a lab that hides loaded weights writes a checkpoint without parents, and a cast or a merge has another digest",
     ]
 

@@ -83,6 +83,7 @@ def view_of(source: Path, copied: Sequence[dict[str, Any]], *, now: int) -> tupl
         "computed_at": now,
         "life": _life(state),
         "holds": {"answer": state.holds, "why": list(state.why)},
+        "allowances": [item.to_json() | {"begin": item.transfers[0].begin} for item in state.moved],
         "claims": [_row(row, state, known, copied, log) for row in state.rows],
         "not_shown": list(NOT_SHOWN),
         "inspections": inspections_of(source, copied, state.rows),
@@ -174,7 +175,7 @@ def _row(
     agreement = known.by_digest.get(row.agreement, state.agreement)
     try:
         lab = agreement.lab(row.lab)
-        sentences = shown(agreement, lab, row.period, row.limits) if claim is not None else []
+        sentences = shown(agreement, lab, row.period, row.limits, row.moved) if claim is not None else []
         continues = row.period > lab.since_period
     except ClaimRejected:
         sentences, continues = [], True
@@ -195,6 +196,8 @@ def _row(
         "roots": None if claim is None else _roots(row, claim, agreement, copied, log),
         "continues": continues,
         "shows": sentences,
+        "transfers": list(row.transfers),
+        "power": None if row.power is None else row.power.line(),
     }
 
 

@@ -17,6 +17,7 @@ from claims.site.render_detail import (
     log_section,
     trust_section,
 )
+from claims.site.render_outside import allowances_section
 from claims.site.table import BROKEN, RECENT, is_listed, periods_of, table_section
 from claims.site.timeline import timeline
 from claims.site.words import STATES, amounts, duration, icon, moment, plural, span
@@ -42,18 +43,20 @@ def headline_of(view: View) -> tuple[str, str]:
 
 def page(template: str, view: View) -> str:
     """The whole page."""
-    sections = [
+    every: list[tuple[str, str, Html | None]] = [
         ("state", "State", _hero(view)),
         ("parties", "Parties and periods", table_section(view)),
         ("timeline", "Timeline", _timeline_section(view)),
         ("claims", "Claims", _claims_section(view)),
         ("check", "Check a file", _check_section(view)),
+        ("allowances", "Limits that moved", allowances_section(view)),
         ("inspections", "Inspections", inspections_section(view)),
         ("agreement", "The agreement", agreement_section(view)),
         ("log", "The public log", log_section(view)),
         ("files", "Files", downloads_section(view)),
         ("trust", "What this rests on", trust_section(view)),
     ]
+    sections = [(key, title, content) for key, title, content in every if content is not None]
     links = [h("li", {}, h("a", {"href": f"#{key}"}, title)) for key, title, _ in sections]
     body = [sections[0][2], *(_section(key, title, content) for key, title, content in sections[1:])]
     headline, _ = headline_of(view)
@@ -215,8 +218,12 @@ def _claim(row: View, view: View) -> Html:
         h("span", {"class": "here", "data-here": name}) if row["claim"] else None,
     )
     reason = row["reason"] or STATES[state][1]
+    cap, *moved = row["transfers"] or [""]
     facts = [
         ("Period", [span(row["begin"], row["end"])]),
+        ("Limit", [amounts(cap)] if cap else None),
+        ("Moved", [h("ul", {}, [h("li", {}, amounts(line)) for line in moved])] if moved else None),
+        ("Power", [row["power"]] if row["power"] else None),
         ("Claim due", [moment(row["due"])] if row["due"] is not None else ["no deadline agreed"]),
         (
             "Published",

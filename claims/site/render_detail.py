@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from claims.site.html import Html, h, join
+from claims.site.render_outside import models_part, power_part
+from claims.site.render_table import plain_table
 from claims.site.words import amounts, day, duration, icon, moment, plural, size
 
 __all__ = ["agreement_section", "downloads_section", "inspections_section", "log_section", "trust_section"]
@@ -13,26 +15,6 @@ View = dict[str, Any]
 
 _OUTCOMES = {"passed": "proven", "failed": "rejected", "refused": "rejected"}
 _MANY_FILES = 400
-
-
-def _table(caption: str, columns: list[str], rows: list[list[object]], style: str = "") -> Html:
-    """A table whose first column heads its rows; on a narrow screen each cell names its column."""
-    head = [h("th", {"scope": "col", "role": "columnheader"}, column) for column in columns]
-    body = []
-    for row in rows:
-        cells = [h("th", {"scope": "row", "role": "rowheader"}, row[0])]
-        cells += [
-            h("td", {"role": "cell"}, h("span", {"class": "label", "aria-hidden": "true"}, column), h("span", {}, cell))
-            for column, cell in zip(columns[1:], row[1:], strict=True)
-        ]
-        body.append(h("tr", {"role": "row"}, cells))
-    return h(
-        "table",
-        {"class": f"plain {style}".strip(), "role": "table"},
-        h("caption", {"class": "unseen"}, caption),
-        h("thead", {"role": "rowgroup"}, h("tr", {"role": "row"}, head)),
-        h("tbody", {"role": "rowgroup"}, body),
-    )
 
 
 def _link(path: str | None, words: str) -> Html | str:
@@ -79,7 +61,7 @@ def inspections_section(view: View) -> Html:
         )
     if rows:
         out.append(
-            _table(
+            plain_table(
                 "Inspection records", ["Claim", "Outcome", "Inspector", "drand round", "Date", "File"], rows, "roomy"
             )
         )
@@ -138,6 +120,8 @@ def agreement_section(view: View) -> Html:
             h("h3", {}, "Signatories"),
             _parties(terms),
             _pause(terms),
+            power_part(terms),
+            models_part(terms),
             _meters(terms),
         ]
     )
@@ -166,7 +150,7 @@ def _caps(terms: View) -> Html:
             )
     note = h("p", {"class": "note"}, "FLOP: single calculations. 10", h("sup", {}, "24"), " is a 1 with 24 zeros.")
     columns = ["Lab", "In a period", "of it unattributed", "Behind any one model", "Freeze"]
-    return join([_table("Limits of each lab", columns, rows, "numbers"), note])
+    return join([plain_table("Limits of each lab", columns, rows, "numbers"), note])
 
 
 def _parties(terms: View) -> Html:
@@ -232,9 +216,9 @@ def _meters(terms: View) -> Html:
         "details",
         {"class": "legend"},
         h("summary", {}, f"{plural(len(rows), 'meter')}, {plural(len(chips), 'kind')} of chip"),
-        _table("Meters", ["Meter", "Chip", "Chips"], rows, "numbers"),
-        _table("Tables of a claim, each with a proof", ["Table", "Meters", "Rows"], tables, "numbers") if tables else None,
-        _table("Chips", ["Chip", "Peak, FLOP per second", "Source"], chips),
+        plain_table("Meters", ["Meter", "Chip", "Chips"], rows, "numbers"),
+        plain_table("Tables of a claim, each with a proof", ["Table", "Meters", "Rows"], tables, "numbers") if tables else None,
+        plain_table("Chips", ["Chip", "Peak, FLOP per second", "Source"], chips),
     )
 
 
@@ -268,7 +252,7 @@ def log_section(view: View) -> Html:
             ),
             h("p", {"class": "problem", "role": "note"}, icon("missing"), log["problem"]) if log["problem"] else None,
             h("dl", {"class": "facts"}, [h("div", {}, h("dt", {}, key), h("dd", {}, value)) for key, value in facts]),
-            _table("Cosigners", ["Cosigner", "Latest head signed"], rows) if rows else None,
+            plain_table("Cosigners", ["Cosigner", "Latest head signed"], rows) if rows else None,
             h(
                 "p",
                 {"class": "note"},
@@ -320,7 +304,7 @@ def downloads_section(view: View) -> Html:
                 "details",
                 {"class": "legend"},
                 h("summary", {}, f"{plural(len(files), 'file')}, {size(sum(item['bytes'] for item in files))}"),
-                _table("Published files", ["File", "Size", "SHA-256"], rows, "filelist"),
+                plain_table("Published files", ["File", "Size", "SHA-256"], rows, "filelist"),
                 h("p", {"class": "note"}, f"{more} more in SHA256SUMS.") if more > 0 else None,
             ),
             h(

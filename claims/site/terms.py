@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from claims.agreement.hidden import hidden_words
 from claims.agreement.model import Agreement
-from claims.agreement.terms import Lab
+from claims.agreement.terms import Feed, Lab, Rules
 from claims.base.units import WORK_UNIT, format_work
 
 __all__ = ["terms_of"]
@@ -32,7 +33,7 @@ def terms_of(agreement: Agreement, unsigned: Collection[str]) -> dict[str, Any]:
         "period_seconds": period,
         "periods": agreement.periods,
         "rules": [
-            {"from_period": first, "charge_peak": rules.charge_peak, "charge_residue": rules.charge_residue}
+            {"from_period": first, "charge_peak": rules.charge_peak, "charge_residue": rules.charge_residue, "external": _external(rules)}
             for first, rules in [(None, agreement.rules), *agreement.rules_from]
         ],
         "amends": None if amends is None else {"digest": amends.digest.hex(), "from_period": amends.from_period},
@@ -52,12 +53,33 @@ def terms_of(agreement: Agreement, unsigned: Collection[str]) -> dict[str, Any]:
             for party in agreement.parties
         ],
         "labs": [_lab(lab) for lab in agreement.labs],
+        "open_models": [
+            {"name": model.name, "charge": format_work(model.charge), "source": model.source, "weights": len(model.weights)}
+            for model in agreement.open_models
+        ],
+        "feeds": [_feed(agreement, feed) for feed in agreement.feeds],
         "chips": [{"name": chip.name, "peak": _rate(chip.peak), "note": chip.note} for chip in agreement.chips],
     }
 
 
 def _rate(peak: int) -> str:
     return format_work(peak).removesuffix(" FLOP") + " FLOP/s" if peak * WORK_UNIT else "0 FLOP/s"
+
+
+def _external(rules: Rules) -> str | None:
+    """What must be counted for weights from outside, or None where labs declare it themselves."""
+    if not rules.listed:
+        return None
+    return "only models of the list" if rules.unlisted is None else f"what the list says, or {format_work(rules.unlisted)} for others"
+
+
+def _feed(agreement: Agreement, feed: Feed) -> dict[str, Any]:
+    """A power feed; ``hidden``: which share of its chips could still train unseen, in words."""
+    return {
+        "name": feed.name, "lab": feed.lab, "holder": feed.holder, "kind": feed.kind, "meters": len(feed.meters),
+        "base_watts": feed.base_watts, "idle_watts": feed.idle_watts, "busy_watts": feed.busy_watts,
+        "hidden": hidden_words(agreement, feed),
+    }  # fmt: skip
 
 
 def _lab(lab: Lab) -> dict[str, Any]:
@@ -77,6 +99,7 @@ def _lab(lab: Lab) -> dict[str, Any]:
         ],
         "meters": [{"name": meter.name, "chip": meter.chip, "chips": meter.chips, "site": meter.site} for meter in lab.meters],
         "tables": _tables(lab),
+        "ceiling": None if lab.ceiling is None else format_work(lab.ceiling),
     }
 
 

@@ -20,15 +20,14 @@ from claims.base.ed25519 import known_signatures
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError, UnreadableFile
 from claims.base.files import PROOF_LIMIT, ROOTS_LIMIT, SMALL_LIMIT
 from claims.base.units import format_time
-from claims.claim.allowances import transfers_of
 from claims.claim.evidence import TwoEntries, decode_evidence
 from claims.claim.receipts import RECEIPT_LIMIT, Receipt
 from claims.decisions.file import Content, Decision
 from claims.decisions.life import Counted, Life, keeps_calendar, life_of, lifted_spans
 from claims.decisions.log import logged_decisions
-from claims.status.allowances import Moved
 from claims.status.folder import MAX_FILES, RECORD_LIMIT, ClaimFile, Folder, SignedAgreement
 from claims.status.model import Row, State
+from claims.status.moved import moved_in
 from claims.status.notes import JUNK
 from claims.status.rows import Beside, Book, judge_period
 from claims.tlog.checkpoint import LogTrust
@@ -39,7 +38,7 @@ from claims.tlog.source import FolderSource
 from claims.verify import log as verify_log
 from claims.verify.claim import check_expected
 from claims.verify.delivered import deliveries, published_in
-from claims.verify.log import allowance_dates, late_assents
+from claims.verify.log import late_assents
 from claims.verify.log_state import log_state, uncosigned
 
 __all__ = ["Row", "State", "compute", "log_trust"]
@@ -117,7 +116,7 @@ def _compute(source: Folder, current: SignedAgreement, now: int, memory: str | o
         agreement=current.agreement, now=now, life=life, holds=holds, why=tuple(why), rows=tuple(rows),
         log=book.log, log_problem=book.log_problem,
         breaches=tuple(found.breaches), problems=tuple(source.notes.lines()), decisions=tuple(decisions),
-        chain=tuple(item.agreement for item in books), moved=_moved(books, rows),
+        chain=tuple(item.agreement for item in books), moved=moved_in(books, rows),
     )  # fmt: skip
 
 
@@ -395,20 +394,3 @@ def _holds(agreement: Agreement, life: Life, rows: Sequence[Row], found: _Findin
     if not proven:
         return "undecided", ["no claim is due yet"]
     return "yes", [f"{proven} {'claim is' if proven == 1 else 'claims are'} proven, and no other is due"]
-
-def _moved(books: Sequence[Book], rows: Sequence[Row]) -> tuple[Moved, ...]:
-    """The periods with a row for which the log has transfers, under the agreement that held then."""
-    found = []
-    for book in books:
-        terms, published, view = book.agreement, book.published, book.view
-        if published is None or view is None:
-            continue
-        own = [row for row in rows if row.agreement == terms.digest]
-        for period in sorted({row.period for row in own}):
-            transfers = transfers_of(published, period, allowance_dates(view, terms))
-            if not transfers:
-                continue
-            caps = sum(lab.caps_at(period).total for lab in terms.labs if period >= terms.first_period_of(lab.name))
-            over = tuple(row.lab for row in own if row.period == period and row.state == "over")
-            found.append(Moved(terms.digest, period, caps, transfers, over))
-    return tuple(found)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from claims.agreement.model import Agreement
 from claims.base.errors import ClaimRejected
+from claims.base.units import format_work
 from claims.claim.allowances import Dated, listed_total, misjudged, transfers_of
 from claims.claim.file import Claim
 from claims.claim.published import PublishedEntries
@@ -20,7 +21,7 @@ class Allowed:
 
     Attributes:
         moved: what those that it lists add, units of 10^12 FLOP; None where one of them is not in this copy of the log.
-        texts: what it lists, in words.
+        texts: the total that it makes beside the agreed one, and what it lists, in words; none where it lists nothing.
         over: why it is over, by this copy of the log; empty: it is not.
         missing: what is not here.
     """
@@ -53,5 +54,8 @@ def allowed(claim: Claim, agreement: Agreement, published: PublishedEntries | No
         return Allowed(None, missing=(Missing("entry", what, "", "ask for a newer copy of the log"),))
     total = listed_total(agreement, claim.lab, claim.period, claim.transfers, transfers)
     over = () if dated is None else tuple(misjudged(claim, agreement, transfers))
-    texts = tuple(known[digest].text for digest in claim.transfers)
-    return Allowed(total - agreement.lab(claim.lab).caps_at(claim.period).total, texts, over)
+    agreed = agreement.lab(claim.lab).caps_at(claim.period).total
+    texts = [f"{item.text}: {item.state}" for item in (known[digest] for digest in claim.transfers)]
+    if texts:
+        texts.insert(0, f"total cap {format_work(total)} after transfers, {format_work(agreed)} agreed")
+    return Allowed(total - agreed, tuple(texts), over)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import itertools
 import random
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import world
@@ -17,7 +19,7 @@ from lab_fixtures import make_agreement
 from circuits.claim import claim_program, public_interactions
 from claims.agreement.check import validate
 from claims.agreement.file import parse_agreement
-from claims.agreement.model import Agreement
+from claims.agreement.model import Agreement, canonical_bytes
 from claims.agreement.terms import Caps, Lab, LogTerms, Meter, Party
 from claims.base.errors import BadSignature, ClaimRejected, MalformedFile
 from claims.claim.allowance_file import decode_allowance, encode_allowance
@@ -33,6 +35,7 @@ from claims.tlog.reader import LogView, open_log
 from claims.tlog.writer import LogWriter
 from claims.verify.claim import verify_claim
 from claims.verify.log import allowance_dates, log_trust
+from tests.site.test_fuzz import ask, encoded
 from zk.options import STD
 from zk.security import security_report
 
@@ -69,10 +72,31 @@ def transfer(giver: str, receiver: str, amount: int, serial: int = 1, period: in
     return sign_entry(world.key(LABS[giver]), entry)
 
 
+ASKED: list[tuple[dict[str, Any], list[list[str]]]] = []
+"""Every log of this file with what Python says of its transfers: the page is asked the same."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _page_counts_alike() -> Iterator[None]:
+    yield
+    if shutil.which("node") is not None and ASKED:
+        found = ask({"task": "transfers", "cases": [case for case, _ in ASKED]})
+        differ = [(case["dates"], said, other) for (case, said), other in zip(ASKED, found, strict=True) if said != other]
+        assert not differ, differ[:3]
+
+
+def asked(terms: Agreement, found: tuple[Transfer, ...], entries: list[bytes], **how: Any) -> tuple[Transfer, ...]:
+    """The same transfers, of which the page is asked when the file is done."""
+    case = {"agreement": encoded(canonical_bytes(terms)), "period": PERIOD, "entries": [encoded(item) for item in entries]}
+    ASKED.append(({"heads": None, "dates": None} | case | how, [[item.digest.hex(), item.void, item.state, item.text] for item in found]))
+    return found
+
+
 def judged(*entries: TransferEntry, terms: Agreement = TERMS, dates: dict[int, int | None] | None = None) -> tuple[Transfer, ...]:
     """Transfers of period 1 in this order, each dated an hour before the period unless something else is said."""
-    published = PublishedEntries(terms, enumerate(map(encode_entry, entries)))
-    return transfers_of(published, PERIOD, lambda index, _: (dates or {}).get(index, BEGIN - 3600))
+    data, known = [encode_entry(entry) for entry in entries], dict.fromkeys(range(len(entries)), BEGIN - 3600) | (dates or {})
+    found = transfers_of(PublishedEntries(terms, enumerate(data)), PERIOD, lambda index, _: known[index])
+    return asked(terms, found, data, dates=known)
 
 
 def totals(found: Iterable[Transfer], terms: Agreement = TERMS) -> dict[str, int]:
@@ -186,8 +210,11 @@ class Mirrors:
 
     def found(self, exclude: str = "") -> tuple[Transfer, ...]:
         view = self.view(exclude)
-        published = PublishedEntries(self.terms, enumerate([*view.entries, *view.tail]), view.size)
-        return transfers_of(published, PERIOD, allowance_dates(view, self.terms))
+        entries = [*view.entries, *view.tail]
+        published = PublishedEntries(self.terms, enumerate(entries), view.size)
+        heads = [path.read_bytes() for path in (self.log / "checkpoint", *(self.log / "checkpoints").glob("*"))]
+        found = transfers_of(published, PERIOD, allowance_dates(view, self.terms))
+        return asked(self.terms, found, entries, heads=[encoded(head) for head in heads])
 
 
 def test_neither_giver_nor_receiver_nor_operator_dates_it(tmp_path: Path) -> None:
@@ -440,7 +467,9 @@ def test_a_claim_is_proven_under_its_agreed_total_less_what_it_gave(made: Made) 
     assert claimed(made, listing(made, entry)).startswith("proven: proven") and made.caps_seen[-1] == 6 * 10**9  # type: ignore[attr-defined]
     state = made.at(made.end() + 7200)
     text = "\n".join(state.lines())
-    assert "caps of all labs together in period 0: 2e22 FLOP" in text and "4e21 FLOP moved from alpha to beta (serial 1): counts" in text
+    assert "caps of all labs together in period 0: 2e22 FLOP" in text and state.moved[0].stated is None  # beta has no claim
+    assert "total cap 6e21 FLOP after transfers, 1e22 FLOP agreed; 4e21 FLOP moved" in text
+    assert "4e21 FLOP moved from alpha to beta (serial 1): counts" in text
 
 
 def test_a_claim_that_leaves_a_gift_out_is_over(made: Made) -> None:
@@ -449,7 +478,7 @@ def test_a_claim_that_leaves_a_gift_out_is_over(made: Made) -> None:
     found = claimed(made, listing(made))
     assert found.startswith("over: its total is 1e22 FLOP with the transfers that it lists, and 6e21 FLOP") and "not listed" in found
     state = made.at(made.end() + 7200)
-    assert state.holds == "no" and "counts; alpha is over" in "\n".join(state.lines())
+    assert state.holds == "no" and "dated 2025-12-31T23:50:00Z; alpha is over" in "\n".join(state.lines())
 
 
 def test_a_receiver_counts_more_where_the_log_dates_it_and_is_over_where_it_does_not(made: Made) -> None:

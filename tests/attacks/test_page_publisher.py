@@ -5,9 +5,11 @@ Whatever it says, the page never confirms what ``standstill status`` does not fi
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,8 @@ import pytest
 import world
 from folders import HOUR, PLAIN, TEXT, Made
 
-from claims.claim.entries import sign_entry
-from claims.claim.entry_kinds import AssentEntry
+from claims.claim.entries import decode_entry, encode_entry, sign_entry
+from claims.claim.entry_kinds import AssentEntry, JoulesEntry, TransferEntry
 from claims.claim.evidence import find_equivocations
 from claims.claim.lists import LOST_METER, TOTAL, Limit, Loss
 from claims.status.compute import compute
@@ -120,10 +122,50 @@ def amended_and_hidden(made: Made) -> int:
     return made.end(1) + 60
 
 
+def a_gift_is_left_out(made: Made) -> int:
+    made.add(made.terms.start - 600, given(made))
+    made.epochs()
+    made.claim()
+    return made.end() + 7200
+
+
+def a_gift_that_came_late(made: Made) -> int:
+    entry = given(made, "beta", "alpha")
+    made.add(made.terms.start + 60, entry)
+    made.epochs()
+    made.claim(claim=made.draft(transfers=(hashlib.sha256(encode_entry(entry)).digest(),)))
+    return made.end() + 7200
+
+
 WORLDS = [
+    a_gift_is_left_out, a_gift_that_came_late,
     false_proof, nothing, second_missing, over, lost_and_never_said, an_epoch_is_not_in_the_log, two_heads, nobody_inspected,
     a_break_in_the_chain, unsigned, not_over, the_log_is_gone, amended_and_hidden,
 ]  # fmt: skip
+
+
+CEILED = TEXT.replace("since_period = 2\n", "")
+for _rows in (16, 17):
+    CEILED = CEILED.replace(f"log_rows = {_rows}\n", f'log_rows = {_rows}\nceiling = "3e22 FLOP"\n')
+FED = CEILED.replace("[pause]", f"""[[feed]]
+name = "hall-feed"
+lab = "alpha"
+holder = "delta"
+key = "{world.public(80)}"
+kind = "building"
+meters = ["hall-1"]
+base_watts = 0
+idle_watts = 300
+busy_watts = 1000
+
+[pause]""")
+"""Labs that may receive caps; and one of alpha's meters is under a power feed."""
+
+
+def given(made: Made, giver: str = "alpha", receiver: str = "beta", amount: int = 4 * 10**9) -> TransferEntry:
+    entry = TransferEntry(made.terms.digest, giver, receiver, 0, 1, amount)
+    entry = replace(entry, accepted=world.key(world.PARTIES[receiver]).sign(entry.acceptance))
+    return sign_entry(world.key(world.PARTIES[giver]), entry)
 
 
 # ---- lies ------------------------------------------------------------------------------------------------------
@@ -235,6 +277,39 @@ def doubled_rows(view: View) -> None:
     view["claims"] += json.loads(json.dumps(view["claims"]))
 
 
+def nothing_moved(view: View) -> None:
+    view["allowances"] = []
+    for row in view["claims"]:
+        row["transfers"] = []
+
+
+def more_moved(view: View) -> None:
+    for item in view["allowances"]:
+        item["transfers"] += json.loads(json.dumps(item["transfers"]))
+
+
+def all_of_it_counts(view: View) -> None:
+    for item in view["allowances"]:
+        for row in item["transfers"]:
+            row.update(state="counts, dated 2025-12-31T00:00:00Z", counts=True)
+
+
+def a_smaller_amount(view: View) -> None:
+    for item in view["allowances"]:
+        for row in item["transfers"]:
+            row.update(text=row["text"].replace("4e21", "4e20"))
+
+
+def another_total(view: View) -> None:
+    for row in view["claims"]:
+        row["transfers"] = [line.replace("6e21", "6e20") for line in row["transfers"]]
+
+
+def no_hour_absent(view: View) -> None:
+    for row in view["claims"]:
+        row["power"] = "2 of 2 meters, 0 of 4 hours absent"
+
+
 def nothing_said(view: View) -> None:
     """Only the answer is another."""
 
@@ -243,7 +318,8 @@ LIES = [
     *map(states, ("proven", "pending", "lifted", "under inspection", "over", "late", "rejected")), proven_where_a_file_is, no_rows,
     first_row_alone, no_paths, paths_to_nothing, paths_to_one_file, no_files, no_log, no_bundle, another_bundle, no_signatures,
     signatures_of_something, no_evidence, junk_decisions, replaced, expired, agreement_twice, in_the_future, before_anything,
-    rows_of_another_lab, later_rows, doubled_rows, nothing_said,
+    rows_of_another_lab, later_rows, doubled_rows, nothing_moved, more_moved, all_of_it_counts, a_smaller_amount, another_total,
+    no_hour_absent, nothing_said,
 ]  # fmt: skip
 
 
@@ -271,7 +347,7 @@ def confirmed(made: Made, page: Any, now: int, lies: list[tuple[Callable[[View],
 def test_no_lie_makes_it_hold(tmp_path: Path, stand_in: Any, make: Callable[[Made], int]) -> None:
     if stand_in is None:
         pytest.skip("node is not installed")
-    made = Made(tmp_path / "folder")
+    made = Made(tmp_path / "folder", CEILED if "gift" in make.__name__ else TEXT)
     now = make(made)
     assert compute(made.folder, now=now).holds != "yes"
     rng = random.Random(make.__name__)
@@ -309,3 +385,33 @@ def test_what_holds_is_confirmed(tmp_path: Path, stand_in: Any) -> None:
     view, files = published(made.folder, now)
     honest, told_so = stand_in.verdicts([{"site": json.dumps(item), "changed": files, "now": now} for item in (view, told(view))])
     assert honest["kind"] == told_so["kind"] == "confirmed" and honest["answer"] == "yes"
+
+
+@pytest.fixture
+def holding(tmp_path: Path) -> Made:
+    """Alpha gave a part of its cap, listed it, and has joules of all hours but one."""
+    made = Made(tmp_path / "folder", FED)
+    entry = given(made)
+    made.add(made.terms.start - 600, entry)
+    for epoch in range(4):
+        if epoch != 2:
+            joules = JoulesEntry(made.terms.digest, "hall-feed", epoch, bytes([epoch]) * 32)
+            made.add(made.terms.epoch_span(epoch)[1] + 30, sign_entry(world.key(80), joules))
+        made.add(made.terms.epoch_span(epoch)[1] + 60, decode_entry(made.epoch_entries()[epoch]))
+    made.claim(claim=made.draft(transfers=(hashlib.sha256(encode_entry(entry)).digest(),)))
+    return made
+
+
+@pytest.mark.parametrize("lie", [nothing_moved, more_moved, all_of_it_counts, a_smaller_amount, another_total, no_hour_absent])
+def test_lies_about_what_moved_and_what_was_measured_are_named(holding: Made, stand_in: Any, lie: Callable[[View], None]) -> None:
+    if stand_in is None:
+        pytest.skip("node is not installed")
+    now = holding.end() + 700
+    view, files = published(holding.folder, now)
+    row = next(row for row in view["claims"] if row["lab"] == "alpha")
+    assert row["power"] == "1 of 2 meters, 1 of 4 hours absent"
+    assert row["transfers"][0] == "total cap 6e21 FLOP after transfers, 1e22 FLOP agreed"
+    told_so = json.loads(json.dumps(view))
+    lie(told_so)
+    honest, found = stand_in.verdicts([{"site": json.dumps(item), "changed": files, "now": now} for item in (view, told_so)])
+    assert not honest["against"] and found["kind"] == "contradicted" and "publisher" in found["against"][0]

@@ -2,8 +2,10 @@
 import { readFileSync } from "node:fs";
 import * as field from "../../claims/site/verifier/field.js";
 import { decodeAgreement, labOf } from "../../claims/site/verifier/agreement.js";
+import { transfersOf } from "../../claims/site/verifier/allowances.js";
 import { decodeClaim } from "../../claims/site/verifier/claim.js";
 import { limitsOf } from "../../claims/site/verifier/limits.js";
+import { openLog } from "../../claims/site/verifier/log.js";
 import { permute } from "../../claims/site/verifier/poseidon2.js";
 import { tablesOf } from "../../claims/site/verifier/tables.js";
 import { claimProgram } from "../../claims/site/verifier/claim-program.js";
@@ -67,6 +69,13 @@ const tasks = {
       const { publics, interactions, logRows } = table.statement();
       return [publics, interactions, logRows];
     });
+  }),
+  /** [digest, void, state, text] of each transfer of each log, whose entries have these dates, or those that heads give them. */
+  transfers: ({ cases }) => cases.map(({ agreement: text, period, entries: given, dates, heads }) => {
+    const [agreement, entries] = [decodeAgreement(decoded64(text)), given.map(decoded64)];
+    const log = heads && openLog(agreement, { heads: heads.map(decoded64), entries });
+    const dated = heads ? (index, names) => log.dates(names).quorum(index) : (index) => dates[index];
+    return transfersOf(entries, agreement, period, dated).map((item) => [item.digest, item.void, item.state, item.text]);
   }),
   permutations: ({ states }) => states.map((state) => { permute(state); return state; }),
   program: ({ file, edits }) => edits.map((edit) => outcome(() => toHex(decodeProgram(edited(bytes(file), edit)).digest))),

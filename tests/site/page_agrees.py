@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from claims.base.errors import MalformedFile, UnreadableFile
+from claims.claim.limits import capacity, limit_words
 from claims.site.collect import collect, read_published
 from claims.site.model import view_of
 from claims.status.compute import compute
+from claims.status.model import Row, State
 from tests.site.page_node import PageNode
 
 SITE = Path(__file__).parents[2] / "claims" / "site"
@@ -51,6 +53,18 @@ def published(folder: Path, now: int) -> tuple[dict[str, Any], dict[str, bytes]]
     return view, files | binaries
 
 
+def _said(state: State, row: Row, finding: dict[str, Any]) -> list[str]:
+    """In what they differ about a claim whose proofs both accepted."""
+    if row.proof is None or finding.get("verdict") not in ("PROVEN", "OVER"):
+        return []
+    most = capacity(state.agreement_of(row), row.lab)
+    said = {
+        "transfers": list(row.transfers), "moved": str(row.moved), "power": None if row.power is None else row.power.line(),
+        "over": [*(limit_words(limit, most) for limit in row.limits), *row.over_here],
+    }  # fmt: skip
+    return [f"{row.lab} {row.period}: {key}: status {text}, page {finding[key]}" for key, text in said.items() if finding[key] != text]
+
+
 def differences(page: PageNode, folder: Path, now: int) -> list[str]:
     """In what page and status differ about a folder, and which lies the page confirms."""
     state = compute(folder, now=now)
@@ -66,6 +80,7 @@ def differences(page: PageNode, folder: Path, now: int) -> list[str]:
         own = honest["own"].get(f"{row.lab}-{row.period}")
         if own != row.state:
             out.append(f"{row.lab} {row.period}: status {row.state} ({row.reason}), page {own}")
+        out += _said(state, row, honest["findings"].get(f"{row.lab}-{row.period}") or {})
     if len(honest["own"]) != len(state.rows):
         out.append(f"status has {len(state.rows)} rows, the page {len(honest['own'])}")
     if honest["answer"] != state.holds:

@@ -27,6 +27,12 @@ STATES = {
 }
 
 
+_MOVED = [
+    "total cap 2e24 FLOP after transfers, 3e24 FLOP agreed",
+    "1e24 FLOP moved from aurora to borealis (serial 1): counts, dated 2026-01-14T10:00:00Z",
+]
+
+
 def _row(lab: str, period: int, state: str) -> dict[str, Any]:
     begin = START + period * 14 * DAY
     there = state in ("proven", "rejected", "under inspection")
@@ -54,6 +60,8 @@ def _row(lab: str, period: int, state: str) -> dict[str, Any]:
         "check": "proof" if state == "rejected" else None,
         "continues": period > 0,
         "shows": caps if there else [],
+        "transfers": _MOVED if (lab, period) == ("aurora", 1) else [],
+        "power": "9 of 12 meters, 3 of 336 hours absent" if there and lab == "aurora" else None,
     }
 
 
@@ -77,6 +85,27 @@ def sample(answer: str = "no", nasty: bool = True) -> dict[str, Any]:
         "holds": {"answer": answer, "why": why[answer]},
         "not_shown": NOT_SHOWN,
         "claims": [_row(lab, period, state) for (lab, period), state in states.items()],
+        "allowances": [
+            {
+                "agreement": DIGEST,
+                "period": 1,
+                "begin": START + 14 * DAY,
+                "caps": "1.2e25 FLOP",
+                "stated": None,
+                "transfers": [
+                    {
+                        "giver": "aurora",
+                        "receiver": "borealis",
+                        "serial": 1,
+                        "amount": "1e24 FLOP",
+                        "counts": True,
+                        "state": "counts, dated 2026-01-14T10:00:00Z",
+                        "text": "1e24 FLOP moved from aurora to borealis (serial 1)",
+                    }
+                ],
+                "over": [],
+            }
+        ],
         "inspections": [
             {
                 "lab": lab,
@@ -129,8 +158,8 @@ def sample(answer: str = "no", nasty: bool = True) -> dict[str, Any]:
             "period_seconds": 14 * DAY,
             "periods": 26,
             "rules": [
-                {"from_period": None, "charge_peak": True, "charge_residue": True},
-                {"from_period": 13, "charge_peak": True, "charge_residue": False},
+                {"from_period": None, "charge_peak": True, "charge_residue": True, "external": None},
+                {"from_period": 13, "charge_peak": True, "charge_residue": False, "external": "only models of the list"},
             ],
             "sign_by": START - DAY,
             "late_epochs": 24,
@@ -166,6 +195,7 @@ def sample(answer: str = "no", nasty: bool = True) -> dict[str, Any]:
                             "freeze": None,
                         }
                     ],
+                    "ceiling": "5e24 FLOP" if lab == "borealis" else None,
                     "tables": [
                         {"name": "north", "meters": 1, "rows": 65536},
                         {"name": "south", "meters": 1, "rows": 65536},
@@ -177,6 +207,17 @@ def sample(answer: str = "no", nasty: bool = True) -> dict[str, Any]:
                     ],
                 }
                 for lab in LABS
+            ],
+            "open_models": [
+                {"name": "llama-3.1-405b", "charge": "3.8e25 FLOP", "source": "a published estimate " + text, "weights": 191},
+                {"name": "qwen3-32b", "charge": "7.1e24 FLOP", "source": "a published estimate", "weights": 1},
+            ],
+            "feeds": [
+                {
+                    "name": "hall-1-feed", "lab": "aurora", "holder": "observatory", "kind": "utility", "meters": 2, "base_watts": 400000,
+                    "idle_watts": 300, "busy_watts": 1000,
+                    "hidden": ["of its 22528 could still train unseen", "in an hour declared idle 9 %, 29 % if others are switched off;"],
+                }
             ],
             "chips": [
                 {"name": "gb300", "peak": "1.5e16 FLOP/s", "note": text},

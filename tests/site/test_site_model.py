@@ -109,8 +109,8 @@ def test_rules_that_change_are_shown_with_their_periods(folder, tmp_path):
     (folder / "agreement.toml").write_text(TEXT.replace("[pause]", change, 1))
     view, text, _ = made(folder, tmp_path, START)
     assert view["agreement"]["rules"] == [
-        {"from_period": None, "charge_peak": True, "charge_residue": True},
-        {"from_period": 3, "charge_peak": False, "charge_residue": False},
+        {"from_period": None, "charge_peak": True, "charge_residue": True, "external": None},
+        {"from_period": 3, "charge_peak": False, "charge_residue": False, "external": None},
     ]
     for words in ("Work is charged<", "Work is charged, from period 3 on", "as the meters sign it", "has its own cap only"):
         assert words in text

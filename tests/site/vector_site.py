@@ -83,6 +83,8 @@ def write_vector_site(out: Path, changes: dict[str, bytes] | None = None) -> dic
                 "roots": f"files/claims/alpha-{period}.roots",
                 "continues": period > 0,
                 "shows": shown(agreement, lab, period),
+                "transfers": [],
+                "power": None,
             }
         )
     writer.write("files/agreement.sigs", data["agreement.sigs"])
@@ -93,6 +95,7 @@ def write_vector_site(out: Path, changes: dict[str, bytes] | None = None) -> dic
         "life": {"word": "In force", "text": "", "counts": True, "replaced": False, "expired": False},
         "holds": {"answer": "yes", "why": ["2 claims are proven, and no other is due"]},
         "claims": rows,
+        "allowances": [],
         "not_shown": list(NOT_SHOWN),
         "inspections": [],
         "evidence": [],

@@ -12,6 +12,7 @@ const MAX_ROWS = 100000;
 const MAX_FILES = 500000;
 const MAX_RECEIPTS = 20000;
 const MAX_AGREEMENTS = 64;
+const MAX_TRANSFERS = 4097;
 
 /** What this page does not understand; the message names the field. */
 export class Malformed extends Error {}
@@ -57,6 +58,12 @@ const readSite = fields({
     reason: text,
     claim: orNull(path),
     roots: orNull(path),
+    transfers: list(text, 0, MAX_TRANSFERS),
+    power: orNull(text),
+  }), 0, MAX_ROWS),
+  allowances: list(fields({
+    period: number(MAX_PERIOD),
+    transfers: list(fields({ text, state: text }), 0, MAX_ROWS),
   }), 0, MAX_ROWS),
   agreement: fields({ name: text, digest }),
   agreements: list(fields({ binary: path, signatures: orNull(path) }), 1, MAX_AGREEMENTS),
@@ -69,7 +76,7 @@ const readSite = fields({
 export const nameOf = ({ lab, period }) => `${lab}-${period}`;
 
 /**
- * The account as plain values: {answer, computedAt, replaced, digest, agreements, bundle, decisions, evidence, receipts, records, rows, files}, where
+ * The account as plain values: {answer, allowances, computedAt, replaced, digest, agreements, bundle, decisions, evidence, receipts, records, rows, files}, where
  * `rows` maps LAB-PERIOD to what the publisher says of it. Throws Malformed.
  */
 export function readAccount(value) {
@@ -81,6 +88,7 @@ export function readAccount(value) {
   }
   return {
     answer: site.holds.answer,
+    allowances: site.allowances,
     computedAt: site.computed_at,
     replaced: site.life.replaced,
     agreementName: site.agreement.name,

@@ -58,6 +58,8 @@ export function finding(found, title = "", rest = null) {
   if (kind === "part") box.append(list(found.missing && found.missing.length ? found.missing : [found.reason]));
   if (kind === "over") box.append(list(found.over));
   if (found && found.lost && found.lost.length) box.append(list(found.lost));
+  if (found && found.power) box.append(el("p", "", `Power: ${found.power}.`));
+  if (found && found.transfers && found.transfers.length) box.append(el("p", "", "Transfers of cap that it lists:"), list(found.transfers));
   if (found && found.earlier && found.earlier.length) box.append(el("p", "", "Over a limit in earlier periods:"), list(found.earlier));
   if (kind === "part" && found.left && rest) box.append(restButton(found, rest));
   for (const note of found && found.notes ? found.notes : []) box.append(el("p", "", note));

@@ -119,8 +119,18 @@ function contradictions(account, survey, findings, own) {
       about.set(name, `${say(item)}: this claim is due since ${moment(item.due ?? item.end)} and this browser did not find it to hold${why(item, findings.get(name), computedAt)}; yet the publisher says that the standstill holds.`);
     }
   }
-  const out = [...about.values()];
+  const out = [...about.values(), ...againstMoved(account, survey)];
   return answer === "yes" ? [...out, ...againstYes(account, survey, findings, own)] : out;
+}
+
+/** Where the publisher\u2019s list of transfers of cap is not what the log here has. */
+function againstMoved({ allowances, computedAt }, survey) {
+  if (survey.log && survey.log.problem) return [];
+  const begun = new Set(itemsAt(computedAt, survey).filter(({ begin }) => begin <= computedAt).map(({ period }) => period));
+  const words = (list) => new Map(list.map(({ period, transfers }) => [period, transfers.map(({ text, state }) => `${text}: ${state}`).join("; ")]));
+  const [said, own] = [words(allowances), words(survey.moved.filter(({ period }) => begun.has(period)))];
+  const periods = [...new Set([...said.keys(), ...own.keys()])].filter((period) => said.get(period) !== own.get(period));
+  return periods.map((period) => `Period ${period}: the publisher lists other transfers of cap than the log here has (${own.get(period) ?? "none"}).`);
 }
 
 function againstYes(account, survey, findings, own) {
@@ -150,6 +160,8 @@ function aboutRow(row, item, own, finding, { answer, computedAt }) {
   }
   if (finding && finding.misfiled) return `${say(row)}: ${finding.misfiled}.`;
   if (GOOD.includes(row.state) && !row.claim) return `${say(row)}: ${said}, but no claim is published.`;
+  const other = holds(finding) && GOOD.includes(row.state) ? otherWords(row, finding) : "";
+  if (other) return `${say(row)}: ${other}.`;
   if (own === row.state || (own === "proven" && row.state === "under inspection")) return "";
   if (own === "unknown") return row.state === "lifted" ? noLift(row) : "";
   if (isOpen(item, finding, computedAt) && [...GOOD, "pending", "rejected"].includes(row.state)) return ""; // said in `undecided`
@@ -167,6 +179,12 @@ function aboutRow(row, item, own, finding, { answer, computedAt }) {
   }
   if (item.logProblem) return "";
   return `${say(row)}: ${said}, but by the agreement and the files here it is ${quoted(own)}${why(item, finding, computedAt)}.`;
+}
+
+/** In what a publisher says of a claim that holds something else than the claim and the log here do: of power, or of transfers. */
+function otherWords({ power, transfers }, finding) {
+  if (power !== finding.power) return `the publisher says ${quoted(power ?? "nothing")} of its power, and by the log here it is ${quoted(finding.power ?? "nothing")}`;
+  return transfers.join() === finding.transfers.join() ? "" : `the publisher says ${quoted(transfers.join("; "))} of transfers of cap, and here it is ${quoted(finding.transfers.join("; "))}`;
 }
 
 const noLift = (row) => `${say(row)}: the publisher says that the pause was lifted then, and shows no decision that counts.`;

@@ -35,8 +35,8 @@ export function transfersOf(entries, agreement, period, dated = () => null) {
     }
     const date = dated(at, [giver, receiver]);
     const counts = !isVoid && date !== null && date < begin;
-    const late = date === null ? "this copy of the log does not date it" : `dated ${formatTime(date)}, when the period had begun`;
-    const state = isVoid ? `void: ${isVoid}` : counts ? "counts" : `does not count: ${late}`;
+    const when = date === null ? "this copy of the log does not date it" : `dated ${formatTime(date)}${counts ? "" : ", when the period had begun"}`;
+    const state = isVoid ? `void: ${isVoid}` : `${counts ? "counts," : "does not count:"} ${when}`;
     const text = `${formatWork(amount)} moved from ${giver} to ${receiver} (serial ${serial})`;
     found.push({ giver, receiver, serial, amount, digest: toHex(sha256(data)), void: isVoid, counts, state, text });
   }
@@ -58,7 +58,7 @@ const toward = ({ giver, receiver, amount }, lab) => (receiver === lab ? amount 
 const sum = (transfers, lab) => transfers.reduce((total, item) => total + toward(item, lab), 0n);
 
 /**
- * What a claim's list of transfers comes to: {moved (what they add to its total, or null where one is not in this copy of the log), texts (what it lists, in words), over (why it is over by this copy of
+ * What a claim's list of transfers comes to: {moved (what they add to its total, or null where one is not in this copy of the log), texts (the total after them and what it lists, in words), over (why it is over by this copy of
  * the log, sentences without a full stop), missing: [{kind, what}]}. Rejected("lists"). `entries`: as above, or null where no log can be used; `dated`: as above, or null: the list is not held against
  * those that count, as of an earlier claim.
  */
@@ -75,7 +75,9 @@ export function allowanceOf(claim, agreement, lab, entries, dated) {
   if (other) throw new Rejected("lists", `the claim lists a transfer between other labs: ${other.text}`);
   const [moved, agreed] = [sum(own, lab.name), capsAt(lab, claim.period).total];
   if (agreed + moved < 0n || agreed + moved >= MOST) throw new Rejected("lists", `the transfers that the claim lists leave lab ${lab.name} no total cap that can be`);
-  return { moved, texts: listed.map((digest) => own.find((item) => item.digest === digest).text), over: dated ? misjudged(agreed + moved, agreed, lab.name, listed, transfers) : [], missing: [] };
+  const texts = listed.map((digest) => own.find((item) => item.digest === digest)).map(({ text, state }) => `${text}: ${state}`);
+  if (texts.length > 0) texts.unshift(`total cap ${formatWork(agreed + moved)} after transfers, ${formatWork(agreed)} agreed`);
+  return { moved, texts, over: dated ? misjudged(agreed + moved, agreed, lab.name, listed, transfers) : [], missing: [] };
 }
 
 /** Why a claim is over by this copy of the log: its list gives it a higher total than the transfers that count. */
@@ -84,7 +86,7 @@ function misjudged(stated, agreed, lab, listed, transfers) {
   if (stated <= most) return [];
   const out = [`its total is ${formatWork(stated)} with the transfers that it lists, and ${formatWork(most)} with those that count here`];
   for (const item of transfers) {
-    if (listed.includes(item.digest) && item.receiver === lab && !item.counts) out.push(`listed: ${item.text}, which ${item.state.replace(/^does not count: /, "")}`);
+    if (listed.includes(item.digest) && item.receiver === lab && !item.counts) out.push(`listed: ${item.text}; ${item.state}`);
     else if (item.counts && item.giver === lab && !listed.includes(item.digest)) out.push(`not listed: ${item.text}`);
   }
   return out;
