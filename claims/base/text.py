@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["HIDDEN", "MAX_PROSE", "SPACES", "is_key_name", "is_prose", "replace_hidden"]
+__all__ = ["HIDDEN", "MAX_PROSE", "SPACES", "counted", "is_key_name", "is_prose", "replace_hidden"]
 
 MAX_PROSE = 4000
 """Characters (code points) in a note, reason or pause text."""
@@ -46,3 +46,8 @@ def replace_hidden(text: str, mark: str) -> str:
 def is_key_name(text: str) -> bool:
     """Whether a signature line of a note may carry this key name: 1 to 255 bytes, no space, no plus, nothing hidden."""
     return _NO_NAME.search(text) is None and 1 <= len(text.encode("utf-8")) <= 255
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and what it counts: ``1 meter``, ``2 meters``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

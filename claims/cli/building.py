@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from claims.base.errors import ClaimsError, MalformedFile
+from claims.base.text import counted
 from claims.cli.group import (
     agreement_argument,
     cli,
@@ -90,7 +91,7 @@ def building_report(store_path: Path, agreement_path: Path, period: int, first: 
     with opened_store(store_path) as store:
         report = report_of(store, load_terms(agreement_path), period, first)
     write_new(target, report.encode(), 0o644)
-    out(f"{target}: {report.count} epochs from {report.first} on, of {len(report.meters)} meters")
+    out(f"{target}: {counted(report.count, 'epoch')} from {report.first} on, of {counted(len(report.meters), 'meter')}")
 
 
 @building.command("prove")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from claims.base.errors import ClaimsError, UnreadableFile
+from claims.base.text import counted
 from claims.cli.group import agreement_argument, ask_passphrase, cli, key_options, load_key, load_terms, out, read_path
 from claims.cli.meter import stopping
 from claims.cli.state import state_folder, state_option
@@ -96,7 +97,7 @@ def feed_record(
     if csv_path is not None:
         count = record_csv(found, terms, csv_path)
         found.save(path)
-        out(f"{path}: {count} epochs recorded")
+        out(f"{path}: {counted(count, 'epoch')} recorded")
         return
     wanted = dict(label.partition("=")[::2] for label in labels)
     endpoint = Endpoint.of(address or "")
@@ -147,7 +148,7 @@ def feed_seal(name: str, agreement_path: Path, records: Path | None, key_path: P
             journal.add(of_entry(entry))
             found.epochs[epoch] = Recorded(item.joules, item.salt, encode_entry(entry))
         found.save(path)
-    out(f"{name}: {len(due)} epochs sealed")
+    out(f"{name}: {counted(len(due), 'epoch')} sealed")
 
 
 @feed.command("publish")

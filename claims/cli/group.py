@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -44,9 +45,20 @@ clock_option = click.option(
 _JSON, _CHECK, _KNOWN = "standstill.json", "standstill.check", "standstill.known"
 
 
+_WORDS = {
+    "PROVEN": "green", "THE STANDSTILL HOLDS": "green", "OVER": "red", "REJECTED": "red", "THE STANDSTILL DOES NOT HOLD": "red",
+    "INCOMPLETE": "yellow", "UNDECIDED": "yellow", "error": "red", "refused": "red",
+}  # fmt: skip
+_WORD = re.compile(rf"^({'|'.join(_WORDS)})(?=$|[: ])", re.M)
+"""A verdict, or what went wrong, at the start of a line; each stands in words too, so that no reader needs the colour."""
+
+
 def out(text: str = "", *, err: bool = False) -> None:
-    """Print text with control characters replaced: no file can send escape sequences to a terminal."""
-    click.echo("".join(c if c == "\n" or c.isprintable() else "\ufffd" for c in text), err=err)
+    """Print text with control characters replaced: no file can send escape sequences to a terminal. Verdicts have a colour there."""
+    clean = "".join(c if c == "\n" or c.isprintable() else "\ufffd" for c in text)
+    if (sys.stderr if err else sys.stdout).isatty() and not os.environ.get("NO_COLOR"):
+        clean = _WORD.sub(lambda word: click.style(word[0], fg=_WORDS[word[0]], bold=True), clean)
+    click.echo(clean, err=err)
 
 
 json_option = click.option(
@@ -75,10 +87,32 @@ class _Group(click.Group):
     group_class = type
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args:
+        if not args and not ctx.resilient_parsing:  # as when a shell completes
             out(ctx.get_help())
             ctx.exit()
         return super().parse_args(ctx, args)
+
+
+ROLES = {
+    "To read and verify": ("status", "verify", "show", "site", "evidence", "check-evidence"),
+    "To agree and decide": ("agreement", "decision", "allowance", "keygen", "journal"),
+    "To run a lab": ("lab", "meter", "building", "import", "weights", "genesis", "epoch", "prove"),
+    "To run a log": ("log",),
+    "To inspect and measure": ("inspect", "feed"),
+    "To try it": ("demo",),
+}
+"""Commands of the root, by who uses them first."""
+
+
+class _Root(_Group):
+    """The root: its commands by role."""
+
+    group_class = _Group
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for role, names in ROLES.items():
+            with formatter.section(role):
+                formatter.write_dl([(name, self.commands[name].get_short_help_str(limit=200)) for name in names])
 
 
 def signatures_path(agreement_path: Path) -> Path:
@@ -178,7 +212,10 @@ def opened_store(path: Path) -> Iterator[Store]:
         yield store
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Root, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option("0.1.0", prog_name="standstill")
 def cli() -> None:
-    """Zero-knowledge proofs that a lab's compute stayed under agreed caps."""
+    """Zero-knowledge proofs that a lab's compute stayed under agreed caps.
+
+    To begin: `standstill status FOLDER` of what the parties published, or `standstill demo` for all of it on this machine.
+    """

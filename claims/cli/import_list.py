@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from claims.base.text import counted
 from claims.cli.group import json_option, opened_store, report, store_option
 from claims.cli.imports import import_group
 
@@ -23,14 +24,15 @@ def import_list(store_path: Path) -> None:
     with opened_store(store_path) as store:
         found = store.imports()
     lines = [
-        f"{item.number:>6}  {format_time(item.moment)}  {item.kind:<15} {item.label}: {item.rows} rows on {item.meters} meters, "
-        f"{item.chip_ms // 3_600_000:,} chip-hours, {item.checkpoints} checkpoints in open periods"
-        + (f"; {item.sealed} epochs sealed" if item.sealed else "; can be undone")
+        f"{item.number:>6}  {format_time(item.moment)}  {item.kind:<15} {item.label}: "
+        f"{counted(item.rows, 'row')} on {counted(item.meters, 'meter')}, "
+        f"{item.chip_ms // 3_600_000:,} chip-hours, {counted(item.checkpoints, 'checkpoint')} in open periods"
+        + (f"; {counted(item.sealed, 'epoch')} sealed" if item.sealed else "; can be undone")
         for item in found
         if item.kind != COLLECTED
     ]
     collected = sum(item.kind == COLLECTED for item in found)
-    lines += [f"and {collected} epochs of collectors"] if collected else []
+    lines += [f"and {counted(collected, 'epoch')} of collectors"] if collected else []
     report(lines or ["nothing was imported"], {"lab": store.lab, "imports": [vars(item) for item in found]})
 
 
@@ -42,5 +44,5 @@ def import_undo(number: int, store_path: Path) -> None:
     """Take back import NUMBER, its usage and its checkpoints. Refused once an epoch of it is sealed, or a checkpoint of it published."""
     with opened_store(store_path) as store:
         gone = store.undo_import(number)
-    line = f"import {number}, {gone.label}: {gone.rows} rows and {gone.checkpoints} checkpoints taken back"
+    line = f"import {number}, {gone.label}: {counted(gone.rows, 'row')} and {counted(gone.checkpoints, 'checkpoint')} taken back"
     report(line, {"lab": store.lab, "undone": vars(gone)})

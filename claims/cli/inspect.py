@@ -39,6 +39,7 @@ NO_LOG = (
     " and no command here checks them."
 )
 BY_LOG = "The lab opens exactly these (standstill inspect open); the inspector checks the opening (standstill inspect check)."
+LISTS = (".csv", ".html")
 PLOTS: dict[str, dict[str, None]] = {".svg": {"Date": None}, ".png": {"Software": None}}
 """Kinds of plots, and what is left out of their metadata so that the same plot is the same file."""
 margin_option = click.option(
@@ -123,10 +124,11 @@ def inspect_round(
 @margin_option
 @claim_option()
 @click.option("--committed-at", help="Without a log: when the signed heads were published (2026-01-31T12:00:00Z).")
+@click.option("--list", "list_path", type=read_path, help="Also write the list: FILE.csv, or FILE.html, a page to print.")
 @click.option("--json", "as_json", is_flag=True, help="Print the draws as JSON.")
 def inspect_draw(
     agreement_path: Path, lab_name: str, period: int, round_source: str, log_source: str | None, log_memory: Path | None,
-    count: int | None, margin: str | None, claim_path: Path | None, committed_at: str | None, as_json: bool,
+    count: int | None, margin: str | None, claim_path: Path | None, committed_at: str | None, list_path: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Draw (meter, epoch, chip-second) of a lab's period. Exit 1 when the round is not valid, too early, or not the one to take.
 
@@ -137,6 +139,8 @@ def inspect_draw(
     from claims.inspection.draw import load_round
     from claims.inspection.terms import draw_period, first_round
 
+    if list_path is not None and list_path.suffix not in LISTS:
+        raise click.UsageError(f"--list writes files whose names end in {' or '.join(LISTS)}")
     terms = load_terms(agreement_path)
     seconds = _margin(terms, margin)
     if terms.inspection is not None:
@@ -147,6 +151,7 @@ def inspect_draw(
             lambda view: lost_by_claim(terms, lab_name, period, view, claim_path),
         ).drawn  # fmt: skip
         head = _header(terms, lab_name, period, drawn.round, drawn.round.number, drawn.committed.time) | {"note": BY_LOG}
+        _write_list(terms, head, drawn.draws, drawn.visits, list_path)
         _print(terms, head, drawn.draws, drawn.visits, list(drawn.slots), as_json)
         return
     if log_source is not None or claim_path is not None or count is None:
@@ -155,7 +160,19 @@ def inspect_draw(
     given = load_round(round_source)
     draws = draw_period(terms, lab_name, period, given, count, margin=seconds, committed_at=committed)
     head = _header(terms, lab_name, period, given, first_round(terms, period, seconds), committed) | {"note": NO_LOG}
+    _write_list(terms, head, draws, (), list_path)
     _print(terms, head, draws, (), None, as_json)
+
+
+def _write_list(terms: Agreement, head: dict[str, Any], draws: Sequence[Draw], visits: Sequence[Draw], path: Path | None) -> None:
+    """The list to take along, where one was asked for; with ``--list`` it is said on standard error."""
+    from claims.base.files import write_atomic
+    from claims.inspection.listing import csv_list, list_rows, page_list
+
+    if path is not None:
+        rows = list_rows(terms, head["lab"], draws, visits)
+        write_atomic(path, (csv_list(rows) if path.suffix == ".csv" else page_list(head, rows)).encode())
+        out(f"{path}: written", err=True)
 
 
 def _print(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
+from claims.base.text import counted
 from claims.cli.genesis import load_genesis, load_verified, round_option
 from claims.cli.group import (
     agreement_argument,
@@ -161,7 +162,7 @@ def inspect_open(
         releasing(store, terms, state_folder())
     target, data = target or Path(f"{lab}-{period}-{to}.opening"), opening.encode()
     write_new(target, data, 0o600)
-    out(f"{target}: {len(opening.readings)} readings and {len(opening.slots)} slots, {len(data)} bytes")
+    out(f"{target}: {counted(len(opening.readings), 'reading')} and {counted(len(opening.slots), 'slot')}, {len(data)} bytes")
     _warn(terms, opening, earlier)
     out(f"Only for {to}: send it so that nobody else can read it, and never publish it.{_by(terms, drawn)}")
 

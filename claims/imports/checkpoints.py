@@ -13,6 +13,7 @@ from pathlib import Path
 from claims.agreement.model import Agreement
 from claims.agreement.over import check_begun
 from claims.base.errors import ClaimsError
+from claims.base.text import counted
 from claims.base.units import WORK_UNIT
 from claims.imports.rows import Refuses, Row, ceil_of, read_some
 from claims.lab.lineage import note_checkpoint, starts_from_nothing
@@ -37,7 +38,7 @@ class CheckpointReport:
     def text(self) -> str:
         """For people."""
         names = f": {', '.join(self.roots[:8])}{', ...' if len(self.roots) > 8 else ''}" if self.roots else ""
-        return f"{self.noted} checkpoints noted; of these start from nothing: {len(self.roots)}{names}"
+        return f"{counted(self.noted, 'checkpoint')} noted; of these start from nothing: {len(self.roots)}{names}"
 
 
 def note_drafts(store: Store, agreement: Agreement, drafts: Iterable[tuple[Refuses, Draft]]) -> CheckpointReport:

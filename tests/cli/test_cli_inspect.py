@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from pathlib import Path
@@ -56,6 +57,23 @@ def test_draw_prints_meters_epochs_times_and_chip_seconds(folder: Path) -> None:
         line = f"{row['draw']}  {row['meter']}  {row['epoch']}  {row['begin']}  {row['end']}  {row['chip_second']}"
         assert line.split() in [printed.split() for printed in text.splitlines()]
     assert OPENINGS in text and "NOT CHECKED" in text and "not the first eligible round (413)" in text
+
+
+def test_the_list_to_take_along(folder: Path) -> None:
+    given = (*DRAW, "--round", "1000.json", "--count", "4")
+    drawn = json.loads(run(*given, "--json").stdout)["draws"]
+    said = run(*given, "--json", "--list", "list.csv")
+    assert json.loads(said.stdout)["draws"] == drawn and "list.csv: written" in said.stderr
+    rows = list(csv.DictReader((folder / "list.csv").read_text().splitlines()))
+    assert [(int(row["draw"]), row["meter"], int(row["epoch"]), row["begin"], int(row["chip_second"])) for row in rows] == [
+        (row["draw"], row["meter"], row["epoch"], row["begin"], row["chip_second"]) for row in drawn
+    ]
+    assert all(row["what"] == "open" and row["seen_on_site"] == "" and int(row["chips"]) > 0 for row in rows)
+    assert run(*given, "--list", "list.html").exit_code == 0
+    page = (folder / "list.html").read_text()
+    assert page.count("<tr>") == 5 and "seen on site" in page and all(f"<td>{row['meter']}</td>" in page for row in drawn)
+    assert "<script" not in page and "http" not in page
+    assert run(*given, "--list", "list.txt").exit_code == 2 and not (folder / "list.txt").exists()
 
 
 def test_a_first_eligible_round_and_a_known_commitment_leave_no_warning(folder: Path) -> None:

@@ -38,7 +38,7 @@ def test_without_arguments_every_group_prints_its_help_once(run: Run) -> None:
     assert len(groups(cli)) > 8
     for path in groups(cli):
         code, said, err = run(*path)
-        assert (code, err) == (0, "") and said.count("Usage:") == 1 and "Commands:" in said, path
+        assert (code, err) == (0, "") and said.count("Usage:") == 1 and ("Commands:" in said or not path), path
         assert run(*path, "--help") == (0, said, "")
 
 
