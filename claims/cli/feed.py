@@ -82,7 +82,6 @@ def feed_record(
 ) -> None:  # fmt: skip
     """Note a feed's joules: epochs of a CSV, or a counter that is polled. An epoch without samples at both its ends is absent."""
     import time
-    from fractions import Fraction
 
     from claims.collect.errors import PollFailed
     from claims.collect.exposition import parse_exposition
@@ -106,15 +105,17 @@ def feed_record(
         while not stop.wait(max(0.0, due - time.monotonic())):
             due = max(due + interval, time.monotonic())
             try:
-                at = int(time.time() * 1000)
-                value: Fraction = read_series(parse_exposition(fetch(endpoint, timeout)), series or "", wanted, unit)
+                asked = time.time()
+                values = read_series(parse_exposition(fetch(endpoint, timeout)), series or "", wanted, unit)
+                at = int(500 * (asked + time.time()))  # the middle of asking and answer
             except PollFailed as error:
                 out(f"{endpoint}: {error.what}", err=True)
             else:
-                found.sample(at, value)
-                for epoch in found.decide(terms, int(max_gap * 1000)):
-                    out(f"epoch {epoch} recorded")
+                found.sample(at, values)
+                decided = found.decide(terms, int(max_gap * 1000))
                 found.save(path)
+                for epoch in decided:
+                    out(f"epoch {epoch} recorded")
             if once:
                 break
 

@@ -2,8 +2,9 @@
 
     CSV of epochs, or samples of a cumulative energy counter --record--> joules, salt --seal--> log entry --publish--> log; the lab
 
-A counter is read at an epoch's begin and end, between two samples that are close: an epoch without such samples, or in which the
-counter went back, is absent, and its joules are in no other epoch's record. One private file, replaced whole. FORMATS-collector.md, C7.
+A counter is read at an epoch's begin and end, between two samples that are close: an epoch without such samples, or in which one of
+the series that are added up went back, came or went, is absent, and its joules are in no other epoch's record: a sum would hide it.
+One private file, replaced whole. FORMATS-collector.md, C7.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -31,7 +32,7 @@ __all__ = ["UNITS", "FeedRecords", "Recorded", "read_series", "record_csv"]
 
 FORMAT = "standstill-feed/1"
 RECORDS_LIMIT = 64 * 2**20
-MAX_EPOCHS, MAX_SAMPLES = 2**18, 2**16
+MAX_EPOCHS, MAX_SAMPLES, MAX_SERIES = 2**18, 2**10, 2**12
 UNITS = {"J": Fraction(1), "mJ": Fraction(1, 1000), "kJ": Fraction(1000), "Wh": Fraction(3600), "kWh": Fraction(3600000)}
 _NUMBER = re.compile(r"\+?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?")
 
@@ -47,12 +48,18 @@ class Recorded:
 
 @dataclass
 class FeedRecords:
-    """What a holder knows of one feed under one agreement. ``samples``: (Unix ms, joules of the counter), ascending, not decided yet."""
+    """What a holder knows of one feed under one agreement.
+
+    Attributes:
+        samples: (Unix ms, joules of the series together), ascending in both, those that may still decide an epoch.
+        series: joules of each series at the last sample.
+    """
 
     agreement: bytes
     feed: str
     epochs: dict[int, Recorded] = field(default_factory=dict)
     samples: list[tuple[int, Fraction]] = field(default_factory=list)
+    series: dict[str, Fraction] = field(default_factory=dict)
 
     @staticmethod
     def load(path: Path, agreement: Agreement, feed: Feed) -> FeedRecords:
@@ -75,7 +82,10 @@ class FeedRecords:
             for epoch, item in sorted(self.epochs.items())
         ]
         samples = [[at, value.numerator, value.denominator] for at, value in self.samples]
-        return to_json({"agreement": self.agreement.hex(), "epochs": rows, "feed": self.feed, "format": FORMAT, "samples": samples})
+        series = [[name, value.numerator, value.denominator] for name, value in sorted(self.series.items())]
+        return to_json({
+            "agreement": self.agreement.hex(), "epochs": rows, "feed": self.feed, "format": FORMAT, "samples": samples, "series": series,
+        })  # fmt: skip
 
     @staticmethod
     def decode(data: bytes) -> FeedRecords:
@@ -86,7 +96,8 @@ class FeedRecords:
                 row["epoch"]: Recorded(row["joules"], bytes.fromhex(row["salt"]), bytes.fromhex(row["entry"])) for row in value["epochs"]
             }
             samples = [(at, Fraction(top, bottom)) for at, top, bottom in value["samples"]]
-            found = FeedRecords(bytes.fromhex(value["agreement"]), value["feed"], epochs, samples)
+            series = {name: Fraction(top, bottom) for name, top, bottom in value["series"]}
+            found = FeedRecords(bytes.fromhex(value["agreement"]), value["feed"], epochs, samples, series)
             good = is_name(found.feed) and found.encode() == data and len(epochs) <= MAX_EPOCHS and len(samples) <= MAX_SAMPLES
             for epoch, item in epochs.items():
                 good = good and type(epoch) is int and 0 <= epoch < 2**24 and len(item.salt) == 32
@@ -109,10 +120,17 @@ class FeedRecords:
         self.epochs[epoch] = Recorded(joules, secrets.token_bytes(32))
         return True
 
-    def sample(self, at: int, value: Fraction) -> None:
-        """Add a reading of the counter (Unix ms, joules). One that is not later than the last is left out."""
-        if not self.samples or at > self.samples[-1][0]:
-            self.samples = [*self.samples[-MAX_SAMPLES + 1 :], (at, value)]
+    def sample(self, at: int, series: Mapping[str, Fraction]) -> None:
+        """Add a reading of the counters (Unix ms; joules of each series). One that is not later than the last is left out.
+
+        Where a series came, went, or went back, what was sampled before decides nothing any more.
+        """
+        if self.samples and at <= self.samples[-1][0]:
+            return
+        if self.series.keys() != series.keys() or any(series[name] < value for name, value in self.series.items()):
+            self.samples = []
+        self.series = dict(series)
+        self.samples.append((at, sum(series.values(), Fraction(0))))
 
     def decide(self, agreement: Agreement, max_gap: int) -> list[int]:
         """Record every epoch that the samples cover; forget what is behind it. Returns the epochs. ``max_gap``: ms between two samples."""
@@ -124,25 +142,25 @@ class FeedRecords:
         last = min((self.samples[-1][0] // 1000 - agreement.start) // step, agreement.periods * agreement.epochs_per_period)
         for epoch in range(begin, last):
             ends = [self._at(1000 * moment, max_gap) for moment in agreement.epoch_span(epoch)]
-            if None in ends or epoch in self.epochs or self._went_back(*agreement.epoch_span(epoch)):
-                continue
-            self.note(epoch, round(ends[1] - ends[0]))  # type: ignore[operator]
-            done.append(epoch)
-        if last > begin:
-            keep = 1000 * agreement.epoch_span(last - 1)[1] - max_gap
-            self.samples = [item for item in self.samples if item[0] >= keep]
+            if None not in ends and epoch not in self.epochs and ends[1] - ends[0] <= MAX_JOULES:  # type: ignore[operator]
+                self.note(epoch, round(ends[1] - ends[0]))  # type: ignore[operator]
+                done.append(epoch)
+        self._forget(agreement.start * 1000, step * 1000)
         return done
 
+    def _forget(self, start: int, step: int) -> None:
+        """Keep the samples around the begin of the epoch that is under way, and the last."""
+        begin = self.samples[-1][0] - (self.samples[-1][0] - start) % step
+        before = [item for item in self.samples if item[0] <= begin]
+        after = [item for item in self.samples if item[0] > begin]
+        self.samples = [*before[-1:], *after[:1], *after[1:][-1:]]
+
     def _at(self, moment: int, max_gap: int) -> Fraction | None:
-        """The counter at a moment, between the two samples around it; None where they are too far apart, or it went back."""
+        """The counter at a moment, between the two samples around it; None where they are too far apart."""
         for (t0, v0), (t1, v1) in zip(self.samples, self.samples[1:], strict=False):
             if t0 <= moment <= t1:
-                return None if t1 - t0 > max_gap or v1 < v0 else v0 + (v1 - v0) * Fraction(moment - t0, t1 - t0)
+                return None if t1 - t0 > max_gap else v0 + (v1 - v0) * Fraction(moment - t0, t1 - t0)
         return None
-
-    def _went_back(self, begin: int, end: int) -> bool:
-        values = [value for at, value in self.samples if 1000 * begin <= at <= 1000 * end]
-        return any(a > b for a, b in zip(values, values[1:], strict=False))
 
     def opened(self, epoch: int) -> Joules:
         """What the lab is given of a recorded epoch."""
@@ -171,27 +189,31 @@ def record_csv(records: FeedRecords, agreement: Agreement, path: Path) -> int:
         agreement.period_epochs(epoch // agreement.epochs_per_period)
         name, unit = ("joules", "J") if row.get("joules") else ("kwh", "kWh")
         found.append((epoch, round(row.decimal(name, "as in 12.5") * UNITS[unit])))
-    fresh = FeedRecords(records.agreement, records.feed, dict(records.epochs), records.samples)
+    fresh = FeedRecords(records.agreement, records.feed, dict(records.epochs))
     count = sum(fresh.note(epoch, joules) for epoch, joules in found)
     records.epochs = fresh.epochs
     return count
 
 
-def read_series(lines: Iterable[Line], name: str, labels: dict[str, str], unit: str) -> Fraction:
-    """The sum of a counter's series, in joules, of one answer of an exporter.
+def read_series(lines: Iterable[Line], name: str, labels: dict[str, str], unit: str) -> dict[str, Fraction]:
+    """Joules of each series of a counter in one answer of an exporter, by its labels.
 
     Args:
         labels: which series count: those that have these values.
 
     Raises:
-        PollFailed: there is no such series, or one is no number.
+        PollFailed: there is no such series, one occurs twice or is no number, or there are more than 4,096.
     """
-    total, seen = Fraction(0), 0
+    found: dict[str, Fraction] = {}
     for line in lines:
-        if line.name == name and all(line.labels.get(key) == value for key, value in labels.items()):
-            if _NUMBER.fullmatch(line.value) is None:
-                raise PollFailed(f"series {name} is no number")
-            total, seen = total + Fraction(line.value), seen + 1
-    if not seen:
+        if line.name != name or any(line.labels.get(key) != value for key, value in labels.items()):
+            continue
+        which = ",".join(f"{key}={value!r}" for key, value in sorted(line.labels.items()))
+        if _NUMBER.fullmatch(line.value) is None:
+            raise PollFailed(f"series {name} is no number")
+        if which in found or len(found) >= MAX_SERIES:
+            raise PollFailed(f"the answer has a series {name} twice, or more than {MAX_SERIES} of them")
+        found[which] = Fraction(line.value) * UNITS[unit]
+    if not found:
         raise PollFailed(f"the answer has no series {name} with these labels")
-    return total * UNITS[unit]
+    return found

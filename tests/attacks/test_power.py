@@ -344,7 +344,7 @@ def records(world: Powered) -> FeedRecords:
 
 def samples(world: Powered, found: FeedRecords, *points: tuple[int, int]) -> list[int]:
     for second, joules in points:
-        found.sample(1000 * (world.terms.start + second), Fraction(joules))
+        found.sample(1000 * (world.terms.start + second), {"a": Fraction(joules)})
     return found.decide(world.terms, 10_000)
 
 
@@ -386,10 +386,42 @@ def test_a_record_is_made_once(idle: Powered, tmp_path: Path) -> None:
 
 def test_a_series_is_added_up_and_nothing_else_is_taken_for_it() -> None:
     text = b'energy_joules_total{feed="a"} 5\nenergy_joules_total{feed="b"} 2.5e1\nother 7\n'
-    assert read_series(parse_exposition(text), "energy_joules_total", {}, "kWh") == 30 * 3600000
-    assert read_series(parse_exposition(text), "energy_joules_total", {"feed": "b"}, "mJ") == Fraction(25, 1000)
+    assert read_series(parse_exposition(text), "energy_joules_total", {}, "kWh") == {"feed='a'": 5 * 3600000, "feed='b'": 25 * 3600000}
+    assert read_series(parse_exposition(text), "energy_joules_total", {"feed": "b"}, "mJ") == {"feed='b'": Fraction(25, 1000)}
     for name, labels in (("energy", {}), ("energy_joules_total", {"feed": "c"})):
         with pytest.raises(PollFailed):
             read_series(parse_exposition(text), name, labels, "J")
     with pytest.raises(PollFailed):
         read_series(parse_exposition(b"energy NaN\n"), "energy", {}, "J")
+    with pytest.raises(PollFailed, match="twice"):
+        read_series(parse_exposition(b"energy 1\nenergy 2\n"), "energy", {}, "J")
+
+
+def test_the_reset_of_one_cord_is_not_hidden_behind_another(idle: Powered) -> None:
+    """A hall on two cords: the lab resets the counter of one again and again, and their sum goes on growing."""
+    found, a = records(idle), 0
+    for second in range(-5, 130, 5):
+        a = 0 if second % 30 == 0 else a + 50
+        found.sample(1000 * (idle.terms.start + second), {"a": Fraction(a), "b": Fraction(100 * (second + 10))})
+        assert found.decide(idle.terms, 10_000) == []
+    assert not found.epochs and len(found.samples) <= 3
+
+
+def test_a_cord_that_comes_or_goes_breaks_the_hour(idle: Powered) -> None:
+    for odd in ({"a": 10**6}, {"a": 10**6, "b": 0, "c": 0}, {"a": 10**6, "c": 10**6}):
+        found = records(idle)
+        for second in range(-5, 70, 5):
+            both = {"a": 7 * (second + 5), "b": 2 * (second + 5)}
+            found.sample(1000 * (idle.terms.start + second), {k: Fraction(v) for k, v in (odd if second == 30 else both).items()})
+            assert found.decide(idle.terms, 10_000) == []
+
+
+def test_records_stay_small_whatever_the_interval(idle: Powered) -> None:
+    """Twenty samples a second for two hours: three are kept, and the hours are what the counter grew by."""
+    found = records(idle)
+    for tick in range(-20, 20 * 121):
+        found.sample(1000 * idle.terms.start + 50 * tick, {"a": Fraction(3 * tick + 100)})
+        found.decide(idle.terms, 10_000)
+        assert len(found.samples) <= 3
+    assert {epoch: item.joules for epoch, item in found.epochs.items()} == {0: 3600, 1: 3600}
+    assert FeedRecords.decode(found.encode()) == found
