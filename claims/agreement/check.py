@@ -73,6 +73,12 @@ def _range(field: str, what: str, value: int, low: int, high: int, fail: Fail) -
         raise fail(field, f"{what} {value} is not between {low} and {high}", "choose a value in this range")
 
 
+def _leaves(field: str, what: str, size: int, fail: Fail) -> None:
+    _range(field, what, size, MIN_LEAVES, MAX_LEAVES, fail)
+    if size & (size - 1):
+        raise fail(field, f"{what} {size} is not a power of two", "choose a power of two")
+
+
 def _calendar(agreement: Agreement, fail: Fail) -> None:
     _range("start", "start", agreement.start, 0, MAX_TIME, fail)
     _range("epoch", "epoch seconds", agreement.epoch_seconds, 1, MAX_DURATION, fail)
@@ -135,6 +141,7 @@ def _chips_and_meters(agreement: Agreement, fail: Fail) -> None:
         _range("chip", f"{chip.name}: peak", chip.peak, 1, MAX_PEAK, fail)
         if not is_prose(chip.note):
             raise fail("chip", f"{chip.name}: the note is not plain text", "use plain printable text")
+        _leaves("chip", f"{chip.name}: readings", chip.readings, fail)
     chips = {chip.name for chip in agreement.chips}
     for lab in agreement.labs:
         for meter in lab.meters:
@@ -271,10 +278,7 @@ def _transfers(agreement: Agreement, fail: Fail) -> None:
 
 
 def _regime(agreement: Agreement, fail: Fail) -> None:
-    for field, size in (("readings", agreement.commitment.readings), ("checkpoints", agreement.commitment.checkpoints)):
-        _range("commitment", field, size, MIN_LEAVES, MAX_LEAVES, fail)
-        if size & (size - 1):
-            raise fail("commitment", f"{field} {size} is not a power of two", "choose a power of two")
+    _leaves("commitment", "checkpoints", agreement.checkpoints, fail)
     deadlines = agreement.deadlines
     if deadlines is not None:
         spans = {"epoch": deadlines.epoch, "claim": deadlines.claim, "opening": deadlines.opening}

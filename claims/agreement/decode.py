@@ -80,7 +80,9 @@ def _read_agreement(read: Reader) -> Agreement:
     later = [(read.uint(4, "a period"), _read_rules(read)) for _ in range(read.uint(2, "later rules", ag.MAX_CHANGES))]
     parties = [_read_party(read) for _ in range(read.uint(2, "the number of parties", ag.MAX_LABS))]
     chips = [
-        ag.ChipClass(read.name("a chip's name"), read.uint(3, "a peak"), _text(read, "a chip's note"))
+        ag.ChipClass(
+            read.name("a chip's name"), read.uint(3, "a peak"), _text(read, "a chip's note"), read.uint(4, "the leaves", ag.MAX_LEAVES)
+        )
         for _ in range(read.uint(2, "the number of chips", ag.MAX_METERS))
     ]
     labs = [_read_lab(read) for _ in range(read.uint(2, "the number of labs", ag.MAX_LABS))]
@@ -92,7 +94,7 @@ def _read_agreement(read: Reader) -> Agreement:
             _text(read, "the log's origin", ag.MAX_ORIGIN), read.name("the log's operator"), read.raw(32, "the log's key"),
             read.uint(2, "the cosignatures"),
         )  # fmt: skip
-    commitment = ag.Commitment(read.uint(4, "the leaves", ag.MAX_LEAVES), read.uint(4, "the slots", ag.MAX_LEAVES))
+    checkpoints = read.uint(4, "the slots", ag.MAX_LEAVES)
     if _flag(read, "deadlines"):
         epoch, claim, grace, opening = (read.uint(4, "a deadline") for _ in range(4))
         deadlines = ag.Deadlines(
@@ -112,7 +114,7 @@ def _read_agreement(read: Reader) -> Agreement:
     return Agreement(
         name=name, start=start, epoch_seconds=epoch_seconds, epochs_per_period=per_period, periods=periods, rules=rules,
         parties=tuple(parties), chips=tuple(chips), labs=tuple(labs), amends=amends, pause=pause, log=log,
-        commitment=commitment, deadlines=deadlines, inspection=inspection, rules_from=tuple(later),
+        checkpoints=checkpoints, deadlines=deadlines, inspection=inspection, rules_from=tuple(later),
         open_models=models, feeds=feeds,
     )  # fmt: skip
 

@@ -185,7 +185,7 @@ def _agreement(root: Table, table: MeterTable | None) -> Agreement:
     amends = _amends(root.table("amends"), periods) if root.has("amends") else None
     pause = _pause(root.table("pause")) if root.has("pause") else None
     log = _log(root.table("log")) if root.has("log") else None
-    commitment = _commitment(root.table("commitment")) if root.has("commitment") else ag.Commitment()
+    checkpoints = _checkpoints(root.table("commitment")) if root.has("commitment") else Agreement.checkpoints
     deadlines = _deadlines(root.table("deadlines")) if root.has("deadlines") else None
     inspection = _inspection(root.table("inspection")) if root.has("inspection") else None
     models = [_model(table) for table in root.optional_tables("open_model", ag.MAX_MODELS)]
@@ -204,7 +204,7 @@ def _agreement(root: Table, table: MeterTable | None) -> Agreement:
         amends=amends,
         pause=pause,
         log=log,
-        commitment=commitment,
+        checkpoints=checkpoints,
         deadlines=deadlines,
         inspection=inspection,
         rules_from=tuple(later),
@@ -241,6 +241,7 @@ def _chip(table: Table) -> ag.ChipClass:
         table.string("name", as_name),
         table.string("peak", _peak, 'text such as "1.979e15 FLOP/s"'),
         table.string("note", as_prose),
+        _leaves(table, "readings", ag.ChipClass.readings),
     )
     table.end()
     return chip
@@ -341,16 +342,20 @@ def _log(table: Table) -> ag.LogTerms:
     return log
 
 
-def _commitment(table: Table) -> ag.Commitment:
-    default, sizes = ag.Commitment(), []
-    for key, size in (("readings", default.readings), ("checkpoints", default.checkpoints)):
-        if table.has(key):
-            size = table.integer(key, ag.MIN_LEAVES, ag.MAX_LEAVES)
-            if size & (size - 1):
-                raise table.error(key, f"{size} is not a power of two", "choose a power of two")
-        sizes.append(size)
+def _leaves(table: Table, key: str, default: int) -> int:
+    """An optional number of leaves to pad to."""
+    if not table.has(key):
+        return default
+    size = table.integer(key, ag.MIN_LEAVES, ag.MAX_LEAVES)
+    if size & (size - 1):
+        raise table.error(key, f"{size} is not a power of two", "choose a power of two")
+    return size
+
+
+def _checkpoints(table: Table) -> int:
+    size = _leaves(table, "checkpoints", Agreement.checkpoints)
     table.end()
-    return ag.Commitment(*sizes)
+    return size
 
 
 def _deadlines(table: Table) -> ag.Deadlines:

@@ -20,7 +20,6 @@ from claims.agreement.terms import (
     Amends,
     Caps,
     ChipClass,
-    Commitment,
     Deadlines,
     Feed,
     InspectionTerms,
@@ -48,6 +47,7 @@ class Agreement:
 
     Period k holds the epochs ``k * epochs_per_period`` to ``(k + 1) * epochs_per_period - 1``; epoch e begins
     at ``start + e * epoch_seconds``. ``rules_from``: later rules, as (first period, rules), ascending; see :meth:`rules_at`.
+    ``checkpoints``: padded slots of a registry's epoch head, a power of two.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Agreement:
     amends: Amends | None
     pause: Pause | None
     log: LogTerms | None = None
-    commitment: Commitment = Commitment()
+    checkpoints: int = 1024
     deadlines: Deadlines | None = None
     inspection: InspectionTerms | None = None
     rules_from: tuple[tuple[int, Rules], ...] = ()
@@ -141,6 +141,10 @@ class Agreement:
                 return chip
         raise ClaimRejected("meters", f"the agreement has no chip class {name!r}")
 
+    def readings(self, meter: Meter) -> int:
+        """Padded leaves of each epoch root of the meter."""
+        return self.chip(meter.chip).readings
+
     def coverage(self, meter: Meter) -> int:
         """Chip-seconds that the meter accounts for in each epoch."""
         return meter.chips * self.epoch_seconds
@@ -206,6 +210,7 @@ def canonical_bytes(agreement: Agreement) -> bytes:
         out.name(chip.name)
         out.uint(chip.peak, 3)
         out.text(chip.note)
+        out.uint(chip.readings, 4)
     out.uint(len(agreement.labs), 2)
     for lab in agreement.labs:
         _write_lab(out, lab)
@@ -285,8 +290,7 @@ def _write_regime(out: Writer, agreement: Agreement) -> None:
         out.name(log.operator)
         _write_key(out, log.key)
         out.uint(log.cosignatures, 2)
-    out.uint(agreement.commitment.readings, 4)
-    out.uint(agreement.commitment.checkpoints, 4)
+    out.uint(agreement.checkpoints, 4)
     out.flag(deadlines is not None)
     if deadlines is not None:
         for seconds in (deadlines.epoch, deadlines.claim, deadlines.grace, deadlines.opening):

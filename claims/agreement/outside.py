@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from claims.agreement.model import Agreement
 from claims.agreement.terms import (
@@ -88,7 +88,8 @@ def _check_feeds(agreement: Agreement, fail: Fail) -> None:
     if agreement.feeds and (agreement.log is None or agreement.deadlines is None or agreement.inspection is None):
         raise fail("feed", "feeds need [log], [deadlines] and [inspection]", "add them, or leave the feeds out")
     fed: dict[tuple[str, str], str] = {}
-    meters = {lab.name: {meter.name for meter in lab.meters} for lab in agreement.labs} if agreement.feeds else {}
+    sizes = {chip.name: chip.readings for chip in agreement.chips}
+    meters = {lab.name: {meter.name: sizes[meter.chip] for meter in lab.meters} for lab in agreement.labs} if agreement.feeds else {}
     for feed in agreement.feeds:
         _check_feed(agreement, feed, meters.get(feed.lab), fail)
         for meter in feed.meters:
@@ -100,7 +101,8 @@ def _check_feeds(agreement: Agreement, fail: Fail) -> None:
             raise fail("feed", f"lab {lab.name} has more than {MAX_LAB_FEEDS} feeds", "join some")
 
 
-def _check_feed(agreement: Agreement, feed: Feed, meters: set[str] | None, fail: Fail) -> None:
+def _check_feed(agreement: Agreement, feed: Feed, meters: Mapping[str, int] | None, fail: Fail) -> None:
+    """``meters``: padded readings of each meter of the lab, or None where there is no such lab."""
     if meters is None:
         raise fail("feed", f"{feed.name}: {feed.lab!r} is no lab", "name the lab whose chips it feeds")
     operator = None if agreement.log is None else agreement.log.operator
@@ -108,7 +110,7 @@ def _check_feed(agreement: Agreement, feed: Feed, meters: set[str] | None, fail:
         what = f"{feed.name}: its holder {feed.holder!r} is no party, or is the lab or the log's operator"
         raise fail("feed", what, "let another party read it")
     _named("feed", feed.meters, len(meters), fail)
-    if not feed.meters or not set(feed.meters) <= meters:
+    if not feed.meters or not set(feed.meters) <= meters.keys():
         raise fail("feed", f"{feed.name}: its meters are not one or more meters of lab {feed.lab}", "name what it feeds")
     if feed.kind not in FEED_KINDS:
         raise fail("feed", f"{feed.name}: {feed.kind!r} is no kind of feed", f"choose one of: {', '.join(FEED_KINDS)}")
@@ -116,7 +118,7 @@ def _check_feed(agreement: Agreement, feed: Feed, meters: set[str] | None, fail:
     if any(not 0 <= value <= MAX_WATTS for value in watts) or feed.idle_watts >= feed.busy_watts:
         raise fail("feed", f"{feed.name}: idle_watts is not below busy_watts, or watts are 2^32 or more", "give watts of one chip")
     draws = 0 if agreement.inspection is None else agreement.inspection.draws
-    opened = draws * len(feed.meters) * agreement.commitment.readings
+    opened = draws * sum(meters[meter] for meter in feed.meters)
     if opened > MAX_OPENED:
         what = f"{feed.name}: an inspection could open {opened} readings, more than {MAX_OPENED}"
         raise fail("feed", what, "lower draws or readings, or make the feed smaller")

@@ -12,7 +12,7 @@ __all__ = [
     "MAX_EPOCHS", "MAX_FEEDS", "MAX_LABS", "MAX_LAB_FEEDS", "MAX_MODELS", "MAX_OPENED", "MAX_WATTS",
     "MAX_FLEET", "MAX_LEAVES", "MAX_LOG_ROWS", "MAX_METERS", "MAX_ORIGIN", "MAX_PEAK", "MAX_RECORD", "MAX_ROOTS",
     "MAX_SHARE", "MAX_SITES",
-    "MAX_TIME", "MAX_WORK", "MIN_LEAVES", "MIN_LOG_ROWS", "Amends", "Caps", "ChipClass", "Commitment", "Deadlines", "Feed",
+    "MAX_TIME", "MAX_WORK", "MIN_LEAVES", "MIN_LOG_ROWS", "Amends", "Caps", "ChipClass", "Deadlines", "Feed",
     "InspectionTerms", "Lab", "LogTerms", "Meter", "OpenModel", "Party", "Pause", "Rules", "Site",
 ]  # fmt: skip
 
@@ -76,11 +76,15 @@ class Party:
 
 @dataclass(frozen=True)
 class ChipClass:
-    """``peak``: units of 10^12 FLOP/s at the highest-throughput format, rounded up; ``note``: format and source."""
+    """``peak``: units of 10^12 FLOP/s at the highest-throughput format, rounded up; ``note``: format and source.
+
+    ``readings``: padded leaves of an epoch root of a meter of the class, a power of two: all of them hide how many are used.
+    """
 
     name: str
     peak: int
     note: str
+    readings: int = 64
 
 
 @dataclass(frozen=True)
@@ -280,14 +284,6 @@ class LogTerms:
     operator: str
     key: bytes
     cosignatures: int
-
-
-@dataclass(frozen=True)
-class Commitment:
-    """Sizes that hide counts: padded leaves per meter and epoch, padded slots per registry head. Powers of two."""
-
-    readings: int = 64
-    checkpoints: int = 1024
 
 
 @dataclass(frozen=True)

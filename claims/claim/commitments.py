@@ -3,7 +3,7 @@
     leaf_hash(d) = SHA-256(0x00 || d)    node(l, r) = SHA-256(0x01 || l || r)    MTH as in RFC 6962 section 2.1
     salt_i       = HMAC-SHA256(seed, u32 i)          seed: 32 random bytes per meter and epoch, or per registry head
 
-    epoch root(meter, epoch)      = MTH(reading leaves)                  `commitment.readings` leaves, always
+    epoch root(meter, epoch)      = MTH(reading leaves)                  the chip class's `readings` leaves, always
     lab epoch root(lab, epoch)    = MTH(meter leaves)                    one per meter, in the agreement's order
     roots digest(meter, period)   = MTH(epoch roots)                     leaf data is the root; epochs in order
     registry epoch head           = MTH(slot leaves)                     `commitment.checkpoints` leaves, always
@@ -213,7 +213,7 @@ def reading_leaves(readings: Sequence[Reading], epoch: int, coverage: int, seed:
     if len(readings) > size:
         raise CommitmentError(
             f"epoch {epoch} has {len(readings)} readings, the agreement commits to at most {size}",
-            "work of several small jobs may be signed as one reading per checkpoint; or amend [commitment] readings",
+            "work of several small jobs may be signed as one reading per checkpoint; or amend readings of the [[chip]]",
         )
     if any(reading.epoch != epoch for reading in readings) or sum(r.chip_seconds for r in readings) != coverage:
         raise CommitmentError(f"the readings of epoch {epoch} do not cover its {coverage} chip-seconds")

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from claims.agreement.signatures import claim_message, sign_ledger_head, sign_registry_head
+from claims.agreement.terms import MAX_FLEET
 from claims.base.canonical import Reader, Writer
 from claims.base.errors import MalformedClaim
 from claims.claim.lists import LOST_SITE, Limit, Lists, Loss, Over
@@ -32,7 +33,6 @@ MAGIC = b"standstill-claim"
 VERSION = 3
 MAX_PROOF = 16 * 2**20
 """Largest proof, bytes."""
-MAX_METERS = 2**16 - 1
 MAX_SITES = 256
 _EPOCHS = 2**24 - 1
 
@@ -69,7 +69,7 @@ class Claim:
         period: index below 2^24.
         first_epoch, last_epoch: below 2^24.
         head_before, head_after: registry heads around the period, 8 field elements each.
-        meters: 1 to 65535, ascending by name.
+        meters: 1 to 2^18, ascending by name.
         registry_signature: the lab's, of ``head_after`` and the digest of ``lists``; 64 bytes.
         proof: at most 16 MiB; empty where there are sites.
         signature: the lab's, of the SHA-256 of everything before it; 64 bytes.
@@ -135,7 +135,7 @@ class Claim:
         out.uint(self.last_epoch, 4)
         out.head(self.head_before)
         out.head(self.head_after)
-        out.uint(len(self.meters), 2)
+        out.uint(len(self.meters), 4)
         for meter in self.meters:
             out.name(meter.name)
             out.head(meter.head)
@@ -192,7 +192,7 @@ def decode_claim(data: bytes) -> Claim:
     last = read.uint(4, "the last epoch", _EPOCHS)
     before, after = read.head("the head before"), read.head("the head after")
     meters: list[MeterHead] = []
-    count = read.uint(2, "the number of meters", MAX_METERS)
+    count = read.uint(4, "the number of meters", MAX_FLEET)
     for _ in range(count):
         meter = MeterHead(
             read.name("a meter's name"), read.head("a meter's head"), read.raw(32, "a meter's roots digest"),

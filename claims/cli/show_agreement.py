@@ -29,7 +29,10 @@ def agreement_lines(agreement: Agreement, *, every: bool = False) -> list[str]:
         *_rules_text(agreement.rules),
         *(f"from {first:<6} {line}" for first, rules in agreement.rules_from for line in _rules_text(rules)),
         *(f"party       {party.name} ed25519:{party.key.hex()}{_cosigns(party)}" for party in agreement.parties),
-        *(f"chip        {chip.name}: peak {format_work(chip.peak)}/s, {marked(chip.note)}" for chip in agreement.chips),
+        *(
+            f"chip        {chip.name}: peak {format_work(chip.peak)}/s, {chip.readings} padded readings of each epoch, {marked(chip.note)}"
+            for chip in agreement.chips
+        ),
     ]
     for lab in agreement.labs:
         out += [
@@ -171,8 +174,8 @@ def _model_lines(agreement: Agreement) -> list[str]:
 
 def _regime_lines(agreement: Agreement) -> list[str]:
     """Log, commitments, deadlines and inspections."""
-    log, sizes, deadlines, inspection = agreement.log, agreement.commitment, agreement.deadlines, agreement.inspection
-    out = [f"committed   {sizes.readings} padded readings per meter and epoch, {sizes.checkpoints} padded checkpoints"]
+    log, deadlines, inspection = agreement.log, agreement.deadlines, agreement.inspection
+    out = [f"committed   {agreement.checkpoints} padded checkpoints"]
     if log is not None:
         out.append(f"log         {log.origin}, run by {log.operator}, {log.cosignatures} cosignatures, ed25519:{log.key.hex()}")
     if deadlines is not None:
@@ -219,9 +222,8 @@ residue = "charge-every-lineage" # unattributed work counts toward every checkpo
 # key = "ed25519:<standstill keygen>"
 # cosignatures = 1               # cosigners give cosign_key in their [[party]]
 
-# Optional: sizes that hide how many readings and checkpoints there are. Powers of two.
+# Optional: a size that hides how many checkpoints there are. A power of two.
 # [commitment]
-# readings = 64                  # padded leaves per meter and epoch
 # checkpoints = 1024             # padded slots per registry head
 
 # Optional: what is late, and what is missing.
@@ -278,6 +280,7 @@ key = "ed25519:<standstill keygen>"
 name = "h100-sxm"
 peak = "1.979e15 FLOP/s"         # at the highest-throughput format the chip has; rounded up
 note = "FP8 dense, vendor data sheet"
+# readings = 64                  # optional, a power of two: padded leaves of a meter's epoch, more than it ever has readings
 
 [[lab]]
 name = "lab-a"                   # a party of the same name

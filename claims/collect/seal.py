@@ -217,7 +217,7 @@ class Sealing:
     def _fit(self, sums: dict[int, list[int]], peak: int) -> None:
         """Charge the least checkpoints as unattributed where an epoch would have more readings than are agreed."""
         split = sum(ms for ms, _ in sums.values()) * peak // 1000 // MAX_AMOUNT  # readings of more than 48 bits of work
-        room = max(0, self.agreement.commitment.readings - 2 - 2 * split)
+        room = max(0, self.agreement.readings(self.terms) - 2 - 2 * split)
         named = sorted((tag for tag in sums if tag != UNATTRIBUTED), key=lambda tag: (-sums[tag][0], tag))
         for tag in named[room:]:
             rest: Sequence[int] = sums.get(UNATTRIBUTED, (0, 0))

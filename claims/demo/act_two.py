@@ -74,7 +74,6 @@ key = "{log_key}"
 cosignatures = 2
 
 [commitment]
-readings = 64
 checkpoints = 1024
 
 [deadlines]

@@ -101,7 +101,7 @@ class Cheat:
         meter = agreement.lab(self.lab.plan.name).meter(name)
         busy = next(r.epoch for r in store.readings(PERIOD, name) if r.tag != IDLE)
         coverage = agreement.coverage(meter)
-        forged = epoch_root([Reading(busy, IDLE, coverage, 0)], busy, coverage, bytes(32), agreement.commitment.readings)
+        forged = epoch_root([Reading(busy, IDLE, coverage, 0)], busy, coverage, bytes(32), agreement.readings(meter))
         mine = list(dict(old.meters)[name])
         mine[busy - old.first_epoch] = forged
         roots = dataclasses.replace(old, meters=((name, tuple(mine)), *old.meters[1:]))

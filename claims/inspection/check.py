@@ -125,7 +125,8 @@ def check_opening(agreement: Agreement, drawn: Drawn, opening: Opening, inspecto
 
 def _check_readings(agreement: Agreement, drawn: Drawn, opening: Opening) -> None:
     whole = whole_hours(agreement, drawn)
-    most = len(drawn.draws) + len(whole) * agreement.commitment.readings
+    lab = agreement.lab(opening.lab)
+    most = len(drawn.draws) + sum(agreement.readings(lab.meter(name)) for _, name in whole)
     if len(opening.readings) > most or len(opening.slots) > SLOTS_EACH * (len(drawn.slots) + len(drawn.draws)):
         raise OpeningRejected("selection", "more is opened than was drawn")
     places = [(r.opening.reading.epoch, r.meter, r.opening.index) for r in opening.readings]
@@ -143,7 +144,7 @@ def _check_readings(agreement: Agreement, drawn: Drawn, opening: Opening) -> Non
     used = {_drawn_span(spans, item) for item in drawn.draws if (item.epoch, item.meter) not in whole}
     if len(used) + sum(len(spans.get(place, ())) for place in whole) != len(opening.readings):
         raise OpeningRejected("selection", "a reading is opened that was not drawn")
-    covers = {meter.name: agreement.coverage(meter) for meter in agreement.lab(opening.lab).meters}
+    covers = {meter.name: agreement.coverage(meter) for meter in lab.meters}
     for place in whole:
         own = spans.get(place, [])
         filled = sum(end - start for start, end in own)  # they do not overlap, and none ends after the epoch
@@ -170,7 +171,7 @@ def _check_reading(agreement: Agreement, drawn: Drawn, item: OpenedReading) -> N
         raise OpeningRejected("selection", "a reading is opened of no meter or epoch of the period")
     _check_values(agreement, meter, drawn.committed.period, one)
     try:
-        root = one.root(agreement.commitment.readings)
+        root = one.root(agreement.readings(meter))
         leaf = meter_leaf(item.meter, root)
         lab_root = root_from_path(leaf, agreed.meters.index(meter), len(agreed.meters), item.meter_path)
     except CommitmentError as error:
@@ -205,7 +206,7 @@ def _check_joules(drawn: Drawn, opening: Opening) -> None:
 
 def _check_slots(agreement: Agreement, drawn: Drawn, opening: Opening) -> None:
     first, last = agreement.period_epochs(drawn.committed.period)
-    head, size = drawn.committed.epochs[last].registry_head, agreement.commitment.checkpoints
+    head, size = drawn.committed.epochs[last].registry_head, agreement.checkpoints
     indices = [item.opening.index for item in opening.slots]
     if any(a >= b for a, b in zip(indices, indices[1:], strict=False)):
         raise OpeningRejected("selection", "the opened slots are not in order, or one occurs twice")
@@ -268,7 +269,7 @@ def _check_saved(agreement: Agreement, drawn: Drawn, item: OpenedSlot) -> None:
     roots = set()
     for then in (slot, replace(slot, base=0)):
         try:
-            roots.add(SlotOpening(one.index, then, salt, path).root(agreement.commitment.checkpoints))
+            roots.add(SlotOpening(one.index, then, salt, path).root(agreement.checkpoints))
         except CommitmentError as error:
             raise OpeningRejected("slot-path", error.what) from None
     if drawn.committed.epochs[epoch].registry_head not in roots:

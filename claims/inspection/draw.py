@@ -175,7 +175,7 @@ def draw_committed(
     epochs = agreement.period_epochs(period)
     most = min(2 * terms.draws, MAX_DRAWS) if agreement.feeds_of(lab) or lost else terms.draws
     draws = draw(digest, lab, period, meters, epochs, agreement.epoch_seconds, verified, most)
-    slots = draw_slots(digest, lab, period, agreement.commitment.checkpoints, verified, terms.slots)
+    slots = draw_slots(digest, lab, period, agreement.checkpoints, verified, terms.slots)
     return _taken(agreement, Drawn(commitments, verified, (), tuple(slots), lost=lost or {}), draws, terms.draws)
 
 

@@ -246,5 +246,6 @@ def opening_limit(drawn: Drawn, meters: int, sites: int = 0, fed: int = 0) -> in
 
 def fed_readings(agreement: Agreement, drawn: Drawn) -> int:
     """Readings that an opening may show for the feeds of drawn chip-seconds, at most."""
-    fed = {feed.name: len(feed.meters) for feed in agreement.feeds_of(drawn.committed.lab)}
-    return agreement.commitment.readings * sum(fed[feed] for _, feed in drawn.hours)
+    lab = agreement.lab(drawn.committed.lab)
+    fed = {feed.name: sum(agreement.readings(lab.meter(name)) for name in feed.meters) for feed in agreement.feeds_of(lab.name)}
+    return sum(fed[feed] for _, feed in drawn.hours)

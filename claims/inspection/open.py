@@ -211,7 +211,7 @@ def _open_epoch(agreement: Agreement, meter: Meter, epoch: int, own: SealedEpoch
     if own.readings is None or own.seed is None:
         what = f"readings of meter {meter.name}, epoch {epoch}, were drawn, and the store of site {meter.site} has them"
         raise MaterialError(what, "have it open them (standstill building open), and give its file (--part)")
-    cover, size = agreement.coverage(meter), agreement.commitment.readings
+    cover, size = agreement.coverage(meter), agreement.readings(meter)
     changed = f"the store's readings of meter {meter.name}, epoch {epoch}, are not those that it signed"
     try:
         rebuilt = epoch_root(own.readings, epoch, cover, own.seed, size)
@@ -226,7 +226,7 @@ def _open_epoch(agreement: Agreement, meter: Meter, epoch: int, own: SealedEpoch
 
 def _open_slots(agreement: Agreement, drawn: Drawn, material: Material, readings: list[OpenedReading]) -> list[OpenedSlot]:
     last = agreement.period_epochs(drawn.committed.period)[1]
-    registry, size = material.registry(last), agreement.commitment.checkpoints
+    registry, size = material.registry(last), agreement.checkpoints
     try:
         rebuilt = registry_epoch_head(registry.slots, registry.seed, size)
     except CommitmentError as error:
@@ -260,7 +260,7 @@ def _saved(
     found = {}
     for epoch, indices in by_epoch.items():
         then = material.registry(epoch)
-        for one in SlotOpening.several(then.slots, indices, then.seed, agreement.commitment.checkpoints):
+        for one in SlotOpening.several(then.slots, indices, then.seed, agreement.checkpoints):
             found[one.index] = (one.salt, one.path)
     return found
 

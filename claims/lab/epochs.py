@@ -125,7 +125,7 @@ def publish_epoch(store: Store, agreement: Agreement, epoch: int, key: Ed25519Pr
         root = lab_epoch_root(_roots(store, agreement, epoch))
         before = None if epoch == first else store.epoch_head(epoch - 1)
         places = secrets.token_bytes(SEED_BYTES) if before is None else before.places
-        size = agreement.commitment.checkpoints
+        size = agreement.checkpoints
         registry = registry_epoch_head(in_places(slots_at(store, agreement, epoch), places, size), seed, size)
         entry = encode_entry(sign_entry(key, EpochEntry(agreement.digest, store.lab, epoch, root, registry, absent=absent)))
         closed = len(store.entries())

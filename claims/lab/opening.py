@@ -78,7 +78,7 @@ class StoreMaterial:
         head = self._store.epoch_head(epoch)
         if head is None or head.agreement != self._agreement.digest:
             raise MaterialError(f"the store has no epoch {epoch} that was published under this agreement")
-        slots = in_places(slots_at(self._store, self._agreement, epoch), head.places, self._agreement.commitment.checkpoints)
+        slots = in_places(slots_at(self._store, self._agreement, epoch), head.places, self._agreement.checkpoints)
         names = tuple(self._store.name(slot.tag) if slot.used else "" for slot in slots)
         return SealedRegistry(tuple(slots), names, head.seed)
 

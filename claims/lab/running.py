@@ -239,15 +239,16 @@ def check_table(store: Store, agreement: Agreement, periods: Iterable[int]) -> N
     Raises:
         TableTooSmall: it has not: the meters could not sign it, or no claim could be made of it.
     """
-    lab, size = agreement.lab(store.lab), agreement.commitment.readings
+    lab = agreement.lab(store.lab)
+    least = min(agreement.chip(name).readings for name in {meter.chip for meter in lab.meters})
     for period in sorted(set(periods)):
-        for meter in lab.meters if store.has_crowd(period, size) else ():
-            coverage = agreement.coverage(meter)
+        for meter in lab.meters if store.has_crowd(period, least) else ():
+            coverage, size = agreement.coverage(meter), agreement.readings(meter)
             crowded = store.crowded_epoch(period, meter.name, coverage, size)
             if crowded is not None:
                 raise TableTooSmall(
                     f"meter {meter.name}: epoch {crowded} would have more readings than the {size} that the agreement commits to",
-                    "book small jobs to fewer checkpoints, or as unattributed; or amend [commitment] readings",
+                    "book small jobs to fewer checkpoints, or as unattributed; or amend readings of the [[chip]]",
                 )
         _check_rows(store, agreement, period)
 

@@ -54,10 +54,17 @@ def seal_epochs(store: Store, agreement: Agreement, period: int, due: Sequence[D
         check_order(store, agreement, item.meter.name, item.epochs)
     _check_work(store, period, due)
     seeds = [[secrets.token_bytes(SEED_BYTES) for _ in item.epochs] for item in due]
-    plain = sum(len(item.epochs) for item in due) <= PLAIN
-    rows, roots = (_plain if plain else _as_columns)(store, agreement, period, due, seeds)
+    commit = _plain if sum(len(item.epochs) for item in due) <= PLAIN else _as_columns
+    by_size: dict[int, list[int]] = {}
+    for place, item in enumerate(due):
+        by_size.setdefault(agreement.readings(item.meter), []).append(place)
+    made: dict[int, tuple[list[Row], list[bytes]]] = {}
+    for size, places in by_size.items():
+        rows, roots = commit(store, agreement, period, [due[place] for place in places], [seeds[place] for place in places], size)
+        made |= zip(places, zip(rows, roots, strict=True), strict=True)
     sealed = []
-    for item, own_seeds, own_roots, own_rows in zip(due, seeds, roots, rows, strict=True):
+    for place, (item, own_seeds) in enumerate(zip(due, seeds, strict=True)):
+        own_rows, own_roots = made[place]
         seals = [
             EpochSeal(epoch, seed, root, item.sign(_message(agreement, item.meter, epoch, root)), agreement.digest)
             for epoch, seed, root in zip(item.epochs, own_seeds, own_roots, strict=True)
@@ -89,12 +96,13 @@ def _check_work(store: Store, period: int, due: Sequence[Due]) -> None:
     check_allotted(store, period, last)
 
 
-Rows = list[list[tuple[int, int, int, int]]]
-Roots = list[list[bytes]]
+Row = tuple[int, int, int, int]
+Made = tuple[list[list[Row]], list[list[bytes]]]
+"""Rows and roots of each meter."""
 
 
-def _plain(store: Store, agreement: Agreement, period: int, due: Sequence[Due], seeds: list[list[bytes]]) -> tuple[Rows, Roots]:
-    rows, roots, size = [], [], agreement.commitment.readings
+def _plain(store: Store, agreement: Agreement, period: int, due: Sequence[Due], seeds: list[list[bytes]], size: int) -> Made:
+    rows, roots = [], []
     for item, own in zip(due, seeds, strict=True):
         coverage = agreement.coverage(item.meter)
         groups = groupby(_covered(store, agreement, period, item), lambda reading: reading.epoch)
@@ -110,7 +118,7 @@ def _covered(store: Store, agreement: Agreement, period: int, item: Due) -> list
     return cover(usage, item.meter, agreement, period, item.epochs)
 
 
-def _as_columns(store: Store, agreement: Agreement, period: int, due: Sequence[Due], seeds: list[list[bytes]]) -> tuple[Rows, Roots]:
+def _as_columns(store: Store, agreement: Agreement, period: int, due: Sequence[Due], seeds: list[list[bytes]], size: int) -> Made:
     from claims.lab import columns
 
     slots = [columns.Slots(item.epochs, agreement.coverage(item.meter), peak_of(agreement, item.meter, period)) for item in due]
@@ -119,9 +127,9 @@ def _as_columns(store: Store, agreement: Agreement, period: int, due: Sequence[D
     if found is None:
         covered = [_covered(store, agreement, period, item) for item in due]
         found = columns.of_rows([[(r.epoch, r.tag, r.chip_seconds, r.work) for r in own] for own in covered], slots)
-    if found.counts.max() > agreement.commitment.readings:
-        return _plain(store, agreement, period, due, seeds)  # which names the epoch
-    roots = columns.commit(found, b"".join(seed for own in seeds for seed in own), agreement.commitment.readings)
+    if found.counts.max() > size:
+        return _plain(store, agreement, period, due, seeds, size)  # which names the epoch
+    roots = columns.commit(found, b"".join(seed for own in seeds for seed in own), size)
     by_meter, rows, at = [], [], 0
     for item in due:
         end = at + len(item.epochs)

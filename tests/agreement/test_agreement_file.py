@@ -38,7 +38,7 @@ def test_digest_is_pinned() -> None:
     assert world.agreement().digest.hex() == PINNED
 
 
-PINNED = "c2b6d03c18c45370806d7e6fbd33068cef87640bd8607418b339cf2cfc7d1791"
+PINNED = "3c776e9b792c42c87a2cd44b91a89ce8feaf77d564b83f91271edd2c6ae4b78c"
 
 
 def test_digest_ignores_formatting_and_order() -> None:

@@ -26,7 +26,6 @@ key = "{world.public(50)}"
 cosignatures = 2
 
 [commitment]
-readings = 16
 checkpoints = 256
 
 [deadlines]
@@ -75,7 +74,11 @@ lineage = "2e22 FLOP"
 freeze = "1e22 FLOP"
 """
 
-FULL = world.TEXT.replace("[pause]", REGIME + "\n[pause]").replace('freeze = "5e22 FLOP"\n', LATER) + EXTRA
+CLASS = 'note = "FP8 dense"\n'
+FULL = (
+    world.TEXT.replace("[pause]", REGIME + "\n[pause]").replace('freeze = "5e22 FLOP"\n', LATER)
+    .replace(CLASS, f"{CLASS}readings = 16\n") + EXTRA
+)  # fmt: skip
 
 
 def test_no_more_cosignatures_are_asked_for_than_a_head_can_have() -> None:
@@ -88,13 +91,13 @@ def test_no_more_cosignatures_are_asked_for_than_a_head_can_have() -> None:
 def test_every_field_is_read_and_decoded() -> None:
     terms = parse_agreement(FULL)
     assert terms.log == ag.LogTerms("log.example/standstill", "gamma", bytes.fromhex(world.public(50)[8:]), 2)
-    assert terms.commitment == ag.Commitment(16, 256)
+    assert terms.checkpoints == 256 and terms.chips[0].readings == 16
     assert terms.deadlines == ag.Deadlines(7200, 21600, 0, 10800, terms.start - 86400, 2, 86400)
     assert terms.inspection == ag.InspectionTerms(8, 4, 600)
     assert terms.pause == ag.Pause("any party asks", "all agree", ("alpha", "beta"), 2)
     assert terms.party("gamma").cosign_key == bytes.fromhex(world.public(70)[8:]) and terms.party("beta").cosign_key is None
     assert decode_agreement(canonical_bytes(terms)) == terms
-    assert parse_agreement(world.TEXT).commitment == ag.Commitment(64, 1024)
+    assert (world.agreement().checkpoints, world.agreement().chips[0].readings) == (1024, 64)
     assert decode_agreement(canonical_bytes(world.agreement())) == world.agreement()
     assert any("decided by 2 of alpha, beta" in line for line in agreement_lines(terms))
 
@@ -142,7 +145,7 @@ ERRORS = [
     ("cosignatures = 2", "cosignatures = 0", "log.cosignatures", "between"),
     (world.public(50), world.public(70), "log", "same key"),
     (world.public(70), world.public(1), "party", "same key"),
-    ("readings = 16", "readings = 17", "commitment.readings", "power of two"),
+    ("readings = 16", "readings = 17", "chip[0].readings", "power of two"),
     ("checkpoints = 256", "checkpoints = 131072", "commitment.checkpoints", "between"),
     ('claim = "6 h"', 'claim = "0 s"', "deadlines", "between"),
     ('grace = "0 s"', 'grace = "60000 d"', "deadlines.grace", "2^32"),
@@ -227,7 +230,8 @@ def test_bytes_are_held_to_the_same_rules_as_text() -> None:
         _with(labs=(dataclasses.replace(one, log_rows=23), two)), _with(labs=(dataclasses.replace(one, since_period=12), two)),
         _with(rules_from=terms.rules_from[::-1]), _with(periods=0), _with(epoch_seconds=0), _with(epochs_per_period=0),
         _with(log=dataclasses.replace(terms.log, origin="a b")), _with(log=dataclasses.replace(terms.log, cosignatures=0)),
-        _with(commitment=ag.Commitment(3, 4)), _with(commitment=ag.Commitment(1, 4)),
+        _with(checkpoints=3), _with(checkpoints=1),
+        *(_with(chips=(dataclasses.replace(terms.chips[0], readings=size),)) for size in (1, 3, 2**17)),
         _with(pause=dataclasses.replace(terms.pause, deciders=("beta", "alpha"))), _with(pause=dataclasses.replace(terms.pause, quorum=0)),
         _with(pause=dataclasses.replace(terms.pause, trigger="\x1b[2J")), _with(pause=dataclasses.replace(terms.pause, trigger="x" * 4001)),
         _with(amends=ag.Amends(bytes(32), 0)), _with(chips=(dataclasses.replace(terms.chips[0], peak=0),)),

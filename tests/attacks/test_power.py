@@ -54,8 +54,8 @@ class Powered(base.World):
         self.tags, self._made, self.absent = tags, None, absent
         parties = (Party("alpha", public(LAB_KEY)), Party("beta", public(base.BETA), public(COSIGN)), Party("gamma", public(base.GAMMA)))
         self.terms = replace(
-            make_agreement(), start=base.START, parties=parties, log=LogTerms("log.example/x", "gamma", public(base.LOG), 1),
-            commitment=base.SIZES, inspection=InspectionTerms(6, 3, 59), deadlines=Deadlines(1, 1, 60, 600), feeds=feeds,
+            base.classed(make_agreement()), start=base.START, parties=parties, log=LogTerms("log.example/x", "gamma", public(base.LOG), 1),
+            inspection=InspectionTerms(6, 3, 59), deadlines=Deadlines(1, 1, 60, 600), feeds=feeds,
         )  # fmt: skip
         self.meters = self.terms.labs[0].meters
         self.sealed = {}
@@ -90,11 +90,11 @@ class Powered(base.World):
                 Reading(epoch, tag, part, 0 if tag == IDLE else part * PEAK) for tag, part in zip(self.tags, parts, strict=True)
             )
             seed = hashlib.sha256(b"seed%d.%d" % (number, epoch)).digest()
-            root = epoch_root(readings, epoch, cover, seed, base.SIZES.readings)
+            root = epoch_root(readings, epoch, cover, seed, self.terms.readings(meter))
             message = base.epoch_root_message(self.terms.digest, "alpha", meter.name, epoch, root)
             self.sealed[meter.name, epoch] = SealedEpoch(readings, seed, root, METER_KEYS[meter.name].sign(message))
             roots.append((meter.name, root))
-        head = registry_epoch_head(self.slots.slots, self.slots.seed, base.SIZES.checkpoints)
+        head = registry_epoch_head(self.slots.slots, self.slots.seed, base.CHECKPOINTS)
         bits = absent_bits(len(self.terms.feeds_of("alpha")), {0} if epoch in self.absent else set())
         return encode_entry(sign_entry(LAB_KEY, EpochEntry(self.terms.digest, "alpha", epoch, lab_epoch_root(roots), head, absent=bits)))
 
@@ -310,7 +310,7 @@ def test_a_meter_is_under_one_feed_and_an_opening_has_room(idle: Powered) -> Non
     second = replace(FEED, name="other", key=public(Ed25519PrivateKey.from_private_bytes(b"\x43" * 32)), meters=("hall-b",))
     with pytest.raises(MalformedFile, match="is under hall-feed and other"):
         judge(replace(idle.terms, feeds=(FEED, second)))
-    with pytest.raises(MalformedFile, match="could open 65536 readings"):
+    with pytest.raises(MalformedFile, match="could open 98304 readings"):
         judge(replace(idle.terms, feeds=(FEED,), inspection=InspectionTerms(4096, 3, 59)))
     for lacking in ({"log": None, "inspection": None}, {"deadlines": None}, {"inspection": None}):
         with pytest.raises(MalformedFile, match="feeds need"):

@@ -448,10 +448,9 @@ def test_a_job_over_the_end_of_an_epoch_is_cut_there(tmp_path: Path) -> None:
 def test_an_epoch_with_more_checkpoints_than_readings_keeps_the_largest(tmp_path: Path) -> None:
     import dataclasses
 
-    from claims.agreement.terms import Commitment
-
     rig = Rig(tmp_path)
-    rig.sealing.agreement = dataclasses.replace(rig.agreement, commitment=Commitment(readings=4))
+    chips = tuple(dataclasses.replace(chip, readings=4) for chip in rig.agreement.chips)
+    rig.sealing.agreement = dataclasses.replace(rig.agreement, chips=chips)
     for name in "abcd":
         rig.store.tag(name)
     with Exporter(pair()) as exporter:

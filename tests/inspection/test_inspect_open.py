@@ -16,7 +16,7 @@ from circuits.chain import registry_head
 from circuits.statement import registry_header
 from claims.agreement.model import Agreement
 from claims.agreement.signatures import epoch_root_message, sign_ledger_head, sign_registry_head
-from claims.agreement.terms import Commitment, Deadlines, InspectionTerms, LogTerms, Party
+from claims.agreement.terms import Deadlines, InspectionTerms, LogTerms, Party
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError, MalformedFile, UnreadableFile
 from claims.claim.commitments import (
     EMPTY_SLOT,
@@ -55,7 +55,17 @@ BETA, GAMMA, LOG = (Ed25519PrivateKey.from_private_bytes(bytes([i]) * 32) for i 
 START = time_of_round(1000) - 4 * 60 - 61
 """The period ends 61 s before the round; T, when claim and entries are due, is 1 s later and the margin 59 s: so round 1000 is eligible."""
 TAG = 77_777
-SIZES = Commitment(8, 16)
+CHECKPOINTS = 16
+
+
+def classed(terms: Agreement) -> Agreement:
+    """The agreement with few leaves, and hall-b in a class of its own that has twice as many."""
+    (chip,), lab = terms.chips, terms.labs[0]
+    meters = tuple(replace(meter, chip="h200") if meter.name == "hall-b" else meter for meter in lab.meters)
+    chips = (replace(chip, readings=8), replace(chip, name="h200", readings=16))
+    return replace(terms, chips=chips, labs=(replace(lab, meters=meters),), checkpoints=CHECKPOINTS)
+
+
 
 
 @dataclass
@@ -102,7 +112,7 @@ class World:
         parties = (Party("alpha", public(LAB_KEY)), Party("beta", public(BETA)), Party("gamma", public(GAMMA)))
         log = LogTerms("log.example/x", "gamma", public(LOG), 1)
         self.terms = replace(
-            cut(make_agreement()), start=START, parties=parties, log=log, commitment=SIZES, inspection=InspectionTerms(self.draws, 3, 59),
+            classed(cut(make_agreement())), start=START, parties=parties, log=log, inspection=InspectionTerms(self.draws, 3, 59),
             deadlines=Deadlines(1, 1, 60, 600),
         )
         self.meters = self.terms.labs[0].meters
@@ -126,11 +136,11 @@ class World:
             tag, peak = (TAG, PEAK) if epoch <= self.worked else (IDLE, 0)
             readings = tuple(Reading(epoch, tag, part, part * peak) for part in parts)
             seed = hashlib.sha256(b"seed%d.%d" % (number, epoch)).digest()
-            root = epoch_root(readings, epoch, cover, seed, SIZES.readings)
+            root = epoch_root(readings, epoch, cover, seed, self.terms.readings(meter))
             message = epoch_root_message(self.terms.digest, "alpha", meter.name, epoch, root)
             self.sealed[meter.name, epoch] = SealedEpoch(readings, seed, root, METER_KEYS[meter.name].sign(message))
             roots.append((meter.name, root))
-        head = registry_epoch_head(self.slots.slots, self.slots.seed, SIZES.checkpoints)
+        head = registry_epoch_head(self.slots.slots, self.slots.seed, CHECKPOINTS)
         entry = EpochEntry(self.terms.digest, "alpha", epoch, lab_epoch_root(roots), head)
         return encode_entry(sign_entry(LAB_KEY, entry))
 
@@ -155,11 +165,11 @@ class World:
     def reading(self, meter: str, epoch: int, index: int):  # type: ignore[no-untyped-def]
         """The lab opens any leaf it likes, correctly."""
         own, agreed = self.sealed[meter, epoch], self.terms.labs[0].meter(meter)
-        one = ReadingOpening.of(own.readings, index, epoch, self.terms.coverage(agreed), own.seed, SIZES.readings)
+        one = ReadingOpening.of(own.readings, index, epoch, self.terms.coverage(agreed), own.seed, self.terms.readings(agreed))
         leaves = []
         for m in self.meters:
             s = self.sealed[m.name, epoch]
-            leaves.append(meter_leaf(m.name, epoch_root(s.readings, epoch, self.terms.coverage(m), s.seed, SIZES.readings)))
+            leaves.append(meter_leaf(m.name, epoch_root(s.readings, epoch, self.terms.coverage(m), s.seed, self.terms.readings(m))))
         return OpenedReading(meter, one, own.signature, tuple(audit_path(leaves, self.meters.index(agreed))))
 
 
@@ -298,12 +308,13 @@ def test_a_colluding_meter_that_overlaps_two_opened_leaves_is_refused(world: Wor
     own, agreed = world.sealed[meter, epoch], world.terms.labs[0].meter(meter)
     cover = world.terms.coverage(agreed)
     twice = Reading(epoch, TAG, cover, cover * PEAK)
-    leaves = [reading_leaf(salt(own.seed, i), 0, twice) for i in range(8)]
+    leaves = [reading_leaf(salt(own.seed, i), 0, twice) for i in range(world.terms.readings(agreed))]
     root = merkle_root(leaves)
     roots = []
     for m in world.meters:
         s = world.sealed[m.name, epoch]
-        roots.append((m.name, root if m.name == meter else epoch_root(s.readings, epoch, world.terms.coverage(m), s.seed, 8)))
+        true = epoch_root(s.readings, epoch, world.terms.coverage(m), s.seed, world.terms.readings(m))
+        roots.append((m.name, root if m.name == meter else true))
     entry = replace(world.drawn.committed.epochs[epoch], root=lab_epoch_root(roots))
     committed = replace(world.drawn.committed, epochs=world.drawn.committed.epochs | {epoch: entry})
     draws = tuple(d for d in world.drawn.draws if d.offset == offset and (d.meter, d.epoch) == (meter, epoch))

@@ -105,7 +105,7 @@ def test_published_heads_still_open_after_the_period_is_closed(tmp_path: Path) -
     for name in METER_KEYS:
         METERS[name].seal(store, agreement, 0)
     close_period(store, agreement, 0)
-    size = agreement.commitment.checkpoints
+    size = agreement.checkpoints
     for head in store.epoch_heads(0):
         slots = in_places(slots_at(store, agreement, head.epoch), head.places, size)
         assert registry_epoch_head(slots, head.seed, size) == head.registry_head
@@ -199,7 +199,7 @@ def test_places_are_drawn_for_each_period_and_kept_through_it(tmp_path: Path) ->
         for meter in METERS.values():
             meter.seal(store, agreement, period)
         close_period(store, agreement, period)
-    size, used = agreement.commitment.checkpoints, {}
+    size, used = agreement.checkpoints, {}
     for head in [*store.epoch_heads(0), *store.epoch_heads(1)]:
         placed = StoreMaterial(store, agreement).registry(head.epoch).slots
         assert registry_epoch_head(placed, head.seed, size) == head.registry_head

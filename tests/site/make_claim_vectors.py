@@ -133,7 +133,7 @@ def main() -> None:
         meters = [meter.name for meter in made.meters]
         epochs = range(made.first_epoch, made.last_epoch + 1)
         body = b"standstill-claim" + b"\0\3" + digest + name("alpha") + u32(period, made.first_epoch, made.last_epoch)
-        body += u32(*made.head_before, *made.head_after) + len(meters).to_bytes(2, "big")
+        body += u32(*made.head_before, *made.head_after) + u32(len(meters))
         roots = b"standstill-roots" + b"\0\1" + digest + name("alpha") + u32(period, made.first_epoch, made.last_epoch)
         roots += len(meters).to_bytes(2, "big")
         for meter in made.meters:

@@ -118,6 +118,7 @@ function readAgreement(read) {
       name: read.name("a chip's name"),
       peak: read.uint(3, "a peak"),
       note: read.text("a chip's note", MAX_PROSE),
+      readings: read.uint(4, "the leaves", 65536),
     })),
     labs: read.list("the number of labs", MAX_PARTIES, () => readLab(read)),
     amends: null, log: null, deadlines: null, inspection: null, pause: null,
@@ -133,7 +134,7 @@ function readAgreement(read) {
       cosignatures: read.uint(2, "the cosignatures"),
     };
   }
-  out.commitment = { readings: read.uint(4, "the leaves", 65536), checkpoints: read.uint(4, "the slots", 65536) };
+  out.checkpoints = read.uint(4, "the slots", 65536);
   if (read.flag("deadlines")) {
     const [epoch, claim, grace, opening] = [0, 1, 2, 3].map(() => read.uint(4, "a deadline"));
     const signBy = read.flag("sign_by") ? read.u64Number("sign_by", MAX_TIME) : null;
@@ -291,8 +292,8 @@ function checkTransfers({ labs, log, parties }) {
 }
 
 function checkRegime(agreement, parties) {
-  const { commitment, deadlines, inspection, pause } = agreement;
-  for (const size of [commitment.readings, commitment.checkpoints]) {
+  const { chips, checkpoints, deadlines, inspection, pause } = agreement;
+  for (const size of [checkpoints, ...chips.map((chip) => chip.readings)]) {
     within("padded size", size, 2, 65536);
     if (!Number.isInteger(Math.log2(size))) throw bad(`${size} is not a power of two`);
   }
@@ -339,12 +340,13 @@ function checkModels({ openModels, rules, rulesFrom }) {
 }
 
 function checkFeeds(agreement, parties) {
-  const { feeds, labs, log, deadlines, inspection, commitment } = agreement;
+  const { feeds, labs, log, deadlines, inspection, chips } = agreement;
   if (!feeds.length) return;
   ascending("feeds", feeds.map((x) => x.name), MAX_LISTED);
   if (!log || !deadlines || !inspection) throw bad("feeds need a log, deadlines and inspections");
   const fed = new Set();
-  const metersOf = new Map(labs.map((lab) => [lab.name, new Set(lab.meters.map((x) => x.name))]));
+  const sizes = new Map(chips.map((chip) => [chip.name, chip.readings]));
+  const metersOf = new Map(labs.map((lab) => [lab.name, new Map(lab.meters.map((x) => [x.name, sizes.get(x.chip)]))]));
   for (const feed of feeds) {
     const meters = metersOf.get(feed.lab);
     if (!meters) throw bad(`feed ${feed.name}: there is no lab ${feed.lab}`);
@@ -356,7 +358,7 @@ function checkFeeds(agreement, parties) {
       fed.add(where);
     }
     if (feed.idleWatts >= feed.busyWatts) throw bad(`feed ${feed.name}: idle_watts is not below busy_watts`);
-    if (inspection.draws * feed.meters.length * commitment.readings > MAX_OPENED) throw bad(`feed ${feed.name}: an inspection would open too much`);
+    if (inspection.draws * feed.meters.reduce((sum, meter) => sum + meters.get(meter), 0) > MAX_OPENED) throw bad(`feed ${feed.name}: an inspection would open too much`);
   }
   for (const lab of labs) {
     if (feeds.filter((x) => x.lab === lab.name).length > MAX_LAB_FEEDS) throw bad(`lab ${lab.name} has too many feeds`);

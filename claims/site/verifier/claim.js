@@ -1,13 +1,14 @@
 /** The claim file, format 3. claims/FORMATS.md section 5. */
-import { ascii, compareBytes, equalBytes, sha256, uint, words } from "./bytes.js";
+import { ascii, compareBytes, concat, equalBytes, sha256, uint, words } from "./bytes.js";
 import { Reader } from "./reader.js";
 import { Rejected } from "./errors.js";
 
 const MAGIC = ascii("standstill-claim");
 const HEADS_DOMAIN = ascii("standstill/claim-heads/v2");
 const VERSION = 3;
-const MAX_BYTES = 18 * 2 ** 20;
+const MAX_BYTES = 64 * 2 ** 20;
 const MAX_PROOF = 16 * 2 ** 20;
+const MAX_METERS = 2 ** 18;
 const MAX_EPOCH = 2 ** 24 - 1;
 const MOST = 2n ** 64n - 1n;
 /** The number of the share of lost chip-seconds among limits, and all of them, in parts per million. */
@@ -84,7 +85,7 @@ export function decodeClaim(data) {
     headAfter: read.head("the head after"),
     meters: [],
   };
-  const count = read.uint(2, "the number of meters");
+  const count = read.uint(4, "the number of meters", MAX_METERS);
   if (count === 0) throw read.fail("the claim has no meters");
   for (let i = 0; i < count; i++) {
     const meter = {
@@ -114,5 +115,5 @@ export function decodeClaim(data) {
 /** SHA-256 over all heads of a claim: what an inspection is about. As claims/inspection/binding.py. */
 export function headsDigest(claim) {
   const meters = claim.meters.flatMap(({ name, head, rootsDigest }) => [uint(name.length, 1), ascii(name), words(head), rootsDigest]);
-  return sha256(uint(HEADS_DOMAIN.length, 2), HEADS_DOMAIN, ...meters, words(claim.headAfter), claim.listsDigest);
+  return sha256(uint(HEADS_DOMAIN.length, 2), HEADS_DOMAIN, concat(meters), words(claim.headAfter), claim.listsDigest);
 }
