@@ -50,7 +50,7 @@ def test_slurm(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.endswith("dry run: nothing was imported\n")
     assert run(*words, "--timezone", "Europe/Berlin") == 0
     text = capsys.readouterr().out
-    assert "1  rows charged to a checkpoint" in text and "28808 chip-seconds charged on 1 meters, periods [0]" in text
+    assert "1  rows charged to a checkpoint" in text and "28808 chip-seconds charged on 1 meter, periods [0]" in text
     assert run(*words, "--timezone", "UTC") == 2 and "imported before" in capsys.readouterr().err
     with Store.open(lab / "s") as store:
         assert totals(store, AGREEMENT) == {("hall-a", "llm-1"): 3601 * 8000}
@@ -103,7 +103,7 @@ def test_trainer_state_and_checkpoint_list(lab: Path, capsys: pytest.CaptureFixt
     common = ["-s", "s", "-a", "agreement.toml", "--start", "2026-01-01T00:00:00Z", "--meter", "hall-a", "--chips", 4]
     words = ["import", "trainer-state", state, *common, "--name", "mt"]
     assert run(*words, "--stop", "2026-01-01T00:00:10Z") == 2 and "chips at peak can have computed" in capsys.readouterr().err
-    assert run(*words, "--stop", "2026-01-01T01:00:00Z") == 0 and "1 checkpoints noted" in capsys.readouterr().out
+    assert run(*words, "--stop", "2026-01-01T01:00:00Z") == 0 and "1 checkpoint noted" in capsys.readouterr().out
     (lab / "list.csv").write_text("Step\n0\n100\n")
     words = ["import", "checkpoint-list", "list.csv", *common, "--name", "olmo"]
     assert run(*words) == 2 and "--step-seconds" in capsys.readouterr().err
