@@ -9,7 +9,6 @@ import hashlib
 import json
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,11 @@ import world
 from folders import HOUR, PLAIN, TEXT, Made
 
 from claims.claim.entries import decode_entry, encode_entry, sign_entry
-from claims.claim.entry_kinds import AssentEntry, JoulesEntry, TransferEntry
+from claims.claim.entry_kinds import AssentEntry, JoulesEntry
 from claims.claim.evidence import find_equivocations
 from claims.claim.lists import LOST_METER, TOTAL, Limit, Loss
 from claims.status.compute import compute
+from tests.attacks.test_allowances import CEILED, gift
 from tests.site.page_agrees import published
 from tests.site.test_site_tables import GOOD, Sites, cut
 
@@ -123,14 +123,14 @@ def amended_and_hidden(made: Made) -> int:
 
 
 def a_gift_is_left_out(made: Made) -> int:
-    made.add(made.terms.start - 600, given(made))
+    made.add(made.terms.start - 600, gift(made, "alpha", "beta", 4 * 10**9))
     made.epochs()
     made.claim()
     return made.end() + 7200
 
 
 def a_gift_that_came_late(made: Made) -> int:
-    entry = given(made, "beta", "alpha")
+    entry = gift(made, "beta", "alpha", 4 * 10**9)
     made.add(made.terms.start + 60, entry)
     made.epochs()
     made.claim(claim=made.draft(transfers=(hashlib.sha256(encode_entry(entry)).digest(),)))
@@ -144,9 +144,6 @@ WORLDS = [
 ]  # fmt: skip
 
 
-CEILED = TEXT.replace("since_period = 2\n", "")
-for _rows in (16, 17):
-    CEILED = CEILED.replace(f"log_rows = {_rows}\n", f'log_rows = {_rows}\nceiling = "3e22 FLOP"\n')
 FED = CEILED.replace("[pause]", f"""[[feed]]
 name = "hall-feed"
 lab = "alpha"
@@ -159,13 +156,7 @@ idle_watts = 300
 busy_watts = 1000
 
 [pause]""")
-"""Labs that may receive caps; and one of alpha's meters is under a power feed."""
-
-
-def given(made: Made, giver: str = "alpha", receiver: str = "beta", amount: int = 4 * 10**9) -> TransferEntry:
-    entry = TransferEntry(made.terms.digest, giver, receiver, 0, 1, amount)
-    entry = replace(entry, accepted=world.key(world.PARTIES[receiver]).sign(entry.acceptance))
-    return sign_entry(world.key(world.PARTIES[giver]), entry)
+"""Labs may receive caps, and one of alpha's meters is under a power feed."""
 
 
 # ---- lies ------------------------------------------------------------------------------------------------------
@@ -391,7 +382,7 @@ def test_what_holds_is_confirmed(tmp_path: Path, stand_in: Any) -> None:
 def holding(tmp_path: Path) -> Made:
     """Alpha gave a part of its cap, listed it, and has joules of all hours but one."""
     made = Made(tmp_path / "folder", FED)
-    entry = given(made)
+    entry = gift(made, "alpha", "beta", 4 * 10**9)
     made.add(made.terms.start - 600, entry)
     for epoch in range(4):
         if epoch != 2:
