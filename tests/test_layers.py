@@ -13,7 +13,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LAYERS = ("zk", "circuits", "claims")
 ROOMS = (
-    "base", "tlog", "agreement", "claim", "decisions", "inspection", "verify", "status", "site", "lab", "imports", "collect", "demo", "cli",
+    "base", "tlog", "agreement", "claim", "decisions", "inspection", "verify", "status", "site", "lab", "cluster",
+    "imports", "collect", "demo", "cli",
 )  # fmt: skip
 """Rooms of claims/ from the ground up: each imports what stands before it, and nothing that stands behind."""
 VERIFIER_MODULES = ("zk.verifier", "zk.poseidon2", "circuits.claim", "circuits.opening", "circuits.statement")

@@ -1,12 +1,19 @@
 """Typed errors of the proof system.
 
 Every failure that a caller can meet is one of these. The verifier raises `ProofRejected` or `MalformedProof`
-and nothing else, whatever bytes it is given.
+and nothing else, whatever bytes it is given. All go from one process to another by pickle.
 """
+
+import copyreg
+from typing import Any
 
 
 class ZkError(Exception):
     """Base class of all errors raised by the proof system."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Without the constructor, whose arguments are not the message."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class AirError(ZkError):

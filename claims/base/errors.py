@@ -1,10 +1,14 @@
 """Typed errors of the claims layer.
 
 Each carries what is wrong, where (file, line or field) and what to do, so that the command line can print
-one line and an exit code and a program can tell them apart. None of them ever holds a secret.
+one line and an exit code and a program can tell them apart. None of them ever holds a secret. All go from one process to another by
+pickle.
 """
 
 from __future__ import annotations
+
+import copyreg
+from typing import Any
 
 __all__ = [
     "AgreementError",
@@ -38,6 +42,10 @@ class ClaimsError(Exception):
         self.what = what
         self.hint = hint
         super().__init__(f"{what}; {hint}" if hint else what)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Without the constructor, whose arguments are not the message."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class QuantityError(ClaimsError):

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 from claims.base.errors import KeyFileError, UnreadableFile
 from claims.base.files import SMALL_LIMIT, absent, write_new
 
-__all__ = ["generate_key_file", "load_key_file", "meter_key", "public_bytes", "public_text", "read_passphrase_file"]
+__all__ = ["generate_key_file", "load_key_file", "meter_key", "public_bytes", "public_text", "read_passphrase_file", "read_private"]
 
 PassphraseSource = Callable[[], bytes]
 
@@ -97,7 +97,7 @@ def _der(tag: int, content: bytes) -> bytes:
     return bytes((tag, size) if size < 128 else (tag, 0x81, size)) + content
 
 
-def _read_private(path: str | os.PathLike[str]) -> bytes:
+def read_private(path: str | os.PathLike[str]) -> bytes:
     """A secret file's bytes; refused when it is not ours alone."""
     try:
         with open(path, "rb", opener=lambda p, flags: os.open(p, flags | os.O_NONBLOCK)) as file:
@@ -118,7 +118,7 @@ def _read_private(path: str | os.PathLike[str]) -> bytes:
 
 def read_passphrase_file(path: str | os.PathLike[str]) -> bytes:
     """First line of a file of mode 0600. Raises KeyFileError when it is empty or readable by others."""
-    line = _read_private(path).split(b"\n", 1)[0].rstrip(b"\r")
+    line = read_private(path).split(b"\n", 1)[0].rstrip(b"\r")
     if not line:
         raise KeyFileError(f"{path}: the first line is empty", "write the passphrase on the first line")
     return line
@@ -131,7 +131,7 @@ def load_key_file(path: str | os.PathLike[str], passphrase: PassphraseSource | N
         UnreadableFile: missing or unreadable.
         KeyFileError: readable by others, another passphrase, or not an Ed25519 key.
     """
-    data = _read_private(path)
+    data = read_private(path)
     secret: bytes | None = None
     if b"ENCRYPTED" in data:
         if passphrase is None:

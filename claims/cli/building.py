@@ -8,6 +8,7 @@ import click
 
 from claims.base.errors import ClaimsError, MalformedFile
 from claims.base.text import counted
+from claims.cli.cluster import cluster_options, prover_of
 from claims.cli.group import (
     agreement_argument,
     cli,
@@ -99,7 +100,10 @@ def building_report(store_path: Path, agreement_path: Path, period: int, first: 
 @agreement_argument
 @period_option
 @click.option("--out", "-o", "target", type=read_path, help="File of mode 0600. [default: LAB-PERIOD.SITE.summary]")
-def building_prove(store_path: Path, agreement_path: Path, period: int, target: Path | None) -> None:
+@cluster_options
+def building_prove(
+    store_path: Path, agreement_path: Path, period: int, target: Path | None, cluster_address: str, cluster_files: Path | None
+) -> None:
     """Prove the site's table of a period that all its meters have signed, and write its summary for headquarters.
 
     PRIVATE: who has the file knows the site's work by tag. It is made once: run again, the same file is written.
@@ -108,11 +112,11 @@ def building_prove(store_path: Path, agreement_path: Path, period: int, target: 
     from claims.lab.prove import prove_site
     from claims.lab.sites import summary_of
 
-    terms = load_terms(agreement_path)
+    prover, terms = prover_of(cluster_address, cluster_files), load_terms(agreement_path)
     with opened_store(store_path) as store, progress_shown() as progress:
         if store.site is None:
             raise ClaimsError("this is no site's own store", "standstill prove makes the claim")
-        summary, records, proof = prove_site(store, terms, period, progress=progress)
+        summary, records, proof = prove_site(store, terms, period, prover=prover, progress=progress)
         handed = summary_of(store, terms, period, summary, records, proof)
         target = target or Path(f"{store.lab}-{period}.{store.site}.summary")
     write_once(target, handed.encode(), 0o600)

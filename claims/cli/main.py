@@ -15,6 +15,7 @@ from claims.cli import (  # noqa: F401  (each registers its commands)
     allowance,
     building,
     close,
+    cluster,
     demo,
     epoch,
     feed,

@@ -12,6 +12,7 @@ __all__ = ["check_own_packages", "missing_extra"]
 
 EXTRAS = {
     "numpy": "lab", "numba": "lab", "llvmlite": "lab", "rich": "lab", "py_ecc": "inspect", "pyarrow": "parquet",
+    "dask": "cluster", "distributed": "cluster",
 }  # fmt: skip
 """Package -> the extra of ``standstill`` that brings it."""
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from claims.base.errors import ClaimsError, MalformedClaim
+from claims.cli.cluster import cluster_options, prover_of
 from claims.cli.group import (
     agreement_argument,
     cli,
@@ -108,9 +109,10 @@ def _transfers(terms: Agreement, lab: str, period: int) -> tuple[list[bytes], in
 @json_option
 @click.option("--over", is_flag=True, help="The lab is over a limit: make the claim that says so, and by how much at most.")
 @click.option("--yes", is_flag=True, help="With --over: do not ask.")
+@cluster_options
 def prove(
     store_path: Path, agreement_path: Path, period: int, key_path: Path, passphrase_file: Path | None, target: Path | None, over: bool,
-    yes: bool,
+    yes: bool, cluster_address: str, cluster_files: Path | None,
 ) -> None:  # fmt: skip
     """Prove a closed period and write the signed claim. Nothing is written unless it verifies.
 
@@ -130,6 +132,7 @@ def prove(
 
     if yes and not over:
         raise click.UsageError("--yes belongs to --over")
+    prover = prover_of(cluster_address, cluster_files)
     terms = load_terms(agreement_path)
     key = load_key(key_path, passphrase_file)
     with opened_store(store_path) as store, progress_shown() as progress:
@@ -149,7 +152,7 @@ def prove(
         try:
             made = finish_claim(
                 store, terms, period, key, lambda: signing_store(store, terms), found=found, proofs=_proofs_of(found, target.parent),
-                progress=progress, over=functools.partial(_ask_over, terms, yes=yes) if over else None,
+                prover=prover, progress=progress, over=functools.partial(_ask_over, terms, yes=yes) if over else None,
                 transfers=transfers, moved=moved,
             )  # fmt: skip
         except WitnessRefused as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -24,14 +24,18 @@ from claims.lab.losses import losses_of, lost_in
 from claims.lab.store import Store
 from claims.lab.witness import Assembly, Table, WitnessRefused, assemble, site_table
 from claims.verify.claim import verify_claim
-from claims.verify.tables import Proofs, check_tables, no_proofs
+from claims.verify.tables import Proofs, check_proof, check_tables, no_proofs
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-__all__ = ["Finished", "Made", "finish_claim", "make_claim", "prove_site", "roots_files", "roots_of"]
+__all__ = [
+    "Finished", "Made", "Progress", "Prover", "finish_claim", "in_this_process", "make_claim", "prove_site", "roots_files", "roots_of",
+]  # fmt: skip
 
 Progress = Callable[[str, float], None]
+Prover = Callable[[Sequence[Table], "Progress | None"], Iterator[tuple[int, bytes]]]
+"""Proves tables that all have witnesses: number and proof of each, as they are done. Raises WitnessRefused where one would not hold."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ def finish_claim(
     *,
     found: bytes | None = None,
     proofs: Proofs = no_proofs,
+    prover: Prover | None = None,
     progress: Progress | None = None,
     over: Callable[[Claim], bool] | None = None,
     transfers: Sequence[bytes] = (),
@@ -79,6 +84,7 @@ def finish_claim(
         found: a claim file that lies where this one is to go. Where the store keeps none, as after an older backup, it is taken
             up if it is this lab's claim of what the store holds.
         proofs: the proof files that lie beside it.
+        prover: makes the proofs; None: :func:`in_this_process`.
         over: asked, where the lab is over limits, whether the claim that states others in their place is to be made; None: no.
         transfers, moved: as in :func:`claims.lab.witness.assemble`.
 
@@ -93,7 +99,9 @@ def finish_claim(
     with signing():
         check_amended(store, agreement, period)
     if kept is None:
-        made = make_claim(store, agreement, period, key, progress=progress, over=over, transfers=transfers, moved=moved)
+        made = make_claim(
+            store, agreement, period, key, prover=prover, progress=progress, over=over, transfers=transfers, moved=moved
+        )
         data, by_digest = made.claim.encode(), dict(zip(made.claim.proofs, made.proofs, strict=True))
         verify_claim(data, agreement, proofs=by_digest.get)
         if transfers:  # without the log that has them, that did not look at the proofs
@@ -169,15 +177,15 @@ def roots_files(store: Store, agreement: Agreement, period: int) -> dict[str | N
 
 
 def make_claim(
-    store: Store, agreement: Agreement, period: int, key: Ed25519PrivateKey, *, progress: Progress | None = None,
-    over: Callable[[Claim], bool] | None = None, transfers: Sequence[bytes] = (), moved: int = 0,
+    store: Store, agreement: Agreement, period: int, key: Ed25519PrivateKey, *, prover: Prover | None = None,
+    progress: Progress | None = None, over: Callable[[Claim], bool] | None = None, transfers: Sequence[bytes] = (), moved: int = 0,
 ) -> Made:  # fmt: skip
     """Prove and sign the claim of the store's lab for a closed period.
 
     Args:
         key: the lab's, as in the agreement.
         progress: called as progress(phase, share done).
-        over, transfers, moved: as in :func:`finish_claim`.
+        prover, over, transfers, moved: as in :func:`finish_claim`.
 
     Raises:
         NotOver: the period has not ended.
@@ -190,10 +198,9 @@ def make_claim(
     made = assemble(store, agreement, period, over=over is not None, transfers=transfers, moved=moved)
     if over is not None and made.claim.limits and not over(made.claim):
         raise ClaimsError("no claim was made: it would say that the lab was over a limit", "prove --over, and yes")
+    proofs = _proofs(store, agreement, period, made.tables, prover or in_this_process, progress)
     if not made.claim.sites:
-        claim = replace(made.claim, proof=_prove(made.tables[0], progress))
-        return Made(sign_claim(claim, key), made)
-    proofs = tuple(_proof(store, agreement, period, table, progress) for table in made.tables)
+        return Made(sign_claim(replace(made.claim, proof=proofs[0]), key), made)
     digests = [hashlib.sha256(proof).digest() for proof in proofs]
     roots = [hashlib.sha256(data).digest() for data in roots_files(store, agreement, period).values()]
     of = dict(zip(made.claim.tables, digests, strict=True))
@@ -203,20 +210,29 @@ def make_claim(
     return Made(sign_claim(replace(made.claim, sites=sites, registry_proof=digests[-1]), key), made, proofs)
 
 
-def _proof(store: Store, agreement: Agreement, period: int, table: Table, progress: Progress | None) -> bytes:
-    """The proof of one of several tables: made and kept the first time."""
-    proof = store.kept_proof(period, table.site, agreement.digest)
-    if proof is None:
+def _proofs(
+    store: Store, agreement: Agreement, period: int, tables: Sequence[Table], prover: Prover, progress: Progress | None
+) -> tuple[bytes, ...]:
+    """The proof of each table: made the first time, verified, and kept at once where there are several."""
+    several = tables[0].statement.summaries != ()
+    found = {i: store.kept_proof(period, table.site, agreement.digest) if several else None for i, table in enumerate(tables)}
+    due = [i for i, proof in found.items() if proof is None]
+    for table in (tables[i] for i in due):
         if table.witness is None:
-            raise WitnessRefused([f"the proof of site {table.site} is not here"], "take the site's summary: standstill lab take")
-        where = table.site or "registry"
-        proof = _prove(table, None if progress is None else lambda phase, share: progress(f"{where}: {phase}", share))
-        store.keep_proof(period, table.site, agreement.digest, proof)
-    return proof
+            raise WitnessRefused([f"the proof of {table.words} is not here"], "take the site's summary: standstill lab take")
+    for number, proof in prover([tables[i] for i in due], progress) if due else ():
+        table = tables[due[number]]
+        report = check_proof(table.statement, proof)
+        if isinstance(report, str):
+            raise ClaimsError(f"{table.words}: the proof that was made does not hold ({report})", "nothing was kept of it; prove again")
+        if several:
+            store.keep_proof(period, table.site, agreement.digest, proof)
+        found[due[number]] = proof
+    return tuple(proof for proof in found.values() if proof is not None)
 
 
 def prove_site(
-    store: Store, agreement: Agreement, period: int, *, progress: Progress | None = None
+    store: Store, agreement: Agreement, period: int, *, prover: Prover | None = None, progress: Progress | None = None
 ) -> tuple[SummaryHead, Records, bytes]:
     """Prove the table of the site whose store this is: its summary, what that one says, and the proof. Made once, the same ever after.
 
@@ -225,16 +241,25 @@ def prove_site(
     """
     check_over(agreement, period)
     table, summary, records = site_table(store, agreement, period, store.site or "")
-    return summary, records, _proof(store, agreement, period, table, progress)
+    return summary, records, _proofs(store, agreement, period, [table], prover or in_this_process, progress)[0]
 
 
-def _prove(table: Table, progress: Progress | None) -> bytes:
+def in_this_process(tables: Sequence[Table], progress: Progress | None) -> Iterator[tuple[int, bytes]]:
+    """The prover that needs nothing else: one table after the other, each on all threads."""
     from circuits.prove import prove_claim
     from zk.errors import WitnessError
 
-    assert table.witness is not None
-    try:
-        return prove_claim(table.statement, table.witness, progress=progress)
-    except WitnessError as error:
-        where = "" if table.site is None else f"site {table.site}: "
-        raise WitnessRefused([f"{where}{error}"], "the store's records contradict each other; no claim was made") from None
+    for number, table in enumerate(tables):
+        assert table.witness is not None
+        try:
+            yield number, prove_claim(table.statement, table.witness, progress=_named(table, progress))
+        except WitnessError as error:
+            where = f"{table.words}: " if table.statement.summaries else ""
+            raise WitnessRefused([f"{where}{error}"], "the store's records contradict each other; no claim was made") from None
+
+
+def _named(table: Table, progress: Progress | None) -> Progress | None:
+    """Progress that says of which of several tables it is."""
+    if progress is None or not table.statement.summaries:
+        return progress
+    return lambda phase, share: progress(f"{table.site or 'registry'}: {phase}", share)

@@ -96,6 +96,11 @@ class Table:
     statement: Statement
     witness: ClaimWitness | None
 
+    @property
+    def words(self) -> str:
+        """Which table, in a message."""
+        return f"site {self.site}" if self.site else "the registry" if self.statement.summaries else "the table"
+
 
 @dataclass(frozen=True)
 class Assembly:

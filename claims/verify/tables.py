@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from zk.security import SecurityReport
 
 __all__ = [
-    "LINK_BITS", "Proofs", "Tables", "check_meters", "check_tables", "no_proofs", "proof_name", "proofs_in", "statement_of_site",
-    "statements_of",
+    "LINK_BITS", "Proofs", "Tables", "check_meters", "check_proof", "check_tables", "no_proofs", "proof_name", "proofs_in",
+    "statement_of_site", "statements_of",
 ]  # fmt: skip
 
 LINK_BITS = 124
@@ -153,7 +153,7 @@ def check_tables(
     """
     statements = statements_of(agreement, claim, moved)
     if not claim.sites:
-        report = _checked(statements[0], claim.proof)
+        report = check_proof(statements[0], claim.proof)
         if isinstance(report, str):
             raise ClaimRejected("proof", f"{where}{report}")
         return Tables(report, len(claim.proof))
@@ -187,12 +187,12 @@ def _check_all(tables: Sequence[tuple[Statement, bytes]], jobs: int) -> list[Sec
     if workers > 1:
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
             try:
-                return _until_bad(pool.map(_checked, *zip(*tables, strict=True)))
+                return _until_bad(pool.map(check_proof, *zip(*tables, strict=True)))
             except BrokenProcessPool:  # a process was killed, as for want of memory: one after the other, here
                 pass
             finally:
                 pool.shutdown(cancel_futures=True)
-    return _until_bad(_checked(*table) for table in tables)
+    return _until_bad(check_proof(*table) for table in tables)
 
 
 def _until_bad(reports: Iterable[SecurityReport | str]) -> list[SecurityReport | str]:
@@ -204,7 +204,7 @@ def _until_bad(reports: Iterable[SecurityReport | str]) -> list[SecurityReport |
     return found
 
 
-def _checked(statement: Statement, proof: bytes) -> SecurityReport | str:
+def check_proof(statement: Statement, proof: bytes) -> SecurityReport | str:
     """The security of a proof that holds, or why it does not; both can go from one process to another.
 
     That it holds is kept in the reader's own cache, under all of the statement and the proof's bytes.

@@ -303,17 +303,17 @@ def proven(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
 def test_a_proof_is_checked_once_and_only_for_its_statement(proven: list[bytes]) -> None:
     for _ in range(3):
-        assert tables._checked("statement", b"1") == "report of statement" and tables._checked("another", b"1") == "report of another"
-        assert tables._checked("statement", b"1x") == "report of statement"
-        assert "does not hold" in str(tables._checked("statement", b"2"))
+        assert tables.check_proof("statement", b"1") == "report of statement" and tables.check_proof("another", b"1") == "report of another"
+        assert tables.check_proof("statement", b"1x") == "report of statement"
+        assert "does not hold" in str(tables.check_proof("statement", b"2"))
     assert proven == [b"1", b"1", b"1x", b"2", b"2", b"2"]
 
 
 def test_a_planted_file_makes_no_rejected_proof_hold(proven: list[bytes], place: Path) -> None:
     """The file of a proof that holds, under the name of one that does not, or what another software left there."""
-    tables._checked("statement", b"1")
+    tables.check_proof("statement", b"1")
     (good,) = place.iterdir()
-    tables._checked("statement", b"1x")
+    tables.check_proof("statement", b"1x")
     (other,) = set(place.iterdir()) - {good}
     with open_cache() as cache:
         assert cache is not None
@@ -321,10 +321,10 @@ def test_a_planted_file_makes_no_rejected_proof_hold(proven: list[bytes], place:
     (bad,) = set(place.iterdir()) - {good, other}
     for planted in (good.read_bytes(), other.read_bytes(), b"", bad.read_bytes()[:-1], bad.read_bytes() + b"x", bytes(32)):
         bad.write_bytes(planted)
-        assert "does not hold" in str(tables._checked("statement", b"2"))
+        assert "does not hold" in str(tables.check_proof("statement", b"2"))
     bad.unlink()
     bad.symlink_to(good)
-    assert "does not hold" in str(tables._checked("statement", b"2"))
+    assert "does not hold" in str(tables.check_proof("statement", b"2"))
 
 
 def test_a_file_that_changes_while_it_is_read_is_another_file(tmp_path: Path, parsed: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,6 +146,15 @@ _pool_lock = threading.Lock()
 _call_lock = threading.Lock()
 
 
+def _forget_pool() -> None:
+    """After a fork: the pool's threads are the parent's, and so is whoever held a lock."""
+    global _pool, _pool_lock, _call_lock
+    _pool, _pool_lock, _call_lock = None, threading.Lock(), threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget_pool)
+
+
 def _get_pool() -> ThreadPoolExecutor:
     global _pool
     with _pool_lock:

@@ -1,9 +1,11 @@
 """Warm-up: every compiled kernel runs once, on the smallest input that reaches it."""
 
+import fcntl
+
 import numpy as np
 
 from zk.kernels import deep, field, hashing, logup, ntt, poseidon2, quotient, salted, vm
-from zk.kernels._jit import jit_seconds
+from zk.kernels._jit import CACHE_FOLDER, jit_seconds
 from zk.kernels._memory import THREADS
 from zk.kernels.opcodes import COL, MSG, NUM, operand
 
@@ -18,6 +20,16 @@ def warm_up() -> float:
         _run_all()
         _warm = True
     return jit_seconds() - before
+
+
+def compile_once() -> None:
+    """Have all kernels in the cache; of several processes on one machine, one compiles and the others wait for it."""
+    done = CACHE_FOLDER / "compiled"
+    if not done.exists():
+        with open(CACHE_FOLDER / "compiling", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            warm_up()
+            done.touch()
 
 
 def _run_all() -> None:

@@ -62,3 +62,22 @@ def test_parallel_for_raises() -> None:
 
     with pytest.raises(KeyError):
         _jit.parallel_for(run, 10, 1)
+
+
+def test_a_fork_after_the_pool_runs_kernels_too() -> None:
+    """The threads of a pool do not go into a forked process: it hung there, silently. In a process of its own, which may be killed."""
+    code = """
+import os, signal
+from zk.kernels import _jit
+done = []
+_jit.parallel_for(lambda begin, end, thread: done.append(begin), 64, 1)
+child = os.fork()
+if child == 0:
+    signal.alarm(60)
+    _jit.parallel_for(lambda begin, end, thread: done.append(begin), 64, 1)
+    os._exit(0 if len(done) == 128 else 1)
+print(os.waitpid(child, 0)[1])
+"""
+    environment = {**os.environ, "STANDSTILL_THREADS": "2"}
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, env=environment)
+    assert ran.stdout.strip() == "0", ran.stderr

@@ -1,0 +1,64 @@
+"""Proofs on other machines: the folder of a run, and the option of commands that prove."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from claims.cli.group import cli, out, read_path
+
+if TYPE_CHECKING:
+    from claims.lab.prove import Prover
+
+__all__ = ["cluster", "cluster_options", "prover_of"]
+
+
+@cli.group()
+def cluster() -> None:
+    """Prove on many machines, by a Dask cluster (docs/cluster.md)."""
+
+
+@cluster.command("init")
+@click.argument("folder", type=read_path)
+@click.option("--at", type=read_path, help="Where the cluster's machines will find it. [default: where it is made]")
+@click.option("--days", type=click.IntRange(1, 90), default=7, show_default=True, help="Certificates end then.")
+def cluster_init(folder: Path, at: Path | None, days: int) -> None:
+    """Make the FOLDER of a run: certificates of its own authority, the job key, and Dask's settings.
+
+    FOLDER/scheduler is for the scheduler. FOLDER/nodes is for workers and for `standstill prove`, and has the job key, which opens what
+    travels: private readings. Give each machine its part, and set DASK_CONFIG to it there.
+    """
+    from claims.cluster.files import make_folder
+
+    if at is not None and not at.is_absolute():
+        raise click.UsageError("--at is an absolute path")
+    make_folder(folder, at, days)
+    out(f"{folder}/scheduler: for the scheduler. {folder}/nodes: for workers, and for standstill prove --cluster. Keep both secret.")
+
+
+def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--cluster and --cluster-files, for :func:`prover_of`."""
+    where = click.option(
+        "--cluster", "cluster_address", default="local", show_default=True, metavar="local|ADDRESS",
+        help="Who proves: this process, on all processors; or the workers of the Dask scheduler at tls://HOST:PORT.",
+    )  # fmt: skip
+    files = click.option("--cluster-files", type=read_path, help="With an ADDRESS: the nodes folder that standstill cluster init made.")
+    return where(files(command))
+
+
+def prover_of(address: str, files: Path | None) -> Prover:
+    """Who proves, by the options."""
+    from claims.lab.prove import in_this_process
+
+    if address == "local":
+        if files is not None:
+            raise click.UsageError("--cluster-files belongs to --cluster ADDRESS")
+        return in_this_process
+    if files is None:
+        raise click.UsageError("--cluster ADDRESS needs --cluster-files")
+    from claims.cluster.prover import on_cluster
+
+    return on_cluster(address, files)
