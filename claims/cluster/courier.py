@@ -127,6 +127,12 @@ def _connect(address: str) -> Any:
         raise _Stopped(f"no scheduler of this run answers at {address} ({type(error).__name__})", hint) from None
 
 
+def _say(target: BinaryIO, what: str, hint: str) -> int:
+    """Tell ``prove`` why this ends; the exit code."""
+    write_frame(target, ERROR, 0, json.dumps({"what": what, "hint": hint}).encode())
+    return 1
+
+
 def main() -> None:
     """Carry until all is done or something is wrong; both are said in frames."""
     pickles.install()
@@ -143,8 +149,9 @@ def main() -> None:
             threading.Thread(target=courier.listen, args=(source,), daemon=True).start()
             courier.run()
     except _Stopped as error:
-        write_frame(target, ERROR, 0, json.dumps({"what": error.what, "hint": error.hint}).encode())
-        code = 1
+        code = _say(target, error.what, error.hint)
+    except Exception as error:
+        code = _say(target, f"the link to the cluster broke: {type(error).__name__}: {error}"[:1000], "prove again: it goes on from there")
     os._exit(code)  # without a goodbye to the scheduler, which notices
 
 

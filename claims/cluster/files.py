@@ -64,8 +64,10 @@ distributed:
     nvml: false
     computations: {{max-history: 0}}
     erred-tasks: {{max-history: 0}}
+standstill:
+  run: true
 """
-_OWN = "standstill:\n  job-key: {at}/job.key\n"
+_OWN = "  job-key: {at}/job.key\n"
 
 
 def make_folder(folder: Path, at: Path | None, days: int) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 __all__ = ["NAMES", "install", "loads"]
 
 NAMES = frozenset({
+    ("builtins", "bytes"),
     ("claims.cluster.worker", "prove"),
     ("dask._expr", "Expr._reconstruct"),
     ("dask._expr", "LLGExpr"),

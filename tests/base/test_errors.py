@@ -12,15 +12,13 @@ import circuits
 import claims
 import zk
 
-STARTS_SOMETHING = {"claims.__main__", "claims.cluster.preload"}
-
 
 def errors() -> list[type[Exception]]:
     """Every class of exceptions of the project."""
     found = set()
     for package in (zk, circuits, claims):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if module.name not in STARTS_SOMETHING:
+            if not module.name.endswith("__main__"):
                 members = inspect.getmembers(importlib.import_module(module.name), inspect.isclass)
                 found |= {kind for _, kind in members if issubclass(kind, Exception) and kind.__module__ == module.name}
     return sorted(found, key=lambda kind: (kind.__module__, kind.__name__))
