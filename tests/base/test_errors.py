@@ -11,6 +11,7 @@ from typing import Any
 import circuits
 import claims
 import zk
+from claims.cli.needs import EXTRAS
 
 
 def errors() -> list[type[Exception]]:
@@ -18,9 +19,15 @@ def errors() -> list[type[Exception]]:
     found = set()
     for package in (zk, circuits, claims):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if not module.name.endswith("__main__"):
+            if module.name.endswith("__main__"):
+                continue
+            try:
                 members = inspect.getmembers(importlib.import_module(module.name), inspect.isclass)
-                found |= {kind for _, kind in members if issubclass(kind, Exception) and kind.__module__ == module.name}
+            except ModuleNotFoundError as error:
+                if error.name not in EXTRAS:
+                    raise
+                continue
+            found |= {kind for _, kind in members if issubclass(kind, Exception) and kind.__module__ == module.name}
     return sorted(found, key=lambda kind: (kind.__module__, kind.__name__))
 
 

@@ -24,6 +24,8 @@ from claims.lab.store import Store
 from claims.lab.witness import Table, WitnessRefused, assemble
 from claims.verify.claim import verify_claim
 
+pytest.importorskip("distributed", reason="standstill[cluster] is not installed")
+
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
