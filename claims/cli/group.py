@@ -96,7 +96,7 @@ class _Group(click.Group):
 ROLES = {
     "To read and verify": ("status", "verify", "show", "site", "evidence", "check-evidence"),
     "To agree and decide": ("agreement", "decision", "allowance", "keygen", "journal"),
-    "To run a lab": ("lab", "meter", "building", "import", "weights", "genesis", "epoch", "prove"),
+    "To run a lab": ("lab", "meter", "building", "import", "weights", "genesis", "epoch", "prove", "cluster"),
     "To run a log": ("log",),
     "To inspect and measure": ("inspect", "feed"),
     "To try it": ("demo",),
