@@ -71,8 +71,11 @@ def hidden_words(agreement: Agreement, feed: Feed) -> list[str]:
         f"in an hour declared idle {found[0]}, {found[1]} if the others are switched off ({found[2]} and {found[3]} power-capped);",
         f"in a half-busy hour {found[4]} to {found[5]} where inference is booked as busy,",
         f"{found[6]} to {found[7]} where what is booked busy draws the rate.",
-        "An hour without idle chip-seconds is not compared.",
+        f"This takes a chip that trains for one that draws {feed.busy_watts} W; one that draws less leaves more room.",
+        f"An hour without idle chip-seconds is not compared. All could be hidden if {feed.holder} lies for the lab.",
     ]
+    if not all(rules.charge_peak for rules in (agreement.rules, *(later for _, later in agreement.rules_from))):
+        out.append('100 % under charge = "metered": busy time that a meter signs without work accounts for any power.')
     if feed.base_watts:
         more = _percent(min(Fraction(1), Fraction(feed.base_watts, feed.busy_watts * chips)))
         out.append(f"If nothing else draws the {feed.base_watts} base watts, {more} of the chips more.")

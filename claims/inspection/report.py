@@ -111,9 +111,9 @@ def _slot_lines(
     ]
     if slot.declared:
         lines.append(f"  declared  {format_work(slot.declared)}")
-    if kind == "EXTERNAL" and (model := agreement.open_model(slot.weights)) is not None:
-        charge = format_work(model.charge)
-        lines.append(f"  listed    as {model.name}, which the agreement charges {charge}: is it the model that was loaded?")
+    if (model := agreement.open_model(slot.weights)) is not None:
+        ask = "is it the model that was loaded?" if kind == "EXTERNAL" else "did the lab make it, or load it? It is judged by no list."
+        lines.append(f"  listed    as {model.name}, which the agreement charges {format_work(model.charge)}: {ask}")
     return lines + _genesis_lines(slot, seeds)
 
 

@@ -202,11 +202,15 @@ def check_claim(
             missing += check_log(claim, data, agreement, published, files, delivered)
 
     moved: dict[int, int | None] = {}
+    gifts_left_out: list[str] = []
 
     def check(link: Claim, terms: Agreement) -> None:
         _check_terms(link, terms, missing)
-        found = _check_lists(link, terms, None if published is None or terms.log is None else published.under(terms), None)
+        book = None if published is None or terms.log is None else published.under(terms)
+        found = _check_lists(link, terms, book, dated if terms.digest == agreement.digest else None)
         moved[link.period] = found.moved
+        if found.over:
+            gifts_left_out.insert(0, f"in period {link.period} it was over by this copy of the log: {found.over[0]}")
         for item in () if previous_accepted else found.missing:
             _add(missing, item)
 
@@ -233,7 +237,7 @@ def check_claim(
     digest = hashlib.sha256(data).digest()
     verdict = Verdict(
         agreement, claim.lab, claim.period, digest, missing=tuple(missing), proof=proof, limits=claim.limits, overs=claim.overs,
-        notes=tuple(lost_words(agreement, claim)),
+        notes=(*lost_words(agreement, claim), *gifts_left_out),
         moved=lists.moved or 0, transfers=lists.texts, over_here=lists.over, power=_power(claim, agreement, published),
     )  # fmt: skip
     return verdict, claim
