@@ -85,6 +85,7 @@ def _signed(store: Store, terms: Agreement, name: str, period: int) -> bool:
 
 def _check(store: Store, terms: Agreement, period: int, names: list[str], *, idle: bool, over_caps: bool, clock_is_right: bool) -> None:
     """Refuse what is too early, out of order, without work, over a cap, or under a clock that jumped."""
+    from claims.cli.moved import listed_transfers
     from claims.lab.closing import check_evidence, check_turn, closing_of
     from claims.lab.running import OverCaps, check_table, running
 
@@ -97,7 +98,10 @@ def _check(store: Store, terms: Agreement, period: int, names: list[str], *, idl
             f"nothing was imported or collected of {', '.join(without)} in period {period}",
             "import what is missing; if no chip worked, close these meters by name with --idle",
         )
-    problems = () if over_caps or store.site is not None else running(store, terms, period).problems
+    problems: tuple[str, ...] = ()
+    if not over_caps and store.site is None:
+        moved = sum(item.toward(store.lab) for item in listed_transfers(terms, store.lab, period))
+        problems = running(store, terms, period, moved).problems
     if problems:
         raise OverCaps(
             f"the lab would be over in period {period}: {problems[0]}",

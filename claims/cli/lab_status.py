@@ -10,7 +10,7 @@ import click
 
 from claims.cli.group import agreement_argument, json_option, load_terms, opened_store, report, store_option
 from claims.cli.lab import lab
-from claims.cli.state import learn_amendment
+from claims.cli.state import learn_amendment, log_given, log_option
 
 if TYPE_CHECKING:
     from claims.lab.running import Lineage, Running
@@ -26,13 +26,15 @@ LISTED = 10
 @store_option
 @agreement_argument
 @click.option("--period", "-n", type=click.IntRange(0, 2**24 - 1), help="Period index, from 0. [default: the first that is open]")
+@log_option
 @json_option
 def lab_status(store_path: Path, agreement_path: Path, period: int | None) -> None:
     """PRIVATE: figures of a period against its caps, and what stands in the way of a claim. For the lab's eyes only.
 
     A period that is open is counted as if it ended with what has been imported. Exit code 1: a cap is exceeded, or the table
-    is too small.
+    is too small. Where labs may transfer caps, the total is that after transfers with --log, else the agreed one, and it says so.
     """
+    from claims.cli.moved import listed_transfers, moves_caps
     from claims.lab.amended import check_amended
     from claims.lab.running import running
 
@@ -43,11 +45,15 @@ def lab_status(store_path: Path, agreement_path: Path, period: int | None) -> No
             period = min(max(heads[-1].period + 1 if heads else 0, agreed.since_period), terms.periods - 1)
         learn_amendment(store, terms)
         check_amended(store, terms, period)
-        figures = running(store, terms, period)
+        blind = moves_caps(terms) and log_given() is None
+        transfers = [] if blind else listed_transfers(terms, store.lab, period)
+        figures = running(store, terms, period, sum(item.toward(store.lab) for item in transfers))
         missing = [meter.name for meter in agreed.meters if store.signed_head(period, meter.name) is None]
         sealed = {meter.name: store.last_sealed(meter.name) for meter in agreed.meters}
         name, done = store.lab, {"meters_to_close": missing, "sealed_through": sealed, "published_through": store.published_through()}
-    report(_text(name, figures, done), {"lab": name, **done, **_table(figures)})
+    lines = _text(name, figures, done) + [f"transfer           {item.text}" for item in transfers]
+    lines += ["transfers of cap   not looked at: give --log"] if blind else []
+    report(lines, {"lab": name, **done, **_table(figures), "transfers": None if blind else [item.text for item in transfers]})
     sys.exit(1 if figures.over else 0)
 
 

@@ -74,23 +74,11 @@ def _proofs_of(claim: bytes | None, folder: Path) -> Callable[[bytes], bytes | N
 
 
 def _transfers(terms: Agreement, lab: str, period: int) -> tuple[list[bytes], int]:
-    """SHA-256 of the transfers of cap that the lab's claim lists, and what they add to its total; from the log, where there may be any."""
+    """SHA-256 of the transfers of cap that the lab's claim lists, and what they add to its total; says them."""
     from claims.base.units import format_work
-    from claims.claim.allowances import to_list, transfers_of
-    from claims.claim.published import PublishedEntries
-    from claims.cli.state import log_given
-    from claims.tlog.reader import open_log
-    from claims.verify.log import allowance_dates, log_trust
+    from claims.cli.moved import listed_transfers
 
-    if all(item.ceiling is None for item in terms.labs):
-        return [], 0
-    source = log_given()
-    if source is None:
-        what = "the agreement lets labs transfer caps, and only its log has what was given or received for this period"
-        raise ClaimsError(what, "give it: --log LOG")
-    view = open_log(source, log_trust(terms), exclude={lab})
-    published = PublishedEntries(terms, enumerate([*view.entries, *view.tail]), view.size)
-    listed = to_list(lab, transfers_of(published, period, allowance_dates(view, terms)))
+    listed = listed_transfers(terms, lab, period)
     moved = sum(item.toward(lab) for item in listed)
     for item in listed:
         out(f"lists: {item.text}", err=True)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from claims.lab.store import Store
 
 __all__ = [
-    "compared_log", "learn_amendment", "log_given", "room_for_journals", "signing_store", "signing_stores", "state_folder", "state_option",
-    "store_signing_options",
+    "compared_log", "learn_amendment", "log_given", "log_option", "room_for_journals", "signing_store", "signing_stores", "state_folder",
+    "state_option", "store_signing_options",
 ]  # fmt: skip
 
 FILES_PER_JOURNAL = 3
@@ -44,6 +44,12 @@ _log_option = click.option(
     "--log", metavar="LOG", expose_value=False, callback=_keep(_LOG),
     help="The agreement's log, a folder or URL: the store is compared with it before anything is signed.",
 )  # fmt: skip
+
+log_option = click.option(
+    "--log", metavar="LOG", expose_value=False, callback=_keep(_LOG),
+    help="The agreement's log, a folder or URL, which has transfers of cap.",
+)  # fmt: skip
+"""Of a command that signs nothing."""
 
 
 def store_signing_options(command: Callable[..., Any]) -> Callable[..., Any]:

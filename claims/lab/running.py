@@ -9,7 +9,7 @@ What is printed while the period is open is what its claim would be measured by,
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from claims.agreement.model import Agreement
 from claims.agreement.terms import Caps, Lab, Meter
@@ -169,8 +169,11 @@ def _rows(agreement: Agreement, lab: Lab, ledgers: list[_Ledger], old: int, new:
     return max(tables, key=lambda rows: (rows.needed / rows.table > 1, max(rows.needed, rows.forecast) / rows.table))
 
 
-def running(store: Store, agreement: Agreement, period: int) -> Running:
+def running(store: Store, agreement: Agreement, period: int, moved: int = 0) -> Running:
     """Figures of a period of the store's lab, open or closed. The store is only read.
+
+    Args:
+        moved: what transfers of cap add to the lab's total, units of 10^12 FLOP.
 
     Raises:
         RegistryError: the store is not the enrolled one, or has no registry.
@@ -191,7 +194,8 @@ def running(store: Store, agreement: Agreement, period: int) -> Running:
     else:
         with store.scratch() as copy:
             old, new, ledgers = _closing(copy, agreement, period, origins)
-    rules, caps = agreement.rules_at(period), lab.caps_at(period)
+    rules, agreed = agreement.rules_at(period), lab.caps_at(period)
+    caps = replace(agreed, total=agreed.total + moved)
     rest = next(entry for entry in new if entry.kind == RESIDUE)
     extra = rest.cumulative if rules.charge_residue else 0
     lineages = [_lineage(entry, extra, origins.get(entry.tag)) for entry in new if entry.kind != RESIDUE]
