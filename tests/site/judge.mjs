@@ -5,6 +5,8 @@ import { decodeAgreement, labOf } from "../../claims/site/verifier/agreement.js"
 import { transfersOf } from "../../claims/site/verifier/allowances.js";
 import { decodeClaim } from "../../claims/site/verifier/claim.js";
 import { limitsOf } from "../../claims/site/verifier/limits.js";
+import { saidOf } from "../../claims/site/verifier/log.js";
+import { checkHistory } from "../../claims/site/verifier/losses.js";
 import { openLog } from "../../claims/site/verifier/log.js";
 import { permute } from "../../claims/site/verifier/poseidon2.js";
 import { tablesOf } from "../../claims/site/verifier/tables.js";
@@ -77,6 +79,16 @@ const tasks = {
     const dated = heads ? (index, names) => log.dates(names).quorum(index) : (index) => dates[index];
     return transfersOf(entries, agreement, period, dated).map((item) => [item.digest, item.void, item.state, item.text]);
   }),
+  /** Losses of each claim, held against those of the claim before, or none, and against these entries of the log. */
+  histories: ({ agreement, cases }) => {
+    const terms = decodeAgreement(decoded64(agreement));
+    const link = (text) => ((claim) => ({ claim, agreement: terms, lab: labOf(terms, claim.lab) }))(decodeClaim(decoded64(text)));
+    return cases.map(({ claim, before, entries }) => outcome(() => {
+      const own = link(claim);
+      checkHistory(own, before && link(before), saidOf(entries.map(decoded64), terms, terms, own.claim));
+      return "";
+    }));
+  },
   permutations: ({ states }) => states.map((state) => { permute(state); return state; }),
   program: ({ file, edits }) => edits.map((edit) => outcome(() => toHex(decodeProgram(edited(bytes(file), edit)).digest))),
   security: ({ cases }) => cases.map(({ options, logRows, interactions }) => outcome(() => {
