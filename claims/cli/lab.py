@@ -152,9 +152,12 @@ def lab_set_aside(store_path: Path, agreement_path: Path, other: str | None, tar
                 before.backup(target)
             learn(store, terms, signed=True)
             store.note_amendment(digest, terms.digest, period)
-            found = store.set_aside(digest, period)
+            found = store.set_aside(digest, period, terms.period_epochs(period)[0])
         out(f"{target}: the store as it was")
-        out("\n".join(f"set aside: {name}, epochs {first} to {last}" for name, first, last in found.seals))
+        for name, first, last in found.seals:
+            out(f"set aside: {name}, epochs {first} to {last}")
+        for name, epoch in found.losses:
+            out(f"set aside: {name} is lost, or back, from epoch {epoch} on; say so again before you publish that epoch")
         if found.reopened:
             out(f"open again: the registry of period {', '.join(map(str, found.reopened))}")
         out("Sign it again under this agreement (epoch seal or meter close, epoch publish, lab close, prove): what is late counts as late.")

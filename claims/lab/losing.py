@@ -13,7 +13,7 @@ from claims.claim.entry_kinds import IS_BACK, IS_LOST, LossEntry
 from claims.claim.lists import LOST_METER, LOST_SITE
 from claims.claim.records import Lost
 from claims.lab.amended import check_amended
-from claims.lab.closing import next_epoch
+from claims.lab.closing import next_epoch, signed_otherwise
 from claims.lab.losses import lost_from
 from claims.lab.store import Store
 
@@ -33,7 +33,8 @@ def lose(store: Store, agreement: Agreement, name: str, key: Ed25519PrivateKey, 
     """Note for good that a meter, or a site, is lost from an epoch on; the signed entry for the log, to publish before that epoch's.
 
     Raises:
-        ClaimsError: the key is not the lab's; it is lost already; ``epoch`` is not the first that is neither sealed nor published.
+        ClaimsError: the key is not the lab's; it is lost already, or was said to be under another agreement; ``epoch`` is not the first
+            that is neither sealed nor published.
         ClaimRejected: the agreement gives the lab none of that name. Amended: another agreement counts in that epoch.
     """
     lab = agreement.lab(store.lab)
@@ -42,9 +43,11 @@ def lose(store: Store, agreement: Agreement, name: str, key: Ed25519PrivateKey, 
     meters = lab.site(name).meters if site else (lab.meter(name),)
     what = LOST_SITE if site else LOST_METER
     known = [item for meter in meters for item in store.losses(meter.name)]
-    same = next((item.entry for item in known if (item.what, item.name, item.epoch, item.back) == (what, name, epoch, False)), None)
+    same = next((item for item in known if (item.what, item.name, item.epoch, item.back) == (what, name, epoch, False)), None)
     if same is not None:
-        return same
+        if same.agreement != agreement.digest and epoch // agreement.epochs_per_period >= agreement.first_period_of(store.lab):
+            raise signed_otherwise(agreement, f"{name} is said to be lost from epoch {epoch} on", same.agreement)
+        return same.entry
     gone = [meter.name for meter in meters if lost_from(store, meter, epoch) is not None]
     if gone:
         raise ClaimsError(f"{', '.join(gone)} is lost already", "a loss lasts: of a site, name the meters that are not lost yet")

@@ -14,11 +14,13 @@ _EPOCHS = "SELECT MIN(epoch), MAX(epoch) FROM epoch_seals WHERE meter = ? AND ag
 
 @dataclass(frozen=True)
 class SetAside:
-    """What was set aside: (meter, first epoch, last epoch) of seals; periods whose registry is open again; periods that were claimed."""
+    """What was set aside: (meter, first epoch, last epoch) of seals; periods whose registry is open again; periods that were claimed;
+    (meter or site, epoch) of what was said to be lost, or back."""
 
     seals: tuple[tuple[str, int, int], ...]
     reopened: tuple[int, ...]
     claimed: tuple[int, ...]
+    losses: tuple[tuple[str, int], ...]
 
 
 class AmendedStore(StoreFile):
@@ -50,16 +52,16 @@ class AmendedStore(StoreFile):
         found = [(bytes(value), bytes.fromhex(key.rpartition(":")[2])) for key, value in rows]
         return sorted((int(value), digest) for value, digest in found if value != _VOID)
 
-    def set_aside(self, agreement: bytes, period: int) -> SetAside:
+    def set_aside(self, agreement: bytes, period: int, first_epoch: int) -> SetAside:
         """Take out all that was signed under an agreement of periods from one on, and open their registry again. All or nothing.
 
-        What was imported, and what is noted of checkpoints, stays.
+        What was imported, and what is noted of checkpoints, stays. ``first_epoch``: of the period.
 
         Raises:
             StoreError: there is nothing of that kind; or a later period was closed under another agreement.
         """
         with self.transaction():
-            found = self._signed_from(agreement, period)
+            found = self._signed_from(agreement, period, first_epoch)
             rules = self._query("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
             for name, _ in rules:
                 self._db.execute(f"DROP TRIGGER {name}")
@@ -77,21 +79,24 @@ class AmendedStore(StoreFile):
             )
             for table in ("epoch_seals", "ledgers", "epoch_heads", "claims", "summaries", "proofs"):
                 self._db.execute(f"DELETE FROM {table} WHERE agreement = ? AND period >= ?", (agreement, period))
+            self._db.execute("DELETE FROM losses WHERE agreement = ? AND epoch >= ?", (agreement, first_epoch))
             for _, text in rules:
                 self._db.execute(text)
         return found
 
-    def _signed_from(self, agreement: bytes, period: int) -> SetAside:
+    def _signed_from(self, agreement: bytes, period: int, first_epoch: int) -> SetAside:
         meters = self._query("SELECT DISTINCT meter FROM epoch_seals WHERE agreement = ? AND period >= ? ORDER BY meter", agreement, period)
         spans = [(str(name), self._query(_EPOCHS, name, agreement, period)[0]) for (name,) in meters]
         seals = [(name, int(first), int(last)) for name, (first, last) in spans]
         periods = [int(row[0]) for row in self._query("SELECT period FROM registry_heads WHERE period >= ? ORDER BY period", period)]
-        if not seals:
+        lost = self._query("SELECT DISTINCT name, epoch FROM losses WHERE agreement = ? AND epoch >= ?", agreement, first_epoch)
+        if not seals and not lost:
             raise StoreError(f"nothing from period {period} on is signed under agreement {agreement.hex()}", "nothing is to be set aside")
         if self._query("SELECT 1 FROM ledgers WHERE agreement <> ? AND period >= ? LIMIT 1", agreement, period):
             raise StoreError(f"meters have signed period {period} or a later one under another agreement too", "restore a backup")
         claimed = self._query("SELECT period FROM claims WHERE agreement = ? AND period >= ? ORDER BY period", agreement, period)
-        return SetAside(tuple(seals), tuple(periods), tuple(int(row[0]) for row in claimed))
+        losses = tuple((str(name), int(epoch)) for name, epoch in lost)
+        return SetAside(tuple(seals), tuple(periods), tuple(int(row[0]) for row in claimed), losses)
 
     def _reopen(self, period: int) -> None:
         """Checkpoints of periods from one on are drafts again, in their order and with the branches that were written."""

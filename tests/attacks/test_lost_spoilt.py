@@ -6,6 +6,7 @@ What a copy of the log lacks is missing, and rejects nothing; a rival's word end
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -16,15 +17,21 @@ from typing import Any
 
 import pytest
 import world
+from lab_fixtures import EPOCHS, LAB_KEY, METER_KEYS
 
 from claims.agreement.model import canonical_bytes
-from claims.claim.entries import sign_entry
+from claims.agreement.terms import Amends
+from claims.base.errors import ClaimsError
+from claims.claim.entries import decode_entry, sign_entry
 from claims.claim.entry_kinds import Entry, LossEntry
 from claims.claim.lists import LOST_METER, Loss
+from claims.lab.losing import lose
+from claims.lab.losses import losses_of
+from claims.lab.meter import SoftwareMeter
 from claims.tlog.reader import open_log
 from claims.tlog.source import FolderSource
 from claims.verify.log import log_trust
-from tests.attacks.test_lost import LOSABLE, LOST_2, Folder
+from tests.attacks.test_lost import LOSABLE, LOST_2, Folder, lab, run
 from tests.site.make_claim_vectors import bundle
 from tests.site.page_node import needs_node
 
@@ -170,3 +177,39 @@ def alone(made: Copied, period: int, log: Path | None) -> tuple[int, str]:
     given = () if log is None else ("--log", log)
     path, now = made.folder / "claims" / f"alpha-{period}.claim", made.end(1) + 700
     return made._short(made.run("verify", path, "-a", made.folder / "agreement.toml", *given, *before, "--now", now, "--json"))
+
+
+# ---- an amendment that comes later -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seals", [True, False])
+def test_a_loss_that_was_said_under_an_amended_agreement_is_said_again(tmp_path: Path, seals: bool) -> None:
+    """It counts under neither: the lab is told, and once that is set aside the meter is lost under the agreement that counts."""
+    store, old = lab(tmp_path)
+    run(store, old, lost=False)
+    if seals:
+        for epoch in (EPOCHS, EPOCHS + 1):
+            SoftwareMeter("hall-a", METER_KEYS["hall-a"]).seal_epoch(store, old, epoch)
+    lose(store, old, "hall-b", LAB_KEY, EPOCHS)
+    new = dataclasses.replace(old, amends=Amends(old.digest, 1))
+    store.note_amendment(old.digest, new.digest, 1)
+    with pytest.raises(ClaimsError, match="under the agreement that this one amends") as caught:
+        lose(store, new, "hall-b", LAB_KEY, EPOCHS)
+    assert "set-aside" in caught.value.hint
+    store.set_aside(old.digest, 1, EPOCHS)
+    assert not store.any_lost()
+    assert decode_entry(lose(store, new, "hall-b", LAB_KEY, EPOCHS)).agreement == new.digest
+    run(store, new, 1, lost=False)
+    assert losses_of(store, new, 1) == (Loss(LOST_METER, "hall-b", EPOCHS),)
+
+
+def test_a_loss_of_a_period_before_the_amendment_is_not_set_aside(tmp_path: Path) -> None:
+    store, old = lab(tmp_path)
+    run(store, old)
+    SoftwareMeter("hall-a", METER_KEYS["hall-a"]).seal_epoch(store, old, EPOCHS)
+    new = dataclasses.replace(old, amends=Amends(old.digest, 1))
+    store.note_amendment(old.digest, new.digest, 1)
+    store.set_aside(old.digest, 1, EPOCHS)
+    assert decode_entry(lose(store, new, "hall-b", LAB_KEY, 2)).agreement == old.digest, "again, the same entry"
+    run(store, new, 1, lost=False)
+    assert losses_of(store, new, 1) == (Loss(LOST_METER, "hall-b", EPOCHS),)
