@@ -166,8 +166,21 @@ def _lab(agreement: Agreement, lab: Lab, fail: Fail) -> None:
             raise fail("lab", f"lab {lab.name}: the ceiling is below a total cap", "raise the ceiling, or leave it out")
 
 
+def _groups(lab: Lab, fail: Fail) -> None:
+    """Every meter is in one group, or none is; a group is in one table."""
+    without = [meter.name for meter in lab.meters if meter.group is None]
+    if lab.groups and without:
+        raise fail("meter", f"{lab.name}/{without[0]} has no group, and other meters of the lab have", "give each a group, or none")
+    for group in lab.groups:
+        if not is_name(group.name):
+            raise fail("meter", f"lab {lab.name}: the group {group.name!r} is not a name", "use a-z 0-9 . _ -")
+        if len({meter.site for meter in group.meters}) > 1:
+            raise fail("meter", f"lab {lab.name}: the group {group.name} has meters of several sites", "keep a group within one site")
+
+
 def _tables(agreement: Agreement, lab: Lab, fail: Fail) -> None:
     """Every meter is in exactly one table, and every table holds its meters."""
+    _groups(lab, fail)
     without = [meter.name for meter in lab.meters if meter.site is None]
     if lab.sites and without:
         raise fail("meter", f"{lab.name}/{without[0]} has no site, and other meters of the lab have", "give each a site, or none")
@@ -199,9 +212,10 @@ def _table(agreement: Agreement, where: str, meters: Sequence[Meter], log_rows: 
     if rows > 2**log_rows:
         what = f"{where}: one reading per meter and epoch needs {rows} rows, more than 2^{log_rows}"
         raise fail("lab", what, "raise log_rows, shorten the period, or prove the lab in more sites")
-    if len(meters) * agreement.epochs_per_period > MAX_ROOTS:
+    units = len({meter.group for meter in meters} - {None}) or len(meters)
+    if units * agreement.epochs_per_period > MAX_ROOTS:
         what = f"{where}: the epoch roots of a period take more than 64 MiB"
-        raise fail("lab", what, "use fewer meters, a shorter period, or more sites")
+        raise fail("lab", what, "use fewer meters, a shorter period, groups of meters, or more sites")
 
 
 def _capacity(agreement: Agreement, where: str, meters: Sequence[Meter], most: int, fail: Fail) -> None:

@@ -163,6 +163,8 @@ def _read_lab(read: Reader) -> ag.Lab:
     registry_rows = read.uint(1, "the registry's height") if _flag(read, "sites") else None
     if registry_rows is not None:
         meters = [replace(meter, site=read.name("a site's name")) for meter in meters]
+    if _flag(read, "groups"):
+        meters = [replace(meter, group=read.name("a group's name")) for meter in meters]
     lost = read.uint(4, "the lost share", ag.MAX_SHARE)
     ceiling = read.uint(8, "the ceiling") if _flag(read, "ceiling") else None
     return ag.Lab(name, log_rows, head, since, caps, tuple(meters), tuple(later), registry_rows, lost, ceiling)

@@ -31,7 +31,10 @@ SUFFIX = ".meters.csv"
 HEADER = "lab,name,chip,chips,key"
 """How its first line begins."""
 _NAME = "[a-z0-9][a-z0-9._-]{0,63}"
-_CELLS = {"lab": _NAME, "name": _NAME, "chip": _NAME, "chips": "[1-9][0-9]{0,14}", "key": "ed25519:[0-9a-f]{64}", "site": f"(?:{_NAME})?"}
+_MAYBE = f"(?:{_NAME})?"
+_CELLS = {
+    "lab": _NAME, "name": _NAME, "chip": _NAME, "chips": "[1-9][0-9]{0,14}", "key": "ed25519:[0-9a-f]{64}", "site": _MAYBE, "group": _MAYBE,
+}  # fmt: skip
 """What a cell may hold; the columns after ``key`` stand only in a table where some row has something in them."""
 _SHORT = len(HEADER.split(","))
 _ORDER = "write it with `standstill agreement meters`"
@@ -67,6 +70,7 @@ def meter_of(table: Table) -> Meter:
         chips=table.integer("chips", 1, MAX_COVERAGE),
         key=table.string("key", as_key),
         site=table.string("site", as_name) if table.has("site") else None,
+        group=table.string("group", as_name) if table.has("group") else None,
     )
     table.end()
     return meter
@@ -140,7 +144,7 @@ def _of_csv(source: str, data: bytes) -> list[Meter]:
     except (UnicodeDecodeError, csv.Error) as error:
         raise AgreementError(source, "", None, f"not CSV: {error}", "save it as UTF-8, with commas") from None
     if len(set(columns)) != len(columns) or not {*HEADER.split(",")} <= {*columns} <= {*_CELLS}:
-        raise AgreementError(source, "", 1, f"the columns are not {HEADER}, with or without site", "correct the first line")
+        raise AgreementError(source, "", 1, f"the columns are not {HEADER}, with or without site and group", "correct the first line")
     meters = []
     for line, row in rows:
         meter = _meter(source, line, columns, row)
@@ -205,4 +209,5 @@ _HINTS = {
 
 def _made(columns: list[str], row: Iterable[str]) -> Meter:
     cell = dict(zip(columns, row, strict=True))
-    return Meter(cell["lab"], cell["name"], cell["chip"], int(cell["chips"]), bytes.fromhex(cell["key"][8:]), cell.get("site") or None)
+    key = bytes.fromhex(cell["key"][8:])
+    return Meter(cell["lab"], cell["name"], cell["chip"], int(cell["chips"]), key, cell.get("site") or None, cell.get("group") or None)

@@ -260,6 +260,7 @@ def _write_lab(out: Writer, lab: Lab) -> None:
         out.uint(meter.chips, 6)
         _write_key(out, meter.key)
     _write_sites(out, lab)
+    _write_groups(out, lab)
     out.uint(lab.lost, 4)
     out.flag(lab.ceiling is not None)
     if lab.ceiling is not None:
@@ -276,6 +277,16 @@ def _write_sites(out: Writer, lab: Lab) -> None:
         out.uint(lab.registry_rows, 1)
         for name in names:
             out.name(name)
+
+
+def _write_groups(out: Writer, lab: Lab) -> None:
+    """One flag for the lab: either every meter has a group, or none."""
+    names = [meter.group for meter in lab.meters if meter.group is not None]
+    if len(names) not in (0, len(lab.meters)):
+        raise MalformedFile("groups are of some meters only")
+    out.flag(bool(names))
+    for name in names:
+        out.name(name)
 
 
 def _write_regime(out: Writer, agreement: Agreement) -> None:

@@ -8,7 +8,7 @@ from functools import cached_property
 from claims.base.errors import ClaimRejected
 
 __all__ = [
-    "FEED_KINDS", "MAX_CAP", "MAX_CHANGES", "MAX_COSIGNATURES", "MAX_COVERAGE", "MAX_DIGESTS", "MAX_DRAWS", "MAX_DURATION",
+    "FEED_KINDS", "Group", "MAX_CAP", "MAX_CHANGES", "MAX_COSIGNATURES", "MAX_COVERAGE", "MAX_DIGESTS", "MAX_DRAWS", "MAX_DURATION",
     "MAX_EPOCHS", "MAX_FEEDS", "MAX_LABS", "MAX_LAB_FEEDS", "MAX_MODELS", "MAX_OPENED", "MAX_WATTS",
     "MAX_FLEET", "MAX_LEAVES", "MAX_LOG_ROWS", "MAX_METERS", "MAX_ORIGIN", "MAX_PEAK", "MAX_RECORD", "MAX_ROOTS",
     "MAX_SHARE", "MAX_SITES",
@@ -43,7 +43,7 @@ MIN_LOG_ROWS, MAX_LOG_ROWS = 16, 22
 MIN_LEAVES, MAX_LEAVES = 2, 65536
 """Padded leaves of an epoch root, and padded slots of a registry's epoch head: powers of two."""
 MAX_ROOTS = 2**21
-"""Meters of a table x epochs of a period: its roots of a period stay within 64 MiB."""
+"""Meters of a table, or groups of them, x epochs of a period: its roots of a period stay within 64 MiB."""
 MAX_CHANGES = 4096
 """Later caps of one lab; later rules."""
 MAX_DRAWS = 4096
@@ -89,7 +89,7 @@ class ChipClass:
 
 @dataclass(frozen=True)
 class Meter:
-    """A signed counter over ``chips`` chips of class ``chip`` in ``lab``. ``key``: Ed25519 public, 32 bytes; ``site``: or None."""
+    """A signed counter over ``chips`` chips of class ``chip`` in ``lab``. ``key``: Ed25519, 32 bytes; ``site``, ``group``: or None."""
 
     lab: str
     name: str
@@ -97,6 +97,15 @@ class Meter:
     chips: int
     key: bytes
     site: str | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Meters of a lab, sorted by name, that publish one root an epoch over their roots: a rack, a hall."""
+
+    name: str
+    meters: tuple[Meter, ...]
 
 
 @dataclass(frozen=True)
@@ -148,11 +157,33 @@ class Lab:
     @cached_property
     def sites(self) -> tuple[Site, ...]:
         """The lab's sites, sorted by name; none where one table holds the whole lab."""
-        groups: dict[str, list[Meter]] = {}
+        return tuple(Site(*item) for item in self._by("site"))
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """The lab's groups of meters, sorted by name; none where every meter publishes its own roots."""
+        return tuple(Group(*item) for item in self._by("group"))
+
+    @cached_property
+    def units(self) -> tuple[Group, ...]:
+        """What publishes a root of its own for each epoch, in order: the lab's groups, or each meter alone."""
+        return self.groups or tuple(Group(meter.name, (meter,)) for meter in self.meters)
+
+    def unit_of(self, meter: str) -> tuple[int, Group]:
+        """The place and unit of a meter. Raises ClaimRejected (check ``meters``) when there is none of that name."""
+        self.meter(meter)
+        return self._unit_of[meter]
+
+    @cached_property
+    def _unit_of(self) -> dict[str, tuple[int, Group]]:
+        return {meter.name: (place, unit) for place, unit in enumerate(self.units) for meter in unit.meters}
+
+    def _by(self, field: str) -> list[tuple[str, tuple[Meter, ...]]]:
+        found: dict[str, list[Meter]] = {}
         for meter in self.meters:
-            if meter.site is not None:
-                groups.setdefault(meter.site, []).append(meter)
-        return tuple(Site(name, tuple(groups[name])) for name in sorted(groups))
+            if (name := getattr(meter, field)) is not None:
+                found.setdefault(name, []).append(meter)
+        return [(name, tuple(found[name])) for name in sorted(found)]
 
     def site(self, name: str) -> Site:
         """The site of that name. Raises ClaimRejected (check ``meters``) when there is none."""

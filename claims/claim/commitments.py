@@ -4,8 +4,8 @@
     salt_i       = HMAC-SHA256(seed, u32 i)          seed: 32 random bytes per meter and epoch, or per registry head
 
     epoch root(meter, epoch)      = MTH(reading leaves)                  the chip class's `readings` leaves, always
-    lab epoch root(lab, epoch)    = MTH(meter leaves)                    one per meter, in the agreement's order
-    roots digest(meter, period)   = MTH(epoch roots)                     leaf data is the root; epochs in order
+    lab epoch root(lab, epoch)    = MTH(meter leaves)                    one per meter, in the agreement's order; of groups: groups.py
+    roots digest(meter, period)   = MTH(epoch roots)                     leaf data is the root; epochs in order; its group's, if it has one
     registry epoch head           = MTH(slot leaves)                     `commitment.checkpoints` leaves, always
 
 Hiding: a leaf that is not opened is SHA-256 of a message with a salt of 256 bits that nobody else can compute, so hashes on
@@ -156,6 +156,15 @@ def root_from_path(leaf_data: bytes, index: int, size: int, path: Sequence[bytes
     if used != len(path):
         raise CommitmentError("an audit path is too long")
     return result
+
+
+def path_length(index: int, size: int) -> int:
+    """How many hashes the audit path of a leaf has."""
+    count, last = 0, size - 1
+    while last > 0:
+        count += index ^ 1 <= last
+        index, last = index >> 1, last >> 1
+    return count
 
 
 # ---- readings --------------------------------------------------------------------------------------------

@@ -97,7 +97,7 @@ def agreement_models(name: str | None, weights: tuple[str, ...]) -> None:
 def agreement_meters(paths: tuple[Path, ...], target: Path) -> None:
     """Write the meters of files into one meter table, and print the lines that stand for them in the agreement.
 
-    FILE is an agreement or what `meter init` printed, or CSV with the columns lab, name, chip, chips, key and, if you like, site.
+    FILE is an agreement or what `meter init` printed, or CSV with the columns lab, name, chip, chips, key and, if you like, site and group.
     An agreement stays the same, and so does its digest, when these lines replace its [[meter]] tables. The table lies beside it.
     """
     from claims.agreement.meters import as_table_name, meters_in, table_lines, write_table

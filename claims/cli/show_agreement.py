@@ -102,7 +102,8 @@ def _fleet_lines(lab: Lab) -> list[str]:
     out = []
     for chip, meters in sorted(classes.items()):
         sites = len({meter.site for meter in meters} - {None})
-        where = f" at {sites} sites" if sites else ""
+        groups = len({meter.group for meter in meters} - {None})
+        where = (f" at {sites} sites" if sites else "") + (f" in {groups:,} groups" if groups else "")
         out.append(f"  meters    {len(meters):,} of {chip}{where}: {sum(meter.chips for meter in meters):,} chips")
     return [*out, "            standstill agreement check --meters lists each, with its key"]
 
@@ -112,7 +113,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _at(meter: Meter) -> str:
-    return "" if meter.site is None else f" at {meter.site}"
+    return ("" if meter.site is None else f" at {meter.site}") + ("" if meter.group is None else f" in {meter.group}")
 
 
 def _cosigns(party: Party) -> str:
@@ -303,6 +304,7 @@ chip = "h100-sxm"
 chips = 8
 key = "ed25519:<standstill meter init>"
 # site = "north"                 # optional, for all meters of a lab or none: meters of one site are proven in one table
+# group = "rack-1"               # optional, for all meters of a lab or none: meters of a group publish one root an epoch
 
 # Instead of all [[meter]] tables, for a fleet: a file beside this one, and these lines (standstill agreement meters).
 # [meter_table]

@@ -21,11 +21,10 @@ from claims.claim.commitments import (
     ReadingOpening,
     Slot,
     SlotOpening,
-    meter_leaf,
-    root_from_path,
 )
 from claims.claim.evidence import Equivocation, equivocations_of
 from claims.claim.file import Claim
+from claims.claim.groups import root_by_path
 from claims.claim.power import joules_leaf
 from claims.claim.records import FIRST_TAG, IDLE, KINDS
 from claims.inspection.binding import check_binding, check_heads, heads_digest
@@ -172,8 +171,7 @@ def _check_reading(agreement: Agreement, drawn: Drawn, item: OpenedReading) -> N
     _check_values(agreement, meter, drawn.committed.period, one)
     try:
         root = one.root(agreement.readings(meter))
-        leaf = meter_leaf(item.meter, root)
-        lab_root = root_from_path(leaf, agreed.meters.index(meter), len(agreed.meters), item.meter_path)
+        lab_root = root_by_path(agreed, item.meter, root, item.meter_path)
     except CommitmentError as error:
         raise OpeningRejected("reading-path", f"meter {item.meter}: {error.what}") from None
     if lab_root != entry.root:

@@ -21,13 +21,11 @@ from claims.claim.commitments import (
     ReadingOpening,
     Slot,
     SlotOpening,
-    audit_path,
     epoch_root,
-    lab_epoch_root,
-    meter_leaf,
     reading_starts,
     registry_epoch_head,
 )
+from claims.claim.groups import EpochTree
 from claims.claim.power import Joules
 from claims.claim.records import Reading
 from claims.inspection.binding import Behind, bind, prove_opened
@@ -192,14 +190,15 @@ def _open_readings(
     whole = whole_hours(agreement, drawn)
     for epoch in sorted({item.epoch for item in drawn.draws}):
         sealed = {meter.name: material.epoch(meter.name, epoch) for meter in agreed.meters}
-        roots = [(meter.name, sealed[meter.name].root) for meter in agreed.meters]
-        if lab_epoch_root(roots) != drawn.committed.epochs[epoch].root:
+        tree = EpochTree(agreed, {name: one.root for name, one in sealed.items()})
+        if tree.root != drawn.committed.epochs[epoch].root:
             raise MaterialError(f"the store's roots of epoch {epoch} are not those published", "was the store changed since?")
-        leaves = [meter_leaf(name, root) for name, root in roots]
-        for position, meter in enumerate(agreed.meters):
+        for meter in agreed.meters:
             offsets = _offsets(drawn, whole, epoch, meter)
-            own, path = sealed[meter.name], tuple(audit_path(leaves, position))
-            for one in parts.get((epoch, meter.name)) or _open_epoch(agreement, meter, epoch, own, offsets):
+            own = sealed[meter.name]
+            found = parts.get((epoch, meter.name)) or _open_epoch(agreement, meter, epoch, own, offsets)
+            path = tree.path(meter.name) if found else ()
+            for one in found:
                 opened[epoch, meter.name, one.index] = OpenedReading(meter.name, one, own.signature, path)
     return [opened[place] for place in sorted(opened)]
 

@@ -1,6 +1,6 @@
 """A lab's entry of each epoch in the public log: one root over its meters' roots, one freshly blinded registry head.
 
-    meters' epoch seals --lab_epoch_root--> root            } --lab's signature--> EPOCH entry, stored and published
+    meters' epoch seals --EpochTree--> root            } --lab's signature--> EPOCH entry, stored and published
     registry up to the epoch --slots, fresh seed--> head    }
 
 Slots are the checkpoints saved up to and including the epoch, openings first, then by epoch and by the order in which
@@ -23,12 +23,12 @@ from claims.claim.commitments import (
     SEED_BYTES,
     Slot,
     in_places,
-    lab_epoch_root,
     name_digest,
     registry_epoch_head,
 )
 from claims.claim.entries import encode_entry, sign_entry
 from claims.claim.entry_kinds import EpochEntry
+from claims.claim.groups import EpochTree
 from claims.claim.losses import NO_ROOT
 from claims.claim.records import KINDS, Draft, EpochHead, Genesis, RegistryEntry
 from claims.lab.amended import check_amended
@@ -122,7 +122,7 @@ def publish_epoch(store: Store, agreement: Agreement, epoch: int, key: Ed25519Pr
                 "note the checkpoint, or close the work: standstill lab snapshot",
             )
         seed = secrets.token_bytes(SEED_BYTES)
-        root = lab_epoch_root(_roots(store, agreement, epoch))
+        root = EpochTree(agreement.lab(store.lab), _roots(store, agreement, epoch)).root
         before = None if epoch == first else store.epoch_head(epoch - 1)
         places = secrets.token_bytes(SEED_BYTES) if before is None else before.places
         size = agreement.checkpoints
@@ -133,14 +133,14 @@ def publish_epoch(store: Store, agreement: Agreement, epoch: int, key: Ed25519Pr
     return entry
 
 
-def _roots(store: Store, agreement: Agreement, epoch: int) -> list[tuple[str, bytes]]:
-    roots, lost = [], lost_in(store, agreement, epoch // agreement.epochs_per_period)
+def _roots(store: Store, agreement: Agreement, epoch: int) -> dict[str, bytes]:
+    roots, lost = {}, lost_in(store, agreement, epoch // agreement.epochs_per_period)
     for meter in agreement.lab(store.lab).meters:
         if lost.get(meter.name, epoch + 1) <= epoch:
-            roots.append((meter.name, NO_ROOT))
+            roots[meter.name] = NO_ROOT
             continue
         seal = store.epoch_seal(meter.name, epoch)
         if seal is None or seal.agreement != agreement.digest:
             raise EpochError(f"meter {meter.name} has not sealed epoch {epoch} under this agreement", "standstill epoch seal")
-        roots.append((meter.name, seal.root))
+        roots[meter.name] = seal.root
     return roots

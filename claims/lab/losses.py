@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from claims.agreement.model import Agreement
-from claims.agreement.terms import Lab, Meter
+from claims.agreement.terms import Group, Lab, Meter
 from claims.claim.commitments import roots_digest
+from claims.claim.groups import group_root
 from claims.claim.lists import LOST_METER, LOST_SITE, Loss
 from claims.claim.losses import NO_HEAD, NO_ROOT, lost_work, made_readings
 from claims.claim.records import LAST_EPOCH, UNATTRIBUTED, SignedHead
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from claims.lab.store import Store
 
 __all__ = [
-    "claimed_heads", "losses_of", "lost_from", "lost_in", "lost_within", "readings_of", "roots_of", "sealing_from", "sites_away", "work_of",
+    "claimed_heads", "losses_of", "lost_from", "lost_in", "lost_within", "readings_of", "roots_of", "sealing_from", "sites_away",
+    "unit_roots", "work_of",
 ]  # fmt: skip
 
 
@@ -84,7 +86,7 @@ def claimed_heads(store: Store, agreement: Agreement, period: int) -> Iterator[S
     signed = {loss.name for loss in losses_of(store, agreement, period) if loss.signed}
     for meter in agreement.lab(store.lab).meters:
         if meter.name in lost and meter.name not in signed:
-            digest = roots_digest(roots_of(store, agreement, period, meter.name, lost))
+            digest = roots_digest(unit_roots(store, agreement, period, agreement.lab(store.lab).unit_of(meter.name)[1], lost))
             yield SignedHead(meter.name, period, agreement.digest, NO_HEAD, digest, bytes(64))
         elif (head := store.signed_head(period, meter.name)) is not None:
             yield head
@@ -116,6 +118,15 @@ def work_of(store: Store, agreement: Agreement, period: int) -> dict[int, int]:
 def sites_away(store: Store, lab: Lab, period: int) -> set[str | None]:
     """Sites whose table another store proves: a meter signed the period there, or their summary was taken, where all meters are lost."""
     return {meter.site for meter in lab.meters if store.is_elsewhere(period, meter.name)} | store.handed_in(period)
+
+
+def unit_roots(store: Store, agreement: Agreement, period: int, unit: Group, lost: Mapping[str, int]) -> tuple[bytes, ...]:
+    """The roots that a group, or a meter alone, publishes of a period's epochs, as far as all its meters have sealed. ``lost``: of
+    :func:`lost_in`."""
+    own = {meter.name: roots_of(store, agreement, period, meter.name, lost) for meter in unit.meters}
+    if not agreement.lab(store.lab).groups:
+        return own[unit.name]
+    return tuple(group_root(unit, dict(zip(own, roots, strict=True))) for roots in zip(*own.values(), strict=False))
 
 
 def roots_of(store: Store, agreement: Agreement, period: int, meter: str, lost: Mapping[str, int]) -> tuple[bytes, ...]:

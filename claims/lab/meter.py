@@ -9,7 +9,7 @@ own, kept apart from the lab's: it stands in for hardware that does not exist ye
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -21,6 +21,7 @@ from claims.claim.commitments import roots_digest
 from claims.lab import heads
 from claims.lab.closing import check_turn, next_epoch, signed_otherwise
 from claims.lab.coverage import check_readings
+from claims.lab.losses import lost_in, unit_roots
 from claims.lab.registry import check_enrolled, keep_calendar
 from claims.lab.sealing import BLOCK, Due, seal_epochs
 from claims.lab.store import EpochSeal, LedgerSecrets, Reading, SignedHead, Store, fresh_elements
@@ -162,40 +163,68 @@ def sign_period(store: Store, agreement: Agreement, period: int, meters: Sequenc
     """
     signed: dict[str, SignedHead] = {}
     with store.transaction():
-        for block in _blocks(meters, agreement.epochs_per_period):
-            due = []
-            for meter in block:
-                terms, known = meter.enrolled(store, agreement), store.signed_head(period, meter.name)
-                if known is not None and known.agreement_digest == agreement.digest:
-                    signed[meter.name] = known
-                    continue
-                check_turn(store, agreement, meter.name, period)
-                due.append((meter, terms))
-            signed |= {head.meter: head for head in _sign_block(store, agreement, period, due)}
+        due = []
+        for meter in meters:
+            terms, known = meter.enrolled(store, agreement), store.signed_head(period, meter.name)
+            if known is not None and known.agreement_digest == agreement.digest:
+                signed[meter.name] = known
+                continue
+            check_turn(store, agreement, meter.name, period)
+            due.append((meter, terms))
+        for block in _blocks(due, agreement.epochs_per_period):
+            _seal_rest(store, agreement, period, block)
+        digests = _digests(store, agreement, period, [terms for _, terms in due])
+        for block in _blocks(due, agreement.epochs_per_period):
+            signed |= {head.meter: head for head in _sign_block(store, agreement, period, block, digests)}
     return [signed[meter.name] for meter in meters]
 
 
-def _blocks(meters: Sequence[SoftwareMeter], epochs: int) -> Iterator[Sequence[SoftwareMeter]]:
+Enrolled = tuple[SoftwareMeter, Meter]
+
+
+def _blocks(meters: Sequence[Enrolled], epochs: int) -> Iterator[Sequence[Enrolled]]:
     step = max(1, BLOCK // epochs)
     return (meters[at : at + step] for at in range(0, len(meters), step))
 
 
-def _sign_block(store: Store, agreement: Agreement, period: int, due: Sequence[tuple[SoftwareMeter, Meter]]) -> list[SignedHead]:
+def _seal_rest(store: Store, agreement: Agreement, period: int, due: Sequence[Enrolled]) -> None:
     first, last = agreement.period_epochs(period)
-    before = [meter.known_seals(store, agreement, period) for meter, _ in due]
-    rest = [
-        Due(terms, range(first + len(known), last + 1), meter.key.sign)
-        for (meter, terms), known in zip(due, before, strict=True)
-    ]
-    sealed = seal_epochs(store, agreement, period, rest)
+    known = [len(meter.known_seals(store, agreement, period)) for meter, _ in due]
+    rest = [Due(terms, range(first + count, last + 1), meter.key.sign) for (meter, terms), count in zip(due, known, strict=True)]
+    seal_epochs(store, agreement, period, rest)
+
+
+def _digests(store: Store, agreement: Agreement, period: int, meters: Sequence[Meter]) -> dict[str, bytes]:
+    """The digest that each meter signs with its head, by the name of its group, or its own: over roots under which it knows its own.
+
+    Raises:
+        ClaimsError: a meter of the group, which is not lost, has not sealed the period under this agreement.
+    """
+    lab, lost = agreement.lab(store.lab), lost_in(store, agreement, period)
+    first, last = agreement.period_epochs(period)
+    units = {unit.name: unit for unit in (lab.unit_of(meter.name)[1] for meter in meters)}
+    for unit in units.values():
+        for other in unit.meters if lab.groups else ():
+            sealed = [seal.agreement == agreement.digest for seal in store.epoch_seals(period, other.name)]
+            due = min(last + 1, lost.get(other.name, last + 1)) - first
+            if len(sealed) < due or not all(sealed[:due]):
+                what = f"group {unit.name}: meter {other.name} has not sealed every epoch of period {period} under this agreement"
+                raise ClaimsError(what, "seal it first (standstill epoch seal), or close the group's meters together")
+    return {name: roots_digest(unit_roots(store, agreement, period, unit, lost)) for name, unit in units.items()}
+
+
+def _sign_block(
+    store: Store, agreement: Agreement, period: int, due: Sequence[Enrolled], digests: Mapping[str, bytes]
+) -> list[SignedHead]:
+    lab = agreement.lab(store.lab)
     chains, blinding = [], [LedgerSecrets(fresh_elements(), fresh_elements()) for _ in due]
     for (meter, terms), secret in zip(due, blinding, strict=True):
         rows = store.reading_rows(period, meter.name)
         check_readings(rows, terms, agreement, period)
         chains.append(_chain(agreement, terms, period, rows, secret))
     signed = []
-    for (meter, _), known, new, head, secret in zip(due, before, sealed, heads.ledger_heads(chains), blinding, strict=True):
-        digest = roots_digest([seal.root for seal in (*known, *new)])
+    for (meter, _), head, secret in zip(due, heads.ledger_heads(chains), blinding, strict=True):
+        digest = digests[lab.unit_of(meter.name)[1].name]
         signature = sign_ledger_head(meter.key, agreement.digest, store.lab, meter.name, period, head, digest)
         signed.append(SignedHead(meter.name, period, agreement.digest, head, digest, signature))
         store.seal(signed[-1], secret)

@@ -161,13 +161,13 @@ def _own(store: Store, agreement: Agreement, period: int, found: bytes, proofs: 
 
 
 def roots_of(store: Store, agreement: Agreement, period: int, site: str | None = None) -> Roots:
-    """The epoch roots that the meters of the store's lab, or of one of its sites, signed for a sealed period."""
+    """The epoch roots of the store's lab, or of one of its sites, for a sealed period: of its groups, or of each meter."""
     first, last = agreement.period_epochs(period)
     lab = agreement.lab(store.lab)
-    own = lab.meters if site is None else lab.site(site).meters
+    own = [unit for unit in lab.units if site in (None, unit.meters[0].site)]
     lost = lost_in(store, agreement, period)
-    meters = tuple((meter.name, losses.roots_of(store, agreement, period, meter.name, lost)) for meter in own)
-    return Roots(agreement.digest, store.lab, period, first, last, meters)
+    units = tuple((unit.name, losses.unit_roots(store, agreement, period, unit, lost)) for unit in own)
+    return Roots(agreement.digest, store.lab, period, first, last, units)
 
 
 def roots_files(store: Store, agreement: Agreement, period: int) -> dict[str | None, bytes]:

@@ -27,7 +27,7 @@ from claims.claim.losses import NO_ROOT, lost_head
 from claims.claim.records import EpochSeal, Lost, SignedHead, SummaryHead
 from claims.lab.amended import check_amended
 from claims.lab.closing import check_headquarters, next_epoch, signed_otherwise
-from claims.lab.losses import lost_in
+from claims.lab.losses import lost_in, unit_roots
 from claims.lab.registry import RECEIVERS, check_enrolled, keep_calendar, late_work
 from claims.lab.store import FIRST_TAG, Store
 from claims.verify.tables import statement_of_site
@@ -202,10 +202,12 @@ def take_report(store: Store, agreement: Agreement, report: SiteReport) -> int:
     with store.transaction():
         for meter in report.meters:
             new.append(_take_epochs(store, agreement, report, meter))
+        lab, lost = agreement.lab(store.lab), lost_in(store, agreement, report.period)
+        for meter in report.meters:
             if meter.head is not None:
                 check_over(agreement, report.period)
                 head, digest, signature = meter.head
-                roots = [seal.root for seal in store.epoch_seals(report.period, meter.name)]
+                roots = unit_roots(store, agreement, report.period, lab.unit_of(meter.name)[1], lost)
                 if len(roots) != end - begin + 1 or roots_digest(roots) != digest:
                     raise ClaimsError(f"meter {meter.name} signed other epoch roots than were taken here", "ask for a report of all epochs")
                 known = store.signed_head(report.period, meter.name)

@@ -15,8 +15,9 @@ from typing import BinaryIO
 from claims.base.below import file_digest, list_below, open_below
 from claims.base.errors import ClaimRejected, MalformedFile, UnreadableFile
 from claims.base.files import ROOTS_LIMIT
-from claims.claim.commitments import leaf_hash, meter_leaf, roots_digest
+from claims.claim.commitments import leaf_hash, roots_digest
 from claims.claim.file import Claim
+from claims.claim.groups import unit_leaf
 from claims.claim.losses import NO_ROOT, lost_meters
 from claims.claim.published import PublishedEntries
 from claims.claim.roots import MeterRoots, RootsReader
@@ -131,29 +132,33 @@ def check_roots(claim: Claim, files: Sequence[BinaryIO], published: PublishedEnt
         ClaimRejected: check ``log``. MalformedFile: a file is no roots file.
     """
     lab = published.agreement.lab(claim.lab)
-    parts = [site.meters for site in lab.sites] if claim.sites else [lab.meters]
+    names = [site.name for site in lab.sites] if claim.sites else [None]
     streams = dict[str, Iterator[MeterRoots]]()
-    for file, meters in zip(files, parts, strict=True):
+    for file, site in zip(files, names, strict=True):
+        units = [unit.name for unit in lab.units if site in (None, unit.meters[0].site)]
         reader = RootsReader(file)
         about = (reader.agreement_digest, reader.lab, reader.period, reader.first_epoch, reader.last_epoch)
         if about != (claim.agreement_digest, claim.lab, claim.period, claim.first_epoch, claim.last_epoch):
             raise ClaimRejected("log", "the roots file is about another claim")
-        if reader.count != len(meters):
-            raise ClaimRejected("log", "the roots file has other meters")
-        streams.update(dict.fromkeys((meter.name for meter in meters), iter(reader)))
+        if reader.count != len(units):
+            raise ClaimRejected("log", "the roots file has other meters, or groups of them")
+        streams.update(dict.fromkeys(units, iter(reader)))
     epochs, lost = range(claim.first_epoch, claim.last_epoch + 1), lost_meters(published.agreement, claim)
     trees = [Frontier() for _ in epochs]
-    for meter in claim.meters:
-        name, roots = next(streams[meter.name])
-        if name != meter.name:
-            raise ClaimRejected("log", "the roots file has other meters")
-        if roots_digest(roots) != meter.roots_digest:
-            raise ClaimRejected("log", f"meter {meter.name} signed other epoch roots")
+    signed = {meter.name: meter.roots_digest for meter in claim.meters}
+    for unit in lab.units:
+        name, roots = next(streams[unit.name])
+        if name != unit.name:
+            raise ClaimRejected("log", "the roots file has other meters, or groups of them")
+        digest = roots_digest(roots)
+        for meter in unit.meters:
+            if signed[meter.name] != digest:
+                raise ClaimRejected("log", f"meter {meter.name} signed other epoch roots")
         zero = [epoch for epoch, root in zip(epochs, roots, strict=True) if root == NO_ROOT]
-        if zero != list(range(lost.get(name, claim.last_epoch + 1), claim.last_epoch + 1)):
-            raise ClaimRejected("log", f"meter {meter.name}: its roots are not zero exactly in the epochs in which it is listed as lost")
+        if zero != ([] if lab.groups else list(range(lost.get(name, claim.last_epoch + 1), claim.last_epoch + 1))):
+            raise ClaimRejected("log", f"meter {name}: its roots are not zero exactly in the epochs in which it is listed as lost")
         for tree, root in zip(trees, roots, strict=True):
-            tree.append(leaf_hash(meter_leaf(name, root)))
+            tree.append(leaf_hash(unit_leaf(lab, name, root)))
     for stream in streams.values():
         next(stream, None)  # nothing follows the last meter
     for epoch, tree in zip(epochs, trees, strict=True):

@@ -38,7 +38,7 @@ def test_digest_is_pinned() -> None:
     assert world.agreement().digest.hex() == PINNED
 
 
-PINNED = "3c776e9b792c42c87a2cd44b91a89ce8feaf77d564b83f91271edd2c6ae4b78c"
+PINNED = "a5de9d6b5b5b89d7ee93f71a9fa22d7bc013b829ca9f3a14d950e5ee88815158"
 
 
 def test_digest_ignores_formatting_and_order() -> None:

@@ -30,7 +30,7 @@ KEYS += [b"\xff" * 32, bytes(31) + b"\x80", b"\xec" + b"\xff" * 30 + b"\x7f", b"
 OPTIONAL: dict[str, Any] = {
     "cosign_key": b"\x09" + bytes(31), "freeze": 5, "amends": Amends(b"d" * 32, 1), "pause": Pause("t", "l", ("alpha",), 1),
     "log": LogTerms("log.example/x", "gamma", b"\x04" + bytes(31), 1), "deadlines": Deadlines(1, 2, 0, 3, None), "sign_by": 1_700_000_000,
-    "late_epochs": 1, "cosign": 3600, "site": "north", "registry_rows": 16, "ceiling": 10**15,
+    "late_epochs": 1, "cosign": 3600, "site": "north", "group": "rack-1", "registry_rows": 16, "ceiling": 10**15,
     "inspection": InspectionTerms(4, 0, 600), "unlisted": 10**13,
 }  # fmt: skip
 """What stands in the place of None."""
@@ -55,6 +55,13 @@ def with_sites(base: Agreement, rng: random.Random) -> Agreement:
     lab = base.labs[0]
     meters = tuple(replace(meter, site=rng.choice(["north", "south", rng.choice(["north", "registry"])])) for meter in lab.meters)
     return replace(base, labs=(replace(lab, meters=meters, registry_rows=17), *base.labs[1:]))
+
+
+def with_groups(base: Agreement, rng: random.Random) -> Agreement:
+    """The agreement with each meter of its first lab in one of two groups, which may lie in one site each, or not."""
+    lab = base.labs[0]
+    meters = tuple(replace(meter, group=rng.choice(["rack-1", f"rack-{meter.site}", "Rack"[rng.random() < 0.9 :]])) for meter in lab.meters)
+    return replace(base, labs=(replace(lab, meters=meters), *base.labs[1:]))
 
 
 def _spoilt(value: Any, name: str, rng: random.Random) -> Any:
@@ -88,6 +95,8 @@ def make(seed: int) -> bytes:
     base = rich() if rng.random() < 0.8 else decode_agreement((TARGET / "agreement.bin").read_bytes())
     if rng.random() < 0.5:
         base = with_sites(base, rng)
+    if rng.random() < 0.5:
+        base = with_groups(base, rng)
     while True:
         changed = base
         for _ in range(rng.choice([1, 1, 2, 3])):

@@ -4,6 +4,7 @@ import * as field from "../../claims/site/verifier/field.js";
 import { decodeAgreement, labOf } from "../../claims/site/verifier/agreement.js";
 import { transfersOf } from "../../claims/site/verifier/allowances.js";
 import { decodeClaim } from "../../claims/site/verifier/claim.js";
+import { filesBySum, judgeRoots } from "../../claims/site/verifier/roots.js";
 import { limitsOf } from "../../claims/site/verifier/limits.js";
 import { saidOf } from "../../claims/site/verifier/log.js";
 import { checkHistory } from "../../claims/site/verifier/losses.js";
@@ -43,6 +44,13 @@ function outcome(job) {
 }
 
 const tasks = {
+  /** What is missing of each claim's roots files, which may not hold. */
+  roots: ({ cases }) => cases.map(({ claim, agreement, named, files, epochs }) => outcome(() => {
+    const terms = decodeAgreement(decoded64(agreement));
+    const decoded = decodeClaim(decoded64(claim));
+    const entries = new Map(epochs.map(([epoch, root]) => [epoch, { first: decoded64(root) }]));
+    return judgeRoots(decoded, decoded64(named), filesBySum(files.map(decoded64)), terms, labOf(terms, decoded.lab), entries);
+  })),
   field: ({ pairs }) => pairs.map(([a, b]) => ({
     mul: field.extMul(a, b),
     add: field.extAdd(a, b),

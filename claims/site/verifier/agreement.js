@@ -73,12 +73,16 @@ function readLab(read) {
       chips: read.uint(6, "chips"),
       key: read.raw(32, "a key"),
       site: null,
+      group: null,
     }), 4),
     registryRows: null, lost: 0, ceiling: null,
   };
   if (read.flag("sites")) {
     lab.registryRows = read.uint(1, "the registry's height");
     for (const meter of lab.meters) meter.site = read.name("a site's name");
+  }
+  if (read.flag("groups")) {
+    for (const meter of lab.meters) meter.group = read.name("a group's name");
   }
   lab.lost = read.uint(4, "the lost share", 10 ** 6);
   if (read.flag("ceiling")) lab.ceiling = read.u64("the ceiling");
@@ -233,6 +237,11 @@ function checkLab(agreement, lab, chips) {
       throw bad(`${where}: chips x epoch seconds is not within 1 and 2^48 - 1`);
     }
   }
+  const siteOfGroup = new Map();
+  for (const { group, site } of lab.meters.filter((meter) => meter.group !== null)) {
+    if (siteOfGroup.has(group) && siteOfGroup.get(group) !== site) throw bad(`lab ${lab.name}: the group ${group} has meters of several sites`);
+    siteOfGroup.set(group, site);
+  }
   if (lab.registryRows === null) {
     checkTable(agreement, `lab ${lab.name}`, lab.meters, { logRows: lab.logRows, more: 9, most: 2n ** 64n - 1n, chips });
     return;
@@ -252,7 +261,7 @@ function checkTable(agreement, where, meters, { logRows, more, most, chips }) {
   within(`${where}: the number of meters`, meters.length, 1, MAX_LISTED);
   const rows = meters.length * (3 + agreement.epochsPerPeriod) + more;
   if (rows > 2 ** logRows) throw bad(`${where}: one reading per meter and epoch needs ${rows} rows`);
-  if (meters.length * agreement.epochsPerPeriod > MAX_ROOTS) throw bad(`${where}: a period has too many epoch roots`);
+  if (unitsOf({ meters }).length * agreement.epochsPerPeriod > MAX_ROOTS) throw bad(`${where}: a period has too many epoch roots`);
   const seconds = BigInt(agreement.epochSeconds) * BigInt(agreement.epochsPerPeriod);
   const work = meters.reduce((sum, meter) => sum + BigInt(meter.chips) * BigInt(chips.get(meter.chip)), 0n) * seconds;
   if (work > most) throw bad(`${where}: its chips can do more in a period than is counted`);
@@ -376,11 +385,24 @@ const latest = (first, later, period) => later.reduce((now, [from, then]) => (fr
 export const capsAt = (lab, period) => latest(lab.caps, lab.capsFrom, period);
 export const rulesAt = (agreement, period) => latest(agreement.rules, agreement.rulesFrom, period);
 
-/** [{name, meters}] of a lab, in order; none where it has no sites. */
-export function sitesOf(lab) {
-  const names = [...new Set(lab.meters.map((meter) => meter.site).filter((site) => site !== null))].sort();
-  return names.map((name) => ({ name, meters: lab.meters.filter((meter) => meter.site === name) }));
+/** [{name, meters}] of what a lab's meters have in one field, in order. */
+function by(lab, field) {
+  const found = new Map();
+  for (const meter of lab.meters.filter((item) => item[field] !== null)) {
+    if (!found.has(meter[field])) found.set(meter[field], []);
+    found.get(meter[field]).push(meter);
+  }
+  return [...found.keys()].sort().map((name) => ({ name, meters: found.get(name) }));
 }
+
+/** The sites of a lab; none where it has no sites. */
+export const sitesOf = (lab) => by(lab, "site");
+
+/** Whether meters of a lab publish their roots in groups. */
+export const isGrouped = (lab) => lab.meters[0].group !== null;
+
+/** What publishes a root of its own for each epoch: the lab's groups, or each meter alone. */
+export const unitsOf = (lab) => (isGrouped(lab) ? by(lab, "group") : lab.meters.map((meter) => ({ name: meter.name, meters: [meter] })));
 
 export function labOf(agreement, name) {
   const lab = agreement.labs.find((x) => x.name === name);
