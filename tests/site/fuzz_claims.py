@@ -72,7 +72,7 @@ class ClaimDraft:
         """The file."""
         lab_key = self.keys.get("lab", LAB_KEY)
         out = b"standstill-claim" + b"\0\3" + self.agreement + name(self.lab) + u32(self.period, self.first, self.last)
-        out += u32(*self.before, *self.after) + len(self.meters).to_bytes(2, "big")
+        out += u32(*self.before, *self.after) + u32(len(self.meters))
         for meter in self.meters:
             signed = self.agreement + name(self.lab) + name(meter["name"]) + u32(self.period, *meter["head"]) + meter["roots"]
             key = self.keys.get(meter["name"], METER_KEYS.get(meter["name"], STRANGER))
