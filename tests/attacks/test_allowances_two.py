@@ -340,11 +340,12 @@ def test_a_claim_is_over_by_one_unit_more_than_it_has_left(made: Made) -> None:
     assert row.state == "over" and made.caps_seen[-1] == 2**30  # type: ignore[attr-defined]
 
 
-def test_a_decision_makes_no_transfer_void(made: Made) -> None:
-    """The deciders lift the pause, from a day on that is to come: what was given stays given."""
+@pytest.mark.parametrize("delay", [10, 86_400], ids=["lifted", "to-be-lifted"])
+def test_a_decision_makes_no_transfer_void(made: Made, delay: int) -> None:
+    """The deciders lift the pause, from a moment after the period: what was given for it stays given, in both verifiers."""
     entry = gift(made, "alpha", "beta", 4 * 10**9)
     made.add(made.terms.start - 600, entry)
-    made.decide("lift", made.end() + 86_400, made.terms.start - 500)
+    made.decide("lift", made.end() + delay, made.terms.start - 500)
     made.epochs()
     made.claim(claim=listing(made, entry))
     state = made.at(made.end() + 7200)

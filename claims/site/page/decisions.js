@@ -78,6 +78,6 @@ export function liftedSpans(decisions) {
       begin = null;
     }
   }
-  if (begin !== null) spans.push([begin, Infinity]);
+  if (begin !== null) spans.push([begin, Number.MAX_SAFE_INTEGER]); // JSON has no Infinity
   return spans;
 }
