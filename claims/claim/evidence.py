@@ -3,6 +3,7 @@
     Equivocation       two ledger heads of a meter, or two registry heads of a lab, for one period
     TwoRoots           two roots of a meter for one epoch
     TwoEntries         two log entries of one identity: an epoch, a claim, an inspection
+    HiddenHead         a head of a meter that the claim lists as lost without one (hidden_head.py)
 
 Each is proof of misconduct that anyone can check with the agreement alone, without a claim being valid or a log at hand.
 """
@@ -28,6 +29,9 @@ from claims.claim.entry_kinds import (
     LossEntry,
 )
 from claims.claim.file import Claim, MeterHead
+from claims.claim.hidden_head import FORMAT as HIDDEN_FORMAT
+from claims.claim.hidden_head import HiddenHead, hidden_heads
+from claims.claim.losses import NO_HEAD
 
 __all__ = [
     "ENTRIES_FORMAT", "FORMAT", "FORMATS", "ROOTS_FORMAT", "Equivocation", "Evidence", "TwoEntries", "TwoRoots", "decode_evidence",
@@ -37,7 +41,7 @@ __all__ = [
 FORMAT = "standstill-evidence/3"
 ROOTS_FORMAT = "standstill-roots-evidence/1"
 ENTRIES_FORMAT = "standstill-entries-evidence/1"
-FORMATS = (FORMAT, ROOTS_FORMAT, ENTRIES_FORMAT)
+FORMATS = (FORMAT, ROOTS_FORMAT, ENTRIES_FORMAT, HIDDEN_FORMAT)
 
 Head = tuple[int, ...]
 _Signed = tuple[Head, bytes, bytes]
@@ -65,6 +69,10 @@ class Equivocation:
     def against(self, agreement: Agreement) -> tuple[str, int] | None:
         """The lab and the period whose claim it spoils."""
         return self.lab, self.period
+
+    def by_meter(self, agreement: Agreement) -> tuple[str, int] | None:
+        """The meter whose key it rests on, and the last epoch that it is about; None where it is no meter's."""
+        return None if self.meter is None else (self.meter, agreement.period_epochs(self.period)[1])
 
     def check(self, agreement: Agreement) -> None:
         """Check both signatures.
@@ -141,6 +149,10 @@ class TwoRoots:
         """The lab and the period whose claim it spoils."""
         return self.lab, self.epoch // agreement.epochs_per_period
 
+    def by_meter(self, agreement: Agreement) -> tuple[str, int] | None:
+        """As :meth:`Equivocation.by_meter`."""
+        return self.meter, self.epoch
+
     def check(self, agreement: Agreement) -> None:
         """As :meth:`Equivocation.check`."""
         if agreement.digest != self.agreement or self.roots[0][0] == self.roots[1][0]:
@@ -200,6 +212,10 @@ class TwoEntries:
             return None
         return entry.author, entry.epoch // agreement.epochs_per_period if isinstance(entry, EpochEntry) else entry.period
 
+    def by_meter(self, agreement: Agreement) -> tuple[str, int] | None:
+        """Meters sign no entries."""
+        return None
+
     @property
     def identity(self) -> Identity:
         """What the two entries are versions of."""
@@ -238,12 +254,12 @@ class TwoEntries:
         return found
 
 
-Evidence = Equivocation | TwoRoots | TwoEntries
+Evidence = Equivocation | TwoRoots | TwoEntries | HiddenHead
 
 
 def decode_evidence(data: bytes) -> Evidence:
     """Evidence of any kind of this module. Raises MalformedFile for anything else."""
-    for kind in (Equivocation, TwoRoots, TwoEntries):
+    for kind in (Equivocation, TwoRoots, TwoEntries, HiddenHead):
         try:
             return kind.decode(data)
         except MalformedFile:
@@ -251,12 +267,14 @@ def decode_evidence(data: bytes) -> Evidence:
     raise MalformedFile("not a canonical evidence file")
 
 
-def find_equivocations(one: Claim, two: Claim) -> list[Equivocation]:
-    """Differing heads of two claims for the same agreement, lab and period; signatures are not checked yet."""
+def find_equivocations(one: Claim, two: Claim) -> list[Equivocation | HiddenHead]:
+    """Differing heads of two claims for the same agreement, lab and period, and those that one of them hides; signatures are not checked
+    yet."""
     if (one.agreement_digest, one.lab, one.period) != (two.agreement_digest, two.lab, two.period):
         return []
     heads = ((claim.meters, claim.head_after, claim.lists.digest, claim.registry_signature) for claim in (one, two))
-    return equivocations_of(*heads, (one.agreement_digest, one.lab, one.period))
+    found = equivocations_of(*heads, (one.agreement_digest, one.lab, one.period))
+    return [*found, *hidden_heads(one, two.meters), *hidden_heads(two, one.meters)]
 
 
 def equivocations_of(one: SignedHeads, two: SignedHeads, of: tuple[bytes, str, int]) -> list[Equivocation]:
@@ -267,9 +285,11 @@ def equivocations_of(one: SignedHeads, two: SignedHeads, of: tuple[bytes, str, i
     others = {meter.name: meter for meter in two[0]}
     for meter in one[0]:
         other = others.get(meter.name)
-        if other is not None and (other.head, other.roots_digest) != (meter.head, meter.roots_digest):
-            signed = ((m.head, m.roots_digest, m.signature) for m in (meter, other))
-            pairs.append((meter.name, *signed))
+        if other is None or (other.head, other.roots_digest) == (meter.head, meter.roots_digest):
+            continue
+        if not any((m.head, m.signature) == (NO_HEAD, bytes(64)) for m in (meter, other)):  # a lost meter signed nothing
+            low, high = ((m.head, m.roots_digest, m.signature) for m in (meter, other))
+            pairs.append((meter.name, low, high))
     result = []
     for name, first, second in pairs:
         low, high = sorted((first, second))

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from claims.base.errors import BadSignature, ClaimRejected, UnreadableFile
 from claims.cli.group import agreement_argument, cli, json_option, load_terms, out, read_path, report
+
+if TYPE_CHECKING:
+    from claims.claim.evidence import Evidence
 
 
 @cli.command()
@@ -29,11 +34,11 @@ def show(path: Path) -> None:
 @click.option("--out", "-o", "target", type=read_path, help="Folder for evidence files. [default: print only]")
 @json_option
 def evidence(files: tuple[Path, Path], agreement_path: Path, target: Path | None) -> None:
-    """Compare two claims, or two log entries: did one key sign two different things in one place? Exit 1 if so, 2 for other files."""
+    """Compare two claims, two log entries, or a claim and a file with meters' heads (a building's report or summary, an opening): did one
+    key sign two different things in one place, or does the claim hide a head? Exit 1 if so, 2 for other files."""
     from claims.base.files import CLAIM_LIMIT, read_bounded, write_once
     from claims.claim.entries import MAGIC, decode_entry
-    from claims.claim.evidence import Evidence, TwoEntries, find_equivocations
-    from claims.claim.file import decode_claim
+    from claims.claim.evidence import TwoEntries
 
     terms = load_terms(agreement_path)
     one, two = (read_bounded(path, CLAIM_LIMIT) for path in files)
@@ -42,7 +47,7 @@ def evidence(files: tuple[Path, Path], agreement_path: Path, target: Path | None
         if decode_entry(one).identity == decode_entry(two).identity and one != two:
             items.append(TwoEntries.of(one, two))
     else:
-        items += find_equivocations(decode_claim(one), decode_claim(two))
+        items += _of_heads(one, two)
     found: list[str] = []
     for item in items:
         try:
@@ -59,6 +64,34 @@ def evidence(files: tuple[Path, Path], agreement_path: Path, target: Path | None
     lines = [f"EQUIVOCATION: {text}" for text in found] or ["no equivocation between these two files"]
     report(lines, {"equivocations": found})
     sys.exit(1 if found else 0)
+
+
+def _of_heads(one: bytes, two: bytes) -> Sequence[Evidence]:
+    """What a claim and another file with signed heads convict, signatures not checked yet. Raises MalformedFile for other files."""
+    from claims.claim.evidence import equivocations_of, find_equivocations
+    from claims.claim.file import MAGIC, MeterHead, decode_claim
+    from claims.claim.handover import SiteReport, SiteSummary
+    from claims.claim.hidden_head import hidden_heads
+    from claims.inspection.file import Opening
+
+    if not one.startswith(MAGIC):
+        one, two = two, one
+    claim = decode_claim(one)
+    if not two.startswith((b"{", b"standstill-site-report", b"standstill-summary")):
+        return find_equivocations(claim, decode_claim(two))
+    own = (claim.head_after, claim.lists.digest, claim.registry_signature)
+    given: Opening | SiteReport
+    if two.startswith(b"{"):
+        given = Opening.decode(two)
+        binding = given.binding
+        heads = (binding.meters, binding.head, binding.lists, binding.signature)
+    else:
+        given = SiteSummary.decode(two).report if two.startswith(b"standstill-summary") else SiteReport.decode(two)
+        heads = (tuple(MeterHead(item.name, *item.head) for item in given.meters if item.head is not None), *own)
+    about = (claim.agreement_digest, claim.lab, claim.period)
+    if (given.agreement, given.lab, given.period) != about:
+        return []
+    return [*equivocations_of((claim.meters, *own), heads, about), *hidden_heads(claim, heads[0])]
 
 
 @cli.command("check-evidence")

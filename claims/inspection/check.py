@@ -25,6 +25,7 @@ from claims.claim.commitments import (
 from claims.claim.evidence import Equivocation, equivocations_of
 from claims.claim.file import Claim
 from claims.claim.groups import root_by_path
+from claims.claim.hidden_head import HiddenHead, hidden_heads
 from claims.claim.power import joules_leaf
 from claims.claim.records import FIRST_TAG, IDLE, KINDS
 from claims.inspection.binding import check_binding, check_heads, heads_digest
@@ -302,11 +303,13 @@ def check_claim_heads(opening: Opening, claim: Claim) -> None:
         raise OpeningRejected("heads", "the lab's claim has other heads than its opening")
 
 
-def equivocations(opening: Opening, claim: Claim) -> list[Equivocation]:
-    """Heads of an opening and of the claim for the same period that one key signed and that differ; not checked yet."""
+def equivocations(opening: Opening, claim: Claim) -> list[Equivocation | HiddenHead]:
+    """Heads of an opening and of the claim for the same period that one key signed and that differ, or that the claim hides; not checked
+    yet."""
     binding = opening.binding
-    return equivocations_of(
+    found = equivocations_of(
         (binding.meters, binding.head, binding.lists, binding.signature),
         (claim.meters, claim.head_after, claim.lists.digest, claim.registry_signature),
         (claim.agreement_digest, claim.lab, claim.period),
     )
+    return [*found, *hidden_heads(claim, binding.meters)]

@@ -18,7 +18,7 @@ from claims.agreement.model import Agreement
 from claims.base.below import list_below
 from claims.base.ed25519 import known_signatures
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError, UnreadableFile
-from claims.base.files import PROOF_LIMIT, ROOTS_LIMIT, SMALL_LIMIT
+from claims.base.files import PROOF_LIMIT, ROOTS_LIMIT
 from claims.base.units import format_time
 from claims.claim.evidence import TwoEntries, decode_evidence
 from claims.claim.receipts import RECEIPT_LIMIT, Receipt
@@ -29,7 +29,7 @@ from claims.status.folder import MAX_FILES, RECORD_LIMIT, ClaimFile, Folder, Sig
 from claims.status.model import Row, State
 from claims.status.moved import moved_in
 from claims.status.notes import JUNK
-from claims.status.rows import Beside, Book, judge_period
+from claims.status.rows import Against, Beside, Book, judge_period
 from claims.tlog.checkpoint import LogTrust
 from claims.tlog.evidence import LogEvidence, LogFork
 from claims.tlog.memory import LogMemory
@@ -60,12 +60,12 @@ class _Findings:
     Attributes:
         breaches: by others than a lab in a period.
         gaps: what leaves the answer open: why periods before the agreement cannot be judged, a newer head that nobody vouches for.
-        against: (agreement, lab, period) to the reason why the claim is rejected.
+        against: (agreement, lab, period) to the evidence for which its claim is rejected.
     """
 
     breaches: list[str] = field(default_factory=list)
     gaps: list[str] = field(default_factory=list)
-    against: dict[tuple[bytes, str, int], str] = field(default_factory=dict)
+    against: dict[tuple[bytes, str, int], list[Against]] = field(default_factory=dict)
 
 
 def compute(
@@ -307,8 +307,6 @@ def _read_evidence(source: Folder, books: Sequence[Book], found: _Findings) -> N
 
 
 def _equivocation(source: Folder, data: bytes, book: Book, found: _Findings) -> bool:
-    if len(data) > SMALL_LIMIT:
-        return False
     try:
         item = decode_evidence(data)
         item.check(book.agreement)
@@ -316,7 +314,8 @@ def _equivocation(source: Folder, data: bytes, book: Book, found: _Findings) -> 
         return False
     spoilt = item.against(book.agreement)
     if spoilt is not None:
-        found.against[(book.agreement.digest, *spoilt)] = f"evidence: {item.text}"
+        against = Against(f"evidence: {item.text}", item.by_meter(book.agreement))
+        found.against.setdefault((book.agreement.digest, *spoilt), []).append(against)
     elif isinstance(item, TwoEntries):
         book.voided.add(item.identity)
         source.note(f"evidence: {item.text}: its word on that counts for nothing")
@@ -371,7 +370,7 @@ def _rows(
             own = book.for_lab(lab.name)
             for period in range(max(agreement.first_period, lab.since_period), begun):
                 key = (agreement.digest, lab.name, period)
-                row = judge_period(source, own, lab, period, claims.get(key, []), beside, found.against.get(key))
+                row = judge_period(source, own, lab, period, claims.get(key, []), beside, found.against.get(key, ()))
                 rows.append(row)
     return rows
 

@@ -11,10 +11,12 @@ from claims.agreement.terms import Lab
 from claims.base.ed25519 import check_signature
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
 from claims.base.units import format_time
-from claims.claim.entry_kinds import Identity
+from claims.claim.entry_kinds import IS_LOST, Identity
 from claims.claim.evidence import find_equivocations
 from claims.claim.file import Claim, decode_claim
 from claims.claim.limits import capacity, limit_words
+from claims.claim.lists import LOST_METER, LOST_SITE
+from claims.claim.losses import lost_meters
 from claims.claim.published import PublishedEntries
 from claims.decisions.life import is_lifted
 from claims.inspection.count import count_inspections
@@ -120,6 +122,14 @@ class Book:
 
 
 @dataclass(frozen=True)
+class Against:
+    """Evidence against a claim. ``by_meter``: the meter whose key it rests on, and the last epoch that it is about; None: no meter's."""
+
+    text: str
+    by_meter: tuple[str, int] | None
+
+
+@dataclass(frozen=True)
 class Beside:
     """What lies beside claims, by SHA-256. ``jobs``: processes that check the proofs of a claim with sites."""
 
@@ -142,9 +152,9 @@ class Beside:
 
 
 def judge_period(
-    source: Folder, book: Book, lab: Lab, period: int, files: Sequence[ClaimFile], beside: Beside, evidence: str | None
+    source: Folder, book: Book, lab: Lab, period: int, files: Sequence[ClaimFile], beside: Beside, given: Sequence[Against]
 ) -> Row:
-    """The row of a lab and a period that has begun."""
+    """The row of a lab and a period that has begun. ``given``: evidence about it."""
     book.judged.add((lab.name, period))
     row = _calendar(book, lab, period)
     row = _epochs(book, lab, row)
@@ -161,6 +171,12 @@ def judge_period(
                 row = _inspections(source, book, lab, row, beside)
             if row.state in (*_HOLDS, "under inspection") and not lifted:
                 row = _too_late(book, row)
+    evidence = None
+    for item in given:
+        if _was_lost(book, lab, period, item):
+            source.note(f"{item.text}; the meter was lost by then, so it shows that somebody has its key, and rejects no claim")
+        elif evidence is None:
+            evidence = item.text
     if evidence is not None:
         book.verified.pop((lab.name, period), None)
     if lifted:
@@ -172,6 +188,21 @@ def judge_period(
     if evidence is not None:
         row = replace(row, state="rejected", reason=evidence, check="evidence")
     return row
+
+
+def _was_lost(book: Book, lab: Lab, period: int, item: Against) -> bool:
+    """Whether evidence rests on the key of a meter that was lost by then: by the claim, where one holds, else as the lab said in the log.
+
+    Who stole the meter can sign anything; the claim rests on nothing of it. Where no log is agreed, nothing dates the loss.
+    """
+    if item.by_meter is None or book.agreement.log is None:
+        return False
+    (name, epoch), stored = item.by_meter, book.verified.get((lab.name, period))
+    if stored is not None:
+        return lost_meters(book.agreement, decode_claim(read_stored(stored))).get(name, epoch + 1) <= epoch
+    said = [] if book.published is None else book.published.losses(lab.name)
+    own = ((LOST_METER, name), (LOST_SITE, lab.meter(name).site))
+    return any((loss.what, loss.name) in own and loss.word == IS_LOST and loss.epoch <= epoch for loss, _ in said)
 
 
 def _calendar(book: Book, lab: Lab, period: int) -> Row:

@@ -8,7 +8,7 @@
 
 import { nameOf } from "./account.js";
 import { latenessNotes } from "./lateness.js";
-import { holds } from "./states.js";
+import { evidenceAgainst, holds } from "./states.js";
 import { placesOf, withTables } from "./tables.js";
 import { equalBytes, sha256, toHex } from "./verifier/bytes.js";
 import { decodeClaim } from "./verifier/claim.js";
@@ -322,7 +322,7 @@ export class Checker {
       const published = row && row.claim ? await this.fetchBytes(row.claim, CLAIM_LIMIT).catch(() => null) : null;
       const same = published && equalBytes(published, bytes);
       const notes = !published ? [] : [same ? "The same file, byte for byte, as the one published here." : "Not the file that is published here for this lab and period."];
-      const against = item ? [...item.evidence, ...item.conflicts, ...(item.held ? [item.held] : []), ...latenessNotes(item.hours, this.account.computedAt).map((line) => `${line}.`)] : [];
+      const against = item ? [...evidenceAgainst(item, finding), ...item.conflicts, ...(item.held ? [item.held] : []), ...latenessNotes(item.hours, this.account.computedAt).map((line) => `${line}.`)] : [];
       return { ...finding, about, notes: [...notes, ...against] };
     } catch (error) {
       return nothing(error.message, { unread: true, notes: [] });

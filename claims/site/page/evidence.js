@@ -2,36 +2,42 @@
 
 import { canonical } from "./canonical.js";
 import { ascii, compareBytes, concat, equalBytes, fromHex, toHex, uint } from "./verifier/bytes.js";
+import { decodeLists } from "./verifier/claim.js";
 import { verifySignature } from "./verifier/ed25519.js";
 import { CLAIM, EPOCH, TRANSFER, countsUnder, decodeEntry } from "./verifier/entries.js";
 import { Rejected } from "./verifier/errors.js";
 import { P } from "./verifier/field.js";
+import { LOST_METER } from "./verifier/losses.js";
 import { openHead } from "./verifier/note.js";
 import { rootsOfPrefix } from "./verifier/rfc6962.js";
 import { ledgerHeadMessage, registryHeadMessage } from "./verifier/signatures.js";
 
-const LOG_EVIDENCE_LIMIT = 512 * 1024;
-const LIMIT = 64 * 1024;
+const LIMIT = 512 * 1024;
 const MAX_NUMBER = 2 ** 24;
+const SIGNED = ["digest", "head", "signature"];
+/** What reads each format, its fields beside `format`, and those of the objects in them. */
 const KINDS = {
-  "standstill-evidence/3": twoHeads,
-  "standstill-roots-evidence/1": twoRoots,
-  "standstill-entries-evidence/1": twoEntries,
-  "standstill-log-evidence/1": twoHistories,
+  "standstill-evidence/3": { read: twoHeads, fields: ["agreement", "heads", "lab", "meter", "period"], inner: { heads: SIGNED } },
+  "standstill-roots-evidence/1": { read: twoRoots, fields: ["agreement", "epoch", "lab", "meter", "roots"], inner: { roots: ["root", "signature"] } },
+  "standstill-entries-evidence/1": { read: twoEntries, fields: ["entries"], inner: {} },
+  "standstill-lost-head-evidence/1": { read: hiddenHead, fields: ["agreement", "lab", "listed", "meter", "period", "signed"], inner: { listed: ["head", "lists", "signature"], signed: SIGNED } },
+  "standstill-log-evidence/1": { read: twoHistories, fields: ["heads", "key", "nodes", "origin"], inner: {} },
 };
 
 /**
- * What a file convicts under an agreement: {text, lab, period, breach, identity, agreement (digest, hex)}; null: nothing. Lab and period are null where it is no lab's claim that is spoilt: then it is a
- * breach by the log's operator, or the entry of that identity counts for nothing. `data`: bytes. `terms`: decoded agreement. Never throws.
+ * What a file convicts under an agreement: {text, lab, period, meter, epoch, breach, identity, agreement (digest, hex)}; null: nothing. Lab and period are null where it is no lab's claim that is
+ * spoilt: then it is a breach by the log's operator, or the entry of that identity counts for nothing. Meter and epoch: whose key it rests on, and the last epoch that it is about; null: no meter's. `data`: bytes. `terms`: decoded agreement. Never throws.
  */
 export function conviction(data, terms) {
-  if (data.length > LOG_EVIDENCE_LIMIT) return null;
+  if (data.length > LIMIT) return null;
   try {
     const value = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(data));
     if (!Object.hasOwn(KINDS, value.format) || !equalBytes(ascii(canonical(value)), data)) return null;
-    if (value.format !== "standstill-log-evidence/1" && data.length > LIMIT) return null;
-    const found = KINDS[value.format](value, terms);
-    return found && { lab: null, period: null, breach: false, identity: null, ...found, agreement: terms.digestHex };
+    const { read, fields, inner } = KINDS[value.format];
+    const parts = Object.entries(inner).flatMap(([field, names]) => [value[field]].flat().map((part) => [part, names]));
+    if (![[value, ["format", ...fields]], ...parts].every(([part, names]) => Object.keys(part).sort().join() === [...names].sort().join())) return null;
+    const found = read(value, terms);
+    return found && { lab: null, period: null, meter: null, epoch: null, breach: false, identity: null, ...found, agreement: terms.digestHex };
   } catch {
     return null; // not JSON, not the fields that belong there, not bytes in hexadecimal
   }
@@ -51,6 +57,7 @@ function head(text) {
   return words;
 }
 
+const lastEpoch = ({ epochsPerPeriod }, period) => (period + 1) * epochsPerPeriod - 1;
 const within = (value) => Number.isInteger(value) && value >= 0 && value < MAX_NUMBER;
 const pair = (list) => (Array.isArray(list) && list.length === 2 ? list : null);
 const keyOf = (terms, name) => terms.parties.find((party) => party.name === name).key;
@@ -70,7 +77,20 @@ function twoHeads(value, terms) {
   });
   if (!signed || (heads[0].head === heads[1].head && heads[0].digest === heads[1].digest)) return null;
   const who = meter === null ? `Lab ${lab}` : `Meter ${lab}/${meter}`;
-  return { lab, period, text: `${who} signed two heads for period ${period}.` };
+  return { lab, period, ...(meter === null ? {} : { meter, epoch: lastEpoch(terms, period) }), text: `${who} signed two heads for period ${period}.` };
+}
+
+/** A head of a meter that the lab's claim lists as lost without one. */
+function hiddenHead(value, terms) {
+  const { lab, meter, period, listed, signed } = value;
+  if (!within(period) || value.agreement !== terms.digestHex || !labOf(terms, lab)) return null;
+  const { losses, listsDigest } = decodeLists(fromHex(listed.lists), period);
+  if (!losses.some((loss) => loss.kind === LOST_METER && loss.name === meter && !loss.signed)) return null;
+  const { key } = labOf(terms, lab).meters.find((item) => item.name === meter);
+  const byLab = registryHeadMessage(terms.digest, lab, period, head(listed.head), listsDigest);
+  const byMeter = ledgerHeadMessage(terms.digest, lab, meter, period, head(signed.head), bytes(signed.digest, 32));
+  if (!verifySignature(keyOf(terms, lab), bytes(listed.signature, 64), byLab) || !verifySignature(key, bytes(signed.signature, 64), byMeter)) return null;
+  return { lab, period, meter, epoch: lastEpoch(terms, period), text: `Meter ${lab}/${meter} signed a head for period ${period}, and the lab\u2019s claim lists it as lost without one.` };
 }
 
 function twoRoots(value, terms) {
@@ -84,7 +104,7 @@ function twoRoots(value, terms) {
   const signed = roots.every((item) => verifySignature(key, bytes(item.signature, 64), concat([
     uint(domain.length, 2), domain, terms.digest, name(lab), name(meter), uint(epoch, 4), bytes(item.root, 32),
   ])));
-  return signed ? { lab, period: Math.floor(epoch / terms.epochsPerPeriod), text: `Meter ${lab}/${meter} signed two roots for epoch ${epoch}.` } : null;
+  return signed ? { lab, period: Math.floor(epoch / terms.epochsPerPeriod), meter, epoch, text: `Meter ${lab}/${meter} signed two roots for epoch ${epoch}.` } : null;
 }
 
 function twoEntries(value, terms) {

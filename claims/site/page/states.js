@@ -7,9 +7,20 @@ import { nameOf } from "./account.js";
 import { inspectedAs } from "./inspections.js";
 import { judgeAt } from "./lateness.js";
 import { moment } from "./text.js";
+import { LOST_METER } from "./verifier/losses.js";
 
 /** Whether a claim passes every check of its own: also one that says itself that it is over limits. */
 export const holds = (finding) => ["PROVEN", "OVER"].includes(finding?.verdict);
+
+/**
+ * Sentences: the evidence that counts against a lab and period. What was signed with the key of a meter that was lost by then counts against nobody: by the claim where one holds (`finding`, else null),
+ * else as the lab said in the log. As claims/status/rows.py.
+ */
+export function evidenceAgainst({ evidence }, finding) {
+  const isListed = ({ meter, site, epoch }) => finding.losses.some(({ kind, name, firstEpoch }) => firstEpoch <= epoch && name === (kind === LOST_METER ? meter : site));
+  const wasLost = (by) => by !== null && (holds(finding) ? isListed(by) : by.said);
+  return evidence.filter(({ by }) => !wasLost(by)).map(({ text }) => text);
+}
 
 /** A claim's deadline has passed; without one, its period has ended. */
 export const isOwed = (item, time) => !item.lifted && time > (item.due ?? item.end);
@@ -44,8 +55,9 @@ class Walk {
   judge(item, finding) {
     const name = nameOf(item);
     const state = this.found(name, item, finding);
-    if (item.evidence.length) this.verified.delete(name);
-    this.states.set(name, item.lifted ? "lifted" : item.evidence.length ? "rejected" : state);
+    const against = evidenceAgainst(item, this.verified.has(name) ? finding : null);
+    if (against.length) this.verified.delete(name);
+    this.states.set(name, item.lifted ? "lifted" : against.length ? "rejected" : state);
   }
 
   found(name, item, finding) {

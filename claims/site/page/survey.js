@@ -14,7 +14,8 @@ import { moment } from "./text.js";
 import { firstPeriod } from "./verifier/agreement.js";
 import { transfersOf } from "./verifier/allowances.js";
 import { concat, equalBytes, toHex } from "./verifier/bytes.js";
-import { CLAIM, EPOCH, TRANSFER, identityOf } from "./verifier/entries.js";
+import { CLAIM, EPOCH, LOSS, TRANSFER, countsUnder, identityOf } from "./verifier/entries.js";
+import { LOST_METER } from "./verifier/losses.js";
 
 /**
  * `agreements`: [{agreement, signatures}], bytes (signatures may be null), the present one first, others in any order. `decisions`, `evidence`, `receipts`, `records`: lists of bytes. `log`: bytes
@@ -131,7 +132,10 @@ function heldUp(book, { lab, period }, waits) {
   return waiting ? `It is in the log, and waits for cosignatures: the head of size ${opened.shown.size} is not cosigned by ${waits.join(", ")}.` : "";
 }
 
-/** {evidence, conflicts}: what speaks against a lab's claim of a period. Conflicts are two entries of one identity, under any head that the log signed. */
+/**
+ * {evidence, conflicts}: what speaks against a lab's claim of a period. Conflicts are two entries of one identity, under any head that the log signed. evidence: {text, by: null, or where a log dates
+ * losses, whose key it rests on: {meter, site, epoch (the last that it is about), said (whether the lab said in the log that it was lost by then)}}.
+ */
 function against({ terms, index, gifts }, { lab, period }, convicted) {
   const mine = convicted.filter((item) => item.lab === lab && item.period === period && item.agreement === terms.digestHex);
   const conflicts = [];
@@ -141,6 +145,14 @@ function against({ terms, index, gifts }, { lab, period }, convicted) {
   }
   if (isTwofold(terms, index.get(identityOf(CLAIM, lab, lab, period)))) conflicts.push(`Lab ${lab} published two different claims for period ${period}.`);
   if ((gifts.get(`${lab}-${period}`) ?? []).some(({ identity }) => isTwofold(terms, index.get(identity)))) conflicts.push(`Lab ${lab} published two different transfers of one number for period ${period}.`);
-  return { evidence: mine.map((item) => item.text), conflicts };
+  const own = terms.labs.find((item) => item.name === lab);
+  const evidence = mine.map(({ text, meter, epoch }) => {
+    if (meter === null || !terms.log) return { text, by: null };
+    const { site } = own.meters.find(({ name }) => name === meter);
+    return { text, by: { meter, site, epoch, said: wordsOfLoss(terms, index, lab).some((word) => word.number <= epoch && word.target === (word.what === LOST_METER ? meter : site)) } };
+  });
+  return { evidence, conflicts };
 }
 
+/** The lab's own entries that something is lost. */
+const wordsOfLoss = (terms, index, lab) => [...index.values()].flat().filter((entry) => entry.kind === LOSS && entry.author === lab && entry.said === 1 && countsUnder(entry, terms));

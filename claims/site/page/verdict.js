@@ -8,7 +8,7 @@
 import { nameOf } from "./account.js";
 import { unreadFindings } from "./inspections.js";
 import { judgeAt, latenessNotes } from "./lateness.js";
-import { answerAt, holds, isOwed, itemsAt, lifeAt, statesAt } from "./states.js";
+import { answerAt, evidenceAgainst, holds, isOwed, itemsAt, lifeAt, statesAt } from "./states.js";
 import { moment } from "./text.js";
 
 const GOOD = ["proven", "under inspection"];
@@ -68,7 +68,7 @@ function reasonsOf({ items }, findings, time) {
   const out = new Map();
   for (const item of items) {
     const late = holds(findings.get(nameOf(item))) && judgeAt(item.hours, time) ? `${latenessNotes(item.hours, time).join("; ")}.` : "";
-    const reason = item.evidence[0] || item.conflicts[0] || item.held || late;
+    const reason = evidenceAgainst(item, findings.get(nameOf(item)))[0] || item.conflicts[0] || item.held || late;
     if (reason && !item.lifted) out.set(nameOf(item), reason);
   }
   return out;
@@ -146,7 +146,7 @@ function againstYes(account, survey, findings, own) {
 
 const why = (item, finding, time) => {
   const late = item && holds(finding) && judgeAt(item.hours, time) ? latenessNotes(item.hours, time).join("; ") : "";
-  const reason = (item && (item.evidence[0] || item.conflicts[0] || item.held)) || late || (finding && (finding.reason || (finding.over && finding.over[0]))) || (item && item.logProblem) || "";
+  const reason = (item && (evidenceAgainst(item, finding)[0] || item.conflicts[0] || item.held)) || late || (finding && (finding.reason || (finding.over && finding.over[0]))) || (item && item.logProblem) || "";
   return reason ? ` (${reason.replace(/\.$/, "")})` : "";
 };
 

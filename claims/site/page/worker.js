@@ -22,10 +22,10 @@ export function answer(request) {
 function findingOf(request) {
   const report = verifyClaim(request);
   if (report.verdict === "REJECTED") return { verdict: "REJECTED", check: String(report.check), reason: String(report.reason) };
-  const { verdict, shows, over, lost, earlier, transfers, moved, power, heads, bits, continuity, tables, then } = report;
+  const { verdict, shows, over, lost, losses, earlier, transfers, moved, power, heads, bits, continuity, tables, then } = report;
   const kinds = report.missing.map(({ kind }) => kind);
   const missing = report.missing.map(({ what }) => `Missing: ${what}.`);
-  return { verdict, reason: missing.join(" "), missing, kinds, shows, over, lost, earlier, transfers, moved, power, heads, bits, continuity, tables, then, link: LINK_BITS };
+  return { verdict, reason: missing.join(" "), missing, kinds, shows, over, lost, losses, earlier, transfers, moved, power, heads, bits, continuity, tables, then, link: LINK_BITS };
 }
 
 if (typeof self !== "undefined" && typeof window === "undefined") {

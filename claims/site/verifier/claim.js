@@ -65,6 +65,14 @@ function readLists(read, claim) {
   claim.listsDigest = sha256(read.data.subarray(start, read.at));
 }
 
+/** Losses of the lists' part of a claim file for that period, and its SHA-256: {losses, listsDigest}, or Rejected("format"). */
+export function decodeLists(data, period) {
+  const [read, lists] = [new Reader(data, "format"), { period }];
+  readLists(read, lists);
+  read.end();
+  return lists;
+}
+
 /** Exactly one canonical claim, or Rejected("format"). */
 export function decodeClaim(data) {
   if (data.length > MAX_BYTES) throw new Rejected("format", `larger than ${MAX_BYTES} bytes`);

@@ -320,6 +320,7 @@ function report(link, { missing, continuity, security, isLater, power }) {
     over,
     heads: toHex(headsDigest(claim)),
     lost: lostWords(link),
+    losses: claim.losses.map(({ kind, name, firstEpoch }) => ({ kind, name, firstEpoch })),
     transfers: allowance.texts,
     moved: allowance.moved === null ? null : allowance.moved.toString(),
     power,
