@@ -20,7 +20,7 @@ from claims.site.render_detail import (
 from claims.site.render_outside import allowances_section
 from claims.site.table import BROKEN, RECENT, is_listed, periods_of, table_section
 from claims.site.timeline import timeline
-from claims.site.words import STATES, amounts, duration, icon, moment, plural, span
+from claims.site.words import STATES, duration, icon, moment, ordinal, plural, readable, span
 
 __all__ = ["HOLDS", "page"]
 
@@ -82,7 +82,7 @@ def _hero(view: View) -> Html:
     answer = view["holds"]["answer"]
     headline, mark = headline_of(view)
     terms = view["agreement"]
-    why = [h("li", {}, line if line.endswith(".") else f"{line}.") for line in view["holds"]["why"]]
+    why = [h("li", {}, readable(line if line.endswith(".") else f"{line}.")) for line in view["holds"]["why"]]
     return h(
         "section",
         {"id": "state", "class": f"hero holds-{answer}", "aria-labelledby": "headline"},
@@ -104,7 +104,7 @@ def _hero(view: View) -> Html:
         h("ul", {"class": "why"}, why) if why else None,
         state_meaning(view),
         _tally(view),
-        h("p", {"class": "life"}, view["life"]["text"]) if view["life"]["text"] else None,
+        h("p", {"class": "life"}, readable(view["life"]["text"])) if view["life"]["text"] else None,
     )
 
 
@@ -214,15 +214,15 @@ def _claim(row: View, view: View) -> Html:
         "summary",
         {},
         h("span", {"class": "state"}, icon(state), h("span", {"class": "word"}, STATES[state][0])),
-        h("h3", {}, f"{row['lab']}, period {row['period']}"),
+        h("h3", {}, f"{row['lab']}, period {row['period']}", " ", h("span", {"class": "when"}, span(row["begin"], row["end"]))),
         h("span", {"class": "here", "data-here": name}) if row["claim"] else None,
     )
     reason = row["reason"] or STATES[state][1]
     cap, *moved = row["transfers"] or [""]
     facts = [
-        ("Period", [span(row["begin"], row["end"])]),
-        ("Limit", [amounts(cap)] if cap else None),
-        ("Moved", [h("ul", {}, [h("li", {}, amounts(line)) for line in moved])] if moved else None),
+        ("Period", [f"{span(row['begin'], row['end'])}, the {ordinal(row['period'] + 1)} of {view['agreement']['periods']:,}"]),
+        ("Limit", [readable(cap)] if cap else None),
+        ("Moved", [h("ul", {}, [h("li", {}, readable(line)) for line in moved])] if moved else None),
         ("Power", [row["power"]] if row["power"] else None),
         ("Claim due", [moment(row["due"])] if row["due"] is not None else ["no deadline agreed"]),
         (
@@ -237,7 +237,7 @@ def _claim(row: View, view: View) -> Html:
         ),
     ]
     body = [
-        h("p", {"class": "reason"}, h("span", {"class": "by"}, "Publisher: "), amounts(reason)),
+        h("p", {"class": "reason"}, h("span", {"class": "by"}, "Publisher: "), readable(reason)),
         h(
             "dl",
             {"class": "facts"},
@@ -259,7 +259,7 @@ def _claim(row: View, view: View) -> Html:
         title = "It shows" if holds else "On paper it shows" if contested else "It would show, if it held"
         body += [
             h("h4", {}, title),
-            h("ul", {"class": "plus"}, [h("li", {}, amounts(line)) for line in row["shows"]]),
+            h("ul", {"class": "plus"}, [h("li", {}, readable(line)) for line in row["shows"]]),
             h("h4", {}, "It does not show"),
             h("ul", {"class": "minus"}, [h("li", {}, line) for line in not_shown(view)]),
         ]

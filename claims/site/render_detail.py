@@ -7,7 +7,7 @@ from typing import Any
 from claims.site.html import Html, h, join
 from claims.site.render_outside import models_part, power_part
 from claims.site.render_table import plain_table
-from claims.site.words import amounts, day, duration, icon, moment, plural, size
+from claims.site.words import day, duration, icon, moment, plural, readable, size
 
 __all__ = ["agreement_section", "downloads_section", "inspections_section", "log_section", "trust_section"]
 
@@ -47,7 +47,7 @@ def inspections_section(view: View) -> Html:
             icon(_OUTCOMES[item["outcome"]]),
             item["outcome"],
         )
-        words = [mark, h("span", {"class": "because"}, " ", item["reason"]) if item["reason"] else None]
+        words = [mark, h("span", {"class": "because"}, " ", readable(item["reason"])) if item["reason"] else None]
         when = moment(item["time"]) if item["time"] is not None else "not dated"
         rows.append(
             [
@@ -71,7 +71,7 @@ def inspections_section(view: View) -> Html:
         items = [h("li", {}, item["text"], " ", _link(item["path"], "evidence")) for item in view["evidence"]]
         out += [h("h3", {}, "Evidence of contradiction"), h("ul", {"class": "items"}, items)]
     if view["decisions"]:
-        items = [h("li", {}, item["text"], " ", _link(item["path"], "decision")) for item in view["decisions"]]
+        items = [h("li", {}, readable(item["text"]), " ", _link(item["path"], "decision")) for item in view["decisions"]]
         out += [h("h3", {}, "Decisions"), h("ul", {"class": "items"}, items)]
     return join(out)
 
@@ -144,9 +144,9 @@ def _caps(terms: View) -> Html:
     for lab in terms["labs"]:
         for caps in lab["caps"]:
             title = lab["name"] if caps["from_period"] is None else f"{lab['name']}, from period {caps['from_period']}"
-            freeze = amounts(caps["freeze"]) if caps["freeze"] else "none"
+            freeze = readable(caps["freeze"]) if caps["freeze"] else "none"
             rows.append(
-                [title, amounts(caps["total"]), amounts(caps["unattributed"]), amounts(caps["lineage"]), freeze]
+                [title, readable(caps["total"]), readable(caps["unattributed"]), readable(caps["lineage"]), freeze]
             )
     note = h("p", {"class": "note"}, "FLOP: single calculations. 10", h("sup", {}, "24"), " is a 1 with 24 zeros.")
     columns = ["Lab", "In a period", "of it unattributed", "Behind any one model", "Freeze"]
@@ -211,7 +211,7 @@ def _meters(terms: View) -> Html:
         for lab in terms["labs"]
         for table in lab["tables"]
     ]
-    chips: list[list[object]] = [[chip["name"], amounts(chip["peak"]), chip["note"]] for chip in terms["chips"]]
+    chips: list[list[object]] = [[chip["name"], readable(chip["peak"]), chip["note"]] for chip in terms["chips"]]
     return h(
         "details",
         {"class": "legend"},
@@ -250,7 +250,7 @@ def log_section(view: View) -> Html:
                 "Every epoch, every claim, every inspection is entered here, in a form that can only grow. Rivals "
                 "sign its head: nobody can be shown another past.",
             ),
-            h("p", {"class": "problem", "role": "note"}, icon("missing"), log["problem"]) if log["problem"] else None,
+            h("p", {"class": "problem", "role": "note"}, icon("missing"), readable(log["problem"])) if log["problem"] else None,
             h("dl", {"class": "facts"}, [h("div", {}, h("dt", {}, key), h("dd", {}, value)) for key, value in facts]),
             plain_table("Cosigners", ["Cosigner", "Latest head signed"], rows) if rows else None,
             h(
@@ -322,7 +322,7 @@ def downloads_section(view: View) -> Html:
 def _problems(view: View) -> Html | None:
     if not view["problems"]:
         return None
-    items = [h("li", {}, line) for line in view["problems"]]
+    items = [h("li", {}, readable(line)) for line in view["problems"]]
     return join([h("h3", {}, "Files that count for nothing"), h("ul", {"class": "items"}, items)])
 
 

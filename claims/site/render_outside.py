@@ -7,7 +7,7 @@ from typing import Any
 from claims.agreement.explain import ALLOWANCES, OPEN_WEIGHTS, POWER
 from claims.site.html import Html, h, join
 from claims.site.render_table import plain_table
-from claims.site.words import amounts, plural
+from claims.site.words import plural, readable, span
 
 __all__ = ["allowances_section", "models_part", "power_part"]
 
@@ -31,17 +31,19 @@ def allowances_section(view: View) -> Html | None:
     out: list[object] = [_about(ALLOWANCES)]
     for item in reversed(view["allowances"]):
         claims = f"; the claims are proven under {item['stated']} together" if item["stated"] else ""
-        together = amounts(f"Limits of all labs together: {item['caps']}, as agreed{claims}.")
+        together = readable(f"Limits of all labs together: {item['caps']}, as agreed{claims}.")
         rows: list[list[object]] = [
-            [f"from {row['giver']} to {row['receiver']}", amounts(row["amount"]), [amounts(row["state"]), _over(row, item)]]
+            [f"from {row['giver']} to {row['receiver']}", readable(row["amount"]), [readable(row["state"]), _over(row, item)]]
             for row in item["transfers"]
         ]
         title = f"Period {item['period']}"
-        out += [h("h3", {}, title), h("p", {}, together), plain_table(f"Transfers for period {item['period']}", _COLUMNS, rows, "numbers")]
+        when = span(item["begin"], item["begin"] + view["agreement"]["period_seconds"])
+        out += [h("h3", {}, title, " ", h("span", {"class": "when"}, when)), h("p", {}, together)]
+        out.append(plain_table(f"Transfers for period {item['period']}", _COLUMNS, rows, "numbers"))
     if not view["allowances"]:
         out.append(h("p", {"class": "empty"}, "Nothing has moved yet."))
     most = ", ".join(f"{lab['name']} {lab['ceiling']}" for lab in labs)
-    return join([*out, h("p", {"class": "note"}, "The most that a lab\u2019s limit may become: ", amounts(most), ".") if most else None])
+    return join([*out, h("p", {"class": "note"}, "The most that a lab\u2019s limit may become: ", readable(most), ".") if most else None])
 
 
 _COLUMNS = ["Moved", "Amount", "Whether it counts"]
@@ -76,9 +78,9 @@ def models_part(terms: View) -> Html | None:
     lines = []
     for first, text in changes:
         title = "A lab counts" if len(changes) == 1 else "At first" if first is None else f"From period {first} on"
-        lines.append((title, amounts(text or "what the lab itself declares")))
+        lines.append((title, readable(text or "what the lab itself declares")))
     rows: list[list[object]] = [
-        [model["name"], amounts(model["charge"]), plural(model["weights"], "file"), model["source"]] for model in terms["open_models"]
+        [model["name"], readable(model["charge"]), plural(model["weights"], "file"), model["source"]] for model in terms["open_models"]
     ]
     listed = plain_table("Open models", ["Model", "Counted as", "Known by", "Source"], rows)
     return join([

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 
 from claims.site.html import Html, h, join
 
-__all__ = ["STATES", "amounts", "date", "day", "duration", "icon", "moment", "plural", "size", "span"]
+__all__ = ["STATES", "date", "day", "duration", "icon", "moment", "ordinal", "plural", "readable", "size", "span"]
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_STAMP = re.compile(r"\b(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ)")
 _AMOUNT = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)e(\d{1,2})(?= FLOP|\b)")
 
 STATES: dict[str, tuple[str, str]] = {
@@ -86,6 +87,15 @@ def plural(count: int, noun: str, many: str = "") -> str:
     return f"{count:,} {noun if count == 1 else many or noun + 's'}"
 
 
+def ordinal(number: int) -> str:
+    """``first`` of 1; ``11th`` of 11."""
+    words = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+    if 1 <= number <= len(words):
+        return words[number - 1]
+    ending = "th" if 11 <= number % 100 <= 13 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number:,}{ending}"
+
+
 def size(count: int) -> str:
     """``389 kB``."""
     for limit, unit in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
@@ -95,8 +105,19 @@ def size(count: int) -> str:
     return plural(count, "byte")
 
 
-def amounts(text: str) -> Html:
-    """Text with every amount such as ``4.5e23`` set as 4.5 x 10^23; a screen reader hears ``4.5e23``."""
+def readable(text: str) -> Html:
+    """Text with amounts and times as people write them: ``4.5e23`` as 4.5 x 10^23 (a screen reader hears ``4.5e23``), and RFC 3339."""
+    return join([_stamp(part) if number % 2 else _amounts(part) for number, part in enumerate(_STAMP.split(text))])
+
+
+def _stamp(text: str) -> Html | str:
+    try:
+        return moment(int(datetime.fromisoformat(text).timestamp()))
+    except ValueError:
+        return text  # no such day
+
+
+def _amounts(text: str) -> Html:
     out: list[object] = []
     at = 0
     for match in _AMOUNT.finditer(text):

@@ -26,7 +26,7 @@ from claims.decisions.file import Content, Decision
 from claims.decisions.life import Counted, Life, keeps_calendar, life_of, lifted_spans
 from claims.decisions.log import logged_decisions
 from claims.status.folder import MAX_FILES, RECORD_LIMIT, ClaimFile, Folder, SignedAgreement
-from claims.status.model import Row, State
+from claims.status.model import Row, State, sentences
 from claims.status.moved import moved_in
 from claims.status.notes import JUNK
 from claims.status.rows import Against, Beside, Book, judge_period
@@ -378,7 +378,7 @@ def _rows(
 def _holds(agreement: Agreement, life: Life, rows: Sequence[Row], found: _Findings) -> tuple[str, list[str]]:
     """yes, no or undecided; and why."""
     broken = [row for row in rows if row.state in ("missing", "rejected", "over")]
-    why = [*found.breaches, *(row.sentence() for row in broken)]
+    why = [*found.breaches, *sentences(broken)]
     if why:
         return "no", why
     if life.state in ("draft", "signed", "lifted", "amended"):
@@ -386,7 +386,7 @@ def _holds(agreement: Agreement, life: Life, rows: Sequence[Row], found: _Findin
     ended = life.state == "expired"  # what is said then is of the whole agreement
     waiting = [row for row in rows if row.state in ("late", "under inspection") or (row.state == "pending" and (row.owed or ended))]
     if waiting or found.gaps:
-        return "undecided", [*found.gaps, *(row.sentence() for row in waiting)]
+        return "undecided", [*found.gaps, *sentences(waiting)]
     if ended and any(row.state == "lifted" and row.period == agreement.periods - 1 for row in rows):
         return "undecided", ["the pause was lifted when the agreement expired"]
     proven = sum(row.state == "proven" for row in rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +18,7 @@ from claims.verify.lateness import Lateness
 from claims.verify.log_state import LogState
 from claims.verify.report import OLDER, LogSeen, Proof
 
-__all__ = ["FORMAT", "ROW_STATES", "Row", "State"]
+__all__ = ["FORMAT", "ROW_STATES", "Row", "State", "sentences"]
 
 FORMAT = "standstill-status/1"
 ROW_STATES = ("pending", "proven", "over", "late", "missing", "rejected", "under inspection", "lifted")
@@ -125,6 +126,22 @@ class Row:
             "power": None if self.power is None else self.power.to_json(),
             "earlier_over": [limit_values(over) for over in self.overs],
         }
+
+
+def sentences(rows: Iterable[Row]) -> list[str]:
+    """States and reasons for a list of what stands in the way, the gravest first; several periods of one lab are one sentence."""
+    order = ("rejected", "over", "missing", "late", "under inspection", "pending")
+    alike: dict[tuple[int, str], list[Row]] = {}
+    for row in rows:
+        alike.setdefault((order.index(row.state), row.lab), []).append(row)
+    out = []
+    for first, *more in (alike[key] for key in sorted(alike, key=lambda key: key[0])):
+        if not more:
+            out.append(first.sentence())
+            continue
+        periods = f"{', '.join(str(row.period) for row in (first, *more[:-1]))} and {more[-1].period}"
+        out.append(f"the claims of {first.lab} for the periods {periods} are {first.state}; of period {first.period}: {first.reason}")
+    return out
 
 
 @dataclass(frozen=True)

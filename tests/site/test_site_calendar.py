@@ -164,7 +164,7 @@ def test_the_calendar_ends_where_an_amendment_begins_and_knows_what_was_lifted(p
 
 STRICT = replace(TERMS, log=None, inspection=None)
 FREE = replace(STRICT, deadlines=None)
-PROVEN, FAILS = {"verdict": "PROVEN"}, {"verdict": "REJECTED", "check": "proof", "reason": "the proof does not hold"}
+PROVEN, FAILS = {"verdict": "PROVEN", "transfers": [], "power": None, "lost": []}, {"verdict": "REJECTED", "check": "proof", "reason": "the proof does not hold"}
 ABSENT = {"verdict": "INCOMPLETE", "absent": True, "reason": "no claim is published here"}
 WAITS = {"verdict": "INCOMPLETE", "reason": "Missing: the claim for period 0."}
 NOW = START + 3 * DAY - 1
@@ -178,11 +178,14 @@ def said(*rows: tuple[int, str, bool], answer: str = "yes", at: int = START + 2 
         "holds": {"answer": answer, "why": []},
         "life": {"counts": True, "replaced": False, "expired": False, **life},
         "log": None,
-        "decisions": [], "evidence": [], "files": [],
+        "decisions": [], "evidence": [], "files": [], "allowances": [],
         "agreement": {"name": "x", "digest": "00" * 32},
         "agreements": [{"binary": "agreement.bin", "signatures": None}],
         "claims": [
-            {"lab": "alpha", "period": period, "state": state, "claim": "x" if there else None, "roots": None, "check": None, "reason": ""}
+            {
+                "lab": "alpha", "period": period, "state": state, "claim": "x" if there else None, "roots": None, "check": None,
+                "reason": "", "transfers": [], "power": None,
+            }
             for period, state, there in rows
         ],
     }  # fmt: skip

@@ -20,7 +20,7 @@ from claims.agreement.terms import Amends
 from claims.base.errors import MalformedFile
 from claims.site.html import Html, clean, fill, h, join
 from claims.site.render import page
-from claims.site.words import STATES, amounts, day, duration, size, span
+from claims.site.words import STATES, day, duration, readable, size, span
 from tests.site.sample_view import DAY, NASTY, START, sample, write_sample
 
 ASSETS = Path(claims.site.__file__).parent / "page"
@@ -241,10 +241,10 @@ def test_words():
         "14 days",
     ]
     assert [size(n) for n in (1, 999, 1000, 391234, 5 * 10**6)] == ["1 byte", "999 bytes", "1.0 kB", "391 kB", "5.0 MB"]
-    assert str(amounts("at most 4.5e23 FLOP <b>")).endswith(
+    assert str(readable("at most 4.5e23 FLOP <b>")).endswith(
         '<sup>23</sup></span><span class="unseen">4.5e23</span> FLOP &lt;b&gt;'
     )
-    assert str(amounts("c0ffee1e5x")) == "c0ffee1e5x"
+    assert str(readable("c0ffee1e5x")) == "c0ffee1e5x"
 
 
 def test_the_meaning_of_the_state_and_of_a_claim_is_on_the_page():

@@ -168,7 +168,7 @@ def test_the_page_says_from_when_on_a_decision_counts(made: Published, tmp_path:
     enter(made, START + 60, lift)
     generate(made.folder, tmp_path / "site", now=START + 2 * HOUR)
     text = (tmp_path / "site" / "index.html").read_text()
-    assert "Counts from 2026-01-01T00:01:00Z on, when the log had it. The pause is lifted" in text
+    assert ">1 Jan 2026, 00:01 UTC</time> on, when the log had it. The pause is lifted" in text
     assert "Does not count: not in the log" in text
 
 

@@ -1,5 +1,6 @@
 /** Building elements. Text only ever becomes a text node: no string of a file is parsed as markup. */
 
+import { moment } from "./text.js";
 import { isHidden } from "./verifier/text.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -33,8 +34,12 @@ export function icon(state) {
   return svg;
 }
 
-/** Text as nodes, every amount such as `4.5e23 FLOP` set as 4.5 x 10 to the 23; a screen reader hears `4.5e23`. */
-export function amounts(text) {
+/** Text as nodes, amounts and times as people write them: `4.5e23 FLOP` as 4.5 x 10 to the 23 (a screen reader hears `4.5e23`), and RFC 3339. */
+export function readable(text) {
+  return text.split(/\b(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)/).flatMap((part, i) => (i % 2 ? [Number.isNaN(Date.parse(part)) ? part : moment(Date.parse(part) / 1000)] : amounts(part)));
+}
+
+function amounts(text) {
   return text.split(/(\d+(?:\.\d+)?e\d{1,2})(?= FLOP)/).map((part, i) => {
     if (i % 2 === 0) return part;
     const [digits, power] = part.split("e");

@@ -1,22 +1,22 @@
 /** What the browser found about a claim or a file, as elements. */
 
-import { amounts, el, icon } from "./dom.js";
+import { el, icon, readable } from "./dom.js";
 import { plural } from "./text.js";
 
-/** Names of checks (claims/verify/claim.py) in plain words. */
-const CHECKS = {
-  format: "It is not a whole claim file.",
-  agreement: "It is not about this agreement, or the agreement is not as it was signed.",
-  lab: "The agreement has no such lab.",
-  period: "The agreement has no such period for this lab.",
-  meters: "It is not about exactly the agreed meters.",
-  signatures: "A signature does not verify.",
-  lists: "What it lists, lost meters or limits in place of agreed ones, does not fit the agreement.",
-  log: "It is not what the public log holds.",
-  continuity: "It does not continue from the lab\u2019s last accepted claim.",
-  proof: "The proof does not hold.",
-  evidence: "Evidence speaks against it.",
-};
+/** Checks (claims/verify/claim.py) in their order, in plain words: what it says of a claim that one holds, and that it does not. */
+const CHECKS = [
+  ["format", "It is one whole claim file, with nothing before, between or after.", "It is not a whole claim file."],
+  ["agreement", "It is about this agreement, word for word as the parties signed it.", "It is not about this agreement, or the agreement is not as it was signed."],
+  ["lab", "Its lab is one of the agreement\u2019s.", "The agreement has no such lab."],
+  ["period", "Its period is one that the lab owes a claim for.", "The agreement has no such period for this lab."],
+  ["meters", "It has every agreed meter, each once, and no other.", "It is not about exactly the agreed meters."],
+  ["signatures", "Every meter signed its readings, and the lab signed the whole.", "A signature does not verify."],
+  ["lists", "What it lists fits the agreement: lost meters, limits that it was over, parts of limits that moved.", "What it lists does not fit the agreement: lost meters, limits in place of agreed ones, or parts of limits that moved."],
+  ["log", "Where a public log is agreed, it is the file that the log names, and its readings were fixed there as time went by.", "It is not what the public log holds."],
+  ["continuity", "It goes on from the lab\u2019s claim before it, so that nothing was forgotten in between.", "It does not continue from the lab\u2019s last accepted claim."],
+  ["proof", "The proof shows that these readings add up to no more than the limits.", "The proof does not hold."],
+  ["evidence", "", "Evidence speaks against it."],
+];
 
 /** "ok", "over" (it passes every check, and says itself that the lab is over a limit), "part", "bad", or "none" where nothing could be checked. */
 export function grade(finding) {
@@ -35,7 +35,7 @@ export function short(finding, state) {
   }
 }
 
-const list = (items) => el("ul", "", items.map((item) => el("li", "", amounts(item))));
+const list = (items) => el("ul", "", items.map((item) => el("li", "", readable(item))));
 
 /** The finding in full. `title` names the file or claim; may be empty. `rest`: checks the tables that were left, or null where it cannot be asked for. */
 export function finding(found, title = "", rest = null) {
@@ -52,18 +52,19 @@ export function finding(found, title = "", rest = null) {
   box.append(el("strong", "", icon(head[0]), el("span", "", head[1])));
   if (kind === "none") box.append(el("p", "", found ? found.reason : "Not checked."));
   if (kind === "bad") {
-    if (Object.hasOwn(CHECKS, found.check)) box.append(el("p", "", CHECKS[found.check]));
-    box.append(el("p", "", `Reason: ${found.reason}`));
+    const failed = CHECKS.find(([name]) => name === found.check);
+    if (failed) box.append(el("p", "", failed[2]));
+    box.append(el("p", "", "Reason: ", readable(found.reason)));
   }
   if (kind === "part") box.append(list(found.missing && found.missing.length ? found.missing : [found.reason]));
   if (kind === "over") box.append(list(found.over));
   if (found && found.lost && found.lost.length) box.append(list(found.lost));
-  if (found && found.power) box.append(el("p", "", `Power: ${found.power}.`));
-  if (found && found.transfers && found.transfers.length) box.append(el("p", "", "Transfers of cap that it lists:"), list(found.transfers));
+  if (found && found.power) box.append(el("p", "", `Power, by meters that are not the lab\u2019s: ${found.power}.`));
+  if (found && found.transfers && found.transfers.length) box.append(el("p", "", "Parts of limits that moved, as it lists them:"), list(found.transfers));
   if (found && found.earlier && found.earlier.length) box.append(el("p", "", "Over a limit in earlier periods:"), list(found.earlier));
   if (kind === "part" && found.left && rest) box.append(restButton(found, rest));
   for (const note of found && found.notes ? found.notes : []) box.append(el("p", "", note));
-  if (kind === "ok" || kind === "over") box.append(details(found));
+  if (kind === "ok" || kind === "over") box.append(el("details", "", el("summary", "", "What was checked"), list(CHECKS.map(([, holds]) => holds).filter(Boolean))), details(found));
   return box;
 }
 
