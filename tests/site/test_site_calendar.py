@@ -51,7 +51,7 @@ const out = cases.map(({ agreement, signatures, decisions, until, before, site, 
     found = verdict({ account, survey: own, findings: known, checked: true, now: until, shown: account.answer });
     found.own = Object.fromEntries(found.own);
   }
-  return { counted: read.map(Boolean), spans: spans.map(([a, b]) => [a, b === Infinity ? END : b]), wanted, found };
+  return { counted: read.map(Boolean), spans: spans.map(([a, b]) => [a, b === Number.MAX_SAFE_INTEGER ? END : b]), wanted, found };
 });
 console.log(JSON.stringify(out));
 """.replace("END", str(END))

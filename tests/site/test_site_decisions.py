@@ -51,7 +51,7 @@ const out = JSON.parse(readFileSync("cases.json")).map(({ agreement, files, log 
   const terms = decodeAgreement(bytes(agreement));
   const counted = countedDecisions(terms, files.map(bytes), opened(terms, log === null ? null : bytes(log)));
   const found = counted.map(({ decision, effective }) => [effective, decision]);
-  return [found, liftedSpans(counted).map(([a, b]) => [a, b === Infinity ? END : b])];
+  return [found, liftedSpans(counted).map(([a, b]) => [a, b === Number.MAX_SAFE_INTEGER ? END : b])];
 });
 console.log(JSON.stringify(out));
 """.replace("END", str(END))
