@@ -13,17 +13,19 @@ from folders import HOUR, SEEDS, TEXT, Made
 
 from claims.claim.commitments import lab_epoch_root, roots_digest
 from claims.claim.entries import decode_entry, encode_entry, sign_entry
-from claims.claim.entry_kinds import EpochEntry, InspectionEntry, JoulesEntry, LossEntry
-from claims.claim.file import MeterHead
+from claims.claim.entry_kinds import Entry, EpochEntry, InspectionEntry, JoulesEntry, LossEntry
+from claims.claim.file import Claim, MeterHead
 from claims.claim.lists import LOST_METER, Loss
 from claims.claim.losses import NO_HEAD
 from claims.claim.power import absent_bits
+from claims.claim.receipts import countersign
 from claims.claim.roots import Roots
 from claims.inspection.beacon import round_after, time_of_round
 from claims.inspection.binding import heads_digest
 from claims.inspection.record import Record
-from tests.attacks.test_allowances import gift
+from tests.attacks.test_allowances import CEILED, gift
 from tests.attacks.test_page_publisher import FED
+from tests.site.test_site_tables import Sites, cut
 
 pytestmark = pytest.mark.usefixtures("any_proof", "page_agrees")
 
@@ -181,4 +183,77 @@ def test_the_page_has_the_heads_that_date_transfers(tmp_path: Path, monkeypatch:
     made.add(made.terms.start - 600, entry)
     powered(made)
     made.claim(claim=made.draft(transfers=(hashlib.sha256(encode_entry(entry)).digest(),)))
+    assert made.row(made.end() + 700).state == "proven"
+
+
+# ---- where a listed transfer stands ------------------------------------------------------------------------------
+
+
+def listed(made: Made, *entries: Entry, period: int = 0, **changes: Any) -> Claim:
+    digests = tuple(sorted(hashlib.sha256(encode_entry(entry)).digest() for entry in entries))
+    return made.draft(period, transfers=digests, **changes)
+
+
+@pytest.mark.parametrize(("giver", "state"), [("alpha", "proven"), ("beta", "over")])
+@pytest.mark.parametrize("where", ["receipt", "newer head"])
+def test_a_transfer_that_no_head_in_use_has(tmp_path: Path, giver: str, state: str, where: str) -> None:
+    """Known, and dated by nobody: a gift may be listed, and what was received raises nothing."""
+    made = Made(tmp_path / "folder", FED)
+    entry = gift(made, giver, {"alpha": "beta", "beta": "alpha"}[giver], 10**9)
+    powered(made)
+    made.claim(claim=listed(made, entry))
+    if where == "newer head":
+        made.add(made.end() + 650, entry, by="")
+    else:
+        _, receipt = countersign(world.key(SEEDS["delta"]), encode_entry(entry), made.terms, made.terms.start - 600)
+        (made.folder / "receipts").mkdir()
+        (made.folder / "receipts" / "x.receipt").write_bytes(receipt.encode())
+    row = made.row(made.end() + 700)
+    assert (row.state, row.moved) == (state, 10**9 if giver == "beta" else -(10**9))
+
+
+@pytest.mark.parametrize("first", ["listed", "left out", "unknown", "void", "of another period"])
+def test_a_later_claim_goes_on_from_one_with_transfers(tmp_path: Path, first: str) -> None:
+    made = Made(tmp_path / "folder", FED)
+    gifts = [gift(made, "alpha", "beta", 10**9), gift(made, "alpha", "beta", 10**10, serial=2), gift(made, "beta", "alpha", 5, 1)]
+    made.add(made.terms.start - 600, *gifts)
+    powered(made)
+    unknown = gift(made, "alpha", "beta", 7, serial=9)
+    own = {"listed": gifts[:1], "left out": [], "unknown": [unknown], "void": gifts[:2], "of another period": gifts[2:]}
+    made.claim(claim=listed(made, *own[first]))
+    for data in made.epoch_entries(1):
+        own_entry = decode_entry(data)
+        made.add(made.terms.epoch_span(own_entry.epoch)[1] + 60, own_entry)  # type: ignore[union-attr]
+    before = made.draft().head_after
+    made.claim(1, claim=listed(made, gifts[2], period=1, head_before=before))
+    states = [made.row(made.end(1) + 700, period).state for period in (0, 1)]
+    expected = {"listed": ["proven"] * 2, "left out": ["over", "proven"], "void": ["rejected"] * 2}
+    assert states == expected.get(first, ["pending"] * 2), states
+
+
+@pytest.mark.parametrize("amended", [False, True])
+def test_an_amendment_takes_no_transfer_over(tmp_path: Path, amended: bool) -> None:
+    made = Made(tmp_path / "folder", FED)
+    old = [gift(made, "alpha", "beta", 10**9), gift(made, "beta", "alpha", 10**9, 1)]
+    made.add(made.terms.start - 600, *old)
+    powered(made)
+    made.claim(claim=listed(made, old[0]))
+    before = made.draft().head_after
+    if amended:
+        made.amend(FED)
+    for data in made.epoch_entries(1):
+        entry = decode_entry(data)
+        made.add(made.terms.epoch_span(entry.epoch)[1] + 60, entry)  # type: ignore[union-attr]
+    made.claim(1, claim=listed(made, old[1], period=1, head_before=before))
+    row = made.row(made.end(1) + 700, 1)
+    assert row.state == ("pending" if amended else "proven"), row.reason
+
+
+@pytest.mark.parametrize("giver", ["alpha", "beta"])
+def test_a_claim_of_several_tables_after_transfers(tmp_path: Path, giver: str) -> None:
+    made = Sites(tmp_path / "folder", cut(CEILED))
+    entry = gift(made, giver, {"alpha": "beta", "beta": "alpha"}[giver], 10**9)
+    made.add(made.terms.start - 600, entry)
+    digest = hashlib.sha256(encode_entry(entry)).digest()
+    made.publish(made.sited(transfers=(digest,)))
     assert made.row(made.end() + 700).state == "proven"

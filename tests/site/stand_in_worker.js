@@ -11,7 +11,7 @@ const AGREEMENT = {
 };
 
 function survey({ agreements, until }) {
-  const items = schedule(AGREEMENT, until).map((item) => ({ ...item, present: true, logged: null, logProblem: "", asOf: null, hours: null, inspections: null, evidence: [], conflicts: [] }));
+  const items = schedule(AGREEMENT, until).map((item) => ({ ...item, present: true, logged: null, logProblem: "", asOf: null, hours: null, inspections: null, delivered: [], evidence: [], conflicts: [] }));
   const length = AGREEMENT.epochSeconds * AGREEMENT.epochsPerPeriod;
   return {
     digest: toHex(sha256(agreements[0].agreement)), chain: [{ place: 0, digest: toHex(sha256(agreements[0].agreement)), from: 0, log: false }], items,

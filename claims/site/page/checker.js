@@ -10,7 +10,7 @@ import { nameOf } from "./account.js";
 import { latenessNotes } from "./lateness.js";
 import { evidenceAgainst, holds } from "./states.js";
 import { placesOf, withTables } from "./tables.js";
-import { equalBytes, sha256, toHex } from "./verifier/bytes.js";
+import { equalBytes, fromHex, sha256, toHex } from "./verifier/bytes.js";
 import { decodeClaim } from "./verifier/claim.js";
 
 const CLAIM_LIMIT = 64 * 2 ** 20;
@@ -250,7 +250,7 @@ export class Checker {
     const period = about ? about.period : null;
     const at = survey.chain.findIndex(({ from }) => period === null || from <= period);
     const terms = agreements[survey.chain[Math.max(at, 0)].place];
-    const request = { claim, agreement: terms.agreement, signatures: terms.signatures, log, delivered: item ? item.delivered : [], roots, previous: [], previousAccepted: false, now: until, later: true };
+    const request = { claim, agreement: terms.agreement, signatures: terms.signatures, log, delivered: item ? item.delivered.map(fromHex) : [], roots, previous: [], previousAccepted: false, now: until, later: true };
     if (item && !item.opening) {
       const before = nameOf({ lab: item.lab, period: item.period - 1 });
       const earlier = await this.verify(before);

@@ -14,7 +14,7 @@ const CHECKS = [
   ["lists", "What it lists fits the agreement: lost meters, limits that it was over, parts of limits that moved.", "What it lists does not fit the agreement: lost meters, limits in place of agreed ones, or parts of limits that moved."],
   ["log", "Where a public log is agreed, it is the file that the log names, and its readings were fixed there as time went by.", "It is not what the public log holds."],
   ["continuity", "It goes on from the lab\u2019s claim before it, so that nothing was forgotten in between.", "It does not continue from the lab\u2019s last accepted claim."],
-  ["proof", "The proof shows that these readings add up to no more than the limits.", "The proof does not hold."],
+  ["proof", "The proof shows that these readings add up to no more than the limits, or than those that it states in their place.", "The proof does not hold."],
   ["evidence", "", "Evidence speaks against it."],
 ];
 

@@ -28,7 +28,7 @@ import { LOST_METER } from "./verifier/losses.js";
  *     lifted              spans in which the pause was lifted under the present agreement
  *     items               one for each lab and begun period (schedule.js), with present (whether under the present agreement),
  *                         logged {claim, roots (hex)} or null, logProblem (text), held (why a claim that was delivered does not count yet, or ""), asOf (until when this copy of the log
- *                         shows that there is no claim: a date, or null: without end), inspections (inspections.js) or null, hours (lateness.js), delivered (transfers of the period in receipts, bytes), and sentences: evidence, conflicts (against the lab)
+ *                         shows that there is no claim: a date, or null: without end), inspections (inspections.js) or null, hours (lateness.js), delivered (transfers of the period in receipts, hex), and sentences: evidence, conflicts (against the lab)
  *     moved               transfers of cap, for each period that has any: {agreement (digest, hex), period, transfers: [{text, state, counts, giver, receiver}]}
  *     breaches            by others than a lab in a period
  *     log                 null, or {problem, size, date (of the head in use; size null where there is none), newest (entries here that the log signed), shown {size, date (least that anyone gives
@@ -84,7 +84,7 @@ function inTheLog(book, item, until, records) {
   const entry = first(book, identityOf(CLAIM, lab, lab, period), lab);
   const waits = opened.behind(lab).map(({ name, date }) => `${name} (${date === null ? "no head at all" : `not since ${moment(date)}`})`);
   return {
-    delivered: givenIn(book).filter(({ number }) => number === period).map(bytesOf),
+    delivered: givenIn(book).filter(({ number }) => number === period).map((entry) => toHex(bytesOf(entry))),
     logged: entry && { claim: toHex(entry.first), roots: toHex(entry.second) },
     logProblem: opened.usable(lab) ? "" : `No head of the log has enough cosignatures of other parties: not cosigned by ${waits.join(", ")}.`,
     held: heldUp(book, item, waits),
