@@ -25,6 +25,12 @@ FIRST = Slot(True, 5, CHECKPOINT, 0, 0, 0, 0, 0, b"o" * 32, base.name_digest("fi
 RUN = Slot(True, base.TAG, CHECKPOINT, 5, 0, 0, SAVED, 0, b"w" * 32, base.name_digest("run"))
 
 
+class World(base.World):
+    """So many are drawn that every epoch is."""
+
+    draws = 48
+
+
 @pytest.fixture(scope="module", autouse=True)
 def no_proofs() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
@@ -37,7 +43,7 @@ def no_proofs() -> Iterator[None]:
 
 def opened(first: Slot = FIRST, run: Slot = RUN, worked: int = SAVED, lists: dict[int, int] | None = None) -> tuple[base.World, Opening]:
     """The lab's world and its opening. ``lists``: epoch to how many of the slots its list has; both of them in every epoch by default."""
-    lab = base.World(saved=LAST, worked=worked)
+    lab = World(saved=LAST, worked=worked)
     slots = (first, run)
     entries, published = [], {}
     for epoch in range(base.EPOCHS):

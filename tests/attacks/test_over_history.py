@@ -175,13 +175,13 @@ def test_it_says_less(history: tuple[Store, Agreement, list[Claim]], attempt: st
 
 
 def test_no_bit_of_its_lists_can_be_another(history: tuple[Store, Agreement, list[Claim]]) -> None:
-    """Each is signed anew: not the signature holds them, but agreement, proof and the claims before."""
+    """Every third is tried, and signed anew: not the signature holds it, but agreement, proof and the claims before."""
     _, agreement, claims = history
     claim = claims[1]
     lists = claim.lists.encode()
     body, before = claim.body(), claim.body().index(lists)
     found = set()
-    for bit in range(8 * len(lists)):
+    for bit in range(0, 8 * len(lists), 3):
         other = bytearray(lists)
         other[bit // 8] ^= 1 << bit % 8
         mark = sign_registry_head(LAB_KEY, agreement.digest, "alpha", 1, claim.head_after, hashlib.sha256(other).digest())

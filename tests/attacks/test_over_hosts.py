@@ -30,7 +30,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Made]:
     return {name: folder(tmp_path_factory.mktemp(name), text) for name, text in (("log", TEXT), ("plain", PLAIN))}
 
 
-@pytest.fixture(params=["log", "plain"])
+@pytest.fixture(params=["log", pytest.param("plain", marks=pytest.mark.slow)])
 def made(request: pytest.FixtureRequest, built: dict[str, Made], tmp_path: Path) -> Made:
     own = built[request.param]
     shutil.copytree(own.folder.parent, tmp_path / "copy")
