@@ -22,6 +22,7 @@ from claims.agreement.terms import (
     MAX_METERS,
     MAX_ORIGIN,
     MAX_PEAK,
+    MAX_READING,
     MAX_RECORD,
     MAX_ROOTS,
     MAX_SHARE,
@@ -207,10 +208,12 @@ def _tables(agreement: Agreement, lab: Lab, fail: Fail) -> None:
 
 
 def _table(agreement: Agreement, where: str, meters: Sequence[Meter], log_rows: int, more: int, fail: Fail) -> None:
-    """One reading per meter and epoch fits the table, with ``more`` rows: of a registry, or of a summary with one record."""
-    rows = len(meters) * (3 + agreement.epochs_per_period) + more
+    """A period in which every meter is lost fits the table, with ``more`` rows: of a registry, or of a summary with one record."""
+    most = {chip.name: MAX_READING // chip.peak for chip in agreement.chips}
+    readings = sum(-(-agreement.coverage(meter) // most[meter.chip]) for meter in meters)
+    rows = 3 * len(meters) + agreement.epochs_per_period * readings + more
     if rows > 2**log_rows:
-        what = f"{where}: one reading per meter and epoch needs {rows} rows, more than 2^{log_rows}"
+        what = f"{where}: the fewest readings that hold every meter's epochs at peak need {rows} rows, more than 2^{log_rows}"
         raise fail("lab", what, "raise log_rows, shorten the period, or prove the lab in more sites")
     units = len({meter.group for meter in meters} - {None}) or len(meters)
     if units * agreement.epochs_per_period > MAX_ROOTS:

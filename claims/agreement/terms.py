@@ -10,7 +10,7 @@ from claims.base.errors import ClaimRejected
 __all__ = [
     "FEED_KINDS", "Group", "MAX_CAP", "MAX_CHANGES", "MAX_COSIGNATURES", "MAX_COVERAGE", "MAX_DIGESTS", "MAX_DRAWS", "MAX_DURATION",
     "MAX_EPOCHS", "MAX_FEEDS", "MAX_LABS", "MAX_LAB_FEEDS", "MAX_MODELS", "MAX_OPENED", "MAX_WATTS",
-    "MAX_FLEET", "MAX_LEAVES", "MAX_LOG_ROWS", "MAX_METERS", "MAX_ORIGIN", "MAX_PEAK", "MAX_RECORD", "MAX_ROOTS",
+    "MAX_FLEET", "MAX_LEAVES", "MAX_LOG_ROWS", "MAX_METERS", "MAX_ORIGIN", "MAX_PEAK", "MAX_READING", "MAX_RECORD", "MAX_ROOTS",
     "MAX_SHARE", "MAX_SITES",
     "MAX_TIME", "MAX_WORK", "MIN_LEAVES", "MIN_LOG_ROWS", "Amends", "Caps", "ChipClass", "Deadlines", "Feed",
     "InspectionTerms", "Lab", "LogTerms", "Meter", "OpenModel", "Party", "Pause", "Rules", "Site",
@@ -21,6 +21,8 @@ MAX_PEAK = 2**24 - 1
 """Largest peak, units of 10^12 FLOP/s: three range-checked bytes in a field element."""
 MAX_COVERAGE = 2**48 - 1
 """Largest chips x epoch seconds: two 24-bit limbs."""
+MAX_READING = 2**48 - 1
+"""Work of one reading, units of 10^12 FLOP: what is more is split."""
 MAX_CAP = 2**64 - 1
 MAX_SHARE = 10**6
 """Parts per million."""

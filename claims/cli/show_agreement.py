@@ -41,7 +41,7 @@ def agreement_lines(agreement: Agreement, *, every: bool = False) -> list[str]:
             f"  caps      {_caps_text(lab.caps)}",
             *(f"  from {period:<5}{_caps_text(caps)}" for period, caps in lab.caps_from),
             *([] if lab.ceiling is None else [f"  ceiling   {format_work(lab.ceiling)}: the most that total may become by transfers"]),
-            *([f"  lost      up to {format_share(lab.lost)} of a period's chip-seconds may be listed as lost"] if lab.lost else []),
+            *(_lost_lines(agreement, lab) if lab.lost else []),
             *(_meter_lines(lab) if every or len(lab.meters) <= _FEW else _fleet_lines(lab)),
         ]
     if agreement.amends is not None:
@@ -88,6 +88,13 @@ def _tables_text(lab: Lab) -> str:
     if lab.registry_rows is None:
         return f"table of 2^{lab.log_rows} rows"
     return f"{len(lab.sites)} sites, each a table of 2^{lab.log_rows} rows, and a registry of 2^{lab.registry_rows} rows"
+
+
+def _lost_lines(agreement: Agreement, lab: Lab) -> list[str]:
+    share = f"  lost      up to {format_share(lab.lost)} of a period's chip-seconds may be listed as lost"
+    if agreement.log is not None:
+        return [share]
+    return [f"{share};", "            no log is agreed, so nothing shows when the lab said so: it may say it when the period is over"]
 
 
 def _meter_lines(lab: Lab) -> list[str]:

@@ -129,10 +129,35 @@ def test_limits_are_those_of_a_site(monkeypatch: pytest.MonkeyPatch) -> None:
     assert judged(fleet(2, 4096, log_rows=17), monkeypatch) == ""
     assert "site s-000 has 4097 meters" in judged(fleet(1, 4097, log_rows=22), monkeypatch)
     assert "257 sites" in judged(fleet(257, 1), monkeypatch)
-    assert "needs 65561 rows" in judged(fleet(1, 2428, log_rows=16), monkeypatch)
+    assert "need 65561 rows" in judged(fleet(1, 2428, log_rows=16), monkeypatch)
     assert judged(fleet(1, 2427, log_rows=16), monkeypatch) == ""
     long = replace(fleet(2, 4096, log_rows=22), epochs_per_period=513, periods=1)
     assert "64 MiB" in judged(replace(long, labs=(long.labs[0], replace(TERMS.lab("beta"), since_period=0)), pause=None), monkeypatch)
+
+
+def test_without_a_log_nothing_dates_a_loss_and_that_is_said() -> None:
+    assert TERMS.lab("alpha").lost and TERMS.log is None
+    assert any("no log is agreed, so nothing shows when" in line for line in agreement_lines(TERMS))
+    logged = replace(TERMS, log=ag.LogTerms("example.org/log", "beta", b"k" * 32, 1))
+    assert not any("no log is agreed" in line for line in agreement_lines(logged))
+
+
+@pytest.mark.parametrize(("sites", "meters"), [(True, 2427), (False, 4)])
+def test_a_table_holds_its_meters_when_all_are_lost(sites: bool, meters: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lost meter's work at peak may take several readings an epoch, as any meter's does."""
+    per_reading = (2**48 - 1) // 1980 // 3600
+    most = (2**16 - (5 if sites else 9) - 3 * meters) // TERMS.epochs_per_period
+
+    def terms(readings: int) -> Agreement:
+        made = fleet(1, meters, log_rows=16)
+        each = [readings // meters + (at < readings % meters) for at in range(meters)]
+        pairs = zip(made.labs[0].meters, each, strict=True)
+        own = tuple(replace(meter, chips=count * per_reading, site=meter.site if sites else None) for meter, count in pairs)
+        return replace(made, labs=(replace(made.labs[0], meters=own, registry_rows=17 if sites else None), made.labs[1]))
+
+    monkeypatch.setattr("claims.agreement.check._capacity", lambda *_: None)
+    assert judged(terms(most), monkeypatch) == ""
+    assert "the fewest readings" in judged(terms(most + 1), monkeypatch)
 
 
 @pytest.mark.parametrize("sites", [True, False])

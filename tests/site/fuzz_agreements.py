@@ -105,3 +105,15 @@ def make(seed: int) -> bytes:
             return canonical_bytes(changed)
         except MalformedFile:  # a value that no encoding has
             continue
+
+
+def splitting(step: int) -> bytes:
+    """One meter of so many chips that its readings fill the table, at -1; with ``step + 1`` more in each epoch."""
+    base = decode_agreement((TARGET / "agreement.bin").read_bytes())
+    lab, epochs = base.labs[0], 100
+    meters = tuple(replace(meter, site=None, group=None) for meter in lab.meters)
+    peak = next(chip.peak for chip in base.chips if chip.name == meters[0].chip)
+    most = (2**lab.log_rows - 9 - 3 * len(meters)) // epochs - len(meters) + 1
+    chips = (2**48 - 1) // peak // base.epoch_seconds * (most + 1 + step)
+    own = (replace(meters[0], chips=chips), *meters[1:])
+    return canonical_bytes(replace(base, epochs_per_period=epochs, labs=(replace(lab, meters=own, registry_rows=None), *base.labs[1:])))

@@ -233,7 +233,11 @@ def test_claims_that_hold_are_judged_alike_under_whatever_log() -> None:
 
 def compare_agreements(seeds: Sequence[int]) -> Counter[bool]:
     """How many agreements were valid, and how many were not; fails where the verifiers differ."""
-    cases = [fuzz_agreements.make(seed) for seed in seeds]
+    return judged_alike(seeds, [fuzz_agreements.make(seed) for seed in seeds])
+
+
+def judged_alike(seeds: Sequence[int], cases: Sequence[bytes]) -> Counter[bool]:
+    """How many of the agreements are valid, and not."""
     answers = ask({"task": "agreementBytes", "cases": [encoded(data) for data in cases]})
     counts: Counter[bool] = Counter()
     differ = []
@@ -252,6 +256,12 @@ def compare_agreements(seeds: Sequence[int]) -> Counter[bool]:
 def test_agreements_at_their_bounds_are_judged_alike() -> None:
     counts = compare_agreements(range(150))
     assert min(counts[True], counts[False]) >= 15
+
+
+def test_readings_that_split_are_counted_alike() -> None:
+    """The most chips that one table holds, and one reading an epoch more."""
+    counts = judged_alike(range(12), [fuzz_agreements.splitting(step) for step in range(-6, 6)])
+    assert counts[True] == counts[False] == 6
 
 
 @pytest.mark.slow

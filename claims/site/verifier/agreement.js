@@ -11,6 +11,8 @@ const MAX_BYTES = 64 * 2 ** 20;
 const MAX_TIME = 253402300799; // 9999-12-31T23:59:59Z
 const MAX_EPOCHS = 2 ** 24 - 1;
 const MAX_COVERAGE = 2 ** 48 - 1;
+/** Work of one reading. */
+const MAX_READING = 2n ** 48n - 1n;
 const MAX_PROSE = 4 * 4000; // bytes
 const MAX_LISTED = 4096;
 const MAX_PARTIES = 256;
@@ -259,8 +261,10 @@ function checkLab(agreement, lab, chips) {
 /** Meters that are proven in one table: `more` rows for a registry, or for a summary with one record; `most` work in a period. */
 function checkTable(agreement, where, meters, { logRows, more, most, chips }) {
   within(`${where}: the number of meters`, meters.length, 1, MAX_LISTED);
-  const rows = meters.length * (3 + agreement.epochsPerPeriod) + more;
-  if (rows > 2 ** logRows) throw bad(`${where}: one reading per meter and epoch needs ${rows} rows`);
+  const holds = (meter) => MAX_READING / BigInt(chips.get(meter.chip));
+  const readings = meters.reduce((sum, meter) => sum + (BigInt(meter.chips) * BigInt(agreement.epochSeconds) + holds(meter) - 1n) / holds(meter), 0n);
+  const rows = BigInt(3 * meters.length + more) + BigInt(agreement.epochsPerPeriod) * readings;
+  if (rows > 2n ** BigInt(logRows)) throw bad(`${where}: the fewest readings that hold every meter\u2019s epochs at peak need ${rows} rows`);
   if (unitsOf({ meters }).length * agreement.epochsPerPeriod > MAX_ROOTS) throw bad(`${where}: a period has too many epoch roots`);
   const seconds = BigInt(agreement.epochSeconds) * BigInt(agreement.epochsPerPeriod);
   const work = meters.reduce((sum, meter) => sum + BigInt(meter.chips) * BigInt(chips.get(meter.chip)), 0n) * seconds;
