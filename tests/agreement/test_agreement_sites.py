@@ -136,10 +136,11 @@ def test_limits_are_those_of_a_site(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_a_log_nothing_dates_a_loss_and_that_is_said() -> None:
-    assert TERMS.lab("alpha").lost and TERMS.log is None
-    assert any("no log is agreed, so nothing shows when" in line for line in agreement_lines(TERMS))
-    logged = replace(TERMS, log=ag.LogTerms("example.org/log", "beta", b"k" * 32, 1))
-    assert not any("no log is agreed" in line for line in agreement_lines(logged))
+    assert TERMS.lab("alpha").lost and TERMS.log is not None
+    unlogged = replace(TERMS, log=None)
+    assert any("no log is agreed, so nothing shows when" in line for line in agreement_lines(unlogged))
+    for terms in (TERMS, replace(unlogged, labs=(replace(TERMS.lab("alpha"), lost=0), TERMS.lab("beta")))):
+        assert not any("no log is agreed" in line for line in agreement_lines(terms))
 
 
 @pytest.mark.parametrize(("sites", "meters"), [(True, 2427), (False, 4)])
