@@ -139,7 +139,7 @@ class PowerSeen:
 def power_seen(
     agreement: Agreement, lab: str, period: int, published: PublishedEntries, lost: Mapping[str, int] | None = None
 ) -> PowerSeen | None:
-    """The power records of a period that has entries of all its epochs; None where no feed of the lab is agreed.
+    """The power records of a period; None where no feed of the lab is agreed, or its own entries are not all here: nothing is absent yet.
 
     ``lost``: lost meters to their first lost epochs: from then on their feed is absent.
     """
@@ -147,6 +147,8 @@ def power_seen(
     if not feeds:
         return None
     first, last = agreement.period_epochs(period)
+    if any(published.epoch(lab, epoch, all_=True) is None for epoch in range(first, last + 1)):
+        return None
     gone = {feed.name: min([(lost or {}).get(meter, last + 1) for meter in feed.meters]) for feed in feeds}
     absent = sum(
         epoch >= gone[feed.name] or shown_joules(published, feed, epoch) is None for feed in feeds for epoch in range(first, last + 1)

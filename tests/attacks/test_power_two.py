@@ -179,6 +179,14 @@ def test_a_lab_that_makes_hours_absent_is_drawn_more_and_named() -> None:
     assert seen is not None and seen.absent == EPOCHS - 1
 
 
+def test_an_old_copy_of_the_log_calls_no_hour_absent(idle: Powered) -> None:
+    """A mirror that ends in the middle of the period: hours that it lacks are not absent, they are not here."""
+    for size in range(len(idle.log.entries) - 2):
+        assert power_seen(idle.terms, "alpha", 0, PublishedEntries(idle.terms, enumerate(idle.log.entries[:size]))) is None
+    whole = power_seen(idle.terms, "alpha", 0, idle.published)
+    assert whole is not None and whole.absent == 0
+
+
 def test_bits_beyond_the_first_byte() -> None:
     assert absent_bits(9, {8}) == b"\0\1" and absent_bits(9, {9, 20}) == b"" and absent_bits(1, {0, 1}) == b"\1"
     entry = EpochEntry(bytes(32), "alpha", 0, bytes(32), bytes(32), absent=b"\0\1")
