@@ -7,6 +7,7 @@ hidden said nothing of metered charges, of generous busy_watts, or of a holder t
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from fractions import Fraction
@@ -92,26 +93,22 @@ def hot(world: Powered, opening: Opening, joules: int, feed: str = "") -> bool:
 def test_joules_of_another_feed_open_nothing(two: Two) -> None:
     """Both feeds' files, exchanged, also under one salt: each leaf is under its own feed's signature."""
     opening = two.make()
-    own = {(item.epoch, item.feed): item for item in opening.joules}
-    both = [epoch for epoch in range(EPOCHS) if {(epoch, "feed-a"), (epoch, "feed-b")} <= own.keys()]
-    assert both and len(opening.joules) == len(two.drawn.hours)
-    for epoch in both:
-        a, b = own[epoch, "feed-a"], own[epoch, "feed-b"]
-        for swapped in ((replace(a, joules=b.joules, salt=b.salt), b), (a, replace(b, joules=a.joules, salt=a.salt))):
-            ours = {(item.epoch, item.feed): item for item in swapped}
-            refused(two, replace(opening, joules=tuple(ours.get((j.epoch, j.feed), j) for j in opening.joules)), "joules")
-        renamed = tuple(replace(j, feed="feed-a" if j.feed == "feed-b" else "feed-b") if j.epoch == epoch else j for j in opening.joules)
-        refused(two, replace(opening, joules=renamed), "selection", "joules")
+    assert len(opening.joules) == len(two.drawn.hours) > 1
+    for x, y in itertools.permutations(opening.joules, 2):
+        told = replace(x, joules=y.joules, salt=y.salt)
+        refused(two, replace(opening, joules=tuple(told if item == x else item for item in opening.joules)), "joules")
+    for x in opening.joules:
+        renamed = replace(x, feed="feed-a" if x.feed == "feed-b" else "feed-b")
+        refused(two, replace(opening, joules=tuple(renamed if item == x else item for item in opening.joules)), "selection", "joules")
 
 
 def test_each_feed_is_compared_with_its_own_meters(two: Two) -> None:
     """One joule too many under the small feed is not excused by room under the large one."""
-    opening = two.make()
-    assert {item.feed.name: (item.idle, item.most) for item in compare(two.terms, opening)} == {
-        "feed-a": (480, 300 * 480), "feed-b": (120, 300 * 120),
-    }  # fmt: skip
-    assert hot(two, opening, 300 * 120 + 1, "feed-b") and not hot(two, opening, 300 * 120, "feed-b")
-    assert not hot(two, opening, 300 * 480, "feed-a") and hot(two, opening, 300 * 480 + 1, "feed-a")
+    opening, most = two.make(), {"feed-a": 300 * 480, "feed-b": 300 * 120}
+    drawn = {feed for _, feed in two.drawn.hours}
+    assert {item.feed.name: item.most for item in compare(two.terms, opening)} == {feed: most[feed] for feed in drawn}
+    for feed in drawn:
+        assert hot(two, opening, most[feed] + 1, feed) and not hot(two, opening, most[feed], feed)
     assert whole_hours(two.terms, two.drawn) == {(epoch, {"feed-a": "hall-a", "feed-b": "hall-b"}[feed]) for epoch, feed in two.drawn.hours}
 
 
@@ -196,7 +193,8 @@ def test_bits_beyond_the_first_byte() -> None:
 def test_a_lost_meter_takes_its_feeds_hours_and_no_other_feeds(two: Two) -> None:
     """A lab loses a small meter, so that its feed shows nothing: the other feed is as it was, and the loss is in the verdict."""
     drawn = base.draw_committed(two.terms, "alpha", 0, base.ROUND, two.log, {"hall-b": 0})
-    assert {feed for _, feed in drawn.hours} == {"feed-a"} and all(draw.meter == "hall-a" for draw in drawn.draws) and drawn.visits
+    assert {feed for _, feed in drawn.hours} == {"feed-a"} and all(draw.meter == "hall-a" for draw in drawn.draws)
+    assert {visit.meter for visit in drawn.visits} <= {"hall-b"}
     seen = power_seen(two.terms, "alpha", 0, two.published, {"hall-b": 0})
     assert seen is not None and (seen.absent, seen.epochs) == (EPOCHS, 2 * EPOCHS)
 
@@ -334,11 +332,15 @@ def test_a_meter_is_under_one_feed_in_bytes_that_no_text_has(two: Two) -> None:
 
 def test_the_most_that_can_be_opened_is_bounded_over_all_feeds(two: Two) -> None:
     """Each draw is under one feed: many feeds open no more than the largest of them for each draw."""
-    size = base.SIZES.readings
-    judge(replace(two.terms, inspection=InspectionTerms(min(4096, 54_613 // size), 3, 59)))
-    many = replace(two.terms, commitment=replace(two.terms.commitment, readings=2 ** (size.bit_length() + 3)))
-    with pytest.raises(MalformedFile, match="could open"):
-        judge(replace(many, inspection=InspectionTerms(4096, 3, 59)))
+    sizes = [two.terms.readings(meter) for meter in two.meters]
+    most = 54_613 // max(sizes)
+    for draws, fine in ((min(4096, most), True), (most + 1, False)):
+        own = replace(two.terms, inspection=InspectionTerms(draws, 3, 59))
+        if fine:
+            judge(own)
+        else:
+            with pytest.raises(MalformedFile, match="could open|draws"):
+                judge(own)
 
 
 # ---- what remains, and is said --------------------------------------------------------------------------------------
