@@ -68,16 +68,28 @@ def lost_in(store: Store, agreement: Agreement, period: int) -> dict[str, int]:
 
 
 def losses_of(store: Store, agreement: Agreement, period: int) -> tuple[Loss, ...]:
-    """What a claim of the period lists as lost."""
-    found, lost, lab = set(), lost_in(store, agreement, period), agreement.lab(store.lab)
-    for name, first in lost.items():
-        item = [item for item in store.losses(name) if item.epoch <= first and not item.back][-1]
-        if item.what == LOST_SITE and all(lost.get(meter.name) == first for meter in lab.site(item.name).meters):
-            found.add(Loss(LOST_SITE, item.name, first, False))
-            continue
-        signed = store.signed_head(period, name)
-        found.add(Loss(LOST_METER, name, first, signed is not None and signed.agreement_digest == agreement.digest))
+    """What a claim of the period lists as lost: a site where all of it was lost as a site at once, else each meter."""
+    found, lost = set(), lost_in(store, agreement, period)
+    whole = {
+        site.name
+        for site in (agreement.lab(store.lab).sites if lost else ())
+        if len({lost.get(meter.name) for meter in site.meters}) == 1
+        and all(meter.name in lost and _said_of(store, meter, lost[meter.name]) == (LOST_SITE, site.name) for meter in site.meters)
+    }
+    for meter in agreement.lab(store.lab).meters:
+        if meter.site in whole:
+            found.add(Loss(LOST_SITE, meter.site, lost[meter.name]))
+        elif meter.name in lost:
+            signed = store.signed_head(period, meter.name)
+            own = signed is not None and signed.agreement_digest == agreement.digest
+            found.add(Loss(LOST_METER, meter.name, lost[meter.name], own))
     return tuple(sorted(found))
+
+
+def _said_of(store: Store, meter: Meter, epoch: int) -> tuple[int, str]:
+    """As what, and under which name, a meter was said to be lost that is lost at an epoch."""
+    item = [item for item in store.losses(meter.name) if item.epoch <= epoch and not item.back][-1]
+    return item.what, item.name
 
 
 def claimed_heads(store: Store, agreement: Agreement, period: int) -> Iterator[SignedHead]:

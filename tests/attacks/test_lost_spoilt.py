@@ -23,14 +23,15 @@ from claims.agreement.terms import Amends
 from claims.base.errors import ClaimsError
 from claims.claim.entries import decode_entry, sign_entry
 from claims.claim.entry_kinds import Entry, LossEntry
-from claims.claim.lists import LOST_METER, Loss
+from claims.claim.lists import LOST_METER, LOST_SITE, Loss
 from claims.lab.losing import lose
 from claims.lab.losses import losses_of
 from claims.lab.meter import SoftwareMeter
 from claims.tlog.reader import open_log
 from claims.tlog.source import FolderSource
 from claims.verify.log import log_trust
-from tests.attacks.test_lost import LOSABLE, LOST_2, Folder, lab, run
+from tests.attacks.test_lost import LOSABLE, LOST_2, Folder, finished, lab, run, verdict
+from tests.lab.test_tables import Prover, prover  # noqa: F401
 from tests.site.make_claim_vectors import bundle
 from tests.site.page_node import needs_node
 
@@ -205,3 +206,17 @@ def test_a_loss_of_a_period_before_the_amendment_is_not_set_aside(tmp_path: Path
     assert decode_entry(lose(store, new, "hall-b", LAB_KEY, 2)).agreement == old.digest, "again, the same entry"
     run(store, new, 1, lost=False)
     assert losses_of(store, new, 1) == (Loss(LOST_METER, "hall-b", EPOCHS),)
+
+
+def test_a_lost_site_that_an_amendment_renames_is_its_meters(tmp_path: Path, prover: Prover) -> None:  # noqa: F811
+    """There is no site of the old name to list, and the claim lists what was in it; with a meter more in a site, too."""
+    store, old = lab(tmp_path, sites=True)
+    run(store, old, site=True)
+    first = finished(store, old)[0]
+    own = old.labs[0]
+    meters = tuple(dataclasses.replace(meter, site={"north": "north", "south": "west"}[str(meter.site)]) for meter in own.meters)
+    new = dataclasses.replace(old, labs=(dataclasses.replace(own, meters=meters),), amends=Amends(old.digest, 1))
+    run(store, new, 1, lost=False)
+    second, _, proofs = finished(store, new, 1)
+    assert first.losses == (Loss(LOST_SITE, "south", 2),) and second.losses == (Loss(LOST_METER, "hall-b", EPOCHS),)
+    assert verdict(second, new, first, previous_agreements=[old], previous_accepted=True, proofs=proofs).word == "PROVEN"
