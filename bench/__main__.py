@@ -50,6 +50,19 @@ def kernels(log_rows: int, columns: int, json_path: Path | None) -> None:
 
 
 @main.command()
+@json_option
+def signatures(json_path: Path | None) -> None:
+    """Sizes and times of signatures, by Ed25519 alone and with ML-DSA-44."""
+    from bench.signatures import both
+
+    found = both()
+    for name, alone in found["ed25519"].items():
+        shown = [f"{value:,.3f}" if isinstance(value, float) else f"{value:,}" for value in (alone or 0, found["hybrid"][name] or 0)]
+        console.print(f"{name:<22} {shown[0]:>12}  {shown[1]:>12}")
+    _finish(json_path, found)
+
+
+@main.command()
 @rows_option
 @repeat_option
 @json_option

@@ -16,6 +16,7 @@ from claims.agreement.terms import (
     MAX_DURATION,
     MAX_EPOCHS,
     MAX_FLEET,
+    MAX_HYBRID_COSIGNERS,
     MAX_LABS,
     MAX_LEAVES,
     MAX_LOG_ROWS,
@@ -37,7 +38,8 @@ from claims.agreement.terms import (
     Meter,
 )
 from claims.base.canonical import is_name
-from claims.base.ed25519 import is_public_key
+from claims.base.ed25519 import is_key
+from claims.base.hybrid import halves, is_hybrid
 from claims.base.text import is_prose
 from claims.base.units import format_time, format_work
 
@@ -121,6 +123,7 @@ def _names(agreement: Agreement, fail: Fail) -> None:
 
 
 def _keys(agreement: Agreement, fail: Fail) -> None:
+    """Every key is usable, meters' and feeds' are of Ed25519 alone, and neither half of any key serves two roles."""
     roles = [(f"party {party.name}", party.key) for party in agreement.parties]
     roles += [(f"meter {meter.lab}/{meter.name}", meter.key) for lab in agreement.labs for meter in lab.meters]
     roles += [(f"cosigner {party.name}", party.cosign_key) for party in agreement.parties if party.cosign_key is not None]
@@ -130,11 +133,13 @@ def _keys(agreement: Agreement, fail: Fail) -> None:
     owners: dict[bytes, str] = {}
     for role, key in roles:
         field = {"meter": "meter", "the": "log", "feed": "feed"}.get(role.partition(" ")[0], "party")
-        if not is_public_key(key):
-            raise fail(field, f"{role} has no usable Ed25519 public key", "make one with `standstill keygen`")
-        if key in owners:
-            raise fail(field, f"{owners[key]} and {role} have the same key", "make a key for each role")
-        owners[key] = role
+        if not is_key(key) or (is_hybrid(key) and field in ("meter", "feed")):
+            alone = " of Ed25519 alone" if field in ("meter", "feed") else ""
+            raise fail(field, f"{role} has no usable public key{alone}", "make one with `standstill keygen`")
+        for half in filter(None, halves(key)):
+            if half in owners:
+                raise fail(field, f"{owners[half]} and {role} have the same key", "make a key for each role")
+            owners[half] = role
 
 
 def _chips_and_meters(agreement: Agreement, fail: Fail) -> None:
@@ -255,6 +260,10 @@ def _log(agreement: Agreement, fail: Fail) -> None:
     if log.operator not in {party.name for party in agreement.parties}:
         raise fail("log", f"its operator {log.operator!r} is no party", "add a [[party]] of that name")
     _range("log", "cosignatures", log.cosignatures, 1, MAX_COSIGNATURES, fail)
+    hybrid = sum(party.cosign_key is not None and is_hybrid(party.cosign_key) for party in agreement.parties)
+    if hybrid > MAX_HYBRID_COSIGNERS:
+        reason = f"{hybrid} parties have a hybrid cosign_key, and a head of the log has room for the cosignatures of {MAX_HYBRID_COSIGNERS}"
+        raise fail("party", reason, "let fewer parties cosign, or some with Ed25519 alone (standstill keygen --ed25519)")
     cosigners = {party.name for party in agreement.parties if party.cosign_key is not None}
     for field, name, what in _dated(agreement):
         others = len(cosigners - {name, log.operator})

@@ -15,6 +15,7 @@ from claims.agreement.model import DOMAIN, PREFIX, Agreement, canonical_bytes
 from claims.base.canonical import Reader
 from claims.base.errors import ClaimsError, MalformedFile
 from claims.base.files import CANONICAL_LIMIT
+from claims.base.hybrid import KEY_SIZES
 from claims.base.text import MAX_PROSE
 
 __all__ = ["decode_agreement", "decode_known"]
@@ -73,6 +74,12 @@ def _text(read: Reader, what: str, characters: int = MAX_PROSE) -> str:
         raise read.fail(f"{what} is not UTF-8") from None
 
 
+def _key(read: Reader, what: str) -> bytes:
+    """A key of either kind."""
+    curve = read.raw(KEY_SIZES[0], what)
+    return curve + (read.raw(KEY_SIZES[1] - KEY_SIZES[0], what) if _flag(read, what) else b"")
+
+
 def _read_agreement(read: Reader) -> Agreement:
     name, start = read.name("the name"), read.uint(8, "the start", ag.MAX_TIME)
     epoch_seconds, per_period = read.uint(4, "the epoch"), read.uint(4, "the epochs per period", ag.MAX_EPOCHS)
@@ -91,7 +98,7 @@ def _read_agreement(read: Reader) -> Agreement:
         amends = ag.Amends(read.raw(32, "the amended digest"), read.uint(4, "the amendment's period"))
     if _flag(read, "log"):
         log = ag.LogTerms(
-            _text(read, "the log's origin", ag.MAX_ORIGIN), read.name("the log's operator"), read.raw(32, "the log's key"),
+            _text(read, "the log's origin", ag.MAX_ORIGIN), read.name("the log's operator"), _key(read, "the log's key"),
             read.uint(2, "the cosignatures"),
         )  # fmt: skip
     checkpoints = read.uint(4, "the slots", ag.MAX_LEAVES)
@@ -141,8 +148,8 @@ def _read_feed(read: Reader) -> ag.Feed:
 
 
 def _read_party(read: Reader) -> ag.Party:
-    name, key = read.name("a party's name"), read.raw(32, "a party's key")
-    return ag.Party(name, key, read.raw(32, "a cosigning key") if _flag(read, "cosigns") else None)
+    name, key = read.name("a party's name"), _key(read, "a party's key")
+    return ag.Party(name, key, _key(read, "a cosigning key") if _flag(read, "cosigns") else None)
 
 
 def _read_caps(read: Reader) -> ag.Caps:

@@ -18,7 +18,7 @@ from claims.agreement.check import is_origin, validate
 from claims.agreement.decode import decode_known
 from claims.agreement.meters import Beside, MeterTable, beside, meter_of, meter_table
 from claims.agreement.model import Agreement, canonical_bytes
-from claims.agreement.table import Table, as_digest, as_key, as_name, as_prose, one_of
+from claims.agreement.table import Table, as_digest, as_key, as_meter_key, as_name, as_prose, one_of
 from claims.base.cache import open_cache
 from claims.base.canonical import head_from_hex
 from claims.base.errors import AgreementError, MalformedFile
@@ -310,7 +310,7 @@ def _feed(table: Table) -> ag.Feed:
         name=table.string("name", as_name),
         lab=table.string("lab", as_name),
         holder=table.string("holder", as_name),
-        key=table.string("key", as_key),
+        key=table.string("key", as_meter_key),
         kind=table.string("kind", one_of(*ag.FEED_KINDS)),
         meters=tuple(sorted(table.names("meters"))),
         base_watts=table.integer("base_watts", 0, ag.MAX_WATTS),

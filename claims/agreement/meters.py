@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from claims.agreement.table import Table, as_digest, as_key, as_name
+from claims.agreement.table import Table, as_digest, as_meter_key, as_name
 from claims.agreement.terms import MAX_COVERAGE, MAX_FLEET, Meter
 from claims.base.below import AbsentFile, read_below
 from claims.base.ed25519 import is_public_key
@@ -68,7 +68,7 @@ def meter_of(table: Table) -> Meter:
         name=table.string("name", as_name),
         chip=table.string("chip", as_name),
         chips=table.integer("chips", 1, MAX_COVERAGE),
-        key=table.string("key", as_key),
+        key=table.string("key", as_meter_key),
         site=table.string("site", as_name) if table.has("site") else None,
         group=table.string("group", as_name) if table.has("group") else None,
     )

@@ -33,6 +33,7 @@ from claims.agreement.terms import (
 )
 from claims.base.canonical import Writer
 from claims.base.errors import ClaimRejected, MalformedFile
+from claims.base.hybrid import KEY_SIZES, halves
 
 __all__ = ["DOMAIN", "PREFIX", "Agreement", "canonical_bytes"]
 
@@ -201,10 +202,10 @@ def canonical_bytes(agreement: Agreement) -> bytes:
     out.uint(len(agreement.parties), 2)
     for party in agreement.parties:
         out.name(party.name)
-        _write_key(out, party.key)
+        _write_both(out, party.key)
         out.flag(party.cosign_key is not None)
         if party.cosign_key is not None:
-            _write_key(out, party.cosign_key)
+            _write_both(out, party.cosign_key)
     out.uint(len(agreement.chips), 2)
     for chip in agreement.chips:
         out.name(chip.name)
@@ -217,6 +218,16 @@ def canonical_bytes(agreement: Agreement) -> bytes:
     _write_regime(out, agreement)
     _write_outside(out, agreement)
     return out.data
+
+
+def _write_both(out: Writer, key: bytes) -> None:
+    """A key of either kind."""
+    curve, lattice = halves(key)
+    if len(key) not in KEY_SIZES:
+        raise MalformedFile(f"a key has neither {KEY_SIZES[0]} nor {KEY_SIZES[1]} bytes")
+    out.raw(curve)
+    out.flag(bool(lattice))
+    out.raw(lattice)
 
 
 def _write_key(out: Writer, key: bytes) -> None:
@@ -299,7 +310,7 @@ def _write_regime(out: Writer, agreement: Agreement) -> None:
     if log is not None:
         out.text(log.origin)
         out.name(log.operator)
-        _write_key(out, log.key)
+        _write_both(out, log.key)
         out.uint(log.cosignatures, 2)
     out.uint(agreement.checkpoints, 4)
     out.flag(deadlines is not None)

@@ -1,22 +1,21 @@
 """What each key signs, and the agreement's signatures file.
 
 Every message starts with a domain tag of its own, so that no signature can stand for another (FORMATS.md section 3).
-Signatures are Ed25519 (RFC 8032). Checking one needs the package ``cryptography``, imported only then.
+Signatures are Ed25519 (RFC 8032), of hybrid keys with ML-DSA-44 beside it (claims/base/hybrid.py). Checking one needs the package
+``cryptography``, imported only then.
 """
 
 from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from claims.agreement.model import Agreement
 from claims.base.canonical import Writer, from_json, to_json
 from claims.base.ed25519 import check_signature
 from claims.base.errors import BadSignature, MalformedFile
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from claims.base.hybrid import SIGNATURE_SIZES, SigningKey
 
 __all__ = [
     "AgreementSignatures",
@@ -121,22 +120,22 @@ def allowance_message(agreement_digest: bytes, giver: str, receiver: str, period
 
 
 def sign_ledger_head(
-    key: Ed25519PrivateKey, agreement_digest: bytes, lab: str, meter: str, period: int, head: Head, roots_digest: bytes
+    key: SigningKey, agreement_digest: bytes, lab: str, meter: str, period: int, head: Head, roots_digest: bytes
 ) -> bytes:
     """A meter's signature, 64 bytes."""
     return key.sign(ledger_head_message(agreement_digest, lab, meter, period, head, roots_digest))
 
 
 def sign_registry_head(
-    key: Ed25519PrivateKey, agreement_digest: bytes, lab: str, period: int, head: Head, lists: bytes
+    key: SigningKey, agreement_digest: bytes, lab: str, period: int, head: Head, lists: bytes
 ) -> bytes:
-    """A lab's signature of its after-head and the digest of what its claim lists, 64 bytes."""
+    """A lab's signature of its after-head and the digest of what its claim lists, 64 or 2,484 bytes."""
     return key.sign(registry_head_message(agreement_digest, lab, period, head, lists))
 
 
 @dataclass(frozen=True)
 class AgreementSignatures:
-    """The parties' signatures of one agreement. ``signatures``: party name to 64 bytes."""
+    """The parties' signatures of one agreement. ``signatures``: party name to 64 or 2,484 bytes."""
 
     agreement: bytes
     signatures: dict[str, bytes]
@@ -156,7 +155,7 @@ class AgreementSignatures:
             good = result.encode() == data and len(result.agreement) == 32
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             good = False
-        if not good or any(len(signature) != 64 for signature in rows.values()):
+        if not good or any(len(signature) not in SIGNATURE_SIZES for signature in rows.values()):
             raise MalformedFile("not a canonical agreement signatures file", hint="write it with `standstill agreement sign`")
         return result
 
@@ -176,8 +175,8 @@ class AgreementSignatures:
         return sorted(keys.keys() - self.signatures.keys())
 
 
-def sign_agreement(key: Ed25519PrivateKey, agreement: Agreement, known: AgreementSignatures | None) -> AgreementSignatures:
-    """Add the signature of the party whose key this is.
+def sign_agreement(key: SigningKey, agreement: Agreement, known: AgreementSignatures | None) -> AgreementSignatures:
+    """Add the signature of the party whose key this is; one that is there stays.
 
     Raises:
         BadSignature: the key is no party's, or ``known`` is not about this agreement.
@@ -189,5 +188,6 @@ def sign_agreement(key: Ed25519PrivateKey, agreement: Agreement, known: Agreemen
     if known is not None:
         known.missing(agreement)
     signatures = dict(known.signatures) if known is not None else {}
-    signatures[names[0]] = key.sign(agreement_message(agreement.digest))
+    if names[0] not in signatures:
+        signatures[names[0]] = key.sign(agreement_message(agreement.digest))
     return AgreementSignatures(agreement.digest, signatures)

@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 
 from claims.agreement.terms import MAX_CHANGES
 from claims.base.canonical import NAME_RULE, is_name
-from claims.base.ed25519 import is_public_key
+from claims.base.ed25519 import is_key
 from claims.base.errors import AgreementError, ClaimsError, MalformedFile
+from claims.base.hybrid import is_hybrid
 from claims.base.text import MAX_PROSE, is_prose
 from claims.base.units import time_from_text
 
-__all__ = ["Table", "as_digest", "as_key", "as_name", "as_prose", "one_of"]
+__all__ = ["Table", "as_digest", "as_key", "as_meter_key", "as_name", "as_prose", "one_of"]
 
 T = TypeVar("T")
 
@@ -140,13 +141,22 @@ def as_prose(text: str) -> str:
 
 
 def as_key(text: str) -> bytes:
-    match = re.fullmatch(r"ed25519:([0-9a-f]{64})", text)
-    if match is None or not is_public_key(bytes.fromhex(match[1])):
+    """A key of either kind, 32 or 1,344 bytes."""
+    match = re.fullmatch(r"ed25519:([0-9a-f]{64})(?: mldsa44:([0-9a-f]{2624}))?", text)
+    if match is None or not is_key(bytes.fromhex(match[1] + (match[2] or ""))):
         raise MalformedFile(
-            "not a usable Ed25519 public key",
-            hint='write "ed25519:" and 64 lower-case hex digits, as `standstill keygen` prints them',
+            "not a usable public key",
+            hint='write "ed25519:" and 64 lower-case hex digits, and of a hybrid key " mldsa44:" and 2,624, as `standstill keygen` does',
         )
-    return bytes.fromhex(match[1])
+    return bytes.fromhex(match[1] + (match[2] or ""))
+
+
+def as_meter_key(text: str) -> bytes:
+    """A key of Ed25519 alone, 32 bytes: it signs every epoch."""
+    key = as_key(text)
+    if is_hybrid(key):
+        raise MalformedFile("a meter's or feed's key is of Ed25519 alone", hint="make one with `standstill keygen --ed25519`")
+    return key
 
 
 def as_digest(text: str) -> bytes:

@@ -9,7 +9,7 @@ from claims.base.errors import ClaimRejected
 
 __all__ = [
     "FEED_KINDS", "Group", "MAX_CAP", "MAX_CHANGES", "MAX_COSIGNATURES", "MAX_COVERAGE", "MAX_DIGESTS", "MAX_DRAWS", "MAX_DURATION",
-    "MAX_EPOCHS", "MAX_FEEDS", "MAX_LABS", "MAX_LAB_FEEDS", "MAX_MODELS", "MAX_OPENED", "MAX_WATTS",
+    "MAX_EPOCHS", "MAX_FEEDS", "MAX_HYBRID_COSIGNERS", "MAX_LABS", "MAX_LAB_FEEDS", "MAX_MODELS", "MAX_OPENED", "MAX_WATTS",
     "MAX_FLEET", "MAX_LEAVES", "MAX_LOG_ROWS", "MAX_METERS", "MAX_ORIGIN", "MAX_PEAK", "MAX_READING", "MAX_RECORD", "MAX_ROOTS",
     "MAX_SHARE", "MAX_SITES",
     "MAX_TIME", "MAX_WORK", "MIN_LEAVES", "MIN_LOG_ROWS", "Amends", "Caps", "ChipClass", "Deadlines", "Feed",
@@ -40,6 +40,8 @@ MAX_WORK = 2**64 - 1
 """Work that a lab can do in a period."""
 MAX_LABS = 256
 MAX_COSIGNATURES = 98
+MAX_HYBRID_COSIGNERS = 16
+"""Parties with a hybrid cosign_key: a head has at most 128 KiB, with the first and the latest cosignature of each."""
 """Of the 100 signature lines that a head of the log may have, two are the log's."""
 MIN_LOG_ROWS, MAX_LOG_ROWS = 16, 22
 MIN_LEAVES, MAX_LEAVES = 2, 65536
@@ -69,7 +71,7 @@ MAX_TIME = 253402300799
 
 @dataclass(frozen=True)
 class Party:
-    """A signatory. ``key``: its Ed25519 public key, 32 bytes. ``cosign_key``: for cosignatures of the log, else None."""
+    """A signatory. ``key``: its public key, 32 or 1,344 bytes. ``cosign_key``: for cosignatures of the log, else None."""
 
     name: str
     key: bytes
@@ -309,7 +311,7 @@ class LogTerms:
     Attributes:
         origin: of its checkpoints (C2SP tlog-checkpoint): ASCII, printable, no space, no "+", 1 to 128 characters.
         operator: the party that runs it.
-        key: the log's own Ed25519 public key, 32 bytes.
+        key: the log's own public key, 32 or 1,344 bytes.
         cosignatures: how many parties, other than the operator and the lab concerned, must have cosigned a checkpoint.
     """
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from claims.base.errors import MalformedFile
+from claims.base.hybrid import SIGNATURE_SIZES
 
 __all__ = [
     "FIELD_PRIME",
@@ -140,6 +141,13 @@ class Writer:
         """UTF-8 text with a u32 byte length before it."""
         self.blob(text.encode("utf-8"))
 
+    def signature(self, data: bytes) -> None:
+        """A signature of either kind, with a u16 length before it."""
+        if len(data) not in SIGNATURE_SIZES:
+            raise MalformedFile(f"a signature has {len(data)} bytes, not {SIGNATURE_SIZES[0]} or {SIGNATURE_SIZES[1]}")
+        self.uint(len(data), 2)
+        self.raw(data)
+
     def head(self, head: Iterable[int]) -> None:
         """Eight field elements."""
         self.raw(head_to_bytes(tuple(head)))
@@ -193,6 +201,13 @@ class Reader:
     def blob(self, what: str, maximum: int) -> bytes:
         """Bytes with a u32 length before them, at most ``maximum``."""
         return self.raw(self.uint(4, f"the length of {what}", maximum), what)
+
+    def signature(self, what: str) -> bytes:
+        """A signature of either kind, with a u16 length before it; which kind it has to be is for the signer's key to say."""
+        size = self.uint(2, f"the length of {what}")
+        if size not in SIGNATURE_SIZES:
+            raise self.fail(f"{what} has {size} bytes, not {SIGNATURE_SIZES[0]} or {SIGNATURE_SIZES[1]}")
+        return self.raw(size, what)
 
     def head(self, what: str) -> Head:
         """Eight field elements below p."""

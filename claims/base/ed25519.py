@@ -1,4 +1,4 @@
-"""The one gate for Ed25519 public keys, whichever file or option they come from, and for signatures.
+"""The one gate for public keys, whichever file or option they come from, and for signatures: Ed25519 alone, or hybrid.
 
 Checking a signature needs the package ``cryptography``, imported only then.
 """
@@ -6,14 +6,24 @@ Checking a signature needs the package ``cryptography``, imported only then.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 
 from claims.base.cache import open_cache
 from claims.base.errors import BadSignature, MissingDependency
+from claims.base.hybrid import (
+    DOMAIN,
+    KEY_SIZES,
+    SIGNATURE_SIZES,
+    halves,
+    hybrid_message,
+    is_hybrid,
+    lattice_verifies,
+    split_signature,
+)
 
-__all__ = ["check_signature", "is_public_key", "known_signatures"]
+__all__ = ["check_signature", "half_verifies", "is_key", "is_public_key", "known_signatures"]
 
 _PATIENCE, _MOST_KNOWN = 256, 2**21
 """Signatures from which on a cache of them is worth it, and the most that it has."""
@@ -39,6 +49,11 @@ def is_public_key(data: bytes) -> bool:
     return _is_square((y * y - 1) * (_D * y * y + 1) % _P)  # x^2 is (y^2 - 1) / (d y^2 + 1): a square where this product is one
 
 
+def is_key(data: bytes) -> bool:
+    """Whether bytes are a usable public key of either kind: any 1,312 bytes are an ML-DSA-44 half."""
+    return len(data) in KEY_SIZES and is_public_key(halves(data)[0])
+
+
 def _is_square(a: int) -> bool:
     """Whether a number is a square other than 0 modulo p: the Jacobi symbol, which takes a fourth of the time of a power."""
     n, sign = _P, 1
@@ -54,34 +69,68 @@ def _is_square(a: int) -> bool:
 
 
 def check_signature(who: str, public_key: bytes, signature: bytes, message: bytes) -> None:
-    """Check an Ed25519 signature. One that is known to verify (:func:`known_signatures`) is not checked again.
+    """Check a signature by the kind of its key, both halves where the key has two.
+
+    One that is known to verify (:func:`known_signatures`) is not checked again.
 
     Args:
         who: the signer, for the message.
 
     Raises:
-        BadSignature: it does not verify.
-        MissingDependency: ``cryptography`` is not installed.
+        BadSignature: it does not verify, or is of the other kind than the key.
+        MissingDependency: ``cryptography`` is not installed, or has no ML-DSA and the key is hybrid.
     """
+    if not _known_or(_verifies, public_key, signature, message):
+        raise BadSignature(f"the signature of {who} does not verify")
+
+
+def half_verifies(half: bytes, signature: bytes, message: bytes) -> bool:
+    """Whether one half alone signed these bytes, as C2SP's formats have it: Ed25519, or ML-DSA-44 without a context.
+
+    Raises MissingDependency as :func:`check_signature`.
+    """
+    return _known_or(_curve_verifies if len(half) == KEY_SIZES[0] else _bare, half, signature, message)
+
+
+def _bare(half: bytes, signature: bytes, message: bytes) -> bool:
+    return lattice_verifies(half, signature, message, b"")
+
+
+def _known_or(verify: Callable[[bytes, bytes, bytes], bool], public_key: bytes, signature: bytes, message: bytes) -> bool:
     known, digest = _KNOWN[-1], b""
     if known is not None:
         lengths = b"%d %d " % (len(public_key), len(signature))
         digest = hashlib.sha256(lengths + public_key + signature + message).digest()
         if known.has(digest):
-            return
+            return True
+    good = verify(public_key, signature, message)
+    if good and known is not None:
+        known.used.add(digest)
+    return good
+
+
+def _verifies(public_key: bytes, signature: bytes, message: bytes) -> bool:
+    if (len(public_key), len(signature)) not in zip(KEY_SIZES, SIGNATURE_SIZES, strict=True):
+        return False
+    if not is_hybrid(public_key):
+        return _curve_verifies(public_key, signature, message)
+    (curve, lattice), (one, two) = halves(public_key), split_signature(signature)
+    bound = hybrid_message(public_key, message)
+    return _curve_verifies(curve, one, bound) and lattice_verifies(lattice, two, bound, DOMAIN)
+
+
+def _curve_verifies(public_key: bytes, signature: bytes, message: bytes) -> bool:
+    """Whether an Ed25519 signature verifies. Raises MissingDependency: ``cryptography`` is not installed."""
     try:
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     except ImportError:
-        raise MissingDependency(
-            "signatures need the package cryptography", "pip install cryptography"
-        ) from None
+        raise MissingDependency("signatures need the package cryptography", "pip install cryptography") from None
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
     except (InvalidSignature, ValueError):
-        raise BadSignature(f"the signature of {who} does not verify") from None
-    if known is not None:
-        known.used.add(digest)
+        return False
+    return True
 
 
 class _Known:

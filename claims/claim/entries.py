@@ -1,6 +1,6 @@
 """Entries of the public log: what parties publish, as canonical bytes signed by their author.
 
-    "standstill-log" || u16 1 || u8 kind || 32 agreement digest || body || 64 signature          at most 1024 bytes
+    "standstill-log" || u16 1 || u8 kind || 32 agreement digest || body || 64 or 2,484 signature          at most 6144 bytes
 
 Kinds and their bodies are in :mod:`claims.claim.entry_kinds`.
 The author signs the domain and the SHA-256 of everything before the signature, with its party key. Each entry has an identity
@@ -11,13 +11,16 @@ The log itself only orders bytes; :mod:`claims.claim.published` says what they m
 from __future__ import annotations
 
 import hashlib
+import os
+from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from claims.agreement.model import Agreement
 from claims.base.canonical import Reader, Writer
 from claims.base.ed25519 import check_signature
-from claims.base.errors import ClaimRejected, MalformedFile
+from claims.base.errors import ClaimRejected, ClaimsError, MalformedFile
+from claims.base.files import read_bounded, write_once
+from claims.base.hybrid import SIGNATURE_SIZES, SigningKey
 from claims.claim.entry_kinds import (
     IS_BACK,
     IS_LOST,
@@ -34,17 +37,14 @@ from claims.claim.entry_kinds import (
     raw_bytes,
 )
 
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 __all__ = [
     "ENTRY_DOMAIN", "MAX_ENTRY", "check_entry", "decode_entry", "encode_entry", "entry_message", "same_word", "sign_entry",
-    "unsigned_bytes",
+    "unsigned_bytes", "word_of", "write_entry",
 ]  # fmt: skip
 
 MAGIC = b"standstill-log"
 VERSION = 1
-MAX_ENTRY = 1024
+MAX_ENTRY = 6144
 ENTRY_DOMAIN = b"standstill/sign/log-entry/v1"
 
 _START = len(MAGIC) + 3
@@ -63,11 +63,14 @@ def unsigned_bytes(entry: Entry) -> bytes:
     return out.data
 
 
+def word_of(entry: Entry) -> bytes:
+    """What an entry says, without its signatures: a receiver's in it is one too."""
+    return entry.acceptance if isinstance(entry, TransferEntry) else unsigned_bytes(entry)
+
+
 def same_word(one: Entry, two: Entry) -> bool:
-    """Whether two entries of one identity say the same, whatever their signatures are: a receiver's in it is one too."""
-    if isinstance(one, TransferEntry) and isinstance(two, TransferEntry):
-        return one.acceptance == two.acceptance
-    return unsigned_bytes(one) == unsigned_bytes(two)
+    """Whether two entries of one identity say the same, whatever their signatures are."""
+    return word_of(one) == word_of(two)
 
 
 def entry_message(entry: Entry) -> bytes:
@@ -79,14 +82,28 @@ def _message(unsigned: bytes) -> bytes:
     return len(ENTRY_DOMAIN).to_bytes(2, "big") + ENTRY_DOMAIN + hashlib.sha256(unsigned).digest()
 
 
-def sign_entry(key: Ed25519PrivateKey, entry: AnyEntry) -> AnyEntry:
+def sign_entry(key: SigningKey, entry: AnyEntry) -> AnyEntry:
     """The entry with its author's signature. Whether the key is the author's is for :func:`check_entry`."""
     return replace(entry, signature=key.sign(entry_message(entry)))
 
 
+def write_entry(path: str | os.PathLike[str], entry: Entry, agreement: Agreement) -> None:
+    """Write a signed entry to a new file. One that is there and says the same, signed, stays: ML-DSA signs otherwise each time.
+
+    Raises:
+        UnreadableFile: another file has the name, or it cannot be created.
+    """
+    with suppress(ClaimsError):
+        held = decode_entry(read_bounded(path, MAX_ENTRY))
+        check_entry(held, agreement)
+        if held.identity == entry.identity and same_word(held, entry):
+            return
+    write_once(path, encode_entry(entry))
+
+
 def encode_entry(entry: Entry) -> bytes:
     """Canonical bytes of a signed entry."""
-    if len(entry.signature) != 64:
+    if len(entry.signature) not in SIGNATURE_SIZES:
         raise MalformedFile("a log entry is not signed", hint="sign it first (sign_entry)")
     return unsigned_bytes(entry) + entry.signature
 
@@ -112,9 +129,9 @@ def decode_entry(data: bytes) -> Entry:
     if kind not in KINDS:
         raise read.fail(f"{kind} is not a kind of log entry")
     values = {part.field: part.read(read) for part in KINDS[kind].parts}
-    entry = KINDS[kind](agreement=digest, **values, signature=read.raw(64, "the signature"))
-    read.end()
-    return entry
+    if (size := len(data) - read.offset) not in SIGNATURE_SIZES:
+        raise read.fail(f"the signature has {size} bytes, not {SIGNATURE_SIZES[0]} or {SIGNATURE_SIZES[1]}")
+    return KINDS[kind](agreement=digest, **values, signature=read.raw(size, "the signature"))
 
 
 def _decode_whole(data: bytes) -> Entry | None:
@@ -128,7 +145,8 @@ def _decode_whole(data: bytes) -> Entry | None:
         if value is None:
             return None
         values[part.field] = value
-    return kind(agreement=data[_START : _START + 32], **values, signature=data[at:]) if at + 64 == len(data) else None
+    fits = len(data) - at in SIGNATURE_SIZES
+    return kind(agreement=data[_START : _START + 32], **values, signature=data[at:]) if fits else None
 
 
 def check_entry(entry: Entry, agreement: Agreement, data: bytes | None = None) -> None:
@@ -168,7 +186,7 @@ def check_entry(entry: Entry, agreement: Agreement, data: bytes | None = None) -
         raise ClaimRejected("log", f"{entry.title}: the agreement has no inspections")
     if isinstance(entry, InspectionEntry) and entry.author == entry.lab:
         raise ClaimRejected("log", f"{entry.title}: no lab inspects itself")
-    message = entry_message(entry) if data is None else _message(data[:-64])
+    message = entry_message(entry) if data is None else _message(data[: -len(entry.signature)])
     check_signature(entry.title, key, entry.signature, message)
 
 

@@ -9,7 +9,7 @@
     kind 5 DECISION    name decider || u8 decision || u64 effective || 32 SHA-256(reason)         author: decider
     kind 6 LOSS        name author || name lab || u8 what || name || u8 word || u32 epoch         author: lab; of an end, an inspector
     kind 7 JOULES      name feed || u32 epoch || 32 joules leaf                                   signed by the feed's own key
-    kind 8 TRANSFER    name giver || name receiver || u32 period || u32 serial || u64 amount || 64 the receiver's signature
+    kind 8 TRANSFER    name giver || name receiver || u32 period || u32 serial || u64 amount || u16 bytes || the receiver's signature
 
 Each entry has an identity (:attr:`EpochEntry.identity`): what an author may sign one of. :mod:`claims.claim.entries` has the bytes.
 """
@@ -25,6 +25,7 @@ from claims.agreement.signatures import allowance_message
 from claims.agreement.terms import MAX_TIME
 from claims.base.canonical import Reader, Writer, is_name
 from claims.base.errors import MalformedFile
+from claims.base.hybrid import SIGNATURE_SIZES
 from claims.base.units import format_time
 
 __all__ = [
@@ -39,13 +40,13 @@ IS_LOST, IS_BACK = 1, 2
 LOSS_WORDS = {IS_LOST: "lost", IS_BACK: "back"}
 
 Identity = tuple[object, ...]
-_BITS = -1
+_BITS, _SIGNATURE = -1, -2
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A field of a body: a name (``size`` 0), a number of so many bytes, a digest or signature (32, 64), or bits behind their number of
-    bytes (-1); ``values``: of a number that is a choice."""
+    """A field of a body: a name (``size`` 0), a number of so many bytes, a digest (32), bits behind their number of bytes (-1), or a
+    signature behind its (-2); ``values``: of a number that is a choice."""
 
     field: str
     what: str
@@ -61,6 +62,8 @@ class _Part:
                 raise MalformedFile(f"{self.what} are not at most 32 bytes, the last of them not 0")
             out.uint(len(value), 1)
             out.raw(value)
+        elif self.size == _SIGNATURE:
+            out.signature(value)
         elif self.size >= 32:
             raw_bytes(out, value, self.size)
         else:
@@ -78,6 +81,8 @@ class _Part:
             if bits[-1:] == b"\0":
                 raise read.fail(f"the last byte of {self.what} is 0")
             return bits
+        if self.size == _SIGNATURE:
+            return read.signature(self.what)
         if self.size >= 32:
             return read.raw(self.size, self.what)
         value = read.uint(self.size, self.what, self.most)
@@ -93,6 +98,9 @@ class _Part:
         if size > 0:
             value = int.from_bytes(data[at : at + size], "big")
             return (value if (self.most is None or value <= self.most) and self._fits(value) else None), at + size
+        if size == _SIGNATURE:
+            end = at + 2 + int.from_bytes(data[at : at + 2], "big")
+            return (data[at + 2 : end] if end - at - 2 in SIGNATURE_SIZES else None), end
         end = at + 1 + (data[at] if at < len(data) else 0)
         if not size:
             return _name(data[at + 1 : end]), end
@@ -303,7 +311,7 @@ class TransferEntry(_Kind):
     kind = 8
     parts = (
         _Part("giver", "the giver"), _Part("receiver", "the receiver"), _PERIOD, _Part("serial", "the serial number", 4),
-        _Part("amount", "the amount", 8), _Part("accepted", "the receiver's signature", 64),
+        _Part("amount", "the amount", 8), _Part("accepted", "the receiver's signature", _SIGNATURE),
     )  # fmt: skip
     one_of = ("giver", "receiver", "period", "serial")
     agreement: bytes

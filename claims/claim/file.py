@@ -14,16 +14,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from claims.agreement.signatures import claim_message, sign_ledger_head, sign_registry_head
 from claims.agreement.terms import MAX_FLEET
 from claims.base.canonical import Reader, Writer
 from claims.base.errors import MalformedClaim
+from claims.base.hybrid import SigningKey
 from claims.claim.lists import LOST_SITE, Limit, Lists, Loss, Over
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 __all__ = [
     "MAGIC", "MAX_PROOF", "Claim", "MeterHead", "SiteHead", "decode_claim", "sign_claim", "sign_ledger_head", "sign_registry_head",
@@ -70,9 +67,9 @@ class Claim:
         first_epoch, last_epoch: below 2^24.
         head_before, head_after: registry heads around the period, 8 field elements each.
         meters: 1 to 2^18, ascending by name.
-        registry_signature: the lab's, of ``head_after`` and the digest of ``lists``; 64 bytes.
+        registry_signature: the lab's, of ``head_after`` and the digest of ``lists``; 64 or 2,484 bytes.
         proof: at most 16 MiB; empty where there are sites.
-        signature: the lab's, of the SHA-256 of everything before it; 64 bytes.
+        signature: the lab's, of the SHA-256 of everything before its length; 64 or 2,484 bytes.
         sites: at most 256, ascending by name; none where one table holds the whole lab.
         registry_proof: SHA-256 of the registry's proof file; empty without sites.
         losses, limits, overs, transfers: see :class:`claims.claim.lists.Lists`.
@@ -149,13 +146,16 @@ class Claim:
             out.raw(_sized(site.roots, 32, "SHA-256 of a site's roots file"))
         out.raw(_sized(self.registry_proof, 32 if self.sites else 0, "SHA-256 of the registry's proof"))
         out.raw(self.lists.encode())
-        out.raw(_sized(self.registry_signature, 64, "registry signature"))
+        out.signature(self.registry_signature)
         out.blob(_sized(self.proof, 0, "proof of a claim with sites") if self.sites else self.proof)
         return out.data
 
     def encode(self) -> bytes:
         """The file's bytes."""
-        return self.body() + _sized(self.signature, 64, "claim signature")
+        out = Writer()
+        out.raw(self.body())
+        out.signature(self.signature)
+        return out.data
 
     def signed_message(self) -> bytes:
         """What ``signature`` signs."""
@@ -168,7 +168,7 @@ def _sized(data: bytes, size: int, what: str) -> bytes:
     return data
 
 
-def sign_claim(claim: Claim, key: Ed25519PrivateKey) -> Claim:
+def sign_claim(claim: Claim, key: SigningKey) -> Claim:
     """The claim with both of the lab's signatures, whatever it held in their place."""
     head = sign_registry_head(key, claim.agreement_digest, claim.lab, claim.period, claim.head_after, claim.lists.digest)
     unsigned = replace(claim, registry_signature=head)
@@ -206,9 +206,9 @@ def decode_claim(data: bytes) -> Claim:
     sites = _read_sites(read)
     registry_proof = read.raw(32, "the SHA-256 of the registry's proof") if sites else b""
     lists = Lists.read(read, period)
-    registry_signature = read.raw(64, "the registry head's signature")
+    registry_signature = read.signature("the registry head's signature")
     proof = read.blob("the proof", 0 if sites else MAX_PROOF)
-    signature = read.raw(64, "the claim's signature")
+    signature = read.signature("the claim's signature")
     read.end()
     return Claim(
         agreement_digest=digest,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from claims.agreement.model import Agreement
 from claims.agreement.over import NotOver
@@ -18,16 +18,14 @@ from claims.agreement.terms import MAX_LABS, MAX_TIME
 from claims.base.canonical import from_json, is_name, to_json
 from claims.base.ed25519 import check_signature
 from claims.base.errors import ClaimRejected, MalformedFile
+from claims.base.hybrid import SIGNATURE_SIZES, SigningKey
 from claims.claim.entries import check_entry, decode_entry
 from claims.claim.entry_kinds import ClaimEntry, Entry, EpochEntry
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 __all__ = ["FORMAT", "RECEIPT_LIMIT", "Receipt", "countersign", "end_of", "witnesses"]
 
 FORMAT = "standstill-receipt/1"
-RECEIPT_LIMIT = 2**17
+RECEIPT_LIMIT = 2**20
 DOMAIN = b"standstill/sign/receipt/v1"
 
 
@@ -64,7 +62,7 @@ class Receipt:
             signatures = {row["party"]: (row["time"], bytes.fromhex(row["signature"])) for row in rows}
             found = Receipt(bytes.fromhex(value["entry"]), signatures)
             good = len(rows) <= MAX_LABS and all(
-                is_name(name) and type(time) is int and 0 <= time <= MAX_TIME and len(signature) == 64
+                is_name(name) and type(time) is int and 0 <= time <= MAX_TIME and len(signature) in SIGNATURE_SIZES
                 for name, (time, signature) in signatures.items()
             )
             good = good and found.encode() == data
@@ -100,7 +98,7 @@ def end_of(entry: Entry, agreement: Agreement) -> int | None:
 
 
 def countersign(
-    key: Ed25519PrivateKey, entry: bytes, agreement: Agreement, now: int, known: Receipt | None = None
+    key: SigningKey, entry: bytes, agreement: Agreement, now: int, known: Receipt | None = None
 ) -> tuple[str, Receipt]:
     """The receipt with the signature of the party whose key this is, and that party's name; its first signature stays.
 

@@ -144,10 +144,10 @@ def agreement_sign(
 ) -> None:
     """Add a party's signature to the signatures file beside the agreement. It cannot be taken back: a terminal shows it and asks."""
     from claims.base import clock
-    from claims.base.files import one_at_a_time, write_atomic, write_once
+    from claims.base.files import one_at_a_time, write_atomic
     from claims.base.keys import public_bytes
     from claims.base.units import format_time
-    from claims.claim.entries import encode_entry, sign_entry
+    from claims.claim.entries import sign_entry, write_entry
     from claims.claim.entry_kinds import AssentEntry
     from claims.cli.show_agreement import agreement_lines
     from claims.lab.amended import of_amendment
@@ -165,7 +165,7 @@ def agreement_sign(
         if (amendment := of_amendment(terms)) is not None:
             journal.add(amendment)
     if log_entry is not None:
-        write_once(log_entry, encode_entry(sign_entry(key, assent)))
+        write_entry(log_entry, sign_entry(key, assent), terms)
     with one_at_a_time(target):  # another party may sign at this moment
         signed = _signed(path, target, terms, key)
         write_atomic(target, signed.encode())

@@ -84,9 +84,9 @@ def allowance_give(
     source: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None, target: Path | None, yes: bool
 ) -> None:
     """For the giver: sign a transfer that the receiver accepted, as an entry of the log. It cannot be taken back once it is there."""
-    from claims.base.files import SMALL_LIMIT, read_bounded, write_once
+    from claims.base.files import SMALL_LIMIT, read_bounded
     from claims.claim.allowance_file import decode_allowance
-    from claims.claim.entries import check_entry, encode_entry, sign_entry
+    from claims.claim.entries import check_entry, sign_entry, write_entry
     from claims.lab.journal import of_entry
     from claims.lab.signing import signing_alone
 
@@ -102,7 +102,7 @@ def allowance_give(
     with signing_alone(terms.party(entry.giver).key, f"party {entry.giver}", state_folder()) as journal:
         journal.add(of_entry(entry))
     target = target or source.with_suffix(".entry")
-    write_once(target, encode_entry(entry))
+    write_entry(target, entry, terms)
     out(f"{target}: publish it (standstill log append LOG {target}), and have it cosigned before period {entry.period} begins")
 
 

@@ -31,8 +31,8 @@ def trust_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--exclude", multiple=True, help="Cosigner that does not count; repeat."),
         click.option("--quorum", type=click.IntRange(0), help="Cosignatures needed. [default: the agreement's, else all given]"),
-        click.option("--cosigner", multiple=True, help="Further cosigner: its verifier key, name+id+base64; repeat."),
-        click.option("--log-key", help="The log's verifier key, name+id+base64, instead of an agreement."),
+        click.option("--cosigner", multiple=True, help="Further cosigner: its verifier key, or both halves'; repeat."),
+        click.option("--log-key", help="The log's verifier key as `log init` prints it, instead of an agreement."),
         click.option("--agreement", "-a", "agreement_path", type=read_path, help="Agreement whose [log] this is."),
     ):
         command = option(command)
@@ -45,19 +45,14 @@ def terms_of(path: Path | None) -> Agreement | None:
 
 def trust_of(terms: Agreement | None, log_key: str | None, cosigner: tuple[str, ...], quorum: int | None) -> LogTrust:
     from claims.tlog.checkpoint import LogTrust
-    from claims.tlog.note import COSIGNATURE, ED25519, VerifierKey
+    from claims.tlog.note import COSIGNATURE, ED25519
 
-    keys = [VerifierKey.decode(text) for text in cosigner]
-    if any(key.kind != COSIGNATURE for key in keys):
-        raise click.UsageError("a --cosigner key is not of the cosignature type")
-    cosigners = {key.name: key.key for key in keys}
+    cosigners = dict(_verifier_key(text, COSIGNATURE, "--cosigner") for text in cosigner)
     if log_key is not None:
         if terms is not None:
             raise click.UsageError("--agreement and --log-key exclude each other")
-        own = VerifierKey.decode(log_key)
-        if own.kind != ED25519:
-            raise click.UsageError("--log-key is not a key of the log type")
-        return LogTrust(own.name, own.key, cosigners, len(cosigners) if quorum is None else quorum)
+        origin, own = _verifier_key(log_key, ED25519, "--log-key")
+        return LogTrust(origin, own, cosigners, len(cosigners) if quorum is None else quorum)
     if terms is None:
         raise click.UsageError("say which log: --agreement, or --log-key")
     if terms.log is None:
@@ -66,6 +61,17 @@ def trust_of(terms: Agreement | None, log_key: str | None, cosigner: tuple[str, 
         if party.cosign_key is not None and party.name != terms.log.operator:
             cosigners[party.name] = party.cosign_key
     return LogTrust(terms.log.origin, terms.log.key, cosigners, terms.log.cosignatures if quorum is None else quorum)
+
+
+def _verifier_key(text: str, kind: int, option: str) -> tuple[str, bytes]:
+    """Name and public key of one verifier key, or of two with a space between: of an Ed25519 half, then of an ML-DSA-44 half."""
+    from claims.tlog.note import LATTICE, VerifierKey
+
+    keys = [VerifierKey.decode(part) for part in text.split(" ")]
+    if [key.kind for key in keys] not in ([kind], [kind, LATTICE]) or len({key.name for key in keys}) > 1:
+        what = "the log type" if option == "--log-key" else "the cosignature type"
+        raise click.UsageError(f"{option} is not a key of {what}, nor one and the ML-DSA-44 key of the same name after a space")
+    return keys[0].name, b"".join(key.key for key in keys)
 
 
 @contextmanager

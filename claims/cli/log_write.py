@@ -51,14 +51,14 @@ def _remember() -> Callable[[LogTrust], LogMemory]:
 @key_options
 @state_option
 def log_init(folder: Path, origin: str, key_path: Path, passphrase_file: Path | None) -> None:
-    """Make an empty log in FOLDER and print its verifier key."""
+    """Make an empty log in FOLDER and print its verifier key, of a hybrid key one for each half."""
     from claims.base.keys import public_bytes
-    from claims.tlog.note import ED25519, VerifierKey
+    from claims.tlog.note import ED25519, verifier_keys
     from claims.tlog.writer import LogWriter
 
     key = load_key(key_path, passphrase_file)
     with rejecting(), LogWriter.create(folder, origin, key, memory=_remember()):
-        out(VerifierKey(origin, ED25519, public_bytes(key)).encode())
+        out(" ".join(half.encode() for half in verifier_keys(origin, ED25519, public_bytes(key))))
 
 
 @log.command("append")
@@ -94,8 +94,8 @@ def log_append(
         tree = writer.tree
         index = EntryIndex(cache, _log_id(writer.trust), tree)
         held = [(place, entry) for place in index.places(given) for entry in tree.entries(place, place + 1)]
-        known = {entry for _, entry in held}
-        fresh = [entry for entry in given if entry not in known]
+        known = {entry for _, entry in held} | {_said(entry, terms) for _, entry in held}
+        fresh = [entry for entry in given if entry not in known and _said(entry, terms) not in known]
         if terms is not None:
             _check_entries(terms, held, fresh, writer.size)
         if fresh and not clock_is_right:
@@ -132,6 +132,21 @@ def _entry(path: Path, data: bytes) -> bytes:
     except MalformedFile as error:
         raise MalformedFile(f"{path}: {error.what}", hint="name .entry files only: nothing was published") from None
     return data
+
+
+def _said(data: bytes, terms: Agreement | None) -> bytes:
+    """What an entry that counts says, without its signatures, which may be others each time; of any other file, its bytes."""
+    from claims.base.errors import ClaimsError
+    from claims.claim.entries import check_entry, decode_entry, word_of
+
+    if terms is None:
+        return data
+    try:
+        entry = decode_entry(data)
+        check_entry(entry, terms)
+    except ClaimsError:
+        return data
+    return word_of(entry)
 
 
 def _check_entries(terms: Agreement, held: Sequence[tuple[int, bytes]], fresh: Sequence[bytes], size: int) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from claims.inspection.check import CheckedOpening
     from claims.inspection.draw import Drawn
     from claims.inspection.file import Opening
+    from claims.inspection.record import Record
     from claims.tlog.reader import LogView
 
 __all__ = [
@@ -338,7 +339,7 @@ def _record(
 ) -> str:  # fmt: skip
     """Write record and log entry; returns what to say. Refuses where the log holds another record of this inspection by this inspector."""
     from claims.base.files import write_once
-    from claims.claim.entries import encode_entry
+    from claims.claim.entries import write_entry
     from claims.claim.entry_kinds import InspectionEntry
     from claims.claim.published import PublishedEntries
     from claims.inspection.record import make_record, record_entry
@@ -347,6 +348,8 @@ def _record(
 
     terms, drawn = inspection.terms, inspection.drawn
     record = make_record(terms, drawn, inspector, key, opening, failures, heads=heads, now=int(time.time()))
+    stem = folder / f"{inspector}-{record.lab}-{record.period}"
+    record = _signed_before(Path(f"{stem}.record"), record, terms) or record
     entry = record_entry(record, key)
     published = PublishedEntries(terms, enumerate(inspection.view.entries))
     for other, index in published.inspections(record.lab, record.period):
@@ -355,10 +358,22 @@ def _record(
     before = any(isinstance(item, InspectionEntry) for item in published.by(inspector))
     with signing_alone(terms.party(inspector).key, f"party {inspector}", state_folder(), lambda: before) as journal:
         journal.add(of_entry(entry))
-    stem = f"{inspector}-{record.lab}-{record.period}"
-    write_once(folder / f"{stem}.record", record.encode())
-    write_once(folder / f"{stem}.entry", encode_entry(entry))
-    return f"{record.outcome}: {folder / stem}.record and .entry written; publish them: standstill log append LOG {folder / stem}.entry"
+        write_once(f"{stem}.record", record.encode())  # before the journal is synced: its signature is what the entry is about
+    write_entry(f"{stem}.entry", entry, terms)
+    return f"{record.outcome}: {stem}.record and .entry written; publish them: standstill log append LOG {stem}.entry"
+
+
+def _signed_before(path: Path, record: Record, terms: Agreement) -> Record | None:
+    """The same record as it was signed before; ML-DSA signs otherwise each time."""
+    from claims.base.files import read_bounded
+    from claims.inspection.record import RECORD_LIMIT, Record, check_record
+
+    try:
+        held = Record.decode(read_bounded(path, RECORD_LIMIT))
+        check_record(held, terms)
+    except ClaimsError:
+        return None
+    return held if replace(held, signature=b"") == replace(record, signature=b"") else None
 
 
 COMMANDS = (inspect_open, inspect_check, inspect_refuse)

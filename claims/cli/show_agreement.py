@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 from claims.agreement.explain import ALLOWANCES, OPEN_WEIGHTS, POWER
 from claims.agreement.model import Agreement
 from claims.agreement.terms import Caps, Lab, Meter, Party, Rules
 from claims.base.canonical import head_to_hex
+from claims.base.hybrid import halves, is_hybrid
 from claims.base.units import format_duration, format_share, format_time, format_work
 
 __all__ = ["AGREEMENT_TEMPLATE", "agreement_lines", "agreement_value", "marked"]
@@ -28,7 +30,8 @@ def agreement_lines(agreement: Agreement, *, every: bool = False) -> list[str]:
         f"periods     {agreement.periods} of {format_duration(period)} ({agreement.epochs_per_period} epochs)",
         *_rules_text(agreement.rules),
         *(f"from {first:<6} {line}" for first, rules in agreement.rules_from for line in _rules_text(rules)),
-        *(f"party       {party.name} ed25519:{party.key.hex()}{_cosigns(party)}" for party in agreement.parties),
+        *(f"party       {party.name} {_key(party.key)}{_cosigns(party)}" for party in agreement.parties),
+        *_alone_lines(agreement),
         *(
             f"chip        {chip.name}: peak {format_work(chip.peak)}/s, {chip.readings} padded readings of each epoch, {marked(chip.note)}"
             for chip in agreement.chips
@@ -124,7 +127,25 @@ def _at(meter: Meter) -> str:
 
 
 def _cosigns(party: Party) -> str:
-    return "" if party.cosign_key is None else f", cosigns with ed25519:{party.cosign_key.hex()}"
+    return "" if party.cosign_key is None else f", cosigns with {_key(party.cosign_key)}"
+
+
+def _key(public: bytes) -> str:
+    """A key of either kind, short enough to be read."""
+    curve, lattice = halves(public)
+    return f"ed25519:{curve.hex()}" + (f" and mldsa44 (SHA-256 {hashlib.sha256(lattice).hexdigest()[:32]})" if lattice else "")
+
+
+def _alone_lines(agreement: Agreement) -> list[str]:
+    """Who signs with Ed25519 alone though it could sign twice."""
+    keys = [(party.name, party.key) for party in agreement.parties]
+    keys += [(f"{party.name} (cosigning)", party.cosign_key) for party in agreement.parties if party.cosign_key is not None]
+    keys += [("the log", agreement.log.key)] if agreement.log is not None else []
+    alone = [name for name, key in keys if not is_hybrid(key)]
+    if not alone:
+        return ["signatures  Ed25519 and ML-DSA-44 of every party, cosigner and the log; meters and feeds Ed25519 alone"]
+    who = "everybody" if len(alone) == len(keys) else _some(alone)
+    return [f"signatures  Ed25519 alone: {who}, and meters and feeds. A quantum computer forges these"]
 
 
 def _caps_text(caps: Caps) -> str:
@@ -185,7 +206,7 @@ def _regime_lines(agreement: Agreement) -> list[str]:
     log, deadlines, inspection = agreement.log, agreement.deadlines, agreement.inspection
     out = [f"committed   {agreement.checkpoints} padded checkpoints"]
     if log is not None:
-        out.append(f"log         {log.origin}, run by {log.operator}, {log.cosignatures} cosignatures, ed25519:{log.key.hex()}")
+        out.append(f"log         {log.origin}, run by {log.operator}, {log.cosignatures} cosignatures, {_key(log.key)}")
     if deadlines is not None:
         spans = (deadlines.epoch, deadlines.claim, deadlines.grace, deadlines.opening)
         epoch, claim, grace, opening = map(format_duration, spans)
@@ -227,7 +248,7 @@ residue = "charge-every-lineage" # unattributed work counts toward every checkpo
 # [log]
 # origin = "example.org/standstill"
 # operator = "lab-a"
-# key = "ed25519:<standstill keygen>"
+# key = "<standstill keygen>"
 # cosignatures = 1               # cosigners give cosign_key in their [[party]]
 
 # Optional: a size that hides how many checkpoints there are. A power of two.
@@ -282,7 +303,7 @@ residue = "charge-every-lineage" # unattributed work counts toward every checkpo
 
 [[party]]
 name = "lab-a"
-key = "ed25519:<standstill keygen>"
+key = "<standstill keygen>"
 
 [[chip]]
 name = "h100-sxm"

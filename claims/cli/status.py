@@ -88,7 +88,7 @@ def decision_sign(path: Path, agreement_path: Path, key_path: Path, passphrase_f
     from claims.base.files import one_at_a_time, read_bounded, write_atomic
     from claims.base.keys import public_bytes
     from claims.base.units import format_time
-    from claims.claim.entries import encode_entry
+    from claims.claim.entries import write_entry
     from claims.decisions.file import DECISION_LIMIT, Decision, decision_entry, sign_decision
     from claims.lab.amended import signed_by
     from claims.lab.journal import of_entry
@@ -108,7 +108,7 @@ def decision_sign(path: Path, agreement_path: Path, key_path: Path, passphrase_f
     with signing_alone(public_bytes(key), f"party {decider}", state_folder()) as journal:
         journal.add(of_entry(word))
     if terms.log is not None:
-        write_atomic(entry, encode_entry(word))
+        write_entry(entry, word, terms)
     with one_at_a_time(path):  # another decider may sign at this moment
         now = Decision.decode(read_bounded(path, DECISION_LIMIT))
         if replace(now, signatures={}) != replace(item, signatures={}):

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from claims.agreement.model import Agreement
 from claims.agreement.terms import MAX_TIME
 from claims.base.canonical import Writer, from_json, is_name, to_json
 from claims.base.ed25519 import check_signature
 from claims.base.errors import BadSignature, ClaimRejected, MalformedFile
+from claims.base.hybrid import SIGNATURE_SIZES, SigningKey
 from claims.base.text import is_prose
 from claims.base.units import format_time
 from claims.claim.entries import sign_entry
 from claims.claim.entry_kinds import DecisionEntry
 
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 __all__ = ["DECISION_LIMIT", "FORMAT", "Content", "Decision", "decision_entry", "decision_message", "sign_decision"]
 
 FORMAT = "standstill-decision/1"
 DECISION_DOMAIN = b"standstill/sign/decision/v1"
-DECISION_LIMIT = 2**20
+DECISION_LIMIT = 2**21
 """Largest decision file, bytes."""
 KINDS = {"lift": 1, "trigger": 2}
 
@@ -40,7 +38,7 @@ class Decision:
         decision: "lift" or "trigger".
         effective: Unix seconds.
         reason: text for people.
-        signatures: party name to 64 bytes.
+        signatures: party name to 64 or 2,484 bytes.
     """
 
     agreement: bytes
@@ -53,8 +51,8 @@ class Decision:
         """Canonical JSON. Raises MalformedFile for values that the format does not have."""
         if self.decision not in KINDS or not 0 <= self.effective <= MAX_TIME or not is_prose(self.reason):
             raise MalformedFile("not a decision: lift or trigger, a time before the year 10000, and plain text")
-        if any(not is_name(name) or len(signature) != 64 for name, signature in self.signatures.items()):
-            raise MalformedFile("not a decision: a signature has no name or not 64 bytes")
+        if any(not is_name(name) or len(signature) not in SIGNATURE_SIZES for name, signature in self.signatures.items()):
+            raise MalformedFile("not a decision: a signature has no name, or not the length of one")
         rows = [{"party": name, "signature": self.signatures[name].hex()} for name in sorted(self.signatures)]
         return to_json(
             {
@@ -129,8 +127,8 @@ def decision_message(decision: Decision) -> bytes:
     return out.data
 
 
-def sign_decision(key: Ed25519PrivateKey, decision: Decision, agreement: Agreement) -> Decision:
-    """The decision with the signature of the decider whose key this is.
+def sign_decision(key: SigningKey, decision: Decision, agreement: Agreement) -> Decision:
+    """The decision with the signature of the decider whose key this is; one that is there stays.
 
     Raises:
         BadSignature: the key is no decider's, or a signature that is there does not verify.
@@ -146,10 +144,12 @@ def sign_decision(key: Ed25519PrivateKey, decision: Decision, agreement: Agreeme
         if name not in agreement.pause.deciders:
             raise BadSignature(f"the decision is signed by {name!r}, who does not decide")
         check_signature(f"{name} on the decision", agreement.party(name).key, signature, decision_message(decision))
+    if names[0] in decision.signatures:
+        return decision
     return replace(decision, signatures={**decision.signatures, names[0]: key.sign(decision_message(decision))})
 
 
-def decision_entry(decision: Decision, decider: str, key: Ed25519PrivateKey) -> DecisionEntry:
+def decision_entry(decision: Decision, decider: str, key: SigningKey) -> DecisionEntry:
     """A decider's entry of a decision for the log, signed. Whether the key is the decider's is for ``check_entry``."""
     kind, effective, reason = decision.content
     return sign_entry(key, DecisionEntry(decision.agreement, decider, KINDS[kind], effective, reason))

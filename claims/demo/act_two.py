@@ -14,12 +14,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from claims.agreement.model import Agreement
 from claims.agreement.signatures import AgreementSignatures
 from claims.base.errors import ClaimsError
 from claims.base.files import write_new
+from claims.base.hybrid import SigningKey
 from claims.base.keys import public_bytes, public_text
 from claims.claim.entries import encode_entry, sign_entry
 from claims.claim.entry_kinds import AssentEntry, ClaimEntry
@@ -121,8 +120,8 @@ class Month:
     labs: list[DemoLab]
     agreement: Agreement
     signatures: AgreementSignatures
-    log_key: Ed25519PrivateKey
-    others: dict[str, Ed25519PrivateKey]
+    log_key: SigningKey
+    others: dict[str, SigningKey]
     parties: list[DemoLab]
     holder: PowerHolder | None = None
     rows: list[MonthLab] = field(default_factory=list)
@@ -211,7 +210,7 @@ def _agree(labs: list[DemoLab], folder: Path, private: Path) -> Month:
     log_key, log_public = new_key(private / OPERATOR / "log.key")
     (private / HOLDER).mkdir(mode=0o700)
     holder_key, holder_public = new_key(private / HOLDER / "party.key")
-    feed_key, feed_public = new_key(private / HOLDER / "feed.key")
+    feed_key, feed_public = new_key(private / HOLDER / "feed.key", hybrid=False)
     fed = next(lab.plan for lab in labs if lab.plan.name == LIAR)
     terms = _TERMS.format(operator=OPERATOR, key=public, origin=ORIGIN, log_key=log_public)
     text = agreement_text(labs, "demonstration-month", CAPS, MONTH, terms + feed_terms(fed, holder_public, feed_public))

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from typing import Any
 
 from claims.agreement.file import parse_agreement
 from claims.agreement.model import Agreement
 from claims.agreement.signatures import AgreementSignatures, sign_agreement
 from claims.base.canonical import head_to_hex
 from claims.base.files import write_atomic
+from claims.base.hybrid import HybridKey, SigningKey
 from claims.base.keys import generate_key_file, load_key_file, public_bytes, public_text
 from claims.base.units import WORK_UNIT
 from claims.claim.file import Claim
@@ -45,11 +45,11 @@ class DemoLab:
     plan: LabPlan
     folder: Path
     store: Store
-    key: Ed25519PrivateKey
+    key: HybridKey
     meters: list[SoftwareMeter]
     public: dict[str, str]
     """Public keys as agreements write them: the lab's under "" and each meter's under its name."""
-    cosign_key: Ed25519PrivateKey
+    cosign_key: SigningKey
     """For cosignatures of a log; a key of its own."""
 
 
@@ -69,9 +69,9 @@ def _no_passphrase() -> bytes:
     return b""
 
 
-def new_key(path: Path) -> tuple[Ed25519PrivateKey, str]:
+def new_key(path: Path, *, hybrid: bool = True) -> tuple[Any, str]:
     """A key in a new file (not encrypted: the demonstration's keys protect nothing), and its public half as text."""
-    public = generate_key_file(path, None)
+    public = generate_key_file(path, None, hybrid=hybrid)
     return load_key_file(path, _no_passphrase), public_text(public)
 
 
@@ -83,7 +83,7 @@ def enrol(plan: LabPlan, folder: Path) -> DemoLab:
     keys = {"": public}
     meters = []
     for meter in plan.meters:
-        meter_key, keys[meter.name] = new_key(folder / f"meter-{meter.name}.key")
+        meter_key, keys[meter.name] = new_key(folder / f"meter-{meter.name}.key", hybrid=False)
         meters.append(SoftwareMeter(meter.name, meter_key))
     store = Store.create(folder / "lab.store", plan.name)
     open_registry(store, plan.openings)
@@ -135,7 +135,7 @@ def agreement_text(
 
 
 def sign_by_all(
-    labs: list[DemoLab], text: str, path: Path, others: Sequence[Ed25519PrivateKey] = ()
+    labs: list[DemoLab], text: str, path: Path, others: Sequence[SigningKey] = ()
 ) -> tuple[Agreement, AgreementSignatures]:
     """Write the agreement, have every party sign it, write the signatures beside it."""
     agreement = parse_agreement(text, path.name)

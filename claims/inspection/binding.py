@@ -22,6 +22,7 @@ from claims.agreement.terms import MAX_SITES, Lab, Meter
 from claims.base.canonical import Writer, head_to_bytes
 from claims.base.ed25519 import check_signature
 from claims.base.errors import ClaimsError
+from claims.base.hybrid import SigningKey
 from claims.claim.commitments import Slot
 from claims.claim.file import MeterHead
 from claims.claim.lists import Lists
@@ -30,8 +31,6 @@ from claims.claim.records import Elements, LedgerSecrets, Reading, RegistryEntry
 from zk.errors import MalformedProof, ZkError
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
     from circuits.opening import OpenedReading, OpeningStatement
     from circuits.witness import LedgerWitness
 
@@ -192,7 +191,7 @@ def _ledger(found: tuple[Sequence[Reading], LedgerSecrets] | None, meter: Meter)
 
 def bind(
     agreement: Agreement, lab: str, period: int, behind: Behind, readings: Sequence[Opened], slots: Sequence[Slot],
-    key: Ed25519PrivateKey, made: Mapping[str, bytes] | None = None, lost: Collection[str] = (),
+    key: SigningKey, made: Mapping[str, bytes] | None = None, lost: Collection[str] = (),
 ) -> Binding:  # fmt: skip
     """As :func:`prove_opened`, with the heads, the registry's signed as a claim does."""
     proofs = prove_opened(agreement, lab, period, behind, readings, slots, made, lost=lost)

@@ -12,6 +12,7 @@ from typing import Any
 from claims.agreement.model import Agreement
 from claims.base.canonical import Writer, from_json, head_from_hex, head_to_hex, is_name, to_json
 from claims.base.errors import MalformedFile
+from claims.base.hybrid import SIGNATURE_SIZES
 from claims.claim.commitments import NOTHING, ReadingOpening, Slot, SlotOpening, name_digest
 from claims.claim.file import MeterHead
 from claims.claim.power import MAX_JOULES
@@ -133,8 +134,8 @@ class Opening:
                 tuple(map(_reading, value["readings"])), tuple(map(_slot, value["slots"])), binding,
                 bytes.fromhex(value["signature"]), tuple(map(_joules, value["joules"])),
             )  # fmt: skip
-            good = is_name(result.lab) and is_name(result.to) and len(result.agreement) == 32 and len(result.signature) == 64
-            good = good and len(binding.signature) == 64 and len(binding.lists) == 32
+            good = is_name(result.lab) and is_name(result.to) and len(result.agreement) == 32 and len(result.signature) in SIGNATURE_SIZES
+            good = good and len(binding.signature) in SIGNATURE_SIZES and len(binding.lists) == 32
             good = good and len(binding.proofs) <= MAX_PROOFS and result.encode() == data
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MalformedFile):
             good = False

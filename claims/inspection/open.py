@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from claims.agreement.model import Agreement
 from claims.agreement.terms import Meter
 from claims.base.errors import ClaimsError
+from claims.base.hybrid import SigningKey
 from claims.claim.commitments import (
     CommitmentError,
     ReadingOpening,
@@ -34,9 +35,6 @@ from claims.inspection.draw import Drawn
 from claims.inspection.file import OpenedJoules, OpenedReading, OpenedSlot, Opening, saved_in
 from claims.inspection.part import OpeningPart
 from zk.errors import WitnessError
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 __all__ = ["Material", "MaterialError", "SealedEpoch", "SealedRegistry", "make_opening", "open_part"]
 
@@ -114,7 +112,7 @@ def open_part(agreement: Agreement, drawn: Drawn, material: Material, site: str)
 
 
 def make_opening(
-    agreement: Agreement, drawn: Drawn, material: Material, to: str, key: Ed25519PrivateKey, parts: Sequence[OpeningPart] = ()
+    agreement: Agreement, drawn: Drawn, material: Material, to: str, key: SigningKey, parts: Sequence[OpeningPart] = ()
 ) -> Opening:
     """Open exactly what was drawn, for one inspector, signed by the lab.
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from claims.agreement.model import Agreement
 from claims.base.canonical import Writer, from_json, is_name, to_json
 from claims.base.ed25519 import check_signature
 from claims.base.errors import ClaimRejected, ClaimsError, MalformedFile
+from claims.base.hybrid import SIGNATURE_SIZES, SigningKey
 from claims.base.units import format_time
 from claims.claim.entries import sign_entry
 from claims.claim.entry_kinds import InspectionEntry
 from claims.inspection.beacon import time_of_round
 from claims.inspection.draw import Drawn
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 __all__ = [
     "FAILURES", "OUTCOMES", "RECORD_LIMIT", "Record", "check_record", "check_record_entry", "make_record", "opening_deadline",
@@ -107,7 +105,7 @@ class Record:
             )  # fmt: skip
             numbers = (result.period, result.round, result.committed, result.draws, result.slots)
             good = all(type(n) is int and 0 <= n < 2**64 for n in numbers) and result.period < 2**32 and _sensible(result)
-            good = good and len(result.signature) == 64 and result.encode() == data
+            good = good and len(result.signature) in SIGNATURE_SIZES and result.encode() == data
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             good = False
         if not good:
@@ -135,7 +133,7 @@ def opening_deadline(agreement: Agreement, number: int) -> int:
 
 
 def make_record(
-    agreement: Agreement, drawn: Drawn, author: str, key: Ed25519PrivateKey, opening: bytes | None,
+    agreement: Agreement, drawn: Drawn, author: str, key: SigningKey, opening: bytes | None,
     failures: tuple[str, ...] = (), *, heads: bytes | None = None, now: int | None = None,
 ) -> Record:  # fmt: skip
     """A signed record: passed without failures, failed with some, refused where ``opening`` (the file's bytes) is None.
@@ -178,7 +176,7 @@ def check_record(record: Record, agreement: Agreement) -> None:
     check_signature(f"{record.author} on its record", agreement.party(record.author).key, record.signature, record.message())
 
 
-def record_entry(record: Record, key: Ed25519PrivateKey) -> InspectionEntry:
+def record_entry(record: Record, key: SigningKey) -> InspectionEntry:
     """The record's entry for the log, signed."""
     digest, number = hashlib.sha256(record.encode()).digest(), OUTCOMES.index(record.outcome) + 1
     return sign_entry(

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from claims.agreement.model import Agreement
 from claims.base.errors import ClaimsError
+from claims.base.hybrid import SigningKey
 from claims.claim.commitments import (
     NOTHING,
     SEED_BYTES,
@@ -37,9 +37,6 @@ from claims.lab.lineage import unfinished
 from claims.lab.losses import lost_in
 from claims.lab.registry import RESIDUE
 from claims.lab.store import Store
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 __all__ = ["EpochError", "publish_epoch", "slots_at"]
 
@@ -88,7 +85,7 @@ def slots_at(store: Store, agreement: Agreement, epoch: int) -> list[Slot]:
     return sorted((slot for slot in placed if slot.epoch <= epoch), key=lambda slot: slot.epoch)
 
 
-def publish_epoch(store: Store, agreement: Agreement, epoch: int, key: Ed25519PrivateKey, absent: bytes = b"") -> bytes:
+def publish_epoch(store: Store, agreement: Agreement, epoch: int, key: SigningKey, absent: bytes = b"") -> bytes:
     """Make, sign and store the lab's log entry of an epoch that every meter has sealed. Returns the entry's bytes.
 
     Once published, an epoch's entry is returned as it is: a second, different one would be evidence against the lab.

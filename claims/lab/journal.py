@@ -20,6 +20,7 @@ from typing import Any
 from claims.agreement.signatures import epoch_root_message, ledger_head_message, registry_head_message
 from claims.base.errors import ClaimsError, UnreadableFile
 from claims.base.files import growing, trouble
+from claims.base.hybrid import halves
 from claims.base.sqlite_trouble import FAILURES, sqlite_trouble
 from claims.claim.entries import entry_message
 from claims.claim.entry_kinds import (
@@ -54,7 +55,7 @@ WAIT = 30.0
 REBUILD = "make it again: standstill journal rebuild"
 
 _SCHEMA = """
-CREATE TABLE key (public BLOB NOT NULL CHECK (length(public) = 32));
+CREATE TABLE key (public BLOB NOT NULL CHECK (length(public) IN (32, 1344)));
 CREATE TABLE subjects (id INTEGER PRIMARY KEY, agreement BLOB NOT NULL CHECK (length(agreement) = 32), subject TEXT NOT NULL,
     UNIQUE (agreement, subject));
 CREATE TABLE signed (id INTEGER NOT NULL REFERENCES subjects (id), number INTEGER NOT NULL CHECK (number >= 0),
@@ -220,7 +221,7 @@ class Journal:
         finally:
             db.close()
         said = [f"{text.lower()[:16]}: {subject}, {count}, the last {number}" for text, subject, count, number in rows]
-        return [f"key         {public.hex()}", *said[:40], *([f"and {len(said) - 40} more kinds"] if len(said) > 40 else [])]
+        return [f"key         {halves(public)[0].hex()}", *said[:40], *([f"and {len(said) - 40} more kinds"] if len(said) > 40 else [])]
 
     def commit(self) -> None:
         """Sync what was added; what signs after this needs a new batch."""

@@ -3,11 +3,10 @@ somebody who inspects says that it is back."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from claims.agreement.model import Agreement
 from claims.agreement.terms import Meter
 from claims.base.errors import ClaimsError
+from claims.base.hybrid import SigningKey
 from claims.claim.entries import check_entry, encode_entry, sign_entry
 from claims.claim.entry_kinds import IS_BACK, IS_LOST, LossEntry
 from claims.claim.lists import LOST_METER, LOST_SITE
@@ -16,9 +15,6 @@ from claims.lab.amended import check_amended
 from claims.lab.closing import next_epoch, signed_otherwise
 from claims.lab.losses import lost_from
 from claims.lab.store import Store
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 __all__ = ["lose", "next_lost", "take_back"]
 
@@ -29,7 +25,7 @@ def next_lost(store: Store, agreement: Agreement, meters: tuple[Meter, ...]) -> 
     return max(-1 if published is None else published + 1, min(next_epoch(store, agreement, meter.name) for meter in meters))
 
 
-def lose(store: Store, agreement: Agreement, name: str, key: Ed25519PrivateKey, epoch: int, *, site: bool = False) -> bytes:
+def lose(store: Store, agreement: Agreement, name: str, key: SigningKey, epoch: int, *, site: bool = False) -> bytes:
     """Note for good that a meter, or a site, is lost from an epoch on; the signed entry for the log, to publish before that epoch's.
 
     Raises:

@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from claims.agreement.model import Agreement
 from claims.agreement.over import check_over
 from claims.base.errors import ClaimRejected, ClaimsError, MalformedClaim
+from claims.base.hybrid import SigningKey
 from claims.claim.entries import encode_entry, sign_entry
 from claims.claim.entry_kinds import ClaimEntry
 from claims.claim.file import Claim, decode_claim, sign_claim
@@ -25,9 +25,6 @@ from claims.lab.store import Store
 from claims.lab.witness import Assembly, Table, WitnessRefused, assemble, site_table
 from claims.verify.claim import verify_claim
 from claims.verify.tables import Proofs, check_proof, check_tables, no_proofs
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 __all__ = [
     "Finished", "Made", "Progress", "Prover", "finish_claim", "in_this_process", "make_claim", "prove_site", "roots_files", "roots_of",
@@ -66,7 +63,7 @@ def finish_claim(
     store: Store,
     agreement: Agreement,
     period: int,
-    key: Ed25519PrivateKey,
+    key: SigningKey,
     signing: Callable[[], AbstractContextManager[object]],
     *,
     found: bytes | None = None,
@@ -122,7 +119,7 @@ def _kept_proof(store: Store, agreement: Agreement, period: int, site: str | Non
     return proof
 
 
-def _keep(store: Store, agreement: Agreement, period: int, key: Ed25519PrivateKey, data: bytes) -> KeptClaim:
+def _keep(store: Store, agreement: Agreement, period: int, key: SigningKey, data: bytes) -> KeptClaim:
     claim = decode_claim(data)
     named = claim.site_roots if claim.sites else hashlib.sha256(roots_of(store, agreement, period).encode()).digest()
     entry = ClaimEntry(agreement.digest, store.lab, period, hashlib.sha256(data).digest(), named)
@@ -177,7 +174,7 @@ def roots_files(store: Store, agreement: Agreement, period: int) -> dict[str | N
 
 
 def make_claim(
-    store: Store, agreement: Agreement, period: int, key: Ed25519PrivateKey, *, prover: Prover | None = None,
+    store: Store, agreement: Agreement, period: int, key: SigningKey, *, prover: Prover | None = None,
     progress: Progress | None = None, over: Callable[[Claim], bool] | None = None, transfers: Sequence[bytes] = (), moved: int = 0,
 ) -> Made:  # fmt: skip
     """Prove and sign the claim of the store's lab for a closed period.

@@ -18,7 +18,7 @@ from claims.base.files import AGREEMENT_LIMIT, CLAIM_LIMIT, PROOF_LIMIT, TABLE_L
 
 __all__ = ["PrivateFile", "Published", "collect", "read_published"]
 
-RECEIPT_LIMIT = 2**17
+RECEIPT_LIMIT = 2**20
 ROOTS_LIMIT = 65 * 2**20
 """Largest roots file, bytes."""
 RECORD_LIMIT = 8 * 2**20

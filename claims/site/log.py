@@ -22,8 +22,8 @@ MAGIC = b"standstill-log-bundle"
 MAX_HEADS = 64
 """Heads in a bundle: the newest ones, and those that tell who was in time (heads.py), at most MAX_TELLING."""
 MAX_TELLING = 3900
-MAX_BUNDLE = 64 * 2**20
-HEAD_LIMIT = 64 * 1024
+MAX_BUNDLE = 256 * 2**20
+HEAD_LIMIT = 128 * 1024
 
 
 def encode_bundle(heads: list[bytes], entries: list[bytes]) -> bytes:

@@ -162,6 +162,7 @@ def _parties(terms: View) -> Html:
                 ("lab", party["lab"]),
                 ("cosigns the log", party["cosigns"]),
                 ("runs the log", party["operates"]),
+                ("signs with Ed25519 alone, which a quantum computer forges", party["alone"]),
             )
             if has
         ]

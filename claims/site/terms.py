@@ -7,7 +7,8 @@ from typing import Any
 
 from claims.agreement.hidden import hidden_words
 from claims.agreement.model import Agreement
-from claims.agreement.terms import Feed, Lab, Rules
+from claims.agreement.terms import Feed, Lab, Party, Rules
+from claims.base.hybrid import is_hybrid
 from claims.base.units import WORK_UNIT, format_work
 
 __all__ = ["terms_of"]
@@ -49,6 +50,7 @@ def terms_of(agreement: Agreement, unsigned: Collection[str]) -> dict[str, Any]:
                 "lab": party.name in labs,
                 "cosigns": party.cosign_key is not None,
                 "operates": log is not None and log.operator == party.name,
+                "alone": _alone(party, None if log is None or log.operator != party.name else log.key),
             }
             for party in agreement.parties
         ],
@@ -60,6 +62,11 @@ def terms_of(agreement: Agreement, unsigned: Collection[str]) -> dict[str, Any]:
         "feeds": [_feed(agreement, feed) for feed in agreement.feeds],
         "chips": [{"name": chip.name, "peak": _rate(chip.peak), "note": chip.note} for chip in agreement.chips],
     }
+
+
+def _alone(party: Party, log_key: bytes | None) -> bool:
+    """Whether a party, or the log that it runs, signs with Ed25519 alone."""
+    return not all(is_hybrid(key) for key in (party.key, party.cosign_key, log_key) if key is not None)
 
 
 def _rate(peak: int) -> str:

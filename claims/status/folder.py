@@ -27,8 +27,8 @@ MAX_FILES = 20_000
 RECORD_LIMIT = 4 * 2**20
 TOML_LIMIT = 4 * 2**20
 """Largest agreement of a folder, bytes: a MiB of the worst text takes more than a second, and this is some 30,000 meters."""
-SIGNATURES_LIMIT = 2**18
-"""Largest signatures file, bytes: 256 parties and what goes around them."""
+SIGNATURES_LIMIT = 2**21
+"""Largest signatures file, bytes: 256 hybrid signatures and what goes around them."""
 BUDGETS = {
     "agreements/.toml": 3 * 2**20,
     "agreements/.meters.csv": 64 * 2**20,

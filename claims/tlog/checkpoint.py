@@ -1,13 +1,13 @@
-"""Checkpoints (C2SP tlog-checkpoint), cosignatures (C2SP tlog-cosignature, Ed25519) and whom to believe."""
+"""Checkpoints (C2SP tlog-checkpoint), cosignatures (C2SP tlog-cosignature, Ed25519 and ML-DSA-44) and whom to believe."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
-from claims.base.ed25519 import is_public_key
+from claims.base.ed25519 import half_verifies, is_key
+from claims.base.hybrid import KEY_SIZES, HybridKey, SigningKey, halves
 from claims.base.text import is_key_name
 from claims.tlog.errors import LogError, LogRejected
 from claims.tlog.hashing import EMPTY_ROOT, HASH_BYTES
@@ -15,6 +15,8 @@ from claims.tlog.note import (
     COSIGNATURE,
     ED25519,
     HEAD_DATE,
+    LATTICE,
+    NOTE_LIMIT,
     SIGNATURES_LIMIT,
     Note,
     NoteSignature,
@@ -23,14 +25,13 @@ from claims.tlog.note import (
     key_id,
     sign_text,
     to_base64,
+    verifier_keys,
     verifies,
 )
 
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 __all__ = [
-    "Checkpoint", "LogTrust", "SignedCheckpoint", "cosign_text", "cosignature_time", "date_head", "is_origin", "sign_checkpoint",
+    "Checkpoint", "LogTrust", "SignedCheckpoint", "cosign_lines", "cosign_text", "cosignature_time", "cosignatures", "date_head",
+    "is_origin", "sign_checkpoint",
 ]
 
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
@@ -71,30 +72,70 @@ class Checkpoint:
         return Checkpoint(origin, int(size), data, tuple(lines[3:]))
 
 
-def sign_checkpoint(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> Note:
-    """The checkpoint as a note signed by the log. Ed25519 is deterministic: the same head gives the same bytes."""
-    text = checkpoint.text()
-    return Note(text, (sign_text(text, checkpoint.origin, key),))
+def sign_checkpoint(checkpoint: Checkpoint, key: SigningKey) -> Note:
+    """The checkpoint as a note signed by the log, by each half of its key. ML-DSA-44's half gives another line each time."""
+    text, name, (curve, *lattice) = checkpoint.text(), checkpoint.origin, _private_halves(key)
+    return Note(text, (sign_text(text, name, curve), *(cosign_text(text, name, half, 0) for half in lattice)))
 
 
-def _cosigned(text: str, time: int) -> bytes:
-    return f"cosignature/v1\ntime {time}\n{text}".encode()
+def _private_halves(key: SigningKey) -> tuple[SigningKey, ...]:
+    return (key.curve, key.lattice) if isinstance(key, HybridKey) else (key,)
 
 
-def cosign_text(text: str, name: str, key: Ed25519PrivateKey, time: int) -> NoteSignature:
-    """A cosignature of a checkpoint's text at a Unix time."""
+def _cosigned(text: str, time: int, name: str, half: bytes) -> bytes:
+    """What a half signs of a checkpoint: C2SP's ``cosignature/v1`` with Ed25519, its ``subtree/v1`` with ML-DSA-44."""
+    if len(half) == KEY_SIZES[0]:
+        return f"cosignature/v1\ntime {time}\n{text}".encode()
+    head = Checkpoint.parse(text)
+    names = (name.encode(), time.to_bytes(8, "big"), head.origin.encode())
+    sized = [part if index == 1 else bytes([len(part)]) + part for index, part in enumerate(names)]
+    return b"subtree/v1\n\0" + b"".join(sized) + bytes(8) + head.size.to_bytes(8, "big") + head.root
+
+
+def cosign_text(text: str, name: str, key: SigningKey, time: int) -> NoteSignature:
+    """A cosignature of a checkpoint's text at a Unix time, with one half of a key, or a key of Ed25519 alone."""
     if not is_key_name(name) or not 0 <= time < TIME_LIMIT:
         raise LogError("a cosignature needs a key name without spaces and plus, and a time below 2^63")
     public = key.public_key().public_bytes_raw()
-    return NoteSignature(name, key_id(name, COSIGNATURE, public), time.to_bytes(8, "big") + key.sign(_cosigned(text, time)))
+    kind = COSIGNATURE if len(public) == KEY_SIZES[0] else LATTICE
+    return NoteSignature(name, key_id(name, kind, public), time.to_bytes(8, "big") + key.sign(_cosigned(text, time, name, public)))
 
 
-def cosignature_time(text: str, item: NoteSignature, key: bytes) -> int | None:
-    """Time of a cosignature that verifies, else None."""
+def cosign_lines(text: str, name: str, key: SigningKey, time: int) -> tuple[NoteSignature, ...]:
+    """A cosignature with each half of a key, Ed25519's line first."""
+    return tuple(cosign_text(text, name, half, time) for half in _private_halves(key))
+
+
+def cosignature_time(text: str, item: NoteSignature, half: bytes) -> int | None:
+    """Time of a line that verifies by one half of a key, or a key of Ed25519 alone, else None."""
     time = int.from_bytes(item.data[:8], "big")
-    if len(item.data) != 72 or time >= TIME_LIMIT or not verifies(key, item.data[8:], _cosigned(text, time)):
+    if len(item.data) < 8 or time >= TIME_LIMIT or not half_verifies(half, item.data[8:], _cosigned(text, time, item.name, half)):
         return None
     return time
+
+
+def cosignatures(note: Note, key: bytes) -> tuple[dict[tuple[int, str], list[NoteSignature]], list[NoteSignature]]:
+    """What a cosigner's key signed of a head: (time, name on its lines) to these lines, and lines that name it and do not verify.
+
+    A hybrid key's cosignature is a line of each half with one name and one time: one half alone is none. Two randomised lines of one
+    half, name and time are one statement.
+    """
+    found: list[dict[tuple[int, str], NoteSignature]] = []
+    bad: list[NoteSignature] = []
+    for half in filter(None, halves(key)):
+        times = [(item, cosignature_time(note.text, item, half)) for item in note.cosigned_by(half)]
+        found.append({(time, item.name): item for item, time in reversed(times) if time is not None})
+        bad += [item for item, time in times if time is None]
+    return {at: [of[at] for of in found] for at in sorted(set.intersection(*map(set, found)))}, bad
+
+
+def _signed_by_log(note: Note, trust: LogTrust) -> bool:
+    """Whether the log signed a head, with each half of its key, and no line of its own fails."""
+    curve, *lattice = ([(item, key.key) for item in note.by(key)] for key in trust.log_keys)
+    good = bool(curve) and all(half_verifies(key, item.data, note.text.encode()) for item, key in curve)
+    return good and all(
+        bool(lines) and all(cosignature_time(note.text, item, key) is not None for item, key in lines) for lines in lattice
+    )
 
 
 def _dated(text: str, time: int, previous: int) -> bytes:
@@ -102,7 +143,7 @@ def _dated(text: str, time: int, previous: int) -> bytes:
     return len(domain).to_bytes(2, "big") + domain + time.to_bytes(8, "big") + previous.to_bytes(8, "big") + text.encode()
 
 
-def date_head(note: Note, key: Ed25519PrivateKey, time: int, previous: int) -> Note:
+def date_head(note: Note, key: SigningKey, time: int, previous: int) -> Note:
     """The log's head with its own date on it: published at ``time``, right after the head of size ``previous``."""
     head = Checkpoint.parse(note.text)
     if not 0 <= time < TIME_LIMIT or not 0 <= previous <= head.size:
@@ -119,7 +160,7 @@ def _head_dates(note: Note, trust: LogTrust) -> list[tuple[int, int]]:
         if item.name != trust.origin or item.id != own:
             continue
         time, previous = int.from_bytes(item.data[:8], "big"), int.from_bytes(item.data[8:16], "big")
-        if len(item.data) != 80 or time >= TIME_LIMIT or not verifies(trust.key, item.data[16:], _dated(note.text, time, previous)):
+        if len(item.data) < 16 or time >= TIME_LIMIT or not verifies(trust.key, item.data[16:], _dated(note.text, time, previous)):
             raise LogRejected("the log's own date on its head does not verify")
         found.append((time, previous))
     return found
@@ -131,8 +172,8 @@ class LogTrust:
 
     Args:
         origin: the log's name in its checkpoints.
-        key: its Ed25519 key, 32 bytes.
-        cosigners: name to Ed25519 key of everyone whose cosignatures count. A key counts once, whatever names its lines have.
+        key: its key, 32 or 1,344 bytes.
+        cosigners: name to key of everyone whose cosignatures count. A key counts once, whatever names its lines have.
         quorum: cosignatures that a head needs; 0 believes the log alone.
 
     Raises:
@@ -147,8 +188,8 @@ class LogTrust:
     def __post_init__(self) -> None:
         if not is_origin(self.origin):
             raise LogError("a log's origin is 1 to 128 printable ASCII characters without spaces and plus")
-        if not all(map(is_public_key, (self.key, *self.cosigners.values()))):
-            raise LogError("a log's and its cosigners' keys are usable Ed25519 public keys: canonical, on the curve, not of small order")
+        if not all(map(is_key, (self.key, *self.cosigners.values()))):
+            raise LogError("a log's and its cosigners' keys are usable public keys: canonical, on the curve, not of small order")
         if not all(is_key_name(name) for name in self.cosigners):
             raise LogError("a cosigner's name is empty or has spaces or a plus")
         if not 0 <= self.quorum <= len(set(self.cosigners.values()) - {self.key}):
@@ -159,9 +200,9 @@ class LogTrust:
         return replace(self, quorum=0)
 
     @property
-    def log_key(self) -> VerifierKey:
-        """The log's key as signature lines name it."""
-        return VerifierKey(self.origin, ED25519, self.key)
+    def log_keys(self) -> list[VerifierKey]:
+        """The log's key as signature lines name it, each half."""
+        return verifier_keys(self.origin, ED25519, self.key)
 
 
 @dataclass(frozen=True)
@@ -198,17 +239,15 @@ class SignedCheckpoint:
         head = Checkpoint.parse(note.text)
         if head.origin != trust.origin:
             raise LogRejected(f"the checkpoint is of another log, {head.origin!r}")
-        own = note.by(trust.log_key)
-        if not own or not all(verifies(trust.key, item.data, note.text.encode()) for item in own):
+        if not _signed_by_log(note, trust):
             raise LogRejected(f"the checkpoint of size {head.size} is not signed by the log")
         stamps: dict[str, list[int]] = {}
         for name, key in sorted(trust.cosigners.items()):
-            for item in note.cosigned_by(key):
-                time = cosignature_time(note.text, item, key)
-                if time is not None:
-                    stamps.setdefault(name, []).append(time)
-                elif item.name == name:
-                    raise LogRejected(f"a cosignature of {name} on the checkpoint of size {head.size} does not verify")
+            found, bad = cosignatures(note, key)
+            if any(item.name == name for item in bad):
+                raise LogRejected(f"a cosignature of {name} on the checkpoint of size {head.size} does not verify")
+            if found:
+                stamps[name] = [time for time, _ in found]
         dates = _head_dates(note, trust)
         times = {name: min(found) for name, found in stamps.items()}
         ordered = {name: tuple(sorted(found)) for name, found in stamps.items()}
@@ -220,8 +259,9 @@ class SignedCheckpoint:
         times = {n: min(s.times[n] for s in (self, other) if n in s.times) for n in {*self.times, *other.times}}
         stamps = {n: tuple(sorted({*self.stamps.get(n, ()), *other.stamps.get(n, ())})) for n in {*self.stamps, *other.stamps}}
         dates = [item.dated for item in (self, other) if item.dated is not None]
-        note = replace(self.note, signatures=lines) if len(lines) <= SIGNATURES_LIMIT else self.note
-        return replace(self, note=note, times=times, stamps=stamps, dated=min(dates) if dates else None)
+        full = replace(self.note, signatures=lines)
+        fits = len(lines) <= SIGNATURES_LIMIT and len(full.encode()) <= NOTE_LIMIT
+        return replace(self, note=full if fits else self.note, times=times, stamps=stamps, dated=min(dates) if dates else None)
 
     def quorum_time(self, trust: LogTrust, exclude: Collection[str] = ()) -> int | None:
         """Time by which ``trust.quorum`` cosigners had seen this head, the excluded not counted; None: too few did.

@@ -6,23 +6,20 @@ import os
 from collections.abc import Collection, Mapping
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from claims.base import clock
+from claims.base.hybrid import SigningKey, halves
 from claims.base.units import format_time
-from claims.tlog.checkpoint import Checkpoint, LogTrust, SignedCheckpoint, cosign_text, cosignature_time
+from claims.tlog.checkpoint import Checkpoint, LogTrust, SignedCheckpoint, cosign_lines, cosignature_time, cosignatures
 from claims.tlog.disk import Disk, lock
 from claims.tlog.errors import LogError, LogRejected
 from claims.tlog.hashing import Frontier, leaf_hash
 from claims.tlog.memory import LogMemory
-from claims.tlog.note import COSIGNATURE, NOTE_LIMIT, SIGNATURES_LIMIT, Note, NoteSignature, VerifierKey, parse_lines
+from claims.tlog.note import NOTE_LIMIT, SIGNATURES_LIMIT, Note, NoteSignature, parse_lines
 from claims.tlog.reader import AHEAD, choose, open_log, read_checkpoint
 from claims.tlog.source import FolderSource, Source, newest_sizes, open_source
 from claims.tlog.tiles import MAX_SIZE, TILE_WIDTH
 from claims.tlog.tree import read_bundle
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 __all__ = ["add_cosignatures", "check_append", "cosign"]
 
@@ -35,7 +32,7 @@ _NEWEST = 16
 
 
 def cosign(
-    where: str | os.PathLike[str], key: Ed25519PrivateKey, name: str, memory: LogMemory, now: int | None = None, *,
+    where: str | os.PathLike[str], key: SigningKey, name: str, memory: LogMemory, now: int | None = None, *,
     others: Mapping[str, bytes] | None = None, clock_is_right: bool = False, again: bool = False,
     new_memory: bool = False,
 ) -> Note:  # fmt: skip
@@ -62,7 +59,7 @@ def cosign(
     trust = LogTrust(memory.origin, memory.key)
     folder = source.folder if isinstance(source, FolderSource) else None
     moment = clock.now() if now is None else now
-    public = VerifierKey(name, COSIGNATURE, key.public_key().public_bytes_raw())
+    public = key.public_key().public_bytes_raw()
     with lock(folder) if folder is not None and folder.is_dir() else nullcontext():
         grown = _grown(source, trust, memory)
         if grown is None:
@@ -74,13 +71,13 @@ def cosign(
                 f"the clock shows {format_time(moment)}, before this cosigner's last cosignature at {format_time(memory.cosigned)}",
                 "mend the clock; if it was wrong then and is right now: standstill log mend-memory",
             )
-        if memory.note is None and not new_memory and _cosigned(signed, source, public.key):
+        if memory.note is None and not new_memory and _cosigned(signed, source, public):
             raise LogError(
                 f"{name} has cosigned this log before, and {memory.path} remembers nothing of it",
                 "name the memory that you cosigned with; if it is lost: --new-memory",
             )
         if not clock_is_right:
-            dates = _dates(signed, source, trust, {n: k for n, k in (others or {}).items() if k != public.key})
+            dates = _dates(signed, source, trust, {n: k for n, k in (others or {}).items() if k != public})
             known = max((date for date in (memory.cosigned, dates) if date is not None), default=moment)
             clock.check_jump(moment, known, clock.COSIGN_JUMP, "date that the log shows")
         if grown is None:
@@ -88,13 +85,13 @@ def cosign(
         else:
             memory.extend(note.encode(), grown[1], moment)
         stored = _stored(source.read(f"checkpoints/{signed.head.size}", NOTE_LIMIT), trust, note.text)
-        dated = [(i, cosignature_time(n.text, i, public.key)) for n in (note, stored) if n for i in n.by(public)]
-        mine = sorted({item for item, time in dated if time is not None and time <= moment}, key=lambda item: item.data[:8])
-        drop = mine[1:] if again else []
-        line = mine[0] if mine and not again else cosign_text(note.text, name, key, moment)
+        found, _ = cosignatures(_with(note, list(stored.signatures)) if stored else note, public)
+        mine = [lines for (time, as_name), lines in found.items() if as_name == name and time <= moment]
+        drop = [item for lines in mine[1:] for item in lines] if again else []
+        fresh = mine[0] if mine and not again else list(cosign_lines(note.text, name, key, moment))
         if folder is not None:
-            _write(folder, signed.head, [note, *([stored] if stored else [])], [line], drop)
-        return _without(_with(note, [line]), drop)
+            _write(folder, signed.head, [note, *([stored] if stored else [])], fresh, drop)
+        return _without(_with(note, fresh), drop)
 
 
 def _grown(source: Source, trust: LogTrust, memory: LogMemory) -> tuple[SignedCheckpoint, list[bytes]] | None:
@@ -152,7 +149,7 @@ def _notes(head: SignedCheckpoint, source: Source) -> list[Note]:
 def _cosigned(head: SignedCheckpoint, source: Source, key: bytes) -> bool:
     """Whether a key has cosigned one of the newest heads."""
     notes = _notes(head, source)
-    return any(cosignature_time(note.text, item, key) is not None for note in notes for item in note.cosigned_by(key))
+    return any(cosignatures(note, key)[0] for note in notes)
 
 
 def _dates(head: SignedCheckpoint, source: Source, trust: LogTrust, others: Mapping[str, bytes]) -> int | None:
@@ -160,9 +157,8 @@ def _dates(head: SignedCheckpoint, source: Source, trust: LogTrust, others: Mapp
     notes = _notes(head, source)
     newest: dict[bytes, int] = {} if head.dated is None else {trust.key: head.dated[0]}
     for key in others.values():
-        for time in (cosignature_time(note.text, item, key) for note in notes for item in note.cosigned_by(key)):
-            if time is not None:
-                newest[key] = max(time, newest.get(key, 0))
+        for time, _ in (at for note in notes for at in cosignatures(note, key)[0]):
+            newest[key] = max(time, newest.get(key, 0))
     dates = sorted(newest.values())
     return dates[(len(dates) - 1) // 2] if dates else None
 
@@ -189,24 +185,24 @@ def add_cosignatures(folder: str | os.PathLike[str], trust: LogTrust, data: byte
         stored = SignedCheckpoint.open(own, trust.alone()).note
         if stored.text != given.note.text:
             raise LogRejected(f"the given head of size {given.head.size} is not the log's", "two such heads are evidence of a fork")
-        keys = [trust.cosigners[name] for name in given.times]
-        found = [(item, key) for key in keys for item in given.note.cosigned_by(key)]
-        lines = [item for item, key in found if cosignature_time(given.note.text, item, key) is not None]
-        _write(place, given.head, [stored], lines)
+        found = [cosignatures(given.note, trust.cosigners[name])[0] for name in sorted(given.times)]
+        _write(place, given.head, [stored], [item for of in found for lines in of.values() for item in lines])
     return sorted(given.times)
 
 
 def _beneath(source: FolderSource, trust: LogTrust, data: bytes) -> SignedCheckpoint:
     """Signature lines alone, under the newest of the last stored heads on which a cosigner's line verifies."""
     lines = parse_lines(data)
-    known = [(item, key) for key in trust.cosigners.values() for item in Note("", lines).cosigned_by(key)]
+    keys = [half for key in trust.cosigners.values() for half in halves(key) if half]
+    known = [(item, half) for half in keys for item in Note("", lines).cosigned_by(half)]
     for size in reversed(newest_sizes(source, _RECENT)):
         try:
             note = Note.decode(source.read(f"checkpoints/{size}", NOTE_LIMIT) or b"")
         except LogError:
             continue
         if any(cosignature_time(note.text, item, key) is not None for item, key in known):
-            return SignedCheckpoint.open(Note(note.text, (*note.by(trust.log_key), *lines)).encode(), trust)
+            own = [item for key in trust.log_keys for item in note.by(key)]
+            return SignedCheckpoint.open(Note(note.text, (*own, *lines)).encode(), trust)
     raise LogRejected(f"no line is a known cosigner's on one of the last {_RECENT} heads of the log")
 
 
@@ -220,10 +216,10 @@ def _stored(data: bytes | None, trust: LogTrust, text: str) -> Note | None:
 
 def _with(note: Note, lines: list[NoteSignature]) -> Note:
     """The note with further signature lines, each once."""
-    signatures = tuple(dict.fromkeys((*note.signatures, *lines)))
-    if len(signatures) > SIGNATURES_LIMIT:
-        raise LogError(f"the head has {SIGNATURES_LIMIT} signatures already")
-    return Note(note.text, signatures)
+    full = Note(note.text, tuple(dict.fromkeys((*note.signatures, *lines))))
+    if len(full.signatures) > SIGNATURES_LIMIT or len(full.encode()) > NOTE_LIMIT:
+        raise LogError(f"the head has no room for more: it takes {SIGNATURES_LIMIT} signatures and {NOTE_LIMIT} bytes")
+    return full
 
 
 def _without(note: Note, drop: Collection[NoteSignature]) -> Note:

@@ -15,6 +15,7 @@ from typing import Any
 
 from claims.base.canonical import from_json, to_json
 from claims.base.files import write_atomic
+from claims.base.hybrid import KEY_SIZES
 from claims.tlog.checkpoint import LogTrust, SignedCheckpoint
 from claims.tlog.errors import LogError, LogRejected
 from claims.tlog.hashing import HASH_BYTES
@@ -123,7 +124,7 @@ class LogEvidence:
             smaller, larger = (str.encode(text) for text in value["heads"])
             nodes = tuple(bytes.fromhex(node) for node in value["nodes"])
             found = LogEvidence(value["origin"], bytes.fromhex(value["key"]), smaller, larger, nodes)
-            good = type(found.origin) is str and len(found.key) == 32 and len(nodes) <= 64
+            good = type(found.origin) is str and len(found.key) in KEY_SIZES and len(nodes) <= 64
             good = good and all(len(node) == HASH_BYTES for node in nodes) and found.encode() == data
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             good = False

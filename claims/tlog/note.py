@@ -1,4 +1,7 @@
-"""Signed notes (C2SP signed-note): text and signature lines, strictly parsed; Ed25519 keys of types 0x01 and 0x04."""
+"""Signed notes (C2SP signed-note): text and signature lines, strictly parsed.
+
+Ed25519 keys have the types 0x01 (of a log) and 0x04 (of a cosigner), ML-DSA-44 keys 0x06 (of either).
+"""
 
 from __future__ import annotations
 
@@ -8,27 +11,26 @@ import hashlib
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from claims.base.ed25519 import check_signature, is_public_key
 from claims.base.errors import BadSignature
+from claims.base.hybrid import KEY_SIZES, SigningKey, halves
 from claims.base.text import is_key_name
 from claims.tlog.errors import LogError
 
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 __all__ = [
-    "COSIGNATURE", "ED25519", "HEAD_DATE", "NOTE_LIMIT", "SIGNATURES_LIMIT", "Note", "NoteSignature", "VerifierKey",
-    "from_base64", "key_id", "parse_lines", "sign_text", "to_base64", "verifies",
+    "COSIGNATURE", "ED25519", "HEAD_DATE", "LATTICE", "NOTE_LIMIT", "SIGNATURES_LIMIT", "Note", "NoteSignature", "VerifierKey",
+    "from_base64", "key_id", "parse_lines", "sign_text", "to_base64", "verifier_keys", "verifies",
 ]
 
-NOTE_LIMIT = 64 * 1024
-"""Bytes of the longest note that is read."""
+NOTE_LIMIT = 128 * 1024
+"""Bytes of the longest note that is read or written."""
 SIGNATURES_LIMIT = 100
 """Signature lines of a note that is read or written, at most: existing tools refuse more."""
 ED25519 = 0x01
 COSIGNATURE = 0x04
+LATTICE = 0x06
+_KEY_BYTES = {ED25519: KEY_SIZES[0], COSIGNATURE: KEY_SIZES[0], LATTICE: KEY_SIZES[1] - KEY_SIZES[0]}
 HEAD_DATE = b"\xffstandstill/head-date/v1"
 """Type of the line in which a log dates its own head (FORMATS-log.md section 2); C2SP keeps 0xff for types of one's own."""
 _DASH = "\u2014 "
@@ -59,7 +61,7 @@ def key_id(name: str, kind: int | bytes, key: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class VerifierKey:
-    """A key that may sign notes. ``kind``: ED25519 or COSIGNATURE; ``key``: 32 bytes."""
+    """A key, or one half of a hybrid one, that may sign notes. ``kind``: ED25519, COSIGNATURE or LATTICE; ``key``: 32 or 1,312 bytes."""
 
     name: str
     kind: int
@@ -80,9 +82,9 @@ class VerifierKey:
         name, _, rest = text.partition("+")
         given, _, material = rest.partition("+")
         data = from_base64(material, "a verifier key")
-        if not is_key_name(name) or len(data) != 33 or data[0] not in (ED25519, COSIGNATURE):
+        if not is_key_name(name) or len(data) - 1 != _KEY_BYTES.get(data[0] if data else 0):
             raise LogError("not a verifier key of a known type")
-        if not is_public_key(data[1:]):
+        if data[0] != LATTICE and not is_public_key(data[1:]):
             raise LogError("a verifier key holds no usable Ed25519 public key: anyone could sign for it")
         found = VerifierKey(name, data[0], data[1:])
         if found.encode() != text:
@@ -129,9 +131,10 @@ class Note:
         """The lines under this key's name and ID, verified or not."""
         return [item for item in self.signatures if item.name == key.name and item.id == key.id]
 
-    def cosigned_by(self, key: bytes) -> list[NoteSignature]:
-        """The cosignature lines that name this key, verified or not. A cosigner's key name is its own choice."""
-        return [item for item in self.signatures if item.id == key_id(item.name, COSIGNATURE, key)]
+    def cosigned_by(self, half: bytes) -> list[NoteSignature]:
+        """The cosignature lines that name a key, or this half of it, verified or not. A cosigner's key name is its own choice."""
+        kind = COSIGNATURE if len(half) == KEY_SIZES[0] else LATTICE
+        return [item for item in self.signatures if item.id == key_id(item.name, kind, half)]
 
     @staticmethod
     def decode(data: bytes) -> Note:
@@ -172,16 +175,22 @@ def _lines(text: str) -> tuple[NoteSignature, ...]:
     return tuple(NoteSignature.parse(line) for line in lines)
 
 
-def sign_text(text: str, name: str, key: Ed25519PrivateKey) -> NoteSignature:
-    """A signature of type 0x01 over a note's text."""
+def sign_text(text: str, name: str, key: SigningKey) -> NoteSignature:
+    """A signature of type 0x01 over a note's text, by a key of Ed25519 alone."""
     public = key.public_key().public_bytes_raw()
     return NoteSignature(name, key_id(name, ED25519, public), key.sign(text.encode()))
 
 
 def verifies(key: bytes, signature: bytes, message: bytes) -> bool:
-    """Whether an Ed25519 signature verifies. MissingDependency passes through."""
+    """Whether a signature by a key of either kind verifies. MissingDependency passes through."""
     try:
         check_signature("a note", key, signature, message)
     except BadSignature:
         return False
     return True
+
+
+def verifier_keys(name: str, kind: int, public: bytes) -> list[VerifierKey]:
+    """A key as signature lines name it: its Ed25519 half of type ``kind``, and its ML-DSA-44 half where it has one."""
+    curve, lattice = halves(public)
+    return [VerifierKey(name, kind, curve), *([VerifierKey(name, LATTICE, lattice)] if lattice else [])]

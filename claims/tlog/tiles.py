@@ -16,7 +16,7 @@ TILE_WIDTH = 256
 TILE_BYTES = TILE_WIDTH * HASH_BYTES
 MAX_SIZE = 2**20
 """Entries of the largest log that is read or written. The formats allow more."""
-ENTRY_LIMIT = 4096
+ENTRY_LIMIT = 6144
 """Bytes of the longest entry that is read or written. The formats allow 65535."""
 BUNDLE_LIMIT = TILE_WIDTH * (2 + ENTRY_LIMIT)
 TOTAL_LIMIT = 512 * 2**20

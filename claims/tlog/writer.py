@@ -3,7 +3,7 @@
 Order of an append, each step durable before the next: entry bundles and tiles; a note of intent (size and root); the writer's
 memory; the signed head under ``checkpoints/<size>``; the list of sizes; ``checkpoint``; the intent is removed. So no head is signed
 whose tiles are not on disk, and once a size may have been signed its root is on disk: after a crash the same head is
-signed again (Ed25519 is deterministic) or, where no intent was written, the tail is discarded.
+published, with the signature that the memory has, or, where no intent was written, the tail is discarded.
 
 The memory lies apart from the log. A log that shows the remembered head is opened at its right edge, whatever its size; any other
 is read whole, and refused where it does not extend what was signed.
@@ -16,9 +16,9 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from claims.base import clock
+from claims.base.hybrid import SigningKey
 from claims.tlog.checkpoint import Checkpoint, LogTrust, SignedCheckpoint, date_head, is_origin, sign_checkpoint
 from claims.tlog.disk import Disk, take_lock
 from claims.tlog.errors import LogError, LogRejected, LogRewind
@@ -40,9 +40,6 @@ from claims.tlog.tiles import (
 )
 from claims.tlog.tree import Tree
 
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 __all__ = ["INTENT", "LogWriter"]
 
 INTENT = ".intent"
@@ -60,7 +57,7 @@ class LogWriter:
         origin: the log's name. ``size``: number of published entries. ``root``: root of their tree.
     """
 
-    def __init__(self, folder: Path, key: Ed25519PrivateKey, disk: Disk, lock: int, memory: Remember | None = None) -> None:
+    def __init__(self, folder: Path, key: SigningKey, disk: Disk, lock: int, memory: Remember | None = None) -> None:
         self._disk, self._key, self._lock, self._remember = disk, key, lock, memory
         self._source = FolderSource(folder)
         self._levels = Levels()
@@ -71,7 +68,7 @@ class LogWriter:
 
     @staticmethod
     def create(
-        folder: str | os.PathLike[str], origin: str, key: Ed25519PrivateKey, *, disk: Disk | None = None, wait: float = 10.0,
+        folder: str | os.PathLike[str], origin: str, key: SigningKey, *, disk: Disk | None = None, wait: float = 10.0,
         memory: Remember | None = None,
     ) -> LogWriter:  # fmt: skip
         """Make an empty log and publish its head of size 0. ``memory``: as :meth:`open`.
@@ -96,8 +93,7 @@ class LogWriter:
             head = Checkpoint(origin, 0, EMPTY_ROOT)
             writer._load_memory()
             writer._compare(head, lambda size: EMPTY_ROOT)
-            writer._note(head, ())
-            writer._publish(head)
+            writer._publish(head, writer._note(head, ()))
             writer._tidy()
         except BaseException:
             writer.close()
@@ -106,7 +102,7 @@ class LogWriter:
 
     @staticmethod
     def open(
-        folder: str | os.PathLike[str], key: Ed25519PrivateKey, *, disk: Disk | None = None, wait: float = 10.0,
+        folder: str | os.PathLike[str], key: SigningKey, *, disk: Disk | None = None, wait: float = 10.0,
         memory: Remember | None = None, whole: bool = False,
     ) -> LogWriter:  # fmt: skip
         """Open a log at its right edge where it shows the head that the memory has; else, or with ``whole``, read all of it.
@@ -188,8 +184,7 @@ class LogWriter:
             self._disk.replace(tile_path(level, index, width), self._levels.tile(level, index, width))
         head = Checkpoint(self.origin, new, self._levels.root())
         self._disk.replace(INTENT, f"standstill-log-intent/1\n{new} {head.root.hex()}\n".encode())
-        self._note(head, leaves)
-        self._publish(head, now, old)
+        self._publish(head, self._note(head, leaves), now, old)
         for index in range(first, new // TILE_WIDTH):
             self._drop_partial(entries_path(index))
         self._disk.remove(INTENT)
@@ -197,13 +192,18 @@ class LogWriter:
         self._broken = False
         return old
 
-    def _note(self, head: Checkpoint, leaves: Sequence[bytes]) -> None:
-        """Remember a head before it is signed in the folder: from now on nothing else of its size or below is."""
-        if self._memory is not None:
-            self._memory.extend(sign_checkpoint(head, self._key).encode(), leaves)
+    def _note(self, head: Checkpoint, leaves: Sequence[bytes]) -> Note:
+        """Sign a head, once, and remember it before it is in the folder: from now on nothing else of its size or below is signed."""
+        stored, seen = self._stored(head.size), self._memory
+        if stored is None and seen is not None and seen.note is not None:
+            stored = Note.decode(seen.note)
+        note = stored if stored is not None and stored.text == head.text() else sign_checkpoint(head, self._key)
+        if seen is not None:
+            seen.extend(note.encode(), leaves)
+        return note
 
-    def _publish(self, head: Checkpoint, now: int | None = None, before: int | None = None) -> None:
-        """Sign, date and publish a head whose tiles and intent are durable; what is there already, cosigned maybe, stays.
+    def _publish(self, head: Checkpoint, signed: Note, now: int | None = None, before: int | None = None) -> None:
+        """Date and publish a signed head whose tiles and intent are durable; what is there already, cosigned maybe, stays.
 
         ``before``: size of the head before it; None: look it up.
         """
@@ -211,7 +211,7 @@ class LogWriter:
         note = self._stored(head.size)
         if note is None:
             last = max((size for size in self._source.sizes() if size < head.size), default=0) if before is None else before
-            note = date_head(sign_checkpoint(head, self._key), self._key, clock.now() if now is None else now, last)
+            note = date_head(signed, self._key, clock.now() if now is None else now, last)
             self._disk.replace(path, note.encode())
         elif note.text != head.text():
             raise LogRejected(f"the log has signed another head of size {head.size}", "never use this log's key again")
@@ -325,8 +325,7 @@ class LogWriter:
             raise LogRejected(f"{self._source}: the entries have another root than the head of size {head.size}")
         self._compare(head, lambda size: tree_root(leaves[:size]))
         self._mend(head.size)
-        self._note(head, leaves[0 if self._memory is None else self._memory.size :])
-        self._publish(head)
+        self._publish(head, self._note(head, leaves[0 if self._memory is None else self._memory.size :]))
         self._tidy()
         self._disk.remove(INTENT)
 

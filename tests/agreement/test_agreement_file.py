@@ -38,7 +38,7 @@ def test_digest_is_pinned() -> None:
     assert world.agreement().digest.hex() == PINNED
 
 
-PINNED = "a5de9d6b5b5b89d7ee93f71a9fa22d7bc013b829ca9f3a14d950e5ee88815158"
+PINNED = "15a588c0035382f62412d158b1c0d515f0cac546fb4623e670b9da2091235902"
 
 
 def test_digest_ignores_formatting_and_order() -> None:

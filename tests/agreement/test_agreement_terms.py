@@ -267,7 +267,7 @@ def test_no_prefix_and_no_extension_is_an_agreement(cut: int) -> None:
 @pytest.mark.parametrize("item", PRESETS, ids=lambda item: item.name)
 def test_presets_give_an_agreement_with_their_caps(item) -> None:  # type: ignore[no-untyped-def]
     text = with_preset(AGREEMENT_TEMPLATE, item)
-    text = text.replace("ed25519:<standstill keygen>", world.public(1)).replace("ed25519:<standstill meter init>", world.public(2))
+    text = text.replace("<standstill keygen>", world.public(1)).replace("ed25519:<standstill meter init>", world.public(2))
     text = text.replace("<standstill lab init>", "00000001" * 8)
     caps = parse_agreement(text).labs[0].caps
     assert caps.lineage == 10 ** (int(item.lineage.split()[0][2:]) - 12)

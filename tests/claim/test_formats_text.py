@@ -62,13 +62,13 @@ def layouts() -> dict[int, list[str]]:
     for kind, body in rows:
         while "(" in body:
             body = re.sub(r"\([^()]*\)", "", body)
-        found[int(kind)] = re.findall(r"(?:^|, )(name|u8|u32|u64|32|64|bits)(?= )", body)
+        found[int(kind)] = re.findall(r"(?:^|, )(name|u8|u32|u64|32|bits|signature)(?= )", body)
     return found
 
 
 def read(data: bytes) -> tuple[int, bytes, list[object], bytes, bytes]:
     """(kind, agreement, fields, signature, what is signed), by the text."""
-    assert data[:14] == b"standstill-log" and len(data) <= 1024
+    assert data[:14] == b"standstill-log" and len(data) <= 6144
     version, kind = struct.unpack_from(">HB", data, 14)
     assert version == 1
     at, fields = 17 + 32, []
@@ -76,9 +76,13 @@ def read(data: bytes) -> tuple[int, bytes, list[object], bytes, bytes]:
         if field == "name":
             fields.append(data[at + 1 : at + 1 + data[at]].decode())
             at += 1 + data[at]
-        elif field in ("32", "64"):
-            fields.append(data[at : at + int(field)])
-            at += int(field)
+        elif field == "32":
+            fields.append(data[at : at + 32])
+            at += 32
+        elif field == "signature":
+            size = int.from_bytes(data[at : at + 2], "big")
+            fields.append(data[at + 2 : at + 2 + size])
+            at += 2 + size
         elif field == "bits":
             fields.append(data[at + 1 : at + 1 + data[at]])
             at += 1 + data[at]
@@ -86,9 +90,9 @@ def read(data: bytes) -> tuple[int, bytes, list[object], bytes, bytes]:
             size = int(field[1:]) // 8
             fields.append(int.from_bytes(data[at : at + size], "big"))
             at += size
-    assert len(data) == at + 64
-    signed = struct.pack(">H", 28) + b"standstill/sign/log-entry/v1" + hashlib.sha256(data[:-64]).digest()
-    return kind, data[17:49], fields, data[-64:], signed
+    assert len(data) - at in (64, 2484)
+    signed = struct.pack(">H", 28) + b"standstill/sign/log-entry/v1" + hashlib.sha256(data[:at]).digest()
+    return kind, data[17:49], fields, data[at:], signed
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: type(entry).__name__)

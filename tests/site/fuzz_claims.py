@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from claims.agreement.decode import decode_agreement
 from claims.agreement.model import Agreement, canonical_bytes
 from claims.agreement.terms import Amends, Caps, Meter, Party, Rules
-from tests.fixtures.lab_fixtures import LAB_KEY, METER_KEYS
+from tests.fixtures.lab_fixtures import METER_KEYS
 from tests.site.make_claim_vectors import (
+    ALPHA,
     ALPHA_COSIGNS,
     BETA,
     BETA_COSIGNS,
@@ -26,17 +27,21 @@ from tests.site.make_claim_vectors import (
     GAMMA_COSIGNS,
     ORIGIN,
     TARGET,
+    Half,
+    Key,
     bundle,
     domain,
     entry,
+    framed,
     head,
     mth,
     name,
     sha,
+    sign,
     u32,
 )
 
-PARTIES = {"alpha": LAB_KEY, "beta": BETA, "gamma": GAMMA}
+PARTIES = {"alpha": ALPHA, "beta": BETA, "gamma": GAMMA}
 COSIGNERS = {"alpha": ALPHA_COSIGNS, "beta": BETA_COSIGNS, "gamma": GAMMA_COSIGNS}
 STRANGER = Ed25519PrivateKey.from_private_bytes(b"\x63" * 32)
 OTHER_LOG = Ed25519PrivateKey.from_private_bytes(b"\x64" * 32)
@@ -59,7 +64,7 @@ class ClaimDraft:
     after: tuple[int, ...]
     meters: list[dict[str, Any]]
     roots: dict[str, dict[int, bytes]]
-    keys: dict[str, Ed25519PrivateKey] = field(default_factory=dict)
+    keys: dict[str, Key] = field(default_factory=dict)
     sites: bytes | None = None
     lists: bytes = bytes(7)
     proof: bytes = b"stub"
@@ -70,19 +75,19 @@ class ClaimDraft:
 
     def write(self) -> bytes:
         """The file."""
-        lab_key = self.keys.get("lab", LAB_KEY)
+        lab_key = self.keys.get("lab", ALPHA)
         out = b"standstill-claim" + b"\0\3" + self.agreement + name(self.lab) + u32(self.period, self.first, self.last)
         out += u32(*self.before, *self.after) + u32(len(self.meters))
         for meter in self.meters:
             signed = self.agreement + name(self.lab) + name(meter["name"]) + u32(self.period, *meter["head"]) + meter["roots"]
             key = self.keys.get(meter["name"], METER_KEYS.get(meter["name"], STRANGER))
             out += name(meter["name"]) + u32(*meter["head"]) + meter["roots"]
-            out += bytes(64) if meter["name"] in self.lost else key.sign(domain("standstill/sign/ledger-head/v2") + signed)
+            out += bytes(64) if meter["name"] in self.lost else sign(key, domain("standstill/sign/ledger-head/v2") + signed)
         registry = self.agreement + name(self.lab) + u32(self.period, *self.after) + sha(self.lists)
         out += (self.write_sites() if self.sites is None else self.sites) + self.lists
-        out += self.keys.get("registry", lab_key).sign(domain("standstill/sign/registry-head/v1") + registry)
+        out += framed(sign(self.keys.get("registry", lab_key), domain("standstill/sign/registry-head/v1") + registry))
         out += u32(len(self.proof)) + self.proof
-        return out + lab_key.sign(domain("standstill/sign/claim/v1") + sha(out)) + self.tail
+        return out + framed(sign(lab_key, domain("standstill/sign/claim/v1") + sha(out))) + self.tail
 
     def write_sites(self) -> bytes:
         """The sites, each with a head of its own, and the SHA-256 of its files."""
@@ -110,17 +115,17 @@ class ClaimDraft:
 
     def entries(self, digest: bytes) -> list[bytes]:
         """What the lab published of it under an agreement: its epochs, and the claim."""
-        out, first = [entry(digest, 6, body, LAB_KEY) for body in self.said], min(self.period, 2**24) * EPOCHS
+        out, first = [entry(digest, 6, body, ALPHA) for body in self.said], min(self.period, 2**24) * EPOCHS
         for epoch in range(first, first + EPOCHS):
             leaves = [domain("standstill/epoch-meter/v1") + name(m) + found[epoch] for m, found in self.roots.items() if epoch in found]
-            out.append(entry(digest, 1, name("alpha") + u32(epoch) + mth(leaves) + sha(b"registry") + bytes(1), LAB_KEY))
+            out.append(entry(digest, 1, name("alpha") + u32(epoch) + mth(leaves) + sha(b"registry") + bytes(1), ALPHA))
         roots = self.write_roots()
         named = sha(*(sha(data) for data in roots)) if self.site_of else sha(roots[0])
         return [*out, self.entry(digest, sha(self.write()), named)]
 
     def entry(self, digest: bytes, claim: bytes, roots: bytes) -> bytes:
         """An entry of a claim for its period."""
-        return entry(digest, 2, name("alpha") + u32(self.period) + claim + roots, LAB_KEY)
+        return entry(digest, 2, name("alpha") + u32(self.period) + claim + roots, ALPHA)
 
 
 @dataclass
@@ -131,10 +136,10 @@ class Case:
     amended: Agreement | None
     claims: list[ClaimDraft]
     rng: random.Random
-    signed_by: dict[str, Ed25519PrivateKey]
+    signed_by: dict[str, Key]
     entry_edits: list[Callable[[list[bytes]], None]] = field(default_factory=list)
     head_edits: list[Callable[[list[bytes], list[bytes]], None]] = field(default_factory=list)
-    cosigners: dict[str, Ed25519PrivateKey] = field(default_factory=lambda: {"alpha": ALPHA_COSIGNS, "beta": BETA_COSIGNS})
+    cosigners: dict[str, Key] = field(default_factory=lambda: {"alpha": ALPHA_COSIGNS, "beta": BETA_COSIGNS})
     file_edits: list[tuple[str, Callable[[bytes], bytes]]] = field(default_factory=list)
     dropped: set[str] = field(default_factory=set)
     policy: dict[str, bool] = field(default_factory=dict)
@@ -168,7 +173,7 @@ class Case:
         """agreement.sigs by those of `signed_by`."""
         message = domain("standstill/sign/agreement/v1") + self.agreement.digest
         row = '    {{\n      "party": "{}",\n      "signature": "{}"\n    }}'
-        rows = ",\n".join(row.format(who, key.sign(message).hex()) for who, key in sorted(self.signed_by.items()))
+        rows = ",\n".join(row.format(who, sign(key, message).hex()) for who, key in sorted(self.signed_by.items()))
         listed = f"[\n{rows}\n  ]" if rows else "[]"
         first = f'{{\n  "agreement": "{self.agreement.digest.hex()}",\n  "format": "standstill-agreement-signatures/1",\n'
         return (first + f'  "signatures": {listed}\n}}\n').encode()
@@ -368,7 +373,7 @@ def u64(*values: int) -> bytes:
 def a_strangers_signature(case: Case) -> None:
     """One of the signatures in a claim is by another key."""
     who = case.rng.choice(["lab", "registry", "hall-a", "hall-b"])
-    _any_claim(case).keys[who] = case.rng.choice([STRANGER, LAB_KEY, METER_KEYS["hall-b"]])
+    _any_claim(case).keys[who] = case.rng.choice([STRANGER, ALPHA, ALPHA.curve, METER_KEYS["hall-b"]])
 
 
 @mutation
@@ -499,11 +504,11 @@ def entries_of_the_log(case: Case) -> None:
     rng, digest = case.rng, case.agreement.digest
     period = case.claims[-1].period
     epoch = rng.choice([period * EPOCHS, period * EPOCHS + 3, 0, 9, 2**24 - 1, 2**24])
-    kind, key = rng.choice([1, 1, 2, 2, 3, 9]), rng.choice([LAB_KEY, LAB_KEY, BETA, STRANGER])
+    kind, key = rng.choice([1, 1, 2, 2, 3, 9]), rng.choice([ALPHA, ALPHA, ALPHA.curve, BETA, STRANGER])
     lab = rng.choice(["alpha", "alpha", "alpha", "beta", "Alpha"])
     number = epoch if kind == 1 else rng.choice([period, period + 1, 2**24])
     made = entry(rng.choice([digest, digest, digest, bytes(32)]), kind, name(lab) + u32(number) + rng.randbytes(64), key)
-    junk = rng.choice([b"", b"standstill-log", made[:-1], made + b"\0", b"x" * 4096, made.replace(b"\0\1", b"\0\2", 1)])
+    junk = rng.choice([b"", b"standstill-log", made[:-1], made + b"\0", b"x" * 6145, made.replace(b"\0\1", b"\0\2", 1)])
     at, choice = rng.random(), rng.randrange(6)
 
     def change(entries: list[bytes]) -> None:
@@ -528,7 +533,8 @@ def cosigners_of_the_head(case: Case) -> None:
     """Who cosigns, with which key, under which names."""
     case.cosigners = {who: key for who, key in COSIGNERS.items() if case.rng.random() < 0.5}
     if case.rng.random() < 0.4:
-        case.cosigners[case.rng.choice(["alpha", "beta", "delta"])] = case.rng.choice([STRANGER, BETA_COSIGNS, ALPHA_COSIGNS])
+        which = case.rng.choice([STRANGER, BETA_COSIGNS, BETA_COSIGNS.curve, ALPHA_COSIGNS])
+        case.cosigners[case.rng.choice(["alpha", "beta", "delta"])] = which
 
 
 @mutation
@@ -544,7 +550,7 @@ def older_heads(case: Case) -> None:
     case.head_edits.append(change)
 
 
-def _line(who: str, kind: int, key: Ed25519PrivateKey, data: bytes) -> bytes:
+def _line(who: str, kind: int, key: Half, data: bytes) -> bytes:
     public = key.public_key().public_bytes_raw()
     packed = base64.b64encode(sha(who.encode(), b"\n", bytes([kind]), public)[:4] + data)
     return f"\u2014 {who} ".encode() + packed + b"\n"
@@ -554,7 +560,7 @@ def _line(who: str, kind: int, key: Ed25519PrivateKey, data: bytes) -> bytes:
 def lines_of_the_head(case: Case) -> None:
     """Lines that do not verify under a known name and key; unknown ones; names and spellings of every sort."""
     rng = case.rng
-    known = rng.choice([("alpha", ALPHA_COSIGNS), ("beta", BETA_COSIGNS), ("gamma", GAMMA_COSIGNS)])
+    known = rng.choice([("alpha", ALPHA_COSIGNS), ("beta", BETA_COSIGNS.curve), ("gamma", GAMMA_COSIGNS)])
     dash = "\u2014 "
     texts = [
         "nobody AAAA", "nobody AAAAAAA=", "nobody AAAAAAB=", "nobody AAAA AAA=", "nobody AAAAAAA=\r", "a+b AAAAAAA=", " AAAAAAA=",
@@ -563,6 +569,7 @@ def lines_of_the_head(case: Case) -> None:
     lines = [(dash + text + "\n").encode() for text in texts]
     lines += [b"- nobody AAAAAAA=\n", b"\xe2\x80\x94 \xff AAAAAAA=\n", b"\n", lines[1] * 126, lines[1] * 125]
     lines += [_line(known[0], 4, known[1], data) for data in (bytes(72), b"\xff" * 72, bytes(71))]
+    lines += [_line("beta", 6, BETA_COSIGNS.lattice, data) for data in (bytes(2428), b"\xff" * 2428, bytes(2427))]
     lines += [_line(known[0], 1, known[1], bytes(64)), _line("delta", 4, STRANGER, bytes(72)), _line("delta", 9, STRANGER, b"")]
     line, which = rng.choice(lines), rng.random()
     case.head_edits.append(lambda heads, _: heads.__setitem__(int(which * len(heads)), heads[int(which * len(heads))] + line))
@@ -608,8 +615,8 @@ def make_sites(seed: int) -> Case:
 def transfer(digest: bytes, giver: str, receiver: str, period: int, serial: int, amount: int, spoilt: bool = False) -> bytes:
     """A log entry of a transfer of cap. ``spoilt``: the receiver accepted another."""
     said = name(giver) + name(receiver) + u32(period, serial) + u64(amount)
-    accepted = PARTIES[receiver].sign(domain("standstill/sign/allowance/v1") + digest + (said[:-1] + b"\1" if spoilt else said))
-    return entry(digest, 8, said + accepted, PARTIES[giver])
+    accepted = sign(PARTIES[receiver], domain("standstill/sign/allowance/v1") + digest + (said[:-1] + b"\1" if spoilt else said))
+    return entry(digest, 8, said + framed(accepted), PARTIES[giver])
 
 
 def transfers_of_cap(case: Case) -> None:

@@ -17,7 +17,8 @@ import { derive } from "../../claims/site/verifier/options.js";
 import { fromHex, toHex } from "../../claims/site/verifier/bytes.js";
 import { securityReport } from "../../claims/site/verifier/security.js";
 import { verifyClaim, verifyProof } from "../../claims/site/verifier/index.js";
-import { verifySignature, isPublicKey } from "../../claims/site/verifier/ed25519.js";
+import { halfVerifies, verifySignature, isPublicKey } from "../../claims/site/verifier/ed25519.js";
+import { openHead } from "../../claims/site/verifier/note.js";
 import { isKeyName, isProse } from "../../claims/site/verifier/text.js";
 import { Rejected } from "../../claims/site/verifier/errors.js";
 
@@ -105,6 +106,12 @@ const tasks = {
   })),
   signatures: ({ cases }) => cases.map(([key, signature, message]) =>
     [isPublicKey(fromHex(key)), verifySignature(fromHex(key), fromHex(signature), fromHex(message))]),
+  halves: ({ cases }) => cases.map(([half, signature, message]) => halfVerifies(fromHex(half), fromHex(signature), fromHex(message))),
+  heads: ({ notes, origin, key, cosigners }) => notes.map((note) => outcome(() => {
+    const trust = { origin, key: fromHex(key), cosigners: Object.entries(cosigners).map(([name, hex]) => ({ name, key: fromHex(hex) })) };
+    const { size, times, stamps, dated } = openHead(decoded64(note), trust);
+    return { size, times: Object.fromEntries(times), stamps: Object.fromEntries([...stamps].map(([name, all]) => [name, all.toSorted((a, b) => a - b)])), dated: dated && [dated.time, dated.previous] };
+  })),
   agreements: ({ file, edits }) => edits.map((edit) => outcome(() => decodeAgreement(edited(bytes(file), edit)).digestHex)),
   /** Verdicts on each text, as 1 and 0; and on every code point alone, as the points where the verdict changes. */
   text: ({ prose, names }) => {

@@ -2,7 +2,8 @@
 
 Two periods of one lab under an agreement with a log: claim files of format 3, roots files, a log of their entries with one
 cosigned head for each period. Everything around the proofs is written here byte by byte from claims/FORMATS.md and
-FORMATS-log.md, not by the code that reads it. Keys come from fixed seeds, the proofs' randomness from the operating system.
+FORMATS-log.md, not by the code that reads it. Keys come from fixed seeds, the randomness of proofs and of ML-DSA from the operating system.
+The keys of alpha, of the log and of beta's cosignatures are hybrid, the others of Ed25519 alone.
 """
 
 from __future__ import annotations
@@ -15,14 +16,23 @@ from dataclasses import replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
+
+from claims.base.hybrid import HybridKey
+from tests.fixtures.lab_fixtures import LAB_KEY
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "fixtures"))
 
 TARGET = Path(__file__).parent / "vectors"
-LOG_KEY, BETA, GAMMA, BETA_COSIGNS, GAMMA_COSIGNS, ALPHA_COSIGNS = (
+_LOG, BETA, GAMMA, _BETA_COSIGNS, GAMMA_COSIGNS, ALPHA_COSIGNS = (
     Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32) for seed in range(101, 107)
 )
 ORIGIN = "log.example/standstill-test"
+Half = Ed25519PrivateKey | MLDSA44PrivateKey
+Key = Ed25519PrivateKey | HybridKey
+ALPHA, LOG_KEY, BETA_COSIGNS = (
+    HybridKey(curve, MLDSA44PrivateKey.from_seed_bytes(bytes([201 + at]) * 32)) for at, curve in enumerate((LAB_KEY, _LOG, _BETA_COSIGNS))
+)
 
 
 def sha(*parts: bytes) -> bytes:
@@ -65,26 +75,54 @@ def lab_epoch_root(lab: str, meters: Sequence[str], epoch: int) -> bytes:
     return mth([domain("standstill/epoch-meter/v1") + name(m) + epoch_root(lab, m, epoch) for m in meters])
 
 
-def entry(digest: bytes, kind: int, body: bytes, key: Ed25519PrivateKey) -> bytes:
+def halves(key: Key) -> tuple[Half, ...]:
+    """Each half that signs."""
+    return (key.curve, key.lattice) if isinstance(key, HybridKey) else (key,)
+
+
+def public(key: Key) -> bytes:
+    """A public key of either kind."""
+    return b"".join(half.public_key().public_bytes_raw() for half in halves(key))
+
+
+def sign(key: Key, message: bytes) -> bytes:
+    """A signature by a key of either kind."""
+    if not isinstance(key, HybridKey):
+        return key.sign(message)
+    bound = domain("standstill/sign/hybrid/v1") + sha(public(key)) + message
+    return key.curve.sign(bound) + key.lattice.sign(bound, b"standstill/sign/hybrid/v1")
+
+
+def framed(signature: bytes) -> bytes:
+    """u16 length || signature."""
+    return len(signature).to_bytes(2, "big") + signature
+
+
+def entry(digest: bytes, kind: int, body: bytes, key: Key) -> bytes:
     """A signed log entry."""
     unsigned = b"standstill-log" + b"\0\1" + bytes([kind]) + digest + body
-    return unsigned + key.sign(domain("standstill/sign/log-entry/v1") + sha(unsigned))
+    return unsigned + sign(key, domain("standstill/sign/log-entry/v1") + sha(unsigned))
 
 
-def head(entries: Sequence[bytes], time: int, cosigners: dict[str, Ed25519PrivateKey]) -> bytes:
+def head(entries: Sequence[bytes], time: int, cosigners: dict[str, Key]) -> bytes:
     """A signed and cosigned checkpoint."""
     import base64
 
-    def line(who: str, kind: int, key: Ed25519PrivateKey, stamp: bytes, message: bytes) -> str:
-        public = key.public_key().public_bytes_raw()
-        key_id = sha(who.encode(), b"\n", bytes([kind]), public)[:4]
+    def line(who: str, kind: int, key: Half, stamp: bytes, message: bytes) -> str:
+        key_id = sha(who.encode(), b"\n", bytes([kind]), key.public_key().public_bytes_raw())[:4]
         return f"\u2014 {who} {base64.b64encode(key_id + stamp + key.sign(message)).decode()}\n"
 
+    def subtree(who: str, when: int) -> bytes:
+        sized = [bytes([len(part)]) + part.encode() for part in (who, ORIGIN)]
+        tree = bytes(8) + len(entries).to_bytes(8, "big") + mth(entries)
+        return b"subtree/v1\n\0" + sized[0] + when.to_bytes(8, "big") + sized[1] + tree
+
     text = f"{ORIGIN}\n{len(entries)}\n{base64.b64encode(mth(entries)).decode()}\n"
-    lines = line(ORIGIN, 1, LOG_KEY, b"", text.encode())
+    lines = line(ORIGIN, 1, LOG_KEY.curve, b"", text.encode()) + line(ORIGIN, 6, LOG_KEY.lattice, bytes(8), subtree(ORIGIN, 0))
     for who, key in cosigners.items():
-        message = f"cosignature/v1\ntime {time}\n{text}".encode()
-        lines += line(who, 4, key, time.to_bytes(8, "big"), message)
+        curve, *lattice = halves(key)
+        message, stamp = f"cosignature/v1\ntime {time}\n{text}".encode(), time.to_bytes(8, "big")
+        lines += line(who, 4, curve, stamp, message) + "".join(line(who, 6, half, stamp, subtree(who, time)) for half in lattice)
     return (text + "\n" + lines).encode()
 
 
@@ -108,14 +146,14 @@ def main() -> None:
     TARGET.mkdir(exist_ok=True)
     caps = {"total": 10**15, "unattributed": 10**15, "lineage": 10**15, "freeze": None}
     store, terms = lab.make_lab(Path(tempfile.mkdtemp()), OPENINGS, **caps)
-    keys = [("alpha", lab.LAB_KEY, ALPHA_COSIGNS), ("beta", BETA, BETA_COSIGNS), ("gamma", GAMMA, GAMMA_COSIGNS)]
-    parties = tuple(Party(who, lab.public(key), lab.public(cosigns)) for who, key, cosigns in keys)
-    log = LogTerms(ORIGIN, "gamma", lab.public(LOG_KEY), 1)
+    keys: list[tuple[str, Key, Key]] = [("alpha", ALPHA, ALPHA_COSIGNS), ("beta", BETA, BETA_COSIGNS), ("gamma", GAMMA, GAMMA_COSIGNS)]
+    parties = tuple(Party(who, public(key), public(cosigns)) for who, key, cosigns in keys)
+    log = LogTerms(ORIGIN, "gamma", public(LOG_KEY), 1)
     agreement: Agreement = replace(terms, parties=parties, log=log)
     digest = agreement.digest
     sign_message = domain("standstill/sign/agreement/v1") + digest
     rows = ",\n".join(
-        f'    {{\n      "party": "{who}",\n      "signature": "{key.sign(sign_message).hex()}"\n    }}' for who, key, _ in keys
+        f'    {{\n      "party": "{who}",\n      "signature": "{sign(key, sign_message).hex()}"\n    }}' for who, key, _ in keys
     )
     (TARGET / "agreement.bin").write_bytes(canonical_bytes(agreement))
     (TARGET / "agreement.sigs").write_text(
@@ -129,7 +167,7 @@ def main() -> None:
         if period == 1:
             note_checkpoint(store, agreement, draft("b", ("a",), lab.EPOCHS + 1))
         lab.seal_and_close(store, agreement, period)
-        made = make_claim(store, agreement, period, lab.LAB_KEY).claim
+        made = make_claim(store, agreement, period, ALPHA).claim
         meters = [meter.name for meter in made.meters]
         epochs = range(made.first_epoch, made.last_epoch + 1)
         body = b"standstill-claim" + b"\0\3" + digest + name("alpha") + u32(period, made.first_epoch, made.last_epoch)
@@ -143,16 +181,16 @@ def main() -> None:
             body += name(meter.name) + u32(*meter.head) + mth(found) + signature
             roots += name(meter.name) + b"".join(found)
         registry = domain("standstill/sign/registry-head/v1") + digest + name("alpha") + u32(period, *made.head_after) + sha(bytes(7))
-        body += bytes(2) + bytes(7) + lab.LAB_KEY.sign(registry) + u32(len(made.proof)) + made.proof
-        claim = body + lab.LAB_KEY.sign(domain("standstill/sign/claim/v1") + sha(body))
+        body += bytes(2) + bytes(7) + framed(sign(ALPHA, registry)) + u32(len(made.proof)) + made.proof
+        claim = body + framed(sign(ALPHA, domain("standstill/sign/claim/v1") + sha(body)))
         (TARGET / f"alpha-{period}.claim").write_bytes(claim)
         (TARGET / f"alpha-{period}.roots").write_bytes(roots)
         for epoch in epochs:
             content = name("alpha") + u32(epoch) + lab_epoch_root("alpha", meters, epoch) + sha(b"registry", u32(epoch)) + bytes(1)
-            entries.append(entry(digest, 1, content, lab.LAB_KEY))
+            entries.append(entry(digest, 1, content, ALPHA))
         entries.append(b"bytes that mean nothing here")
-        entries.append(entry(digest, 2, name("alpha") + u32(period) + sha(claim) + sha(roots), lab.LAB_KEY))
-        cosigners = {"alpha": ALPHA_COSIGNS, "beta": BETA_COSIGNS}
+        entries.append(entry(digest, 2, name("alpha") + u32(period) + sha(claim) + sha(roots), ALPHA))
+        cosigners: dict[str, Key] = {"alpha": ALPHA_COSIGNS, "beta": BETA_COSIGNS}
         heads.insert(0, head(entries, lab.START + 300 * (period + 1), cosigners))
     (TARGET / "log.bundle").write_bytes(bundle(heads, entries))
 

@@ -178,6 +178,7 @@ def sample(answer: str = "no", nasty: bool = True) -> dict[str, Any]:
                     "signed": name != "draco" or answer == "yes",
                     "lab": name in LABS,
                     "cosigns": True,
+                    "alone": False,
                     "operates": name == "observatory",
                 }
                 for name in (*LABS, "observatory")

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.site.make_claim_vectors import (
+    ALPHA,
     ALPHA_COSIGNS,
     BETA,
     BETA_COSIGNS,
@@ -120,16 +121,15 @@ def test_edited_files_are_found_out_under_the_name_of_what_they_break(file: str,
 
 
 def test_the_log_is_held_to_heads_cosigners_and_entries(tmp_path: Path) -> None:
-    from tests.fixtures.lab_fixtures import LAB_KEY
 
     entries = parse_entries()
     digest = sha((TARGET / "agreement.bin").read_bytes())
     good = {"alpha": ALPHA_COSIGNS, "beta": BETA_COSIGNS}
     beta = {"beta": BETA_COSIGNS}
     barred = {"alpha": ALPHA_COSIGNS, "gamma": GAMMA_COSIGNS}
-    twin = entry(digest, 1, name("alpha") + u32(2) + bytes(65), LAB_KEY)
+    twin = entry(digest, 1, name("alpha") + u32(2) + bytes(65), ALPHA)
     forged = entry(digest, 1, name("alpha") + u32(2) + bytes(65), BETA)
-    claim_twin = entry(digest, 2, name("alpha") + u32(0) + bytes(64), LAB_KEY)
+    claim_twin = entry(digest, 2, name("alpha") + u32(0) + bytes(64), ALPHA)
     logs = {
         "whole": (bundle([head(entries, 5, beta)], entries), True),
         "the lab and the operator do not count": (bundle([head(entries, 5, barred)], entries), False),

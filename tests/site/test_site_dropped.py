@@ -16,7 +16,7 @@ from claims.claim.entries import encode_entry, sign_entry
 from claims.claim.entry_kinds import ClaimEntry
 from claims.claim.evidence import TwoEntries
 from claims.claim.receipts import Receipt
-from tests.fixtures.lab_fixtures import LAB_KEY
+from tests.site.make_claim_vectors import ALPHA
 from tests.site.page_node import PageNode, needs_node
 from tests.site.vector_site import VECTORS, vector_entries, write_log, write_vector_site
 
@@ -35,7 +35,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PageNode, d
 
 
 def claim_entry(claim: bytes) -> bytes:
-    return encode_entry(sign_entry(LAB_KEY, ClaimEntry(TERMS.digest, "alpha", 0, claim, bytes(32))))
+    return encode_entry(sign_entry(ALPHA, ClaimEntry(TERMS.digest, "alpha", 0, claim, bytes(32))))
 
 
 def kinds(folder: Path) -> dict[str, tuple[bytes, str, str]]:

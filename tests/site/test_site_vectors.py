@@ -13,9 +13,9 @@ from claims.agreement.decode import decode_agreement
 from claims.claim.file import decode_claim, sign_claim
 from claims.site import serve
 from claims.site.log import read_log
-from tests.fixtures.lab_fixtures import LAB_KEY
 from tests.site import browser
 from tests.site.browser import needs_browser, served
+from tests.site.make_claim_vectors import ALPHA
 from tests.site.vector_site import VECTORS, write_log, write_vector_site
 
 pytestmark = [pytest.mark.slow, needs_browser]
@@ -115,7 +115,7 @@ def contradicted(seen: dict[str, Any], words: str) -> None:
 def test_a_previous_claim_that_changes_between_two_requests(tmp_path, monkeypatch):
     """Checked as one file, continued from as another: signed by the lab, with a proof that shows nothing."""
     good = decode_claim((VECTORS / "alpha-0.claim").read_bytes())
-    other = sign_claim(replace(good, proof=good.proof[:-1] + b"\0"), LAB_KEY).encode()
+    other = sign_claim(replace(good, proof=good.proof[:-1] + b"\0"), ALPHA).encode()
     write_vector_site(tmp_path / "site")
     times = []
     send = serve._Handler.send_head

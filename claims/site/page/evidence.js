@@ -73,7 +73,7 @@ function twoHeads(value, terms) {
     const message = meter === null
       ? registryHeadMessage(terms.digest, lab, period, head(item.head), digest)
       : ledgerHeadMessage(terms.digest, lab, meter, period, head(item.head), digest);
-    return verifySignature(key, bytes(item.signature, 64), message);
+    return verifySignature(key, fromHex(item.signature), message);
   });
   if (!signed || (heads[0].head === heads[1].head && heads[0].digest === heads[1].digest)) return null;
   const who = meter === null ? `Lab ${lab}` : `Meter ${lab}/${meter}`;

@@ -78,7 +78,7 @@ function readRecord(data, terms) {
     const agreed = value.agreement === terms.digestHex && terms.labs.some(({ name }) => name === value.lab);
     const { signature, ...signed } = value;
     const message = concat([uint(DOMAIN.length, 2), DOMAIN, sha256(ascii(canonical(signed)))]);
-    return author && agreed && verifySignature(author.key, bytes(signature, 64), message) ? value : null;
+    return author && agreed && verifySignature(author.key, fromHex(signature), message) ? value : null;
   } catch {
     return null; // not JSON, or not the fields that belong there
   }

@@ -4,9 +4,10 @@ import { canonical } from "./canonical.js";
 import { ascii, concat, equalBytes, fromHex, sha256, toHex, uint } from "./verifier/bytes.js";
 import { verifySignature } from "./verifier/ed25519.js";
 import { countsUnder, decodeEntry } from "./verifier/entries.js";
+import { SIGNATURES } from "./verifier/hybrid.js";
 
 const DOMAIN = ascii("standstill/sign/receipt/v1");
-const LIMIT = 2 ** 17;
+const LIMIT = 2 ** 20;
 const MOST_SIGNATURES = 4096;
 const MOST_CHECKED = 20000;
 const MAX_TIME = 253402300799;
@@ -22,7 +23,7 @@ export function decodeReceipt(data) {
     const entry = fromHex(value.entry);
     const decoded = entry && decodeEntry(entry);
     const signatures = value.signatures.map((row) => ({ ...row, signature: fromHex(row.signature) }));
-    const isGood = ({ party, signature, time }, i) => NAME.test(party) && signature !== null && signature.length === 64 && Number.isInteger(time) && time >= 0 && time <= MAX_TIME
+    const isGood = ({ party, signature, time }, i) => NAME.test(party) && signature !== null && SIGNATURES.includes(signature.length) && Number.isInteger(time) && time >= 0 && time <= MAX_TIME
       && (i === 0 || signatures[i - 1].party < party);
     if (!decoded || !signatures.every(isGood) || value.signatures.some((row) => Object.keys(row).length !== 3)) return null;
     return { entry: decoded, bytes: entry, signatures };

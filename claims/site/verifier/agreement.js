@@ -1,6 +1,7 @@
 /** agreement.bin: the canonical bytes that the digest hashes. claims/FORMATS.md sections 1 (rules) and 2 (bytes). */
 import { ascii, concat, equalBytes, sha256, toHex, uint } from "./bytes.js";
 import { isPublicKey } from "./ed25519.js";
+import { halves, isHybrid } from "./hybrid.js";
 import { Reader } from "./reader.js";
 import { isProse } from "./text.js";
 import { Rejected } from "./errors.js";
@@ -17,6 +18,7 @@ const MAX_PROSE = 4 * 4000; // bytes
 const MAX_LISTED = 4096;
 const MAX_PARTIES = 256;
 const MAX_COSIGNATURES = 98;
+const MAX_HYBRID_COSIGNERS = 16;
 const MAX_ROOTS = 2 ** 21;
 const MAX_SITES = 256;
 const MAX_FLEET = 2 ** 18;
@@ -56,8 +58,8 @@ function readCaps(read) {
 }
 
 function readParty(read) {
-  const party = { name: read.name("a party's name"), key: read.raw(32, "a party's key"), cosignKey: null };
-  if (read.flag("cosigns")) party.cosignKey = read.raw(32, "a cosigning key");
+  const party = { name: read.name("a party's name"), key: read.key("a party's key"), cosignKey: null };
+  if (read.flag("cosigns")) party.cosignKey = read.key("a cosigning key");
   return party;
 }
 
@@ -136,7 +138,7 @@ function readAgreement(read) {
     out.log = {
       origin: read.text("the log's origin", 4 * 128),
       operator: read.name("the log's operator"),
-      key: read.raw(32, "the log's key"),
+      key: read.key("the log's key"),
       cosignatures: read.uint(2, "the cosignatures"),
     };
   }
@@ -217,10 +219,11 @@ function keys(agreement) {
   for (const feed of agreement.feeds) all.push(feed.key);
   const seen = new Set();
   for (const key of all) {
-    const hex = toHex(key);
-    if (seen.has(hex)) throw bad("one key serves two roles");
-    seen.add(hex);
-    if (!isPublicKey(key)) throw bad(`${hex} is no usable Ed25519 public key`);
+    if (!isPublicKey(key)) throw bad(`${toHex(key)} is no usable public key`);
+    for (const hex of halves(key).map(toHex)) {
+      if (seen.has(hex)) throw bad("one key serves two roles");
+      seen.add(hex);
+    }
   }
 }
 
@@ -284,6 +287,7 @@ function checkLog(agreement, parties) {
   if (!/^[!-*,-~]{1,128}$/.test(log.origin) || log.origin.endsWith("\n")) throw bad("the log's origin is not printable ASCII without spaces and +");
   if (!parties.has(log.operator)) throw bad("the log's operator is no party");
   within("cosignatures", log.cosignatures, 1, MAX_COSIGNATURES);
+  if (agreement.parties.filter((p) => p.cosignKey && isHybrid(p.cosignKey)).length > MAX_HYBRID_COSIGNERS) throw bad("a head has no room for so many hybrid cosigners");
   const { labs, deadlines, pause } = agreement;
   const dated = [...labs, ...(deadlines && deadlines.signBy !== null ? agreement.parties : [])].map((item) => item.name);
   for (const name of [...dated, ...(pause ? pause.deciders : [])]) {

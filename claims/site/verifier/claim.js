@@ -111,11 +111,11 @@ export function decodeClaim(data) {
   }), (site) => site.name);
   claim.registryProof = claim.sites.length > 0 ? read.raw(32, "the SHA-256 of the registry's proof") : new Uint8Array(0);
   readLists(read, claim);
-  claim.registrySignature = read.raw(64, "the registry head's signature");
+  claim.registrySignature = read.signature("the registry head's signature");
   claim.proof = read.blob("the proof", claim.sites.length > 0 ? 0 : MAX_PROOF);
-  claim.signature = read.raw(64, "the claim's signature");
+  claim.body = data.subarray(0, read.at);
+  claim.signature = read.signature("the claim's signature");
   read.end();
-  claim.body = data.subarray(0, data.length - 64);
   claim.bytes = data;
   return claim;
 }

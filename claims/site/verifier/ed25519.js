@@ -1,5 +1,5 @@
 /**
- * Ed25519 (RFC 8032, pure), without the cofactor: the encoding of [S]B - [h]A must be R, byte for byte, and S < L.
+ * The one gate for keys and signatures. Ed25519 (RFC 8032, pure), without the cofactor: the encoding of [S]B - [h]A must be R, byte for byte, and S < L.
  *
  * That is what OpenSSL does, and so the Python verifier. The library's own `verify` multiplies by the cofactor; a signer
  * with a key of mixed order could make signatures on which the two disagree.
@@ -7,6 +7,7 @@
 import { Point } from "../vendor/noble-ed25519/index.js";
 import { sha512 } from "../vendor/noble-hashes/sha2.js";
 import { concat, equalBytes } from "./bytes.js";
+import { CURVE_KEY, SIGNATURES, halves, hybridMessage, isHybrid, latticeVerifies, splitSignature } from "./hybrid.js";
 
 const L = 2n ** 252n + 27742317777372353535851937790883648493n;
 const KEPT = 8192;
@@ -34,11 +35,21 @@ function point(key) {
   return found;
 }
 
-/** Whether 32 bytes are a usable public key. */
-export const isPublicKey = (key) => key.length === 32 && point(key) !== null;
+/** Whether bytes are a usable public key, of Ed25519 alone or of both halves: any 1,312 bytes are an ML-DSA-44 half. */
+export const isPublicKey = (key) => (key.length === CURVE_KEY || isHybrid(key)) && point(halves(key)[0]) !== null;
 
-/** Whether a signature of 64 bytes verifies. Never throws. */
+/** Whether a signature verifies by the kind of its key, both halves where the key has two. Never throws. */
 export function verifySignature(key, signature, message) {
+  if (!isHybrid(key)) return curveVerifies(key, signature, message);
+  if (signature.length !== SIGNATURES[1]) return false;
+  const [[curve, lattice], [one, two], bound] = [halves(key), splitSignature(signature), hybridMessage(key, message)];
+  return curveVerifies(curve, one, bound) && latticeVerifies(lattice, two, bound, true);
+}
+
+/** Whether one half alone signed these bytes, as C2SP's formats have it. Never throws. */
+export const halfVerifies = (half, signature, message) => (half.length === CURVE_KEY ? curveVerifies : latticeVerifies)(half, signature, message);
+
+function curveVerifies(key, signature, message) {
   if (key.length !== 32 || signature.length !== 64) return false;
   const a = point(key);
   const s = littleEndian(signature.subarray(32));

@@ -3,6 +3,7 @@ import { ascii, equalBytes, toHex } from "./bytes.js";
 import { firstPeriod } from "./agreement.js";
 import { verifySignature } from "./ed25519.js";
 import { Rejected } from "./errors.js";
+import { SIGNATURES } from "./hybrid.js";
 import { Reader } from "./reader.js";
 import { allowanceMessage, logEntryMessage } from "./signatures.js";
 
@@ -18,7 +19,7 @@ export const OUTCOMES = { 1: "passed", 2: "failed", 3: "refused" };
 export const DECISIONS = { 1: "lift", 2: "trigger" };
 
 const MAGIC = ascii("standstill-log");
-const MAX_ENTRY = 1024;
+const MAX_ENTRY = 6144;
 const MAX_NUMBER = 2 ** 24 - 1;
 const MAX_TIME = 253402300799;
 
@@ -73,7 +74,7 @@ const BODIES = {
     number: read.uint(4, "the period", MAX_NUMBER),
     round: read.uint(4, "the serial number"),
     amount: read.u64("the amount"),
-    accepted: read.raw(64, "the receiver's signature"),
+    accepted: read.signature("the receiver's signature"),
   }),
 };
 
@@ -93,9 +94,9 @@ export function decodeEntry(data) {
     if (!Object.hasOwn(BODIES, kind)) return null;
     const entry = { kind, agreement: read.raw(32, "the digest"), ...BODIES[kind](read) };
     entry.unsigned = data.subarray(0, read.at);
-    entry.word = kind === TRANSFER ? entry.unsigned.subarray(0, -64) : entry.unsigned;
-    entry.signature = read.raw(64, "the signature");
-    read.end();
+    entry.word = kind === TRANSFER ? entry.unsigned.subarray(0, -2 - entry.accepted.length) : entry.unsigned;
+    entry.signature = read.raw(data.length - read.at, "the signature");
+    if (!SIGNATURES.includes(entry.signature.length)) return null;
     entry.identity = kind === DECISION || kind === LOSS ? toHex(entry.unsigned) : identityOf(kind, entry.author, entry.lab, entry.number, entry.round);
     return entry;
   } catch (error) {

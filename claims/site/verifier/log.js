@@ -18,8 +18,8 @@ import { Rejected } from "./errors.js";
 const BUNDLE_MAGIC = ascii("standstill-log-bundle");
 const MAX_HEADS = 4096;
 const MAX_ENTRIES = 2 ** 20;
-const MAX_ENTRY = 4096;
-const MAX_BUNDLE = 64 * 2 ** 20;
+const MAX_ENTRY = 6144;
+const MAX_BUNDLE = 256 * 2 ** 20;
 
 /** Seconds by which a date may lie after the reader's clock. */
 const AHEAD = 600;

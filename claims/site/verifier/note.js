@@ -1,13 +1,15 @@
-/** Signed heads of the public log: C2SP signed-note, tlog-checkpoint, cosignature/v1. claims/FORMATS-log.md section 2. */
+/** Signed heads of the public log: C2SP signed-note, tlog-checkpoint, tlog-cosignature. claims/FORMATS-log.md section 2. */
 import { ascii, concat, equalBytes, sha256, toHex, uint } from "./bytes.js";
-import { verifySignature } from "./ed25519.js";
+import { halfVerifies, verifySignature } from "./ed25519.js";
+import { CURVE_KEY, halves } from "./hybrid.js";
 import { isKeyName } from "./text.js";
 import { Rejected } from "./errors.js";
 
-const NOTE_LIMIT = 64 * 1024;
+const NOTE_LIMIT = 128 * 1024;
 const SIGNATURES_LIMIT = 100;
 const TYPE_LOG = [1];
 const TYPE_COSIGNATURE = [4];
+const TYPE_LATTICE = [6];
 const DATE_DOMAIN = ascii("standstill/head-date/v1");
 const TYPE_DATE = [0xff, ...DATE_DOMAIN];
 
@@ -76,19 +78,23 @@ function readHead(data, trust) {
   const head = parseHead(text);
   if (head.origin !== trust.origin) throw bad("the head is of another log");
   const message = utf8(text);
-  const own = linesOf(lines, TYPE_LOG, trust.key).filter((line) => line.name === trust.origin);
-  if (own.length === 0 || own.some((line) => !verifySignature(trust.key, line.data, message))) {
-    throw bad(`the head of size ${head.size} is not signed by the log`);
-  }
+  const isSigned = halves(trust.key).every((half) => {
+    const isCurve = half.length === CURVE_KEY;
+    const own = linesOf(lines, isCurve ? TYPE_LOG : TYPE_LATTICE, half).filter((line) => line.name === trust.origin);
+    return own.length > 0 && own.every((line) => (isCurve ? verifySignature(half, line.data, message) : cosignatureTime(half, line, text, head) !== null));
+  });
+  if (!isSigned) throw bad(`the head of size ${head.size} is not signed by the log`);
   const [times, stamps] = [new Map(), new Map()];
   for (const { name, key } of trust.cosigners) {
-    for (const line of linesOf(lines, TYPE_COSIGNATURE, key)) {
-      const time = cosignatureTime(key, line.data, text);
-      if (time !== null) {
-        times.set(name, Math.min(time, times.get(name) ?? time));
-        stamps.set(name, [...(stamps.get(name) ?? []), time]);
-      } else if (line.name === name) throw bad(`a cosignature of ${name} on the head of size ${head.size} does not verify`);
-    }
+    const found = halves(key).map((half) => {
+      const signed = linesOf(lines, half.length === CURVE_KEY ? TYPE_COSIGNATURE : TYPE_LATTICE, half).map((line) => [line.name, cosignatureTime(half, line, text, head)]);
+      if (signed.some(([as, time]) => time === null && as === name)) throw bad(`a cosignature of ${name} on the head of size ${head.size} does not verify`);
+      return new Map(signed.filter(([, time]) => time !== null).map(([as, time]) => [`${time} ${as}`, time]));
+    });
+    const both = [...found[0]].filter(([at]) => found.every((of) => of.has(at))).map(([, time]) => Number(time)); // one half alone is no cosignature
+    if (both.length === 0) continue;
+    times.set(name, Math.min(...both));
+    stamps.set(name, both);
   }
   let dated = null;
   for (const line of linesOf(lines, TYPE_DATE, trust.key).filter((item) => item.name === trust.origin)) {
@@ -107,7 +113,7 @@ export function earlier(one, other) {
 
 /** The log's own date of a head and the size of the one before it: {time, previous}, or null: it does not verify. */
 function headDate(key, data, message) {
-  if (data.length !== 80) return null;
+  if (data.length < 16) return null;
   const view = new DataView(data.buffer, data.byteOffset, 16);
   const time = view.getBigUint64(0);
   const signed = concat([uint(DATE_DOMAIN.length, 2), DATE_DOMAIN, data.subarray(0, 16), message]);
@@ -115,11 +121,20 @@ function headDate(key, data, message) {
   return { time: Number(time), previous: Number(view.getBigUint64(8)) };
 }
 
-/** Unix seconds, or null: it does not verify. Times beyond 2^53 are rounded, and far beyond every agreement. */
-function cosignatureTime(key, data, text) {
-  if (data.length !== 72) return null;
+/** Unix seconds as a BigInt of a line by one half of a key, or null: it does not verify. Times beyond 2^53 are rounded later, and far beyond every agreement. */
+function cosignatureTime(half, { name, data }, text, head) {
+  if (data.length < 8) return null;
   const time = new DataView(data.buffer, data.byteOffset, 8).getBigUint64(0);
-  return time < 2n ** 63n && verifySignature(key, data.subarray(8), utf8(`cosignature/v1\ntime ${time}\n${text}`)) ? Number(time) : null;
+  const message = half.length === CURVE_KEY ? utf8(`cosignature/v1\ntime ${time}\n${text}`) : subtree(name, data.subarray(0, 8), head);
+  return time < 2n ** 63n && halfVerifies(half, data.subarray(8), message) ? time : null;
+}
+
+/** What ML-DSA-44 signs of a head (C2SP tlog-cosignature): the name of the line, a time, the log's origin, and the tree. */
+function subtree(name, time, { origin, exact, root }) {
+  const size = new Uint8Array(16);
+  new DataView(size.buffer).setBigUint64(8, exact);
+  const sized = (text) => concat([uint(utf8(text).length, 1), utf8(text)]);
+  return concat([ascii("subtree/v1\n\0"), sized(name), time, sized(origin), size, root]);
 }
 
 function parseHead(text) {
@@ -129,5 +144,5 @@ function parseHead(text) {
   if (!/^(0|[1-9][0-9]{0,18})$/.test(size) || BigInt(size) >= 2n ** 63n) throw bad("the size in a head of the log is not a number");
   const root = base64(encoded, "the root in a head of the log");
   if (root.length !== 32) throw bad("the root in a head of the log has not 32 bytes");
-  return { origin, size: Number(size), root };
+  return { origin, size: Number(size), exact: BigInt(size), root };
 }

@@ -1,6 +1,8 @@
 /** Canonical binary values of hostile files: claims/FORMATS.md, table of types. */
+import { concat } from "./bytes.js";
 import { P } from "./field.js";
 import { Rejected } from "./errors.js";
+import { CURVE_KEY, LATTICE_KEY, SIGNATURES } from "./hybrid.js";
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 export const isName = (text) => NAME.test(text) && !text.endsWith("\n");
@@ -57,6 +59,19 @@ export class Reader {
 
   blob(what, maximum) {
     return this.raw(this.uint(4, `the length of ${what}`, maximum), what);
+  }
+
+  /** A signature of either kind behind its u16 length; which kind it has to be is for the signer's key to say. */
+  signature(what) {
+    const size = this.uint(2, `the length of ${what}`);
+    if (!SIGNATURES.includes(size)) throw this.fail(`${what} has ${size} bytes`);
+    return this.raw(size, what);
+  }
+
+  /** A key of either kind. */
+  key(what) {
+    const curve = this.raw(CURVE_KEY, what);
+    return this.flag(what) ? concat([curve, this.raw(LATTICE_KEY, what)]) : curve;
   }
 
   text(what, maximum) {

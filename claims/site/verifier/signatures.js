@@ -3,6 +3,7 @@ import { ascii, concat, equalBytes, fromHex, sha256, uint, words } from "./bytes
 import { isName } from "./reader.js";
 import { verifySignature } from "./ed25519.js";
 import { Rejected } from "./errors.js";
+import { SIGNATURES } from "./hybrid.js";
 
 const MAX_BYTES = 8 * 2 ** 20;
 const FORMAT = "standstill-agreement-signatures/1";
@@ -30,7 +31,7 @@ function encode(agreement, rows) {
 
 const bad = () => new Rejected("agreement", "the signatures file is not a canonical one");
 
-/** {agreement: digest, signatures: Map of party to 64 bytes}, or Rejected("agreement"). */
+/** {agreement: digest, signatures: Map of party to 64 or 2,484 bytes}, or Rejected("agreement"). */
 export function decodeSignatures(data) {
   if (data.length > MAX_BYTES) throw bad();
   let value;
@@ -44,7 +45,7 @@ export function decodeSignatures(data) {
   for (const row of value.signatures) {
     if (row === null || typeof row !== "object" || typeof row.party !== "string" || !isName(row.party)) throw bad();
     const signature = fromHex(row.signature);
-    if (signature === null || signature.length !== 64) throw bad();
+    if (signature === null || !SIGNATURES.includes(signature.length)) throw bad();
     if (rows.length > 0 && !(rows[rows.length - 1][0] < row.party)) throw bad();
     rows.push([row.party, row.signature]);
   }
