@@ -8,6 +8,7 @@ import click
 
 from claims.base.errors import ClaimsError, MalformedFile
 from claims.base.text import counted
+from claims.cli.carry import carried, carry_option, sealed
 from claims.cli.cluster import cluster_options, prover_of
 from claims.cli.group import (
     agreement_argument,
@@ -43,17 +44,27 @@ def building_init(lab_name: str, site: str, store_path: Path) -> None:
         out(f"{store_path}: the store of site {site} of lab {lab_name}")
 
 
+@building.command("key")
+@click.argument("target", metavar="FILE", type=read_path)
+def building_key(target: Path) -> None:
+    """Make a key under which private files travel between a building and headquarters. Both keep FILE, mode 0600: who has it reads them."""
+    from claims.base.carry import make_carry_key
+
+    make_carry_key(target)
+    out(f"{target}: mode 0600. Bring it to the other end so that nobody else reads it; then: --carry-key {target}")
+
+
 @building.command("tags")
 @click.argument("tags_path", metavar="TAGS", type=read_path)
 @store_option
 @agreement_argument
-def building_tags(tags_path: Path, store_path: Path, agreement_path: Path) -> None:
+@carry_option
+def building_tags(tags_path: Path, store_path: Path, agreement_path: Path, carry_key: Path | None) -> None:
     """Take the tags that headquarters allotted to a period (standstill lab tags): before its first epoch is sealed."""
-    from claims.base.files import read_bounded
     from claims.claim.handover import TAGS_LIMIT, Tags
     from claims.lab.sites import take_tags
 
-    tags = Tags.decode(read_bounded(tags_path, TAGS_LIMIT))
+    tags = Tags.decode(carried(tags_path, TAGS_LIMIT, carry_key))
     with opened_store(store_path) as store:
         new = take_tags(store, load_terms(agreement_path), tags)
     out(f"period {tags.period}: {len(tags.rows)} tags, {new} of them new")
@@ -101,9 +112,11 @@ def building_report(store_path: Path, agreement_path: Path, period: int, first: 
 @period_option
 @click.option("--out", "-o", "target", type=read_path, help="File of mode 0600. [default: LAB-PERIOD.SITE.summary]")
 @cluster_options
+@carry_option
 def building_prove(
-    store_path: Path, agreement_path: Path, period: int, target: Path | None, cluster_address: str, cluster_files: Path | None
-) -> None:
+    store_path: Path, agreement_path: Path, period: int, target: Path | None, cluster_address: str, cluster_files: Path | None,
+    carry_key: Path | None,
+) -> None:  # fmt: skip
     """Prove the site's table of a period that all its meters have signed, and write its summary for headquarters.
 
     PRIVATE: who has the file knows the site's work by tag. It is made once: run again, the same file is written.
@@ -119,7 +132,7 @@ def building_prove(
         summary, records, proof = prove_site(store, terms, period, prover=prover, progress=progress)
         handed = summary_of(store, terms, period, summary, records, proof)
         target = target or Path(f"{store.lab}-{period}.{store.site}.summary")
-    write_once(target, handed.encode(), 0o600)
+    write_once(target, sealed(handed.encode(), carry_key), 0o600)
     out(f"{target}: {len(proof)} bytes of proof, mode 0600. Take it to headquarters so that nobody else reads it: standstill lab take")
 
 
@@ -128,9 +141,10 @@ def building_prove(
 @draw_options
 @claim_option(required=True)
 @click.option("--out", "-o", "target", type=read_path, help="New file, mode 0600. [default: LAB-PERIOD.SITE.part]")
+@carry_option
 def building_open(
     store_path: Path, agreement_path: Path, period: int, round_source: str, log_source: str, log_memory: Path | None, claim_path: Path,
-    target: Path | None,
+    target: Path | None, carry_key: Path | None,
 ) -> None:  # fmt: skip
     """Open what a round drew of the site, for headquarters, which opens it to the inspector: standstill inspect open --part.
 
@@ -153,7 +167,7 @@ def building_open(
     if part is None:
         out(f"nothing of site {store.site} was drawn: there is nothing to open")
         return
-    write_new(target, part.encode(), 0o600)
+    write_new(target, sealed(part.encode(), carry_key), 0o600)
     out(f"{target}: {len(part.readings)} readings, mode 0600. Take it to headquarters so that nobody else reads it.")
 
 
@@ -163,7 +177,10 @@ def building_open(
 @agreement_argument
 @period_option
 @click.option("--out", "-o", "target", type=read_path, required=True, help="New file, mode 0600: all tags of the period.")
-def lab_tags(names: tuple[str, ...], store_path: Path, agreement_path: Path, period: int, target: Path) -> None:
+@carry_option
+def lab_tags(
+    names: tuple[str, ...], store_path: Path, agreement_path: Path, period: int, target: Path, carry_key: Path | None
+) -> None:
     """Allot a tag to each RUN that sites work toward in a period, and write all tags of the period for them (building tags).
 
     Each RUN is the name of the checkpoint that its work goes into. PRIVATE: the file names checkpoints. Write it again when one was saved.
@@ -173,7 +190,7 @@ def lab_tags(names: tuple[str, ...], store_path: Path, agreement_path: Path, per
 
     with opened_store(store_path) as store:
         tags = allot_tags(store, load_terms(agreement_path), period, names)
-    write_new(target, tags.encode(), 0o600)
+    write_new(target, sealed(tags.encode(), carry_key), 0o600)
     out(f"{target}: {len(tags.rows)} tags of period {period}, mode 0600: for every site before it seals the period's next epoch")
 
 
@@ -181,16 +198,16 @@ def lab_tags(names: tuple[str, ...], store_path: Path, agreement_path: Path, per
 @click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=read_path)
 @store_option
 @agreement_argument
-def lab_take(paths: tuple[Path, ...], store_path: Path, agreement_path: Path) -> None:
+@carry_option
+def lab_take(paths: tuple[Path, ...], store_path: Path, agreement_path: Path, carry_key: Path | None) -> None:
     """Take what sites hand in: reports (building report) and summaries (building prove). Nothing is kept that does not verify."""
-    from claims.base.files import read_bounded
     from claims.claim.handover import SUMMARY_LIMIT, SiteReport, SiteSummary
     from claims.lab.sites import take_report, take_summary
 
     terms = load_terms(agreement_path)
     with opened_store(store_path) as store:
         for path in paths:
-            data = read_bounded(path, SUMMARY_LIMIT)
+            data = carried(path, SUMMARY_LIMIT, carry_key)
             try:
                 handed = SiteSummary.decode(data) if data.startswith(b"standstill-summary") else SiteReport.decode(data)
             except MalformedFile as error:

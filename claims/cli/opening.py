@@ -14,6 +14,7 @@ import click
 
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
 from claims.base.text import counted
+from claims.cli.carry import carried, carry_option
 from claims.cli.genesis import load_genesis, load_verified, round_option
 from claims.cli.group import (
     agreement_argument,
@@ -135,13 +136,14 @@ def drawn_by_log(
 @key_options
 @state_option
 @click.option("--out", "-o", "target", type=read_path, help="New file, mode 0600. [default: LAB-PERIOD-INSPECTOR.opening]")
+@carry_option
 def inspect_open(
     store_path: Path, agreement_path: Path, period: int, round_source: str, log_source: str, log_memory: Path | None, to: str,
     joules: Path | None, parts: tuple[Path, ...], earlier: tuple[Path, ...], key_path: Path, passphrase_file: Path | None,
-    target: Path | None,
+    target: Path | None, carry_key: Path | None,
 ) -> None:  # fmt: skip
     """For the lab: open exactly what the round drew, to one inspector. The file is private and never published."""
-    from claims.base.files import read_bounded, write_new
+    from claims.base.files import write_new
     from claims.inspection.open import make_opening
     from claims.inspection.part import PART_LIMIT, OpeningPart
     from claims.lab.journal import of_registry_head
@@ -156,7 +158,7 @@ def inspect_open(
         drawn = drawn_by_log(
             terms, lab, period, round_source, log_source, log_memory, lambda _: lost_in(store, terms, period)
         ).drawn
-        opened = [OpeningPart.decode(read_bounded(path, PART_LIMIT)) for path in parts]
+        opened = [OpeningPart.decode(carried(path, PART_LIMIT, carry_key)) for path in parts]
         opening = make_opening(terms, drawn, StoreMaterial(store, terms, joules), to, key, opened)
         with signing_store(store, terms) as journal:
             journal.add(of_registry_head(terms.digest, lab, period, opening.binding.head, opening.binding.lists))

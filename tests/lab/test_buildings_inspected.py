@@ -22,6 +22,7 @@ from tests.lab.test_tables import Prover
 
 SITES = {"hall-1": "north", "hall-2": "south", "hall-3": "south"}
 CLAIM = ("--claim", "alpha-0.claim")
+SEALED = ("--carry-key", "carry.key")
 HQ = ("-s", "alpha.store", "-a", "agreement.toml")
 USAGE = {
     "north": "hall-1,0,run-1,200\nhall-1,0,,100\nhall-1,1,run-1,300\nhall-1,2,run-2,300\nhall-1,2,side,100\n",
@@ -49,9 +50,14 @@ def stubs() -> Iterator[None]:
         yield
 
 
-def build(folder: Folder, chips: dict[str, int], usage: dict[str, str], lost: str | None = None) -> Folder:
-    """Everything up to the moment at which round 1000 draws. ``lost``: a meter that burns before epoch 1 is sealed."""
+def build(
+    folder: Folder, chips: dict[str, int], usage: dict[str, str], lost: str | None = None, carry: tuple[str, ...] = ()
+) -> Folder:
+    """Everything up to the moment at which round 1000 draws. ``lost``: a meter that burns before epoch 1 is sealed. ``carry``: options
+    of what travels."""
     run, path = folder.run, folder.path
+    if carry:
+        run("building", "key", carry[1])
     keys = {name: run("keygen", f"{name}.key", "--no-passphrase").strip() for name in (*PARTIES, "cosign", "log")}
     opening = run("lab", "init", "alpha", "-s", "alpha.store", "--opening", "foundation=1e20 FLOP").strip()
     meters = "".join(
@@ -66,10 +72,10 @@ def build(folder: Folder, chips: dict[str, int], usage: dict[str, str], lost: st
     for item in ROUNDS:
         (path / f"{item['round']}.json").write_text(json.dumps(item))
     run("log", "init", "log", "--origin", "example.org/log", "-k", "log.key")
-    run("lab", "tags", "run-1", "run-2", "side", *HQ, "-n", 0, "-o", "0.tags")
+    run("lab", "tags", "run-1", "run-2", "side", *HQ, "-n", 0, "-o", "0.tags", *carry)
     for site in usage:
         run("building", "init", "alpha", site, "-s", f"{site}.store")
-        run("building", "tags", "0.tags", *at(site))
+        run("building", "tags", "0.tags", *at(site), *carry)
         (path / f"{site}.csv").write_text(f"meter,epoch,checkpoint,chip_seconds\n{usage[site]}")
         run("import", "readings", f"{site}.csv", *at(site))
     (path / "checkpoints.csv").write_text(CHECKPOINTS)
@@ -99,8 +105,9 @@ def build(folder: Folder, chips: dict[str, int], usage: dict[str, str], lost: st
         if meter != lost:
             run("meter", "close", meter, *at(SITES[meter]), "-n", 0, "-k", f"{meter}.key", "--yes")
     for site in usage:
-        run("building", "prove", *at(site), "-n", 0)
-        run("lab", "take", f"alpha-0.{site}.summary", *HQ)
+        for _ in range(2):  # interrupted, and run again
+            run("building", "prove", *at(site), "-n", 0, *carry)
+        run("lab", "take", f"alpha-0.{site}.summary", *HQ, *carry)
     run("lab", "close", *HQ, "-n", 0)
     run("prove", *HQ, "-n", 0, "-k", "alpha.key")
     folder.append(*(f"alpha-epoch-{epoch}.entry" for epoch in range(EPOCHS)), "alpha-0.entry")
@@ -169,11 +176,18 @@ def test_what_was_published_is_what_meters_signed(folder: Folder) -> None:
 
 def test_a_building_whose_meter_burnt_answers_an_inspection(tmp_path: Path) -> None:
     """Draws of what is lost are visits; each draws another one, in any building, so every building needs the claim's list."""
-    folder = build(Folder(tmp_path), METERS | {"hall-3": 8}, LOST, lost="hall-3")
+    folder = build(Folder(tmp_path), METERS | {"hall-3": 8}, LOST, lost="hall-3", carry=SEALED)
     run = folder.run
     for site in USAGE:
-        run("building", "open", "-s", f"{site}.store", *DRAW, *CLAIM)
-    run(*OPEN, "--part", "alpha-0.north.part", "--part", "alpha-0.south.part")
+        run("building", "open", "-s", f"{site}.store", *DRAW, *CLAIM, *SEALED)
+    for name in ("alpha-0.north.part", "alpha-0.south.summary", "0.tags"):
+        data = (tmp_path / name).read_bytes()
+        assert data.startswith(b"standstill-sealed") and not any(word in data for word in (b"run-1", b"hall", b"tag", b"alpha"))
+    parts = ("--part", "alpha-0.north.part", "--part", "alpha-0.south.part")
+    assert "--carry-key" in run(*OPEN, *parts, code=2)
+    run("building", "key", "other.key")
+    assert "sealed under another key" in run(*OPEN, *parts, "--carry-key", "other.key", code=2)
+    run(*OPEN, *parts, *SEALED)
     drawn = json.loads(run("inspect", "draw", "--lab", "alpha", *DRAW, *CLAIM, "--json"))
     assert {item["meter"] for item in drawn["visits"]} == {"hall-3"} and len(drawn["draws"]) == 60
     assert "to be visited" in run("inspect", "draw", "--lab", "alpha", *DRAW, *CLAIM)
