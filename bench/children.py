@@ -5,6 +5,7 @@
     rates                           what the machine can do, bench/rates.py
     fleet METERS HOURS PROOFS       the whole job of a made-up fleet, bench/fleet.py; PROOFS is 0 or 1
     sites LOG_ROWS SITES REPEAT     a claim as one table (SITES 0) or cut into sites, bench/sites.py
+    cluster LOG_ROWS TABLES WORKERS    tables in one process (WORKERS 0) or by a cluster of processes, bench/cluster.py
     guard LOG_ROWS ROUNDS           work of each phase as ratios to a fixed one, bench/guard.py
     verify FOLDER                   the verifier, on what the others left; loads the standard library alone
 """
@@ -157,6 +158,11 @@ def main(role: str, *arguments: str) -> None:
         from bench import sites
 
         result = sites.run(*map(int, arguments))
+    elif role == "cluster":
+        from bench import cluster
+
+        log_rows, tables, number = map(int, arguments)
+        result = cluster.workers(log_rows, tables, number) if number else cluster.alone(log_rows, tables)
     elif role == "verify":
         result = verify(Path(arguments[0]))
     else:

@@ -167,6 +167,18 @@ def add_to(main: click.Group, console: Console, finish: Finish) -> None:
 
     @main.command()
     @rows_option
+    @click.option("--tables", type=click.IntRange(1, 1000), default=8, show_default=True, help="Tables of a claim.")
+    @click.option("--workers", default="1,2", show_default=True, help="Numbers of workers, with commas; one process comes first.")
+    @json_option
+    def cluster(log_rows: int, tables: int, workers: str, json_path: Path | None) -> None:
+        """Tables in one process on all threads, and by workers of one thread each; what is serial."""
+        numbers = [0, *(int(text) for text in workers.split(","))]
+        runs = [_checked(lambda n=number: measure.child("cluster", str(log_rows), str(tables), str(n))) for number in numbers]
+        _cluster_table(console, runs, tables)
+        finish(json_path, _whole({"log_rows": log_rows, "tables": tables, "runs": runs}))
+
+    @main.command()
+    @rows_option
     @click.option("--sites", "counts", default="1,4", show_default=True, help="Numbers of sites, with commas; one table comes first.")
     @repeat_option
     @json_option
@@ -279,6 +291,14 @@ def _sites_table(console: Console, cuts: list[Record]) -> None:
             height = f"2^{row['log_rows']}"
             table.add_row(str(cut["sites"] or "-"), row["table"], f"{row['rows']:,}", height, *seconds, f"{row['proof_bytes']:,}")
     console.print(table)
+
+
+def _cluster_table(console: Console, runs: list[Record], tables: int) -> None:
+    table, serial = _table(f"{tables} tables", "workers", "threads of each", "seconds", "CPU s"), runs[0]["serial_cpu_seconds"]
+    for run in runs:
+        table.add_row(str(run["workers"] or "one process"), str(run["threads"]), f"{run['seconds']:.1f}", f"{run['cpu_seconds']:.1f}")
+    console.print(table)
+    console.print(f"serial, for each table: {', '.join(f'{what} {cpu:.2f} CPU s' for what, cpu in serial.items())}")
 
 
 def _fleet_table(console: Console, fleets: list[Record]) -> None:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from cluster_fixtures import CANARY, Cluster, command_of, running_cluster, two_sites, until
+from cluster_fixtures import CANARY, command_of, provers, running_cluster, two_sites, until
 from lab_fixtures import LAB_KEY
 
+from bench.cluster import LocalCluster
 from claims.base.errors import ClaimsError
 from claims.cluster.files import make_folder
 from claims.cluster.prover import ClusterError, on_cluster
@@ -28,7 +29,7 @@ pytest.importorskip("distributed", reason="standstill[cluster] is not installed"
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
     with running_cluster(tmp_path_factory.mktemp("cluster"), 2) as found:
         yield found
 
@@ -68,7 +69,7 @@ def open_to_all(process: psutil.Process) -> bytes:
     return b"".join(Path(f"/proc/{process.pid}/{name}").read_bytes() for name in ("cmdline", "environ"))
 
 
-def clean(cluster: Cluster, wanted: list[bytes]) -> None:
+def clean(cluster: LocalCluster, wanted: list[bytes]) -> None:
     """No pattern is in the memory, command line or environment of a process that does not prove, in a log or in scratch."""
     others = [process for process in cluster.everything() if "multiprocessing.spawn" in (said := command_of(process)) or "dask_" in said]
     assert len(others) >= 5
@@ -79,7 +80,7 @@ def clean(cluster: Cluster, wanted: list[bytes]) -> None:
     assert not any(pattern in path.read_bytes() for path in written for pattern in wanted)
 
 
-def test_a_claim_of_three_tables_and_no_canary_anywhere(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_claim_of_three_tables_and_no_canary_anywhere(cluster: LocalCluster, tmp_path: Path) -> None:
     store, agreement = two_sites(tmp_path)
     wanted = patterns(assemble(store, agreement, 0).tables[0])
     wanted.append((cluster.nodes / "job.key").read_bytes())
@@ -94,7 +95,7 @@ def test_a_claim_of_three_tables_and_no_canary_anywhere(cluster: Cluster, tmp_pa
     proofs = dict(zip(made.claim.proofs, made.proofs, strict=True))
     assert verify_claim(made.claim.encode(), agreement, proofs=proofs.get).proof is not None
     assert told[-1].startswith("2 of 3 tables") and scanned
-    until(lambda: not cluster.children(), "the processes of proofs end")
+    until(lambda: not provers(cluster), "the processes of proofs end")
     clean(cluster, wanted)
 
 
@@ -104,7 +105,7 @@ def test_the_scan_finds_what_is_there() -> None:
     assert memory_has(psutil.Process(), [bytes(held)]) == [held]
 
 
-def test_nothing_speaks_http(cluster: Cluster) -> None:
+def test_nothing_speaks_http(cluster: LocalCluster) -> None:
     ports = {item.laddr.port for process in cluster.everything() for item in process.net_connections() if item.status == "LISTEN"}
     assert len(ports) >= 5, "scheduler, two nannies, two workers"
     for port in ports:
@@ -112,28 +113,28 @@ def test_nothing_speaks_http(cluster: Cluster) -> None:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60)
 
 
-def test_a_refusal_says_exact_figures_to_the_lab_alone(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_refusal_says_exact_figures_to_the_lab_alone(cluster: LocalCluster, tmp_path: Path) -> None:
     store, agreement = two_sites(tmp_path)
     *_, registry = assemble(store, agreement, 0).tables
     low = dataclasses.replace(registry, statement=dataclasses.replace(registry.statement, total_cap=12))
     total = sum(amount for summary in registry.witness.summaries for _, amount in summary.records)
     with pytest.raises(WitnessRefused, match=str(total)):
         list(on_cluster(cluster.address, cluster.nodes)([low], None))
-    until(lambda: not cluster.children(), "the process of the proof ends")
+    until(lambda: not provers(cluster), "the process of the proof ends")
     clean(cluster, [str(total).encode()])
 
 
-def test_a_table_that_no_worker_can_hold_is_refused_before_anything_starts(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_table_that_no_worker_can_hold_is_refused_before_anything_starts(cluster: LocalCluster, tmp_path: Path) -> None:
     store, agreement = two_sites(tmp_path)
     north, *_ = assemble(store, agreement, 0).tables
     large = dataclasses.replace(north, statement=dataclasses.replace(north.statement, log_rows=20))
     told: list[str] = []
     with pytest.raises(ClusterError, match=r"a table needs 7\.8 GB, and the largest worker has 2\.0 GB"):
         list(on_cluster(cluster.address, cluster.nodes)([north, large], lambda phase, share: told.append(phase)))
-    assert not cluster.children() and not [text for text in told if " 0 on " not in text]
+    assert not provers(cluster) and not [text for text in told if " 0 on " not in text]
 
 
-def test_only_certificates_of_the_run_get_in(cluster: Cluster, tmp_path: Path) -> None:
+def test_only_certificates_of_the_run_get_in(cluster: LocalCluster, tmp_path: Path) -> None:
     make_folder(tmp_path / "other", None, 1)
     strangers = {"none": None, "another run's": tmp_path / "other" / "nodes"}
     for name, folder in strangers.items():
@@ -163,15 +164,15 @@ def kept(store: Store, agreement: object) -> int:
 
 
 @pytest.mark.slow
-def test_a_worker_killed_in_the_middle_is_replaced_and_its_table_proven(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_worker_killed_in_the_middle_is_replaced_and_its_table_proven(cluster: LocalCluster, tmp_path: Path) -> None:
     store, agreement = two_sites(tmp_path)
     killed: list[int] = []
     orphans: list[psutil.Process] = []
 
     def kill(phase: str, share: float) -> None:
         if not killed and " 0 on " not in phase:
-            until(cluster.children, "a proof has begun")
-            orphans.append(cluster.children()[0])
+            until(lambda: provers(cluster), "a proof has begun")
+            orphans.append(provers(cluster)[0])
             worker = orphans[0].parent()
             killed.append(worker.pid)
             worker.send_signal(signal.SIGKILL)

@@ -1,0 +1,140 @@
+"""Tables proven one after the other in one process, and by workers of one thread each: seconds, and what is serial.
+
+Scheduler, nannies and workers are processes of this machine, started as docs/cluster.md says. CPU seconds of workers are of the processes
+that proved: each starts Python and loads the kernels anew. What is serial is what `prove` itself does for a table: to encode and seal it,
+to open and verify its proof.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from claims.cluster.files import make_folder
+
+__all__ = ["LocalCluster", "alone", "local_cluster", "workers"]
+
+Record = dict[str, Any]
+
+
+class LocalCluster:
+    """``nodes``: the part of the run's folder for who proves. ``log``: what all processes wrote. ``scratch``: the workers' folder."""
+
+    def __init__(self, folder: Path, count: int, memory: int) -> None:
+        self.folder, self.count, self.memory, self.processes = folder, count, memory, list[subprocess.Popen[bytes]]()
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        make_folder(folder / "run", None, 1)
+        self.nodes, self.scratch, self.log = folder / "run" / "nodes", folder / "scratch", folder / "log"
+        self.address = f"tls://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """The scheduler and its workers; they go on coming up when this returns."""
+        self._run("scheduler", "dask_scheduler", "--host", "127.0.0.1", "--port", str(self.port))
+        for _ in range(self.count):
+            options = ("--nthreads", "1", "--resources", f"memory={self.memory}", "--local-directory", str(self.scratch))
+            self._run("nodes", "dask_worker", self.address, *options)
+
+    def _run(self, part: str, command: str, *options: str) -> None:
+        environment = {**os.environ, "DASK_CONFIG": str(self.folder / "run" / part), "STANDSTILL_THREADS": "1"}
+        with open(self.log, "ab") as log:
+            self.processes.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", f"distributed.cli.{command}", *options, "--dashboard-address", "127.0.0.1:0"],
+                    env=environment, stdout=log, stderr=log, cwd=self.folder,
+                )
+            )  # fmt: skip
+
+    def stop(self) -> None:
+        """All of it, at once."""
+        for process in self.everything():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        for process in self.processes:
+            process.wait()
+        self.processes.clear()
+
+    def everything(self) -> list[psutil.Process]:
+        """Scheduler, nannies, workers, and the processes that prove."""
+        tops = [psutil.Process(process.pid) for process in self.processes if process.poll() is None]
+        return [*tops, *(child for top in tops for child in top.children(recursive=True))]
+
+    def cpu_of_proofs(self) -> float:
+        """CPU seconds of the processes that proved and have ended."""
+        workers = [process for process in self.everything() if "multiprocessing-fork" in " ".join(process.cmdline())]
+        return sum(times.children_user + times.children_system for times in (worker.cpu_times() for worker in workers))
+
+
+@contextlib.contextmanager
+def local_cluster(folder: Path, count: int, memory: int) -> Iterator[LocalCluster]:
+    """A cluster of so many workers, until the end. ``memory``: bytes that each says it may take."""
+    cluster = LocalCluster(folder, count, memory)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+def _tables(log_rows: int, count: int) -> list[Any]:
+    from bench.workload import make_claim
+    from claims.lab.witness import Table
+
+    return [Table(None, *make_claim(log_rows))] * count
+
+
+def alone(log_rows: int, count: int) -> Record:
+    """So many tables in this process, on all threads; and what one table costs `prove` beside its proof, CPU seconds."""
+    from circuits.verify import verify_claim_proof
+    from claims.cluster.sealed import JOB, RESULT, new_id, seal, unseal
+    from claims.cluster.table import encode_table
+    from claims.lab.prove import in_this_process
+    from zk.kernels._jit import THREADS
+    from zk.kernels.warmup import warm_up
+
+    warm_up()
+    tables = _tables(log_rows, count)
+    begun, spent = time.perf_counter(), time.process_time()
+    proofs = [proof for _, proof in in_this_process(tables, None)]
+    wall, cpu = time.perf_counter() - begun, time.process_time() - spent
+    key, task, spent = os.urandom(32), new_id(), time.process_time()
+    seal(key, JOB, task, encode_table(tables[0].statement, tables[0].witness))
+    sealing = time.process_time() - spent
+    sealed, spent = seal(key, RESULT, task, proofs[0]), time.process_time()
+    verify_claim_proof(tables[0].statement, unseal(key, RESULT, sealed, task)[1])
+    return {
+        "workers": 0, "threads": THREADS, "seconds": wall, "cpu_seconds": cpu,
+        "serial_cpu_seconds": {"encode and seal": sealing, "open and verify": time.process_time() - spent},
+    }  # fmt: skip
+
+
+def workers(log_rows: int, count: int, number: int) -> Record:
+    """So many tables by ``number`` workers of one thread, from the first that is sent to the last that is here; all workers are up."""
+    from claims.cluster.prover import on_cluster
+    from claims.cluster.table import memory_of
+
+    tables = _tables(log_rows, count)
+    with tempfile.TemporaryDirectory() as name, local_cluster(Path(name), number, memory_of(log_rows)) as cluster:
+        prove, begun = on_cluster(cluster.address, cluster.nodes), list[float]()
+
+        def began(text: str, share: float) -> None:
+            if not begun and f"on {number} workers" in text and " 0 on " not in text:
+                begun.append(time.perf_counter())
+
+        spent = time.process_time()
+        proofs = sum(1 for _ in prove(tables, began))
+        wall, own = time.perf_counter() - begun[0], time.process_time() - spent
+        if proofs != count:
+            raise RuntimeError(f"{proofs} proofs of {count} tables")
+        return {"workers": number, "threads": 1, "seconds": wall, "cpu_seconds": cluster.cpu_of_proofs(), "prove_cpu_seconds": own}
