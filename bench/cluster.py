@@ -41,20 +41,16 @@ class LocalCluster:
 
     def start(self) -> None:
         """The scheduler and its workers; they go on coming up when this returns."""
-        self._run("scheduler", "dask_scheduler", "--host", "127.0.0.1", "--port", str(self.port))
+        run, memory = self.folder / "run", str(self.memory / 1e9)
+        self._start("scheduler", "--files", str(run / "scheduler"), "--", "--host", "127.0.0.1", "--port", str(self.port))
         for _ in range(self.count):
-            options = ("--nthreads", "1", "--resources", f"memory={self.memory}", "--local-directory", str(self.scratch))
-            self._run("nodes", "dask_worker", self.address, *options)
+            own = ("--files", str(run / "nodes"), "--memory", memory, "--threads", "1", "--", "--local-directory", str(self.scratch))
+            self._start("worker", self.address, *own)
 
-    def _run(self, part: str, command: str, *options: str) -> None:
-        environment = {**os.environ, "DASK_CONFIG": str(self.folder / "run" / part), "STANDSTILL_THREADS": "1"}
+    def _start(self, *options: str) -> None:
+        command = [sys.executable, "-m", "claims", "cluster", *options]
         with open(self.log, "ab") as log:
-            self.processes.append(
-                subprocess.Popen(
-                    [sys.executable, "-m", f"distributed.cli.{command}", *options, "--dashboard-address", "127.0.0.1:0"],
-                    env=environment, stdout=log, stderr=log, cwd=self.folder,
-                )
-            )  # fmt: skip
+            self.processes.append(subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder))
 
     def stop(self) -> None:
         """All of it, at once."""

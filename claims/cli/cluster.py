@@ -1,13 +1,16 @@
-"""Proofs on other machines: the folder of a run, and the option of commands that prove."""
+"""Proofs on other machines: the folder of a run, its scheduler and workers, and the options of commands that prove."""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from claims.base.errors import UnreadableFile
 from claims.cli.group import cli, out, read_path
 
 if TYPE_CHECKING:
@@ -37,6 +40,51 @@ def cluster_init(folder: Path, at: Path | None, days: int) -> None:
         raise click.UsageError("--at is an absolute path")
     make_folder(folder, at, days)
     out(f"{folder}/scheduler: for the scheduler. {folder}/nodes: for workers, and for standstill prove --cluster. Keep both secret.")
+
+
+_more = click.argument("dask_options", metavar="[-- DASK OPTION...]", nargs=-1, type=click.UNPROCESSED)
+_files = click.option("--files", type=read_path, required=True, help="Its part of the folder that standstill cluster init made.")
+
+
+@cluster.command("scheduler")
+@_files
+@_more
+def cluster_scheduler(files: Path, dask_options: tuple[str, ...]) -> None:
+    """Run Dask's scheduler with the settings of a run, until it is stopped.
+
+    DASK OPTIONs, such as `-- --host 10.0.0.1 --port 8786`, are those of `dask scheduler`.
+    """
+    _become("scheduler", files, "--no-dashboard", *dask_options)
+
+
+@cluster.command("worker")
+@click.argument("address")
+@_files
+@click.option("--memory", type=click.FloatRange(0.5, 100_000), required=True, help="What it may take, in GB (docs/cluster.md).")
+@click.option("--threads", type=click.IntRange(1, 4096), required=True, help="Threads of a proof; a worker makes one at a time.")
+@_more
+def cluster_worker(address: str, files: Path, memory: float, threads: int, dask_options: tuple[str, ...]) -> None:
+    """Run a worker for the scheduler at ADDRESS, tls://HOST:8786, until it is stopped; killed, it is started again.
+
+    DASK OPTIONs, such as `-- --interface ib0`, are those of `dask worker`.
+    """
+    os.environ["STANDSTILL_THREADS"] = str(threads)
+    own = ("--nthreads", "1", "--resources", f"memory={memory * 1e9:.0f}", "--preload-nanny", "claims.cluster.preload")
+    _become("worker", files, address, *own, "--no-dashboard", *dask_options)
+
+
+def _become(what: str, files: Path, *options: str) -> None:
+    """Go on as a process of Dask's."""
+    from importlib.util import find_spec
+
+    if find_spec("distributed") is None:
+        raise ModuleNotFoundError(name="distributed")
+    settings = files.absolute() / "dask.yaml"
+    if not settings.is_file():
+        raise UnreadableFile(f"{settings}: there is none", "give the part of the folder that standstill cluster init made")
+    os.environ["DASK_CONFIG"] = str(settings.parent)
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", f"distributed.cli.dask_{what}", *options])
 
 
 def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:

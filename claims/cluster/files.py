@@ -2,8 +2,8 @@
 
     FOLDER/scheduler  for the scheduler: no job key            FOLDER/nodes  for workers, and for who proves: the job key too
 
-``DASK_CONFIG`` names a part wherever Dask runs. The authority's key is thrown away when both certificates are made: nobody can be let in
-later. A run is one job of days; a new one takes a new folder.
+``DASK_CONFIG`` names a part wherever Dask runs (`standstill cluster scheduler` and `worker` set it). The authority's key is thrown away
+when both certificates are made: nobody can be let in later. A run is one job of days; a new one takes a new folder.
 """
 
 from __future__ import annotations
@@ -53,8 +53,7 @@ distributed:
     blocked-handlers: [run, run_coroutine, upload_file, plugin-add, actor_execute, actor_attribute, update_data]
     profile: {{enabled: false}}
     memory: {{target: false, spill: false, pause: false, terminate: false}}
-  nanny:
-    preload: [claims.cluster.preload]
+  nanny:  # its preload has to be an option of the command, `standstill cluster worker` gives it
     blocked-handlers: [run, plugin_add]
   admin:
     log-length: 0

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import signal
 import socket
 import ssl
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +34,7 @@ pytest.importorskip("distributed", reason="standstill[cluster] is not installed"
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
     with running_cluster(tmp_path_factory.mktemp("cluster"), 2) as found:
+        until(lambda: found.log.read_bytes().count(b"Registered to:") == 2, "two workers are up")
         yield found
 
 
@@ -101,8 +105,13 @@ def test_a_claim_of_three_tables_and_no_canary_anywhere(cluster: LocalCluster, t
 
 def test_the_scan_finds_what_is_there() -> None:
     """Else the test before this one would show nothing."""
-    held = bytearray(b"a canary in this process")
-    assert memory_has(psutil.Process(), [bytes(held)]) == [held]
+    code = "import sys; held = sys.stdin.buffer.readline().strip(); print(flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdin is not None and holder.stdout is not None
+        holder.stdin.write(b"a canary in that process\n")
+        holder.stdin.flush()
+        holder.stdout.readline()
+        assert memory_has(psutil.Process(holder.pid), [b"a canary in that process", b"another"]) == [b"a canary in that process"]
 
 
 def test_nothing_speaks_http(cluster: LocalCluster) -> None:
@@ -202,3 +211,81 @@ def test_the_scheduler_is_killed_and_prove_goes_on_with_what_is_kept(tmp_path: P
             store, agreement, 0, LAB_KEY, prover=on_cluster(cluster.address, cluster.nodes), progress=lambda text, _: told.append(text)
         )
     assert len(made.proofs) == 3 and f"of {3 - before} tables" in told[-1]
+
+
+INSIDER = """
+import asyncio, sys
+from pathlib import Path
+import cloudpickle, distributed
+from distributed.core import connect
+from distributed.protocol import to_serialize
+from distributed.protocol.serialize import ToPickle
+
+address, marks = sys.argv[1], Path(sys.argv[2])
+security = distributed.Security(require_encryption=True)
+
+
+class Runs:
+    def __init__(self, name):
+        self.path = str(marks / name)
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
+def touch(name):
+    path = str(marks / name)
+    return lambda *_, **__: open(path, "w").close()
+
+
+async def ask(where, name, message):
+    try:
+        comm = await connect(where, **security.get_connection_args("client"))
+        await comm.write(message)
+        print(name, str(await asyncio.wait_for(comm.read(), 20))[:120])
+        comm.abort()
+    except Exception as error:
+        print(name, type(error).__name__, str(error)[:120])
+
+
+async def main():
+    dumps = cloudpickle.dumps
+    run = {"args": dumps(()), "kwargs": dumps({}), "wait": True}
+    comm = await connect(address, **security.get_connection_args("client"))
+    await comm.write({"op": "identity", "n_workers": -1, "reply": True})
+    workers = (await comm.read())["workers"]
+    print("workers", len(workers))
+    assert workers
+    everyone = [("scheduler", address), *((f"worker-{i}", w) for i, w in enumerate(workers))]
+    everyone += [(f"nanny-{i}", w["nanny"]) for i, w in enumerate(workers.values())]
+    for name, where in everyone:
+        for op in ("run", "run_function", "run_coroutine"):
+            await ask(where, f"{name}-{op}", {"op": op, "function": dumps(touch(f"{name}-{op}")), **run, "reply": True})
+        await ask(where, f"{name}-pickle", {"op": "identity", "x": ToPickle(Runs(f"{name}-pickle")), "reply": True})
+        await ask(where, f"{name}-serialized", {"op": "identity", "x": to_serialize(Runs(f"{name}-serialized")), "reply": True})
+        source = f"open({str(marks / (name + '-upload'))!r}, 'w').close()".encode()
+        await ask(where, f"{name}-upload", {"op": "upload_file", "filename": "evil.py", "data": to_serialize(source), "reply": True})
+        for op in ("plugin-add", "plugin_add", "register_scheduler_plugin", "register_worker_plugin", "register_nanny_plugin"):
+            plugin = {"plugin": dumps(Runs(f"{name}-{op}")), "name": "evil", "idempotent": False}
+            await ask(where, f"{name}-{op}", {"op": op, **plugin, "reply": True})
+        await ask(where, f"{name}-feed", {"op": "feed", "function": dumps(Runs(f"{name}-feed")), "interval": "1s", "reply": True})
+        await ask(where, f"{name}-close", {"op": "workers_to_close", "key": dumps(Runs(f"{name}-close")), "reply": True})
+    async with distributed.Client(address, security=security, asynchronous=True) as client:
+        client.submit(touch("task"), 1, pure=False)
+        client.submit(Path(marks / "named").touch, pure=False)
+        await asyncio.sleep(3)
+
+
+asyncio.run(main())
+"""
+
+
+def test_who_has_a_certificate_runs_no_code_by_it(cluster: LocalCluster, tmp_path: Path) -> None:
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    environment = {**os.environ, "DASK_CONFIG": str(cluster.nodes)}
+    command = [sys.executable, "-c", INSIDER, cluster.address, str(marks)]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=500)
+    print(ran.stdout, ran.stderr)
+    assert ran.returncode == 0 and "workers 2" in ran.stdout, ran.stderr
+    assert list(marks.iterdir()) == []
