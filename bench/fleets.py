@@ -16,9 +16,11 @@ from random import Random
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from claims.agreement.file import parse_agreement
+from claims.agreement.file import load_agreement
+from claims.agreement.meters import table_lines, write_table
 from claims.agreement.model import Agreement
 from claims.agreement.signatures import AgreementSignatures, sign_agreement
+from claims.agreement.terms import Meter
 from claims.base.canonical import head_to_hex
 from claims.base.keys import generate_key_file, load_key_file, meter_key, public_bytes, public_text
 from claims.base.units import format_time
@@ -27,6 +29,9 @@ __all__ = ["CHIPS", "EPOCH", "LAB", "PASSPHRASE", "START", "Fleet", "write_fleet
 
 LAB, CHIPS, EPOCH, START = "fleet", 72, 3600, 1_735_689_600
 PASSPHRASE = b"protects nothing"
+TABLE = "fleet.meters.csv"
+LEAVES = 16
+"""Padded leaves of a rack's hour, which has up to a few readings."""
 PROJECTS = 24
 """Lines of checkpoints beside the large model; a job works toward the next checkpoint of one of them."""
 LARGE_SHARE, IN_PARTS, UNATTRIBUTED = 0.5, 0.6, 0.04
@@ -49,7 +54,7 @@ class Fleet:
 
 
 def write_fleet(folder: Path, meters: int, hours: int, log_rows: int, opening: tuple[int, ...], seed: int = 0) -> Fleet:
-    """Write usage.csv, checkpoints.csv, agreement.toml, agreement.sigs, lab.key and ring.key into a folder.
+    """Write usage.csv, checkpoints.csv, agreement.toml and .sigs, the meter table, lab.key and ring.key into a folder.
 
     Args:
         opening: the store's opening head.
@@ -57,9 +62,10 @@ def write_fleet(folder: Path, meters: int, hours: int, log_rows: int, opening: t
     lab_key, ring = _key_file(folder / "lab.key"), _key_file(folder / "ring.key")
     keys = {name: meter_key(ring, LAB, name) for name in (f"rack-{number:05}" for number in range(meters))}
     saved, end = _checkpoints(hours, Random(f"{seed} saved")), hours * HOURS
-    text = _agreement(keys, lab_key, hours, log_rows, opening)
-    (folder / "agreement.toml").write_text(text, encoding="utf-8")
-    terms = parse_agreement(text)
+    table = write_table(Meter(LAB, name, "chip", CHIPS, public_bytes(key)) for name, key in keys.items())
+    (folder / TABLE).write_bytes(table)
+    (folder / "agreement.toml").write_text(_agreement(table, lab_key, hours, log_rows, opening), encoding="utf-8")
+    terms = load_agreement(folder / "agreement.toml")
     signatures = sign_agreement(lab_key, terms, None)
     (folder / "agreement.sigs").write_bytes(signatures.encode())
     outages, rows = list(_restarts(end, Random(f"{seed} large"))), 0
@@ -176,19 +182,15 @@ def _write_checkpoints(path: Path, saved: dict[str, list[int]], hours: int) -> N
 
 
 def _agreement(
-    keys: dict[str, Ed25519PrivateKey], lab_key: Ed25519PrivateKey, hours: int, log_rows: int, opening: tuple[int, ...]
+    table: bytes, lab_key: Ed25519PrivateKey, hours: int, log_rows: int, opening: tuple[int, ...]
 ) -> str:
     parts = [
         f'format = "standstill-agreement/3"\nname = "fleet"\nstart = {format_time(START)}\nepoch = "1 h"\n'
         f'epochs_per_period = {hours}\nperiods = 1\n[rules]\ncharge = "peak"\nresidue = "charge-every-lineage"\n'
         f'[pause]\ntrigger = "none"\nlifts = "none"\ndeciders = ["{LAB}"]\nquorum = 1\n'
         f'[[party]]\nname = "{LAB}"\nkey = "{public_text(public_bytes(lab_key))}"\n'
-        '[[chip]]\nname = "chip"\npeak = "4950 TFLOP/s"\nnote = "FP8 dense"\n'
+        f'[[chip]]\nname = "chip"\npeak = "4950 TFLOP/s"\nnote = "FP8 dense"\nreadings = {LEAVES}\n'
         f'[[lab]]\nname = "{LAB}"\nlog_rows = {log_rows}\nopening_head = "{head_to_hex(opening)}"\n'
         '[lab.caps]\ntotal = "9e30 FLOP"\nunattributed = "9e30 FLOP"\nlineage = "9e30 FLOP"\n'
     ]
-    parts += [
-        f'[[meter]]\nlab = "{LAB}"\nname = "{name}"\nchip = "chip"\nchips = {CHIPS}\nkey = "{public_text(public_bytes(key))}"\n'
-        for name, key in keys.items()
-    ]
-    return "\n".join(parts)
+    return "\n".join([*parts, table_lines(TABLE, table)])
