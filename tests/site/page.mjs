@@ -50,7 +50,7 @@ async function judge({ site, changed = {}, now, shown, checked = true, bring = n
   try {
     account = readAccount(JSON.parse(site));
     const heads = (data) => { try { return Buffer.from(headsDigest(decodeClaim(data))).toString("hex"); } catch { return ""; } };
-    const stand = (request) => (request.claim && assume ? Promise.resolve({ finding: { verdict: assume, reason: "", missing: [], shows: [], lost: [], transfers: [], power: null, heads: heads(request.claim), ...lacking } }) : ask(request));
+    const stand = (request) => (request.claim && assume ? Promise.resolve({ finding: { verdict: assume, reason: "", missing: [], shows: [], lost: [], losses: [], transfers: [], power: null, heads: heads(request.claim), ...lacking } }) : ask(request));
     const lacking = !Array.isArray(assume) ? {} : { verdict: "INCOMPLETE", kinds: assume, missing: assume.map((kind) => `Missing: ${kind}.`) };
     checker = new Checker(account, { fetchBytes, ask: stand, now: () => now });
     if (bring) return await checker.bring(read(bring));

@@ -61,7 +61,9 @@ def _said(state: State, row: Row, finding: dict[str, Any]) -> list[str]:
     said = {
         "transfers": list(row.transfers), "moved": str(row.moved), "power": None if row.power is None else row.power.line(),
         "over": [*(limit_words(limit, most) for limit in row.limits), *row.over_here],
+        "earlier": [*row.lost, *(f"in period {over.period}: {limit_words(over)}" for over in row.overs)],
     }  # fmt: skip
+    finding = finding | {"earlier": [*finding["lost"], *finding["earlier"]]}
     return [f"{row.lab} {row.period}: {key}: status {text}, page {finding[key]}" for key, text in said.items() if finding[key] != text]
 
 

@@ -164,7 +164,7 @@ def test_the_calendar_ends_where_an_amendment_begins_and_knows_what_was_lifted(p
 
 STRICT = replace(TERMS, log=None, inspection=None)
 FREE = replace(STRICT, deadlines=None)
-PROVEN = {"verdict": "PROVEN", "transfers": [], "power": None, "lost": []}
+PROVEN = {"verdict": "PROVEN", "transfers": [], "power": None, "losses": []}
 FAILS = {"verdict": "REJECTED", "check": "proof", "reason": "the proof does not hold"}
 ABSENT = {"verdict": "INCOMPLETE", "absent": True, "reason": "no claim is published here"}
 WAITS = {"verdict": "INCOMPLETE", "reason": "Missing: the claim for period 0."}

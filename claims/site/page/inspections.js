@@ -99,10 +99,10 @@ function isSensible({ author, lab, outcome, failures, opening, heads }) {
 }
 
 /** What follows for a claim that holds otherwise: "" (not agreed, or not drawn yet), "waiting", "open" (a record is needed), "passed" or "failed". `finding`: of the claim. */
-export function inspectedAs(found, { heads, lost }, time) {
+export function inspectedAs(found, { heads, losses }, time) {
   if (!found) return "";
   const { drawn } = found;
-  const entries = found.entries.map((item) => ({ ...item, counts: item.counts && (!item.ifLost || lost.length > 0) }));
+  const entries = found.entries.map((item) => ({ ...item, counts: item.counts && (!item.ifLost || losses.length > 0) }));
   const isPass = ({ outcome }) => outcome === "passed";
   const against = entries.filter((item) => !isPass(item));
   if (drawn === null) return against.some(({ outcome, counts }) => counts && outcome === "failed") ? "failed" : "waiting";

@@ -83,7 +83,8 @@ function judge(request) {
   const log = readLog(agreement, lab, given, now);
   const { entries, problem } = log;
   const published = entries && [...log.opened.entries, ...delivered];
-  const listed = checkLists(claim, agreement, lab, published, log.opened && ((index, names) => log.opened.dates(names).quorum(index)));
+  const dated = log.opened && ((index, names) => log.opened.dates(names).quorum(index));
+  const listed = checkLists(claim, agreement, lab, published, dated);
   missing.push(...listed.missing);
   const roots = filesBySum(request.roots ?? [], previousRoots);
   const isOver = now >= agreement.start + (claim.lastEpoch + 1) * agreement.epochSeconds;
@@ -100,7 +101,7 @@ function judge(request) {
   const amended = amendedAgreements(request.previousAgreement);
   let whole = true;
   for (let i = previous.length - 1; whole && i >= 0; i--) {
-    whole = continueBack(bytesOf(previous[i], "format", "a previous claim"), chain, { amended, entries, published, previousAccepted, roots, missing });
+    whole = continueBack(bytesOf(previous[i], "format", "a previous claim"), chain, { amended, entries, published, dated, previousAccepted, roots, missing });
   }
   const continuity = checkContinuity(chain, { entries, previousAccepted, whole, missing });
   const proofs = filesBySum(request.proofs ?? []);
@@ -110,7 +111,8 @@ function judge(request) {
   const isLater = later && claim.sites.length > 0;
   const security = isLater ? null : checkProofs(chain[0], proofs, missing, "");
   const power = missing.length === 0 && epochs ? powerWords(agreement, lab, claim, entries, epochs) : null;
-  return report(chain[0], { missing, continuity, security, isLater, power });
+  const leftOut = chain.slice(1).reverse().filter(({ allowance }) => allowance.over.length > 0).map((link) => `in period ${link.claim.period} it was over by this copy of the log: ${link.allowance.over[0]}`);
+  return report(chain[0], { missing, continuity, security, isLater, power, leftOut });
 }
 
 function checkAgreement(agreement, signatures, missing) {
@@ -189,7 +191,7 @@ function amendedAgreements(given) {
 }
 
 /** Goes back to the claim file right before the oldest in `chain`, and appends it; false where something is missing to do so. */
-function continueBack(data, chain, { amended, entries, published, previousAccepted, roots, missing }) {
+function continueBack(data, chain, { amended, entries, published, dated, previousAccepted, roots, missing }) {
   const link = decodeClaim(data);
   const { claim, lab: after } = chain[chain.length - 1];
   let { agreement } = chain[chain.length - 1];
@@ -204,7 +206,7 @@ function continueBack(data, chain, { amended, entries, published, previousAccept
   let [terms, listed] = [null, null];
   try {
     terms = checkTerms(link, agreement);
-    listed = checkLists(link, agreement, terms, agreement.log ? published : null, null);
+    listed = checkLists(link, agreement, terms, agreement.log ? published : null, equalBytes(agreement.digest, chain[0].agreement.digest) ? dated : null);
   } catch (error) {
     if (error instanceof Rejected) throw new Rejected("continuity", `the claim given for period ${link.period} is rejected: ${error.message}`);
     throw error;
@@ -303,7 +305,7 @@ function lostWords({ claim, agreement, lab }) {
   return [`lost, and charged in full: ${named.slice(0, 8).join(", ")}${more}; ${formatShare(lostShare(agreement, lab, claim))} of the period's chip-seconds, agreed at most ${formatShare(BigInt(lab.lost))}`];
 }
 
-function report(link, { missing, continuity, security, isLater, power }) {
+function report(link, { missing, continuity, security, isLater, power, leftOut }) {
   const { claim, agreement, lab, caps, allowance } = link;
   const over = [...claim.limits.map((limit) => limitWords(limit, capacity(agreement, lab))), ...allowance.over];
   const then = missing.length > 0 ? null : { verdict: over.length > 0 ? "OVER" : "PROVEN", shows: shown(link) };
@@ -324,7 +326,7 @@ function report(link, { missing, continuity, security, isLater, power }) {
     transfers: allowance.texts,
     moved: allowance.moved === null ? null : allowance.moved.toString(),
     power,
-    earlier: claim.overs.map((item) => `in period ${item.period}: ${limitWords(item)}`),
+    earlier: [...leftOut, ...claim.overs.map((item) => `in period ${item.period}: ${limitWords(item)}`)],
     bits: security && { ...bitsOf(security), link: claim.sites.length > 0 ? LINK_BITS : null },
     tables,
     then,
