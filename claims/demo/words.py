@@ -283,6 +283,11 @@ def closing(console: Console, rows: list[Row], out_dir: Path, seconds: float) ->
         f"\n[bold]Files[/bold]\n  {escape(str(out_dir))}\n    agreement.toml, agreement.sigs, claims/   for everybody",
     )
     say(console, "    private/                                  each lab's keys and books: not to be shared")
+    say(
+        console,
+        "\nHere each lab is one table, in one store. A lab of several buildings, each with a store and a proof of its own, is played in "
+        "docs/buildings.md; one that is over a limit, or whose meter burnt, in docs/over-and-lost.md.",
+    )
     try_next(console, commands)
 
 

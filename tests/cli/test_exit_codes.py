@@ -76,7 +76,7 @@ def test_what_no_command_can_use(desk: Desk, path: tuple[str, ...]) -> None:
         assert sorted(Path().rglob("*")) == before
 
 
-MAKES = {("agreement", "init"), ("building", "init"), ("cluster", "init"), ("lab", "init")}
+MAKES = {("agreement", "init"), ("building", "init"), ("building", "key"), ("cluster", "init"), ("lab", "init")}
 """A new file may have any name."""
 
 
