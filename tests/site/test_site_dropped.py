@@ -13,7 +13,7 @@ import pytest
 from claims.agreement.decode import decode_agreement
 from claims.agreement.model import canonical_bytes
 from claims.claim.entries import encode_entry, sign_entry
-from claims.claim.entry_kinds import ClaimEntry
+from claims.claim.entry_kinds import ClaimEntry, JoulesEntry, LossEntry, TransferEntry
 from claims.claim.evidence import TwoEntries
 from claims.claim.receipts import Receipt
 from tests.site.make_claim_vectors import ALPHA
@@ -34,8 +34,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PageNode, d
     page.close()
 
 
+def signed(entry: Any) -> bytes:
+    return encode_entry(sign_entry(ALPHA, entry))
+
+
 def claim_entry(claim: bytes) -> bytes:
-    return encode_entry(sign_entry(ALPHA, ClaimEntry(TERMS.digest, "alpha", 0, claim, bytes(32))))
+    return signed(ClaimEntry(TERMS.digest, "alpha", 0, claim, bytes(32)))
 
 
 def kinds(folder: Path) -> dict[str, tuple[bytes, str, str]]:
@@ -44,6 +48,7 @@ def kinds(folder: Path) -> dict[str, tuple[bytes, str, str]]:
     same = TwoEntries.of(claim_entry(bytes(32)), claim_entry(bytes(32))).encode()
     sigs = (VECTORS / "agreement.sigs").read_bytes()
     head = (write_log(folder) / "checkpoint").read_bytes()
+    transfer = TransferEntry(TERMS.digest, "alpha", "beta", 1, 1, 5 * 10**9, bytes(64))
     lines = {"author": "beta", "lab": "alpha", "period": 0, "outcome": "passed"}
     return {
         "the agreement": (AGREEMENT, "ok", TERMS.digest.hex()),
@@ -56,6 +61,11 @@ def kinds(folder: Path) -> dict[str, tuple[bytes, str, str]]:
         "a log": ((VECTORS / "log.bundle").read_bytes(), "none", "The log"),
         "an entry": (vector_entries()[0], "ok", "A log entry by alpha"),
         "an entry by nobody": (vector_entries()[0][:-1] + b"\xff", "bad", "does not count"),
+        "a loss": (signed(LossEntry(TERMS.digest, "alpha", "alpha", 1, "hall-a", 1, 2)), "ok", "hall-a of lab alpha is lost from"),
+        "joules": (signed(JoulesEntry(TERMS.digest, "hall", 3, bytes(32))), "bad", "by feed hall: the joules of epoch 3, hidden"),
+        "a transfer": (signed(transfer), "bad", "5e21 FLOP of its limit for period 1 go to beta"),
+        "an accepted transfer": (b'{"format": "standstill-allowance/1"}', "none", "agreed to receive"),
+        "opened joules": (b'{"format": "standstill-joules/1"}', "bad", "do not publish"),
         "a head": (head, "ok", "Cosigned by beta"),
         "a spoilt head": (head.replace(b"\n\xe2\x80\x94 ", b"\n\xe2\x80\x94 x", 1), "bad", "damaged"),
         "evidence": (two, "bad", "two different claims for period 0"),

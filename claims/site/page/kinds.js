@@ -6,8 +6,9 @@ import { checkReceipt, decodeReceipt } from "./receipts.js";
 import { moment } from "./text.js";
 import { decodeAgreement } from "./verifier/agreement.js";
 import { ascii, equalBytes, sha256, toHex } from "./verifier/bytes.js";
-import { CLAIM, DECISION, EPOCH, INSPECTION, countsUnder, decodeEntry } from "./verifier/entries.js";
+import { ASSENT, CLAIM, DECISION, EPOCH, INSPECTION, JOULES, LOSS, TRANSFER, countsUnder, decodeEntry } from "./verifier/entries.js";
 import { Rejected } from "./verifier/errors.js";
+import { formatWork } from "./verifier/limits.js";
 import { openHead } from "./verifier/note.js";
 import { Reader } from "./verifier/reader.js";
 import { decodeSignatures, missingSignatures } from "./verifier/signatures.js";
@@ -58,8 +59,12 @@ function entry(data, agreements) {
   const item = decodeEntry(data);
   if (!item) return found("A damaged log entry.", "bad");
   const counts = agreements.some((terms) => countsUnder(item, terms));
-  const what = { [EPOCH]: `epoch ${item.number}`, [CLAIM]: `the claim of period ${item.number}`, [INSPECTION]: `an inspection of ${item.lab}, period ${item.number}`, [DECISION]: "a decision" };
-  return found(`A log entry by ${item.author}: ${what[item.kind] ?? "its assent"}.`, counts ? "ok" : "bad",
+  const what = {
+    [EPOCH]: `epoch ${item.number}`, [CLAIM]: `the claim of period ${item.number}`, [ASSENT]: "its assent", [INSPECTION]: `an inspection of ${item.lab}, period ${item.number}`, [DECISION]: "a decision",
+    [LOSS]: `${item.target} of lab ${item.lab} is ${item.said === 1 ? "lost" : "back"} from epoch ${item.number} on`, [JOULES]: `the joules of epoch ${item.number}, hidden`,
+    [TRANSFER]: item.kind === TRANSFER ? `${formatWork(item.amount)} of its limit for period ${item.number} go to ${item.lab}` : "",
+  };
+  return found(`A log entry by ${item.author}: ${what[item.kind]}.`, counts ? "ok" : "bad",
     counts ? "Its author signed it. Whether the log has it is not looked up." : "It does not count under this page\u2019s agreement.");
 }
 
@@ -81,6 +86,8 @@ function json(data, agreements) {
     return found("An inspection record.", "none", `It says: ${value.author} inspected lab ${value.lab}, period ${value.period}: ${value.outcome}.`, VERIFIED_BY);
   }
   if (format.startsWith("standstill-receipt/")) return receipt(data, agreements);
+  if (format.startsWith("standstill-allowance/")) return found("A part of a lab\u2019s limit that another lab agreed to receive.", "none", "It counts once the giver has signed it, and the log has it.");
+  if (format.startsWith("standstill-joules/")) return found("What a power feed drew in one epoch, opened. It is private: do not publish it.", "bad");
   if (format.includes("opening")) return found("An opening for one inspector. It is private: do not publish it.", "bad");
   if ("round" in value && "signature" in value) return found(`Round ${value.round} of the public randomness.`, "none", "standstill inspect checks it.");
   return null;
