@@ -141,11 +141,11 @@ export function openLog(agreement, log, now = Infinity) {
   const { operator, cosignatures } = agreement.log;
   const names = cosignersOf(agreement).map((party) => party.name).sort();
   const known = new Map();
+  // The newest head dates what is before it even where its own entries are not here.
+  const all = here.includes(shown) ? here : [...here, shown];
   const dates = (name) => {
     const barred = [name].flat();
     const key = barred.join(" ");
-    // The newest head dates what is before it even where its own entries are not here.
-    const all = here.includes(shown) ? here : [...here, shown];
     if (!known.has(key)) known.set(key, new HeadDates(all, here.length, { names: names.filter((who) => !barred.includes(who)), quorum: cosignatures, own: !barred.includes(operator), until: now + AHEAD }));
     return known.get(key);
   };
