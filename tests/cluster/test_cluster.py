@@ -192,6 +192,40 @@ def test_a_worker_killed_in_the_middle_is_replaced_and_its_table_proven(cluster:
 
 
 @pytest.mark.slow
+def test_a_slow_worker_delays_no_other(cluster: LocalCluster, tmp_path: Path) -> None:
+    """One proof stands still until the two others are done."""
+    store, agreement = two_sites(tmp_path)
+    still: list[psutil.Process] = []
+
+    def hold(phase: str, share: float) -> None:
+        if not still and " 0 on " not in phase:
+            until(lambda: provers(cluster), "a proof has begun")
+            still.append(provers(cluster)[0])
+            still[0].suspend()
+        if share > 0.5:
+            still[0].resume()
+
+    made = make_claim(store, agreement, 0, LAB_KEY, prover=on_cluster(cluster.address, cluster.nodes), progress=hold)
+    assert len(made.proofs) == 3 and still
+
+
+@pytest.mark.slow
+def test_a_proof_that_is_killed_is_said_and_prove_goes_on(cluster: LocalCluster, tmp_path: Path) -> None:
+    """As for want of memory. What its worker is told is the exit code; the worker lives."""
+    store, agreement = two_sites(tmp_path)
+
+    def kill(phase: str, share: float) -> None:
+        if " 0 on " not in phase:
+            until(lambda: provers(cluster), "a proof has begun")
+            provers(cluster)[0].kill()
+
+    with pytest.raises(ClusterError, match="its process ended with -9"):
+        make_claim(store, agreement, 0, LAB_KEY, prover=on_cluster(cluster.address, cluster.nodes), progress=kill)
+    until(lambda: not provers(cluster), "the other proof ends when nobody waits for it")
+    assert len(make_claim(store, agreement, 0, LAB_KEY, prover=on_cluster(cluster.address, cluster.nodes)).proofs) == 3
+
+
+@pytest.mark.slow
 def test_the_scheduler_is_killed_and_prove_goes_on_with_what_is_kept(tmp_path: Path) -> None:
     store, agreement = two_sites(tmp_path)
     with running_cluster(tmp_path, 1) as cluster:
