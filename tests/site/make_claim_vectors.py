@@ -8,6 +8,7 @@ The keys of alpha, of the log and of beta's cosignatures are hybrid, the others 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import sys
 import tempfile
@@ -85,8 +86,9 @@ def public(key: Key) -> bytes:
     return b"".join(half.public_key().public_bytes_raw() for half in halves(key))
 
 
+@functools.cache
 def sign(key: Key, message: bytes) -> bytes:
-    """A signature by a key of either kind."""
+    """A signature by a key of either kind: signed once, since ML-DSA would sign otherwise the next time."""
     if not isinstance(key, HybridKey):
         return key.sign(message)
     bound = domain("standstill/sign/hybrid/v1") + sha(public(key)) + message
