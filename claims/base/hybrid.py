@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
 __all__ = [
-    "DOMAIN", "KEY_SIZES", "SIGNATURE_SIZES", "HybridKey", "SigningKey", "halves", "hybrid_message", "is_hybrid", "lattice_verifies",
-    "mldsa", "split_signature",
+    "DOMAIN", "KEY_SIZES", "SIGNATURE_SIZES", "HybridKey", "SigningKey", "goes_on", "halves", "hybrid_message", "is_hybrid",
+    "lattice_verifies", "mldsa", "split_signature",
 ]  # fmt: skip
 
 DOMAIN = b"standstill/sign/hybrid/v1"
@@ -84,6 +84,11 @@ def is_hybrid(public: bytes) -> bool:
 def halves(public: bytes) -> tuple[bytes, bytes]:
     """The Ed25519 half of a public key, and the ML-DSA-44 half, empty where there is none."""
     return public[:_CURVE_KEY], public[_CURVE_KEY:]
+
+
+def goes_on(old: bytes, new: bytes) -> bool:
+    """Whether a key is an older one, or that one with an ML-DSA-44 half added: what it signs, the older one signed too."""
+    return new == old or (not is_hybrid(old) and halves(new)[0] == old)
 
 
 def split_signature(signature: bytes) -> tuple[bytes, bytes]:

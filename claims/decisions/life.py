@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from claims.agreement.model import Agreement
 from claims.agreement.terms import MAX_TIME
+from claims.base.hybrid import goes_on
 from claims.base.units import format_time
 from claims.decisions.file import Content, Decision
 
@@ -119,6 +120,6 @@ def _took_over(agreement: Agreement, successor: Agreement, now: int) -> bool:
     """Whether an amendment of this agreement, by all its parties, keeps its calendar and its first period has begun."""
     if successor.amends is None or successor.amends.digest != agreement.digest:
         return False
-    if not {party.key for party in agreement.parties} <= {party.key for party in successor.parties}:
+    if not all(any(goes_on(party.key, later.key) for later in successor.parties) for party in agreement.parties):
         return False
     return keeps_calendar(agreement, successor) and now >= successor.epoch_span(successor.first_period * successor.epochs_per_period)[0]

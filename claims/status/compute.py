@@ -9,7 +9,6 @@ FORMATS-status.md has the folder, the states and the JSON.
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from claims.base.below import list_below
 from claims.base.ed25519 import known_signatures
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError, UnreadableFile
 from claims.base.files import PROOF_LIMIT, ROOTS_LIMIT
+from claims.base.hybrid import goes_on
 from claims.base.units import format_time
 from claims.claim.evidence import TwoEntries, decode_evidence
 from claims.claim.receipts import RECEIPT_LIMIT, Receipt
@@ -240,10 +240,11 @@ def _rival_amendments(books: Sequence[Book], others: dict[bytes, SignedAgreement
     if oldest.amends is not None:
         parties[oldest.amends.digest] = oldest.parties
     for digest, known in parties.items():
-        signers = Counter(party.key for rival in rivals.get(digest, ()) for party in rival.parties)
-        twice = [party for party in known if signers[party.key] > 1]
+        keys = [[party.key for party in rival.parties] for rival in rivals.get(digest, ())]
+        signed = {party.name: sum(any(goes_on(party.key, key) for key in theirs) for theirs in keys) for party in known}
+        twice = [name for name, count in signed.items() if count > 1]
         if twice:
-            names, most = ", ".join(party.name for party in twice), max(signers[party.key] for party in twice)
+            names, most = ", ".join(twice), max(signed.values())
             found.breaches.append(f"{names} signed {most} amendments of agreement {digest.hex()}")
 
 

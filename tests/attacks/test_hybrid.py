@@ -37,6 +37,7 @@ from claims.claim.file import decode_claim, sign_claim
 from claims.claim.published import PublishedEntries
 from claims.claim.receipts import Receipt
 from claims.decisions.file import Decision, sign_decision
+from claims.decisions.life import life_of
 from claims.verify.claim import verify_claim
 from tests.site.test_js_verifier import ask
 
@@ -158,6 +159,29 @@ def test_a_hybrid_key_declared_as_ed25519_alone_elsewhere() -> None:
             AgreementSignatures(weaker.digest, {"alpha": shown}).missing(weaker)
     with pytest.raises(BadSignature):
         AgreementSignatures(terms.digest, {"alpha": world.key(1).sign(agreement_message(terms.digest))}).missing(terms)
+
+
+def test_an_amendment_may_add_a_half_to_a_key_and_takes_none_away(tmp_path: Path) -> None:
+    """What a key of both halves signs, its curve's half signed: so parties of Ed25519 alone become hybrid; never the other way round."""
+    text = world.TEXT.replace("periods = 12\n", "periods = 12\n\n[amends]\ndigest = \"{}\"\nfrom_period = 3\n")
+    plain, both = parse_agreement(world.TEXT), hw.agreement()
+    later = plain.epoch_span(4 * plain.epochs_per_period)[0]
+
+    def state(old: Any, new: str) -> str:
+        seeds = world.PARTIES.values()
+        terms = parse_agreement(new.replace("{}", old.digest.hex()))
+        signed = None
+        for seed in seeds:
+            signed = sign_agreement(hw.key(seed) if len(terms.parties[0].key) > 32 else world.key(seed), terms, signed)
+        assert signed is not None and signed.missing(terms) == []
+        return life_of(old, [], now=later, successors=[terms]).state
+
+    hybrid = hw.hybrid(text, *world.PARTIES.values())
+    stranger = text.replace(world.public(1), hw.public_text(hw.public(9)))
+    assert state(plain, text) == state(plain, hybrid) == state(both, hybrid) == "amended"
+    assert state(both, text) == "in force"
+    terms = parse_agreement(stranger.replace("{}", plain.digest.hex()))
+    assert life_of(plain, [], now=later, successors=[terms]).state == "in force"
 
 
 def test_parties_sign_and_what_they_signed_stays() -> None:

@@ -3,6 +3,7 @@
 import { first, openBook, underTerms } from "./book.js";
 import { decodeAgreement, firstPeriod } from "./verifier/agreement.js";
 import { equalBytes, toHex } from "./verifier/bytes.js";
+import { goesOn } from "./verifier/hybrid.js";
 import { ASSENT, identityOf } from "./verifier/entries.js";
 import { Rejected } from "./verifier/errors.js";
 import { decodeSignatures, missingSignatures } from "./verifier/signatures.js";
@@ -63,7 +64,7 @@ const amends = (later, terms) => later.amends !== null && equalBytes(later.amend
 /** Amendments of the present agreement by all its parties that all of theirs have signed: [{digest, from (period), begin (Unix seconds)}]. */
 export function successorsOf([current], others) {
   const { terms } = current;
-  const keeps = (later) => keepsCalendar(terms, later) && terms.parties.every(({ key }) => later.parties.some((party) => equalBytes(party.key, key)));
+  const keeps = (later) => keepsCalendar(terms, later) && terms.parties.every(({ key }) => later.parties.some((party) => goesOn(key, party.key)));
   const found = others.filter((item) => amends(item.terms, terms) && keeps(item.terms) && !partiesLeft(item).length && !isLapsed(current, item.terms));
   return found.map((item) => ({ digest: item.terms.digestHex, from: firstPeriod(item.terms), begin: beginOf(item.terms) }));
 }
@@ -85,7 +86,7 @@ export function rivalsOf(books, others) {
   if (oldest.amends) known.set(toHex(oldest.amends.digest), oldest.parties);
   return [...known].flatMap(([digest, parties]) => {
     const rivals = complete.filter(({ terms }) => toHex(terms.amends.digest) === digest);
-    const count = ({ key }) => rivals.filter(({ terms }) => terms.parties.some((party) => equalBytes(party.key, key))).length;
+    const count = ({ key }) => rivals.filter(({ terms }) => terms.parties.some((party) => goesOn(key, party.key))).length;
     const twice = parties.filter((party) => count(party) > 1).map(({ name }) => name);
     return twice.length ? [`${twice.join(", ")} signed ${rivals.length} amendments of agreement ${digest}.`] : [];
   });

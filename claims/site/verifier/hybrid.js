@@ -4,7 +4,7 @@
  * A key has 32 bytes or 1,344, a signature 64 or 2,484. Which follows from the key, and the key stands in the agreement.
  */
 import { ml_dsa44 } from "../vendor/noble-post-quantum/ml-dsa.js";
-import { ascii, concat, sha256, uint } from "./bytes.js";
+import { ascii, concat, equalBytes, sha256, uint } from "./bytes.js";
 
 const DOMAIN = ascii("standstill/sign/hybrid/v1");
 export const CURVE_KEY = 32;
@@ -17,6 +17,9 @@ export const isHybrid = (key) => key.length === CURVE_KEY + LATTICE_KEY;
 /** The Ed25519 half of a key, and the ML-DSA-44 half where it has one. */
 export const halves = (key) => (isHybrid(key) ? [key.subarray(0, CURVE_KEY), key.subarray(CURVE_KEY)] : [key]);
 export const splitSignature = (signature) => [signature.subarray(0, CURVE_SIGNATURE), signature.subarray(CURVE_SIGNATURE)];
+
+/** Whether a key is an older one, or that one with an ML-DSA-44 half added: what it signs, the older one signed too. */
+export const goesOn = (old, key) => equalBytes(old, key) || (!isHybrid(old) && equalBytes(old, halves(key)[0]));
 
 /** What both halves of a key sign. */
 export const hybridMessage = (key, message) => concat([uint(DOMAIN.length, 2), DOMAIN, sha256(key), message]);
