@@ -73,7 +73,8 @@ def log_append(
     folder: Path, files: tuple[Path, ...], key_path: Path, passphrase_file: Path | None, agreement_path: Path | None,
     clock_is_right: bool,
 ) -> None:  # fmt: skip
-    """Publish entry files, in order, under one new head. What the log holds already is left out.
+    """Publish entry files under one new head, in order, but what is said of lost meters first: it counts only before the hours that
+    lack them. What the log holds already is left out.
 
     Refuses a clock that is more than 7 days ahead of the newest dates in the log: the head's date would make others late.
     """
@@ -95,7 +96,7 @@ def log_append(
         index = EntryIndex(cache, _log_id(writer.trust), tree)
         held = [(place, entry) for place in index.places(given) for entry in tree.entries(place, place + 1)]
         known = {entry for _, entry in held} | {_said(entry, terms) for _, entry in held}
-        fresh = [entry for entry in given if entry not in known and _said(entry, terms) not in known]
+        fresh = sorted((entry for entry in given if entry not in known and _said(entry, terms) not in known), key=_is_no_loss)
         if terms is not None:
             _check_entries(terms, held, fresh, writer.size)
         if fresh and not clock_is_right:
@@ -119,6 +120,17 @@ def log_mend(folder: Path, key_path: Path, passphrase_file: Path | None) -> None
 
     with rejecting(), LogWriter.open(folder, load_key(key_path, passphrase_file), memory=_remember(), whole=True) as writer:
         out(f"{folder}: {writer.size} entries, root {writer.root.hex()}; its tiles are those of the entries")
+
+
+def _is_no_loss(data: bytes) -> bool:
+    from claims.base.errors import MalformedFile
+    from claims.claim.entries import decode_entry
+    from claims.claim.entry_kinds import LossEntry
+
+    try:
+        return not isinstance(decode_entry(data), LossEntry)
+    except MalformedFile:
+        return True
 
 
 def _entry(path: Path, data: bytes) -> bytes:

@@ -8,9 +8,13 @@ import pytest
 from desk import DAY, HOUR, START, Desk
 
 from claims.agreement.file import parse_agreement
+from claims.base.keys import load_key_file
+from claims.claim.entries import decode_entry, encode_entry, sign_entry
+from claims.claim.entry_kinds import EpochEntry, LossEntry
 from claims.claim.file import decode_claim
 from claims.claim.lists import LOST_METER, Loss
 from claims.claim.published import PublishedEntries
+from claims.tlog.writer import LogWriter
 from tests.lab.test_tables import Prover, prover  # noqa: F401
 
 PERIOD = 5 * DAY
@@ -113,3 +117,20 @@ def test_its_entry_is_one_of_the_log(burnt: Desk) -> None:
     terms = parse_agreement(Path("agreement.toml").read_text())
     found = PublishedEntries(terms, [(0, Path("lab-lost-hall-2-30.entry").read_bytes())])
     assert [entry.epoch for entry, _ in found.losses("lab")] == [30] and not found.refused
+
+
+def test_a_loss_is_appended_before_the_hours_that_lack_it(desk: Desk) -> None:
+    """All files of a folder, by name: an hour before the loss would leave its period without a claim for good."""
+    key = Path("log.key")
+    desk.run("keygen", key, "--no-passphrase")
+    desk.run("log", "init", "log", "--origin", "log.example/x", "-k", key)
+    digest, hour = bytes(32), bytes(32)
+    entries = [EpochEntry(digest, "lab", epoch, hour, hour) for epoch in (29, 30)] + [LossEntry(digest, "lab", "lab", 1, "hall-2", 1, 30)]
+    names = ["a-29.entry", "a-30.entry", "lost.entry"]
+    for name, entry in zip(names, entries, strict=True):
+        Path(name).write_bytes(encode_entry(sign_entry(load_key_file("lab.key"), entry)))
+    desk.run("log", "append", "log", *names, "-k", key, "--clock-is-right")
+    with LogWriter.open(Path("log"), load_key_file(key)) as writer:
+        shown = [decode_entry(entry).title for entry in writer.tree.entries(0, 3)]
+    lost = "lab's word that meter hall-2 of lab lab is lost from epoch 30 on"
+    assert shown == [lost, "lab lab's entry of epoch 29", "lab lab's entry of epoch 30"]
