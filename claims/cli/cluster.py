@@ -68,12 +68,11 @@ def cluster_worker(address: str, files: Path, memory: float, threads: int, dask_
 
     DASK OPTIONs, such as `-- --interface ib0`, are those of `dask worker`.
     """
-    os.environ["STANDSTILL_THREADS"] = str(threads)
     own = ("--nthreads", "1", "--resources", f"memory={memory * 1e9:.0f}", "--preload-nanny", "claims.cluster.preload")
-    _become("worker", files, address, *own, "--no-dashboard", *dask_options)
+    _become("worker", files, address, *own, "--no-dashboard", *dask_options, STANDSTILL_THREADS=str(threads))
 
 
-def _become(what: str, files: Path, *options: str) -> None:
+def _become(what: str, files: Path, *options: str, **environment: str) -> None:
     """Go on as a process of Dask's."""
     from importlib.util import find_spec
 
@@ -82,9 +81,9 @@ def _become(what: str, files: Path, *options: str) -> None:
     settings = files.absolute() / "dask.yaml"
     if not settings.is_file():
         raise UnreadableFile(f"{settings}: there is none", "give the part of the folder that standstill cluster init made")
-    os.environ["DASK_CONFIG"] = str(settings.parent)
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", f"distributed.cli.dask_{what}", *options])
+    command = [sys.executable, "-P", "-m", f"distributed.cli.dask_{what}", *options]
+    os.execve(sys.executable, command, {**os.environ, **environment, "DASK_CONFIG": str(settings.parent)})
 
 
 def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:

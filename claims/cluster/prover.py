@@ -66,8 +66,8 @@ class _Run:
 
     def results(self, address: str, folder: Path) -> Iterator[tuple[int, bytes]]:
         """Number and proof of each table, as they come."""
-        command = [sys.executable, "-I", "-m", "claims.cluster.courier"]
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+        command = [sys.executable, "-P", "-m", "claims.cluster.courier"]
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "PYTHONUSERBASE") if name in os.environ}
         environment = {**kept, "DASK_CONFIG": str(folder)}
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, cwd="/"

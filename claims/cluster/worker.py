@@ -43,7 +43,7 @@ def _prove(sealed: bytes) -> bytes:
         state = worker.state.tasks.get(task)
         return state is not None and state.state == "executing"
 
-    command = [sys.executable, "-I", "-m", "claims.cluster.child", str(key)]
+    command = [sys.executable, "-P", "-m", "claims.cluster.child", str(key)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
         try:
             output = _talk(child, sealed, wanted)
