@@ -8,12 +8,14 @@ from functools import cached_property
 from claims.base.errors import ClaimRejected
 
 __all__ = [
-    "FEED_KINDS", "Group", "MAX_CAP", "MAX_CHANGES", "MAX_COSIGNATURES", "MAX_COVERAGE", "MAX_DIGESTS", "MAX_DRAWS", "MAX_DURATION",
+    "FEED_KINDS", "FEW_METERS", "Group",
+    "MAX_CAP", "MAX_CHANGES", "MAX_COSIGNATURES", "MAX_COVERAGE", "MAX_DIGESTS", "MAX_DRAWS", "MAX_DURATION",
     "MAX_EPOCHS", "MAX_FEEDS", "MAX_HYBRID_COSIGNERS", "MAX_LABS", "MAX_LAB_FEEDS", "MAX_MODELS", "MAX_OPENED", "MAX_WATTS",
     "MAX_FLEET", "MAX_LEAVES", "MAX_LOG_ROWS", "MAX_METERS", "MAX_ORIGIN", "MAX_PEAK", "MAX_READING", "MAX_RECORD", "MAX_ROOTS",
     "MAX_SHARE", "MAX_SITES",
     "MAX_TIME", "MAX_WORK", "MIN_LEAVES", "MIN_LOG_ROWS", "Amends", "Caps", "ChipClass", "Deadlines", "Feed",
     "InspectionTerms", "Lab", "LogTerms", "Meter", "OpenModel", "Party", "Pause", "Rules", "Site",
+    "meters_by_chip",
 ]  # fmt: skip
 
 
@@ -222,6 +224,19 @@ class Lab:
     @cached_property
     def _by_name(self) -> dict[str, Meter]:
         return {meter.name: meter for meter in self.meters}
+
+
+FEW_METERS = 64
+"""Meters of a lab that are shown to people one by one; of more, what they are together."""
+
+
+def meters_by_chip(lab: Lab) -> dict[str, tuple[int, int]]:
+    """Each class of chips that a lab's meters count to the number of these meters, and of their chips."""
+    found: dict[str, tuple[int, int]] = {}
+    for meter in lab.meters:
+        count, chips = found.get(meter.chip, (0, 0))
+        found[meter.chip] = (count + 1, chips + meter.chips)
+    return found
 
 
 @dataclass(frozen=True)

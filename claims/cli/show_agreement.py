@@ -7,16 +7,12 @@ from collections.abc import Sequence
 
 from claims.agreement.explain import ALLOWANCES, OPEN_WEIGHTS, POWER
 from claims.agreement.model import Agreement
-from claims.agreement.terms import Caps, Lab, Meter, Party, Rules
+from claims.agreement.terms import FEW_METERS, Caps, Lab, Meter, Party, Rules, meters_by_chip
 from claims.base.canonical import head_to_hex
 from claims.base.hybrid import halves, is_hybrid
 from claims.base.units import format_duration, format_share, format_time, format_work
 
 __all__ = ["AGREEMENT_TEMPLATE", "agreement_lines", "agreement_value", "marked"]
-
-
-_FEW = 64
-"""Meters of a lab that are shown one by one."""
 
 
 def agreement_lines(agreement: Agreement, *, every: bool = False) -> list[str]:
@@ -45,7 +41,7 @@ def agreement_lines(agreement: Agreement, *, every: bool = False) -> list[str]:
             *(f"  from {period:<5}{_caps_text(caps)}" for period, caps in lab.caps_from),
             *([] if lab.ceiling is None else [f"  ceiling   {format_work(lab.ceiling)}: the most that total may become by transfers"]),
             *(_lost_lines(agreement, lab) if lab.lost else []),
-            *(_meter_lines(lab) if every or len(lab.meters) <= _FEW else _fleet_lines(lab)),
+            *(_meter_lines(lab) if every or len(lab.meters) <= FEW_METERS else _fleet_lines(lab)),
         ]
     if agreement.amends is not None:
         out.append(f"amends      {agreement.amends.digest.hex()} from period {agreement.amends.from_period} on")
@@ -106,20 +102,13 @@ def _meter_lines(lab: Lab) -> list[str]:
 
 def _fleet_lines(lab: Lab) -> list[str]:
     """A line for each class of chips: more meters than anybody reads."""
-    classes: dict[str, list[Meter]] = {}
-    for meter in lab.meters:
-        classes.setdefault(meter.chip, []).append(meter)
-    out = []
-    for chip, meters in sorted(classes.items()):
-        sites = len({meter.site for meter in meters} - {None})
-        groups = len({meter.group for meter in meters} - {None})
-        where = (f" at {sites} sites" if sites else "") + (f" in {groups:,} groups" if groups else "")
-        out.append(f"  meters    {len(meters):,} of {chip}{where}: {sum(meter.chips for meter in meters):,} chips")
-    return [*out, "            standstill agreement check --meters lists each, with its key"]
+    out = [f"  meters    {count:,} of {chip}: {chips:,} chips" for chip, (count, chips) in sorted(meters_by_chip(lab).items())]
+    groups = [f"            in {len(lab.groups):,} groups"] if lab.groups else []
+    return [*out, *groups, "            standstill agreement check --meters lists each, with its key"]
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(names) if len(names) <= _FEW else f"{names[0]} to {names[-1]}, {len(names):,} of them"
+    return ", ".join(names) if len(names) <= FEW_METERS else f"{names[0]} to {names[-1]}, {len(names):,} of them"
 
 
 def _at(meter: Meter) -> str:

@@ -201,6 +201,9 @@ def _pause(terms: View) -> Html | None:
     )
 
 
+_BY_CHIP = "Of a large lab the meters are counted by chip here. Each is in the agreement: standstill agreement check --meters lists them."
+
+
 def _meters(terms: View) -> Html:
     rows: list[list[object]] = [
         [" / ".join(part for part in (lab["name"], meter["site"], meter["name"]) if part), meter["chip"], f"{meter['chips']:,}"]
@@ -216,7 +219,8 @@ def _meters(terms: View) -> Html:
     return h(
         "details",
         {"class": "legend"},
-        h("summary", {}, f"{plural(len(rows), 'meter')}, {plural(len(chips), 'kind')} of chip"),
+        h("summary", {}, f"{plural(sum(lab['count'] for lab in terms['labs']), 'meter')}, {plural(len(chips), 'kind')} of chip"),
+        h("p", {}, _BY_CHIP) if any(lab["count"] > len(lab["meters"]) for lab in terms["labs"]) else None,
         plain_table("Meters", ["Meter", "Chip", "Chips"], rows, "numbers"),
         plain_table("Tables of a claim, each with a proof", ["Table", "Meters", "Rows"], tables, "numbers") if tables else None,
         plain_table("Chips", ["Chip", "Peak, FLOP per second", "Source"], chips),

@@ -7,7 +7,7 @@ from typing import Any
 
 from claims.agreement.hidden import hidden_words
 from claims.agreement.model import Agreement
-from claims.agreement.terms import Feed, Lab, Party, Rules
+from claims.agreement.terms import FEW_METERS, Feed, Lab, Party, Rules, meters_by_chip
 from claims.base.hybrid import is_hybrid
 from claims.base.units import WORK_UNIT, format_work
 
@@ -104,10 +104,19 @@ def _lab(lab: Lab) -> dict[str, Any]:
             }
             for first, caps in changes
         ],
-        "meters": [{"name": meter.name, "chip": meter.chip, "chips": meter.chips, "site": meter.site} for meter in lab.meters],
+        "count": len(lab.meters),
+        "meters": _meters(lab),
         "tables": _tables(lab),
         "ceiling": None if lab.ceiling is None else format_work(lab.ceiling),
     }
+
+
+def _meters(lab: Lab) -> list[dict[str, Any]]:
+    """The meters; of a large lab one row for each class of chips, named after how many meters it has."""
+    if len(lab.meters) <= FEW_METERS:
+        return [{"name": meter.name, "chip": meter.chip, "chips": meter.chips, "site": meter.site} for meter in lab.meters]
+    classes = sorted(meters_by_chip(lab).items())
+    return [{"name": f"{count:,} meters", "chip": chip, "chips": chips, "site": None} for chip, (count, chips) in classes]
 
 
 def _tables(lab: Lab) -> list[dict[str, Any]]:

@@ -20,6 +20,8 @@ from claims.base.errors import AgreementError, MalformedFile
 from claims.cli.main import main
 from claims.cli.show_agreement import agreement_lines
 from claims.site.generate import generate
+from claims.site.render_detail import _meters
+from claims.site.terms import terms_of
 from claims.status import folder as status_folder
 from claims.status.compute import compute
 from tests.agreement.test_agreement_sites import CUT
@@ -191,6 +193,10 @@ def test_a_fleet_is_shown_by_classes(tmp_path: Path) -> None:
     terms = replace(world.agreement(), labs=(replace(lab, meters=meters),))
     lines = agreement_lines(terms)
     assert "  meters    100 of h100: 1,000 chips" in lines and not any("m-001" in line for line in lines)
+    shown = terms_of(terms, ())["labs"][0]
+    assert shown["count"] == 100 and shown["meters"] == [{"name": "100 meters", "chip": "h100", "chips": 1000, "site": None}]
+    assert "Each is in the agreement" in _meters(terms_of(terms, ())).text
+    assert "Each is in the agreement" not in _meters(terms_of(world.agreement(), ())).text
     assert sum("m-001" in line for line in agreement_lines(terms, every=True)) == 1
 
 

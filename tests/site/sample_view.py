@@ -202,6 +202,7 @@ def sample(answer: str = "no", nasty: bool = True) -> dict[str, Any]:
                         {"name": "south", "meters": 1, "rows": 65536},
                         {"name": "registry", "meters": 0, "rows": 131072},
                     ],
+                    "count": 2,
                     "meters": [
                         {"name": "hall-1", "chip": "gb300", "chips": 18432, "site": "north"},
                         {"name": "hall-2", "chip": "h100-sxm", "chips": 4096, "site": "south"},
