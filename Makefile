@@ -1,7 +1,7 @@
 # make test      set up .venv, lint, type-check, tests without the slow ones
 # make test-all  the slow ones too
-# make proofs    the theorems about the circuit, checked by Coq; SKIPPED where there is no coqc (proofs/README.md)
-# make proofs-all  and an honest trace through the Coq interpreter
+# make proofs    theorems about the circuit, by Coq, and obligations, by z3; SKIPPED where one is absent (proofs/README.md)
+# make proofs-all  and an honest trace through the Coq interpreter, and each constraint left out in turn
 # make demo      a whole standstill between four labs on published data, on this machine
 # make pyz       the verifier as one file, build/standstill-verify.pyz: the same bytes from the same commit
 # make docs      all pages as a site, build/docs/docs/index.html
@@ -37,9 +37,11 @@ test-all: lint types
 
 proofs: $(STAMP)
 	$(BIN)/python proofs/check.py
+	$(BIN)/python -m proofs.solver
 
 proofs-all: $(STAMP)
 	$(BIN)/python proofs/check.py --traces
+	$(BIN)/python -m proofs.solver --all
 
 demo: $(STAMP)
 	$(BIN)/standstill demo

@@ -9,37 +9,13 @@ from claim_forge import Forge, unchecked_trace
 
 from circuits.claim import claim_program, public_vector
 from circuits.gadgets import COLUMNS, KINDS
+from proofs.solver.cells import FREE as FREE_CELLS
+from proofs.solver.cells import UNLISTED
 from zk.check import evaluate
 from zk.field import P
 
 COLUMNS_AT_ONCE = 16
-
-# README.md section 7: cells that mean nothing in their kind of row. UNUSED ones mean nothing outside entries.
-UNUSED = {
-    *("acc[0]", "acc[1]", "acc[2]", "sum[0]", "sum[1]", "sum[2]", "val[0]", "val[1]", "val[2]", "fbase", "base"),
-    *("opening", "external", "worker", "merge", "residue", "works", "owes"),
-}
-SUMS = {"sum[0]", "sum[1]", "sum[2]"}
-STATE = {"index", "res[0]", "res[1]", "res[2]", "tot[0]", "tot[1]", "tot[2]", "sorted_prev", "new"}
-FREE = {
-    "padding": UNUSED | STATE | {"aux", "key", "shared_base", "chain"},
-    "iv": UNUSED | STATE | {"key", "shared_base"},
-    "el": UNUSED | STATE | {"aux", "key", "shared_base"},
-    "hd": UNUSED | {"aux", "key", "shared_base"},
-    "mi": UNUSED - {"owes"} | {"aux", "key", "shared_base"},
-    "er": UNUSED - {"owes"} | {"aux", "key", "shared_base"},
-    "busy": UNUSED | {"aux", "index", "sorted_prev"},
-    "idle": UNUSED | {"aux", "index", "sorted_prev", "key"},
-    "e0": {"acc[0]", "acc[1]", "acc[2]", "sum[0]", "sum[1]", "sum[2]", "base", "shared_base", "works"},
-    "e1": {"aux", "works"},
-    "e3": {"aux", "fbase", "shared_base", "sum[0]", "sum[1]", "sum[2]", "val[0]", "val[1]", "val[2]"},
-    "e4": {"fbase"},
-    "sent": UNUSED | STATE | {"aux", "shared_base"},
-    "es": UNUSED | STATE | {"aux", "key", "shared_base"},
-    "side": (UNUSED - SUMS) | STATE | {"aux", "shared_base"},
-    "got": (UNUSED - SUMS) | STATE | {"shared_base"},
-    "eg": UNUSED | STATE | {"aux", "key", "shared_base"},
-}
+FREE = {kind: cells for kind, cells in FREE_CELLS.items() if cells}
 
 
 def selectors(rows, n):
@@ -121,12 +97,6 @@ def test_documented_free_cells_are_free(results):
     assert found == FREE
 
 
-# README.md sections 3 and 7: bytes that mean nothing in their kind of row, if their look-up is counted again.
-UNLISTED = {
-    "padding": range(20), "hd": range(20), "mi": range(20), "el": range(20), "busy": (), "idle": (18, 19), "er": range(10, 20),
-    "e0": (18, 19), "e1": (18, 19), "e2": (13, 19), "e3": range(16, 20), "e4": (), "sent": (0, 1, 2, 3, 4, 5, 13), "side": (15, 16),
-    "got": (13, 17, 18, 19), "es": range(20), "eg": range(20),
-}  # fmt: skip
 OLD = {"e0": range(9, 15), "e1": (0, 1, 4, 5, 8, 9), "e2": (0, 1, 4, 5)}
 RESIDUE_BYTES = {"e0": (3, 4, 5)}
 

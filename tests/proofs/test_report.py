@@ -1,0 +1,68 @@
+"""The committed report of the solver is about the published program, and says that every obligation holds. None of this needs a solver."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from proofs.solver import __main__ as command
+from proofs.solver import replay, window
+from proofs.solver.assumptions import ASSUMPTIONS
+from proofs.solver.cells import FREE, UNLISTED, free
+from proofs.solver.order import FOLLOWS
+
+REPORT = json.loads(Path(command.__file__).with_name("report.json").read_text())
+
+
+def test_the_report_is_about_this_program():
+    """After a change of the circuit: python -m proofs.solver --write."""
+    assert REPORT["program"] == window.digest()
+
+
+@pytest.mark.parametrize("name", list(command.CLASSES))
+def test_every_obligation_holds(name):
+    part = REPORT["classes"][name]
+    assert part["obligations"] > 0
+    assert part["wrong"] == part["unknown"] == []
+
+
+def test_kinds_and_their_order_need_no_solver():
+    """circuits/README.md section 5, *Order of rows*, from the published words."""
+    assert window.successors() == FOLLOWS
+
+
+def test_the_permutations_columns_follow_from_its_input():
+    assert window.triangular() == []
+
+
+@pytest.mark.parametrize("number", [0, 1, 63, 64, 99, 100, 163])
+def test_a_round_left_out_is_refused_by_its_constraint_alone(number):
+    assert replay.round_refused(number) == {window.constraint_names()[number]}
+
+
+def test_an_equation_of_a_window_is_what_the_circuit_says():
+    """R2 at the low limb: remaining - chip-seconds - remaining' + 2^24 borrow, in a reading after another of the same epoch."""
+    pair = window.Window(("idle", "idle"), ((window.cell(0, "new"), 0),))
+    (formula,) = [f for at, name, f in window.held(pair).constraints if name == "remaining_low_limb"]
+    names = {f"r0.byte[{12 + i}]": 1 << 8 * i for i in range(3)} | {"r1.in[2]": -1, "r1.shared_base": 1 << 24}
+    names |= {f"r1.byte[{12 + i}]": -(1 << 8 * i) for i in range(3)}
+    assert formula == ("zero", {(name,): c % window.P for name, c in names.items()})
+
+
+def test_free_cells_are_cells():
+    assert FREE.keys() == UNLISTED.keys() == FOLLOWS.keys()
+    assert "byte[14]" in free("hd") and "byte[14]" not in free("hd", "sent")
+
+
+def test_assumptions_say_what_grants_them():
+    assert all(a.says and a.granted for a in ASSUMPTIONS.values())
+
+
+def test_without_a_solver_the_run_says_skipped(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "z3", None)
+    assert command.main([]) == 0
+    out = capsys.readouterr().out
+    assert "SKIPPED" in out and "hold" not in out
