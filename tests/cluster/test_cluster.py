@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 from cluster_fixtures import CANARY, command_of, provers, running_cluster, two_sites, until
+from desk import START, Desk
 from lab_fixtures import LAB_KEY
 
 from bench.cluster import LocalCluster
@@ -170,6 +171,20 @@ def test_only_certificates_of_the_run_get_in(cluster: LocalCluster, tmp_path: Pa
 def kept(store: Store, agreement: object) -> int:
     digest = agreement.digest  # type: ignore[attr-defined]
     return sum(store.kept_proof(0, site, digest) is not None for site in ("north", "south", None))
+
+
+@pytest.mark.slow
+def test_the_command_proves_by_the_cluster(
+    cluster: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk = Desk(tmp_path, monkeypatch, capsys)
+    desk.at(START + 121 * 3600)
+    desk.work(0)
+    desk.close(0, "--yes", "--clock-is-right")
+    desk.run("lab", "close", *desk.books, "-n", 0)
+    there = ("--cluster", cluster.address, "--cluster-files", cluster.nodes)
+    assert "verified" in desk.run("prove", *desk.books, "-n", 0, "-k", "lab.key", *there)
+    desk.run("verify", "lab-0.claim", "-a", "agreement.toml", code=3)
 
 
 @pytest.mark.slow
