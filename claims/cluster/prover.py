@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import struct
 import subprocess
@@ -141,7 +140,7 @@ class _Run:
 def _said(data: bytes, *names: str) -> list[str]:
     """Texts of a JSON object, for a message."""
     try:
-        value = json.loads(data)
+        value = from_json(data)
         return [_printable(str(value[name]).encode()) for name in names]
     except (ValueError, LookupError, TypeError):
         return ["the other end said nothing that can be read", ""][: len(names)]

@@ -17,8 +17,10 @@ from circuits.relation import check_witness
 from circuits.witness import Headers, check_heads, heads_of
 from claims.base.errors import ClaimsError, KeyFileError, MalformedFile, UnreadableFile
 from claims.cluster import pickles
+from claims.cluster.child import PROOF, REFUSED
 from claims.cluster.files import make_folder
-from claims.cluster.prover import on_cluster
+from claims.cluster.frames import DIED, SEALED
+from claims.cluster.prover import ClusterError, _Run, on_cluster
 from claims.cluster.sealed import JOB, RESULT, new_id, read_job_key, seal, unseal
 from claims.cluster.table import OtherVersion, decode_table, encode_table, memory_of
 from claims.lab.witness import assemble
@@ -106,6 +108,18 @@ def test_a_pickle_names_nothing_but_a_task(function: Callable[..., object]) -> N
 def test_plain_values_are_read() -> None:
     value = {"a": [1, 2.5, None, True, b"bytes", "text", ("tuple",)]}
     assert pickles.loads(pickle.dumps(value, protocol=5)) == value
+
+
+@pytest.mark.parametrize("said", [b"[" * 10**6, b"{}", b'{"kind": ', b"\xff", b"", b'{"kind": 1}', b"null"])
+def test_a_worker_that_says_nonsense_is_said_to(tmp_path: Path, said: bytes) -> None:
+    store, agreement = two_sites(tmp_path)
+    run = _Run(assemble(store, agreement, 0).tables, KEY, None)
+    run.ids.append(new_id())
+    with pytest.raises(ClusterError, match="site north: a worker could not prove it"):
+        run._proof(0, SEALED + seal(KEY, RESULT, run.ids[0], REFUSED + said))
+    for result in (b"", b"?", DIED, DIED + b"12345", SEALED, SEALED + said, SEALED + seal(KEY, RESULT, new_id(), PROOF)):
+        with pytest.raises(ClusterError, match="site north"):
+            run._proof(0, result)
 
 
 def test_a_child_with_another_key_says_nothing(tmp_path: Path) -> None:
