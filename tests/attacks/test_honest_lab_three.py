@@ -263,8 +263,8 @@ def test_an_amendment_from_a_period_that_is_closed(turned: Desk) -> None:
 
 def test_the_key_of_a_meter_changes_in_the_middle_of_a_period(turned: Desk) -> None:
     """A new key under the old agreement, and the old one under the new: neither signs. The table cannot be swapped in place."""
-    turned.run("keygen", "keys/new.key", "--no-passphrase")
-    public = turned.run("keygen", "keys/newer.key", "--no-passphrase").strip()
+    turned.run("keygen", "keys/new.key", "--no-passphrase", "--ed25519")
+    public = turned.run("keygen", "keys/newer.key", "--no-passphrase", "--ed25519").strip()
     old = next(line for line in Path("next.toml").read_text().split('name = "hall-1"')[1].splitlines() if line.startswith("key"))
     change("next.toml", (old, f'key = "{public}"'), target="next.toml")
     sign_next(turned)
@@ -277,7 +277,7 @@ def test_the_key_of_a_meter_changes_in_the_middle_of_a_period(turned: Desk) -> N
 def test_the_key_is_changed_in_the_signed_file(desk: Desk) -> None:
     """Edited in place: the signatures are of another agreement."""
     desk.run(*SIGN)
-    public = desk.run("keygen", "keys/new.key", "--no-passphrase").strip()
+    public = desk.run("keygen", "keys/new.key", "--no-passphrase", "--ed25519").strip()
     old = load_agreement("agreement.toml").lab("lab").meter("hall-1").key
     from claims.base.keys import public_text
 
