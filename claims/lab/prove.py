@@ -107,14 +107,15 @@ def finish_claim(
             kept = _keep(store, agreement, period, key, data)
     if kept.agreement != agreement.digest:
         raise ClaimsError(f"period {period} was claimed under another agreement", "a lab signs one claim of a period")
-    files = {name: _kept_proof(store, agreement, period, name) for name in decode_claim(kept.claim).tables}
+    claim = decode_claim(kept.claim)
+    files = {name: _kept_proof(store, agreement, period, name, digest) for name, digest in zip(claim.tables, claim.proofs, strict=True)}
     return Finished(kept.claim, roots_files(store, agreement, period), kept.entry, files)
 
 
-def _kept_proof(store: Store, agreement: Agreement, period: int, site: str | None) -> bytes:
+def _kept_proof(store: Store, agreement: Agreement, period: int, site: str | None, digest: bytes) -> bytes:
     proof = store.kept_proof(period, site, agreement.digest)
-    if proof is None:
-        what = f"the store keeps the claim of period {period}, and not the proof of {site or 'the registry'}"
+    if proof is None or hashlib.sha256(proof).digest() != digest:
+        what = f"the store keeps the claim of period {period}, and not its proof of {site or 'the registry'}"
         raise ClaimsError(what, "restore a backup")
     return proof
 
@@ -210,9 +211,14 @@ def make_claim(
 def _proofs(
     store: Store, agreement: Agreement, period: int, tables: Sequence[Table], prover: Prover, progress: Progress | None
 ) -> tuple[bytes, ...]:
-    """The proof of each table: made the first time, verified, and kept at once where there are several."""
+    """The proof of each table: made the first time, verified, and kept at once where there are several; a kept one is verified again."""
     several = tables[0].statement.summaries != ()
     found = {i: store.kept_proof(period, table.site, agreement.digest) if several else None for i, table in enumerate(tables)}
+    for number, kept in found.items():
+        report = None if kept is None else check_proof(tables[number].statement, kept)
+        if isinstance(report, str):
+            what = f"the store's proof of {tables[number].words} is not of what the store holds now ({report})"
+            raise WitnessRefused([what], "nothing may change between a proof and the claim: use the store that made it, or a backup")
     due = [i for i, proof in found.items() if proof is None]
     for table in (tables[i] for i in due):
         if table.witness is None:

@@ -30,7 +30,7 @@ from claims.lab.closing import check_headquarters, next_epoch, signed_otherwise
 from claims.lab.losses import lost_in, unit_roots
 from claims.lab.registry import RECEIVERS, check_enrolled, keep_calendar, late_work
 from claims.lab.store import FIRST_TAG, Store
-from claims.verify.tables import statement_of_site
+from claims.verify.tables import check_proof, statement_of_site
 
 __all__ = ["allot_tags", "report_of", "summary_of", "take_loss", "take_report", "take_summary", "take_tags"]
 
@@ -314,9 +314,6 @@ def take_summary(store: Store, agreement: Agreement, handed: SiteSummary) -> boo
 
 
 def _check_proof(store: Store, agreement: Agreement, handed: SiteSummary) -> None:
-    from circuits.verify import verify_claim_proof
-    from zk.errors import ZkError
-
     report = handed.report
     own, lost = agreement.lab(store.lab).site(report.site).meters, lost_in(store, agreement, report.period)
     signed = {meter.name: meter.head[0] for meter in report.meters if meter.head is not None}
@@ -324,7 +321,6 @@ def _check_proof(store: Store, agreement: Agreement, handed: SiteSummary) -> Non
     if () in heads or len(report.meters) != len(own):
         raise ClaimsError(f"the summary of site {report.site} has not the heads of its meters", "have the building write it again")
     statement = statement_of_site(agreement, store.lab, report.period, report.site, heads, handed.head)
-    try:
-        verify_claim_proof(statement, handed.proof)
-    except ZkError as error:
-        raise ClaimRejected("proof", f"site {report.site}: {error}") from None
+    found = check_proof(statement, handed.proof)
+    if isinstance(found, str):
+        raise ClaimRejected("proof", f"site {report.site}: {found}")

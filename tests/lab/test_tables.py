@@ -142,6 +142,36 @@ def test_what_is_proven_never_changes(lab: tuple[Store, Agreement], prover: Prov
         assemble(store, moved, 0)
 
 
+CHANGES = {
+    "a meter's head": "UPDATE ledgers SET head = (SELECT head FROM summaries LIMIT 1) WHERE meter = 'hall-a'",
+    "the registry's head": "UPDATE registry_heads SET head = (SELECT head FROM summaries LIMIT 1) WHERE period = 0",
+    "a proof": "UPDATE proofs SET proof = (SELECT proof FROM proofs WHERE site = '')",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_kept_proof_of_another_statement_is_not_taken(lab: tuple[Store, Agreement], prover: Prover, change: str) -> None:
+    """Books that were changed, in spite of the store, between a run that was interrupted and the next."""
+    store, agreement = lab
+    make_claim(store, agreement, 0, LAB_KEY)
+    for (trigger,) in store._db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        store._db.execute(f'DROP TRIGGER "{trigger}"')
+    assert store._db.execute(CHANGES[change]).rowcount
+    with pytest.raises(WitnessRefused, match=r"the store's proof of .* is not of what the store holds now"):
+        make_claim(store, agreement, 0, LAB_KEY)
+    assert len(prover.made) == 3, "nothing was proven of them"
+
+
+def test_a_kept_claim_goes_out_with_its_own_proofs_only(lab: tuple[Store, Agreement], prover: Prover) -> None:
+    store, agreement = lab
+    finish_claim(store, agreement, 0, LAB_KEY, nullcontext)
+    for (trigger,) in store._db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        store._db.execute(f'DROP TRIGGER "{trigger}"')
+    store._db.execute(CHANGES["a proof"])
+    with pytest.raises(ClaimsError, match="not its proof of north"):
+        finish_claim(store, agreement, 0, LAB_KEY, nullcontext)
+
+
 def test_a_found_claim_is_taken_up_with_its_proofs(lab: tuple[Store, Agreement], prover: Prover, tmp_path: Path) -> None:
     store, agreement = lab
     store.backup(tmp_path / "backup")
