@@ -19,7 +19,6 @@ from claims.agreement.decode import decode_agreement
 from claims.agreement.model import canonical_bytes
 from claims.agreement.terms import Amends
 from claims.site.log import encode_bundle
-from tests.fixtures.lab_fixtures import LAB_KEY
 from tests.site import make_claim_vectors as made
 from tests.site.page_node import PageNode, needs_node
 from tests.site.vector_site import VECTORS, vector_entries, write_vector_site
@@ -164,7 +163,7 @@ def test_cosignatures_that_a_mirror_removes_hide_nothing_that_speaks_against_a_l
     page, view = site
     entries = vector_entries()
     body = made.name("alpha") + made.u32(1) + bytes(64)
-    twin = made.entry(decode_agreement((VECTORS / "agreement.bin").read_bytes()).digest, 2, body, LAB_KEY)
+    twin = made.entry(decode_agreement((VECTORS / "agreement.bin").read_bytes()).digest, 2, body, made.ALPHA)
     forged = made.entry(decode_agreement((VECTORS / "agreement.bin").read_bytes()).digest, 2, body, made.BETA)
     cosigned = made.head(entries, 5, {"beta": made.BETA_COSIGNS})
     longer, spoilt = [*entries, twin], [*entries, forged]
@@ -257,11 +256,11 @@ def mutate(view: View, rng: random.Random) -> View:
                 other = other[step]
             parent[key] = copy.deepcopy(other)
         elif kind == 2 and isinstance(parent[key], dict):
-            parent[key][rng.choice(KEYS)] = rng.choice(VALUES)
+            parent[key][rng.choice(KEYS)] = copy.deepcopy(rng.choice(VALUES))
         elif kind == 3 and isinstance(parent[key], list):
             parent[key] = parent[key] * 2 if rng.randrange(2) else rng.sample(parent[key], len(parent[key]))
         else:
-            parent[key] = rng.choice(VALUES)
+            parent[key] = copy.deepcopy(rng.choice(VALUES))
     found: View = root[0]
     return found
 

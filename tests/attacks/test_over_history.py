@@ -34,6 +34,8 @@ from tests.lab.test_tables import Prover
 MOST = 2**64 - 1
 ALL = 200_000
 """Parts per million of the lab that hall-b is."""
+LENGTH = (64).to_bytes(2, "big")
+"""Of a signature by Ed25519 alone."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -185,8 +187,8 @@ def test_no_bit_of_its_lists_can_be_another(history: tuple[Store, Agreement, lis
         other = bytearray(lists)
         other[bit // 8] ^= 1 << bit % 8
         mark = sign_registry_head(LAB_KEY, agreement.digest, "alpha", 1, claim.head_after, hashlib.sha256(other).digest())
-        new = body[:before] + other + mark + body[before + len(lists) + 64 :]
-        data = new + LAB_KEY.sign(claim_message(hashlib.sha256(new).digest()))
+        new = body[:before] + other + LENGTH + mark + body[before + len(lists) + 66 :]
+        data = new + LENGTH + LAB_KEY.sign(claim_message(hashlib.sha256(new).digest()))
         with pytest.raises(ClaimRejected) as caught:
             verify_claim(data, agreement, previous=[claims[0].encode()])
         found.add(caught.value.check)
@@ -276,7 +278,10 @@ def test_a_store_whose_losses_were_changed_makes_no_claim_that_holds(second: tup
         claim = finished(store, agreement, 1, over=lambda _: True)[0]
     except ClaimsError:
         return
-    assert refused(claim, agreement, first) in ("continuity", "lists", "signatures")
+    if claim.losses == (Loss(LOST_METER, "hall-b", EPOCHS),):
+        assert attempt == "a site" and verdict(claim, agreement, first).word == "OVER", "what was written makes no difference"
+    else:
+        assert refused(claim, agreement, first) in ("continuity", "lists", "signatures")
 
 
 @pytest.mark.parametrize(("name", "site", "epoch"), [

@@ -430,7 +430,10 @@ def test_a_backup_from_before_the_claim_signs_no_second(closed: Site, cheap: lis
     assert "has signed the" in closed.run(*PROVE, code=2) and len(cheap) == 1
     shutil.move(tmp_path / "away", closed.path / "alpha-0.claim")
     closed.run(*PROVE)
-    assert files(closed) == first and len(cheap) == 1, "the claim that is there is taken up"
+    again = files(closed)
+    words = [unsigned_bytes(decode_entry(found.pop("alpha-0.entry"))) for found in (first, again)]
+    assert again == first and len(cheap) == 1, "the claim that is there is taken up"
+    assert words[0] == words[1], "its entry was gone and is signed again: the same words"
 
 
 def test_a_backup_from_before_the_close_closes_nothing_otherwise(site: Site, cheap: list[int]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import re
-import resource
 import shutil
 import sqlite3
 import subprocess
@@ -76,13 +75,19 @@ def test_a_program_that_keeps_the_store_is_waited_for_and_named(tmp_path: Path) 
         store.add_usage(0, "hall-a", MANY)
 
 
+LIMITED = """import resource, sys
+limit = int(sys.argv.pop(1))
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+from claims.cli.main import main
+main()"""
+
+
 def test_a_limit_that_the_system_sets_while_a_command_runs(folder: Path) -> None:  # noqa: F811
     """A real write that fails, in a process of its own: the files may not grow, whatever SQLite or Python try."""
     size = (folder / "alpha.store").stat().st_size
     done = subprocess.run(
-        [sys.executable, "-m", "claims", "epoch", "seal", "hall-1", *COMMON, "--unsigned", "-k", "meter.key", "--through", "7"],
+        [sys.executable, "-c", LIMITED, str(size // 8), *"epoch seal hall-1 --unsigned -k meter.key --through 7".split(), *COMMON],
         cwd=folder, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size // 8, size // 8)),
     )  # fmt: skip
     assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
     assert "try again" in done.stderr and "backup" not in done.stderr and "damaged;" not in done.stderr

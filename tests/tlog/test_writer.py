@@ -24,7 +24,7 @@ from claims.tlog.errors import LogBusy, LogError, LogRejected
 from claims.tlog.hashing import Frontier, tree_root
 from claims.tlog.memory import LogMemory
 from claims.tlog.reader import open_log
-from claims.tlog.tiles import decode_tile, tile_path
+from claims.tlog.tiles import ENTRY_LIMIT, decode_tile, tile_path
 from claims.tlog.writer import INTENT, LogWriter
 from tests.tlog import logs
 
@@ -413,11 +413,11 @@ def test_a_closed_or_failed_writer_appends_no_more(tmp_path: Path) -> None:
 def test_what_a_log_does_not_take(tmp_path: Path) -> None:
     folder = logs.make(tmp_path / "log", 1)
     with LogWriter.open(folder, logs.LOG) as writer:
-        for bad in ([], [bytes(4097)], [b"x"] * (2**20)):
+        for bad in ([], [bytes(ENTRY_LIMIT + 1)], [b"x"] * (2**20)):
             with pytest.raises(LogError):
                 writer.append(bad)
-        assert writer.append([b"", bytes(4096), b"same", b"same"]) == 1
-    assert open_log(folder, logs.trust()).entries[1:] == [b"", bytes(4096), b"same", b"same"]
+        assert writer.append([b"", bytes(ENTRY_LIMIT), b"same", b"same"]) == 1
+    assert open_log(folder, logs.trust()).entries[1:] == [b"", bytes(ENTRY_LIMIT), b"same", b"same"]
 
 
 def test_create_overwrites_nothing(tmp_path: Path) -> None:
