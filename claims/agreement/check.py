@@ -67,6 +67,7 @@ def validate(agreement: Agreement, fail: Fail) -> None:
         _range("amends", "from_period", agreement.amends.from_period, 1, agreement.periods - 1, fail)
     _log(agreement, fail)
     _regime(agreement, fail)
+    _key_terms(agreement, fail)
     _transfers(agreement, fail)
     check_outside(agreement, fail)
 
@@ -343,11 +344,32 @@ def _pause(agreement: Agreement, fail: Fail) -> None:
     for field, text in (("trigger", pause.trigger), ("lifts", pause.lifts)):
         if not is_prose(text):
             raise fail("pause", f"{field} is not plain text", "use plain printable text")
-    if not pause.deciders or not _strictly_ascend(pause.deciders):
-        raise fail("pause", "deciders are not one or more names, sorted, each once", "name the parties that decide")
-    if missing := set(pause.deciders) - {party.name for party in agreement.parties}:
-        raise fail("pause", f"deciders {sorted(missing)} are no parties", "name parties")
-    _range("pause", "quorum", pause.quorum, 1, len(pause.deciders), fail)
+    _quorum_of(agreement, "pause", "deciders", pause.deciders, pause.quorum, fail)
+
+
+def _quorum_of(agreement: Agreement, table: str, field: str, names: Sequence[str], quorum: int, fail: Fail) -> None:
+    if not names or not _strictly_ascend(names):
+        raise fail(table, f"{field} are not one or more names, sorted, each once", "name parties")
+    if missing := set(names) - {party.name for party in agreement.parties}:
+        raise fail(table, f"{field} {sorted(missing)} are no parties", "name parties")
+    _range(table, "quorum", quorum, 1, len(names), fail)
+
+
+def _key_terms(agreement: Agreement, fail: Fail) -> None:
+    """Nobody vouches for its own key, so for each party enough others do; the log's order says when a key changed."""
+    keys = agreement.keys
+    if keys is None:
+        return
+    if agreement.log is None:
+        raise fail("keys", "needs a [log], whose order says when a key changed", "add [log], or leave [keys] out")
+    _quorum_of(agreement, "keys", "revoke", keys.revoke, keys.quorum, fail)
+    concerned = [(f"party {party.name}", {party.name}) for party in agreement.parties]
+    concerned += [(f"feed {feed.name}", {feed.holder, feed.lab}) for feed in agreement.feeds]
+    for whose, names in concerned:
+        others = len(set(keys.revoke) - names)
+        if others < keys.quorum:
+            what = f"{others} of revoke are others than whom the key of {whose} concerns, and {keys.quorum} must sign"
+            raise fail("keys", what, "name more parties, or lower the quorum")
 
 
 def _strictly_ascend(names: Iterable[str]) -> bool:

@@ -190,6 +190,7 @@ def _agreement(root: Table, table: MeterTable | None) -> Agreement:
     inspection = _inspection(root.table("inspection")) if root.has("inspection") else None
     models = [_model(table) for table in root.optional_tables("open_model", ag.MAX_MODELS)]
     feeds = [_feed(table) for table in root.optional_tables("feed", ag.MAX_FEEDS)]
+    keys = _keys(root.table("keys")) if root.has("keys") else None
     root.end()
     return Agreement(
         name=name,
@@ -210,6 +211,7 @@ def _agreement(root: Table, table: MeterTable | None) -> Agreement:
         rules_from=tuple(later),
         open_models=_sorted(root, "open_model", models),
         feeds=_sorted(root, "feed", feeds),
+        keys=keys,
     )
 
 
@@ -323,12 +325,23 @@ def _feed(table: Table) -> ag.Feed:
 
 def _pause(table: Table) -> ag.Pause:
     trigger, lifts = table.string("trigger", as_prose), table.string("lifts", as_prose)
-    deciders = table.names("deciders")
-    if not deciders or len(set(deciders)) != len(deciders):
-        raise table.error("deciders", "is not one or more names, each once", 'write a list such as ["lab-a", "lab-b"]')
-    pause = ag.Pause(trigger, lifts, tuple(sorted(deciders)), table.integer("quorum", 1, len(deciders)))
+    pause = ag.Pause(trigger, lifts, *_quorum_of(table, "deciders"))
     table.end()
     return pause
+
+
+def _keys(table: Table) -> ag.KeyTerms:
+    keys = ag.KeyTerms(*_quorum_of(table, "revoke"))
+    table.end()
+    return keys
+
+
+def _quorum_of(table: Table, key: str) -> tuple[tuple[str, ...], int]:
+    """A list of parties, sorted, and how many of them it takes."""
+    names = table.names(key)
+    if not names or len(set(names)) != len(names):
+        raise table.error(key, "is not one or more names, each once", 'write a list such as ["lab-a", "lab-b"]')
+    return tuple(sorted(names)), table.integer("quorum", 1, len(names))
 
 
 def _log(table: Table) -> ag.LogTerms:

@@ -23,6 +23,7 @@ from claims.agreement.terms import (
     Deadlines,
     Feed,
     InspectionTerms,
+    KeyTerms,
     Lab,
     LogTerms,
     Meter,
@@ -69,6 +70,7 @@ class Agreement:
     rules_from: tuple[tuple[int, Rules], ...] = ()
     open_models: tuple[OpenModel, ...] = ()
     feeds: tuple[Feed, ...] = ()
+    keys: KeyTerms | None = None
 
     @cached_property
     def digest(self) -> bytes:
@@ -337,7 +339,7 @@ def _write_regime(out: Writer, agreement: Agreement) -> None:
 
 
 def _write_outside(out: Writer, agreement: Agreement) -> None:
-    """What an inspector looks at from outside: open models and power feeds."""
+    """What an inspector looks at from outside, open models and power feeds; and who stands by while keys change."""
     out.uint(len(agreement.open_models), 2)
     for model in agreement.open_models:
         out.name(model.name)
@@ -359,3 +361,9 @@ def _write_outside(out: Writer, agreement: Agreement) -> None:
             out.name(name)
         for watts in (feed.base_watts, feed.idle_watts, feed.busy_watts):
             out.uint(watts, 4)
+    out.flag(agreement.keys is not None)
+    if agreement.keys is not None:
+        out.uint(len(agreement.keys.revoke), 2)
+        for name in agreement.keys.revoke:
+            out.name(name)
+        out.uint(agreement.keys.quorum, 2)

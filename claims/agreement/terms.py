@@ -14,7 +14,7 @@ __all__ = [
     "MAX_FLEET", "MAX_LEAVES", "MAX_LOG_ROWS", "MAX_METERS", "MAX_ORIGIN", "MAX_PEAK", "MAX_READING", "MAX_RECORD", "MAX_ROOTS",
     "MAX_SHARE", "MAX_SITES",
     "MAX_TIME", "MAX_WORK", "MIN_LEAVES", "MIN_LOG_ROWS", "Amends", "Caps", "ChipClass", "Deadlines", "Feed",
-    "InspectionTerms", "Lab", "LogTerms", "Meter", "OpenModel", "Party", "Pause", "Rules", "Site",
+    "InspectionTerms", "KeyTerms", "Lab", "LogTerms", "Meter", "OpenModel", "Party", "Pause", "Rules", "Site",
     "meters_by_chip",
 ]  # fmt: skip
 
@@ -316,6 +316,14 @@ class Pause:
     trigger: str
     lifts: str
     deciders: tuple[str, ...]
+    quorum: int
+
+
+@dataclass(frozen=True)
+class KeyTerms:
+    """Who stands by while keys change: ``quorum`` of the parties ``revoke`` countersign a new key, and may revoke one."""
+
+    revoke: tuple[str, ...]
     quorum: int
 
 

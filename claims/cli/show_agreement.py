@@ -50,6 +50,8 @@ def agreement_lines(agreement: Agreement, *, every: bool = False) -> list[str]:
     out += _regime_lines(agreement)
     out += _model_lines(agreement)
     out += _feed_lines(agreement)
+    if agreement.keys is not None:
+        out.append(f"keys        changed and revoked with {agreement.keys.quorum} of {', '.join(agreement.keys.revoke)}")
     if agreement.pause is not None:
         pause = agreement.pause
         out += [
@@ -239,6 +241,11 @@ residue = "charge-every-lineage" # unattributed work counts toward every checkpo
 # operator = "lab-a"
 # key = "<standstill keygen>"
 # cosignatures = 1               # cosigners give cosign_key in their [[party]]
+
+# Optional, with [log]: keys may change without an amendment (standstill key), and be revoked.
+# [keys]
+# revoke = ["lab-a", "lab-b"]    # parties; nobody has a say about its own key
+# quorum = 1                     # how many of them must sign
 
 # Optional: a size that hides how many checkpoints there are. A power of two.
 # [commitment]

@@ -38,7 +38,7 @@ def test_digest_is_pinned() -> None:
     assert world.agreement().digest.hex() == PINNED
 
 
-PINNED = "15a588c0035382f62412d158b1c0d515f0cac546fb4623e670b9da2091235902"
+PINNED = "e400ae3cfbb41a1bd8114367580c8a57cd0a0d368923b4d70f8ec3d5d1af1cf1"
 
 
 def test_digest_ignores_formatting_and_order() -> None:

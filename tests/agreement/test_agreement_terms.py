@@ -42,6 +42,10 @@ draws = 8
 slots = 4
 margin = "10 min"
 
+[keys]
+revoke = ["gamma", "delta", "beta"]
+quorum = 1
+
 [[rules_from]]
 from_period = 4
 charge = "metered"
@@ -96,6 +100,7 @@ def test_every_field_is_read_and_decoded() -> None:
     assert terms.inspection == ag.InspectionTerms(8, 4, 600)
     assert terms.pause == ag.Pause("any party asks", "all agree", ("alpha", "beta"), 2)
     assert terms.party("gamma").cosign_key == bytes.fromhex(world.public(70)[8:]) and terms.party("beta").cosign_key is None
+    assert terms.keys == ag.KeyTerms(("beta", "delta", "gamma"), 1)
     assert decode_agreement(canonical_bytes(terms)) == terms
     assert (world.agreement().checkpoints, world.agreement().chips[0].readings) == (1024, 64)
     assert decode_agreement(canonical_bytes(world.agreement())) == world.agreement()
@@ -121,6 +126,8 @@ CHANGES = [
     ("draws = 8", "draws = 9"), ("slots = 4", "slots = 0"),
     ('margin = "10 min"', 'margin = "0 s"'), ("from_period = 4", "from_period = 5"), ('charge = "metered"', 'charge = "peak"'),
     ("from_period = 3", "from_period = 2"), ('lineage = "2e22 FLOP"', 'lineage = "3e22 FLOP"'), ("quorum = 2", "quorum = 1"),
+    ('revoke = ["gamma", "delta", "beta"]\nquorum = 1', 'revoke = ["gamma", "delta", "beta"]\nquorum = 2'),
+    ('"gamma", "delta", "beta"', '"gamma", "delta", "eta"'), ('[keys]\nrevoke = ["gamma", "delta", "beta"]\nquorum = 1\n', ""),
     (world.public(70), world.public(79)), (f'cosign_key = "{world.public(72)}"\n', ""),
 ]  # fmt: skip
 
@@ -163,6 +170,10 @@ ERRORS = [
     ('deciders = ["beta", "alpha"]', 'deciders = ["beta", "zeta"]', "pause", "no parties"),
     ('deciders = ["beta", "alpha"]', 'deciders = ["beta", 1]', "pause.deciders", "names"),
     ("quorum = 2", "quorum = 3", "pause.quorum", "between"),
+    ("quorum = 1", "quorum = 3", "keys", "2 of revoke are others than whom the key of party beta concerns"),
+    ("quorum = 1", "quorum = 4", "keys.quorum", "between"),
+    ('"gamma", "delta", "beta"', '"gamma", "delta", "zeta"', "keys", "no parties"),
+    ('"gamma", "delta", "beta"', '"gamma", "gamma"', "keys.revoke", "each once"),
     ("quorum = 2", 'quorum = 2\ndecides = "x"', "pause.decides", "unknown field"),
 ]  # fmt: skip
 
@@ -187,6 +198,12 @@ def test_an_inspection_needs_a_log() -> None:
     start, end = FULL.index("[log]"), FULL.index("[commitment]")
     with pytest.raises(AgreementError, match="needs a"):
         parse_agreement(FULL[:start] + FULL[end:])
+
+
+def test_keys_that_change_need_a_log() -> None:
+    terms = dataclasses.replace(parse_agreement(FULL), log=None, inspection=None, deadlines=None)
+    with pytest.raises(MalformedFile, match=r"whose order says when a key changed"):
+        decode_agreement(canonical_bytes(terms))
 
 
 @pytest.mark.parametrize("field", ["late_epochs = 2\n", 'cosign = "1 d"\n'])

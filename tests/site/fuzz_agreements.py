@@ -10,7 +10,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from claims.agreement.decode import decode_agreement
 from claims.agreement.model import Agreement, canonical_bytes
-from claims.agreement.terms import Amends, Caps, Deadlines, Feed, InspectionTerms, LogTerms, OpenModel, Pause, Rules
+from claims.agreement.terms import (
+    Amends,
+    Caps,
+    Deadlines,
+    Feed,
+    InspectionTerms,
+    KeyTerms,
+    LogTerms,
+    OpenModel,
+    Pause,
+    Rules,
+)
 from claims.base.errors import MalformedFile
 from tests.site.make_claim_vectors import TARGET
 
@@ -31,7 +42,7 @@ OPTIONAL: dict[str, Any] = {
     "cosign_key": b"\x09" + bytes(31), "freeze": 5, "amends": Amends(b"d" * 32, 1), "pause": Pause("t", "l", ("alpha",), 1),
     "log": LogTerms("log.example/x", "gamma", b"\x04" + bytes(31), 1), "deadlines": Deadlines(1, 2, 0, 3, None), "sign_by": 1_700_000_000,
     "late_epochs": 1, "cosign": 3600, "site": "north", "group": "rack-1", "registry_rows": 16, "ceiling": 10**15,
-    "inspection": InspectionTerms(4, 0, 600), "unlisted": 10**13,
+    "inspection": InspectionTerms(4, 0, 600), "unlisted": 10**13, "keys": KeyTerms(("alpha", "beta"), 1),
 }  # fmt: skip
 """What stands in the place of None."""
 
@@ -47,6 +58,7 @@ def rich() -> Agreement:
         pause=Pause("one asks", "all agree", ("alpha", "beta"), 2),
         open_models=(OpenModel("one", 10**12, "a source", (b"\1" * 32, b"\2" * 32)), OpenModel("two", 10**13, "", (b"\0" * 31 + b"\1",))),
         feeds=(Feed("hall", "alpha", "beta", KEYS_OF_FEEDS[0], "rack", (lab.meters[0].name,), 0, 300, 1000),),
+        keys=KeyTerms(("alpha", "beta", "gamma"), 1),
     )  # fmt: skip
 
 

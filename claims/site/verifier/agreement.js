@@ -163,6 +163,8 @@ function readAgreement(read) {
   }
   out.openModels = read.list("the number of open models", MAX_LISTED, () => readModel(read));
   out.feeds = read.list("the number of feeds", MAX_LISTED, () => readFeed(read));
+  out.keys = null;
+  if (read.flag("keys")) out.keys = { revoke: read.list("those who revoke", MAX_PARTIES, () => read.name("who revokes")), quorum: read.uint(2, "the quorum") };
   return out;
 }
 
@@ -206,6 +208,7 @@ function validate(agreement) {
   if (agreement.amends) within("from_period", agreement.amends.fromPeriod, 1, agreement.periods - 1);
   checkLog(agreement, parties);
   checkRegime(agreement, parties);
+  checkKeyTerms(agreement, parties);
   checkTransfers(agreement);
   checkModels(agreement);
   checkFeeds(agreement, parties);
@@ -335,6 +338,18 @@ function checkRegime(agreement, parties) {
     ascending("deciders", pause.deciders, MAX_PARTIES);
     if (pause.deciders.some((name) => !parties.has(name))) throw bad("a decider is no party");
     within("quorum", pause.quorum, 1, pause.deciders.length);
+  }
+}
+
+/** Who countersigns and revokes keys: for each party and feed enough others than those whom its key concerns. */
+function checkKeyTerms({ keys: terms, parties: all, feeds, log }, parties) {
+  if (!terms) return;
+  if (!log) throw bad("keys that change need a log");
+  ascending("those who revoke", terms.revoke, MAX_PARTIES);
+  if (terms.revoke.some((name) => !parties.has(name))) throw bad("one who revokes is no party");
+  within("quorum", terms.quorum, 1, terms.revoke.length);
+  for (const names of [...all.map(({ name }) => [name]), ...feeds.map(({ holder, lab }) => [holder, lab])]) {
+    if (terms.revoke.filter((name) => !names.includes(name)).length < terms.quorum) throw bad(`too few others have a say about a key of ${names.join(" and ")}`);
   }
 }
 
