@@ -6,6 +6,7 @@ that of FORMATS.md section 1, written again.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import random
 import re
@@ -190,3 +191,17 @@ def test_the_rows_of_a_table_are_exactly_as_the_text_says() -> None:
         else:
             with pytest.raises(AgreementError, match="need .* rows"):
                 parse_agreement(made)
+
+
+def test_kinds_of_what_is_missing_are_named() -> None:
+    """Each kind that a verdict can have stands in FORMATS.md section 8, and no other."""
+    text = (FOLDER / "FORMATS.md").read_text()
+    own = text[text.index("| `missing` |") :].partition("Kinds: ")[2].partition("; with `--folder`")[0]
+    calls = [
+        node
+        for path in sorted(FOLDER.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Missing"
+    ]
+    kinds = {node.args[0].value for node in calls if isinstance(node.args[0], ast.Constant)}
+    assert set(re.findall("`([a-z ]+)`", own)) == kinds and len(kinds) >= 16
