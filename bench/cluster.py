@@ -1,86 +1,29 @@
 """Tables proven one after the other in one process, and by workers of one thread each: seconds, and what is serial.
 
-Scheduler, nannies and workers are processes of this machine, started as docs/cluster.md says. CPU seconds of workers are of the processes
+The workers are of one thread each (``claims.cluster.local``). CPU seconds of workers are of the processes
 that proved: each starts Python and loads the kernels anew. What is serial is what `prove` itself does for a table: to encode and seal it,
 to open and verify its proof.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
+from claims.cluster.local import LocalCluster, local_cluster
 
-from claims.cluster.files import make_folder
-
-__all__ = ["LocalCluster", "alone", "local_cluster", "workers"]
+__all__ = ["alone", "workers"]
 
 Record = dict[str, Any]
 
 
-class LocalCluster:
-    """``nodes``: the part of the run's folder for who proves. ``log``: what all processes wrote. ``scratch``: the workers' folder."""
-
-    def __init__(self, folder: Path, count: int, memory: int) -> None:
-        self.folder, self.count, self.memory, self.processes = folder, count, memory, list[subprocess.Popen[bytes]]()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        make_folder(folder / "run", None, 1)
-        self.nodes, self.scratch, self.log = folder / "run" / "nodes", folder / "scratch", folder / "log"
-        self.address = f"tls://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        """The scheduler and its workers; they go on coming up when this returns."""
-        run, memory = self.folder / "run", str(self.memory / 1e9)
-        self._start("scheduler", "--files", str(run / "scheduler"), "--", "--host", "127.0.0.1", "--port", str(self.port))
-        for _ in range(self.count):
-            own = ("--files", str(run / "nodes"), "--memory", memory, "--threads", "1", "--", "--local-directory", str(self.scratch))
-            self._start("worker", self.address, *own)
-
-    def _start(self, *options: str) -> None:
-        command = [sys.executable, "-m", "claims", "cluster", *options]
-        with open(self.log, "ab") as log:
-            self.processes.append(subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder))
-
-    def stop(self) -> None:
-        """All of it, at once."""
-        for process in self.everything():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        for process in self.processes:
-            process.wait()
-        self.processes.clear()
-
-    def everything(self) -> list[psutil.Process]:
-        """Scheduler, nannies, workers, and the processes that prove."""
-        tops = [psutil.Process(process.pid) for process in self.processes if process.poll() is None]
-        return [*tops, *(child for top in tops for child in top.children(recursive=True))]
-
-    def cpu_of_proofs(self) -> float:
-        """CPU seconds of the processes that proved and have ended."""
-        workers = [process for process in self.everything() if "multiprocessing-fork" in " ".join(process.cmdline())]
-        return sum(times.children_user + times.children_system for times in (worker.cpu_times() for worker in workers))
-
-
-@contextlib.contextmanager
-def local_cluster(folder: Path, count: int, memory: int) -> Iterator[LocalCluster]:
-    """A cluster of so many workers, until the end. ``memory``: bytes that each says it may take."""
-    cluster = LocalCluster(folder, count, memory)
-    try:
-        cluster.start()
-        yield cluster
-    finally:
-        cluster.stop()
+def _cpu_of_proofs(cluster: LocalCluster) -> float:
+    """CPU seconds of the processes that proved and have ended."""
+    workers = [process for process in cluster.everything() if "multiprocessing-fork" in " ".join(process.cmdline())]
+    return sum(times.children_user + times.children_system for times in (worker.cpu_times() for worker in workers))
 
 
 def _tables(log_rows: int, count: int) -> list[Any]:
@@ -133,4 +76,4 @@ def workers(log_rows: int, count: int, number: int) -> Record:
         wall, own = time.perf_counter() - begun[0], time.process_time() - spent
         if proofs != count:
             raise RuntimeError(f"{proofs} proofs of {count} tables")
-        return {"workers": number, "threads": 1, "seconds": wall, "cpu_seconds": cluster.cpu_of_proofs(), "prove_cpu_seconds": own}
+        return {"workers": number, "threads": 1, "seconds": wall, "cpu_seconds": _cpu_of_proofs(cluster), "prove_cpu_seconds": own}

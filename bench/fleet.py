@@ -24,8 +24,6 @@ from bench.fleets import LAB, PASSPHRASE, Fleet, write_fleet
 
 Record = dict[str, Any]
 STAGES = ("agreement", "import", "seal", "hour", "close", "lab", "prove", "verify")
-READINGS_PER_HOUR = 1.43
-"""Of a meter, at most: for the height of the table."""
 
 
 def grow(meters: int, hours: int, sizes: int, *, proofs: bool, say: Callable[[str], None]) -> list[Record]:
@@ -58,10 +56,9 @@ class _Job:
         from claims.lab.registry import open_registry
         from claims.lab.store import Store
 
-        log_rows = max(16, math.ceil(math.log2(meters * (hours * READINGS_PER_HOUR + 3) + 8192)))
         with Store.create(folder / "lab.store", LAB) as store:
             opening = open_registry(store, ())
-        self.fleet: Fleet = write_fleet(folder, meters, hours, min(22, log_rows), opening)
+        self.fleet: Fleet = write_fleet(folder, meters, hours, opening)
         self.folder, self.meters, self.hours, self.stages = folder, meters, hours, dict[str, Record]()
 
     def run(self, proofs: bool) -> Record:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from claims.demo.lies import Lie
     from claims.status.model import State
 
-__all__ = ["DemoFailed", "DemoResult", "MonthResult", "run_demo", "run_month"]
+__all__ = ["DemoFailed", "DemoResult", "MonthResult", "prepare_prover", "run_demo", "run_month"]
 
 STRICTER = {**CAPS, "lineage": "1e25 FLOP", "freeze": "1e25 FLOP"}
 """What-if: the EU AI Act's threshold (Art. 51(2)) as the cap on every lineage."""
@@ -92,7 +92,7 @@ def run_demo(out_dir: str | Path, console: Console) -> DemoResult:
         )
         result = DemoResult(out_dir, agreement, signatures)
         text.opening(console, labs, agreement)
-        _compile(console)
+        prepare_prover(console)
         for lab in labs:
             keep_books(lab, agreement)
         for period in range(EIGHT_DAYS.periods):
@@ -110,7 +110,8 @@ def run_demo(out_dir: str | Path, console: Console) -> DemoResult:
     return result
 
 
-def _compile(console: Console) -> None:
+def prepare_prover(console: Console) -> None:
+    """Compile the prover's kernels, and say so where it takes long."""
     from zk.kernels.warmup import warm_up
 
     with console.status(
@@ -217,7 +218,7 @@ def run_month(out_dir: str | Path, console: Console) -> MonthResult:
     if (out_dir / "month").exists():
         raise ClaimsError(f"{out_dir / 'month'} exists already", "name a folder that does not exist yet")
     (out_dir / "month-evidence").mkdir(parents=True, exist_ok=True)
-    _compile(console)
+    prepare_prover(console)
     with text.progress(console) as bar:
         task = bar.add_task("A month of epochs", total=1.0)
         month = hold_month(out_dir, lambda what, share: bar.update(

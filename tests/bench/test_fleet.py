@@ -15,7 +15,7 @@ from bench.fleets import CHIPS, write_fleet
 def test_a_fleet_is_the_same_each_time_and_its_jobs_fit_their_racks(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        fleet = write_fleet(tmp_path / name, 4, 48, 16, tuple(range(8)))
+        fleet = write_fleet(tmp_path / name, 4, 48, tuple(range(8)))
     one, two = (tmp_path / name / "usage.csv" for name in ("one", "two"))
     assert one.read_bytes() == two.read_bytes()
     with open(one, encoding="utf-8") as file:

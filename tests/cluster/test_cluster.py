@@ -20,9 +20,9 @@ from cluster_fixtures import CANARY, command_of, provers, running_cluster, two_s
 from desk import START, Desk
 from lab_fixtures import LAB_KEY
 
-from bench.cluster import LocalCluster
 from claims.base.errors import ClaimsError
 from claims.cluster.files import make_folder
+from claims.cluster.local import LocalCluster
 from claims.cluster.prover import ClusterError, on_cluster
 from claims.lab.prove import make_claim
 from claims.lab.store import Store
