@@ -7,7 +7,7 @@ Signatures are Ed25519 (RFC 8032), of hybrid keys with ML-DSA-44 beside it (clai
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ __all__ = [
     "allowance_message",
     "claim_message",
     "epoch_root_message",
+    "epoch_root_messages",
     "ledger_head_message",
     "registry_head_message",
     "sign_agreement",
@@ -75,16 +76,17 @@ def epoch_root_message(agreement_digest: bytes, lab: str, meter: str, epoch: int
     """What a meter signs for each epoch: the root over its salted readings (claims/claim/commitments.py)."""
     if len(root) != 32 or type(epoch) is not int or not 0 <= epoch < 2**32:
         raise MalformedFile(f"a root of {len(root)} bytes, of epoch {epoch!r}: it has 32 bytes, and an epoch fits in 4")
-    return _epoch_root_start(agreement_digest, lab, meter) + epoch.to_bytes(4, "big") + root
+    return epoch_root_messages(agreement_digest, lab, meter, [(epoch, root)])[0]
 
 
-@functools.lru_cache(maxsize=256)
-def _epoch_root_start(agreement_digest: bytes, lab: str, meter: str) -> bytes:
+def epoch_root_messages(agreement_digest: bytes, lab: str, meter: str, roots: Iterable[tuple[int, bytes]]) -> list[bytes]:
+    """As :func:`epoch_root_message`, of many epochs and their roots, which are known to be ones."""
     out = _message(EPOCH_DOMAIN)
     out.raw(agreement_digest)
     out.name(lab)
     out.name(meter)
-    return out.data
+    start = out.data
+    return [start + epoch.to_bytes(4, "big") + root for epoch, root in roots]
 
 
 def registry_head_message(agreement_digest: bytes, lab: str, period: int, head_after: Head, lists: bytes) -> bytes:

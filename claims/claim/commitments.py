@@ -97,7 +97,8 @@ def _up(level: list[bytes]) -> list[bytes]:
 
 def merkle_root(leaves: Iterable[bytes]) -> bytes:
     """MTH of the leaves' data; of no leaf at all it is SHA-256 of nothing."""
-    level = [leaf_hash(data) for data in leaves]
+    sha256 = hashlib.sha256
+    level = [sha256(b"\x00" + data).digest() for data in leaves]
     if not level:
         return hashlib.sha256().digest()
     while len(level) > 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from claims.base.canonical import FIELD_PRIME
 
@@ -98,8 +98,7 @@ class SignedHead:
     signature: bytes
 
 
-@dataclass(frozen=True)
-class EpochSeal:
+class EpochSeal(NamedTuple):
     """What a meter committed to in one epoch: the salts' 32-byte seed (private; None where a site's store has it), the root, its
     signature of the root.
 
@@ -107,10 +106,13 @@ class EpochSeal:
     """
 
     epoch: int
-    seed: bytes | None = field(repr=False)
+    seed: bytes | None
     root: bytes
     signature: bytes
     agreement: bytes
+
+    def __repr__(self) -> str:
+        return f"EpochSeal(epoch={self.epoch}, root={self.root!r})"
 
 
 @dataclass(frozen=True)

@@ -64,10 +64,11 @@ def meter_close(
         due = [name for name in chosen if not _signed(store, terms, name, period)]
         if due:
             loaded = meters.load(store, terms, due)
-            _check(store, terms, period, due, idle=idle, over_caps=over_caps, clock_is_right=clock_is_right)
-            room_for_journals(len(due))
-            shown = _ask(store, terms, period, due, unsigned, yes=yes)
-            with signing_stores(store, terms, due), store.transaction():
+            shown = [closing_of(store, terms, name, period) for name in due]
+            _check(store, terms, period, shown, idle=idle, over_caps=over_caps, clock_is_right=clock_is_right)
+            room_for_journals(meters.journals(due))
+            _ask(store, terms, period, shown, unsigned, yes=yes)
+            with signing_stores(store, terms, due, ring=meters.ring is not None), store.transaction():
                 if [closing_of(store, terms, name, period) for name in due] != shown:
                     raise ClaimsError("what is to be signed has changed since it was shown: nothing was signed", "look at it again")
                 sign_period(store, terms, period, loaded)
@@ -83,16 +84,19 @@ def _signed(store: Store, terms: Agreement, name: str, period: int) -> bool:
     return known is not None and known.agreement_digest == terms.digest
 
 
-def _check(store: Store, terms: Agreement, period: int, names: list[str], *, idle: bool, over_caps: bool, clock_is_right: bool) -> None:
+def _check(
+    store: Store, terms: Agreement, period: int, closings: list[Closing], *, idle: bool, over_caps: bool, clock_is_right: bool
+) -> None:
     """Refuse what is too early, out of order, without work, over a cap, or under a clock that jumped."""
     from claims.cli.moved import listed_transfers
-    from claims.lab.closing import check_evidence, check_turn, closing_of
+    from claims.lab.closing import check_evidence, check_turn
     from claims.lab.running import OverCaps, check_table, running
 
+    names = [closing.meter for closing in closings]
     check_table(store, terms, [period])
     for name in names:
         check_turn(store, terms, name, period)
-    without = [name for name in names if not closing_of(store, terms, name, period).busy]
+    without = [closing.meter for closing in closings if not closing.busy]
     if without and not idle:
         raise ClaimsError(
             f"nothing was imported or collected of {', '.join(without)} in period {period}",
@@ -111,21 +115,19 @@ def _check(store: Store, terms: Agreement, period: int, names: list[str], *, idl
         check_evidence(store, terms, names, terms.period_epochs(period)[1])
 
 
-def _ask(store: Store, terms: Agreement, period: int, names: list[str], unsigned: list[str], *, yes: bool) -> list[Closing]:
-    """Show what would be signed, which is returned; on a terminal, ask."""
-    from claims.lab.closing import closing_lines, closing_of, not_amended
+def _ask(store: Store, terms: Agreement, period: int, closings: list[Closing], unsigned: list[str], *, yes: bool) -> None:
+    """Show what would be signed; on a terminal, ask."""
+    from claims.lab.closing import closing_lines, not_amended
 
     tell(f"PRIVATE: to be signed of lab {store.lab}, period {period}, under agreement {terms.name}, {terms.digest.hex()}")
     if unsigned:
         tell(f"  NOT SIGNED by {', '.join(unsigned)}, by the file beside the agreement: nothing of this counts under another one")
-    for doubt in filter(None, (not_amended(store, terms, name) for name in names)):
+    for doubt in filter(None, (not_amended(store, terms, closing.meter) for closing in closings)):
         tell(f"  {doubt}")
-    closings = [closing_of(store, terms, name, period) for name in names]
     for closing in closings:
         tell("\n".join(f"  {line}" for line in closing_lines(closing, terms)))
     if yes:
-        return closings
+        return
     if not sys.stdin.isatty():
         raise ClaimsError("nothing was signed: there is no terminal to ask on", "look at the figures, then give --yes")
     click.confirm("Sign? Nothing can be added to the period afterwards", abort=True)
-    return closings

@@ -126,9 +126,10 @@ def epoch_seal(
                 check_sealed(store, terms, name, last)
         with _saying(lambda: _done(f"{names[0]}:", starts[names[0]], next_epoch(store, terms, names[0]) - 1, "sealed")
                      if len(names) == 1 else _sealed_through(store, terms, names, last)):  # fmt: skip
-            for at in range(0, len(names), TOGETHER):
-                with signing_stores(store, terms, names[at : at + TOGETHER]):
-                    seal_through(store, terms, loaded[at : at + TOGETHER], last)
+            step = TOGETHER if meters.ring is None else len(names)
+            for at in range(0, len(names), step):
+                with signing_stores(store, terms, names[at : at + step], ring=meters.ring is not None):
+                    seal_through(store, terms, loaded[at : at + step], last)
         sealed = {name: [*range(start, last + 1)] for name, start in starts.items()}
         if len(names) == 1:
             (name, start), = starts.items()

@@ -84,9 +84,9 @@ def feed_record(
     import time
 
     from claims.collect.errors import PollFailed
-    from claims.collect.exposition import parse_exposition
     from claims.collect.feed import FeedRecords, read_series, record_csv
     from claims.collect.fetch import Endpoint, fetch
+    from claims.imports.exposition import NotExposition, parse_exposition
 
     if (csv_path is None) == (address is None) or (address is None) != (series is None):
         raise click.UsageError("give either --csv, or --endpoint and --series")
@@ -108,7 +108,7 @@ def feed_record(
                 asked = time.time()
                 values = read_series(parse_exposition(fetch(endpoint, timeout)), series or "", wanted, unit)
                 at = int(500 * (asked + time.time()))  # the middle of asking and answer
-            except PollFailed as error:
+            except (PollFailed, NotExposition) as error:
                 out(f"{endpoint}: {error.what}", err=True)
             else:
                 found.sample(at, values)

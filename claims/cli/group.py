@@ -55,7 +55,8 @@ _WORD = re.compile(rf"^({'|'.join(_WORDS)})(?=$|[: ])", re.M)
 
 def out(text: str = "", *, err: bool = False) -> None:
     """Print text with control characters replaced: no file can send escape sequences to a terminal. Verdicts have a colour there."""
-    clean = "".join(c if c == "\n" or c.isprintable() else "\ufffd" for c in text)
+    plain = text.replace("\n", "").isprintable()
+    clean = text if plain else "".join(c if c == "\n" or c.isprintable() else "\ufffd" for c in text)
     if (sys.stderr if err else sys.stdout).isatty() and not os.environ.get("NO_COLOR"):
         clean = _WORD.sub(lambda word: click.style(word[0], fg=_WORDS[word[0]], bold=True), clean)
     click.echo(clean, err=err)
@@ -206,9 +207,9 @@ def load_agreed(path: Path) -> tuple[Agreement, list[str]]:
 @contextlib.contextmanager
 def opened_store(path: Path) -> Iterator[Store]:
     """A lab's store, read whole once a day or on ``--check``, and closed again at the end."""
-    from claims.lab.store_daily import open_daily
+    from claims.lab.store import Store
 
-    with open_daily(path, check=bool(click.get_current_context().meta.get(_CHECK))) as store:
+    with Store.open_daily(path, check=bool(click.get_current_context().meta.get(_CHECK))) as store:
         yield store
 
 

@@ -49,6 +49,9 @@ def import_kubernetes_files(
       --nodes nodes.csv --jobs jobs.csv --dry-run \\
       --from 2026-03-01T00:00:00Z --until 2026-04-01T00:00:00Z
 
+    What kube-state-metrics shows of pods will do too:
+    curl -s http://kube-state-metrics:8080/metrics > pods-$(date +%FT%H).prom
+
     \b
     nodes.csv                    jobs.csv, by namespace/owner
       node,meter,gpus              name,until,checkpoint

@@ -41,11 +41,12 @@ def journal() -> None:
 @click.option("--store", "-s", "store_path", type=read_path, help="A lab's store: for the lab's key and its meters'.")
 @click.option("--party", help="A party without a store: for its key, of its entries in the log.")
 @click.option("--log", "log_source", help="The agreement's log, a folder or URL.")
+@click.option("--keyring", "ring", is_flag=True, help="The meters' keys are made of a keyring: one journal for all of them.")
 @click.option("--without-log", is_flag=True, help="Believe the store: nothing then tells whether it is older than what was signed.")
 @state_option
 @json_option
 def journal_rebuild(
-    agreement_path: Path, store_path: Path | None, party: str | None, log_source: str | None, without_log: bool
+    agreement_path: Path, store_path: Path | None, party: str | None, log_source: str | None, ring: bool, without_log: bool
 ) -> None:
     """Make missing or damaged journals again, of a store that holds all that the log has, or of the log.
 
@@ -60,7 +61,7 @@ def journal_rebuild(
     made: list[tuple[str, str]] = []
     if store_path is not None:
         with opened_store(store_path) as store:
-            made = _rebuild(store, terms, published)
+            made = _rebuild(store, terms, published, ring=ring)
     elif party is not None and published is not None:
         made = _rebuild_party(party, terms, published)
     lines = [f"{who}: journal {how}" for who, how in made]
@@ -68,17 +69,24 @@ def journal_rebuild(
     report(lines, {"journals": [{"of": who, "how": how} for who, how in made], "compared_with_log": published is not None})
 
 
-def _rebuild(store: Store, terms: Agreement, published: PublishedEntries | None) -> list[tuple[str, str]]:
+def _rebuild(store: Store, terms: Agreement, published: PublishedEntries | None, *, ring: bool) -> list[tuple[str, str]]:
     """Whose journals were made, and how."""
-    from claims.lab.signing import compare_log, signer, signing
+    from claims.lab.journal import ring_of
+    from claims.lab.signing import compare_log, signer, signing, signing_all
 
     if published is not None:
         compare_log(store, terms, published)
-    made = []
-    for meter in (None, *(meter.name for meter in terms.lab(store.lab).meters)):
+    made, meters = [], [meter.name for meter in terms.lab(store.lab).meters]
+    for meter in (None, *(() if ring else meters)):
         public, who = signer(store, terms, meter)
         how = _prepare(public, who)
         with signing(store, terms, meter, state_folder(), anew=True):
+            pass
+        made.append((who, how))
+    if ring:
+        who = f"the keyring of lab {store.lab}"
+        how = _prepare(ring_of(store.lab), who)
+        with signing_all(store, terms, meters, state_folder(), ring=True, anew=True):
             pass
         made.append((who, how))
     return made

@@ -39,6 +39,10 @@ class MeterKeys:
         if [self.key, self.folder, self.ring].count(None) != 2:
             raise click.UsageError("give --key for one meter, --keys for the folder of all, or --keyring")
 
+    def journals(self, names: list[str]) -> int:
+        """How many journals these meters have together."""
+        return len(names) if self.ring is None else 1
+
     def chosen(self, store: Store, terms: Agreement, last: int) -> list[str]:
         """Names of the meters, without those that are lost in the epoch ``last``.
 
@@ -57,7 +61,7 @@ class MeterKeys:
     def load(self, store: Store, terms: Agreement, names: list[str]) -> list[SoftwareMeter]:
         """The meters with their keys; every key is the one agreed. Asks for one passphrase at most."""
         from claims.base.keys import load_key_file, meter_key
-        from claims.lab.meter import SoftwareMeter
+        from claims.lab.meter import SoftwareMeter, enrolled
 
         passphrase = functools.cache(lambda: ask_passphrase(self.passphrase_file))
         if self.key is not None and len(names) > 1:
@@ -68,8 +72,7 @@ class MeterKeys:
         else:
             paths = [self.key if self.folder is None else self.folder / f"{name}.key" for name in names]
             meters = [SoftwareMeter(name, load_key_file(path, passphrase)) for name, path in zip(names, paths, strict=True) if path]
-        for meter in meters:
-            meter.enrolled(store, terms)
+        enrolled(store, terms, meters)
         return meters
 
 

@@ -93,18 +93,21 @@ def learn_amendment(store: Store, terms: Agreement) -> None:
 
 
 @contextmanager
-def signing_stores(store: Store, terms: Agreement, meters: Sequence[str]) -> Iterator[None]:
+def signing_stores(store: Store, terms: Agreement, meters: Sequence[str], *, ring: bool) -> Iterator[None]:
     """As :func:`signing_store` for several meters at once: all journals are held to the end, and the log is compared once.
+
+    Args:
+        ring: their keys are made of a keyring.
 
     Raises:
         ClaimsError: the system does not allow so many open files.
     """
     from claims.lab.signing import signing_all
 
-    room_for_journals(len(meters))
+    room_for_journals(1 if ring else len(meters))
     source = click.get_current_context().meta.get(_LOG)
     log = None if source is None else compared_log(terms, source)
-    with signing_all(store, terms, meters, state_folder(), log):
+    with signing_all(store, terms, meters, state_folder(), log, ring=ring):
         yield
 
 

@@ -25,7 +25,7 @@ from claims.base.errors import ClaimsError, MalformedFile
 from claims.base.files import read_bounded, write_atomic
 from claims.claim.power import MAX_JOULES, Joules
 from claims.collect.errors import PollFailed
-from claims.collect.exposition import Line
+from claims.imports.exposition import Line
 from claims.imports.rows import read_some
 
 __all__ = ["UNITS", "FeedRecords", "Recorded", "read_series", "record_csv"]

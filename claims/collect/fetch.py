@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from claims.collect.errors import CollectError, PollFailed
-from claims.collect.exposition import parse_exposition
 from claims.collect.samples import Labels, Poll, Seen, read_chips
+from claims.imports.exposition import NotExposition, parse_exposition
 
 __all__ = ["MAX_ANSWER", "MAX_ENDPOINTS", "Endpoint", "Exporters", "fetch"]
 
@@ -210,7 +210,7 @@ class Exporters:
         try:
             lines = parse_exposition(fetch(endpoint, self.timeout))
             found[number] = read_chips(lines, self.labels, now, self.max_age, need_counter=self.need_counter)
-        except PollFailed as error:
+        except (PollFailed, NotExposition) as error:
             found[number] = {}, error.what
 
     def _step(self, now: int, steady: int) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from claims.collect.errors import PollFailed
-from claims.collect.exposition import Line
+from claims.imports.exposition import Line
 
 __all__ = ["FULL", "MAX_CHIPS", "NAME_LIMIT", "Job", "Labels", "Poll", "Seen", "read_chips"]
 

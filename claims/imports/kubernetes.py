@@ -1,4 +1,4 @@
-"""Kubernetes: pods, and Jobs whose pods are gone, as ``kubectl get -o json`` prints them.
+"""Kubernetes: pods, and Jobs whose pods are gone, as ``kubectl get -o json`` prints them; pods also as kube-state-metrics shows them.
 
     pods  --GPUs of the containers, node, from being scheduled to the end of the last container--> spans  --charge--> usage
     Jobs  --pods of the template x parallelism, from startTime to completionTime--> spans, where the files have no pod of them
@@ -26,6 +26,7 @@ from claims.imports.inputs import name_of, read_input
 from claims.imports.json_reader import JsonReader
 from claims.imports.jsons import shown
 from claims.imports.rows import Row
+from claims.imports.state_metrics import PodSeries, read_pods
 from claims.imports.tables import MAX_TABLE, Clock, JobMap, NodeMap
 from claims.lab.store import Store
 
@@ -37,6 +38,7 @@ MAX_ITEMS = 1_000_000
 MAX_CONTAINERS = 1000
 MAX_CHIPS = 1 << 20
 _ENDED = ("Succeeded", "Failed")
+_CHIP_LIKE = re.compile(r"gpu|[/_]mig[-_]|tpu|neuron|gaudi")
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,7 @@ class _Reader:
         self._jobs: dict[str, _Hold | None] = {}
         self._with_pods: set[str] = set()
         self._others: set[str] = set()
+        self._metrics: Source | None = None
         self.late = 0
 
     def holds(self) -> list[_Hold]:
@@ -133,12 +136,21 @@ class _Reader:
         for uid in self._jobs.keys() & self._with_pods:
             self._report.count("Jobs, counted in their pods")
             del self._jobs[uid]
+        if self._metrics is not None and any(self._jobs.values()):
+            what = "its pods do not say to which Jobs of the other files they belong, which would be charged twice"
+            raise self._metrics.refuse(what, "import pods alone: kubectl get pods -A -o json")
         if self._others:
             self._report.notes.append(f"not charged: {', '.join(sorted(self._others)[:8])} (--resource NAME charges one as a chip)")
         return [hold for hold in (*self._pods.values(), *self._jobs.values()) if hold is not None]
 
     def read(self, name: str, data: bytes) -> None:
-        """One file. Raises ImportRefused."""
+        """One file: what kube-state-metrics prints, or else kubectl. Raises ImportRefused."""
+        if data.startswith((b"# ", b"kube_")):
+            self._metrics = Source(name)
+            for pod in read_pods(name, data):
+                self._check_room(pod.source)
+                self._keep(self._pods, pod.uid, self._pod_of_series(pod))
+            return
         whole, count = Source(name), 0
         try:
             check_nesting(data)
@@ -155,9 +167,12 @@ class _Reader:
         if not count:
             raise whole.refuse("it has no items", "was it exported for all namespaces (-A)?")
 
-    def _note(self, source: Source, item: Any) -> None:
+    def _check_room(self, source: Source) -> None:
         if len(self._pods) + len(self._jobs) >= MAX_ITEMS:
             raise source.refuse(f"more than {MAX_ITEMS} pods and Jobs", "import fewer files at a time")
+
+    def _note(self, source: Source, item: Any) -> None:
+        self._check_room(source)
         meta, kind = _table(item, "metadata", source), item.get("kind")
         uid = _text(meta, "uid", source)
         if kind not in ("Pod", "Job") or not uid:
@@ -188,6 +203,23 @@ class _Reader:
         start = self._moment(source, bound, "lastTransitionTime") or self._moment(source, status, "startTime") or created
         stop = self._pod_end(source, meta, status)
         chips, node = self._chips(source, spec), _text(spec, "nodeName", source)
+        return self._held(source, f"{_text(meta, 'namespace', source)}/{_text(owner or meta, 'name', source)}", node, chips, start, stop)
+
+    def _pod_of_series(self, pod: PodSeries) -> _Hold | None:
+        resources = {re.sub(r"[^a-zA-Z0-9_]", "_", name) for name in self._options.resources}
+        self._others |= {name[:60] for _, _, name in pod.amounts if name not in resources and _CHIP_LIKE.search(name)}
+        self.late = max(self.late, *pod.times.values(), 0)
+        start = next((pod.times[key] for key in ("bound", "started", "created") if key in pod.times), None)
+        stop = None
+        if pod.phase in _ENDED:
+            stop = pod.times.get("completed")
+            if stop is None:
+                stop = pod.times.get("deleted")
+                self._report.count("(of these) ended, without a time")
+        return self._held(pod.source, f"{pod.namespace}/{pod.owner or pod.name}", pod.node, pod.chips(resources), start, stop)
+
+    def _held(self, source: Source, owner: str, node: str, chips: int, start: int | None, stop: int | None) -> _Hold | None:
+        """What a pod holds, where it holds anything. Raises ImportRefused."""
         if not chips:
             self._report.count("without chips")
             return None
@@ -195,11 +227,10 @@ class _Reader:
             self._report.count("of pods that never started")
             return None
         if start is None:
-            raise source.refuse("it has no time at which it began", "export whole pods: kubectl get pods -A -o json")
+            raise source.refuse("it has no time at which it began", "export whole pods, and all of their series")
         if stop is not None and stop < start:
             raise source.refuse("it ended before it began", "correct a copy of the file")
-        name = _text(owner or meta, "name", source)
-        return _Hold(source, f"{_text(meta, 'namespace', source)}/{name}", node, chips, start, stop)
+        return _Hold(source, owner, node, chips, start, stop)
 
     def _pod_end(self, source: Source, meta: dict[str, Any], status: dict[str, Any]) -> int | None:
         """When the last container ended; None while the pod goes on. One that ended and does not say when goes on, too."""
@@ -253,7 +284,7 @@ class _Reader:
         resources = _table(container, "resources", source, {})
         both = [_table(resources, key, source, {}) for key in ("limits", "requests")]
         names = {name for one in both for name in one}
-        self._others |= {name[:60] for name in names - {*self._options.resources} if re.search(r"gpu|/mig-|tpu|neuron|gaudi", name)}
+        self._others |= {name[:60] for name in names - {*self._options.resources} if _CHIP_LIKE.search(name)}
         return sum(max(_whole(one.get(name, 0), name, source) for one in both) for name in names & {*self._options.resources})
 
     def _moment(self, source: Source, table: dict[str, Any], key: str) -> int | None:

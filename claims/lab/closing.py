@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from claims.agreement.model import Agreement
 from claims.agreement.over import NotOver, check_over, last_over
@@ -47,7 +48,7 @@ def check_assent(store: Store, agreement: Agreement, meter: str, missing: list[s
     Raises:
         ClaimsError: naming them.
     """
-    if missing and next(store.seals_after(agreement.digest, meter, -1), None) is None:
+    if missing and not store.has_sealed(agreement.digest, meter):
         raise ClaimsError(
             f"the agreement is not signed by {', '.join(missing)}: what {meter} seals under a draft counts under no other agreement",
             "lay the parties' signatures (.sigs) beside the agreement; to seal under it nevertheless: --unsigned",
@@ -195,13 +196,13 @@ def closing_of(store: Store, agreement: Agreement, meter: str, period: int) -> C
     """What a meter would sign about a period; changes nothing. Raises ClaimRejected: no such meter or period."""
     first, last = agreement.period_epochs(period)
     rows = store.busy_epochs(period, meter)
-    epochs = [epoch for epoch, _, _ in rows]
-    gaps = tuple((one + 1, two - 1) for one, two in zip(epochs, epochs[1:], strict=False) if two > one + 1)
+    epochs, busy, unattributed = zip(*rows, strict=True) if rows else ((), (), ())
+    gaps = tuple((one + 1, two - 1) for one, two in pairwise(epochs) if two > one + 1)
     return Closing(
         meter, period,
         agreement.coverage(agreement.lab(store.lab).meter(meter)) * (last - first + 1) * 1000,
-        sum(busy for _, busy, _ in rows),
-        sum(unattributed for _, _, unattributed in rows),
+        sum(busy),
+        sum(unattributed),
         gaps,
     )  # fmt: skip
 

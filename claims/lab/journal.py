@@ -12,12 +12,13 @@ import hashlib
 import os
 import sqlite3
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from claims.agreement.signatures import epoch_root_message, ledger_head_message, registry_head_message
+from claims.agreement.signatures import epoch_root_messages, ledger_head_message, registry_head_message
+from claims.base.daily import daily
 from claims.base.errors import ClaimsError, UnreadableFile
 from claims.base.files import growing, trouble
 from claims.base.hybrid import halves
@@ -44,15 +45,21 @@ __all__ = [
     "of_entry",
     "of_ledger_head",
     "of_registry_head",
+    "of_roots",
     "of_seal",
+    "ring_of",
+    "subject_of_epochs",
 ]
 
 APPLICATION_ID = 0x5354444A
 """SQLite application_id of a journal: "STDJ"."""
 FORMAT_VERSION = 1
+_RING = b"standstill/keyring-journal/v1"
 WAIT = 30.0
 """Seconds to wait for another process that signs with the same key."""
-REBUILD = "make it again: standstill journal rebuild"
+REBUILD = "make it again: standstill journal rebuild (--keyring for a keyring's)"
+LARGE = 1 << 24
+"""Bytes from which on a journal is read whole once a day, and not each time."""
 
 _SCHEMA = """
 CREATE TABLE key (public BLOB NOT NULL CHECK (length(public) IN (32, 1344)));
@@ -104,10 +111,21 @@ def _statement(agreement: bytes, subject: str, number: int, message: bytes) -> S
     return Statement(agreement, subject, number, hashlib.sha256(message).digest())
 
 
+def subject_of_epochs(lab: str, meter: str | None) -> str:
+    """Of a meter's roots of epochs; None: of the lab's own log entries of epochs."""
+    return f"entry-1 {lab}" if meter is None else f"epoch-root {lab} {meter}"
+
+
 def of_seal(lab: str, meter: str, seal: EpochSeal) -> Statement:
     """A meter's root of an epoch."""
-    message = epoch_root_message(seal.agreement, lab, meter, seal.epoch, seal.root)
-    return _statement(seal.agreement, f"epoch-root {lab} {meter}", seal.epoch, message)
+    (number, digest), = of_roots(seal.agreement, lab, meter, [(seal.epoch, seal.root)])
+    return Statement(seal.agreement, subject_of_epochs(lab, meter), number, digest)
+
+
+def of_roots(agreement: bytes, lab: str, meter: str, roots: Sequence[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    """Number and digest of each of a meter's statements about epochs and their roots."""
+    messages = epoch_root_messages(agreement, lab, meter, roots)
+    return [(epoch, hashlib.sha256(message).digest()) for (epoch, _), message in zip(roots, messages, strict=True)]
 
 
 def of_ledger_head(lab: str, head: SignedHead) -> Statement:
@@ -151,6 +169,11 @@ def default_state() -> Path:
         return (Path(base) if base else Path.home() / ".local/state") / "standstill"
     except RuntimeError:
         raise JournalError("this user has no home folder for the journals of what keys signed", "give --state, always the same") from None
+
+
+def ring_of(lab: str) -> bytes:
+    """What stands for a key in the one journal of all meters of a lab whose keys are made of a keyring: 32 bytes."""
+    return hashlib.sha256(b"".join(len(text).to_bytes(2, "big") + text for text in (_RING, lab.encode()))).digest()
 
 
 class Journal:
@@ -244,16 +267,16 @@ class Journal:
         """
         known = self.find(statement)
         if known is None:
-            self.extend((statement,))
+            self.extend(statement.agreement, statement.subject, [(statement.number, statement.digest)])
         elif known != statement.digest:
             what = f"this key has signed {statement.title} with other content"
             raise JournalError(what, "two would be evidence against its owner: keep the first")
 
-    def extend(self, statements: Iterable[Statement]) -> None:
-        """Note many of one subject, none of which is known."""
-        rows = ((self._subject(item), item.number, item.digest) for item in statements)
+    def extend(self, agreement: bytes, subject: str, signed: Iterable[tuple[int, bytes]]) -> None:
+        """Note numbers and digests of one subject, none of which is known."""
+        known = self._subject(agreement, subject)
         try:
-            self._db.executemany("INSERT INTO signed VALUES (?, ?, ?)", rows)
+            self._db.executemany("INSERT INTO signed VALUES (?, ?, ?)", ((known, number, digest) for number, digest in signed))
         except FAILURES as error:
             raise _refusal(self.path, error) from None
 
@@ -268,13 +291,15 @@ class Journal:
         """The newest of every subject of epochs, and all others."""
         rows = self._run(
             "SELECT agreement, subject, number, digest FROM subjects JOIN signed USING (id) "
-            "WHERE NOT (subject LIKE 'epoch-root %' OR subject LIKE 'entry-1 %') "
-            "OR number = (SELECT MAX(number) FROM signed AS other WHERE other.id = subjects.id)"
+            "WHERE NOT (subject LIKE 'epoch-root %' OR subject LIKE 'entry-1 %') UNION ALL "
+            "SELECT agreement, subject, number, digest FROM (SELECT id, agreement, subject, (SELECT MAX(number) FROM signed "
+            "WHERE signed.id = subjects.id) AS number FROM subjects WHERE subject LIKE 'epoch-root %' OR subject LIKE 'entry-1 %') "
+            "JOIN signed USING (id, number)"
         )
         return [Statement(bytes(agreement), str(subject), int(number), bytes(digest)) for agreement, subject, number, digest in rows]
 
-    def _subject(self, statement: Statement) -> int:
-        values = (statement.agreement, statement.subject)
+    def _subject(self, agreement: bytes, subject: str) -> int:
+        values = (agreement, subject)
         if values not in self._ids:
             self._run("INSERT OR IGNORE INTO subjects (agreement, subject) VALUES (?, ?)", *values)
             self._ids[values] = int(self._run("SELECT id FROM subjects WHERE agreement = ? AND subject = ?", *values)[0][0])
@@ -339,9 +364,10 @@ def _connect(path: Path, public: bytes, who: str) -> sqlite3.Connection:
         marks = tuple(db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
         if marks[0] == APPLICATION_ID and marks[1] > FORMAT_VERSION:
             raise JournalError(f"journal {path} has format {marks[1]}, this program reads {FORMAT_VERSION}", "use the matching program")
-        whole = marks == (APPLICATION_ID, FORMAT_VERSION) and db.execute("PRAGMA quick_check").fetchone()[0] == "ok"
-        if not whole or db.execute("SELECT public FROM key").fetchall() != [(public,)]:
-            raise JournalMissing(f"the journal of the key of {who} is damaged, or not one ({path})", REBUILD)
+        with contextlib.nullcontext(True) if status.st_size < LARGE else daily("journal-whole", path) as due:
+            whole = marks == (APPLICATION_ID, FORMAT_VERSION) and (not due or db.execute("PRAGMA quick_check").fetchone()[0] == "ok")
+            if not whole or db.execute("SELECT public FROM key").fetchall() != [(public,)]:
+                raise JournalMissing(f"the journal of the key of {who} is damaged, or not one ({path})", REBUILD)
         return db
     except BaseException as error:
         db.close()

@@ -26,7 +26,7 @@ from claims.lab.registry import check_enrolled, keep_calendar
 from claims.lab.sealing import BLOCK, Due, seal_epochs
 from claims.lab.store import EpochSeal, LedgerSecrets, Reading, SignedHead, Store, fresh_elements
 
-__all__ = ["SoftwareMeter", "ledger_head", "seal_through", "sign_period"]
+__all__ = ["SoftwareMeter", "enrolled", "ledger_head", "seal_through", "sign_period"]
 
 
 def ledger_head(
@@ -68,21 +68,23 @@ class SoftwareMeter:
         Raises:
             ClaimsError: the key is not the one in the agreement, or as in :func:`claims.lab.sealing.seal_epochs`.
         """
-        meter, period = self.enrolled(store, agreement), epoch // agreement.epochs_per_period
+        (meter,), period = enrolled(store, agreement, [self]), epoch // agreement.epochs_per_period
         with store.transaction():
             known = store.epoch_seal(self.name, epoch)
             if known is not None:
-                return self._known(known, agreement)
-            return seal_epochs(store, agreement, period, [Due(meter, range(epoch, epoch + 1), self.key.sign)])[0][0]
+                self._check_known(store, agreement, range(epoch, epoch + 1))
+                return known
+            seal_epochs(store, agreement, period, [Due(meter, range(epoch, epoch + 1), self.key.sign)])
+            sealed = store.epoch_seal(self.name, epoch)
+            assert sealed is not None
+            return sealed
 
     def seal(self, store: Store, agreement: Agreement, period: int) -> SignedHead:
         """As :func:`sign_period`, of this meter alone."""
         return sign_period(store, agreement, period, [self])[0]
 
-    def enrolled(self, store: Store, agreement: Agreement) -> Meter:
-        """The meter as agreed. Raises ClaimRejected, ClaimsError: the agreement has none of this name, another key, or another registry."""
-        check_enrolled(store, agreement)
-        keep_calendar(store, agreement)
+    def agreed(self, store: Store, agreement: Agreement) -> Meter:
+        """See :func:`enrolled`."""
         meter = agreement.lab(store.lab).meter(self.name)
         if store.site not in (None, meter.site):
             raise ClaimsError(f"meter {self.name} is not of site {store.site}, whose store this is", "use its own site's store")
@@ -92,14 +94,21 @@ class SoftwareMeter:
             )
         return meter
 
-    def _known(self, seal: EpochSeal, agreement: Agreement) -> EpochSeal:
-        if seal.agreement != agreement.digest:
-            raise signed_otherwise(agreement, f"meter {self.name} has signed epoch {seal.epoch}", seal.agreement)
-        return seal
+    def _check_known(self, store: Store, agreement: Agreement, epochs: range) -> None:
+        if (other := store.sealed_otherwise(self.name, epochs, agreement.digest)) is not None:
+            raise signed_otherwise(agreement, f"meter {self.name} has signed epoch {other[0]}", other[1])
 
-    def known_seals(self, store: Store, agreement: Agreement, period: int) -> list[EpochSeal]:
-        """What the meter sealed of a period before. Raises ClaimsError: some of it under another agreement."""
-        return [self._known(seal, agreement) for seal in store.epoch_seals(period, self.name)]
+    def sealed_before(self, store: Store, agreement: Agreement, epochs: range) -> int:
+        """How many of some epochs the meter sealed before. Raises ClaimsError: some of them under another agreement."""
+        self._check_known(store, agreement, epochs)
+        return store.count_seals(self.name, epochs, agreement.digest)
+
+
+def enrolled(store: Store, agreement: Agreement, meters: Sequence[SoftwareMeter]) -> list[Meter]:
+    """The meters as agreed. Raises ClaimRejected, ClaimsError: the agreement has none of a name, another key, or another registry."""
+    check_enrolled(store, agreement)
+    keep_calendar(store, agreement)
+    return [meter.agreed(store, agreement) for meter in meters]
 
 
 def seal_through(store: Store, agreement: Agreement, meters: Sequence[SoftwareMeter], last: int) -> None:
@@ -143,12 +152,15 @@ def _seal_block(store: Store, agreement: Agreement, block: list[tuple[SoftwareMe
 
 def _seal_together(store: Store, agreement: Agreement, block: list[tuple[SoftwareMeter, range]]) -> None:
     with store.transaction():
-        enrolled = [(meter.enrolled(store, agreement), meter, epochs) for meter, epochs in block]
+        agreed = enrolled(store, agreement, [meter for meter, _ in block])
         each = agreement.epochs_per_period
         periods = {number for _, epochs in block for number in (epochs[0] // each, epochs[-1] // each)}
         for period in range(min(periods, default=0), max(periods, default=-1) + 1):
             first, last = agreement.period_epochs(period)
-            cut = [(terms, range(max(first, own[0]), min(last, own[-1]) + 1), meter.key.sign) for terms, meter, own in enrolled]
+            cut = [
+                (terms, range(max(first, own[0]), min(last, own[-1]) + 1), meter.key.sign)
+                for terms, (meter, own) in zip(agreed, block, strict=True)
+            ]
             seal_epochs(store, agreement, period, [Due(*item) for item in cut if item[1]])
 
 
@@ -164,8 +176,8 @@ def sign_period(store: Store, agreement: Agreement, period: int, meters: Sequenc
     signed: dict[str, SignedHead] = {}
     with store.transaction():
         due = []
-        for meter in meters:
-            terms, known = meter.enrolled(store, agreement), store.signed_head(period, meter.name)
+        for meter, terms in zip(meters, enrolled(store, agreement, meters), strict=True):
+            known = store.signed_head(period, meter.name)
             if known is not None and known.agreement_digest == agreement.digest:
                 signed[meter.name] = known
                 continue
@@ -179,17 +191,17 @@ def sign_period(store: Store, agreement: Agreement, period: int, meters: Sequenc
     return [signed[meter.name] for meter in meters]
 
 
-Enrolled = tuple[SoftwareMeter, Meter]
+Agreed = tuple[SoftwareMeter, Meter]
 
 
-def _blocks(meters: Sequence[Enrolled], epochs: int) -> Iterator[Sequence[Enrolled]]:
+def _blocks(meters: Sequence[Agreed], epochs: int) -> Iterator[Sequence[Agreed]]:
     step = max(1, BLOCK // epochs)
     return (meters[at : at + step] for at in range(0, len(meters), step))
 
 
-def _seal_rest(store: Store, agreement: Agreement, period: int, due: Sequence[Enrolled]) -> None:
+def _seal_rest(store: Store, agreement: Agreement, period: int, due: Sequence[Agreed]) -> None:
     first, last = agreement.period_epochs(period)
-    known = [len(meter.known_seals(store, agreement, period)) for meter, _ in due]
+    known = [meter.sealed_before(store, agreement, range(first, last + 1)) for meter, _ in due]
     rest = [Due(terms, range(first + count, last + 1), meter.key.sign) for (meter, terms), count in zip(due, known, strict=True)]
     seal_epochs(store, agreement, period, rest)
 
@@ -205,16 +217,15 @@ def _digests(store: Store, agreement: Agreement, period: int, meters: Sequence[M
     units = {unit.name: unit for unit in (lab.unit_of(meter.name)[1] for meter in meters)}
     for unit in units.values():
         for other in unit.meters if lab.groups else ():
-            sealed = [seal.agreement == agreement.digest for seal in store.epoch_seals(period, other.name)]
-            due = min(last + 1, lost.get(other.name, last + 1)) - first
-            if len(sealed) < due or not all(sealed[:due]):
+            due = range(first, lost.get(other.name, last + 1))
+            if store.count_seals(other.name, due, agreement.digest) < len(due):
                 what = f"group {unit.name}: meter {other.name} has not sealed every epoch of period {period} under this agreement"
                 raise ClaimsError(what, "seal it first (standstill epoch seal), or close the group's meters together")
     return {name: roots_digest(unit_roots(store, agreement, period, unit, lost)) for name, unit in units.items()}
 
 
 def _sign_block(
-    store: Store, agreement: Agreement, period: int, due: Sequence[Enrolled], digests: Mapping[str, bytes]
+    store: Store, agreement: Agreement, period: int, due: Sequence[Agreed], digests: Mapping[str, bytes]
 ) -> list[SignedHead]:
     lab = agreement.lab(store.lab)
     chains, blinding = [], [LedgerSecrets(fresh_elements(), fresh_elements()) for _ in due]

@@ -192,7 +192,7 @@ def running(store: Store, agreement: Agreement, period: int, moved: int = 0) -> 
         new = [entry for entry in store.entries() if entry.period == period]
         ledgers = _ledgers(store, agreement, period)
     else:
-        with store.scratch() as copy:
+        with store.scratch(heads[-1].period + 1) as copy:
             old, new, ledgers = _closing(copy, agreement, period, origins)
     rules, agreed = agreement.rules_at(period), lab.caps_at(period)
     caps = replace(agreed, total=agreed.total + moved)

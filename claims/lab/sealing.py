@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from claims.agreement.model import Agreement
-from claims.agreement.signatures import epoch_root_message
+from claims.agreement.signatures import epoch_root_messages
 from claims.agreement.terms import Meter
 from claims.base.errors import ClaimsError
 from claims.claim.commitments import SEED_BYTES, epoch_root
@@ -41,8 +41,8 @@ class Due:
     sign: Callable[[bytes], bytes]
 
 
-def seal_epochs(store: Store, agreement: Agreement, period: int, due: Sequence[Due]) -> list[list[EpochSeal]]:
-    """Cover, commit to and sign epochs, and store all of it; the caller has the transaction. Returns the seals, meter by meter.
+def seal_epochs(store: Store, agreement: Agreement, period: int, due: Sequence[Due]) -> None:
+    """Cover, commit to and sign epochs, and store all of it; the caller has the transaction.
 
     Raises:
         CoverageError: as in :func:`claims.lab.coverage.cover`.
@@ -53,7 +53,7 @@ def seal_epochs(store: Store, agreement: Agreement, period: int, due: Sequence[D
     for item in due:
         check_order(store, agreement, item.meter.name, item.epochs)
     _check_work(store, period, due)
-    seeds = [[secrets.token_bytes(SEED_BYTES) for _ in item.epochs] for item in due]
+    seeds = [_fresh_seeds(len(item.epochs)) for item in due]
     commit = _plain if sum(len(item.epochs) for item in due) <= PLAIN else _as_columns
     by_size: dict[int, list[int]] = {}
     for place, item in enumerate(due):
@@ -62,20 +62,17 @@ def seal_epochs(store: Store, agreement: Agreement, period: int, due: Sequence[D
     for size, places in by_size.items():
         rows, roots = commit(store, agreement, period, [due[place] for place in places], [seeds[place] for place in places], size)
         made |= zip(places, zip(rows, roots, strict=True), strict=True)
-    sealed = []
+    digest = agreement.digest
     for place, (item, own_seeds) in enumerate(zip(due, seeds, strict=True)):
-        own_rows, own_roots = made[place]
-        seals = [
-            EpochSeal(epoch, seed, root, item.sign(_message(agreement, item.meter, epoch, root)), agreement.digest)
-            for epoch, seed, root in zip(item.epochs, own_seeds, own_roots, strict=True)
-        ]
-        store.seal_epoch(period, item.meter.name, seals, own_rows)
-        sealed.append(seals)
-    return sealed
+        own_rows, roots = made[place]
+        messages = epoch_root_messages(digest, item.meter.lab, item.meter.name, zip(item.epochs, roots, strict=True))
+        together = zip(item.epochs, own_seeds, roots, map(item.sign, messages), strict=True)
+        store.seal_epoch(period, item.meter.name, [EpochSeal(*values, digest) for values in together], own_rows)
 
 
-def _message(agreement: Agreement, meter: Meter, epoch: int, root: bytes) -> bytes:
-    return epoch_root_message(agreement.digest, meter.lab, meter.name, epoch, root)
+def _fresh_seeds(count: int) -> list[bytes]:
+    drawn = secrets.token_bytes(SEED_BYTES * count)
+    return [drawn[at : at + SEED_BYTES] for at in range(0, len(drawn), SEED_BYTES)]
 
 
 def _check_work(store: Store, period: int, due: Sequence[Due]) -> None:

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from claims.agreement.model import Agreement
@@ -22,7 +21,18 @@ from claims.claim.entry_kinds import ClaimEntry, EpochEntry, LossEntry
 from claims.claim.file import decode_claim
 from claims.claim.published import PublishedEntries
 from claims.lab.amended import learn
-from claims.lab.journal import Journal, JournalError, Statement, of_entry, of_ledger_head, of_registry_head, of_seal
+from claims.lab.journal import (
+    Journal,
+    JournalError,
+    Statement,
+    of_entry,
+    of_ledger_head,
+    of_registry_head,
+    of_roots,
+    of_seal,
+    ring_of,
+    subject_of_epochs,
+)
 from claims.lab.store import Store
 
 __all__ = ["StoreBehind", "compare_log", "releasing", "signer", "signing", "signing_all", "signing_alone"]
@@ -53,47 +63,65 @@ def signing(
     learn(store, agreement, state)
     if log is not None:
         compare_log(store, agreement, log)
-    with _signing(store, agreement, meter, state, anew=anew) as journal:
+    with _signing(store, agreement, [meter], state, anew=anew) as journal:
         yield journal
 
 
 @contextlib.contextmanager
 def signing_all(
-    store: Store, agreement: Agreement, meters: Iterable[str], state: Path, log: PublishedEntries | None = None
-) -> Iterator[None]:
-    """As :func:`signing`, for several meters: their journals are held together, and the log is compared once."""
+    store: Store, agreement: Agreement, meters: Sequence[str], state: Path, log: PublishedEntries | None = None, *,
+    ring: bool = False, anew: bool = False,
+) -> Iterator[None]:  # fmt: skip
+    """As :func:`signing`, for several meters: their journals are held together, and the log is compared once.
+
+    Args:
+        ring: the meters' keys are made of a keyring: all of them have one journal.
+    """
     learn(store, agreement, state)
     if log is not None:
         compare_log(store, agreement, log)
     with contextlib.ExitStack() as journals:
-        for meter in meters:
-            journals.enter_context(_signing(store, agreement, meter, state))
+        for one in [meters] if ring else [[name] for name in meters]:
+            journals.enter_context(_signing(store, agreement, one, state, ring=ring, anew=anew))
         yield
 
 
 @contextlib.contextmanager
-def _signing(store: Store, agreement: Agreement, meter: str | None, state: Path, *, anew: bool = False) -> Iterator[Journal]:
-    public, who = signer(store, agreement, meter)
-    seen = partial(_has_signed, store, agreement, meter)
-    with signing_alone(public, who, state, (lambda: False) if anew else seen) as journal:
+def _signing(
+    store: Store, agreement: Agreement, whose: Sequence[str | None], state: Path, *, ring: bool = False, anew: bool = False
+) -> Iterator[Journal]:
+    public, who = (ring_of(store.lab), f"the keyring of lab {store.lab}") if ring else signer(store, agreement, whose[0])
+
+    def seen() -> bool:
+        return not anew and any(_has_signed(store, agreement, name) for name in whose)
+
+    def follow() -> None:
+        for name in whose:
+            _follow(journal, store, agreement, name)
+
+    with signing_alone(public, who, state, seen) as journal:
         _compare(journal, store, agreement)
-        _follow(journal, store, agreement, meter)
+        follow()
         try:
             yield journal
         except BaseException:
             with contextlib.suppress(ClaimsError):  # what was signed before the error is noted; if not now, then by the next command
-                _follow(journal, store, agreement, meter)
+                follow()
                 journal.commit()
             raise
-        _follow(journal, store, agreement, meter)
+        follow()
 
 
 def releasing(store: Store, agreement: Agreement, state: Path) -> None:
-    """Before meters' signatures leave with the lab's files: each meter's journal that lies on this machine has them."""
-    for meter in agreement.lab(store.lab).meters:
-        if Journal.place(state, meter.key).exists():
-            with signing(store, agreement, meter.name, state):
-                pass
+    """Before meters' signatures leave with the lab's files: each meter's journal that lies on this machine has them, or the keyring's."""
+    meters = agreement.lab(store.lab).meters
+    own = [meter.name for meter in meters if Journal.place(state, meter.key).exists()]
+    for name in own:
+        with signing(store, agreement, name, state):
+            pass
+    if Journal.place(state, ring_of(store.lab)).exists():
+        with signing_all(store, agreement, sorted({meter.name for meter in meters} - {*own}), state, ring=True):
+            pass
 
 
 @contextlib.contextmanager
@@ -135,17 +163,25 @@ def signer(store: Store, agreement: Agreement, meter: str | None) -> tuple[bytes
 
 def _has_signed(store: Store, agreement: Agreement, meter: str | None) -> bool:
     """Whether the store holds something that this key signed under the agreement."""
-    return next(_held(store, agreement, meter, -1), None) is not None
+    if meter is not None and store.has_sealed(agreement.digest, meter):
+        return True
+    return bool(_epochs(store, agreement, meter, -1)) or next(_periods(store, agreement, meter), None) is not None
 
 
-def _held(store: Store, agreement: Agreement, meter: str | None, after: int) -> Iterator[Statement]:
-    """What the store holds of a key's statements: epochs after one, and everything of periods."""
+def _epochs(store: Store, agreement: Agreement, meter: str | None, after: int) -> list[tuple[int, bytes]]:
+    """Number and digest of each statement about an epoch after one that the store holds of a key."""
     digest, lab = agreement.digest, store.lab
     if meter is not None:
-        yield from (of_seal(lab, meter, seal) for seal in store.seals_after(digest, meter, after))
+        return of_roots(digest, lab, meter, store.roots_after(digest, meter, after))
+    return [(item.number, item.digest) for item in map(of_entry, map(decode_entry, store.epoch_entries_after(digest, after)))]
+
+
+def _periods(store: Store, agreement: Agreement, meter: str | None) -> Iterator[Statement]:
+    """What the store holds of a key's other statements."""
+    digest, lab = agreement.digest, store.lab
+    if meter is not None:
         yield from (of_ledger_head(lab, head) for head in store.signed_heads(digest, meter))
         return
-    yield from (of_entry(decode_entry(entry)) for entry in store.epoch_entries_after(digest, after))
     yield from (of_entry(decode_entry(entry)) for entry in store.loss_entries(digest))
     for kept in store.kept_claims(digest):
         claim = decode_claim(kept.claim)
@@ -155,19 +191,10 @@ def _held(store: Store, agreement: Agreement, meter: str | None, after: int) -> 
 
 def _follow(journal: Journal, store: Store, agreement: Agreement, meter: str | None) -> None:
     """Add to the journal what the store holds beyond it."""
-    subject = f"entry-1 {store.lab}" if meter is None else f"epoch-root {store.lab} {meter}"
-    held = _held(store, agreement, meter, journal.last(agreement.digest, subject))
-    later: list[Statement] = []
-
-    def epochs() -> Iterable[Statement]:
-        for statement in held:
-            if statement.subject != subject:
-                later.append(statement)
-                return
-            yield statement
-
-    journal.extend(epochs())
-    for statement in (*later, *held):
+    subject = subject_of_epochs(store.lab, meter)
+    if later := _epochs(store, agreement, meter, journal.last(agreement.digest, subject)):
+        journal.extend(agreement.digest, subject, later)
+    for statement in _periods(store, agreement, meter):
         journal.add(statement)
 
 

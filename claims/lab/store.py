@@ -128,7 +128,7 @@ class Store(ImportStore, StoreNames, SignedStore, TableStore, AmendedStore, Site
             )
             self._db.executemany(
                 "INSERT INTO epoch_seals VALUES (?, ?, ?, ?, ?, ?, ?)",
-                ((period, meter, seal.epoch, seal.agreement, seal.seed, seal.root, seal.signature) for seal in seals),
+                ((period, meter, epoch, agreement, seed, root, signature) for epoch, seed, root, signature, agreement in seals),
             )
 
     def seal(self, head: SignedHead, ledger_secrets: LedgerSecrets | None) -> None:
@@ -191,6 +191,20 @@ class Store(ImportStore, StoreNames, SignedStore, TableStore, AmendedStore, Site
             "SELECT seed, root, signature, agreement FROM epoch_seals WHERE meter = ? AND epoch = ?", meter, epoch
         )
         return seal_of(epoch, *rows[0]) if rows else None
+
+    def count_seals(self, meter: str, epochs: range, agreement: bytes) -> int:
+        """How many of some epochs a meter has sealed under an agreement."""
+        text = "SELECT COUNT(*) FROM epoch_seals WHERE meter = ? AND epoch >= ? AND epoch < ? AND agreement = ?"
+        return int(self._query(text, meter, epochs.start, epochs.stop, agreement)[0][0])
+
+    def sealed_otherwise(self, meter: str, epochs: range, agreement: bytes) -> tuple[int, bytes] | None:
+        """The first of some epochs that a meter has sealed under another agreement than this one, and which; or None."""
+        rows = self._query(
+            "SELECT epoch, agreement FROM epoch_seals WHERE meter = ? AND epoch >= ? AND epoch < ? AND agreement <> ? "
+            "ORDER BY epoch LIMIT 1",
+            meter, epochs.start, epochs.stop, agreement,
+        )  # fmt: skip
+        return (int(rows[0][0]), bytes(rows[0][1])) if rows else None
 
     def sealed_through(self, period: int, meter: str) -> int | None:
         """The last epoch of a period that a meter has sealed, or None."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from claims.base.canonical import head_to_bytes, is_name
+from claims.base.daily import daily
 from claims.base.errors import ClaimsError, UnreadableFile
 from claims.base.files import growing
 from claims.base.sqlite_trouble import FAILURES, sqlite_trouble
@@ -154,6 +155,12 @@ class StoreFile:
             db.close()
             raise
 
+    @classmethod
+    def open_daily(cls, path: Path, *, check: bool = False) -> Self:
+        """As :meth:`open`, which reads all of it if ``check``, or if that was not done in the last 24 hours."""
+        with daily("store-whole", path, anew=check) as due:
+            return cls.open(path, check=due)
+
     @staticmethod
     def _known(path: Path, db: sqlite3.Connection) -> str:
         """The lab's name in a file that is a store of this format."""
@@ -260,18 +267,6 @@ class StoreFile:
                 return store._identity()
         except (StoreError, OSError):
             return None
-
-    @contextlib.contextmanager
-    def scratch(self) -> Iterator[Self]:
-        """A copy in memory, to try out what would follow; the file stays as it is."""
-        copy = sqlite3.connect(":memory:", isolation_level=None)
-        try:
-            self._db.backup(copy)
-            yield type(self)(self._path, copy, self._lab)
-        except FAILURES as error:
-            raise store_trouble(self._path, error) from None
-        finally:
-            copy.close()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:

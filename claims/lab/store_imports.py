@@ -244,7 +244,7 @@ class ImportStore(StoreFile):
             "GROUP BY epoch ORDER BY epoch",
             UNATTRIBUTED, period, meter,
         )  # fmt: skip
-        return [(int(epoch), int(busy), int(unattributed)) for epoch, busy, unattributed in rows]
+        return rows  # type: ignore[return-value]
 
     def last_busy(self, period: int, meter: str, epochs: range) -> dict[int, int]:
         """Each tag of a meter's imported work of some epochs, with the last of them in which it is booked to the tag."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Self
 
+from claims.base.sqlite_trouble import FAILURES
 from claims.claim.records import (
     FIRST_TAG,
     KINDS,
@@ -16,7 +18,7 @@ from claims.claim.records import (
     Genesis,
     Noted,
 )
-from claims.lab.store_file import StoreError, StoreFile
+from claims.lab.store_file import StoreError, StoreFile, store_trouble
 
 __all__ = ["StoreNames", "genesis_of"]
 
@@ -26,6 +28,12 @@ _NOTED = (
     "SELECT kind, parent1, parent2, epoch, period, branch, genesis, genesis_round FROM drafts WHERE tag = ? UNION ALL "
     "SELECT kind, parent1, parent2, epoch, period, CASE WHEN parent1 > 0 THEN base = parent1 END, genesis, genesis_round "
     "FROM entries WHERE tag = ?"
+)
+_LATER_USAGE = (
+    "CREATE TEMP TABLE later AS SELECT * FROM main.usage WHERE period > {period}",
+    "CREATE TEMP VIEW usage AS SELECT * FROM main.usage WHERE period <= {period} UNION ALL SELECT * FROM later",
+    "CREATE TEMP TRIGGER usage_moved INSTEAD OF UPDATE OF tag ON usage BEGIN UPDATE later SET tag = NEW.tag WHERE period = OLD.period "
+    "AND meter = OLD.meter AND epoch = OLD.epoch AND import = OLD.import AND place = OLD.place; END",
 )
 
 
@@ -93,6 +101,29 @@ class StoreNames(StoreFile):
     def names(self) -> dict[int, str]:
         """The private name behind every known tag."""
         return {tag: name for name, tag in RESERVED_NAMES.items()} | dict(self._query("SELECT tag, name FROM names"))
+
+    @contextlib.contextmanager
+    def scratch(self, period: int) -> Iterator[Self]:
+        """The store to try out in what snapshots from an open period on would lead to: the file stays as it is, and nobody waits.
+
+        What a snapshot changes is shadowed by tables in memory: names, checkpoints of open periods, and usage of later periods.
+        """
+        db = self._connect(self._path)
+        try:
+            db.execute("PRAGMA temp_store = MEMORY")
+            db.execute("BEGIN")
+            for table in ("names", "drafts"):
+                (text,), = db.execute("SELECT sql FROM main.sqlite_schema WHERE name = ?", (table,))
+                db.execute(text.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
+                db.execute(f"INSERT INTO temp.{table} SELECT * FROM main.{table}")
+            if db.execute("SELECT 1 FROM usage WHERE period > ? LIMIT 1", (period,)).fetchone():
+                for text in _LATER_USAGE:
+                    db.execute(text.format(period=period))
+            yield type(self)(self._path, db, self._lab)
+        except FAILURES as error:
+            raise store_trouble(self._path, error) from None
+        finally:
+            db.close()
 
     # ---- what is noted -----------------------------------------------------------------------------------
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from claims.base.canonical import head_from_bytes
 from claims.claim.file import decode_claim
 from claims.claim.lists import Lists
@@ -53,14 +51,15 @@ class SignedStore(StoreFile):
         rows = self._query(f"SELECT period, agreement, claim, entry FROM claims {condition}", *values)
         return [KeptClaim(period, bytes(agreement), bytes(claim), bytes(entry)) for period, agreement, claim, entry in rows]
 
-    def seals_after(self, agreement: bytes, meter: str, epoch: int) -> Iterator[EpochSeal]:
-        """What a meter committed to under an agreement after an epoch, in order."""
-        rows = self._query(
-            "SELECT epoch, seed, root, signature, agreement FROM epoch_seals WHERE meter = ? AND epoch > ? AND agreement = ? "
-            "ORDER BY epoch",
-            meter, epoch, agreement,
-        )  # fmt: skip
-        return (seal_of(*row) for row in rows)
+    def roots_after(self, agreement: bytes, meter: str, epoch: int) -> list[tuple[int, bytes]]:
+        """Epochs after one in which a meter sealed under an agreement, in order, and their roots."""
+        return self._query(
+            "SELECT epoch, root FROM epoch_seals WHERE meter = ? AND epoch > ? AND agreement = ? ORDER BY epoch", meter, epoch, agreement
+        )  # type: ignore[return-value]
+
+    def has_sealed(self, agreement: bytes, meter: str) -> bool:
+        """Whether a meter has sealed any epoch under an agreement."""
+        return bool(self._query("SELECT 1 FROM epoch_seals WHERE meter = ? AND agreement = ? LIMIT 1", meter, agreement))
 
     def signed_heads(self, agreement: bytes, meter: str) -> list[SignedHead]:
         """A meter's signed heads under an agreement, in order."""

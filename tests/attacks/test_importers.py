@@ -17,11 +17,11 @@ from import_world import agreement_of, totals
 
 from claims.base.errors import ClaimsError
 from claims.collect.errors import PollFailed
-from claims.collect.exposition import parse_exposition
 from claims.collect.samples import Labels, read_chips
 from claims.imports.alibaba import TraceOptions, import_trace
 from claims.imports.charge import Charged, Window
 from claims.imports.checkpoint_list import ListOptions, import_checkpoint_list
+from claims.imports.exposition import parse_exposition
 from claims.imports.mllog import MllogOptions, import_mllog
 from claims.imports.slurm import SlurmOptions, import_slurm
 from claims.imports.tables import Clock, JobMap, read_jobs, read_nodes

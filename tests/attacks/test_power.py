@@ -24,8 +24,8 @@ from claims.claim.power import Joules, absent_bits, power_seen, shown_joules
 from claims.claim.published import PublishedEntries
 from claims.claim.records import IDLE, UNATTRIBUTED, Reading
 from claims.collect.errors import PollFailed
-from claims.collect.exposition import parse_exposition
 from claims.collect.feed import FeedRecords, read_series, record_csv
+from claims.imports.exposition import parse_exposition
 from claims.imports.rows import ImportRefused
 from claims.inspection.check import CheckedOpening, OpeningRejected, check_opening
 from claims.inspection.file import Opening

@@ -291,7 +291,7 @@ def test_the_journal_lies_apart_and_holds_no_secret(site: Site, monkeypatch: pyt
 def test_a_journal_is_compact_appends_only_and_refuses_a_second_statement(tmp_path: Path) -> None:
     many = [Statement(bytes(32), "epoch-root alpha hall-1", number, os.urandom(32)) for number in range(50_000)]
     with Journal.opened(tmp_path, bytes(32), "x", seen=False) as journal:
-        journal.extend(many)
+        journal.extend(bytes(32), many[0].subject, [(item.number, item.digest) for item in many])
     path = Journal.place(tmp_path, bytes(32))
     assert path.stat().st_size < 60 * len(many)
     with Journal.opened(tmp_path, bytes(32), "x", seen=True) as journal:
@@ -324,9 +324,9 @@ def test_a_full_disk_under_the_journal_is_called_that(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="no space is left on the disk of .*journal; free some"):
         with Journal.opened(tmp_path, bytes(32), "x", seen=False) as journal:
             journal._db.execute("PRAGMA max_page_count = 8")
-            journal.extend(many)
+            journal.extend(bytes(32), many[0].subject, [(item.number, item.digest) for item in many])
     with Journal.opened(tmp_path, bytes(32), "x", seen=True) as journal:
-        journal.extend(many)
+        journal.extend(bytes(32), many[0].subject, [(item.number, item.digest) for item in many])
 
 
 # ---- claims --------------------------------------------------------------------------------------------------------

@@ -10,8 +10,7 @@ from fake_exporter import Gpu, render
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claims.collect.errors import PollFailed
-from claims.collect.exposition import MAX_LABELS, MAX_LINE, Line, parse_exposition
+from claims.imports.exposition import MAX_LABELS, MAX_LINE, Line, NotExposition, parse_exposition
 
 
 def one(text: str) -> Line:
@@ -51,7 +50,7 @@ def test_lines_of_the_format(text: str, expected: Line) -> None:
     ],
 )  # fmt: skip
 def test_anything_else_refuses_the_whole_text(text: str) -> None:
-    with pytest.raises(PollFailed, match="line 2 of the answer is malformed"):
+    with pytest.raises(NotExposition, match="line 2 is malformed"):
         list(parse_exposition(b"good 1\n" + text.encode() + b"\nmore 2\n"))
 
 
@@ -65,7 +64,7 @@ def test_openmetrics_has_seconds_and_exemplars(ending: str) -> None:
 
 
 def test_nothing_follows_the_end_of_openmetrics() -> None:
-    with pytest.raises(PollFailed, match="more follows"):
+    with pytest.raises(NotExposition, match="more follows"):
         list(parse_exposition(b"a 1\n# EOF\nb 2\n"))
 
 
@@ -78,9 +77,9 @@ def test_a_text_that_was_cut_off_or_is_not_utf_8_is_refused() -> None:
     assert len(list(parse_exposition(whole))) == 14
     for end in range(1, len(whole)):
         if whole[end - 1 : end] != b"\n":
-            with pytest.raises(PollFailed):
+            with pytest.raises(NotExposition):
                 list(parse_exposition(whole[:end]))
-    with pytest.raises(PollFailed, match="not UTF-8"):
+    with pytest.raises(NotExposition, match="not UTF-8"):
         list(parse_exposition(b"up 1\xff\n"))
 
 
@@ -99,7 +98,7 @@ def test_what_an_exporter_escapes_is_read_back(labels: dict[str, str], whole: in
 def test_no_bytes_do_more_than_fail_the_poll(data: bytes) -> None:
     try:
         list(parse_exposition(data))
-    except PollFailed:
+    except NotExposition:
         pass
 
 
@@ -108,6 +107,6 @@ def test_no_line_takes_long(piece: str) -> None:
     line = 'up{x="' + piece * ((MAX_LINE - 10) // len(piece))
     begin = time.process_time()
     for ending in ("", '"', '"}', '"} {'):
-        with pytest.raises(PollFailed):
+        with pytest.raises(NotExposition):
             list(parse_exposition((line + ending + "\n").encode()))
     assert time.process_time() - begin < 10  # seconds of this process; it takes milliseconds

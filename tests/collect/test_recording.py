@@ -11,8 +11,8 @@ from fake_exporter import Exporter
 from lab_fixtures import CHIPS, EPOCH, PEAK
 from rig import Rig
 
-from claims.collect.exposition import parse_exposition
 from claims.collect.timeline import Policy
+from claims.imports.exposition import parse_exposition
 
 DATA = Path(__file__).parent / "data"
 NAMES = {"new": {"4711": "llm/1", "4712": "rm/1"}, "old": {"ml/llm-*/trainer": "llm/1", "ml/rm-*/trainer": "rm/1"}}

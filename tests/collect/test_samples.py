@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from claims.collect import samples
 from claims.collect.errors import PollFailed
-from claims.collect.exposition import Line, parse_exposition
 from claims.collect.samples import FULL, Labels, Seen, read_chips
+from claims.imports.exposition import Line, parse_exposition
 
 NOW = 1_767_225_600_000
 

@@ -150,7 +150,7 @@ def test_a_sealed_epoch_takes_no_usage_and_no_second_seal(store: Store) -> None:
         store.add_usage(0, "hall-a", [Usage(1, 2, 1, None), Usage(0, 2, 1, None)])
     store.add_usage(0, "hall-a", [Usage(1, 2, 1, None)])
     with pytest.raises(StoreError):
-        store.seal_epoch(0, "hall-a", [replace(SEAL, root=b"x" * 32)], [])
+        store.seal_epoch(0, "hall-a", [SEAL._replace(root=b"x" * 32)], [])
     db = sqlite3.connect(store.path)
     for change in ("UPDATE usage SET chip_ms = 1 WHERE epoch = 0", "DELETE FROM usage WHERE epoch = 0", "UPDATE usage SET epoch = 0"):
         with pytest.raises(sqlite3.IntegrityError, match="signed this epoch"):

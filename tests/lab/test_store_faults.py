@@ -18,6 +18,7 @@ from lab_fixtures import make_lab, seal_and_close
 import claims.lab.meter
 import claims.lab.store_file
 from claims.base import clock
+from claims.base.daily import DAY
 from claims.base.errors import ClaimsError, UnreadableFile
 from claims.base.files import growing, write_atomic, write_new, write_once
 from claims.claim.entries import encode_entry, sign_entry
@@ -29,7 +30,6 @@ from claims.lab.lineage import note_checkpoint, unplaced
 from claims.lab.registry import Opening
 from claims.lab.sealing import Due
 from claims.lab.store import Store, StoreError
-from claims.lab.store_daily import DAY, open_daily
 from claims.lab.witness import assemble, period_figures
 from tests.cli.test_cli import ROOT, run
 from tests.cli.test_cli_epochs import COMMON, folder  # noqa: F401
@@ -263,23 +263,23 @@ def test_a_store_is_read_whole_once_a_day_and_when_another_takes_its_place(
     reads.clear()
     monkeypatch.setattr(clock, "now", lambda: now)
     for _ in range(3):
-        open_daily(path).close()
+        Store.open_daily(path).close()
     assert len(reads) == 1
-    open_daily(path, check=True).close()
+    Store.open_daily(path, check=True).close()
     assert len(reads) == 2
     now += DAY
-    open_daily(path).close()
+    Store.open_daily(path).close()
     now -= 2 * DAY  # a clock that was set back
-    open_daily(path).close()
+    Store.open_daily(path).close()
     assert len(reads) == 4
     shutil.copyfile(path, tmp_path / "copy")
     (tmp_path / "copy").chmod(0o600)
     os.replace(tmp_path / "copy", path)
-    open_daily(path).close()
+    Store.open_daily(path).close()
     assert len(reads) == 5
     monkeypatch.setenv("STANDSTILL_CACHE", "off")
-    open_daily(path).close()
-    open_daily(path).close()
+    Store.open_daily(path).close()
+    Store.open_daily(path).close()
     assert len(reads) == 7
 
 
@@ -289,15 +289,15 @@ def test_damage_that_no_check_saw_ends_in_a_typed_refusal(tmp_path: Path, reads:
     store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     store.close()
     path = tmp_path / "alpha.store"
-    open_daily(path).close()
+    Store.open_daily(path).close()
     data = bytearray(path.read_bytes())
     data[-20 * 4096 :] = bytes(20 * 4096)
     with open(path, "r+b") as file:  # the same file: nothing shows it
         file.write(data)
     reads.clear()
-    with pytest.raises(StoreError, match="damaged"), open_daily(path) as damaged:
+    with pytest.raises(StoreError, match="damaged"), Store.open_daily(path) as damaged:
         assert damaged.lab == "alpha"
         raise TypeError("what reading a damaged row may end in")
     assert reads == [path]
     with pytest.raises(StoreError, match="damaged"):
-        open_daily(path, check=True)
+        Store.open_daily(path, check=True)

@@ -1,4 +1,4 @@
-"""Prometheus text format 0.0.4 and OpenMetrics 1.0, from a hostile endpoint: one malformed line, and all is refused.
+"""Prometheus text format 0.0.4 and OpenMetrics 1.0, of a hostile endpoint or file: one malformed line, and all is refused.
 
     name{label="value",...} value [timestamp in ms]
     name{label="value",...} value [timestamp in s] [# {label="value",...} value [timestamp]]     ends with "# EOF"
@@ -12,12 +12,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
-from claims.collect.errors import PollFailed
+from claims.base.errors import ClaimsError
 
-__all__ = ["MAX_LABELS", "MAX_LINE", "Line", "parse_exposition"]
+__all__ = ["MAX_LABELS", "MAX_LINE", "Line", "NotExposition", "parse_exposition"]
 
 MAX_LINE = 16 * 1024
 MAX_LABELS = 64
@@ -31,42 +31,54 @@ _ESCAPE = re.compile(r"\\(.)")
 _ESCAPES = {"n": "\n", "\\": "\\", '"': '"'}
 
 
+class NotExposition(ClaimsError):
+    """A text is not in the format. ``line``: which line of it, from 1, or None."""
+
+    def __init__(self, what: str, line: int | None = None) -> None:
+        self.line = line
+        super().__init__(what)
+
+
 @dataclass(frozen=True)
 class Line:
-    """One sample. ``value``: as text, a number or not; ``timestamp``: Unix milliseconds or None."""
+    """One sample. ``value``: as text, a number or not; ``timestamp``: Unix milliseconds or None; ``number``: of its line, from 1."""
 
     name: str
     labels: dict[str, str]
     value: str
     timestamp: int | None
+    number: int = field(default=0, compare=False)
 
 
-def parse_exposition(data: bytes) -> Iterator[Line]:
+def parse_exposition(data: bytes, only: tuple[str, ...] = ("",)) -> Iterator[Line]:
     """The samples of a text, in order.
 
+    Args:
+        only: how the lines begin that are looked at.
+
     Raises:
-        PollFailed: not UTF-8, a last line without line feed (the text was cut off), or a line that is not in the format.
+        NotExposition: not UTF-8, a last line without line feed (the text was cut off), or a line that is not in the format.
     """
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
-        raise PollFailed("the answer is not UTF-8") from None
+        raise NotExposition("the text is not UTF-8") from None
     lines = text.removesuffix("\n").split("\n")
     seconds = lines[-1] == _EOF
     if text and not text.endswith("\n") and not seconds:
-        raise PollFailed("the answer is cut off")
+        raise NotExposition("the text is cut off")
     for number, line in enumerate(lines, 1):
         if line == _EOF and number < len(lines):
-            raise PollFailed(f"line {number} of the answer is its end, and more follows")
-        if not line.strip(" \t") or line.lstrip(" \t").startswith("#"):
+            raise NotExposition(f"line {number} is the end of the text, and more follows", number)
+        if not line.startswith(only) or not line.strip(" \t") or line.lstrip(" \t").startswith("#"):
             continue
-        sample = _parse(line, seconds) if len(line) <= MAX_LINE else None
+        sample = _parse(line, number, seconds) if len(line) <= MAX_LINE else None
         if sample is None:
-            raise PollFailed(f"line {number} of the answer is malformed")
+            raise NotExposition(f"line {number} is malformed", number)
         yield sample
 
 
-def _parse(line: str, seconds: bool) -> Line | None:
+def _parse(line: str, number: int, seconds: bool) -> Line | None:
     at = _SPACE.match(line).end()  # type: ignore[union-attr]
     name = _NAME.match(line, at)
     if name is None:
@@ -85,10 +97,10 @@ def _parse(line: str, seconds: bool) -> Line | None:
     if end is None or (end[3] and not seconds):
         return None
     if end[2] is None:
-        return Line(name[0], labels, end[1], None)
+        return Line(name[0], labels, end[1], None, number)
     if not seconds:
-        return Line(name[0], labels, end[1], int(end[2])) if end[2].lstrip("-").isdigit() else None
-    return Line(name[0], labels, end[1], math.floor(Fraction(end[2]) * 1000))
+        return Line(name[0], labels, end[1], int(end[2]), number) if end[2].lstrip("-").isdigit() else None
+    return Line(name[0], labels, end[1], math.floor(Fraction(end[2]) * 1000), number)
 
 
 def _labels(line: str, at: int, labels: dict[str, str]) -> int | None:
