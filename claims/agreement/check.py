@@ -29,6 +29,7 @@ from claims.agreement.terms import (
     MAX_SHARE,
     MAX_SITES,
     MAX_TIME,
+    MAX_WITNESSES,
     MAX_WORK,
     MIN_LEAVES,
     MIN_LOG_ROWS,
@@ -40,7 +41,7 @@ from claims.agreement.terms import (
 from claims.base.canonical import is_name
 from claims.base.ed25519 import is_key
 from claims.base.hybrid import halves, is_hybrid
-from claims.base.text import is_prose
+from claims.base.text import is_key_name, is_prose
 from claims.base.units import format_time, format_work
 
 __all__ = ["is_origin", "validate"]
@@ -98,6 +99,10 @@ def _ascending(field: str, names: Sequence[str], most: int, fail: Fail) -> None:
     for name in names:
         if not is_name(name):
             raise fail(field, f"{name!r} is not a name", "use a-z 0-9 . _ -")
+    _sorted(field, names, fail)
+
+
+def _sorted(field: str, names: Sequence[str], fail: Fail) -> None:
     for one, two in zip(names, names[1:], strict=False):
         if one == two:
             raise fail(field, f"two have the name {one!r}", "give each its own name")
@@ -131,9 +136,10 @@ def _keys(agreement: Agreement, fail: Fail) -> None:
     if agreement.log is not None:
         roles.append(("the log", agreement.log.key))
     roles += [(f"feed {feed.name}", feed.key) for feed in agreement.feeds]
+    roles += [(f"witness {witness.name}", witness.key) for witness in agreement.witnesses]
     owners: dict[bytes, str] = {}
     for role, key in roles:
-        field = {"meter": "meter", "the": "log", "feed": "feed"}.get(role.partition(" ")[0], "party")
+        field = {"meter": "meter", "the": "log", "feed": "feed", "witness": "witness"}.get(role.partition(" ")[0], "party")
         if not is_key(key) or (is_hybrid(key) and field in ("meter", "feed")):
             alone = " of Ed25519 alone" if field in ("meter", "feed") else ""
             raise fail(field, f"{role} has no usable public key{alone}", "make one with `standstill keygen`")
@@ -254,6 +260,7 @@ def _changes(field: str, periods: Sequence[int], agreement: Agreement, fail: Fai
 
 def _log(agreement: Agreement, fail: Fail) -> None:
     log = agreement.log
+    _witnesses(agreement, fail)
     if log is None:
         return
     if not is_origin(log.origin):
@@ -261,10 +268,13 @@ def _log(agreement: Agreement, fail: Fail) -> None:
     if log.operator not in {party.name for party in agreement.parties}:
         raise fail("log", f"its operator {log.operator!r} is no party", "add a [[party]] of that name")
     _range("log", "cosignatures", log.cosignatures, 1, MAX_COSIGNATURES, fail)
-    hybrid = sum(party.cosign_key is not None and is_hybrid(party.cosign_key) for party in agreement.parties)
-    if hybrid > MAX_HYBRID_COSIGNERS:
-        reason = f"{hybrid} parties have a hybrid cosign_key, and a head of the log has room for the cosignatures of {MAX_HYBRID_COSIGNERS}"
-        raise fail("party", reason, "let fewer parties cosign, or some with Ed25519 alone (standstill keygen --ed25519)")
+    keys = [party.cosign_key for party in agreement.parties if party.cosign_key] + [witness.key for witness in agreement.witnesses]
+    if (hybrid := sum(map(is_hybrid, keys))) > MAX_HYBRID_COSIGNERS:
+        reason = (
+            f"{hybrid} parties and witnesses cosign with a hybrid key, "
+            f"and a head of the log has room for the cosignatures of {MAX_HYBRID_COSIGNERS}"
+        )
+        raise fail("party", reason, "let fewer cosign, or some with Ed25519 alone (standstill keygen --ed25519)")
     cosigners = {party.name for party in agreement.parties if party.cosign_key is not None}
     for field, name, what in _dated(agreement):
         others = len(cosigners - {name, log.operator})
@@ -274,6 +284,21 @@ def _log(agreement: Agreement, fail: Fail) -> None:
                 f"{log.cosignatures} must cosign"
             )
             raise fail(field, reason, "add cosign_key to more parties, or lower cosignatures")
+
+
+def _witnesses(agreement: Agreement, fail: Fail) -> None:
+    names = [witness.name for witness in agreement.witnesses]
+    if names and agreement.log is None:
+        raise fail("witness", "needs a [log], which it cosigns", "add [log], or leave the witnesses out")
+    if len(names) > MAX_WITNESSES:
+        raise fail("witness", f"{len(names)} of them, more than {MAX_WITNESSES}", "leave some out")
+    parties = {party.name for party in agreement.parties}
+    for name in names:
+        if not is_key_name(name):
+            raise fail("witness", f"{name!r} is not a name of signed notes", "1 to 255 bytes without spaces and +, as example.org/w1")
+        if name in parties:
+            raise fail("witness", f"{name!r} is a party's name", "give it another name; a party cosigns with its own cosign_key")
+    _sorted("witness", names, fail)
 
 
 def _dated(agreement: Agreement) -> Iterator[tuple[str, str, str]]:

@@ -118,6 +118,10 @@ def _read_agreement(read: Reader) -> Agreement:
         pause = ag.Pause(*texts, deciders, read.uint(2, "the quorum"))
     models = tuple(_read_model(read) for _ in range(read.uint(2, "the number of open models", ag.MAX_MODELS)))
     feeds = tuple(_read_feed(read) for _ in range(read.uint(2, "the number of feeds", ag.MAX_FEEDS)))
+    witnesses = tuple(
+        ag.Witness(_text(read, "a witness's name", 255), _key(read, "a witness's key"))
+        for _ in range(read.uint(2, "the number of witnesses", ag.MAX_WITNESSES))
+    )
     keys = None
     if _flag(read, "keys"):
         names = tuple(read.name("who revokes") for _ in range(read.uint(2, "those who revoke", ag.MAX_LABS)))
@@ -126,7 +130,7 @@ def _read_agreement(read: Reader) -> Agreement:
         name=name, start=start, epoch_seconds=epoch_seconds, epochs_per_period=per_period, periods=periods, rules=rules,
         parties=tuple(parties), chips=tuple(chips), labs=tuple(labs), amends=amends, pause=pause, log=log,
         checkpoints=checkpoints, deadlines=deadlines, inspection=inspection, rules_from=tuple(later),
-        open_models=models, feeds=feeds, keys=keys,
+        open_models=models, feeds=feeds, witnesses=witnesses, keys=keys,
     )  # fmt: skip
 
 

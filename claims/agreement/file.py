@@ -18,7 +18,7 @@ from claims.agreement.check import is_origin, validate
 from claims.agreement.decode import decode_known
 from claims.agreement.meters import Beside, MeterTable, beside, meter_of, meter_table
 from claims.agreement.model import Agreement, canonical_bytes
-from claims.agreement.table import Table, as_digest, as_key, as_meter_key, as_name, as_prose, one_of
+from claims.agreement.table import Table, as_digest, as_key, as_key_name, as_meter_key, as_name, as_prose, one_of
 from claims.base.cache import open_cache
 from claims.base.canonical import head_from_hex
 from claims.base.errors import AgreementError, MalformedFile
@@ -190,6 +190,7 @@ def _agreement(root: Table, table: MeterTable | None) -> Agreement:
     inspection = _inspection(root.table("inspection")) if root.has("inspection") else None
     models = [_model(table) for table in root.optional_tables("open_model", ag.MAX_MODELS)]
     feeds = [_feed(table) for table in root.optional_tables("feed", ag.MAX_FEEDS)]
+    witnesses = [_witness(table) for table in root.optional_tables("witness", ag.MAX_WITNESSES)]
     keys = _keys(root.table("keys")) if root.has("keys") else None
     root.end()
     return Agreement(
@@ -211,6 +212,7 @@ def _agreement(root: Table, table: MeterTable | None) -> Agreement:
         rules_from=tuple(later),
         open_models=_sorted(root, "open_model", models),
         feeds=_sorted(root, "feed", feeds),
+        witnesses=_sorted(root, "witness", witnesses),
         keys=keys,
     )
 
@@ -236,6 +238,12 @@ def _party(table: Table) -> ag.Party:
     )
     table.end()
     return party
+
+
+def _witness(table: Table) -> ag.Witness:
+    witness = ag.Witness(table.string("name", as_key_name), table.string("key", as_key))
+    table.end()
+    return witness
 
 
 def _chip(table: Table) -> ag.ChipClass:

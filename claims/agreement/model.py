@@ -31,6 +31,7 @@ from claims.agreement.terms import (
     Party,
     Pause,
     Rules,
+    Witness,
 )
 from claims.base.canonical import Writer
 from claims.base.errors import ClaimRejected, MalformedFile
@@ -70,6 +71,7 @@ class Agreement:
     rules_from: tuple[tuple[int, Rules], ...] = ()
     open_models: tuple[OpenModel, ...] = ()
     feeds: tuple[Feed, ...] = ()
+    witnesses: tuple[Witness, ...] = ()
     keys: KeyTerms | None = None
 
     @cached_property
@@ -339,7 +341,7 @@ def _write_regime(out: Writer, agreement: Agreement) -> None:
 
 
 def _write_outside(out: Writer, agreement: Agreement) -> None:
-    """What an inspector looks at from outside, open models and power feeds; and who stands by while keys change."""
+    """What stands outside of labs: open models, power feeds, witnesses of the log, and who countersigns while keys change."""
     out.uint(len(agreement.open_models), 2)
     for model in agreement.open_models:
         out.name(model.name)
@@ -361,6 +363,10 @@ def _write_outside(out: Writer, agreement: Agreement) -> None:
             out.name(name)
         for watts in (feed.base_watts, feed.idle_watts, feed.busy_watts):
             out.uint(watts, 4)
+    out.uint(len(agreement.witnesses), 2)
+    for witness in agreement.witnesses:
+        out.text(witness.name)
+        _write_both(out, witness.key)
     out.flag(agreement.keys is not None)
     if agreement.keys is not None:
         out.uint(len(agreement.keys.revoke), 2)

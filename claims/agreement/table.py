@@ -12,10 +12,10 @@ from claims.base.canonical import NAME_RULE, is_name
 from claims.base.ed25519 import is_key
 from claims.base.errors import AgreementError, ClaimsError, MalformedFile
 from claims.base.hybrid import is_hybrid
-from claims.base.text import MAX_PROSE, is_prose
+from claims.base.text import MAX_PROSE, is_key_name, is_prose
 from claims.base.units import time_from_text
 
-__all__ = ["Table", "as_digest", "as_key", "as_meter_key", "as_name", "as_prose", "one_of"]
+__all__ = ["Table", "as_digest", "as_key", "as_key_name", "as_meter_key", "as_name", "as_prose", "one_of"]
 
 T = TypeVar("T")
 
@@ -128,6 +128,15 @@ def _find_line(text: str, path: str, key: str) -> int | None:
 def as_name(text: str) -> str:
     if not is_name(text):
         raise MalformedFile(f"{text!r} is not a name", hint=NAME_RULE)
+    return text
+
+
+def as_key_name(text: str) -> str:
+    """A name of C2SP signed notes."""
+    if not is_key_name(text):
+        raise MalformedFile(
+            "not a name of signed notes", hint="1 to 255 bytes without spaces, + and characters that nobody sees, as example.org/w1"
+        )
     return text
 
 

@@ -14,7 +14,7 @@ __all__ = [
     "MAX_FLEET", "MAX_LEAVES", "MAX_LOG_ROWS", "MAX_METERS", "MAX_ORIGIN", "MAX_PEAK", "MAX_READING", "MAX_RECORD", "MAX_ROOTS",
     "MAX_SHARE", "MAX_SITES",
     "MAX_TIME", "MAX_WORK", "MIN_LEAVES", "MIN_LOG_ROWS", "Amends", "Caps", "ChipClass", "Deadlines", "Feed",
-    "InspectionTerms", "KeyTerms", "Lab", "LogTerms", "Meter", "OpenModel", "Party", "Pause", "Rules", "Site",
+    "InspectionTerms", "KeyTerms", "Lab", "LogTerms", "Meter", "OpenModel", "Party", "Pause", "Rules", "Site", "Witness",
     "meters_by_chip",
 ]  # fmt: skip
 
@@ -42,9 +42,10 @@ MAX_WORK = 2**64 - 1
 """Work that a lab can do in a period."""
 MAX_LABS = 256
 MAX_COSIGNATURES = 98
-MAX_HYBRID_COSIGNERS = 16
-"""Parties with a hybrid cosign_key: a head has at most 128 KiB, with the first and the latest cosignature of each."""
 """Of the 100 signature lines that a head of the log may have, two are the log's."""
+MAX_HYBRID_COSIGNERS = 16
+"""Parties and witnesses that cosign with a hybrid key: a head has at most 128 KiB, with the first and the latest cosignature of each."""
+MAX_WITNESSES = 256
 MIN_LOG_ROWS, MAX_LOG_ROWS = 16, 22
 MIN_LEAVES, MAX_LEAVES = 2, 65536
 """Padded leaves of an epoch root, and padded slots of a registry's epoch head: powers of two."""
@@ -78,6 +79,14 @@ class Party:
     name: str
     key: bytes
     cosign_key: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Witness:
+    """Cosigns the log and is no party. ``name``: as on its signature lines (C2SP signed notes); ``key``: 32 or 1,344 bytes."""
+
+    name: str
+    key: bytes
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,7 @@ def terms_of(path: Path | None) -> Agreement | None:
 def trust_of(terms: Agreement | None, log_key: str | None, cosigner: tuple[str, ...], quorum: int | None) -> LogTrust:
     from claims.tlog.checkpoint import LogTrust
     from claims.tlog.note import COSIGNATURE, ED25519
+    from claims.verify.log import log_trust
 
     cosigners = dict(_verifier_key(text, COSIGNATURE, "--cosigner") for text in cosigner)
     if log_key is not None:
@@ -57,10 +59,8 @@ def trust_of(terms: Agreement | None, log_key: str | None, cosigner: tuple[str, 
         raise click.UsageError("say which log: --agreement, or --log-key")
     if terms.log is None:
         raise click.UsageError("the agreement has no [log]")
-    for party in terms.parties:
-        if party.cosign_key is not None and party.name != terms.log.operator:
-            cosigners[party.name] = party.cosign_key
-    return LogTrust(terms.log.origin, terms.log.key, cosigners, terms.log.cosignatures if quorum is None else quorum)
+    trust = log_trust(terms)
+    return replace(trust, cosigners={**cosigners, **trust.cosigners}, quorum=trust.quorum if quorum is None else quorum)
 
 
 def _verifier_key(text: str, kind: int, option: str) -> tuple[str, bytes]:
@@ -126,7 +126,7 @@ def _memory(path: Path, trust: LogTrust) -> LogMemory:
 @log.command("cosign")
 @click.argument("source")
 @key_options
-@click.option("--name", required=True, help="This cosigner's name: its party in the agreement.")
+@click.option("--name", required=True, help="This cosigner's name: its party, or witness, in the agreement.")
 @click.option("--memory", "memory_path", type=read_path, required=True, help="What this cosigner saw before; keep it safe.")
 @click.option("--out", "-o", "target", type=read_path, help="Also write the cosigned head here, for the log's operator.")
 @click.option("--save-evidence", type=read_path, help="Where to write the evidence if the log forked. [default: beside the memory]")
@@ -152,7 +152,7 @@ def log_cosign(
     trust = trust_of(terms, log_key, cosigner, quorum)
     key = load_key(key_path, passphrase_file)
     if terms is not None and trust.cosigners.get(name) != public_bytes(key):
-        raise ClaimRejected("log", f"the agreement does not name this key as cosign_key of {name}, a party that is not the operator")
+        raise ClaimRejected("log", f"the agreement has no cosigner {name} with this key: no witness, and no party but the operator")
     with rejecting(save_evidence, memory_path):
         memory = _memory(memory_path, trust)
         if memory.note is None:

@@ -27,6 +27,7 @@ def agreement_lines(agreement: Agreement, *, every: bool = False) -> list[str]:
         *_rules_text(agreement.rules),
         *(f"from {first:<6} {line}" for first, rules in agreement.rules_from for line in _rules_text(rules)),
         *(f"party       {party.name} {_key(party.key)}{_cosigns(party)}" for party in agreement.parties),
+        *(f"witness     {item.name} {_key(item.key)}: counts for heads of the log, and dates no entry" for item in agreement.witnesses),
         *_alone_lines(agreement),
         *(
             f"chip        {chip.name}: peak {format_work(chip.peak)}/s, {chip.readings} padded readings of each epoch, {marked(chip.note)}"
@@ -68,7 +69,7 @@ def agreement_value(agreement: Agreement) -> dict[str, object]:
         "name": agreement.name, "digest": agreement.digest.hex(), "start": format_time(agreement.start),
         "end": format_time(agreement.start + agreement.epoch_seconds * agreement.epochs_per_period * agreement.periods),
         "epoch_seconds": agreement.epoch_seconds, "epochs_per_period": agreement.epochs_per_period, "periods": agreement.periods,
-        "parties": [party.name for party in agreement.parties],
+        "parties": [party.name for party in agreement.parties], "witnesses": [witness.name for witness in agreement.witnesses],
         "labs": {lab.name: [meter.name for meter in lab.meters] for lab in agreement.labs},
         "sites": {lab.name: {site.name: [meter.name for meter in site.meters] for site in lab.sites} for lab in agreement.labs},
         "log": None if agreement.log is None else agreement.log.origin,
@@ -131,10 +132,11 @@ def _alone_lines(agreement: Agreement) -> list[str]:
     """Who signs with Ed25519 alone though it could sign twice."""
     keys = [(party.name, party.key) for party in agreement.parties]
     keys += [(f"{party.name} (cosigning)", party.cosign_key) for party in agreement.parties if party.cosign_key is not None]
+    keys += [(witness.name, witness.key) for witness in agreement.witnesses]
     keys += [("the log", agreement.log.key)] if agreement.log is not None else []
     alone = [name for name, key in keys if not is_hybrid(key)]
     if not alone:
-        return ["signatures  Ed25519 and ML-DSA-44 of every party, cosigner and the log; meters and feeds Ed25519 alone"]
+        return ["signatures  Ed25519 and ML-DSA-44 of every party, cosigner, witness and the log; meters and feeds Ed25519 alone"]
     who = "everybody" if len(alone) == len(keys) else _some(alone)
     return [f"signatures  Ed25519 alone: {who}, and meters and feeds. A quantum computer forges these"]
 
@@ -241,6 +243,11 @@ residue = "charge-every-lineage" # unattributed work counts toward every checkpo
 # operator = "lab-a"
 # key = "<standstill keygen>"
 # cosignatures = 1               # cosigners give cosign_key in their [[party]]
+
+# Optional, with [log]: who cosigns it and is no party, as its own signature lines call it.
+# [[witness]]
+# name = "witness.example.org/w1"
+# key = "<standstill log witness key>"
 
 # Optional, with [log]: keys may change without an amendment (standstill key), and be revoked.
 # [keys]

@@ -94,7 +94,7 @@ def _of_lab(
     in_use = [view.size] if view.size else []
     if agreement.deadlines is None or agreement.log is None:
         return in_use, []
-    barred = view.exclude | {lab, agreement.log.operator}
+    barred = view.exclude | view.trust.witnesses | {lab, agreement.log.operator}
     heads: list[tuple[int, SignedCheckpoint]] = sorted(view.heads().items())
     stored = [size for size, _ in heads]
     quorum = _Word((head.quorum_time(view.trust, barred), size) for size, head in heads if size <= view.size)

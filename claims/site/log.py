@@ -66,11 +66,13 @@ class LogFiles:
 
     def view(self, problem: str | None) -> dict[str, Any]:
         """What the page shows. ``problem``: what the state's computation found wrong, or None."""
+        from claims.verify.log import log_trust
+
         terms = self.agreement.log
         if terms is None:
             raise ValueError("the agreement has no log")
         times = {} if self.read is None else dict(self.read.signed.times)
-        cosigners = [party.name for party in self.agreement.parties if party.cosign_key is not None]
+        cosigners = log_trust(self.agreement).cosigners
         return {
             "origin": terms.origin,
             "operator": terms.operator,
@@ -79,7 +81,7 @@ class LogFiles:
             "path": self.path,
             "problem": problem or self.problem,
             "quorum": terms.cosignatures,
-            "cosigners": [{"name": name, "time": times.get(name)} for name in cosigners if name != terms.operator],
+            "cosigners": [{"name": name, "time": times.get(name)} for name in cosigners],
             "bundle": None if self.bundle is None else "log.bundle",
         }
 

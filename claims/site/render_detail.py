@@ -155,6 +155,7 @@ def _caps(terms: View) -> Html:
 
 def _parties(terms: View) -> Html:
     items = []
+    alone = "signs with Ed25519 alone, which a quantum computer forges"
     for party in terms["parties"]:
         roles = [
             word
@@ -162,7 +163,7 @@ def _parties(terms: View) -> Html:
                 ("lab", party["lab"]),
                 ("cosigns the log", party["cosigns"]),
                 ("runs the log", party["operates"]),
-                ("signs with Ed25519 alone, which a quantum computer forges", party["alone"]),
+                (alone, party["alone"]),
             )
             if has
         ]
@@ -177,6 +178,9 @@ def _parties(terms: View) -> Html:
                 h("span", {"class": "roles"}, ", ".join(roles)) if roles else None,
             )
         )
+    for witness in terms["witnesses"]:
+        words = ", ".join(["witness of the log, no signatory", *([alone] if witness["alone"] else [])])
+        items.append(h("li", {}, h("span", {"class": "party"}, witness["name"]), h("span", {"class": "roles"}, words)))
     return h("ul", {"class": "parties"}, items)
 
 

@@ -54,6 +54,7 @@ def terms_of(agreement: Agreement, unsigned: Collection[str]) -> dict[str, Any]:
             }
             for party in agreement.parties
         ],
+        "witnesses": [{"name": witness.name, "alone": not is_hybrid(witness.key)} for witness in agreement.witnesses],
         "labs": [_lab(lab) for lab in agreement.labs],
         "open_models": [
             {"name": model.name, "charge": format_work(model.charge), "source": model.source, "weights": len(model.weights)}

@@ -175,6 +175,7 @@ class LogTrust:
         key: its key, 32 or 1,344 bytes.
         cosigners: name to key of everyone whose cosignatures count. A key counts once, whatever names its lines have.
         quorum: cosignatures that a head needs; 0 believes the log alone.
+        witnesses: names of cosigners that read no entry: they count for heads, and date no entry.
 
     Raises:
         LogError: an origin, name or key that cannot be one, or a quorum that can never be met.
@@ -184,6 +185,7 @@ class LogTrust:
     key: bytes
     cosigners: Mapping[str, bytes] = field(default_factory=dict)
     quorum: int = 0
+    witnesses: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if not is_origin(self.origin):

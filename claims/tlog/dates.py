@@ -18,7 +18,7 @@ class HeadDates:
     """Dates from a view's heads, those of its tail too. All are Unix times.
 
     Args:
-        exclude: cosigners that do not count, beside those that the view excludes.
+        exclude: cosigners that do not count, beside witnesses and those that the view excludes.
         own: whether the log's own dates count.
 
     Raises:
@@ -26,7 +26,7 @@ class HeadDates:
     """
 
     def __init__(self, view: LogView, exclude: Collection[str] = (), own: bool = True) -> None:
-        barred = view.exclude | frozenset(exclude)
+        barred = view.exclude | view.trust.witnesses | frozenset(exclude)
         self._heads = sorted(view.heads().items())
         self._sizes = [size for size, _ in self._heads]
         self._names = sorted(view.trust.cosigners.keys() - barred)

@@ -180,7 +180,7 @@ class LogView:
         """Unix time by which a quorum had seen entry ``index`` published.
 
         The least, over the stored heads that contain the entry, of the quorum-th smallest cosignature time. Cosigners in
-        ``exclude``, and those that the view excludes, do not count.
+        ``exclude``, those that the view excludes, and witnesses do not count.
 
         Raises:
             LogError: there is no such entry, or no stored head with it has its quorum.
@@ -194,7 +194,7 @@ class LogView:
     def _dating(self, index: int, exclude: Collection[str]) -> tuple[int, int]:
         if not 0 <= index < self.size:
             raise LogError(f"there is no entry {index} in a log of {self.size}")
-        barred = self.exclude | frozenset(exclude)
+        barred = self.exclude | self.trust.witnesses | frozenset(exclude)
         if barred not in self._dates:
             self._dates[barred] = self._suffix_minima(barred)
         sizes, times = self._dates[barred]

@@ -132,7 +132,7 @@ class _Judge:
         self._dates = shown_by(view, agreement, lab)
         self._barred = frozenset({lab} if agreement.log is None else {lab, agreement.log.operator})
         self._digest = agreement.digest
-        self._as_of = view.as_of(self._barred)
+        self._whole = self._dates.absent(view.size + len(view.tail))
 
     def epoch(self, epoch: int, deadline: int) -> tuple[str, list[str]]:
         """One of "" (in time), "late", "undated", "cosigned late", "held back", and who cosigned late."""
@@ -144,7 +144,7 @@ class _Judge:
         if found is None or not logged:
             if self._received(None if found is None else found[0], identity, deadline):
                 return "held back", []
-            return ("late" if self._as_of is not None and self._as_of > deadline else ""), []
+            return ("late" if self._whole is not None and self._whole > deadline else ""), []
         entry, index = found
         quorum = self._quorum(index)
         if quorum is not None and quorum <= deadline:

@@ -27,7 +27,7 @@ __all__ = [
 
 
 def log_trust(agreement: Agreement) -> LogTrust:
-    """Whom a verifier trusts about the agreement's log: its key, and every party's cosigning key but the operator's.
+    """Whom a verifier trusts about the agreement's log: its key, every party's cosigning key but the operator's, and its witnesses.
 
     Pass ``exclude={lab}`` when the log is opened for one lab's claim: a lab does not vouch for itself.
 
@@ -44,7 +44,8 @@ def log_trust(agreement: Agreement) -> LogTrust:
         for party in agreement.parties
         if party.cosign_key is not None and party.name != terms.operator
     }
-    return LogTrust(terms.origin, terms.key, cosigners, terms.cosignatures)
+    witnesses = {witness.name: witness.key for witness in agreement.witnesses}
+    return LogTrust(terms.origin, terms.key, cosigners | witnesses, terms.cosignatures, frozenset(witnesses))
 
 
 def missing_log(agreement: Agreement, problem: str = "") -> Missing:

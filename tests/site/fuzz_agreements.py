@@ -21,12 +21,13 @@ from claims.agreement.terms import (
     OpenModel,
     Pause,
     Rules,
+    Witness,
 )
 from claims.base.errors import MalformedFile
 from tests.site.make_claim_vectors import TARGET
 
 MAX_TIME = 253402300799
-KEYS_OF_FEEDS = [Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32).public_key().public_bytes_raw() for seed in (120, 121)]
+KEYS_OF_FEEDS = [Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32).public_key().public_bytes_raw() for seed in (120, 121, 122, 123)]
 NUMBERS = [0, 1, 2, 3, 4, 15, 16, 17, 22, 23, 63, 64, 255, 256, 4095, 4096, 4097, 65535, 65536, 65537, 2**20, 2**21, 2**24 - 1, 2**24]
 NUMBERS += [2**32 - 1, 2**32, 2**48 - 1, 2**53 - 1, 2**53, 2**53 + 1, 2**63, 2**64 - 1, MAX_TIME - 1, MAX_TIME, MAX_TIME + 1]
 TEXTS = [
@@ -34,7 +35,7 @@ TEXTS = [
     "x" * 128, "x" * 129,
     "utility", "rack", "two\nlines", "tab\t", "bell\x07", "\u202e", "\u00ad", "\ufeff", "\ue000", "\U0001f600", "\U0001fae9",
     "\u0378", "~!", "*,-", "e\u0301",
-    "x" * 4000, "x" * 4001, "\U0001f600" * 4000, "\u00e9" * 4001, "log.example/one",
+    "x" * 4000, "x" * 4001, "\U0001f600" * 4000, "\u00e9" * 4001, "log.example/one", "w.example/\uff42", "\u3000",
 ]  # fmt: skip
 KEYS = [bytes([first]) + bytes(31) for first in range(5)]
 KEYS += [b"\xff" * 32, bytes(31) + b"\x80", b"\xec" + b"\xff" * 30 + b"\x7f", b"\xed" + b"\xff" * 30 + b"\x7f"]
@@ -58,6 +59,7 @@ def rich() -> Agreement:
         pause=Pause("one asks", "all agree", ("alpha", "beta"), 2),
         open_models=(OpenModel("one", 10**12, "a source", (b"\1" * 32, b"\2" * 32)), OpenModel("two", 10**13, "", (b"\0" * 31 + b"\1",))),
         feeds=(Feed("hall", "alpha", "beta", KEYS_OF_FEEDS[0], "rack", (lab.meters[0].name,), 0, 300, 1000),),
+        witnesses=(Witness("w.example/\uff41", KEYS_OF_FEEDS[2]), Witness("w.example/\U0001f600", KEYS_OF_FEEDS[3])),
         keys=KeyTerms(("alpha", "beta", "gamma"), 1),
     )  # fmt: skip
 

@@ -183,6 +183,7 @@ def sample(answer: str = "no", nasty: bool = True) -> dict[str, Any]:
                 }
                 for name in (*LABS, "observatory")
             ],
+            "witnesses": [{"name": "witness.example.org/w1", "alone": True}],
             "labs": [
                 {
                     "name": lab,

@@ -9,6 +9,7 @@ import { ascii, equalBytes, sha256, toHex } from "./verifier/bytes.js";
 import { ASSENT, CLAIM, DECISION, EPOCH, INSPECTION, JOULES, LOSS, TRANSFER, countsUnder, decodeEntry } from "./verifier/entries.js";
 import { Rejected } from "./verifier/errors.js";
 import { formatWork } from "./verifier/limits.js";
+import { cosignersOf } from "./verifier/log.js";
 import { openHead } from "./verifier/note.js";
 import { Reader } from "./verifier/reader.js";
 import { decodeSignatures, missingSignatures } from "./verifier/signatures.js";
@@ -115,8 +116,7 @@ function text(data, [terms]) {
   const words = asText(data);
   if (/^[^\n]+\n[0-9]+\n[A-Za-z0-9+/=]+\n/.test(words) && words.includes("\n\n\u2014 ")) {
     if (!terms.log) return found("A head of a log. This page\u2019s agreement names none.");
-    const cosigners = terms.parties.filter((party) => party.cosignKey && party.name !== terms.log.operator);
-    const trust = { origin: terms.log.origin, key: terms.log.key, cosigners: cosigners.map(({ name, cosignKey }) => ({ name, key: cosignKey })) };
+    const trust = { origin: terms.log.origin, key: terms.log.key, cosigners: cosignersOf(terms) };
     const head = openHead(data, trust);
     const names = [...head.times.keys()];
     return found(`A head of this page\u2019s log, of ${head.size} entries.`, "ok", `Cosigned by ${names.length ? names.join(", ") : "nobody"}.`);

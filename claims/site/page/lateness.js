@@ -43,8 +43,8 @@ function judgeOf(opened, lab, delivered) {
   return (entry, epoch, deadline) => {
     if (!entry || entry.at === Infinity) {
       if (isReceived(entry, epoch, deadline)) return { kind: "heldBack" };
-      const { date } = dates.inUse;
-      return { kind: date !== null && date > deadline ? "late" : "" };
+      const whole = dates.absent(Infinity);
+      return { kind: whole !== null && whole > deadline ? "late" : "" };
     }
     const quorum = dates.quorum(entry.at);
     if (quorum !== null && quorum <= deadline) return { kind: "" };

@@ -3,7 +3,7 @@ import { ascii, concat, equalBytes, sha256, toHex, uint } from "./bytes.js";
 import { isPublicKey } from "./ed25519.js";
 import { halves, isHybrid } from "./hybrid.js";
 import { Reader } from "./reader.js";
-import { isProse } from "./text.js";
+import { byBytes, isKeyName, isProse } from "./text.js";
 import { Rejected } from "./errors.js";
 
 const DOMAIN = ascii("standstill/agreement/v3");
@@ -19,6 +19,7 @@ const MAX_LISTED = 4096;
 const MAX_PARTIES = 256;
 const MAX_COSIGNATURES = 98;
 const MAX_HYBRID_COSIGNERS = 16;
+const MAX_WITNESSES = 256;
 const MAX_ROOTS = 2 ** 21;
 const MAX_SITES = 256;
 const MAX_FLEET = 2 ** 18;
@@ -163,6 +164,7 @@ function readAgreement(read) {
   }
   out.openModels = read.list("the number of open models", MAX_LISTED, () => readModel(read));
   out.feeds = read.list("the number of feeds", MAX_LISTED, () => readFeed(read));
+  out.witnesses = read.list("the number of witnesses", MAX_WITNESSES, () => ({ name: read.text("a witness's name", 4 * 255), key: read.key("a witness's key") }));
   out.keys = null;
   if (read.flag("keys")) out.keys = { revoke: read.list("those who revoke", MAX_PARTIES, () => read.name("who revokes")), quorum: read.uint(2, "the quorum") };
   return out;
@@ -219,7 +221,7 @@ function keys(agreement) {
   for (const lab of agreement.labs) for (const meter of lab.meters) all.push(meter.key);
   for (const party of agreement.parties) if (party.cosignKey) all.push(party.cosignKey);
   if (agreement.log) all.push(agreement.log.key);
-  for (const feed of agreement.feeds) all.push(feed.key);
+  for (const { key } of [...agreement.feeds, ...agreement.witnesses]) all.push(key);
   const seen = new Set();
   for (const key of all) {
     if (!isPublicKey(key)) throw bad(`${toHex(key)} is no usable public key`);
@@ -285,12 +287,18 @@ function changes(what, list, agreement) {
 }
 
 function checkLog(agreement, parties) {
-  const { log } = agreement;
+  const { log, witnesses } = agreement;
+  if (witnesses.length && !log) throw bad("witnesses need a log");
+  witnesses.forEach(({ name }, i) => {
+    if (!isKeyName(name) || parties.has(name)) throw bad("a witness has a name that no signed note has, or a party's");
+    if (i > 0 && byBytes(witnesses[i - 1].name, name) >= 0) throw bad("witnesses are not in ascending order, each once");
+  });
   if (!log) return;
   if (!/^[!-*,-~]{1,128}$/.test(log.origin) || log.origin.endsWith("\n")) throw bad("the log's origin is not printable ASCII without spaces and +");
   if (!parties.has(log.operator)) throw bad("the log's operator is no party");
   within("cosignatures", log.cosignatures, 1, MAX_COSIGNATURES);
-  if (agreement.parties.filter((p) => p.cosignKey && isHybrid(p.cosignKey)).length > MAX_HYBRID_COSIGNERS) throw bad("a head has no room for so many hybrid cosigners");
+  const keys = [...agreement.parties.map((p) => p.cosignKey).filter(Boolean), ...witnesses.map((x) => x.key)];
+  if (keys.filter(isHybrid).length > MAX_HYBRID_COSIGNERS) throw bad("a head has no room for so many hybrid cosigners");
   const { labs, deadlines, pause } = agreement;
   const dated = [...labs, ...(deadlines && deadlines.signBy !== null ? agreement.parties : [])].map((item) => item.name);
   for (const name of [...dated, ...(pause ? pause.deciders : [])]) {

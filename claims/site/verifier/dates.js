@@ -33,17 +33,18 @@ const least = (...times) => times.filter((time) => time !== null).reduce((a, b) 
 const greatest = (...times) => times.filter((time) => time !== null).reduce((a, b) => (a === null || b > a ? b : a), null);
 
 /**
- * `heads`: of mergeHeads; the first `usable` of them may be the head in use. `names`: whose cosignatures count; `quorum`: how many it takes; `own`: whether the log's own dates count; `until`: later dates do not tell how far the log goes, or when the log itself published. Times are
+ * `heads`: of mergeHeads; the first `usable` of them may be the head in use. `names`: whose cosignatures count; `witnesses`: whose count for heads alone; `quorum`: how many it takes; `own`: whether the log's own dates count; `until`: later dates do not tell how far the log goes, or when the log itself published. Times are
  * Unix seconds; null: nobody says so.
  */
 export class HeadDates {
-  constructor(heads, usable, { names, quorum, own, until = Infinity }) {
+  constructor(heads, usable, { names, witnesses = [], quorum, own, until = Infinity }) {
     Object.assign(this, { heads, names, own, until });
     const byQuorum = heads.map(({ times }) => nth(times, names, quorum, (a, b) => a - b));
-    const asOf = heads.map(({ stamps }) => nth(latestOf(stamps, until), names, quorum, (a, b) => b - a));
-    const at = byQuorum.slice(0, usable).findLastIndex((time) => time !== null || quorum === 0);
+    const asOf = ({ stamps }, who) => nth(latestOf(stamps, until), who, quorum, (a, b) => b - a);
+    const all = [...names, ...witnesses];
+    const at = heads.slice(0, usable).findLastIndex(({ times }) => all.filter((name) => times.has(name)).length >= quorum);
     this.usable = at >= 0;
-    this.inUse = at < 0 ? { size: 0, date: null } : { size: heads[at].size, date: asOf[at] };
+    this.inUse = at < 0 ? { size: 0, date: null } : { size: heads[at].size, date: asOf(heads[at], all) };
     this._quorum = new Array(heads.length).fill(null);
     this._seen = new Array(heads.length).fill(null);
     for (let i = heads.length - 1; i >= 0; i--) {
@@ -52,7 +53,7 @@ export class HeadDates {
       this._seen[i] = least(...names.filter((name) => times.has(name)).map((name) => times.get(name)), own && dated ? dated.time : null, this._seen[i + 1] ?? null);
     }
     this._whole = [];
-    asOf.forEach((time, i) => this._whole.push(greatest(time, this._whole[i - 1] ?? null)));
+    heads.forEach((head, i) => this._whole.push(greatest(asOf(head, names), this._whole[i - 1] ?? null)));
   }
 
   /** How many of the heads are no larger than `index`: the next one is the first with the entry. */

@@ -13,6 +13,7 @@ import { HeadDates, mergeHeads } from "./dates.js";
 import { openHead } from "./note.js";
 import { judgeRoots } from "./roots.js";
 import { prefixRoots } from "./rfc6962.js";
+import { byBytes } from "./text.js";
 import { Rejected } from "./errors.js";
 
 const BUNDLE_MAGIC = ascii("standstill-log-bundle");
@@ -139,14 +140,15 @@ export function openLog(agreement, log, now = Infinity) {
   const shown = heads[heads.length - 1];
   const here = heads.filter((head) => head.size <= given.entries.length);
   const { operator, cosignatures } = agreement.log;
-  const names = cosignersOf(agreement).map((party) => party.name).sort();
+  const names = cosignersOf(agreement).map(({ name }) => name).sort(byBytes);
+  const witnesses = agreement.witnesses.map(({ name }) => name);
   const known = new Map();
   // The newest head dates what is before it even where its own entries are not here.
   const all = here.includes(shown) ? here : [...here, shown];
   const dates = (name) => {
     const barred = [name].flat();
     const key = barred.join(" ");
-    if (!known.has(key)) known.set(key, new HeadDates(all, here.length, { names: names.filter((who) => !barred.includes(who)), quorum: cosignatures, own: !barred.includes(operator), until: now + AHEAD }));
+    if (!known.has(key)) known.set(key, new HeadDates(all, here.length, { names: names.filter((who) => !barred.includes(who) && !witnesses.includes(who)), witnesses, quorum: cosignatures, own: !barred.includes(operator), until: now + AHEAD }));
     return known.get(key);
   };
   return {
@@ -169,8 +171,8 @@ export const saidOf = (entries, terms, agreement, claim) => (entries && isSameLo
 
 const isSameLog = (terms, agreement) => Boolean(terms.log && agreement.log) && terms.log.origin === agreement.log.origin && equalBytes(terms.log.key, agreement.log.key);
 
-/** Who cosigns a log: its operator's cosignatures count for nothing. */
-const cosignersOf = ({ parties, log }) => parties.filter((party) => party.cosignKey && party.name !== log.operator).map(({ name, cosignKey }) => ({ name, key: cosignKey }));
+/** Who cosigns a log, parties and witnesses: its operator's cosignatures count for nothing. */
+export const cosignersOf = ({ parties, log, witnesses }) => [...parties.filter((party) => party.cosignKey && party.name !== log.operator).map(({ name, cosignKey }) => ({ name, key: cosignKey })), ...witnesses];
 
 /** The heads that the log signed, of which those no longer than the entries are theirs. */
 function openHeads({ heads, entries }, agreement) {

@@ -25,6 +25,13 @@ export function isProse(text) {
   return chars.length <= MAX_PROSE && !chars.some((char) => char !== "\n" && isHidden(char));
 }
 
+/** Order of texts as UTF-8 bytes, which is that of their code points. */
+export function byBytes(one, two) {
+  const [a, b] = [one, two].map((text) => [...text].map((c) => c.codePointAt(0)));
+  const at = a.findIndex((code, i) => code !== b[i]);
+  return at < 0 ? a.length - b.length : at >= b.length ? 1 : a[at] - b[at];
+}
+
 /** Whether a signature line of a note may carry this key name. */
 export function isKeyName(text) {
   const length = new TextEncoder().encode(text).length;
