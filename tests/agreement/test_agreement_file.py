@@ -38,7 +38,7 @@ def test_digest_is_pinned() -> None:
     assert world.agreement().digest.hex() == PINNED
 
 
-PINNED = "e400ae3cfbb41a1bd8114367580c8a57cd0a0d368923b4d70f8ec3d5d1af1cf1"
+PINNED = "d91e205bc1fa20621e22170064eb67f26e32b60d9a7a044aaf744c18edf8b75a"
 
 
 def test_digest_ignores_formatting_and_order() -> None:

@@ -25,6 +25,8 @@ HOUR = 3600
 ROOTS = b"standstill-roots, taken to hold"
 CHOICES = ("", "late_epochs = 0\n", "late_epochs = 1\n", 'late_epochs = 3\ncosign = "3 h"\n', 'cosign = "5 h"\n')
 
+WITNESS = f'\n[[witness]]\nname = "w.example/1"\nkey = "{world.public(80)}"\n'
+
 
 class RandomLog:
     """A publication folder with one log. ``terms``: its agreement; ``moments``: at which the state is worth asking."""
@@ -38,8 +40,9 @@ class RandomLog:
         text = text.replace("cosignatures = 1", f"cosignatures = {rng.choice((1, 1, 2))}")
         if rng.random() < 0.6:
             text = text.replace('[inspection]\ndraws = 8\nslots = 4\nmargin = "1 h"\n\n', "")
-        self.terms = parse_agreement(text.replace('operator = "gamma"', f'operator = "{operator}"'))
-        (folder / "agreement.toml").write_text(text.replace('operator = "gamma"', f'operator = "{operator}"'))
+        text = text.replace('operator = "gamma"', f'operator = "{operator}"') + (WITNESS if seed % 2 else "")
+        self.terms = parse_agreement(text)
+        (folder / "agreement.toml").write_text(text)
         signatures = None
         for number in regime.SEEDS.values():
             signatures = sign_agreement(world.key(number), self.terms, signatures)
@@ -107,7 +110,7 @@ class RandomLog:
             memory = LogMemory.load(self.folder.parent / f"{self.folder.name}.{name}", trust)
             late = self.rng.choice([0, 30, 30, 5000, 9000])
             try:
-                cosign(self.folder / "log", world.key(regime.COSIGN[name]), name, memory, at + late)
+                cosign(self.folder / "log", world.key(regime.COSIGN.get(name, 80)), name, memory, at + late)
             except Exception:
                 continue
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from claims.tlog.checkpoint import SignedCheckpoint, date_head, sign_checkpoint
 from claims.tlog.cosign import cosign
 from claims.tlog.dates import HeadDates
-from claims.tlog.errors import LogRejected
+from claims.tlog.errors import LogError, LogRejected
 from claims.tlog.evidence import LogFork
 from claims.tlog.note import Note
 from claims.tlog.reader import open_log
@@ -123,3 +124,29 @@ def test_a_quiet_log_is_cosigned_again(log: Path) -> None:
     view = open_log(log, logs.trust(1))
     assert (view.size, view.signed.times["alpha"], view.as_of(), view.committed_time(4)) == (5, 400, 600, 400)
     assert len(view.signed.note.signatures) == 4, "the log, its date, alpha's first and last"
+
+
+def test_a_witness_counts_for_heads_and_dates_no_entry(log: Path) -> None:
+    """Beta is a witness: the head of size 2 has two cosignatures and is in use, of that date; no entry has a second party's."""
+    trust = replace(logs.trust(2), witnesses=frozenset({"beta"}))
+    view = open_log(log, trust)
+    assert (view.size, view.as_of()) == (2, 110)
+    with pytest.raises(LogError):
+        view.committed_time(0)
+    dates = HeadDates(view, own=False)
+    assert (dates.seen(0), dates.absent(2), dates.behind(0, 1000)) == (110, None, ["gamma"])
+    logs.cosigned(log, "beta", 400)
+    logs.cosigned(log, "gamma", 500)
+    view = open_log(log, trust)
+    assert (view.size, view.as_of()) == (5, 400)
+    with pytest.raises(LogError):
+        view.committed_time(4)
+    one = open_log(log, replace(trust, quorum=1))
+    assert [one.committed_time(index) for index in (0, 2, 4)] == [110, 210, 500]
+
+
+def test_only_witnesses_make_a_head_that_is_in_use_and_dates_nothing(log: Path) -> None:
+    view = open_log(log, replace(logs.trust(2), witnesses=frozenset({"alpha", "beta"})))
+    assert (view.size, view.as_of()) == (2, 110) and HeadDates(view, own=False).seen(0) is None
+    with pytest.raises(LogError):
+        view.committed_time(0)

@@ -223,9 +223,9 @@ def test_all_files_together_have_a_budget(serve: Callable[..., str]) -> None:
         send(handler, 200, b"x")
 
     source = HttpSource(serve(answering(reply)), timeout=60, deadline=60, budget=60)
-    assert source.read("a", 10) == b"x" and source._budget <= 59.8
+    assert source.read("a", 10) == b"x" and source._host._budget <= 59.8
     for left in (0.05, 0.0):
-        source._budget = left
+        source._host._budget = left
         with pytest.raises(LogError):
             source.read("a", 10)
 
