@@ -20,6 +20,7 @@ __all__ = [
     "MalformedFile",
     "MissingDependency",
     "QuantityError",
+    "TokenError",
     "UnreadableFile",
 ]
 
@@ -72,6 +73,10 @@ class MalformedFile(ClaimsError):
 
 class KeyFileError(ClaimsError):
     """A key file is missing, readable by others, encrypted with another passphrase, or not Ed25519."""
+
+
+class TokenError(ClaimsError):
+    """A token (PKCS #11), or a key on it, is not there, refuses, or does wrong. Nothing of it was written."""
 
 
 class MissingDependency(ClaimsError):

@@ -12,17 +12,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from claims.base.errors import MissingDependency
 
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
-
 __all__ = [
-    "DOMAIN", "KEY_SIZES", "SIGNATURE_SIZES", "HybridKey", "SigningKey", "goes_on", "halves", "hybrid_message", "is_hybrid",
-    "lattice_verifies", "mldsa", "split_signature",
+    "DOMAIN", "KEY_SIZES", "SIGNATURE_SIZES", "HybridKey", "LatticeKey", "Public", "SigningKey", "goes_on", "halves", "hybrid_message",
+    "is_hybrid", "lattice_verifies", "mldsa", "split_signature",
 ]  # fmt: skip
 
 DOMAIN = b"standstill/sign/hybrid/v1"
@@ -42,7 +38,7 @@ class PublicHalf(Protocol):
 
 
 class SigningKey(Protocol):
-    """A private key of either kind: Ed25519 alone (``cryptography``'s own class), or :class:`HybridKey`."""
+    """A private key of either kind: Ed25519 alone (``cryptography``'s own class, or one on a token), or :class:`HybridKey`."""
 
     def sign(self, data: bytes, /) -> bytes:
         """A signature of 64 or 2,484 bytes."""
@@ -52,23 +48,36 @@ class SigningKey(Protocol):
 
 
 @dataclass(frozen=True)
-class _Public:
+class Public:
+    """A public half of which the bytes are known."""
+
     data: bytes
 
     def public_bytes_raw(self) -> bytes:
+        """The bytes."""
         return self.data
+
+
+class LatticeKey(Protocol):
+    """A private ML-DSA-44 half: ``cryptography``'s own class, or one on a token."""
+
+    def sign(self, data: bytes, context: bytes | None = None, /) -> bytes:
+        """A signature of 2,420 bytes."""
+
+    def public_key(self) -> PublicHalf:
+        """The public half."""
 
 
 @dataclass(frozen=True, eq=False)
 class HybridKey:
-    """Both private halves of a key."""
+    """Both private halves of a key, wherever each is."""
 
-    curve: Ed25519PrivateKey
-    lattice: MLDSA44PrivateKey
+    curve: SigningKey
+    lattice: LatticeKey
 
-    def public_key(self) -> _Public:
+    def public_key(self) -> Public:
         """The public half, 1,344 bytes."""
-        return _Public(self.curve.public_key().public_bytes_raw() + self.lattice.public_key().public_bytes_raw())
+        return Public(self.curve.public_key().public_bytes_raw() + self.lattice.public_key().public_bytes_raw())
 
     def sign(self, data: bytes, /) -> bytes:
         """A signature of 2,484 bytes; another one each time."""

@@ -1,6 +1,7 @@
-"""Key files: PKCS#8 PEM, encrypted under a passphrase or guarded by file permissions alone.
+"""Keys that sign: in files or on tokens; here is the one place that loads and makes them.
 
-A file has one block, of an Ed25519 key, or two: of an Ed25519 key and of an ML-DSA-44 key, which sign together.
+A key file is PKCS#8 PEM, encrypted under a passphrase or guarded by file permissions alone. It has one block, of an Ed25519 key, or two:
+of an Ed25519 key and of an ML-DSA-44 key, which sign together; where the Ed25519 half is on a token, one of an ML-DSA-44 key.
 
 A key file is created once, with mode 0600 and never over another file, and is refused when others may read it.
 No function here returns, prints or raises anything secret but the key object itself.
@@ -9,9 +10,13 @@ No function here returns, prints or raises anything secret but the key object it
 from __future__ import annotations
 
 import base64
+import contextlib
+import ctypes
+import functools
 import hmac
 import os
 import re
+import resource
 import secrets
 import stat
 from collections.abc import Callable
@@ -24,16 +29,22 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
-from claims.base.errors import KeyFileError, UnreadableFile
+from claims.base.errors import KeyFileError, TokenError, UnreadableFile
 from claims.base.files import SMALL_LIMIT, absent, write_new
 from claims.base.hybrid import HybridKey, SigningKey, halves, mldsa
+from claims.base.token import PinSource, Token, TokenHalf
+from claims.base.token_uri import KeyName, TokenUri
 
-__all__ = ["generate_key_file", "load_key_file", "meter_key", "public_bytes", "public_text", "read_passphrase_file", "read_private"]
+__all__ = [
+    "Keys", "generate_key_file", "kept", "load_key_file", "meter_key", "public_bytes", "public_text", "read_passphrase_file",
+    "read_private",
+]  # fmt: skip
 
 PassphraseSource = Callable[[], bytes]
 
 ROUNDS = 600_000
 """Rounds of PBKDF2-HMAC-SHA256 under a passphrase. Files with other counts are read as well."""
+_PR_SET_DUMPABLE = 4
 _METER_KEY = b"standstill/meter-key/v1"
 _BLOCK = re.compile(rb"-----BEGIN [A-Z ]{1,30}-----.*?-----END [A-Z ]{1,30}-----\r?\n?", re.DOTALL)
 _PBES2, _PBKDF2 = bytes.fromhex("06092a864886f70d01050d"), bytes.fromhex("06092a864886f70d01050c")
@@ -64,6 +75,85 @@ def meter_key(ring: SigningKey, lab: str, meter: str) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(hmac.digest(curve.private_bytes_raw(), message, "sha256"))
 
 
+class Keys:
+    """Loads and makes the keys of one command, and logs in to each token once.
+
+    Args:
+        passphrase, pin: called only where they are needed. A passphrase None writes a new file in the clear, guarded by its
+            permissions only.
+    """
+
+    def __init__(self, passphrase: Callable[[], bytes | None], pin: PinSource) -> None:
+        self._passphrase, self._pin = functools.cache(passphrase), pin
+        self._tokens: dict[tuple[Path, tuple[tuple[str, str], ...], bool], Token] = {}
+        _keep_out_of_dumps()
+
+    def load(self, name: KeyName) -> SigningKey:
+        """The key of a file or on a token.
+
+        Raises:
+            UnreadableFile, KeyFileError, MissingDependency: as in :func:`load_key_file`. TokenError: as in ``claims.base.token``.
+        """
+        if not isinstance(name, TokenUri):
+            key: SigningKey = load_key_file(name, self._secret)
+            return key
+        curve, *lattice = self._token(name, False).halves(name)
+        other = _lattice_file(name.lattice_file, self._secret) if name.lattice_file else next(iter(lattice), None)
+        return curve if other is None else HybridKey(curve, other)
+
+    def make(self, name: KeyName, *, hybrid: bool = False) -> SigningKey:
+        """Make a key in a new file, or on a token; there the ML-DSA-44 half goes to a new file where the URI names one.
+
+        Raises:
+            UnreadableFile, KeyFileError, MissingDependency: as in :func:`generate_key_file`. TokenError: there is a key of this name,
+                or the token makes none. Then nothing was made.
+        """
+        if not isinstance(name, TokenUri):
+            generate_key_file(name, self._passphrase(), hybrid=hybrid)
+            return self.load(name)
+        if name.lattice_file is not None and not hybrid:
+            raise TokenError("mldsa44-file is of a hybrid key, and this one is of Ed25519 alone", "leave it out")
+        token = self._token(name, True)
+        if name.lattice_file is None:
+            if hybrid and not token.makes_lattice():
+                hint = "name a new file for that half, mldsa44-file=FILE in the URI; or --ed25519, which a quantum computer breaks"
+                raise TokenError(f"{token.name} makes no ML-DSA-44 keys", hint)
+            curve, *rest = token.make(name, lattice=hybrid)
+            return HybridKey(curve, rest[0]) if rest else curve
+        lattice = mldsa().MLDSA44PrivateKey.generate()
+        write_new(name.lattice_file, _pem(lattice, _checked(self._passphrase())), 0o600)
+        try:
+            return HybridKey(token.make(name, lattice=False)[0], lattice)
+        except BaseException:
+            name.lattice_file.unlink()
+            raise
+
+    def _secret(self) -> bytes:
+        return self._passphrase() or b""
+
+    def _token(self, uri: TokenUri, write: bool) -> Token:
+        if not uri.names_key:
+            raise TokenError("the URI names a token and no key on it", "write object=NAME, or id=, into it")
+        at = (uri.module, uri.which, write)
+        self._tokens[at] = self._tokens.get(at) or Token.open(uri, self._pin, write=write)
+        return self._tokens[at]
+
+
+def kept(key: SigningKey, name: KeyName) -> list[str]:
+    """Where each half of a key is, as far as it can be known: one line for each."""
+    own = [("Ed25519", key.curve), ("ML-DSA-44", key.lattice)] if isinstance(key, HybridKey) else [("Ed25519", key)]
+    file = name.lattice_file if isinstance(name, TokenUri) else name
+    return [f"{kind}: {half.kept() if isinstance(half, TokenHalf) else f'in the file {file}'}" for kind, half in own]
+
+
+def _keep_out_of_dumps() -> None:
+    """No core dump of a process that holds a key or a PIN, and no debugger of this user on it, where the system can."""
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
 def generate_key_file(path: str | os.PathLike[str], passphrase: bytes | None, *, hybrid: bool = False) -> bytes:
     """Make a key, write it to a new file of mode 0600, return its public half.
 
@@ -76,13 +166,18 @@ def generate_key_file(path: str | os.PathLike[str], passphrase: bytes | None, *,
         KeyFileError: the passphrase is empty.
         MissingDependency: ``cryptography`` has no ML-DSA.
     """
-    if passphrase is not None and not passphrase:
-        raise KeyFileError("the passphrase is empty", "choose one, or ask for an unencrypted key explicitly")
+    _checked(passphrase)
     curve = Ed25519PrivateKey.generate()
     key = HybridKey(curve, mldsa().MLDSA44PrivateKey.generate()) if hybrid else curve
     both = (key.curve, key.lattice) if isinstance(key, HybridKey) else (key,)
     write_new(path, b"".join(_pem(half, passphrase) for half in both), 0o600)
     return public_bytes(key)
+
+
+def _checked(passphrase: bytes | None) -> bytes | None:
+    if passphrase is not None and not passphrase:
+        raise KeyFileError("the passphrase is empty", "choose one, or ask for an unencrypted key explicitly")
+    return passphrase
 
 
 def _pem(key: Any, passphrase: bytes | None) -> bytes:
@@ -146,19 +241,34 @@ def load_key_file(path: str | os.PathLike[str], passphrase: PassphraseSource | N
         KeyFileError: readable by others, another passphrase, or neither an Ed25519 key nor one with an ML-DSA-44 key after it.
         MissingDependency: it has an ML-DSA-44 half, and ``cryptography`` has no ML-DSA.
     """
+    keys = _blocks(path, passphrase)
+    kinds = (Ed25519PrivateKey, *([mldsa().MLDSA44PrivateKey] if len(keys) == 2 else []))
+    if len(keys) != len(kinds) or not all(map(isinstance, keys, kinds)):
+        raise KeyFileError(f"{path}: not an Ed25519 key, nor one with an ML-DSA-44 key after it", "make keys with `standstill keygen`")
+    return HybridKey(*keys) if len(keys) == 2 else keys[0]
+
+
+def _lattice_file(path: Path, passphrase: PassphraseSource) -> Any:
+    """The ML-DSA-44 half of a key whose Ed25519 half is on a token."""
+    keys = _blocks(path, passphrase)
+    if len(keys) != 1 or not isinstance(keys[0], mldsa().MLDSA44PrivateKey):
+        raise KeyFileError(f"{path}: not one ML-DSA-44 key", "the half that `standstill keygen` made with the key on the token")
+    return keys[0]
+
+
+def _blocks(path: str | os.PathLike[str], passphrase: PassphraseSource | None) -> list[Any]:
+    """The keys of a file, of whatever kinds; of at most two blocks."""
     data = read_private(path)
     secret: bytes | None = None
     if b"ENCRYPTED" in data:
         if passphrase is None:
             raise KeyFileError(f"{path}: the key is encrypted", "give its passphrase")
         secret = passphrase()
-    blocks = _BLOCK.findall(data)
-    lattice = mldsa().MLDSA44PrivateKey if len(blocks) == 2 else None
+    found = _BLOCK.findall(data)
+    if len(found) > 2:
+        raise KeyFileError(f"{path}: more than two keys", "make keys with `standstill keygen`")
     try:
-        keys = [serialization.load_pem_private_key(block, secret) for block in (blocks if len(blocks) == 2 else [data])]
+        return [serialization.load_pem_private_key(block, secret) for block in (found if len(found) == 2 else [data])]
     except (ValueError, TypeError, UnsupportedAlgorithm):
         what = "another passphrase, or not a key file" if secret is not None else "not a key file"
         raise KeyFileError(f"{path}: {what}", "make keys with `standstill keygen`") from None
-    if not isinstance(keys[0], Ed25519PrivateKey) or (lattice is not None and not isinstance(keys[1], lattice)) or len(blocks) > 2:
-        raise KeyFileError(f"{path}: not an Ed25519 key, nor one with an ML-DSA-44 key after it", "make keys with `standstill keygen`")
-    return HybridKey(keys[0], keys[1]) if lattice is not None else keys[0]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
+from claims.base.token_uri import KeyName
 from claims.cli.group import (
     cli,
     confirm_signing,
@@ -140,7 +141,7 @@ def agreement_digest(path: Path) -> None:
 @yes_option
 @json_option
 def agreement_sign(
-    path: Path, key_path: Path, passphrase_file: Path | None, signatures: Path | None, log_entry: Path | None, yes: bool
+    path: Path, key_name: KeyName, passphrase_file: Path | None, signatures: Path | None, log_entry: Path | None, yes: bool
 ) -> None:
     """Add a party's signature to the signatures file beside the agreement. It cannot be taken back: a terminal shows it and asks."""
     from claims.base import clock
@@ -154,7 +155,7 @@ def agreement_sign(
     from claims.lab.journal import of_entry
     from claims.lab.signing import signing_alone
 
-    terms, key = load_terms(path), load_key(key_path, passphrase_file)
+    terms, key = load_terms(path), load_key(key_name, passphrase_file)
     target = signatures or signatures_path(path)
     _signed(path, target, terms, key)  # refused before anything is asked
     confirm_signing(agreement_lines(terms), yes=yes)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
+from claims.base.token_uri import KeyName
 from claims.cli.group import (  # fmt: skip
     agreement_argument,
     cli,
@@ -48,7 +49,7 @@ def allowance() -> None:
 @click.option("--out", "-o", "target", type=read_path, help="New file for the giver. [default: FROM-TO-PERIOD-SERIAL.allowance]")
 @yes_option
 def allowance_accept(
-    agreement_path: Path, giver: str, receiver: str, period: int, amount: str, serial: int, key_path: Path,
+    agreement_path: Path, giver: str, receiver: str, period: int, amount: str, serial: int, key_name: KeyName,
     passphrase_file: Path | None, target: Path | None, yes: bool,
 ) -> None:  # fmt: skip
     """For the receiver: agree to a transfer. The file goes to the giver, who may publish it or not."""
@@ -59,7 +60,7 @@ def allowance_accept(
     from claims.claim.allowance_file import encode_allowance
     from claims.claim.entry_kinds import TransferEntry
 
-    terms, key = load_terms(agreement_path), load_key(key_path, passphrase_file)
+    terms, key = load_terms(agreement_path), load_key(key_name, passphrase_file)
     units = flop_from_text(amount, rate=False) / WORK_UNIT
     if units.denominator != 1 or not 1 <= units < 2**64:
         raise ClaimsError(f"{amount!r} is not a whole number of 10^12 FLOP, from 1 to 2^64 - 1", "both labs' caps change by exactly that")
@@ -81,7 +82,7 @@ def allowance_accept(
 @click.option("--out", "-o", "target", type=read_path, help="New file for the log entry. [default: FILE with .entry]")
 @yes_option
 def allowance_give(
-    source: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None, target: Path | None, yes: bool
+    source: Path, agreement_path: Path, key_name: KeyName, passphrase_file: Path | None, target: Path | None, yes: bool
 ) -> None:
     """For the giver: sign a transfer that the receiver accepted, as an entry of the log. It cannot be taken back once it is there."""
     from claims.base.files import SMALL_LIMIT, read_bounded
@@ -90,7 +91,7 @@ def allowance_give(
     from claims.lab.journal import of_entry
     from claims.lab.signing import signing_alone
 
-    terms, key = load_terms(agreement_path), load_key(key_path, passphrase_file)
+    terms, key = load_terms(agreement_path), load_key(key_name, passphrase_file)
     offered = decode_allowance(read_bounded(source, SMALL_LIMIT))
     _check_terms(terms, offered)
     entry = sign_entry(key, offered)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from claims.base.errors import ClaimsError, UnreadableFile
+from claims.base.token_uri import KeyName
 from claims.cli.group import (
     agreement_argument,
     cli,
@@ -210,7 +211,7 @@ def _feeds(store: Store, terms: Agreement, joules: Path | None) -> Callable[[int
 @click.option("--joules", type=read_path, help="Folder with what the holders of power feeds gave; with --log, where there are feeds.")
 @json_option
 def epoch_publish(
-    store_path: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None, through: int | None, folder: Path,
+    store_path: Path, agreement_path: Path, key_name: KeyName, passphrase_file: Path | None, through: int | None, folder: Path,
     joules: Path | None,
 ) -> None:  # fmt: skip
     """Write the log entries of epochs that every meter has sealed: LAB-epoch-N.entry, for `standstill log append`.
@@ -224,7 +225,7 @@ def epoch_publish(
     from claims.lab.epochs import publish_epoch
 
     terms = load_terms(agreement_path)
-    key = load_key(key_path, passphrase_file)
+    key = load_key(key_name, passphrase_file)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -9,7 +9,18 @@ import click
 
 from claims.base.errors import ClaimsError, UnreadableFile
 from claims.base.text import counted
-from claims.cli.group import agreement_argument, ask_passphrase, cli, key_options, load_key, load_terms, out, read_path
+from claims.base.token_uri import KeyName
+from claims.cli.group import (
+    agreement_argument,
+    cli,
+    key_options,
+    key_type,
+    keys_given,
+    load_key,
+    load_terms,
+    out,
+    read_path,
+)
 from claims.cli.meter import stopping
 from claims.cli.state import state_folder, state_option
 
@@ -42,21 +53,21 @@ def _feed(terms: Agreement, name: str) -> Feed:
 @click.option("--meter", "meters", multiple=True, required=True, help="A meter of the lab under it; repeat.")
 @click.option("--kind", type=click.Choice(["utility", "building", "rack"]), required=True, help="Where it is measured.")
 @click.option("--watts", "watts", type=int, nargs=3, required=True, metavar="BASE IDLE BUSY", help="As in the agreement.")
-@click.option("--key", "-k", "key_path", type=read_path, required=True, help="New private key file.")
+@click.option("--key", "-k", "key_name", type=key_type, required=True, help="New key: a file, or pkcs11:... on a token.")
 @click.option("--passphrase-file", type=read_path, help="First line: the passphrase.")
 @click.option("--no-passphrase", is_flag=True, help="Do not encrypt the key.")
 def feed_key(
-    name: str, lab_name: str, holder: str, meters: tuple[str, ...], kind: str, watts: tuple[int, int, int], key_path: Path,
+    name: str, lab_name: str, holder: str, meters: tuple[str, ...], kind: str, watts: tuple[int, int, int], key_name: KeyName,
     passphrase_file: Path | None, no_passphrase: bool,
 ) -> None:  # fmt: skip
     """Make a feed's key and print its [[feed]] table for the agreement."""
     from claims.base.canonical import NAME_RULE, is_name
-    from claims.base.keys import generate_key_file, public_text
+    from claims.base.keys import public_bytes, public_text
 
     for text in (name, lab_name, holder, *meters):
         if not is_name(text):
             raise click.UsageError(f"{text!r} is not a name: {NAME_RULE}")
-    public = generate_key_file(key_path, None if no_passphrase else ask_passphrase(passphrase_file, confirm=True))
+    public = public_bytes(keys_given(passphrase_file, new=True, no_passphrase=no_passphrase).make(key_name))
     listed = ", ".join(f'"{meter}"' for meter in meters)
     base, idle, busy = watts
     out(f'[[feed]]\nname = "{name}"\nlab = "{lab_name}"\nholder = "{holder}"\nkey = "{public_text(public)}"\nkind = "{kind}"')
@@ -126,7 +137,7 @@ def feed_record(
 @_records
 @key_options
 @state_option
-def feed_seal(name: str, agreement_path: Path, records: Path | None, key_path: Path, passphrase_file: Path | None) -> None:
+def feed_seal(name: str, agreement_path: Path, records: Path | None, key_name: KeyName, passphrase_file: Path | None) -> None:
     """Sign what is recorded of epochs that are over, for the log. A sealed epoch stays as it is."""
     from claims.agreement.over import last_over
     from claims.base.keys import public_bytes
@@ -136,7 +147,7 @@ def feed_seal(name: str, agreement_path: Path, records: Path | None, key_path: P
     from claims.lab.journal import of_entry
     from claims.lab.signing import signing_alone
 
-    terms, key = load_terms(agreement_path), load_key(key_path, passphrase_file)
+    terms, key = load_terms(agreement_path), load_key(key_name, passphrase_file)
     agreed, path = _feed(terms, name), records or Path(f"{name}.feed")
     if public_bytes(key) != agreed.key:
         raise ClaimsError(f"this key is not feed {name}'s", "sign with the key whose public half is in its [[feed]]")

@@ -16,22 +16,38 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from claims.base.errors import BadSignature, ClaimsError, KeyFileError
+from claims.base.errors import BadSignature, ClaimsError, KeyFileError, TokenError
+from claims.base.token_uri import KeyName, TokenUri, is_token_uri
 
 if TYPE_CHECKING:
     from claims.agreement.model import Agreement
     from claims.agreement.signatures import AgreementSignatures
+    from claims.base.hybrid import SigningKey
+    from claims.base.keys import Keys
     from claims.lab.store import Store
 
 __all__ = [
-    "again_option", "agreement_argument", "ask_passphrase", "cli", "clock_option", "confirm_signing", "json_option", "key_options",
-    "load_agreed", "load_key", "load_signatures", "load_terms", "opened_store", "out", "passphrase_option", "period_option",
+    "again_option", "agreement_argument", "ask_passphrase", "cli", "clock_option", "confirm_signing", "json_option",
+    "key_options", "key_type", "keys_given", "load_agreed", "load_key", "load_signatures", "load_terms", "opened_store", "out",
+    "passphrase_option", "period_option",
     "read_path", "report", "signatures_path", "store_option", "tell", "unsigned_option", "yes_option",
 ]  # fmt: skip
 
-PASSPHRASE_VARIABLE = "STANDSTILL_PASSPHRASE"
+PASSPHRASE_VARIABLE, PIN_VARIABLE = "STANDSTILL_PASSPHRASE", "STANDSTILL_PIN"
 
 read_path = click.Path(path_type=Path)
+
+
+class _KeyType(click.Path):
+    """A key: a file, or a URI of a token. Only the command line names one: no file's URI is ever followed."""
+
+    name = "key"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return TokenUri.parse(value) if isinstance(value, str) and is_token_uri(value) else super().convert(value, param, ctx)
+
+
+key_type = _KeyType(path_type=Path)
 agreement_argument = click.option(
     "--agreement", "-a", "agreement_path", type=read_path, required=True, help="The agreement file (TOML)."
 )
@@ -143,9 +159,12 @@ passphrase_option = click.option(
 )
 
 
+KEY_HELP = "Private key: a file (PEM, mode 0600), or pkcs11:... on a token (docs/operations.md)."
+
+
 def key_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options ``--key`` and ``--passphrase-file``."""
-    key = click.option("--key", "-k", "key_path", type=read_path, required=True, help="Private key file (PEM, mode 0600).")
+    key = click.option("--key", "-k", "key_name", type=key_type, required=True, help=KEY_HELP)
     return key(passphrase_option(command))
 
 
@@ -162,11 +181,34 @@ def ask_passphrase(passphrase_file: Path | None, *, confirm: bool = False) -> by
     return str(click.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm)).encode()
 
 
-def load_key(key_path: Path, passphrase_file: Path | None) -> Any:
-    """Load a private key, asking for the passphrase only when its file is encrypted."""
-    from claims.base.keys import load_key_file
+def ask_pin(uri: TokenUri, token: str, person: bool) -> str:
+    """The PIN of a token: from the URI's pin-source, else from the environment, else from the terminal. ``person``: from there alone."""
+    from claims.base.keys import read_passphrase_file
 
-    return load_key_file(key_path, lambda: ask_passphrase(passphrase_file))
+    if person and not sys.stdin.isatty():
+        what = f"{token}: a wrong PIN was given, and no good one since: no PIN of a file or variable is tried before"
+        raise TokenError(what, "check the PIN, then run a command with this key once at a terminal, and type it")
+    if not person and (uri.pin_file is not None or PIN_VARIABLE in os.environ):
+        pin = read_passphrase_file(uri.pin_file) if uri.pin_file is not None else os.environb[PIN_VARIABLE.encode()]
+        try:
+            return pin.decode()
+        except UnicodeDecodeError:
+            raise TokenError(f"{token}: the PIN is not UTF-8") from None
+    if not sys.stdin.isatty():
+        raise TokenError(f"{token}: no PIN", f"name its file, pin-source=file:PATH in the URI, or give ${PIN_VARIABLE}")
+    return str(click.prompt(f"PIN of {token}", hide_input=True))
+
+
+def keys_given(passphrase_file: Path | None, *, new: bool = False, no_passphrase: bool = False) -> Keys:
+    """What loads and makes keys, and asks for passphrase or PIN only where it is needed."""
+    from claims.base.keys import Keys
+
+    return Keys(lambda: None if no_passphrase else ask_passphrase(passphrase_file, confirm=new), ask_pin)
+
+
+def load_key(name: KeyName, passphrase_file: Path | None) -> SigningKey:
+    """The private key that ``--key`` names."""
+    return keys_given(passphrase_file).load(name)
 
 
 def load_terms(path: Path) -> Agreement:

@@ -6,24 +6,26 @@ from pathlib import Path
 
 import click
 
-from claims.cli.group import PASSPHRASE_VARIABLE, ask_passphrase, cli, out, read_path
+from claims.base.token_uri import KeyName
+from claims.cli.group import PASSPHRASE_VARIABLE, cli, key_type, keys_given, out, read_path
 
 _MAKE_NEW = "Do not encrypt the key; its file's permissions alone guard it."
 
 
 @cli.command()
-@click.argument("path", type=read_path)
+@click.argument("key_name", metavar="KEY", type=key_type)
 @click.option("--passphrase-file", type=read_path, help=f"First line: the passphrase. Else ${PASSPHRASE_VARIABLE}, else asked.")
 @click.option("--no-passphrase", is_flag=True, help=_MAKE_NEW)
 @click.option("--ed25519", is_flag=True, help="Ed25519 alone: a quantum computer breaks it. [default: Ed25519 and ML-DSA-44]")
-def keygen(path: Path, passphrase_file: Path | None, no_passphrase: bool, ed25519: bool) -> None:
-    """Make a key in a new file PATH and print its public half, for a party, the log or a cosigner.
+def keygen(key_name: KeyName, passphrase_file: Path | None, no_passphrase: bool, ed25519: bool) -> None:
+    """Make KEY and print its public half, for a party, the log or a cosigner. KEY is a new file, or pkcs11:... on a token.
 
-    It signs twice, with Ed25519 and ML-DSA-44, and both signatures are demanded of it.
+    It signs twice, with Ed25519 and ML-DSA-44, and both signatures are demanded of it. docs/operations.md has the steps for tokens.
     """
-    from claims.base.keys import generate_key_file, public_text
+    from claims.base.keys import kept, public_bytes, public_text
 
     if no_passphrase and passphrase_file is not None:
         raise click.UsageError("--passphrase-file and --no-passphrase exclude each other")
-    secret = None if no_passphrase else ask_passphrase(passphrase_file, confirm=True)
-    out(public_text(generate_key_file(path, secret, hybrid=not ed25519)))
+    key = keys_given(passphrase_file, new=True, no_passphrase=no_passphrase).make(key_name, hybrid=not ed25519)
+    out(public_text(public_bytes(key)))
+    out("\n".join(kept(key, key_name)), err=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from claims.base.errors import ClaimRejected, UnreadableFile
+from claims.base.token_uri import KeyName
 from claims.cli.group import cli, clock_option, json_option, key_options, load_key, load_terms, out, read_path, report
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def _memory(path: Path, trust: LogTrust) -> LogMemory:
 @clock_option
 @trust_options
 def log_cosign(
-    source: str, key_path: Path, passphrase_file: Path | None, name: str, memory_path: Path, target: Path | None,
+    source: str, key_name: KeyName, passphrase_file: Path | None, name: str, memory_path: Path, target: Path | None,
     save_evidence: Path | None, new_memory: bool, again: bool, clock_is_right: bool, agreement_path: Path | None, log_key: str | None,
     cosigner: tuple[str, ...], quorum: int | None, exclude: tuple[str, ...],
 ) -> None:  # fmt: skip
@@ -150,7 +151,7 @@ def log_cosign(
 
     terms = terms_of(agreement_path)
     trust = trust_of(terms, log_key, cosigner, quorum)
-    key = load_key(key_path, passphrase_file)
+    key = load_key(key_name, passphrase_file)
     if terms is not None and trust.cosigners.get(name) != public_bytes(key):
         raise ClaimRejected("log", f"the agreement has no cosigner {name} with this key: no witness, and no party but the operator")
     with rejecting(save_evidence, memory_path):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from claims.base.errors import BadSignature, ClaimRejected
+from claims.base.token_uri import KeyName
 from claims.cli.group import clock_option, json_option, key_options, load_key, out, read_path, report
 from claims.cli.log import log, rejecting, terms_of, trust_of
 from claims.cli.state import state_folder, state_option
@@ -50,13 +51,13 @@ def _remember() -> Callable[[LogTrust], LogMemory]:
 @click.option("--origin", required=True, help="The log's name: printable ASCII without spaces and plus, as example.com/log.")
 @key_options
 @state_option
-def log_init(folder: Path, origin: str, key_path: Path, passphrase_file: Path | None) -> None:
+def log_init(folder: Path, origin: str, key_name: KeyName, passphrase_file: Path | None) -> None:
     """Make an empty log in FOLDER and print its verifier key, of a hybrid key one for each half."""
     from claims.base.keys import public_bytes
     from claims.tlog.note import ED25519, verifier_keys
     from claims.tlog.writer import LogWriter
 
-    key = load_key(key_path, passphrase_file)
+    key = load_key(key_name, passphrase_file)
     with rejecting(), LogWriter.create(folder, origin, key, memory=_remember()):
         out(" ".join(half.encode() for half in verifier_keys(origin, ED25519, public_bytes(key))))
 
@@ -70,7 +71,7 @@ def log_init(folder: Path, origin: str, key_path: Path, passphrase_file: Path | 
 @state_option
 @json_option
 def log_append(
-    folder: Path, files: tuple[Path, ...], key_path: Path, passphrase_file: Path | None, agreement_path: Path | None,
+    folder: Path, files: tuple[Path, ...], key_name: KeyName, passphrase_file: Path | None, agreement_path: Path | None,
     clock_is_right: bool,
 ) -> None:  # fmt: skip
     """Publish entry files under one new head, in order, but what is said of lost meters first: it counts only before the hours that
@@ -88,7 +89,7 @@ def log_append(
 
     terms = terms_of(agreement_path)
     given = list(dict.fromkeys(_entry(path, read_bounded(path, ENTRY_LIMIT)) for path in files))
-    key = load_key(key_path, passphrase_file)
+    key = load_key(key_name, passphrase_file)
     with rejecting(), open_cache() as cache, LogWriter.open(folder, key, memory=_remember()) as writer:
         if terms is not None and (terms.log is None or terms.log.origin != writer.origin):
             raise ClaimRejected("log", f"the agreement's log is not {writer.origin}")
@@ -114,11 +115,11 @@ def log_append(
 @click.argument("folder", type=read_path)
 @key_options
 @state_option
-def log_mend(folder: Path, key_path: Path, passphrase_file: Path | None) -> None:
+def log_mend(folder: Path, key_name: KeyName, passphrase_file: Path | None) -> None:
     """Read the whole log in FOLDER, write again what of its tiles is missing or damaged, and remove what was left half-done."""
     from claims.tlog.writer import LogWriter
 
-    with rejecting(), LogWriter.open(folder, load_key(key_path, passphrase_file), memory=_remember(), whole=True) as writer:
+    with rejecting(), LogWriter.open(folder, load_key(key_name, passphrase_file), memory=_remember(), whole=True) as writer:
         out(f"{folder}: {writer.size} entries, root {writer.root.hex()}; its tiles are those of the entries")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
+from claims.base.token_uri import KeyName
 from claims.cli.group import (
     agreement_argument,
     json_option,
@@ -60,7 +61,7 @@ def _ask(lines: Iterable[str], when: str, *, yes: bool) -> None:
 @click.option("--out", "-o", "target", type=read_path, help="The entry for the log. [default: LAB-lost-NAME-EPOCH.entry]")
 @json_option
 def meter_lost(
-    name: str, site: bool, store_path: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None, epoch: int, yes: bool,
+    name: str, site: bool, store_path: Path, agreement_path: Path, key_name: KeyName, passphrase_file: Path | None, epoch: int, yes: bool,
     target: Path | None,
 ) -> None:  # fmt: skip
     """Say for good that meter NAME is lost: burnt, stolen, its store or key gone. Signed with the lab's key.
@@ -74,7 +75,7 @@ def meter_lost(
     from claims.lab.losing import lose
 
     terms = load_terms(agreement_path)
-    key = load_key(key_path, passphrase_file)
+    key = load_key(key_name, passphrase_file)
     with opened_store(store_path) as store:
         what = f"{'site' if site else 'meter'} {name}"
         target = target or Path(f"{store.lab}-lost-{name}-{epoch}.entry")
@@ -107,7 +108,7 @@ def meter_lost(
 @json_option
 def inspect_back(
     name: str, site: bool, lab_name: str, agreement_path: Path, period: int, log_source: str, log_memory: Path | None, inspector: str,
-    key_path: Path, passphrase_file: Path | None, yes: bool, target: Path | None,
+    key_name: KeyName, passphrase_file: Path | None, yes: bool, target: Path | None,
 ) -> None:  # fmt: skip
     """For the inspector: say for good that the lost meter NAME is back from a period's first epoch on. The lab may seal with it again.
 
@@ -121,7 +122,7 @@ def inspect_back(
     from claims.lab.journal import of_entry
     from claims.lab.signing import signing_alone
 
-    terms, key = load_terms(agreement_path), load_key(key_path, passphrase_file)
+    terms, key = load_terms(agreement_path), load_key(key_name, passphrase_file)
     epoch = terms.period_epochs(period)[0]
     what = LOST_SITE if site else LOST_METER
     entry = sign_entry(key, LossEntry(terms.digest, inspector, lab_name, what, name, IS_BACK, epoch))

@@ -11,13 +11,15 @@ from threading import Event
 
 import click
 
+from claims.base.token_uri import KeyName
 from claims.cli.group import (
     agreement_argument,
-    ask_passphrase,
     cli,
     clock_option,
     json_option,
     key_options,
+    key_type,
+    keys_given,
     load_agreed,
     load_key,
     opened_store,
@@ -27,6 +29,7 @@ from claims.cli.group import (
     store_option,
     unsigned_option,
 )
+from claims.cli.meter_keys import check_ring, key_at, keys_option
 from claims.cli.state import signing_store, store_signing_options
 
 __all__ = ["meter", "meter_run", "meter_spool", "stopping"]
@@ -46,38 +49,39 @@ def meter() -> None:
 @click.option("--lab", "lab_name", required=True, help="The lab it counts for.")
 @click.option("--chip", required=True, help="Chip class of the agreement.")
 @click.option("--chips", type=click.IntRange(1, 2**48 - 1), required=True, help="Number of chips.")
-@click.option("--key", "-k", "key_path", type=read_path, help="New private key file, of one meter.")
+@click.option("--key", "-k", "key_name", type=key_type, help="New key of one meter: a file, or pkcs11:... on a token.")
+@keys_option
 @click.option("--keyring", type=read_path, help="Key file of which the keys of any number of meters are made; made if it is not there.")
 @click.option("--passphrase-file", type=read_path, help="First line: the passphrase.")
 @click.option("--no-passphrase", is_flag=True, help="Do not encrypt the new key file.")
 def meter_init(
-    names: tuple[str, ...], lab_name: str, chip: str, chips: int, key_path: Path | None, keyring: Path | None, passphrase_file: Path | None,
-    no_passphrase: bool,
+    names: tuple[str, ...], lab_name: str, chip: str, chips: int, key_name: KeyName | None, key_place: KeyName | None,
+    keyring: Path | None, passphrase_file: Path | None, no_passphrase: bool,
 ) -> None:  # fmt: skip
     """Make meters' keys and print their [[meter]] tables for the agreement.
 
     A keyring is one file, under one passphrase, for all meters of a store: whoever has it signs for all of them.
     """
     from claims.base.canonical import NAME_RULE, is_name
-    from claims.base.keys import generate_key_file, load_key_file, meter_key, public_bytes, public_text
+    from claims.base.keys import meter_key, public_bytes, public_text
 
     for text in (*names, lab_name, chip):
         if not is_name(text):
             raise click.UsageError(f"{text!r} is not a name: {NAME_RULE}")
     if no_passphrase and passphrase_file is not None:
         raise click.UsageError("--passphrase-file and --no-passphrase exclude each other")
-    if (key_path is None) == (keyring is None):
-        raise click.UsageError("give --key for one meter, or --keyring")
-    if key_path is not None and len(names) > 1:
-        raise click.UsageError("--key is the key of one meter: for several, give --keyring")
-    if keyring is not None and keyring.exists():
-        ring = load_key_file(keyring, lambda: ask_passphrase(passphrase_file))
-    else:
-        secret = None if no_passphrase else ask_passphrase(passphrase_file, confirm=True)
-        publics = [generate_key_file(key_path or keyring, secret)]
-        ring = None if keyring is None else load_key_file(keyring, lambda: secret)
-    if ring is not None:
+    if [key_name, key_place, keyring].count(None) != 2:
+        raise click.UsageError("give --key for one meter, --keys for a folder or token, or --keyring")
+    if key_name is not None and len(names) > 1:
+        raise click.UsageError("--key is the key of one meter: for several, give --keys or --keyring")
+    check_ring(keyring)
+    known = keyring is not None and keyring.exists()
+    keys = keys_given(passphrase_file, new=not known, no_passphrase=no_passphrase and not known)
+    if keyring is not None:
+        ring = keys.load(keyring) if known else keys.make(keyring)
         publics = [public_bytes(meter_key(ring, lab_name, name)) for name in names]
+    else:
+        publics = [public_bytes(keys.make(key_name or key_at(key_place, name))) for name in names]
     for name, public in zip(names, publics, strict=True):
         out(f'[[meter]]\nlab = "{lab_name}"\nname = "{name}"\nchip = "{chip}"\nchips = {chips}\nkey = "{public_text(public)}"')
 
@@ -117,7 +121,7 @@ def stopping() -> Iterator[Event]:
 @click.option("--once", is_flag=True, help="Poll once, seal what is due, end.")
 @click.option("--until", metavar="TIME", help="End after the first poll at or after this time.")
 def meter_run(
-    name: str, store_path: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None, addresses: tuple[str, ...],
+    name: str, store_path: Path, agreement_path: Path, key_name: KeyName, passphrase_file: Path | None, addresses: tuple[str, ...],
     folder: Path, jobs: Path | None, job_labels: tuple[str, ...], name_labels: tuple[str, ...], interval: float, max_gap: float,
     timeout: float, other_share: str, idle_watts: int | None, no_counter: bool, from_epoch: int | None, clock_is_right: bool,
     unsigned: bool, once: bool, until: str | None,
@@ -153,7 +157,7 @@ def meter_run(
     source = Exporters(
         [Endpoint.of(text) for text in addresses], Labels(job_labels, name_labels), timeout, age, not no_counter
     )
-    (terms, missing), key = load_agreed(agreement_path), load_key(key_path, passphrase_file)
+    (terms, missing), key = load_agreed(agreement_path), load_key(key_name, passphrase_file)
     with opened_store(store_path) as store, stopping() as stop:
         signing = partial(signing_store, store, terms, name)
         sealing = Sealing(store, terms, SoftwareMeter(name, key), Policy(age, share, idle_watts), jobs, signing)

@@ -11,24 +11,46 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from claims.base.errors import ClaimsError
-from claims.cli.group import ask_passphrase, passphrase_option, read_path
+from claims.base.token_uri import KeyName, TokenUri, is_token_uri
+from claims.cli.group import key_type, keys_given, passphrase_option, read_path
 
 if TYPE_CHECKING:
     from claims.agreement.model import Agreement
     from claims.lab.meter import SoftwareMeter
     from claims.lab.store import Store
 
-__all__ = ["MeterKeys", "meters_options"]
+__all__ = ["MeterKeys", "check_ring", "key_at", "keys_option", "meters_options"]
+
+
+keys_option = click.option(
+    "--keys", "key_place", type=key_type,
+    help="Folder with NAME.key of each meter, under one passphrase; or pkcs11:... of a token with a key NAME of each.",
+)  # fmt: skip
+
+
+def key_at(place: KeyName, meter: str) -> KeyName:
+    """The key of a meter in a folder, or on a token. Raises click.UsageError: the URI names one key."""
+    if not isinstance(place, TokenUri):
+        return place / f"{meter}.key"
+    if place.names_key:
+        raise click.UsageError("--keys is of a token with a key of each meter's name: leave object= and id= out")
+    return place.of(meter)
+
+
+def check_ring(ring: Path | None) -> None:
+    """Raises click.UsageError: a keyring that is no file."""
+    if ring is not None and is_token_uri(str(ring)):
+        raise click.UsageError("a keyring is a file, of which keys are made in memory: for keys that stay on a token, give --keys")
 
 
 @dataclass(frozen=True)
 class MeterKeys:
-    """What was asked for: ``names``, or all meters of the lab; one of three places for the keys."""
+    """What was asked for: ``names``, or all meters of the lab; one key, a place of several (:func:`key_at`), or a keyring."""
 
     names: tuple[str, ...]
     every: bool
-    key: Path | None
-    folder: Path | None
+    key: KeyName | None
+    place: KeyName | None
     ring: Path | None
     passphrase_file: Path | None
 
@@ -36,8 +58,9 @@ class MeterKeys:
         """Raises click.UsageError."""
         if self.every == bool(self.names) or len(set(self.names)) < len(self.names):
             raise click.UsageError("name meters, each once, or give --all")
-        if [self.key, self.folder, self.ring].count(None) != 2:
-            raise click.UsageError("give --key for one meter, --keys for the folder of all, or --keyring")
+        if [self.key, self.place, self.ring].count(None) != 2:
+            raise click.UsageError("give --key for one meter, --keys for the folder or token of all, or --keyring")
+        check_ring(self.ring)
 
     def journals(self, names: list[str]) -> int:
         """How many journals these meters have together."""
@@ -60,18 +83,19 @@ class MeterKeys:
 
     def load(self, store: Store, terms: Agreement, names: list[str]) -> list[SoftwareMeter]:
         """The meters with their keys; every key is the one agreed. Asks for one passphrase at most."""
-        from claims.base.keys import load_key_file, meter_key
+        from claims.base.keys import meter_key
         from claims.lab.meter import SoftwareMeter, enrolled
 
-        passphrase = functools.cache(lambda: ask_passphrase(self.passphrase_file))
-        if self.key is not None and len(names) > 1:
-            raise click.UsageError(f"--key is the key of one meter, and {', '.join(names)} are to sign: give --keys or --keyring")
+        keys = keys_given(self.passphrase_file)
         if self.ring is not None:
-            ring = load_key_file(self.ring, passphrase)
+            ring = keys.load(self.ring)
             meters = [SoftwareMeter(name, meter_key(ring, store.lab, name)) for name in names]
+        elif self.place is not None:
+            meters = [SoftwareMeter(name, keys.load(key_at(self.place, name))) for name in names]
+        elif len(names) > 1:
+            raise click.UsageError(f"--key is the key of one meter, and {', '.join(names)} are to sign: give --keys or --keyring")
         else:
-            paths = [self.key if self.folder is None else self.folder / f"{name}.key" for name in names]
-            meters = [SoftwareMeter(name, load_key_file(path, passphrase)) for name, path in zip(names, paths, strict=True) if path]
+            meters = [SoftwareMeter(name, keys.load(self.key)) for name in names]
         enrolled(store, terms, meters)
         return meters
 
@@ -81,18 +105,18 @@ def meters_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def gather(
-        *, names: tuple[str, ...], every: bool, key_path: Path | None, key_folder: Path | None, keyring: Path | None,
+        *, names: tuple[str, ...], every: bool, key_name: KeyName | None, key_place: KeyName | None, keyring: Path | None,
         passphrase_file: Path | None, **rest: Any,
     ) -> Any:  # fmt: skip
-        meters = MeterKeys(names, every, key_path, key_folder, keyring, passphrase_file)
+        meters = MeterKeys(names, every, key_name, key_place, keyring, passphrase_file)
         meters.check()
         return command(meters=meters, **rest)
 
     options = (
         click.argument("names", metavar="[NAME]...", nargs=-1),
         click.option("--all", "every", is_flag=True, help="Every meter of the lab that has not signed yet."),
-        click.option("--key", "-k", "key_path", type=read_path, help="Private key file (PEM, mode 0600) of one meter."),
-        click.option("--keys", "key_folder", type=read_path, help="Folder with NAME.key of each meter, under one passphrase."),
+        click.option("--key", "-k", "key_name", type=key_type, help="Private key of one meter: a file, or pkcs11:... on a token."),
+        keys_option,
         click.option("--keyring", type=read_path, help="One key file of which all meters' keys are made (meter init --keyring)."),
         passphrase_option,
     )

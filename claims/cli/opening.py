@@ -14,12 +14,14 @@ import click
 
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
 from claims.base.text import counted
+from claims.base.token_uri import KeyName
 from claims.cli.carry import carried, carry_option
 from claims.cli.genesis import load_genesis, load_verified, round_option
 from claims.cli.group import (
     agreement_argument,
     json_option,
     key_options,
+    key_type,
     load_key,
     load_terms,
     opened_store,
@@ -139,7 +141,7 @@ def drawn_by_log(
 @carry_option
 def inspect_open(
     store_path: Path, agreement_path: Path, period: int, round_source: str, log_source: str, log_memory: Path | None, to: str,
-    joules: Path | None, parts: tuple[Path, ...], earlier: tuple[Path, ...], key_path: Path, passphrase_file: Path | None,
+    joules: Path | None, parts: tuple[Path, ...], earlier: tuple[Path, ...], key_name: KeyName, passphrase_file: Path | None,
     target: Path | None, carry_key: Path | None,
 ) -> None:  # fmt: skip
     """For the lab: open exactly what the round drew, to one inspector. The file is private and never published."""
@@ -152,7 +154,7 @@ def inspect_open(
     from claims.lab.signing import releasing
 
     terms = load_terms(agreement_path)
-    key = load_key(key_path, passphrase_file)
+    key = load_key(key_name, passphrase_file)
     with opened_store(store_path) as store:
         lab = store.lab
         drawn = drawn_by_log(
@@ -202,7 +204,7 @@ def _by(terms: Agreement, drawn: Drawn) -> str:
 @claim_option()
 @earlier_option
 @click.option("--finding", type=click.Choice(["agrees", "differs", "genesis"]), help="What the site showed: it is recorded.")
-@click.option("--key", "-k", "key_path", type=read_path, help="The inspector's private key file: write the record.")
+@click.option("--key", "-k", "key_name", type=key_type, help="The inspector's private key, a file or pkcs11:...: write the record.")
 @click.option("--passphrase-file", type=read_path, help="First line: the key's passphrase.")
 @state_option
 @folder_option
@@ -210,7 +212,7 @@ def _by(terms: Agreement, drawn: Drawn) -> str:
 def inspect_check(
     opening_path: Path, lab_name: str, agreement_path: Path, period: int, round_source: str, log_source: str,
     log_memory: Path | None, inspector: str, shown: tuple[tuple[Path, str], ...], claim_path: Path | None, earlier: tuple[Path, ...],
-    finding: str | None, key_path: Path | None, passphrase_file: Path | None, folder: Path,
+    finding: str | None, key_name: KeyName | None, passphrase_file: Path | None, folder: Path,
 ) -> None:  # fmt: skip
     """For the inspector: check an opening against log and agreement, print what to compare on site, record the outcome.
 
@@ -225,10 +227,10 @@ def inspect_check(
     from claims.inspection.record import FAILURES
     from claims.inspection.report import site_lines
 
-    if finding is not None and key_path is None:
+    if finding is not None and key_name is None:
         raise click.UsageError("--finding is recorded: it needs --key")
     terms = load_terms(agreement_path)
-    key = None if key_path is None else load_key(key_path, passphrase_file)
+    key = None if key_name is None else load_key(key_name, passphrase_file)
     inspection = drawn_by_log(
         terms, lab_name, period, round_source, log_source, log_memory, lambda view: lost_by_claim(terms, lab_name, period, view, claim_path)
     )
@@ -326,11 +328,11 @@ def _seeds(terms: Agreement, checked: CheckedOpening, shown: tuple[tuple[Path, s
 @folder_option
 def inspect_refuse(
     lab_name: str, agreement_path: Path, period: int, round_source: str, log_source: str, log_memory: Path | None, inspector: str,
-    key_path: Path, passphrase_file: Path | None, folder: Path,
+    key_name: KeyName, passphrase_file: Path | None, folder: Path,
 ) -> None:  # fmt: skip
     """For the inspector: record that no opening came by the deadline."""
     terms = load_terms(agreement_path)
-    key = load_key(key_path, passphrase_file)
+    key = load_key(key_name, passphrase_file)
     drawn = drawn_by_log(terms, lab_name, period, round_source, log_source, log_memory)
     out(_record(drawn, inspector, key, None, (), None, folder))
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from claims.base.errors import ClaimsError, MalformedClaim
+from claims.base.token_uri import KeyName
 from claims.cli.cluster import cluster_options, prover_of
 from claims.cli.group import (
     agreement_argument,
@@ -99,7 +100,7 @@ def _transfers(terms: Agreement, lab: str, period: int) -> tuple[list[bytes], in
 @click.option("--yes", is_flag=True, help="With --over: do not ask.")
 @cluster_options
 def prove(
-    store_path: Path, agreement_path: Path, period: int, key_path: Path, passphrase_file: Path | None, target: Path | None, over: bool,
+    store_path: Path, agreement_path: Path, period: int, key_name: KeyName, passphrase_file: Path | None, target: Path | None, over: bool,
     yes: bool, cluster_address: str, cluster_files: Path | None,
 ) -> None:  # fmt: skip
     """Prove a closed period and write the signed claim. Nothing is written unless it verifies.
@@ -122,7 +123,7 @@ def prove(
         raise click.UsageError("--yes belongs to --over")
     prover = prover_of(cluster_address, cluster_files)
     terms = load_terms(agreement_path)
-    key = load_key(key_path, passphrase_file)
+    key = load_key(key_name, passphrase_file)
     with opened_store(store_path) as store, progress_shown() as progress:
         transfers, moved = _transfers(terms, store.lab, period)
         target = target or Path(f"{store.lab}-{period}.claim")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from claims.base.errors import BadSignature, ClaimRejected
+from claims.base.token_uri import KeyName
 from claims.cli.group import agreement_argument, clock_option, key_options, load_key, load_terms, out, read_path
 from claims.cli.log import log
 
@@ -20,7 +21,7 @@ __all__ = ["log_countersign"]
 @click.option("--receipt", "target", type=read_path, help="The receipt file; further parties add to it. [default: ENTRY with .receipt]")
 @clock_option
 def log_countersign(
-    entry_path: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None, target: Path | None, clock_is_right: bool
+    entry_path: Path, agreement_path: Path, key_name: KeyName, passphrase_file: Path | None, target: Path | None, clock_is_right: bool
 ) -> None:
     """Sign that you were given another party's log entry, today. With a quorum of such signatures it counts as delivered.
 
@@ -36,7 +37,7 @@ def log_countersign(
 
     terms = load_terms(agreement_path)
     place = target or entry_path.with_suffix(".receipt")
-    entry, key = read_bounded(entry_path, ENTRY_LIMIT), load_key(key_path, passphrase_file)
+    entry, key = read_bounded(entry_path, ENTRY_LIMIT), load_key(key_name, passphrase_file)
     end = end_of(decode_entry(entry), terms)
     if end is not None and not clock_is_right:
         grace = 0 if terms.deadlines is None else terms.deadlines.claim

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
+from claims.base.token_uri import KeyName
 from claims.cli.group import (
     agreement_argument,
     cli,
@@ -83,7 +84,7 @@ def decision_make(path: Path, agreement_path: Path, kind: str, effective: str, r
 @key_options
 @state_option
 @yes_option
-def decision_sign(path: Path, agreement_path: Path, key_path: Path, passphrase_file: Path | None, yes: bool) -> None:
+def decision_sign(path: Path, agreement_path: Path, key_name: KeyName, passphrase_file: Path | None, yes: bool) -> None:
     """Add a decider's signature to FILE; where the agreement has a log, also write the decider's entry: FILE-DECIDER.entry."""
     from claims.base.files import one_at_a_time, read_bounded, write_atomic
     from claims.base.keys import public_bytes
@@ -96,7 +97,7 @@ def decision_sign(path: Path, agreement_path: Path, key_path: Path, passphrase_f
 
     terms = load_terms(agreement_path)
     item = Decision.decode(read_bounded(path, DECISION_LIMIT))
-    key = load_key(key_path, passphrase_file)
+    key = load_key(key_name, passphrase_file)
     sign_decision(key, item, terms)  # refused before anything is asked
     for period, digest in signed_by(terms, public_bytes(key), state_folder()):
         if item.effective >= terms.period_span(period)[0]:

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from claims.agreement.model import Agreement
 from claims.agreement.signatures import sign_ledger_head
 from claims.agreement.terms import Meter
-from claims.base.errors import ClaimsError
+from claims.base.errors import ClaimsError, TokenError
+from claims.base.hybrid import SigningKey
 from claims.claim.commitments import roots_digest
 from claims.lab import heads
 from claims.lab.closing import check_turn, next_epoch, signed_otherwise
@@ -50,10 +49,10 @@ class SoftwareMeter:
 
     Args:
         name: as in the agreement.
-        key: the meter's Ed25519 key; never the lab's.
+        key: the meter's Ed25519 key, in memory or on a token; never the lab's.
     """
 
-    def __init__(self, name: str, key: Ed25519PrivateKey) -> None:
+    def __init__(self, name: str, key: SigningKey) -> None:
         self.name = name
         self.key = key
 
@@ -134,10 +133,15 @@ def seal_through(store: Store, agreement: Agreement, meters: Sequence[SoftwareMe
 
 
 def _seal_block(store: Store, agreement: Agreement, block: list[tuple[SoftwareMeter, range]]) -> list[ClaimsError]:
-    """Seal in one transaction; where that is refused, meter by meter, and of the meter that is refused epoch by epoch."""
+    """Seal in one transaction; where that is refused, meter by meter, and of the meter that is refused epoch by epoch.
+
+    A token that does not sign ends all of it: it is not asked again.
+    """
     try:
         _seal_together(store, agreement, block)
         return []
+    except TokenError:
+        raise
     except ClaimsError as error:
         parts = [[one] for one in block] if len(block) > 1 else [[(meter, range(k, k + 1))] for meter, own in block for k in own]
         if len(parts) == 1:
