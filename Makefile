@@ -1,5 +1,5 @@
 # make test      set up .venv, lint, type-check, tests without the slow ones
-# make test-all  the slow ones too
+# make test-all  the slow ones too; says at its end what was skipped, and why
 # make proofs    theorems about the circuit, by Coq, and obligations, by z3; SKIPPED where one is absent (proofs/README.md)
 # make proofs-all  and an honest trace through the Coq interpreter, and each constraint left out in turn
 # make demo      a whole standstill between four labs on published data, on this machine
@@ -33,7 +33,7 @@ test: lint types
 	$(BIN)/python -m pytest -m "not slow"
 
 test-all: lint types
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -rs
 
 proofs: $(STAMP)
 	$(BIN)/python proofs/check.py

@@ -25,6 +25,7 @@ __all__ = [
     "epoch_root_message",
     "epoch_root_messages",
     "ledger_head_message",
+    "owners",
     "registry_head_message",
     "sign_agreement",
     "sign_ledger_head",
@@ -175,6 +176,19 @@ class AgreementSignatures:
                 raise BadSignature(f"the signatures file names {name!r}, which is not a party")
             check_signature(f"party {name} on the agreement", keys[name], signature, agreement_message(agreement.digest))
         return sorted(keys.keys() - self.signatures.keys())
+
+
+def owners(agreement: Agreement) -> dict[bytes, list[str]]:
+    """Every public key of an agreement, and whose it is, in words; one key may be several things."""
+    found: dict[bytes, list[str]] = {}
+    keys = [(party.key, f"party {party.name}") for party in agreement.parties]
+    keys += [(party.cosign_key, f"{party.name}, cosigning") for party in agreement.parties if party.cosign_key is not None]
+    keys += [(agreement.log.key, "the log")] if agreement.log is not None else []
+    keys += [(meter.key, f"meter {meter.name} of {lab.name}") for lab in agreement.labs for meter in lab.meters]
+    keys += [(feed.key, f"feed {feed.name}") for feed in agreement.feeds]
+    for key, who in keys:
+        found.setdefault(key, []).append(who)
+    return found
 
 
 def sign_agreement(key: SigningKey, agreement: Agreement, known: AgreementSignatures | None) -> AgreementSignatures:

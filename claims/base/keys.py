@@ -85,7 +85,7 @@ class Keys:
 
     def __init__(self, passphrase: Callable[[], bytes | None], pin: PinSource) -> None:
         self._passphrase, self._pin = functools.cache(passphrase), pin
-        self._tokens: dict[tuple[Path, tuple[tuple[str, str], ...], bool], Token] = {}
+        self._tokens: dict[tuple[Path, tuple[tuple[str, str], ...]], Token] = {}
         _keep_out_of_dumps()
 
     def load(self, name: KeyName) -> SigningKey:
@@ -97,7 +97,7 @@ class Keys:
         if not isinstance(name, TokenUri):
             key: SigningKey = load_key_file(name, self._secret)
             return key
-        curve, *lattice = self._token(name, False).halves(name)
+        curve, *lattice = self._token(name).halves(name)
         other = _lattice_file(name.lattice_file, self._secret) if name.lattice_file else next(iter(lattice), None)
         return curve if other is None else HybridKey(curve, other)
 
@@ -113,7 +113,7 @@ class Keys:
             return self.load(name)
         if name.lattice_file is not None and not hybrid:
             raise TokenError("mldsa44-file is of a hybrid key, and this one is of Ed25519 alone", "leave it out")
-        token = self._token(name, True)
+        token = self._token(name, write=True)
         if name.lattice_file is None:
             if hybrid and not token.makes_lattice():
                 hint = "name a new file for that half, mldsa44-file=FILE in the URI; or --ed25519, which a quantum computer breaks"
@@ -128,13 +128,18 @@ class Keys:
             name.lattice_file.unlink()
             raise
 
+    def close(self) -> None:
+        """Log out of the tokens: the keys on them sign no more."""
+        for token in self._tokens.values():
+            token.close()
+
     def _secret(self) -> bytes:
         return self._passphrase() or b""
 
-    def _token(self, uri: TokenUri, write: bool) -> Token:
+    def _token(self, uri: TokenUri, *, write: bool = False) -> Token:
         if not uri.names_key:
             raise TokenError("the URI names a token and no key on it", "write object=NAME, or id=, into it")
-        at = (uri.module, uri.which, write)
+        at = (uri.module, uri.which)
         self._tokens[at] = self._tokens.get(at) or Token.open(uri, self._pin, write=write)
         return self._tokens[at]
 

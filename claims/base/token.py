@@ -12,7 +12,7 @@ import os
 import secrets
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ _WORDS = {
     "SessionHandleInvalid": "the session ended", "SessionClosed": "the session ended", "UserNotLoggedIn": "the session ended",
     "TokenWriteProtected": "it cannot be written", "MechanismInvalid": "it does not have this kind of key",
 }  # fmt: skip
+_TRIED = "it was tried once, and is not tried again by itself: each wrong PIN brings the token nearer to being locked"
 
 
 @contextmanager
@@ -50,7 +51,7 @@ def _told(who: str, hint: str) -> Iterator[None]:
         yield
     except pkcs11.PKCS11Error as error:
         name = type(error).__name__
-        raise TokenError(f"{who}: {_WORDS.get(name, f'it answers {name}')}", hint) from None
+        raise TokenError(f"{who}: {_WORDS.get(name, f'it answers {name}')}", _TRIED if name.startswith("Pin") else hint) from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +122,7 @@ def _with_context(context: bytes) -> tuple[Any, bytes | None]:
 
 
 class Token:
-    """A token and a session with it, logged in, until the process ends."""
+    """A token and a session with it, logged in until :meth:`close`."""
 
     def __init__(self, session: Any, name: str) -> None:
         self._session, self.name = session, name
@@ -143,8 +144,15 @@ class Token:
         doubtful = bool(flags & (TokenFlag.USER_PIN_COUNT_LOW | TokenFlag.USER_PIN_FINAL_TRY))
         last = ", and this is the last try before it locks" if flags & TokenFlag.USER_PIN_FINAL_TRY else ""
         secret = pin(uri, name + last, doubtful)
-        with _told(name, "it was tried once, and is not tried again by itself: each wrong PIN brings the token nearer to being locked"):
+        with _told(name, "see that the token is there"):
             return Token(found.open(rw=write, user_pin=secret), name)
+
+    def close(self) -> None:
+        """Log out; a token that is gone is no trouble."""
+        import pkcs11
+
+        with suppress(pkcs11.PKCS11Error):
+            self._session.close()
 
     def halves(self, uri: TokenUri) -> list[TokenHalf]:
         """The Ed25519 half that a URI names, and the ML-DSA-44 half of the same name where the token has one.

@@ -15,10 +15,12 @@ from claims.cli.group import (
     confirm_signing,
     json_option,
     key_options,
+    key_type,
     load_key,
     load_signatures,
     load_terms,
     out,
+    passphrase_option,
     read_path,
     report,
     signatures_path,
@@ -54,15 +56,41 @@ def agreement_init(path: Path, preset_name: str | None) -> None:
 @agreement.command("check")
 @click.argument("path", type=read_path)
 @click.option("--meters", "every", is_flag=True, help="Print each meter of a large lab too.")
+@click.option("--key", "-k", "key_name", type=key_type, help="Your own key: whose it is in the agreement, and where its halves are kept.")
+@passphrase_option
 @json_option
-def agreement_check(path: Path, every: bool) -> None:
-    """Parse and validate an agreement; print what it says, and what its rule for unattributed work comes to."""
+def agreement_check(path: Path, every: bool, key_name: KeyName | None, passphrase_file: Path | None) -> None:
+    """Parse and validate an agreement; print what it says, and what its rule for unattributed work comes to.
+
+    An agreement has public keys only: whether a private one is in a file or on a token, only its holder can see, with --key.
+    """
     from claims.agreement.forecast import residue_lines
     from claims.agreement.hidden import hidden_lines
     from claims.cli.show_agreement import agreement_lines, agreement_value
 
     terms = load_terms(path)
-    report([*agreement_lines(terms, every=every), *residue_lines(terms), *hidden_lines(terms)], agreement_value(terms))
+    lines, value = [*agreement_lines(terms, every=every), *residue_lines(terms), *hidden_lines(terms)], agreement_value(terms)
+    if key_name is not None:
+        own = _own_key(terms, key_name, passphrase_file)
+        lines += [f"this key    {', '.join(own['of'])}", *(f"            {line}" for line in own["kept"])]
+        value["key"] = own
+    report(lines, value)
+
+
+def _own_key(terms: Agreement, name: KeyName, passphrase_file: Path | None) -> dict[str, list[str]]:
+    """Whose a key is, and where its halves are. Raises ClaimsError: it is nobody's."""
+    from claims.agreement.signatures import owners
+    from claims.base.hybrid import halves
+    from claims.base.keys import kept, public_bytes
+
+    key = load_key(name, passphrase_file)
+    found = owners(terms)
+    public = public_bytes(key)
+    if public not in found:
+        part = next((who for known, (who, *_) in found.items() if halves(known)[0] == halves(public)[0]), None)
+        hint = f"its Ed25519 half is of {part}: give the ML-DSA-44 half too, mldsa44-file=" if part else "is it the right key, or file?"
+        raise ClaimsError("the agreement does not have this key", hint)
+    return {"of": found[public], "kept": kept(key, name)}
 
 
 @agreement.command("presets")

@@ -200,10 +200,12 @@ def ask_pin(uri: TokenUri, token: str, person: bool) -> str:
 
 
 def keys_given(passphrase_file: Path | None, *, new: bool = False, no_passphrase: bool = False) -> Keys:
-    """What loads and makes keys, and asks for passphrase or PIN only where it is needed."""
+    """What loads and makes a command's keys, and asks for passphrase or PIN only where it is needed."""
     from claims.base.keys import Keys
 
-    return Keys(lambda: None if no_passphrase else ask_passphrase(passphrase_file, confirm=new), ask_pin)
+    keys = Keys(lambda: None if no_passphrase else ask_passphrase(passphrase_file, confirm=new), ask_pin)
+    click.get_current_context().call_on_close(keys.close)
+    return keys
 
 
 def load_key(name: KeyName, passphrase_file: Path | None) -> SigningKey:

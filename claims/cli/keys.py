@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from claims.base.token_uri import KeyName
+from claims.base.token_uri import KeyName, TokenUri
 from claims.cli.group import PASSPHRASE_VARIABLE, cli, key_type, keys_given, out, read_path
 
 _MAKE_NEW = "Do not encrypt the key; its file's permissions alone guard it."
@@ -28,4 +28,5 @@ def keygen(key_name: KeyName, passphrase_file: Path | None, no_passphrase: bool,
         raise click.UsageError("--passphrase-file and --no-passphrase exclude each other")
     key = keys_given(passphrase_file, new=True, no_passphrase=no_passphrase).make(key_name, hybrid=not ed25519)
     out(public_text(public_bytes(key)))
-    out("\n".join(kept(key, key_name)), err=True)
+    if isinstance(key_name, TokenUri):
+        out("\n".join(kept(key, key_name)), err=True)

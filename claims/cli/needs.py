@@ -12,7 +12,7 @@ __all__ = ["check_own_packages", "missing_extra"]
 
 EXTRAS = {
     "numpy": "lab", "numba": "lab", "llvmlite": "lab", "rich": "lab", "py_ecc": "inspect", "pyarrow": "parquet",
-    "dask": "cluster", "distributed": "cluster",
+    "dask": "cluster", "distributed": "cluster", "pkcs11": "hsm",
 }  # fmt: skip
 """Package -> the extra of ``standstill`` that brings it."""
 

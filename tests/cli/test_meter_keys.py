@@ -40,7 +40,7 @@ def ringed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
 def test_a_keyring_makes_every_meters_key_with_one_derivation(ringed: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     ringed.at(START + 2 * DAY)
     asked: list[object] = []
-    monkeypatch.setattr("claims.cli.meter_keys.ask_passphrase", lambda path: asked.append(path) or b"pass")
+    monkeypatch.setattr("claims.cli.group.ask_passphrase", lambda path, **_: asked.append(path) or b"pass")
     text = ringed.run("epoch", "seal", "--all", *ringed.books, "--keyring", "ring.key", "--unsigned")
     assert "2 of 2 meters: epochs through 47 sealed" in text and asked == [None]
     assert ringed.sealed("hall-1") == ringed.sealed("hall-2") == 47

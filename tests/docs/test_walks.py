@@ -5,14 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from softhsm import needs_softhsm
 
 from tests.docs.walk import DOCS, blocks, matches, walk
 
 PAGES = sorted(path.name for path in DOCS.glob("*.md") if blocks(path.name))
 FAST = ("verify.md",)
+NEEDS = {"operations.md": needs_softhsm}
 
 
-@pytest.mark.parametrize("page", [page if page in FAST else pytest.param(page, marks=pytest.mark.slow) for page in PAGES])
+def _marks(page: str) -> list[pytest.MarkDecorator]:
+    return [*([] if page in FAST else [pytest.mark.slow]), *([NEEDS[page]] if page in NEEDS else [])]
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, marks=_marks(page)) for page in PAGES])
 def test_a_page_is_walked(page: str, tmp_path: Path) -> None:
     walk(page, tmp_path)
 
