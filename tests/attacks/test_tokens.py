@@ -132,6 +132,7 @@ def test_where_a_key_is_named(desk: Desk) -> None:
     assert "leave object= and id= out" in desk.run(*seal, "--keys", uri("hall-1", "other"), code=2)
 
 
+@pytest.mark.filterwarnings("ignore::getpass.GetPassWarning")
 def test_a_pin_is_in_no_output(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STANDSTILL_PIN", "8642097531")
     said = [
