@@ -10,9 +10,10 @@ does not depend on the order or the formatting of the text. FORMATS.md section 2
 
 from __future__ import annotations
 
+import copy
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from claims.agreement.terms import (
@@ -86,6 +87,29 @@ class Agreement:
             if first <= period:
                 rules = later
         return rules
+
+    def with_keys(self, parties: Mapping[str, bytes], meters: Mapping[tuple[str, str], bytes], feeds: Mapping[str, bytes]) -> Agreement:
+        """The same agreement, of the same digest, as signatures are checked while these keys are in force; b"": none is.
+
+        Args:
+            meters: by lab and name.
+        """
+        found = copy.copy(self)
+        touched = {lab for lab, _ in meters}
+        found.__dict__.update(
+            digest=self.digest,
+            parties=tuple(replace(item, key=parties.get(item.name, item.key)) for item in self.parties),
+            labs=tuple(
+                replace(lab, meters=tuple(
+                    replace(item, key=meters[lab.name, item.name], enrolled=item.agreed_key) if (lab.name, item.name) in meters else item
+                    for item in lab.meters
+                ))
+                if lab.name in touched else lab
+                for lab in self.labs
+            ),
+            feeds=tuple(replace(item, key=feeds.get(item.name, item.key)) for item in self.feeds),
+        )  # fmt: skip
+        return found
 
     @cached_property
     def _charges(self) -> dict[bytes, int]:

@@ -104,7 +104,10 @@ class ChipClass:
 
 @dataclass(frozen=True)
 class Meter:
-    """A signed counter over ``chips`` chips of class ``chip`` in ``lab``. ``key``: Ed25519, 32 bytes; ``site``, ``group``: or None."""
+    """A signed counter over ``chips`` chips of class ``chip`` in ``lab``. ``key``: Ed25519, 32 bytes; ``site``, ``group``: or None.
+
+    ``enrolled``: the key in the agreement, where ``key`` is another one that a log put in its place.
+    """
 
     lab: str
     name: str
@@ -113,6 +116,12 @@ class Meter:
     key: bytes
     site: str | None = None
     group: str | None = None
+    enrolled: bytes | None = None
+
+    @property
+    def agreed_key(self) -> bytes:
+        """The key in the agreement: a meter that is lost stays lost while this one stands there."""
+        return self.key if self.enrolled is None else self.enrolled
 
 
 @dataclass(frozen=True)

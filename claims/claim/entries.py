@@ -32,6 +32,7 @@ from claims.claim.entry_kinds import (
     EpochEntry,
     InspectionEntry,
     JoulesEntry,
+    KeyEntry,
     LossEntry,
     TransferEntry,
     raw_bytes,
@@ -161,6 +162,8 @@ def check_entry(entry: Entry, agreement: Agreement, data: bytes | None = None) -
     if entry.agreement != agreement.digest:
         raise ClaimRejected("log", f"{entry.title} is about agreement {entry.agreement.hex()}")
     try:
+        if isinstance(entry, KeyEntry):
+            raise ClaimRejected("log", "a word about a key counts where it stands in a log, and nowhere else")
         if isinstance(entry, JoulesEntry):
             check_signature(entry.title, _check_joules(entry, agreement), entry.signature, entry_message(entry))
             return

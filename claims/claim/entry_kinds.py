@@ -10,12 +10,15 @@
     kind 6 LOSS        name author || name lab || u8 what || name || u8 word || u32 epoch         author: lab; of an end, an inspector
     kind 7 JOULES      name feed || u32 epoch || 32 joules leaf                                   signed by the feed's own key
     kind 8 TRANSFER    name giver || name receiver || u32 period || u32 serial || u64 amount || u16 bytes || the receiver's signature
+    kind 9 KEY         name author || u8 signer || u8 role || name owner || name holder || u8 word || 32 old key's SHA-256
+                       || u16 bytes || new key
 
 Each entry has an identity (:attr:`EpochEntry.identity`): what an author may sign one of. :mod:`claims.claim.entries` has the bytes.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,12 +28,13 @@ from claims.agreement.signatures import allowance_message
 from claims.agreement.terms import MAX_TIME
 from claims.base.canonical import Reader, Writer, is_name
 from claims.base.errors import MalformedFile
-from claims.base.hybrid import SIGNATURE_SIZES
+from claims.base.hybrid import KEY_SIZES, SIGNATURE_SIZES
 from claims.base.units import format_time
 
 __all__ = [
-    "DECISIONS", "IS_BACK", "IS_LOST", "KINDS", "LOSS_WORDS", "LOST", "OUTCOMES", "AnyEntry", "AssentEntry", "ClaimEntry",
-    "DecisionEntry", "Entry", "EpochEntry", "Identity", "InspectionEntry", "JoulesEntry", "LossEntry", "TransferEntry", "raw_bytes",
+    "BY_NEW", "BY_OLD", "BY_PARTY", "DECISIONS", "IS_BACK", "IS_LOST", "KEY_ROLES", "KEY_WORDS", "KINDS", "LOSS_WORDS", "LOST", "OUTCOMES",
+    "REVOKE", "ROTATE", "SPARE", "AnyEntry", "AssentEntry", "ClaimEntry", "DecisionEntry", "Entry", "EpochEntry", "Identity",
+    "InspectionEntry", "JoulesEntry", "KeyEntry", "LossEntry", "TransferEntry", "raw_bytes",
 ]  # fmt: skip
 
 OUTCOMES = {1: "passed", 2: "failed", 3: "refused"}
@@ -39,14 +43,19 @@ LOST = {1: "meter", 2: "site"}
 IS_LOST, IS_BACK = 1, 2
 LOSS_WORDS = {IS_LOST: "lost", IS_BACK: "back"}
 
+KEY_ROLES = {1: "party", 2: "meter", 3: "feed"}
+BY_OLD, BY_NEW, BY_PARTY = 1, 2, 3
+ROTATE, SPARE, REVOKE = 1, 2, 3
+KEY_WORDS = {ROTATE: "rotate", SPARE: "spare", REVOKE: "revoke"}
+
 Identity = tuple[object, ...]
-_BITS, _SIGNATURE = -1, -2
+_BITS, _SIGNATURE, _KEY = -1, -2, -3
 
 
 @dataclass(frozen=True)
 class _Part:
     """A field of a body: a name (``size`` 0), a number of so many bytes, a digest (32), bits behind their number of bytes (-1), or a
-    signature behind its (-2); ``values``: of a number that is a choice."""
+    signature (-2), or a key or none (-3), behind its u16 length; ``values``: of a number that is a choice."""
 
     field: str
     what: str
@@ -64,6 +73,11 @@ class _Part:
             out.raw(value)
         elif self.size == _SIGNATURE:
             out.signature(value)
+        elif self.size == _KEY:
+            if len(value) not in (0, *KEY_SIZES):
+                raise MalformedFile(f"{self.what} is neither a key nor nothing")
+            out.uint(len(value), 2)
+            out.raw(value)
         elif self.size >= 32:
             raw_bytes(out, value, self.size)
         else:
@@ -83,6 +97,10 @@ class _Part:
             return bits
         if self.size == _SIGNATURE:
             return read.signature(self.what)
+        if self.size == _KEY:
+            if (size := read.uint(2, self.what)) not in (0, *KEY_SIZES):
+                raise read.fail(f"{self.what} is neither a key nor nothing")
+            return read.raw(size, self.what)
         if self.size >= 32:
             return read.raw(self.size, self.what)
         value = read.uint(self.size, self.what, self.most)
@@ -98,9 +116,9 @@ class _Part:
         if size > 0:
             value = int.from_bytes(data[at : at + size], "big")
             return (value if (self.most is None or value <= self.most) and self._fits(value) else None), at + size
-        if size == _SIGNATURE:
+        if size in (_SIGNATURE, _KEY):
             end = at + 2 + int.from_bytes(data[at : at + 2], "big")
-            return (data[at + 2 : end] if end - at - 2 in SIGNATURE_SIZES else None), end
+            return (data[at + 2 : end] if end - at - 2 in (SIGNATURE_SIZES if size == _SIGNATURE else (0, *KEY_SIZES)) else None), end
         end = at + 1 + (data[at] if at < len(data) else 0)
         if not size:
             return _name(data[at + 1 : end]), end
@@ -363,10 +381,63 @@ class JoulesEntry(_Kind):
         return f"the joules of feed {self.feed} in epoch {self.epoch}"
 
 
-_KINDS = (EpochEntry, ClaimEntry, AssentEntry, InspectionEntry, DecisionEntry, LossEntry, JoulesEntry, TransferEntry)
-Entry = EpochEntry | ClaimEntry | AssentEntry | InspectionEntry | DecisionEntry | LossEntry | JoulesEntry | TransferEntry
+@dataclass(frozen=True)
+class KeyEntry(_Kind):
+    """One word for a change of a key; several make it (:mod:`claims.claim.keys`).
+
+    Attributes:
+        signer: whose signature this is: 1 the old key's, 2 the new key's, 3 the author's, by its party key.
+        role: of the key: 1 party, 2 meter, 3 feed; ``holder``: its name; ``owner``: the party itself, the meter's lab, the feed's holder.
+        word: 1 rotate, from now on the new key; 2 spare, the new key once this one is revoked; 3 revoke.
+        old: SHA-256 of the key that it is about; ``new``: 32 or 1,344 bytes, or, of revoke, none.
+    """
+
+    kind = 9
+    parts = (
+        _Part("author", "the author"), _Part("signer", "who signs", 1, values={1: "old key", 2: "new key", 3: "party"}),
+        _Part("role", "the role of a key", 1, values=KEY_ROLES), _Part("owner", "the key's owner"), _Part("holder", "the key's holder"),
+        _Part("word", "what is said of a key", 1, values=KEY_WORDS), _Part("old", "the old key's digest", 32),
+        _Part("new", "the new key", _KEY),
+    )  # fmt: skip
+    one_of = ("author", "signer", "role", "owner", "holder", "word", "old", "new")
+    """All of it: there may be many words, and none contradicts another."""
+    agreement: bytes
+    author: str
+    signer: int
+    role: int
+    owner: str
+    holder: str
+    word: int
+    old: bytes
+    new: bytes = b""
+    signature: bytes = b""
+
+    @property
+    def whose(self) -> str:
+        """Whose key it is about."""
+        return f"{KEY_ROLES[self.role]} {self.holder if self.role != 2 else f'{self.owner}/{self.holder}'}"
+
+    @property
+    def change(self) -> str:
+        """What it would do, in words."""
+        old, new = f"the key {self.old.hex()[:16]} of {self.whose}", hashlib.sha256(self.new).hexdigest()[:16]
+        if self.word == REVOKE:
+            return f"{old} is revoked"
+        return f"{old} is replaced by {new}" if self.word == ROTATE else f"{old} is replaced by {new} once it is revoked"
+
+    @property
+    def title(self) -> str:
+        """For messages."""
+        who = self.author if self.signer == BY_PARTY else f"the {'old' if self.signer == BY_OLD else 'new'} key"
+        return f"the word of {who} that {self.change}"
+
+
+_KINDS = (EpochEntry, ClaimEntry, AssentEntry, InspectionEntry, DecisionEntry, LossEntry, JoulesEntry, TransferEntry, KeyEntry)
+Entry = EpochEntry | ClaimEntry | AssentEntry | InspectionEntry | DecisionEntry | LossEntry | JoulesEntry | TransferEntry | KeyEntry
 KINDS: dict[int, type[Entry]] = {kind.kind: kind for kind in _KINDS}
-AnyEntry = TypeVar("AnyEntry", EpochEntry, ClaimEntry, AssentEntry, InspectionEntry, DecisionEntry, LossEntry, JoulesEntry, TransferEntry)
+AnyEntry = TypeVar(
+    "AnyEntry", EpochEntry, ClaimEntry, AssentEntry, InspectionEntry, DecisionEntry, LossEntry, JoulesEntry, TransferEntry, KeyEntry
+)
 
 
 def raw_bytes(out: Writer, value: bytes, size: int = 32) -> None:

@@ -26,6 +26,7 @@ from claims.claim.entry_kinds import (
     Identity,
     InspectionEntry,
     JoulesEntry,
+    KeyEntry,
     LossEntry,
 )
 from claims.claim.file import Claim, MeterHead
@@ -208,7 +209,7 @@ class TwoEntries:
     def against(self, agreement: Agreement) -> tuple[str, int] | None:
         """The lab and the period whose claim it spoils; None where an inspector contradicts itself: that voids its own word alone."""
         entry = decode_entry(self.entries[0])
-        if isinstance(entry, (AssentEntry, DecisionEntry, InspectionEntry, JoulesEntry, LossEntry)):
+        if isinstance(entry, (AssentEntry, DecisionEntry, InspectionEntry, JoulesEntry, KeyEntry, LossEntry)):
             return None
         return entry.author, entry.epoch // agreement.epochs_per_period if isinstance(entry, EpochEntry) else entry.period
 

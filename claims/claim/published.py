@@ -19,9 +19,11 @@ from claims.claim.entry_kinds import (
     Identity,
     InspectionEntry,
     JoulesEntry,
+    KeyEntry,
     LossEntry,
     TransferEntry,
 )
+from claims.claim.keys import KeyBook, under_any
 
 __all__ = ["Conflict", "PublishedEntries"]
 
@@ -44,18 +46,24 @@ class PublishedEntries:
         entries: (index in the log, entry bytes), ascending.
         counted: entries from this index on are signed by the log's operator or their author, and no quorum vouches for them: they count
             only against their author. None: all count.
+        logged: entries from this index on are in no log but in receipts: no order of a log says which key was in force, and any key of
+            their author counts that was and is not revoked. None: all are in the log.
 
     Attributes:
         conflicts: entries that contradict an earlier one of the same identity; both are validly signed.
+        keys: which keys are in force where, as entries in the log say.
         others: (index, entry) of other agreements; their signatures are not checked.
         undecodable: how many entries are in no format known here.
         refused: (index, reason) of entries of this agreement with a bad signature or bad terms: they count for nothing,
             since anyone could have made them.
     """
 
-    def __init__(self, agreement: Agreement, entries: Iterable[tuple[int, bytes]], counted: int | None = None) -> None:
+    def __init__(
+        self, agreement: Agreement, entries: Iterable[tuple[int, bytes]], counted: int | None = None, logged: int | None = None
+    ) -> None:
         self.agreement = agreement
-        self._counted = counted
+        self._counted, self._logged = counted, logged
+        self.keys = KeyBook(agreement)
         self.conflicts: list[Conflict] = []
         self.others: list[tuple[int, Entry]] = []
         self.undecodable = 0
@@ -79,7 +87,7 @@ class PublishedEntries:
         if known is not None and known[0] == entry:
             return
         try:
-            check_entry(entry, self.agreement, data)
+            self._check(index, entry, data)
         except (ClaimRejected, BadSignature) as error:
             self.refused.append((index, error.what))
             return
@@ -88,11 +96,20 @@ class PublishedEntries:
         elif not same_word(known[0], entry):
             self.conflicts.append(Conflict(known[1], known[0], index, entry))
 
+    def _check(self, index: int, entry: Entry, data: bytes) -> None:
+        """Raises ClaimRejected, BadSignature: it counts for nothing."""
+        if self._logged is not None and index >= self._logged:
+            under_any(self.keys.undated, lambda terms: check_entry(entry, terms, data))
+        elif isinstance(entry, KeyEntry):
+            self.keys.add(entry, index)
+        else:
+            check_entry(entry, self.keys.now, data)
+
     def under(self, agreement: Agreement) -> PublishedEntries:
         """What the same log's entries say under another agreement."""
         found = self._under.get(agreement.digest)
         if found is None:
-            found = PublishedEntries(agreement, [(index, encode_entry(entry)) for index, entry in self.others], self._counted)
+            found = PublishedEntries(agreement, [(index, encode_entry(entry)) for index, entry in self.others], self._counted, self._logged)
             self._under[agreement.digest] = found
         return found
 
@@ -119,6 +136,13 @@ class PublishedEntries:
     def claim(self, lab: str, period: int, *, all_: bool = False) -> tuple[ClaimEntry, int] | None:
         """The first claim entry of a lab, with its index, or None. ``all_``: also one that counts only against."""
         return self._entry(ClaimEntry, lab, period, all_=all_)
+
+    def terms_of_claim(self, lab: str, period: int) -> Agreement | None:
+        """The agreement with the keys that a claim's signatures are checked by: those in force at its entry; None where no log has that."""
+        found = self.claim(lab, period, all_=True)
+        if found is None or (self._logged is not None and found[1] >= self._logged):
+            return None
+        return self.keys.at(found[1])
 
     def by(self, author: str) -> list[Entry]:
         """Every entry that a party signed, in the log's order."""

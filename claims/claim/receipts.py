@@ -8,7 +8,7 @@ A receipt shows that an entry was delivered, and when. It never makes a claim pr
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +16,11 @@ from claims.agreement.model import Agreement
 from claims.agreement.over import NotOver
 from claims.agreement.terms import MAX_LABS, MAX_TIME
 from claims.base.canonical import from_json, is_name, to_json
-from claims.base.ed25519 import check_signature
 from claims.base.errors import ClaimRejected, MalformedFile
 from claims.base.hybrid import SIGNATURE_SIZES, SigningKey
 from claims.claim.entries import check_entry, decode_entry
 from claims.claim.entry_kinds import ClaimEntry, Entry, EpochEntry
+from claims.claim.keys import signed_by_any, under_any
 
 __all__ = ["FORMAT", "RECEIPT_LIMIT", "Receipt", "countersign", "end_of", "witnesses"]
 
@@ -73,19 +73,23 @@ class Receipt:
         decode_entry(found.entry)
         return found
 
-    def check(self, agreement: Agreement) -> tuple[Entry, dict[str, int]]:
+    def check(self, agreement: Agreement, keys: Sequence[Agreement] = ()) -> tuple[Entry, dict[str, int]]:
         """The entry, which its author signed, and for each party whose receipt counts its time.
+
+        Args:
+            keys: the agreement with each set of keys that counts (:attr:`claims.claim.keys.KeyBook.undated`); none: with its own.
 
         Raises:
             ClaimRejected: check ``log``: the entry does not fit the agreement. BadSignature: its author, or a party, did not sign it.
         """
         entry = decode_entry(self.entry)
-        check_entry(entry, agreement)
+        views = keys or (agreement,)
+        under_any(views, lambda terms: check_entry(entry, terms))
         counted = witnesses(agreement, entry)
         times: dict[str, int] = {}
         for name, (time, signature) in self.signatures.items():
             if name in counted:
-                check_signature(f"{name} on the receipt of {entry.title}", agreement.party(name).key, signature, _message(self.entry, time))
+                signed_by_any(views, f"{name} on the receipt of {entry.title}", name, signature, _message(self.entry, time))
                 times[name] = time
         return entry, times
 

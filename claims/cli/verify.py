@@ -130,7 +130,7 @@ def _alone(
     from claims.base.files import CLAIM_LIMIT, ROOTS_LIMIT, read_bounded
     from claims.inspection.record import RECORD_LIMIT
     from claims.verify.claim import check_expected, parse_claim, verify_claim
-    from claims.verify.delivered import deliveries
+    from claims.verify.delivered import deliveries, undated_keys
     from claims.verify.report import Verdict
     from claims.verify.roots import held
 
@@ -141,7 +141,6 @@ def _alone(
     amended = {path: load_terms(path) for path in previous_agreement}
     signed_before = {item.agreement: item for item in map(_signatures, previous_agreement) if item is not None}
     records = {hashlib.sha256(found).digest(): found for found in (read_bounded(path, RECORD_LIMIT) for path in record)}
-    delivered = deliveries(_receipts(receipt), terms, _leave_out)
     alone = [] if roots_path is not None and roots_path.is_dir() else [roots_path or claim_path.with_suffix(".roots")]
     beside = [path for path in (*alone, *(item.with_suffix(".roots") for item in previous)) if path == roots_path or path.exists()]
     folder = claim_path.parent if alone or roots_path is None else roots_path
@@ -152,6 +151,7 @@ def _alone(
         lab, period = claim.lab, claim.period
         view, problem = (None, "") if log_source is None else _open_log(log_source, terms, claim.lab, log_memory, now)
         claims = [claim, *map(parse_claim, links)]
+        delivered = deliveries(_receipts(receipt), terms, _leave_out, () if view is None else undated_keys(view, terms))
         return verify_claim(
             data, terms, signatures=signed, previous=links, previous_agreements=[*amended.values()],
             previous_signatures=signed_before, previous_accepted=previous_accepted,

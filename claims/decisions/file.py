@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from claims.base.text import is_prose
 from claims.base.units import format_time
 from claims.claim.entries import sign_entry
 from claims.claim.entry_kinds import DecisionEntry
+from claims.claim.keys import signed_by_any
 
 __all__ = ["DECISION_LIMIT", "FORMAT", "Content", "Decision", "decision_entry", "decision_message", "sign_decision"]
 
@@ -81,8 +83,11 @@ class Decision:
             raise MalformedFile("not a canonical decision file", hint=hint)
         return result
 
-    def check(self, agreement: Agreement) -> None:
+    def check(self, agreement: Agreement, keys: Sequence[Agreement] = ()) -> None:
         """Check that enough of the agreement's deciders have signed, and nobody else.
+
+        Args:
+            keys: the agreement with each set of keys that was in force, as a log has them; none: with its own.
 
         Raises:
             ClaimRejected: check ``decision``: about another agreement, one without deciders, or too few signatures.
@@ -95,7 +100,7 @@ class Decision:
         for name, signature in self.signatures.items():
             if name not in agreement.pause.deciders:
                 raise BadSignature(f"the decision is signed by {name!r}, who does not decide")
-            check_signature(f"{name} on the decision", agreement.party(name).key, signature, decision_message(self))
+            signed_by_any(keys or (agreement,), f"{name} on the decision", name, signature, decision_message(self))
         if len(self.signatures) < agreement.pause.quorum:
             raise ClaimRejected("decision", f"signed by {len(self.signatures)}, and {agreement.pause.quorum} must sign")
 

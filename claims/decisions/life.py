@@ -10,6 +10,7 @@ from claims.agreement.model import Agreement
 from claims.agreement.terms import MAX_TIME
 from claims.base.hybrid import goes_on
 from claims.base.units import format_time
+from claims.claim.keys import KeyBook
 from claims.decisions.file import Content, Decision
 
 __all__ = ["STATES", "Counted", "Life", "is_lifted", "keeps_calendar", "life_of", "lifted_spans"]
@@ -82,6 +83,7 @@ def life_of(
     now: int,
     successors: Sequence[Agreement] = (),
     decisions: Sequence[Counted | Decision] = (),
+    keys: KeyBook | None = None,
 ) -> Life:
     """The agreement's state at a moment.
 
@@ -89,14 +91,15 @@ def life_of(
         unsigned: parties whose assent is missing.
         now: Unix seconds.
         successors: amendments of this agreement that every one of their parties has signed; one that lacks a party of this agreement,
-            under the key that it has here, takes nothing over.
+            under a key that it has or had here, takes nothing over. Who has no key any more is in it by name.
         decisions: those that count.
+        keys: as a log changed them, or None.
     """
     begin = agreement.epoch_span(agreement.first_period * agreement.epochs_per_period)[0]
     end = agreement.epoch_span(agreement.periods * agreement.epochs_per_period)[0]
     if unsigned:
         return Life("draft", f"not signed by {', '.join(unsigned)}")
-    begun = [item for item in successors if _took_over(agreement, item, now)]
+    begun = [item for item in successors if _took_over(agreement, item, now, keys)]
     if begun:
         first = min(begun, key=lambda item: (item.first_period, item.digest))
         return Life("amended", f"replaced from period {first.first_period} on by {first.digest.hex()}", first.digest)
@@ -116,10 +119,14 @@ def keeps_calendar(one: Agreement, other: Agreement) -> bool:
     return len(calendars) == 1
 
 
-def _took_over(agreement: Agreement, successor: Agreement, now: int) -> bool:
+def _took_over(agreement: Agreement, successor: Agreement, now: int, keys: KeyBook | None) -> bool:
     """Whether an amendment of this agreement, by all its parties, keeps its calendar and its first period has begun."""
     if successor.amends is None or successor.amends.digest != agreement.digest:
         return False
-    if not all(any(goes_on(party.key, later.key) for later in successor.parties) for party in agreement.parties):
-        return False
+    for party in agreement.parties:
+        role = (1, party.name, party.name)
+        known = [party.key] if keys is None else [life.key for life in keys.lives(role)]
+        keyless = keys is not None and not keys.in_force(role) and any(later.name == party.name for later in successor.parties)
+        if not keyless and not any(goes_on(key, later.key) for key in known for later in successor.parties):
+            return False
     return keeps_calendar(agreement, successor) and now >= successor.epoch_span(successor.first_period * successor.epochs_per_period)[0]

@@ -26,6 +26,7 @@ from claims.claim.evidence import Equivocation, equivocations_of
 from claims.claim.file import Claim
 from claims.claim.groups import root_by_path
 from claims.claim.hidden_head import HiddenHead, hidden_heads
+from claims.claim.keys import signed_by_any
 from claims.claim.power import joules_leaf
 from claims.claim.records import FIRST_TAG, IDLE, KINDS
 from claims.inspection.binding import check_binding, check_heads, heads_digest
@@ -113,7 +114,7 @@ def check_opening(agreement: Agreement, drawn: Drawn, opening: Opening, inspecto
     if opening.to != inspector or inspector == opening.lab:
         raise OpeningRejected("addressed", f"the opening is for another inspector than {inspector}")
     try:
-        check_signature(f"lab {opening.lab} on the opening", agreement.party(opening.lab).key, opening.signature, opening.message())
+        signed_by_any(committed.undated, f"lab {opening.lab} on the opening", opening.lab, opening.signature, opening.message())
     except BadSignature as error:
         raise OpeningRejected("signature", error.what) from None
     _check_readings(agreement, drawn, opening)
@@ -179,7 +180,8 @@ def _check_reading(agreement: Agreement, drawn: Drawn, item: OpenedReading) -> N
         raise OpeningRejected("reading-path", f"a reading of meter {item.meter} is not under the logged root of epoch {reading.epoch}")
     message = epoch_root_message(agreement.digest, agreed.name, meter.name, reading.epoch, root)
     try:
-        check_signature(f"meter {meter.name} on its epoch root", meter.key, item.signature, message)
+        key = drawn.committed.terms[reading.epoch].lab(agreed.name).meter(meter.name).key
+        check_signature(f"meter {meter.name} on its epoch root", key, item.signature, message)
     except BadSignature as error:
         raise OpeningRejected("meter-signature", error.what) from None
 
@@ -282,7 +284,7 @@ def _check_binding(agreement: Agreement, drawn: Drawn, opening: Opening) -> None
         raise OpeningRejected("heads", "the heads are not those of the agreed meters, in their order")
     shown = [(item.meter, item.opening.index, item.opening.reading) for item in opening.readings]
     try:
-        check_heads(agreement, lab, period, binding, drawn.lost)
+        check_heads(drawn.committed.terms[None], lab, period, binding, drawn.lost)
         check_binding(agreement, lab, period, binding, shown, [item.opening.slot for item in opening.slots], drawn.lost)
     except BadSignature as error:
         raise OpeningRejected("heads", error.what) from None

@@ -174,7 +174,7 @@ class _Judge:
             return replace(base, counts=None, why=f"the record ({item.record.hex()}) is not here, and decides")
         if base.outcome == "refused" and self._moment(item, index) is None:
             return replace(base, counts=None, why="this copy of the log does not say when, and that decides")
-        why = self._unsound(item, data)
+        why = self._unsound(item, index, data)
         if not why and base.outcome == "passed" and item.identity in self.voided:
             why = f"{item.author} signed another version of {item.title}: its pass does not count"
         return replace(base, counts=not why, why=why)
@@ -206,7 +206,7 @@ class _Judge:
         moment = self.committed(index, item.lab)
         return self.seen(index, item.lab) if moment is None and not self.published.counts(index) else moment
 
-    def _unsound(self, item: InspectionEntry, data: bytes) -> str:
+    def _unsound(self, item: InspectionEntry, index: int, data: bytes) -> str:
         """Why the record does not bear the entry out."""
         from claims.inspection.beacon import round_after
         from claims.inspection.record import Record, check_record, check_record_entry
@@ -217,7 +217,7 @@ class _Judge:
             return "the agreement has no inspections"
         try:
             record = Record.decode(data)
-            check_record(record, self.agreement)
+            check_record(record, self.published.keys.at(index))
             check_record_entry(record, item)
             drawn = round_after(settled(self.agreement, item.period, record.committed) + terms.margin)
         except ClaimsError as error:

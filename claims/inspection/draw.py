@@ -56,6 +56,8 @@ class Committed:
     Attributes:
         time: Unix seconds at which the last of them, or the claim, was dated.
         joules: by (feed, epoch), of those feeds of the lab whose joules of the epoch are not absent.
+        terms: the agreement with the keys in force at the entry of each epoch, and, under None, of the claim; ``undated``: with those
+            of what no entry fixes.
     """
 
     lab: str
@@ -63,6 +65,8 @@ class Committed:
     time: int
     epochs: dict[int, EpochEntry]
     joules: dict[tuple[str, int], JoulesEntry] = field(default_factory=dict)
+    terms: Mapping[int | None, Agreement] = field(default_factory=dict)
+    undated: tuple[Agreement, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,24 +119,26 @@ def committed(agreement: Agreement, lab: str, period: int, view: LogSource) -> C
         raise ClaimRejected("log", f"the log holds conflicting entries of lab {lab} for period {period}")
     exclude = {lab, agreement.log.operator} if agreement.log is not None else {lab}
     found: dict[int, EpochEntry] = {}
+    terms: dict[int | None, Agreement] = {}
     dated = 0
     for epoch in range(first, last + 1):
         entry = published.epoch(lab, epoch)
         if entry is None:
             raise ClaimRejected("log", f"the log has no entry of lab {lab} for epoch {epoch}")
-        found[epoch] = entry[0]
+        found[epoch], terms[epoch] = entry[0], published.keys.at(entry[1])
         dated = max(dated, view.committed_time(entry[1], exclude))
     claim = published.claim(lab, period)
     if claim is None:
         raise ClaimRejected("log", f"the log has no claim of lab {lab} for period {period}: nothing is drawn before there is one")
     dated = max(dated, view.committed_time(claim[1], exclude))
+    terms[None] = published.keys.at(claim[1])
     power = {
         (feed.name, epoch): joules
         for feed in agreement.feeds_of(lab)
         for epoch in range(first, last + 1)
         if (joules := shown_joules(published, feed, epoch)) is not None
     }
-    return Committed(lab, period, dated, found, power)
+    return Committed(lab, period, dated, found, power, terms, tuple(published.keys.undated))
 
 
 def eligible_round(agreement: Agreement, commitments: Committed) -> int:

@@ -55,7 +55,7 @@ def lose(store: Store, agreement: Agreement, name: str, key: SigningKey, epoch: 
     if any(head.period >= epoch // agreement.epochs_per_period for head in store.registry_heads()):
         raise ClaimsError(f"the registry is closed for the period of epoch {epoch}", "a period that is closed has lost nothing")
     entry = encode_entry(sign_entry(key, LossEntry(agreement.digest, store.lab, store.lab, what, name, IS_LOST, epoch)))
-    store.add_losses([Lost(meter.name, epoch, what, name, False, meter.key, agreement.digest, entry) for meter in meters])
+    store.add_losses([Lost(meter.name, epoch, what, name, False, meter.agreed_key, agreement.digest, entry) for meter in meters])
     return entry
 
 
@@ -85,6 +85,6 @@ def take_back(store: Store, agreement: Agreement, entry: LossEntry) -> tuple[str
     published = store.published_through()
     if published is not None and published >= entry.epoch:
         raise ClaimsError(f"{entry.title}: epoch {entry.epoch} is published", "ask for one from the next period's first epoch on")
-    items = [Lost(meter.name, entry.epoch, entry.what, entry.name, True, meter.key, agreement.digest, data) for meter in lost]
+    items = [Lost(meter.name, entry.epoch, entry.what, entry.name, True, meter.agreed_key, agreement.digest, data) for meter in lost]
     store.add_losses(items)
     return tuple(meter.name for meter in lost)

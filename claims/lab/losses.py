@@ -30,7 +30,7 @@ def _spans(store: Store, meter: Meter) -> list[range]:
     """The epochs in which a meter is lost under its key, ascending."""
     spans, first = list[range](), None
     for item in store.losses(meter.name):
-        if item.key != meter.key:
+        if item.key != meter.agreed_key:
             continue
         if not item.back:
             first = item.epoch if first is None else first

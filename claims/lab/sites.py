@@ -148,7 +148,7 @@ def take_loss(store: Store, agreement: Agreement, entry: LossEntry) -> None:
     for meter in meters:
         if next_epoch(store, agreement, meter.name) > entry.epoch:
             raise ClaimsError(f"meter {meter.name} has sealed epoch {entry.epoch}, or is lost already", "what is sealed is not lost")
-    items = [Lost(meter.name, entry.epoch, entry.what, entry.name, False, meter.key, agreement.digest, data) for meter in meters]
+    items = [Lost(meter.name, entry.epoch, entry.what, entry.name, False, meter.agreed_key, agreement.digest, data) for meter in meters]
     store.add_losses(items)
 
 

@@ -21,6 +21,7 @@ from claims.base.files import PROOF_LIMIT, ROOTS_LIMIT
 from claims.base.hybrid import goes_on
 from claims.base.units import format_time
 from claims.claim.evidence import TwoEntries, decode_evidence
+from claims.claim.keys import KeyBook, counts_by
 from claims.claim.receipts import RECEIPT_LIMIT, Receipt
 from claims.decisions.file import Content, Decision
 from claims.decisions.life import Counted, Life, keeps_calendar, life_of, lifted_spans
@@ -37,7 +38,7 @@ from claims.tlog.reader import LogView, open_log
 from claims.tlog.source import FolderSource
 from claims.verify import log as verify_log
 from claims.verify.claim import check_expected
-from claims.verify.delivered import deliveries, published_in
+from claims.verify.delivered import deliveries, published_in, undated_keys
 from claims.verify.log import late_assents
 from claims.verify.log_state import log_state, uncosigned
 
@@ -107,6 +108,7 @@ def _compute(source: Folder, current: SignedAgreement, now: int, memory: str | o
     life = life_of(
         current.agreement, book.unsigned, now=now, successors=complete,
         decisions=[item for item in decisions if item.agreement == current.agreement.digest],
+        keys=None if book.published is None else book.published.keys,
     )  # fmt: skip
     if life.successor is not None:
         handover = others[life.successor].agreement.first_period
@@ -191,7 +193,7 @@ def _open_log(source: Folder, book: Book, memory: str | os.PathLike[str] | None,
     elif book.log.open:
         found.gaps.append(book.log.newer() or "")
     receipts = source.parsed("receipts", ".receipt", RECEIPT_LIMIT, Receipt.decode)
-    book.delivered = deliveries(receipts, book.agreement, source.note_file)
+    book.delivered = deliveries(receipts, book.agreement, source.note_file, undated_keys(view, book.agreement))
     book.published = published_in(view, book.agreement, book.delivered)
     _note_entries(source, book, view)
 
@@ -235,17 +237,24 @@ def _rival_amendments(books: Sequence[Book], others: dict[bytes, SignedAgreement
     for item in (current, *others.values()):
         if not item.unsigned and item.agreement.amends is not None:
             rivals.setdefault(item.agreement.amends.digest, []).append(item.agreement)
-    parties = {book.agreement.digest: book.agreement.parties for book in books}
+    parties = {book.agreement.digest: {party.name: _unrevoked(book, party.name) for party in book.agreement.parties} for book in books}
     oldest = books[0].agreement
     if oldest.amends is not None:
-        parties[oldest.amends.digest] = oldest.parties
+        parties[oldest.amends.digest] = {party.name: [party.key] for party in oldest.parties}
     for digest, known in parties.items():
         keys = [[party.key for party in rival.parties] for rival in rivals.get(digest, ())]
-        signed = {party.name: sum(any(goes_on(party.key, key) for key in theirs) for theirs in keys) for party in known}
+        signed = {name: sum(any(goes_on(key, new) for key in own for new in theirs) for theirs in keys) for name, own in known.items()}
         twice = [name for name, count in signed.items() if count > 1]
         if twice:
             names, most = ", ".join(twice), max(signed.values())
             found.breaches.append(f"{names} signed {most} amendments of agreement {digest.hex()}")
+
+
+def _unrevoked(book: Book, party: str) -> list[bytes]:
+    """The keys by which a party's assent to an amendment is known; none where only a log that is not here could say which."""
+    if book.agreement.keys is None:
+        return [book.agreement.party(party).key]
+    return [] if book.published is None else [life.key for life in book.published.keys.lives((1, party, party)) if life.revoked is None]
 
 
 def _decisions(source: Folder, books: Sequence[Book]) -> list[Counted]:
@@ -258,7 +267,7 @@ def _decisions(source: Folder, books: Sequence[Book]) -> list[Counted]:
             source.note(f"decisions/: one is about agreement {item.agreement.hex()}", JUNK)
             continue
         try:
-            item.check(book.agreement)
+            item.check(book.agreement, () if book.published is None else book.published.keys.every)
         except (BadSignature, ClaimRejected) as error:
             source.note(f"decisions/: {error.what}", JUNK)
             continue
@@ -308,11 +317,16 @@ def _read_evidence(source: Folder, books: Sequence[Book], found: _Findings) -> N
 
 
 def _equivocation(source: Folder, data: bytes, book: Book, found: _Findings) -> bool:
+    keys = KeyBook(book.agreement) if book.published is None else book.published.keys
     try:
         item = decode_evidence(data)
-        item.check(book.agreement)
+        counts = counts_by(keys, item.check)
     except ClaimsError:
         return False
+    if not counts or (book.agreement.keys is not None and book.published is None):
+        why = "the key that it rests on is revoked" if not counts else "which keys are revoked is not known without the log"
+        source.note(f"evidence: {item.text}: {why}, so it counts for nothing here; an inspector should look")
+        return True
     spoilt = item.against(book.agreement)
     if spoilt is not None:
         against = Against(f"evidence: {item.text}", item.by_meter(book.agreement))

@@ -245,6 +245,10 @@ def _unproven(book: Book, row: Row) -> Row:
     if row.due is None or row.missing_after is None:
         text = "the period has ended, no claim counts yet, and no deadline is agreed" if book.now >= row.end else "the period has not ended"
         return replace(row, state="pending", reason=text + note)
+    if (silent := _silenced(book, row)) is not None:
+        book.waiting.add((row.lab, row.period))
+        book.open.add((row.lab, row.period))
+        return replace(row, state="pending", reason=f"{silent}{note}")
     late = "".join(f"; {text}" for text in row.epochs.notes("" if book.agreement.log is None else book.agreement.log.operator))
     seen = _seen_until(book, row)
     if book.now > row.missing_after and seen > row.missing_after:
@@ -258,6 +262,17 @@ def _unproven(book: Book, row: Row) -> Row:
         return replace(row, state="late", reason=f"was due by {format_time(row.due)}{grace}{ends}{note}")
     short = f"this copy of the log ends on {format_time(seen)}"
     return replace(row, state="pending", reason=f"was due by {format_time(row.due)}; {short}{note}")
+
+
+def _silenced(book: Book, row: Row) -> str | None:
+    """Why the lab can publish nothing: its key was revoked before the claim was missing, and none took its place. Else None."""
+    if book.published is None or book.published.keys.in_force((1, row.lab, row.lab)):
+        return None
+    index = book.published.keys.lives((1, row.lab, row.lab))[-1].revoked
+    moment = None if index is None else book.committed(index, row.lab)
+    if moment is not None and row.missing_after is not None and moment > row.missing_after:
+        return None
+    return f"its key was revoked (log entry {index}), and none took its place: only an amendment goes on"
 
 
 def _seen_until(book: Book, row: Row) -> int:

@@ -19,7 +19,13 @@ from claims.verify.roots import RootFiles, no_files
 if TYPE_CHECKING:
     from claims.claim.published import PublishedEntries
 
-__all__ = ["Chain"]
+__all__ = ["Chain", "same_log"]
+
+
+def same_log(one: Agreement, other: Agreement) -> bool:
+    """Whether two agreements name one log."""
+    logs = [None if terms.log is None else (terms.log.origin, terms.log.key) for terms in (one, other)]
+    return None not in logs and logs[0] == logs[1]
 
 
 @dataclass
@@ -79,8 +85,7 @@ class Chain:
 
     def _published(self, terms: Agreement) -> PublishedEntries | None:
         """The log's entries under an agreement of the chain; None without one, where it is another one, or not at hand."""
-        own = self.links[0][1].log
-        if self.published is None or terms.log is None or own is None or (terms.log.origin, terms.log.key) != (own.origin, own.key):
+        if self.published is None or not same_log(terms, self.links[0][1]):
             return None
         return self.published.under(terms)
 
@@ -141,7 +146,7 @@ class Chain:
         agreement = self.links[0][1]
         if terms.log is None:
             return True
-        if agreement.log is None or (terms.log.origin, terms.log.key) != (agreement.log.origin, agreement.log.key):
+        if not same_log(terms, agreement):
             missing = Missing("previous log", "the log of the agreement before, which the previous claims are in", "", _OTHER_LOG)
             if not self.accepted and missing not in self.missing:
                 self.missing.append(missing)

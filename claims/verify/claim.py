@@ -38,7 +38,7 @@ from claims.claim.limits import limits_of
 from claims.claim.lists import LOST_METER, Loss
 from claims.claim.losses import check_losses, lost_meters, lost_words
 from claims.verify.allowances import Allowed, allowed
-from claims.verify.chain import Chain
+from claims.verify.chain import Chain, same_log
 from claims.verify.log import (
     allowance_dates,
     check_log,
@@ -187,7 +187,7 @@ def check_claim(
     claim = parse_claim(data)
     missing: list[Missing] = []
     _check_signed(agreement, signatures, missing)
-    _check_terms(claim, agreement, missing)
+    _check_terms(claim, agreement, missing, published)
     lists = _check_lists(claim, agreement, published, dated)
     missing += lists.missing
     end = agreement.period_span(claim.period)[1]
@@ -205,8 +205,8 @@ def check_claim(
     gifts_left_out: list[str] = []
 
     def check(link: Claim, terms: Agreement) -> None:
-        _check_terms(link, terms, missing)
         book = None if published is None or terms.log is None else published.under(terms)
+        _check_terms(link, terms, missing, book if same_log(terms, agreement) else None)
         found = _check_lists(link, terms, book, dated if terms.digest == agreement.digest else None)
         moved[link.period] = found.moved
         if found.over:
@@ -308,8 +308,8 @@ def inspection_missing(found: Inspections) -> list[Missing]:
     return []
 
 
-def _check_terms(claim: Claim, agreement: Agreement, missing: list[Missing]) -> None:
-    """Checks ``agreement`` to ``signatures`` of one claim."""
+def _check_terms(claim: Claim, agreement: Agreement, missing: list[Missing], published: PublishedEntries | None) -> None:
+    """Checks ``agreement`` to ``signatures`` of one claim. ``published``: the log's entries under the agreement, or None."""
     if claim.agreement_digest != agreement.digest:
         raise ClaimRejected(
             "agreement", f"the claim is about agreement {claim.agreement_digest.hex()}, this one is {agreement.digest.hex()}"
@@ -325,7 +325,15 @@ def _check_terms(claim: Claim, agreement: Agreement, missing: list[Missing]) -> 
             f"{claim.first_epoch} to {claim.last_epoch}",
         )
     check_meters(claim, lab)
-    _check_signatures(claim, agreement, lab, missing)
+    fixed = agreement if agreement.keys is None else None if published is None else published.terms_of_claim(lab.name, claim.period)
+    try:
+        _check_signatures(claim, fixed or (agreement if published is None else published.keys.now), missing)
+    except ClaimRejected as error:
+        if fixed is not None:
+            raise
+        what = f"the keys that were in force at the entry of lab {lab.name}'s claim for period {claim.period}, which no log here has"
+        how = "ask for the log (--log), or a newer copy of it, in which the lab publishes its claim"
+        _add(missing, Missing("keys", f"{what} ({error.what} by the keys that are known)", "", how))
 
 
 def _power(claim: Claim, agreement: Agreement, published: PublishedEntries | None) -> PowerSeen | None:
@@ -345,7 +353,9 @@ def _check_lists(claim: Claim, agreement: Agreement, published: PublishedEntries
     return found
 
 
-def _check_signatures(claim: Claim, agreement: Agreement, lab: Lab, missing: list[Missing]) -> None:
+def _check_signatures(claim: Claim, agreement: Agreement, missing: list[Missing]) -> None:
+    """``agreement``: with the keys that count."""
+    lab = agreement.lab(claim.lab)
     digest, period, key = agreement.digest, claim.period, agreement.party(lab.name).key
     unsigned = {name for loss in claim.losses if not loss.signed for name in _names(lab, loss)}
     try:

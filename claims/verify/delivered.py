@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from claims.agreement.model import Agreement
 from claims.base.errors import BadSignature, ClaimRejected
@@ -15,14 +15,16 @@ from claims.tlog.reader import LogView
 from claims.verify.lateness import Delivered
 from claims.verify.log_state import LogState
 
-__all__ = ["deliveries", "held_up", "published_in"]
+__all__ = ["deliveries", "held_up", "published_in", "undated_keys"]
 
 MAX_COUNTERSIGNED = 20_000
 """Signatures of receipts that are checked."""
 
 
-def deliveries(receipts: Iterable[tuple[str, Receipt]], agreement: Agreement, note: Callable[[str, str], None]) -> Delivered:
-    """The receipts that check, by what was delivered. ``note(name, why)`` is told of each that does not."""
+def deliveries(
+    receipts: Iterable[tuple[str, Receipt]], agreement: Agreement, note: Callable[[str, str], None], keys: Sequence[Agreement] = ()
+) -> Delivered:
+    """The receipts that check, by what was delivered. ``note(name, why)`` is told of each that does not; ``keys``: as of Receipt.check."""
     found: dict[tuple[object, ...], dict[bytes, tuple[Entry, dict[str, int]]]] = {}
     left = MAX_COUNTERSIGNED
     for path, item in receipts:
@@ -31,7 +33,7 @@ def deliveries(receipts: Iterable[tuple[str, Receipt]], agreement: Agreement, no
             note(path, f"only {MAX_COUNTERSIGNED} signatures of receipts are checked: this one and what follows is left out")
             break
         try:
-            entry, times = item.check(agreement)
+            entry, times = item.check(agreement, keys)
         except (BadSignature, ClaimRejected) as error:
             note(path, error.what)
             continue
@@ -43,7 +45,15 @@ def deliveries(receipts: Iterable[tuple[str, Receipt]], agreement: Agreement, no
 def published_in(view: LogView, agreement: Agreement, delivered: Delivered) -> PublishedEntries:
     """The entries of a log and, after them, of receipts; what the head in use does not have counts only against its author."""
     given = [encode_entry(entry) for items in delivered.values() for entry, _ in items]
-    return PublishedEntries(agreement, enumerate([*view.entries, *view.tail, *given]), view.size)
+    logged = [*view.entries, *view.tail]
+    return PublishedEntries(agreement, enumerate([*logged, *given]), view.size, len(logged))
+
+
+def undated_keys(view: LogView, agreement: Agreement) -> list[Agreement]:
+    """The agreement with each set of keys that counts for what no entry of a log fixes: receipts, above all."""
+    if agreement.keys is None:
+        return [agreement]
+    return PublishedEntries(agreement, enumerate([*view.entries, *view.tail]), view.size).keys.undated
 
 
 def held_up(

@@ -66,9 +66,9 @@ def _has_epochs(claim: Claim, published: PublishedEntries | None) -> bool:
 
 def _still_lost(claim: Claim, terms: Agreement, before: Claim, earlier: Agreement) -> dict[str, Meter]:
     """Meters of the claim that the claim before lists as lost, under the same key."""
-    keys = {meter.name: meter.key for meter in earlier.lab(before.lab).meters}
+    keys = {meter.name: meter.agreed_key for meter in earlier.lab(before.lab).meters}
     lost = lost_meters(earlier, before)
-    return {meter.name: meter for meter in terms.lab(claim.lab).meters if meter.name in lost and keys[meter.name] == meter.key}
+    return {meter.name: meter for meter in terms.lab(claim.lab).meters if meter.name in lost and keys[meter.name] == meter.agreed_key}
 
 
 class _Said:

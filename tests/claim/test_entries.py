@@ -22,6 +22,7 @@ from claims.claim.entry_kinds import (
     EpochEntry,
     InspectionEntry,
     JoulesEntry,
+    KeyEntry,
     LossEntry,
     TransferEntry,
 )
@@ -189,6 +190,8 @@ def test_an_entry_that_is_read_at_a_glance_is_the_one_that_is_read_with_care(mon
     every: list[Entry] = [
         *ALL, EpochEntry(A, "alpha", 5, A, B, absent=b"\x00\x01", signature=bytes(64)), JoulesEntry(A, "feed", 5, A, bytes(64)),
         TransferEntry(A, "alpha", "beta", 1, 2, 3, bytes(64), bytes(64)), LossEntry(A, "alpha", "alpha", 1, "hall-1", 2, 5, bytes(64)),
+        KeyEntry(A, "alpha", 1, 1, "alpha", "alpha", 1, B, bytes(1344), bytes(2484)),
+        KeyEntry(A, "alpha", 3, 2, "alpha", "hall-1", 3, B, b"", bytes(64)),
     ]  # fmt: skip
     whole = [encode_entry(entry) for entry in every]
     assert {type(entries._decode_whole(data)) for data in whole} == set(KINDS.values())

@@ -86,7 +86,7 @@ const tasks = {
     const [agreement, entries] = [decodeAgreement(decoded64(text)), given.map(decoded64)];
     const log = heads && openLog(agreement, { heads: heads.map(decoded64), entries });
     const dated = heads ? (index, names) => log.dates(names).quorum(index) : (index) => dates[index];
-    return transfersOf(entries, agreement, period, dated).map((item) => [item.digest, item.void, item.state, item.text]);
+    return transfersOf(entries, [], agreement, period, dated).map((item) => [item.digest, item.void, item.state, item.text]);
   }),
   /** Losses of each claim, held against those of the claim before, or none, and against these entries of the log. */
   histories: ({ agreement, cases }) => {

@@ -61,10 +61,14 @@ const keepsCalendar = (one, other) => CALENDAR.every((field) => one[field] === o
 const beginOf = (terms) => terms.start + firstPeriod(terms) * terms.epochSeconds * terms.epochsPerPeriod;
 const amends = (later, terms) => later.amends !== null && equalBytes(later.amends.digest, terms.digest);
 
+const roleOf = (name) => ({ role: 1, owner: name, holder: name });
+
 /** Amendments of the present agreement by all its parties that all of theirs have signed: [{digest, from (period), begin (Unix seconds)}]. */
 export function successorsOf([current], others) {
-  const { terms } = current;
-  const keeps = (later) => keepsCalendar(terms, later) && terms.parties.every(({ key }) => later.parties.some((party) => goesOn(key, party.key)));
+  const { terms, keys } = current;
+  const isIn = (name, later) => keys.livesOf(roleOf(name)).some(({ key }) => later.parties.some((party) => goesOn(key, party.key)))
+    || (keys.silencedAt(name) !== null && later.parties.some((party) => party.name === name));
+  const keeps = (later) => keepsCalendar(terms, later) && terms.parties.every(({ name }) => isIn(name, later));
   const found = others.filter((item) => amends(item.terms, terms) && keeps(item.terms) && !partiesLeft(item).length && !isLapsed(current, item.terms));
   return found.map((item) => ({ digest: item.terms.digestHex, from: firstPeriod(item.terms), begin: beginOf(item.terms) }));
 }
@@ -78,15 +82,18 @@ function isLapsed(current, later) {
   return isSame && (opened.inUse(null).date ?? 0) > signBy && lateAssents(underTerms(current, later)).length > 0;
 }
 
+/** The keys by which a party's assent is known; none where only a log that is not here could say which. */
+const unrevoked = ({ terms, keys, log }, name) => (terms.keys && !log.opened ? [] : keys.livesOf(roleOf(name)).filter(({ revoked }) => revoked === null).map(({ key }) => key));
+
 /** Sentences: who signed two amendments of one agreement that all had signed. Names are the amended agreement's, or, where that is not here, its known amendment's. */
 export function rivalsOf(books, others) {
   const complete = [books[0], ...books.slice(1), ...others].filter((item) => item.terms.amends && !partiesLeft(item).length);
-  const known = new Map(books.map(({ terms }) => [terms.digestHex, terms.parties]));
+  const known = new Map(books.map((book) => [book.terms.digestHex, book.terms.parties.map(({ name }) => ({ name, own: unrevoked(book, name) }))]));
   const oldest = books[books.length - 1].terms;
-  if (oldest.amends) known.set(toHex(oldest.amends.digest), oldest.parties);
+  if (oldest.amends) known.set(toHex(oldest.amends.digest), oldest.parties.map(({ name, key }) => ({ name, own: [key] })));
   return [...known].flatMap(([digest, parties]) => {
     const rivals = complete.filter(({ terms }) => toHex(terms.amends.digest) === digest);
-    const count = ({ key }) => rivals.filter(({ terms }) => terms.parties.some((party) => goesOn(key, party.key))).length;
+    const count = ({ own }) => rivals.filter(({ terms }) => terms.parties.some((party) => own.some((key) => goesOn(key, party.key)))).length;
     const twice = parties.filter((party) => count(party) > 1).map(({ name }) => name);
     return twice.length ? [`${twice.join(", ")} signed ${rivals.length} amendments of agreement ${digest}.`] : [];
   });

@@ -2,21 +2,24 @@
 
 import { readReceipts } from "./receipts.js";
 import { equalBytes } from "./verifier/bytes.js";
-import { DECISION, INSPECTION, TRANSFER, countsUnder, decodeEntry } from "./verifier/entries.js";
+import { DECISION, INSPECTION, KEY, TRANSFER, decodeEntry } from "./verifier/entries.js";
 import { Rejected } from "./verifier/errors.js";
+import { keysOf } from "./verifier/keys.js";
 import { openLog } from "./verifier/log.js";
 
-/** An agreement with its log and what that says: {...item, log: {opened, problem}, index, inspections, gifts, delivered}. `item`: with `terms`. */
+/** An agreement with its log and what that says: {...item, log: {opened, problem}, keys (keys.js), index, inspections, gifts, delivered}. `item`: with `terms`. */
 export function openBook(item, log, receipts, now) {
-  const book = { ...item, log: logOf(item.terms, log, now) };
-  return Object.assign(book, indexOf(book, log && readReceipts(receipts, item.terms)));
+  const book = withKeys({ ...item, log: logOf(item.terms, log, now) });
+  return Object.assign(book, indexOf(book, log && readReceipts(receipts, book.keys.undated)));
 }
 
 /** The same log as it speaks under another agreement. */
 export function underTerms({ log }, terms) {
-  const book = { terms, log };
+  const book = withKeys({ terms, log });
   return Object.assign(book, indexOf(book, []));
 }
+
+const withKeys = (book) => ({ ...book, keys: keysOf(book.log.opened && book.log.opened.entries, book.terms) });
 
 /** {opened, problem}: the log under an agreement, or why there is none. */
 function logOf(terms, log, now) {
@@ -39,7 +42,7 @@ function indexOf({ terms, log }, receipts) {
   const delivered = log.opened ? receipts ?? [] : [];
   const add = (map, key, value) => map.set(key, [...(map.get(key) ?? []), value]);
   const enter = (entry, at) => {
-    if (!entry || entry.kind === DECISION || !equalBytes(entry.agreement, terms.digest)) return;
+    if (!entry || [DECISION, KEY].includes(entry.kind) || !equalBytes(entry.agreement, terms.digest)) return;
     add(index, entry.identity, { ...entry, at });
     if (entry.kind === TRANSFER) add(gifts, `${entry.author}-${entry.number}`, entry);
     if (entry.kind === INSPECTION && terms.inspection) add(inspections, `${entry.lab}-${entry.number}`, entry);
@@ -50,9 +53,9 @@ function indexOf({ terms, log }, receipts) {
 }
 
 /** The first entry of an identity that counts, under the heads that a quorum without `lab` has cosigned; or null. `all`: whoever has cosigned it, or none. */
-export function first({ terms, log, index }, identity, lab, all = false) {
+export function first({ keys, log, index }, identity, lab, all = false) {
   const size = log.opened ? log.opened.inUse(lab).size : 0;
-  return (index.get(identity) ?? []).find((entry) => (all || entry.at < size) && countsUnder(entry, terms)) ?? null;
+  return (index.get(identity) ?? []).find((entry) => (all || entry.at < size) && keys.counts(entry, entry.at)) ?? null;
 }
 
 /** An entry that has no rival: its signature is verified with the claim that rests on it (verifier/log.js). */
@@ -62,9 +65,9 @@ export function onlyOne({ index }, identity) {
 }
 
 /** Whether an author signed two entries of one identity. */
-export function isTwofold(terms, entries = []) {
+export function isTwofold(keys, entries = []) {
   const [one, ...others] = entries;
   if (!others.some((entry) => !equalBytes(entry.word, one.word))) return false;
-  const signed = entries.filter((entry) => countsUnder(entry, terms));
+  const signed = entries.filter((entry) => keys.counts(entry, entry.at));
   return signed.some((entry) => !equalBytes(entry.word, signed[0].word));
 }

@@ -2,7 +2,8 @@
 
 import { ascii, concat, equalBytes, fromHex, toHex, uint } from "./verifier/bytes.js";
 import { verifySignature } from "./verifier/ed25519.js";
-import { DECISION, countsUnder, decodeEntry } from "./verifier/entries.js";
+import { DECISION, decodeEntry } from "./verifier/entries.js";
+import { keysOf } from "./verifier/keys.js";
 import { isProse } from "./verifier/text.js";
 
 const DOMAIN = ascii("standstill/sign/decision/v1");
@@ -48,14 +49,14 @@ export function countedDecisions(agreement, files, log) {
 }
 
 function loggedDecisions(agreement, { entries, dateOf, inUse }) {
-  const found = new Map();
+  const [found, keys] = [new Map(), keysOf(entries, agreement)];
   entries.slice(0, inUse(null).size).forEach((data, index) => {
     const entry = decodeEntry(data);
     if (!entry || entry.kind !== DECISION || !equalBytes(entry.agreement, agreement.digest)) return;
     const { decision, effective } = entry;
     const content = [decision, effective, toHex(entry.reason)].join(" ");
     const known = found.get(content) ?? { decision, effective, dates: new Map() };
-    if (known.dates.has(entry.author) || !countsUnder(entry, agreement)) return;
+    if (known.dates.has(entry.author) || !keys.counts(entry, index)) return;
     known.dates.set(entry.author, dateOf(index, entry.author));
     found.set(content, known);
   });

@@ -58,12 +58,12 @@ function judge(book, item, round, records, versions) {
   }
   const data = records.get(toHex(item.record));
   if (!data || (item.outcome === "refused" && moment === null)) return { ...no, counts: null };
-  const record = readRecord(data, terms);
+  const record = readRecord(data, item.at === Infinity ? terms : book.keys.at(item.at));
   const isOf = record && record.author === item.author && record.lab === item.lab && record.period === item.number && BigInt(record.round) === item.round && record.outcome === item.outcome;
   const { draws, slots } = terms.inspection;
   const more = record.draws > draws; // what is lost, or has no joules, draws another
   if (!isOf || record.draws < draws || record.draws > 2 * draws || record.slots !== slots || record.round !== roundOf(terms, record.period, record.committed)) return no;
-  if (item.outcome === "passed" && (voided.has(item.identity) || isTwofold(terms, versions))) return no;
+  if (item.outcome === "passed" && (voided.has(item.identity) || isTwofold(book.keys, versions))) return no;
   return { counts: true, heads: record.heads, failures: record.failures, ifLost: more && !terms.feeds.some(({ lab }) => lab === item.lab) };
 }
 

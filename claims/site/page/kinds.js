@@ -97,7 +97,7 @@ function json(data, agreements) {
 function receipt(data, agreements) {
   const read = decodeReceipt(data);
   if (!read) return found("A damaged receipt.", "bad");
-  const checked = agreements.map((terms) => checkReceipt(read, terms)).find(Boolean);
+  const checked = agreements.map((terms) => checkReceipt(read, [terms])).find(Boolean);
   if (!checked) return found("A receipt that does not count under this page\u2019s agreement.", "bad", "The entry does not fit it, or a signature does not verify.");
   const who = [...checked.times].map(([name, time]) => `${name} on ${moment(time)}`);
   return found(`A receipt of a log entry by ${checked.entry.author}.`, "ok", who.length ? `Countersigned by ${who.join(", ")}.` : "Nobody whose word counts has countersigned it.");

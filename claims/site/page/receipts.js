@@ -32,23 +32,25 @@ export function decodeReceipt(data) {
   }
 }
 
-/** {entry, times: Map of a party whose receipt counts to its time} under an agreement, or null where a signature does not verify or the entry does not fit. */
-export function checkReceipt(receipt, terms) {
+/** {entry, times: Map of a party whose receipt counts to its time} under an agreement, with each set of keys that counts, or null where a signature does not verify or the entry does not fit. */
+export function checkReceipt(receipt, views) {
+  const [terms] = views;
   const { entry, bytes, signatures } = receipt;
-  if (!countsUnder(entry, terms)) return null;
+  if (!views.some((view) => countsUnder(entry, view))) return null;
   const times = new Map();
   const digest = sha256(bytes);
   for (const { party, signature, time } of signatures) {
     const witness = terms.parties.find((item) => item.name === party && item.cosignKey);
     if (!witness || party === entry.author || (terms.log && party === terms.log.operator)) continue;
-    if (!verifySignature(witness.key, signature, concat([uint(DOMAIN.length, 2), DOMAIN, uint(time, 8), digest]))) return null;
+    const message = concat([uint(DOMAIN.length, 2), DOMAIN, uint(time, 8), digest]);
+    if (!views.some(({ parties }) => verifySignature(parties.find(({ name }) => name === party).key, signature, message))) return null;
     times.set(party, time);
   }
   return { entry, times };
 }
 
-/** What was delivered by the receipts that check, [{entry, times}]: those of one entry are put together. `files`: lists of bytes; only so many signatures are checked. */
-export function readReceipts(files, terms) {
+/** What was delivered by the receipts that check, [{entry, times}]: those of one entry are put together. `files`: lists of bytes; only so many signatures are checked; `views`: the agreement with each set of keys that counts. */
+export function readReceipts(files, views) {
   const found = new Map();
   let left = MOST_CHECKED;
   for (const data of files) {
@@ -56,7 +58,7 @@ export function readReceipts(files, terms) {
     if (!receipt) continue;
     left -= 1 + receipt.signatures.length;
     if (left < 0) break;
-    const checked = checkReceipt(receipt, terms);
+    const checked = checkReceipt(receipt, views);
     if (!checked) continue;
     const name = toHex(checked.entry.unsigned);
     const known = found.get(name) ?? { entry: checked.entry, times: new Map() };

@@ -100,6 +100,10 @@ class Walk {
     if (item.logProblem) return "pending";
     if (!item.lifted || item.logged) this.waiting.add(name);
     if (item.due === null) return "pending";
+    if (item.silenced) {
+      this.waiting.add(name);
+      return this.undecided(name);
+    }
     const seen = item.asOf === null ? time : Math.min(time, item.asOf);
     if (time > item.missingAfter && seen > item.missingAfter) return "missing";
     this.waiting.add(name);

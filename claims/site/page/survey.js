@@ -14,7 +14,7 @@ import { moment } from "./text.js";
 import { firstPeriod } from "./verifier/agreement.js";
 import { transfersOf } from "./verifier/allowances.js";
 import { concat, equalBytes, toHex } from "./verifier/bytes.js";
-import { CLAIM, EPOCH, LOSS, TRANSFER, countsUnder, identityOf } from "./verifier/entries.js";
+import { CLAIM, EPOCH, LOSS, TRANSFER, identityOf } from "./verifier/entries.js";
 import { LOST_METER } from "./verifier/losses.js";
 
 /**
@@ -28,7 +28,7 @@ import { LOST_METER } from "./verifier/losses.js";
  *     lifted              spans in which the pause was lifted under the present agreement
  *     items               one for each lab and begun period (schedule.js), with present (whether under the present agreement),
  *                         logged {claim, roots (hex)} or null, logProblem (text), held (why a claim that was delivered does not count yet, or ""), asOf (until when this copy of the log
- *                         shows that there is no claim: a date, or null: without end), inspections (inspections.js) or null, hours (lateness.js), delivered (transfers of the period in receipts, hex), and sentences: evidence, conflicts (against the lab)
+ *                         shows that there is no claim: a date, or null: without end), silenced (whether the lab has no key that could sign), inspections (inspections.js) or null, hours (lateness.js), delivered (transfers of the period in receipts, hex), and sentences: evidence, conflicts (against the lab)
  *     moved               transfers of cap, for each period that has any: {agreement (digest, hex), period, transfers: [{text, state, counts, giver, receiver}]}
  *     breaches            by others than a lab in a period
  *     log                 null, or {problem, size, date (of the head in use; size null where there is none), newest (entries here that the log signed), shown {size, date (least that anyone gives
@@ -37,7 +37,7 @@ import { LOST_METER } from "./verifier/losses.js";
 export function survey({ agreements, decisions, evidence, receipts = [], records = [], log, until }) {
   const { books, others } = openAgreements(agreements, log, receipts, until);
   const [current] = books;
-  const convicted = evidence.map((data) => books.map(({ terms }) => conviction(data, terms)).find(Boolean)).filter(Boolean);
+  const convicted = evidence.map((data) => books.map((book) => convictionIn(data, book)).find(Boolean)).filter(Boolean);
   for (const book of books) book.voided = new Set(convicted.filter((item) => item.agreement === book.terms.digestHex).map((item) => item.identity));
   const recorded = recordsBySum(records);
   let before = Infinity;
@@ -67,6 +67,9 @@ export function survey({ agreements, decisions, evidence, receipts = [], records
   };
 }
 
+/** What a file convicts under an agreement by keys that are not revoked; none where only a log that is not here could say which. */
+const convictionIn = (data, { terms, keys, log }) => (terms.keys && !log.opened ? null : keys.undated.map((view) => conviction(data, view)).find(Boolean) ?? null);
+
 // ---- the log ----
 
 function logLine({ terms: { deadlines }, log: { opened, problem } }) {
@@ -79,7 +82,7 @@ function logLine({ terms: { deadlines }, log: { opened, problem } }) {
 
 function inTheLog(book, item, until, records) {
   const { opened, problem } = book.log;
-  if (!opened) return { logged: null, logProblem: problem, held: "", asOf: null, inspections: null, delivered: [], hours: latenessOf(book, item, until, null) };
+  if (!opened) return { logged: null, logProblem: problem, held: "", asOf: null, silenced: false, inspections: null, delivered: [], hours: latenessOf(book, item, until, null) };
   const { lab, period } = item;
   const entry = first(book, identityOf(CLAIM, lab, lab, period), lab);
   const waits = opened.behind(lab).map(({ name, date }) => `${name} (${date === null ? "no head at all" : `not since ${moment(date)}`})`);
@@ -89,9 +92,17 @@ function inTheLog(book, item, until, records) {
     logProblem: opened.usable(lab) ? "" : `No head of the log has enough cosignatures of other parties: not cosigned by ${waits.join(", ")}.`,
     held: heldUp(book, item, waits),
     asOf: entry ? null : opened.inUse(lab).date ?? 0,
+    silenced: silencedAt(book, item),
     inspections: entry ? inspectionsOf(book, item, entry, records) : null,
     hours: latenessOf(book, item, until, (epoch) => onlyOne(book, identityOf(EPOCH, lab, lab, epoch)) ?? first(book, identityOf(EPOCH, lab, lab, epoch), lab, true)),
   };
+}
+
+/** Whether the lab can publish nothing: its key was revoked before the claim was missing, and none took its place. */
+function silencedAt({ keys, log: { opened } }, { lab, missingAfter }) {
+  const index = keys.silencedAt(lab);
+  const date = index === null ? null : opened.dateOf(index, lab);
+  return index !== null && (date === null || missingAfter === null || date <= missingAfter);
 }
 
 const givenIn = ({ delivered }) => delivered.map(({ entry }) => entry).filter(({ kind }) => kind === TRANSFER);
@@ -101,9 +112,8 @@ const bytesOf = ({ unsigned, signature }) => concat([unsigned, signature]);
 function movedIn(book) {
   const { terms, items, log: { opened } } = book;
   if (!opened) return [];
-  const entries = [...opened.entries, ...givenIn(book).map(bytesOf)];
   return [...new Set(items.map(({ period }) => period))].flatMap((period) => {
-    const found = transfersOf(entries, terms, period, (index, names) => opened.dates(names).quorum(index));
+    const found = transfersOf(opened.entries, givenIn(book).map(bytesOf), terms, period, (index, names) => opened.dates(names).quorum(index));
     const transfers = found.map(({ text, state, counts, giver, receiver }) => ({ text, state, counts, giver, receiver }));
     return transfers.length ? [{ agreement: terms.digestHex, period, transfers }] : [];
   });
@@ -136,23 +146,23 @@ function heldUp(book, { lab, period }, waits) {
  * {evidence, conflicts}: what speaks against a lab's claim of a period. Conflicts are two entries of one identity, under any head that the log signed. evidence: {text, by: null, or where a log dates
  * losses, whose key it rests on: {meter, site, epoch (the last that it is about), said (whether the lab said in the log that it was lost by then)}}.
  */
-function against({ terms, index, gifts }, { lab, period }, convicted) {
+function against({ terms, keys, index, gifts }, { lab, period }, convicted) {
   const mine = convicted.filter((item) => item.lab === lab && item.period === period && item.agreement === terms.digestHex);
   const conflicts = [];
   const last = (period + 1) * terms.epochsPerPeriod;
   for (let epoch = period * terms.epochsPerPeriod; epoch < last; epoch++) {
-    if (isTwofold(terms, index.get(identityOf(EPOCH, lab, lab, epoch)))) conflicts.push(`Lab ${lab} published two different entries for epoch ${epoch}.`);
+    if (isTwofold(keys, index.get(identityOf(EPOCH, lab, lab, epoch)))) conflicts.push(`Lab ${lab} published two different entries for epoch ${epoch}.`);
   }
-  if (isTwofold(terms, index.get(identityOf(CLAIM, lab, lab, period)))) conflicts.push(`Lab ${lab} published two different claims for period ${period}.`);
-  if ((gifts.get(`${lab}-${period}`) ?? []).some(({ identity }) => isTwofold(terms, index.get(identity)))) conflicts.push(`Lab ${lab} published two different transfers of one number for period ${period}.`);
+  if (isTwofold(keys, index.get(identityOf(CLAIM, lab, lab, period)))) conflicts.push(`Lab ${lab} published two different claims for period ${period}.`);
+  if ((gifts.get(`${lab}-${period}`) ?? []).some(({ identity }) => isTwofold(keys, index.get(identity)))) conflicts.push(`Lab ${lab} published two different transfers of one number for period ${period}.`);
   const own = terms.labs.find((item) => item.name === lab);
   const evidence = mine.map(({ text, meter, epoch }) => {
     if (meter === null || !terms.log) return { text, by: null };
     const { site } = own.meters.find(({ name }) => name === meter);
-    return { text, by: { meter, site, epoch, said: wordsOfLoss(terms, index, lab).some((word) => word.number <= epoch && word.target === (word.what === LOST_METER ? meter : site)) } };
+    return { text, by: { meter, site, epoch, said: wordsOfLoss(keys, index, lab).some((word) => word.number <= epoch && word.target === (word.what === LOST_METER ? meter : site)) } };
   });
   return { evidence, conflicts };
 }
 
 /** The lab's own entries that something is lost. */
-const wordsOfLoss = (terms, index, lab) => [...index.values()].flat().filter((entry) => entry.kind === LOSS && entry.author === lab && entry.said === 1 && countsUnder(entry, terms));
+const wordsOfLoss = (keys, index, lab) => [...index.values()].flat().filter((entry) => entry.kind === LOSS && entry.author === lab && entry.said === 1 && keys.counts(entry, entry.at));

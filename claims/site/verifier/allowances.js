@@ -4,8 +4,9 @@
  */
 import { capsAt, periodEpochs } from "./agreement.js";
 import { equalBytes, sha256, toHex } from "./bytes.js";
-import { TRANSFER, countsUnder, decodeEntry, kindOf } from "./entries.js";
+import { TRANSFER, decodeEntry, kindOf } from "./entries.js";
 import { Rejected } from "./errors.js";
+import { keysOf } from "./keys.js";
 import { formatWork } from "./limits.js";
 
 const MOST = 2n ** 64n;
@@ -15,22 +16,22 @@ const formatTime = (seconds) => new Date(seconds * 1000).toISOString().replace("
 
 /**
  * All transfers for a period under an agreement, in the log's order: [{giver, receiver, serial, amount (BigInt, units of 10^12 FLOP), digest (hex, of the entry, by which a claim lists it), void (why it
- * never counts, whoever reads, or ""), counts (by this copy of the log), state and text (in words)}]. `entries`: of a log, then of receipts; `dated`: (index, two names) to when a quorum without these
+ * never counts, whoever reads, or ""), counts (by this copy of the log), state and text (in words)}]. `entries`: of a log, and `given`: of receipts; `dated`: (index, two names) to when a quorum without these
  * and the operator had seen an entry, or null.
  */
-export function transfersOf(entries, agreement, period, dated = () => null) {
+export function transfersOf(entries, given, agreement, period, dated = () => null) {
   const begin = agreement.start + periodEpochs(agreement, period)[0] * agreement.epochSeconds;
-  const [given, received, known, found] = [new Map(), new Map(), new Set(), []];
+  const [gave, received, known, found, keys] = [new Map(), new Map(), new Set(), [], keysOf(entries, agreement)];
   const add = (sums, name, amount) => sums.set(name, (sums.get(name) ?? 0n) + amount);
-  for (const [at, data] of entries.entries()) {
+  for (const [at, data] of [...entries, ...given].entries()) {
     const entry = kindOf(data) === TRANSFER ? decodeEntry(data) : null;
     if (!entry || entry.number !== period || !equalBytes(entry.agreement, agreement.digest)) continue;
-    if (known.has(entry.identity) || !countsUnder(entry, agreement)) continue;
+    if (known.has(entry.identity) || !keys.counts(entry, at < entries.length ? at : Infinity)) continue;
     known.add(entry.identity);
     const { author: giver, lab: receiver, round: serial, amount } = entry;
-    const isVoid = whyVoid(agreement, entry, given.get(giver) ?? 0n, received.get(receiver) ?? 0n);
+    const isVoid = whyVoid(agreement, entry, gave.get(giver) ?? 0n, received.get(receiver) ?? 0n);
     if (!isVoid) {
-      add(given, giver, amount);
+      add(gave, giver, amount);
       add(received, receiver, amount);
     }
     const date = dated(at, [giver, receiver]);
@@ -62,11 +63,11 @@ const sum = (transfers, lab) => transfers.reduce((total, item) => total + toward
  * the log, sentences without a full stop), missing: [{kind, what}]}. Rejected("lists"). `entries`: as above, or null where no log can be used; `dated`: as above, or null: the list is not held against
  * those that count, as of an earlier claim.
  */
-export function allowanceOf(claim, agreement, lab, entries, dated) {
+export function allowanceOf(claim, agreement, lab, entries, given, dated) {
   const nothing = { moved: 0n, texts: [], over: [], missing: [] };
   if (claim.transfers.length > 0 && !agreement.log) throw new Rejected("lists", "the claim lists transfers of cap, and the agreement has no log to date any");
   if (!entries) return claim.transfers.length > 0 ? { ...nothing, moved: null } : nothing;
-  const transfers = transfersOf(entries, agreement, claim.period, dated ?? undefined);
+  const transfers = transfersOf(entries, given, agreement, claim.period, dated ?? undefined);
   const listed = claim.transfers.map(toHex);
   const unknown = listed.find((digest) => !transfers.some((item) => item.digest === digest));
   if (unknown) return { ...nothing, moved: null, missing: [{ kind: "entry", what: `the log entry of a transfer of cap that the claim lists, with the SHA-256 ${unknown}` }] };

@@ -3,7 +3,7 @@ import { ascii, equalBytes, toHex } from "./bytes.js";
 import { firstPeriod } from "./agreement.js";
 import { verifySignature } from "./ed25519.js";
 import { Rejected } from "./errors.js";
-import { SIGNATURES } from "./hybrid.js";
+import { KEYS, SIGNATURES } from "./hybrid.js";
 import { Reader } from "./reader.js";
 import { allowanceMessage, logEntryMessage } from "./signatures.js";
 
@@ -15,6 +15,7 @@ export const DECISION = 5;
 export const LOSS = 6;
 export const JOULES = 7;
 export const TRANSFER = 8;
+export const KEY = 9;
 export const OUTCOMES = { 1: "passed", 2: "failed", 3: "refused" };
 export const DECISIONS = { 1: "lift", 2: "trigger" };
 
@@ -27,6 +28,12 @@ const known = (table, value) => {
   if (!Object.hasOwn(table, value)) throw new Rejected("log", "an entry of no known content");
   return table[value];
 };
+
+function newKey(read) {
+  const length = read.uint(2, "the new key");
+  if (![0, ...KEYS].includes(length)) throw new Rejected("log", "an entry whose new key is neither a key nor nothing");
+  return read.raw(length, "the new key");
+}
 
 const BODIES = {
   [EPOCH]: (read) => {
@@ -76,6 +83,16 @@ const BODIES = {
     amount: read.u64("the amount"),
     accepted: read.signature("the receiver's signature"),
   }),
+  [KEY]: (read) => ({
+    author: read.name("the author"),
+    signer: known({ 1: 1, 2: 2, 3: 3 }, read.uint(1, "who signs")),
+    role: known({ 1: 1, 2: 2, 3: 3 }, read.uint(1, "the role of a key")),
+    owner: read.name("the key's owner"),
+    holder: read.name("the key's holder"),
+    change: known({ 1: 1, 2: 2, 3: 3 }, read.uint(1, "what is said of a key")),
+    old: read.raw(32, "the old key's digest"),
+    fresh: newKey(read),
+  }),
 };
 
 /** What an author may sign one of: kind, author, lab, epoch or period, and round or serial number, as far as the kind has them. */
@@ -97,7 +114,7 @@ export function decodeEntry(data) {
     entry.word = kind === TRANSFER ? entry.unsigned.subarray(0, -2 - entry.accepted.length) : entry.unsigned;
     entry.signature = read.raw(data.length - read.at, "the signature");
     if (!SIGNATURES.includes(entry.signature.length)) return null;
-    entry.identity = kind === DECISION || kind === LOSS ? toHex(entry.unsigned) : identityOf(kind, entry.author, entry.lab, entry.number, entry.round);
+    entry.identity = [DECISION, LOSS, KEY].includes(kind) ? toHex(entry.unsigned) : identityOf(kind, entry.author, entry.lab, entry.number, entry.round);
     return entry;
   } catch (error) {
     if (error instanceof Rejected) return null;
@@ -105,7 +122,7 @@ export function decodeEntry(data) {
   }
 }
 
-/** Whether an entry counts under an agreement: its terms fit, and its author signed it. */
+/** Whether an entry counts under an agreement with the keys that are in force where it stands (keys.js, which judges words about keys): its terms fit, and its author signed it. */
 export function countsUnder(entry, agreement) {
   const author = entry.kind === JOULES ? feedOf(entry, agreement) : agreement.parties.find((party) => party.name === entry.author);
   if (!author || !equalBytes(entry.agreement, agreement.digest) || !fits(entry, agreement)) return false;
@@ -121,6 +138,7 @@ const feedOf = ({ feed }, { feeds }) => feeds.find(({ name }) => name === feed);
 
 function fits(entry, agreement) {
   if (entry.kind === ASSENT) return true;
+  if (entry.kind === KEY) return false;
   if (entry.kind === TRANSFER) return isAccepted(entry, agreement);
   if (entry.kind === DECISION) return agreement.pause !== null && agreement.pause.deciders.includes(entry.author);
   const name = entry.kind === JOULES ? feedOf(entry, agreement).lab : entry.lab;

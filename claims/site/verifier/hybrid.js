@@ -10,6 +10,8 @@ const DOMAIN = ascii("standstill/sign/hybrid/v1");
 export const CURVE_KEY = 32;
 export const LATTICE_KEY = 1312;
 const CURVE_SIGNATURE = 64;
+/** Bytes of a key, and of a signature, of Ed25519 alone and of both. */
+export const KEYS = [CURVE_KEY, CURVE_KEY + LATTICE_KEY];
 export const SIGNATURES = [CURVE_SIGNATURE, CURVE_SIGNATURE + 2420];
 
 export const isHybrid = (key) => key.length === CURVE_KEY + LATTICE_KEY;

@@ -8,7 +8,8 @@
 import { ascii, equalBytes, sha256 } from "./bytes.js";
 import { sitesOf } from "./agreement.js";
 import { Reader } from "./reader.js";
-import { CLAIM, EPOCH, LOSS, TRANSFER, countsUnder, decodeEntry } from "./entries.js";
+import { CLAIM, EPOCH, LOSS, TRANSFER, decodeEntry, kindOf } from "./entries.js";
+import { keysOf } from "./keys.js";
 import { HeadDates, mergeHeads } from "./dates.js";
 import { openHead } from "./note.js";
 import { judgeRoots } from "./roots.js";
@@ -169,6 +170,22 @@ export function openLog(agreement, log, now = Infinity) {
 /** What the log of `agreement` has of a claim under `terms`, as collect; null where there is none, it is another one, or not at hand. */
 export const saidOf = (entries, terms, agreement, claim) => (entries && isSameLog(terms, agreement) ? collect(entries, terms, claim) : null);
 
+/**
+ * {terms, fixed}: the agreement with the keys by which a claim's signatures are judged, those in force at the lab's entry of it, and whether a log says which. `terms`: the claim's agreement;
+ * `entries`: all of the log of `agreement`, or null.
+ */
+export function keysForClaim(claim, terms, agreement, entries) {
+  if (!terms.keys) return { terms, fixed: true };
+  const here = entries && isSameLog(terms, agreement) ? entries : null;
+  const keys = keysOf(here, terms);
+  const isIts = (entry) => entry && entry.kind === CLAIM && entry.author === claim.lab && entry.number === claim.period;
+  const at = (here ?? []).findIndex((data, index) => {
+    const entry = kindOf(data) === CLAIM ? decodeEntry(data) : null;
+    return isIts(entry) && keys.counts(entry, index);
+  });
+  return { terms: at < 0 ? keys.now : keys.at(at), fixed: at >= 0 };
+}
+
 const isSameLog = (terms, agreement) => Boolean(terms.log && agreement.log) && terms.log.origin === agreement.log.origin && equalBytes(terms.log.key, agreement.log.key);
 
 /** Who cosigns a log, parties and witnesses: its operator's cosignatures count for nothing. */
@@ -199,16 +216,16 @@ function openHeads({ heads, entries }, agreement) {
 
 /** The lab's entries about this claim's period, the first of each identity, and all that was said of its losses: {claim, epochs, losses}; Rejected("log") where it contradicts itself. */
 function collect(entries, agreement, claim) {
-  const [found, given] = [{ claim: null, epochs: new Map(), losses: [] }, new Map()];
+  const [found, given, keys] = [{ claim: null, epochs: new Map(), losses: [] }, new Map(), keysOf(entries, agreement)];
   for (const [at, data] of entries.entries()) {
     const entry = decodeEntry(data);
-    if (entry && entry.kind === LOSS && entry.lab === claim.lab && countsUnder(entry, agreement)) found.losses.push({ entry, at });
+    if (entry && entry.kind === LOSS && entry.lab === claim.lab && keys.counts(entry, at)) found.losses.push({ entry, at });
     if (!entry || ![EPOCH, CLAIM, TRANSFER].includes(entry.kind) || entry.author !== claim.lab) continue;
     const ofEpoch = entry.kind === EPOCH;
     if (ofEpoch ? entry.number < claim.firstEpoch || entry.number > claim.lastEpoch : entry.number !== claim.period) continue;
     const known = ofEpoch ? found.epochs.get(entry.number) : entry.kind === CLAIM ? found.claim : given.get(entry.identity);
     if (known && equalBytes(known.word, entry.word)) continue;
-    if (!countsUnder(entry, agreement)) continue;
+    if (!keys.counts(entry, at)) continue;
     if (known) throw bad(`lab ${claim.lab} published two different entries for ${ofEpoch ? "epoch" : entry.kind === CLAIM ? "the claim of period" : "a transfer of period"} ${entry.number}`);
     if (ofEpoch) found.epochs.set(entry.number, { ...entry, at });
     else if (entry.kind === CLAIM) found.claim = entry;

@@ -1,6 +1,7 @@
 /** How far power was recorded in a claim's period. As claims/claim/power.py; claims/FORMATS-inspection.md section I10. */
-import { JOULES, countsUnder, decodeEntry, kindOf, lacking } from "./entries.js";
+import { JOULES, decodeEntry, kindOf, lacking } from "./entries.js";
 import { equalBytes } from "./bytes.js";
+import { keysOf } from "./keys.js";
 import { lostMeters } from "./losses.js";
 
 /** `9 of 12 meters, 3 of 720 hours absent`, or null where the lab has no feed. `entries`: of the log; `epochs`: each epoch of the period to the lab's entry of it and its place, {absent, at}. */
@@ -21,14 +22,14 @@ export function powerWords(agreement, lab, claim, entries, epochs) {
 
 /** (feed, epoch, place of the lab's entry) to whether the log has the feed's joules before it, and but once. */
 function joulesShown(agreement, feeds, entries, epochs) {
-  const said = new Map(); // feed and epoch to all entries of it
+  const [said, keys] = [new Map(), keysOf(entries, agreement)]; // feed and epoch to all entries of it
   for (const [at, data] of entries.entries()) {
     const entry = kindOf(data) === JOULES ? decodeEntry(data) : null;
     if (!entry || !epochs.has(entry.number) || at > epochs.get(entry.number).at || !feeds.some(({ name }) => name === entry.feed)) continue;
-    said.set(entry.identity, [...(said.get(entry.identity) ?? []), entry]);
+    said.set(entry.identity, [...(said.get(entry.identity) ?? []), { ...entry, at }]);
   }
   return (feed, epoch) => {
-    const good = (said.get(`${JOULES} feed ${feed} ${epoch}`) ?? []).filter((entry) => countsUnder(entry, agreement));
+    const good = (said.get(`${JOULES} feed ${feed} ${epoch}`) ?? []).filter((entry) => keys.counts(entry, entry.at));
     return good.length > 0 && good.every((entry) => equalBytes(entry.word, good[0].word));
   };
 }

@@ -12,7 +12,7 @@ import { verifySignature } from "./ed25519.js";
 import { decodeClaim, headsDigest } from "./claim.js";
 import { allowanceOf } from "./allowances.js";
 import { capacity, formatShare, formatWork, limitWords, limitsOf, oversAfter, sameOvers, unbounded } from "./limits.js";
-import { checkLog, hasAgreedMeters, isLogged, readLog, saidOf } from "./log.js";
+import { checkLog, hasAgreedMeters, isLogged, keysForClaim, readLog, saidOf } from "./log.js";
 import { LOST_METER, checkHistory, checkLosses, lostShare, unsignedMeters } from "./losses.js";
 import { powerWords } from "./power.js";
 import { filesBySum } from "./roots.js";
@@ -82,9 +82,10 @@ function judge(request) {
   const lab = checkTerms(claim, agreement);
   const log = readLog(agreement, lab, given, now);
   const { entries, problem } = log;
-  const published = entries && [...log.opened.entries, ...delivered];
+  const published = entries && log.opened.entries;
+  checkSigned(claim, agreement, lab, keysForClaim(claim, agreement, agreement, published), missing);
   const dated = log.opened && ((index, names) => log.opened.dates(names).quorum(index));
-  const listed = checkLists(claim, agreement, lab, published, dated);
+  const listed = checkLists(claim, agreement, lab, published, delivered, dated);
   missing.push(...listed.missing);
   const roots = filesBySum(request.roots ?? [], previousRoots);
   const isOver = now >= agreement.start + (claim.lastEpoch + 1) * agreement.epochSeconds;
@@ -101,7 +102,7 @@ function judge(request) {
   const amended = amendedAgreements(request.previousAgreement);
   let whole = true;
   for (let i = previous.length - 1; whole && i >= 0; i--) {
-    whole = continueBack(bytesOf(previous[i], "format", "a previous claim"), chain, { amended, entries, published, dated, previousAccepted, roots, missing });
+    whole = continueBack(bytesOf(previous[i], "format", "a previous claim"), chain, { amended, entries, published, delivered, dated, previousAccepted, roots, missing });
   }
   const continuity = checkContinuity(chain, { entries, previousAccepted, whole, missing });
   const proofs = filesBySum(request.proofs ?? []);
@@ -131,7 +132,7 @@ function checkAgreement(agreement, signatures, missing) {
   if (unsigned.length > 0) missing.push({ kind: "unsigned", what: `signatures of the agreement by ${unsigned.join(", ")}: it is a draft` });
 }
 
-/** Checks agreement to signatures of one claim: the lab's terms. */
+/** Checks agreement to meters of one claim: the lab's terms. */
 function checkTerms(claim, agreement) {
   if (!equalBytes(claim.agreementDigest, agreement.digest)) throw new Rejected("agreement", "the claim is about another agreement");
   const lab = labOf(agreement, claim.lab);
@@ -143,17 +144,27 @@ function checkTerms(claim, agreement) {
     throw new Rejected("period", `period ${claim.period} has the epochs ${first} to ${last}, the claim says ${claim.firstEpoch} to ${claim.lastEpoch}`);
   }
   if (!hasAgreedMeters(claim, lab)) throw new Rejected("meters", meterDifference(lab, claim));
-  checkSignatures(claim, agreement, lab);
   return lab;
+}
+
+/** Check signatures by {terms, fixed} of keysForClaim: where no log says which keys were in force, one that fails by those that are known rejects nothing. */
+function checkSigned(claim, agreement, lab, { terms, fixed }, missing) {
+  try {
+    checkSignatures(claim, terms, labOf(terms, lab.name));
+  } catch (error) {
+    if (fixed || !(error instanceof Rejected)) throw error;
+    const what = `the keys that were in force at the entry of lab ${lab.name}\u2019s claim for period ${claim.period}, which no log here has (${error.reason} by the keys that are known)`;
+    if (!missing.some((item) => item.what === what)) missing.push({ kind: "keys", what });
+  }
 }
 
 /**
  * Check lists of one claim, as far as the log is at hand: {allowance, caps (the limits that the claim is about, or null where a transfer that it lists is not here), missing}. `published`: the log's
- * entries and what was delivered, or null; `dated`: of transfersOf, or null.
+ * entries, or null; `delivered`: of receipts; `dated`: of transfersOf, or null.
  */
-function checkLists(claim, agreement, lab, published, dated) {
+function checkLists(claim, agreement, lab, published, delivered, dated) {
   checkLosses(agreement, lab, claim);
-  const allowance = allowanceOf(claim, agreement, lab, published, dated);
+  const allowance = allowanceOf(claim, agreement, lab, published, delivered, dated);
   return { allowance, caps: allowance.moved === null ? null : limitsOf(agreement, lab, claim, allowance.moved), missing: allowance.missing };
 }
 
@@ -191,7 +202,7 @@ function amendedAgreements(given) {
 }
 
 /** Goes back to the claim file right before the oldest in `chain`, and appends it; false where something is missing to do so. */
-function continueBack(data, chain, { amended, entries, published, dated, previousAccepted, roots, missing }) {
+function continueBack(data, chain, { amended, entries, published, delivered, dated, previousAccepted, roots, missing }) {
   const link = decodeClaim(data);
   const { claim, lab: after } = chain[chain.length - 1];
   let { agreement } = chain[chain.length - 1];
@@ -206,7 +217,8 @@ function continueBack(data, chain, { amended, entries, published, dated, previou
   let [terms, listed] = [null, null];
   try {
     terms = checkTerms(link, agreement);
-    listed = checkLists(link, agreement, terms, agreement.log ? published : null, equalBytes(agreement.digest, chain[0].agreement.digest) ? dated : null);
+    checkSigned(link, agreement, terms, keysForClaim(link, agreement, chain[0].agreement, published), missing);
+    listed = checkLists(link, agreement, terms, agreement.log ? published : null, delivered, equalBytes(agreement.digest, chain[0].agreement.digest) ? dated : null);
   } catch (error) {
     if (error instanceof Rejected) throw new Rejected("continuity", `the claim given for period ${link.period} is rejected: ${error.message}`);
     throw error;
