@@ -113,10 +113,11 @@ def take_tags(store: Store, agreement: Agreement, tags: Tags) -> int:
                 if used is not None and used > row.saved:
                     raise late_work(row.name, row.saved, used)
                 store.note_saved(row.tag, row.saved)
-    return len(tags.rows) - len(before)
+    return sum(row.tag not in before for row in tags.rows)
 
 
 def _take_tag(store: Store, period: int, row: TagRow) -> None:
+    store.check_name(row.name)
     old = store.find_tag(row.name)
     if old is not None:
         earlier = [number for number in range(period) if any(item.tag == old for item in store.allotted(number))]

@@ -23,7 +23,7 @@ from claims.lab.store_file import StoreError, StoreFile, store_trouble
 __all__ = ["StoreNames", "genesis_of"]
 
 MAX_CHECKPOINT_NAME = 200
-_SNAPSHOT = re.compile(r".* @period-[0-9]+", re.DOTALL)
+_SNAPSHOT_END = re.compile(r" @period-[0-9]+\Z")
 _NOTED = (
     "SELECT kind, parent1, parent2, epoch, period, branch, genesis, genesis_round FROM drafts WHERE tag = ? UNION ALL "
     "SELECT kind, parent1, parent2, epoch, period, CASE WHEN parent1 > 0 THEN base = parent1 END, genesis, genesis_round "
@@ -50,15 +50,8 @@ class StoreNames(StoreFile):
         found = self.find_tag(name)
         if found is not None:
             return found
-        if not name or len(name) > MAX_CHECKPOINT_NAME or not name.isprintable() or name != name.strip():
-            raise StoreError(
-                f"{name[:40]!r} cannot name a checkpoint", f"use 1 to {MAX_CHECKPOINT_NAME} printable characters"
-            )
-        if "|" in name or name.lower() in {*RESERVED_NAMES, *UNATTRIBUTED_WORDS}:
-            raise StoreError(
-                f"{name[:40]!r} cannot name a checkpoint", "files write a bar between parents, and such words where there is no checkpoint"
-            )
-        if _SNAPSHOT.fullmatch(name):
+        self.check_name(name)
+        if _SNAPSHOT_END.search(name):
             raise StoreError(f"{name[:40]!r} cannot name a new checkpoint", "snapshots have such names; choose another end")
         if self.site is not None:
             what = f"checkpoint {name} has no tag from headquarters: two that draw their own would make one run of two"
@@ -69,6 +62,16 @@ class StoreNames(StoreFile):
                 if not self._query("SELECT 1 FROM names WHERE tag = ?", tag):
                     self._db.execute("INSERT INTO names VALUES (?, ?)", (tag, name))
                     return tag
+
+    @staticmethod
+    def check_name(name: str) -> None:
+        """Raises StoreError for a text that names no checkpoint. A snapshot's name is looked at without its end."""
+        plain = name[: found.start()] if (found := _SNAPSHOT_END.search(name)) else name
+        what = f"{name[:40]!r} cannot name a checkpoint"
+        if not plain or len(plain) > MAX_CHECKPOINT_NAME or not plain.isprintable() or plain != plain.strip():
+            raise StoreError(what, f"use 1 to {MAX_CHECKPOINT_NAME} printable characters")
+        if "|" in plain or plain.lower() in {*RESERVED_NAMES, *UNATTRIBUTED_WORDS}:
+            raise StoreError(what, "files write a bar between parents, and such words where there is no checkpoint")
 
     def tag_in(self, name: str, period: int) -> int:
         """As :meth:`tag`; where a snapshot closed the name's work in that period already, the snapshot's tag."""

@@ -17,6 +17,7 @@ import pytest
 import world
 from folders import SEEDS, Made
 
+from claims.agreement.model import Agreement
 from claims.agreement.signatures import sign_ledger_head
 from claims.claim.commitments import lab_epoch_root, roots_digest
 from claims.claim.entries import encode_entry, sign_entry
@@ -34,9 +35,11 @@ pytestmark = pytest.mark.usefixtures("any_proof", "page_agrees")
 
 CHIPS = {"hall-1": 8, "hall-2": 16}
 SITES = {"hall-1": "north", "hall-2": "south"}
-TOTAL, UNATTRIBUTED, LINEAGE, FREEZE = 10**10, 10**8, 10**11, 5 * 10**10
-CEILING, SHARE, PER = 3 * 10**10, 400_000, 4
+UNATTRIBUTED, LINEAGE, FREEZE = 10**8, 10**11, 5 * 10**10
+CEILING, PER = 3 * 10**10, 4
 WHOLE = FED.replace("ceiling =", 'lost = "40 %"\nceiling =', 1)
+LESS = WHOLE.replace('total = "1e22 FLOP"', 'total = "5e21 FLOP"', 1).replace('lost = "40 %"', 'lost = "70 %"')
+"""An amendment: alpha has half the total, may lose more, and now and then hall-2 has another key."""
 
 
 @dataclass
@@ -49,6 +52,20 @@ class Story:
     entries: list[Entry] = field(default_factory=list)
     heads: list[tuple[int, dict[str, int]]] = field(default_factory=list)
     claims: list[dict[str, Any]] = field(default_factory=list)
+    terms: list[Agreement] = field(default_factory=list)
+    """Under which each period's claim is made."""
+    keys: dict[str, int] = field(default_factory=lambda: dict(world.METERS))
+
+    def caps(self, period: int) -> tuple[int, int]:
+        """Alpha's total, units of 10^12 FLOP, and the share that it may lose, parts per million."""
+        return (5 * 10**9, 700_000) if self.is_amended(period) else (10**10, 400_000)
+
+    def is_amended(self, period: int) -> bool:
+        return self.terms[period] is not self.terms[0]
+
+    def under(self, period: int) -> list[Entry]:
+        """The entries under the agreement that holds in a period."""
+        return [entry for entry in self.entries if entry.agreement == self.terms[period].digest]
 
     def say(self, at: int, *entries: Entry, by: str = "delta") -> None:
         """Appends what is new, and has it cosigned."""
@@ -69,14 +86,14 @@ class Story:
 
 def hours(story: Story, period: int) -> dict[int, int]:
     """Epochs of a period to the place of the lab's entry."""
-    own = [entry for entry in story.entries if isinstance(entry, EpochEntry)]
+    own = [entry for entry in story.under(period) if isinstance(entry, EpochEntry)]
     return {entry.epoch: story.place(entry) for entry in own if entry.epoch // PER == period}
 
 
 def said(story: Story, period: int, meter: str, word: int) -> set[int]:
     """Epochs of the period from which on a meter was said to be lost (1) or back (2), before that epoch's entry."""
     places, names = hours(story, period), {(1, meter), *([(2, SITES[meter])] if story.sites else [])}
-    own = [entry for entry in story.entries if isinstance(entry, LossEntry) and entry.word == word and (entry.what, entry.name) in names]
+    own = [e for e in story.under(period) if isinstance(e, LossEntry) and e.word == word and (e.what, e.name) in names]
     right = [entry for entry in own if (entry.author == "alpha") == (word == 1) and (word == 1 or entry.epoch % PER == 0)]
     return {entry.epoch for entry in right if story.place(entry) < places.get(entry.epoch, -1)}
 
@@ -95,16 +112,17 @@ def dated(story: Story, entry: TransferEntry) -> int | None:
 def moves(story: Story, period: int) -> list[tuple[TransferEntry, str]]:
     """Transfers for a period in order, each "void", "counts" or "late"."""
     given, received, found = dict[str, int](), dict[str, int](), []
-    for entry in story.entries:
+    caps = {"alpha": story.caps(period)[0], "beta": 10**10}
+    for entry in story.under(period):
         if not isinstance(entry, TransferEntry) or entry.period != period:
             continue
         gave, got = given.get(entry.giver, 0) + entry.amount, received.get(entry.receiver, 0) + entry.amount
-        if gave > TOTAL or TOTAL + got > CEILING:
+        if gave > caps[entry.giver] or caps[entry.receiver] + got > CEILING:
             found.append((entry, "void"))
             continue
         given[entry.giver], received[entry.receiver] = gave, got
         date = dated(story, entry)
-        found.append((entry, "counts" if date is not None and date < story.made.terms.period_span(period)[0] else "late"))
+        found.append((entry, "counts" if date is not None and date < story.terms[0].period_span(period)[0] else "late"))
     return found
 
 
@@ -117,10 +135,17 @@ def power(story: Story, period: int, lost: dict[str, int]) -> str:
     absent = 0
     for epoch, place in hours(story, period).items():
         own = story.entries[place]
-        joules = [e for e in story.entries[:place] if isinstance(e, JoulesEntry) and e.epoch == epoch]
+        digest = story.terms[period].digest
+        joules = [e for e in story.entries[:place] if isinstance(e, JoulesEntry) and (e.agreement, e.epoch) == (digest, epoch)]
         shown = len({entry.leaf for entry in joules}) == 1 and not own.absent  # type: ignore[union-attr]
         absent += not shown or epoch >= lost.get("hall-1", 10**9)
     return f"1 of 2 meters, {absent} of {PER} hours absent"
+
+
+def _still(story: Story, period: int, before: dict[str, Any] | None) -> dict[str, int]:
+    """What the claim before lists as lost, but for a meter that has another key since."""
+    lost = {} if before is None else listed(before["losses"])
+    return {name: first for name, first in lost.items() if before is not None and before["keys"][name] == story.keys[name]}
 
 
 def judge(story: Story, period: int) -> tuple[str, set[str]]:
@@ -130,7 +155,7 @@ def judge(story: Story, period: int) -> tuple[str, set[str]]:
     if before is not None and judge(story, period - 1)[0] not in ("proven", "over"):
         word = judge(story, period - 1)[0]
         return ("rejected" if word == "rejected" else "pending"), {"continuity"}
-    losses, limits = claim["losses"], claim["limits"]
+    losses, limits, (total, may) = claim["losses"], claim["limits"], story.caps(period)
     lost, epochs = listed(losses), range(PER * period, PER * period + PER)
     bad = len({name for loss in losses for name in listed((loss,))}) < sum(len(listed((loss,))) for loss in losses)
     bad = bad or any(not listed((loss,)) or loss.first_epoch not in epochs for loss in losses)
@@ -141,16 +166,16 @@ def judge(story: Story, period: int) -> tuple[str, set[str]]:
     moved = sum(toward(own[digest][0]) for digest in claim["transfers"]) if known else 0
     seconds = sum(CHIPS[name] * (epochs[-1] + 1 - first) for name, first in lost.items())
     share = -(-seconds * 10**6 // (sum(CHIPS.values()) * PER))
-    agreed = {1: TOTAL + moved, 2: UNATTRIBUTED, 3: LINEAGE, 4: FREEZE, 5: SHARE}
+    agreed = {1: total + moved, 2: UNATTRIBUTED, 3: LINEAGE, 4: FREEZE, 5: may}
     stated = {limit.which: limit.stated for limit in limits}
     if known and not 0 <= agreed[1] < 2**64:
         fails.add("lists")
-    if known and (any(agreed[limit.which] != limit.agreed for limit in limits) or stated.get(5, SHARE) != max(share, SHARE)):
+    if known and (any(agreed[limit.which] != limit.agreed for limit in limits) or stated.get(5, may) != max(share, may)):
         fails.add("lists")
     zero = {name: [e for e, root in zip(epochs, roots, strict=True) if root == bytes(32)] for name, roots in claim["roots"].items()}
     if any(zero[name] != [epoch for epoch in epochs if epoch >= lost.get(name, 10**9)] for name in CHIPS):
         fails.add("log")
-    still = {} if before is None else listed(before["losses"])
+    still = _still(story, period, before)
     for name in CHIPS:
         goes_on = name in still and lost.get(name) == epochs[0]
         if name in still and not goes_on and epochs[0] not in said(story, period, name, 2):
@@ -166,7 +191,7 @@ def judge(story: Story, period: int) -> tuple[str, set[str]]:
         return "rejected", fails
     if not known:
         return "pending", fails
-    most = TOTAL + sum(toward(entry) for entry, how in own.values() if how == "counts")
+    most = total + sum(toward(entry) for entry, how in own.values() if how == "counts")
     return ("over" if limits or agreed[1] > most else "proven"), fails
 
 
@@ -187,20 +212,21 @@ def _words(story: Story, epoch: int) -> list[Entry]:
 
 
 def _loss(story: Story, author: str, what: int, name: str, word: int, epoch: int) -> Entry:
-    entry = LossEntry(story.made.terms.digest, author, "alpha", what, name, word, epoch)
+    terms = story.terms[-1] if story.rng.random() < 0.95 else story.terms[0]
+    entry = LossEntry(terms.digest, author, "alpha", what, name, word, epoch)
     return sign_entry(world.key(SEEDS[author]), entry)
 
 
 def _joules(story: Story, epoch: int) -> list[Entry]:
     leaves = story.rng.choice(((1,), (1,), (1,), (), (1, 2), (1, 1)))
-    made = [JoulesEntry(story.made.terms.digest, "hall-feed", epoch, bytes([leaf]) * 32) for leaf in leaves]
+    made = [JoulesEntry(story.terms[-1].digest, "hall-feed", epoch, bytes([leaf]) * 32) for leaf in leaves]
     return [sign_entry(world.key(80), entry) for entry in made]
 
 
 def _truth(story: Story, period: int, before: dict[str, Any] | None) -> dict[str, int]:
     """What an honest lab lists as lost by what is in the log so far, the period's epochs still to come: their entries are appended last."""
     lost = {}
-    still = {} if before is None else listed(before["losses"])
+    still = _still(story, period, before)
     for name in CHIPS:
         words = said(story, period, name, 1)
         if name in still and PER * period not in said(story, period, name, 2):
@@ -233,23 +259,23 @@ def _false_losses(story: Story, losses: tuple[Loss, ...], period: int) -> tuple[
 
 def _limits(story: Story, total: int, share: int) -> tuple[Limit, ...]:
     """The share where it has to be stated; a cap that is over, and now and then a limit that says something else."""
-    rng, out = story.rng, {}
-    if share > SHARE:
-        out[5] = Limit(5, SHARE, share)
+    rng, out, (agreed_total, may) = story.rng, {}, story.caps(len(story.claims))
+    if share > may:
+        out[5] = Limit(5, may, share)
     if rng.random() < 0.25:
         which, agreed = rng.choice(((1, total), (2, UNATTRIBUTED), (3, LINEAGE), (4, FREEZE)))
         out[which] = Limit(which, agreed, 1 << agreed.bit_length())
     if rng.random() < 0.1:
         which = rng.choice((1, 2, 5))
-        agreed = {1: TOTAL, 2: UNATTRIBUTED - 1, 5: SHARE}[which]
-        out[which] = Limit(which, agreed, 1 << agreed.bit_length() if which < 5 else 500_000)
+        agreed = {1: agreed_total, 2: UNATTRIBUTED - 1, 5: may}[which]
+        out[which] = Limit(which, agreed, 1 << agreed.bit_length() if which < 5 else 800_000)
     if 5 in out and rng.random() < 0.1:
         del out[5]
     return tuple(out[which] for which in sorted(out))
 
 
 def _publish_hours(story: Story, period: int, roots: dict[str, tuple[bytes, ...]], words: dict[int, list[Entry]]) -> None:
-    terms, rng = story.made.terms, story.rng
+    terms, rng = story.terms[-1], story.rng
     for at, epoch in enumerate(range(PER * period, PER * period + PER)):
         root = lab_epoch_root([(name, each[at]) for name, each in roots.items()])
         bits = absent_bits(1, {0} if rng.random() < 0.15 else set())
@@ -276,11 +302,17 @@ def _gifts(story: Story) -> None:
 
 def _claim(story: Story, period: int) -> None:
     """A period's hours and its claim: honest in most of its lists, in most stories."""
-    rng, made, terms = story.rng, story.made, story.made.terms
+    rng, made = story.rng, story.made
+    if period and rng.random() < 0.3:
+        if rng.random() < 0.5:
+            story.keys["hall-2"] = 13
+        made.amend(_text(story, LESS).replace(world.public(12), world.public(story.keys["hall-2"])))
+    story.terms[period:] = [made.terms]
+    terms = made.terms
     before = story.claims[period - 1] if period else None
     epochs = range(PER * period, PER * period + PER)
     words = {epoch: _words(story, epoch) for epoch in epochs}
-    shadow = Story(made, rng, story.sites, [*story.entries])
+    shadow = replace(story, entries=[*story.entries])
     for epoch in epochs:
         mark = EpochEntry(terms.digest, "alpha", epoch, bytes(32), bytes(32))
         shadow.entries += [*(entry for entry in words[epoch] if entry not in shadow.entries), mark]
@@ -299,18 +331,18 @@ def _claim(story: Story, period: int) -> None:
         transfers = tuple(sorted({*transfers, bytes(32)}))
     seconds = sum(CHIPS[name] * max(0, epochs[-1] + 1 - first) for name, first in lost.items())
     share = -(-seconds * 10**6 // (sum(CHIPS.values()) * PER))
-    limits = _limits(story, TOTAL + sum(map(toward, chosen)), min(share, 10**6))
+    limits = _limits(story, max(0, story.caps(period)[0] + sum(map(toward, chosen))), min(share, 10**6))
     due = () if before is None else (*before["overs"], *(Over(period - 1, x.which, x.agreed, x.stated) for x in before["limits"]))
     overs = due if rng.random() < 0.85 or not due else due[:-1]
     _file(story, period, roots, {"losses": losses, "limits": limits, "overs": overs, "transfers": transfers})
 
 
 def _file(story: Story, period: int, roots: dict[str, tuple[bytes, ...]], lists: dict[str, Any]) -> None:
-    made, terms, gone = story.made, story.made.terms, {loss.name for loss in lists["losses"]}
+    made, terms, gone = story.made, story.terms[period], {loss.name for loss in lists["losses"]}
     meters = []
     for name, each in roots.items():
         head, digest = world.head(1000 * period + world.METERS[name]), roots_digest(each)
-        sign = sign_ledger_head(world.key(world.METERS[name]), terms.digest, "alpha", name, period, head, digest)
+        sign = sign_ledger_head(world.key(story.keys[name]), terms.digest, "alpha", name, period, head, digest)
         lost = name in gone or (story.sites and SITES[name] in gone)
         meters.append(MeterHead(name, NO_HEAD, digest, bytes(64)) if lost else MeterHead(name, head, digest, sign))
     first, where = PER * period, made.folder / "claims"
@@ -326,7 +358,7 @@ def _file(story: Story, period: int, roots: dict[str, tuple[bytes, ...]], lists:
     named = claim.site_roots if story.sites else hashlib.sha256(whole.encode()).digest()
     entry = ClaimEntry(terms.digest, "alpha", period, hashlib.sha256(data).digest(), named)
     story.say(made.end(period) + 600, sign_entry(world.key(1), entry))
-    story.claims.append({**lists, "roots": roots})
+    story.claims.append({**lists, "roots": roots, "keys": dict(story.keys)})
 
 
 def _sites(story: Story, period: int, whole: Roots, gone: set[str]) -> dict[str, Any]:
@@ -353,12 +385,17 @@ def _mirror(story: Story) -> None:
     story.heads = kept
 
 
+def _text(story: Story, text: str) -> str:
+    return cut(text) if story.sites else text
+
+
 def told(folder: Path, seed: int) -> list[str]:
     """What became of each period of a story; the judge has to say the same."""
     rng = random.Random(seed)
     sites = rng.random() < 0.4
     folder.mkdir()
     story = Story(Made(folder / "folder", cut(WHOLE) if sites else WHOLE), rng, sites)
+    story.terms = [story.made.terms]
     _gifts(story)
     for period in (0, 1):
         _claim(story, period)
@@ -384,6 +421,6 @@ def test_stories_are_judged_as_the_formats_say(tmp_path: Path) -> None:
 @pytest.mark.parametrize("first", range(100, 500, 50))
 def test_hundreds_of_stories_are_judged_as_the_formats_say(tmp_path: Path, first: int) -> None:
     found = {word for seed in range(first, first + 50) for word in told(tmp_path / str(seed), seed)}
-    assert {"proven", "over", "pending", "rejected lists", "rejected log", "rejected continuity"} <= found
+    assert {"proven", "over", "rejected lists", "rejected log", "rejected continuity"} <= found
 
 

@@ -20,6 +20,8 @@ from circuits.statement import summary_header
 from claims.base.errors import ClaimRejected, ClaimsError
 from claims.base.keys import load_key_file
 from claims.claim.file import Claim, SiteHead, decode_claim, sign_claim
+from claims.claim.handover import TagRow, Tags
+from claims.lab.sites import take_tags
 from claims.lab.store import LedgerSecrets, Store, fresh_elements
 from claims.verify.claim import verify_claim
 from claims.verify.tables import proofs_in
@@ -209,6 +211,36 @@ def test_sites_of_a_claim_are_the_agreements(place: Path, claim: Claim) -> None:
         with pytest.raises(ClaimRejected) as caught:
             verify_claim(false.encode(), terms, proofs=proofs_in(place, set(false.proofs)).get)
         assert caught.value.check == "meters"
+
+
+# ---- what travels ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [
+    "", " ", "run ", "a|b", "none", "Unknown", "n/a", "idle", "UNATTRIBUTED", "\x1b[2Jrun", "run\nnext", "run\u202enur", "x" * 201,
+    " @period-0", "a|b @period-0", "idle @period-3",
+])  # fmt: skip
+def test_a_tags_file_with_names_that_no_checkpoint_can_have(place: Path, name: str) -> None:
+    """Whoever changes it on its way puts no words into a building's books that files read as something else, or a terminal obeys."""
+    tags = Tags.decode((place / "period-0.tags").read_bytes())
+    top = max(row.tag for row in tags.rows)
+    bad = Tags.decode(replace(tags, rows=(*tags.rows, TagRow(name, top + 1, None))).encode())
+    with Store.open(place / "north.store") as store:
+        before = store.names()
+        with pytest.raises(ClaimsError):
+            take_tags(store, terms_of(place), bad)
+        assert store.names() == before
+        assert take_tags(store, terms_of(place), replace(bad, rows=(*tags.rows, TagRow("run 2", top + 1, None)))) == 1
+        assert take_tags(store, terms_of(place), replace(bad, rows=(*tags.rows, TagRow("run 3 @period-0", top + 2, None)))) == 1
+
+
+def test_names_exchanged_after_they_were_taken_change_nothing(place: Path) -> None:
+    tags = Tags.decode((place / "period-0.tags").read_bytes())
+    names = [row.name for row in tags.rows][1:] + [tags.rows[0].name]
+    other = replace(tags, rows=tuple(replace(row, name=name) for row, name in zip(tags.rows, names, strict=True)))
+    with Store.open(place / "north.store") as store:
+        before = store.names()
+        assert take_tags(store, terms_of(place), other) == 0 and store.names() == before
 
 
 # ---- what summaries show ---------------------------------------------------------------------------------------
