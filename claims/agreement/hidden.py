@@ -67,7 +67,7 @@ def hidden_words(agreement: Agreement, feed: Feed) -> list[str]:
     """Which share of a feed's chips could train unseen, in lines that make sentences."""
     (chips, _), found = shares_of(agreement, feed), [_percent(item.share) for item in hidden_of(feed)]
     out = [
-        f"of its {chips} chips could still train unseen",
+        f"share of its {chips} chips that could still train unseen:",
         f"in an hour declared idle {found[0]}, {found[1]} if the others are switched off ({found[2]} and {found[3]} power-capped);",
         f"in a half-busy hour {found[4]} to {found[5]} where inference is booked as busy,",
         f"{found[6]} to {found[7]} where what is booked busy draws the rate.",

@@ -30,12 +30,17 @@ GLOSS = {
 """claims.verify.report.NOT_SHOWN -> the same in plain words."""
 
 
+_OVER = "A lab was over a limit that it signed: its own claim says so, or the log does, of limits that moved."
+
+
 def state_meaning(view: View) -> Html:
     """Under the headline: what the state means, and when the next claims are due."""
+    broken = {row["state"] for row in view["claims"]} & {"over", "rejected", "missing"}
+    text = _OVER if view["holds"]["answer"] == "no" and broken == {"over"} else _STATE[view["holds"]["answer"]]
     coming = [row["due"] for row in view["claims"] if row["due"] is not None and row["due"] > view["computed_at"]]
     then = ["The next claims are due on ", date(min(coming)), "."] if coming else []
     link = h("a", {"href": "#claims"}, "What a claim shows, and what it does not")
-    return h("p", {"class": "meaning"}, _STATE[view["holds"]["answer"]], " ", then, " ", link, ".")
+    return h("p", {"class": "meaning"}, text, " ", then, " ", link, ".")
 
 
 def not_shown(view: View) -> list[str]:

@@ -150,7 +150,9 @@ def _caps(terms: View) -> Html:
             )
     note = h("p", {"class": "note"}, "FLOP: single calculations. 10", h("sup", {}, "24"), " is a 1 with 24 zeros.")
     columns = ["Lab", "In a period", "of it unattributed", "Behind any one model", "Freeze"]
-    return join([plain_table("Limits of each lab", columns, rows, "numbers"), note])
+    losses = ", ".join(f"{lab['name']} {lab['lost']}" for lab in terms["labs"] if lab["lost"])
+    text = f"Of its meters\u2019 time, as much may be lost in a period, and is counted as full use: {losses}."
+    return join([plain_table("Limits of each lab", columns, rows, "numbers"), note, h("p", {"class": "note"}, text) if losses else None])
 
 
 def _parties(terms: View) -> Html:

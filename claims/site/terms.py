@@ -9,7 +9,7 @@ from claims.agreement.hidden import hidden_words
 from claims.agreement.model import Agreement
 from claims.agreement.terms import FEW_METERS, Feed, Lab, Party, Rules, meters_by_chip
 from claims.base.hybrid import is_hybrid
-from claims.base.units import WORK_UNIT, format_work
+from claims.base.units import WORK_UNIT, format_share, format_work
 
 __all__ = ["terms_of"]
 
@@ -109,6 +109,7 @@ def _lab(lab: Lab) -> dict[str, Any]:
         "meters": _meters(lab),
         "tables": _tables(lab),
         "ceiling": None if lab.ceiling is None else format_work(lab.ceiling),
+        "lost": format_share(lab.lost) if lab.lost else None,
     }
 
 

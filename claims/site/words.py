@@ -10,13 +10,13 @@ from claims.site.html import Html, h, join
 __all__ = ["STATES", "date", "day", "duration", "icon", "moment", "ordinal", "plural", "readable", "size", "span"]
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_STAMP = re.compile(r"\b(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ)")
+_STAMP = re.compile(r"\b(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ)")
 _AMOUNT = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)e(\d{1,2})(?= FLOP|\b)")
 
 STATES: dict[str, tuple[str, str]] = {
     "proven": ("Proven", "The claim is there and its proof holds."),
     "under inspection": ("Under inspection", "The claim is proven; an inspection of it is under way."),
-    "over": ("Over", "The claim says itself that the lab was over an agreed limit, and by how much at most."),
+    "over": ("Over", "The lab was over an agreed limit: its own claim says so, or the log does, of limits that moved."),
     "pending": ("Pending", "The claim is not due yet."),
     "late": ("Late", "The claim is due, and the time of grace is not over."),
     "missing": ("Missing", "The claim is due, the time of grace is over, and it is not there."),

@@ -69,7 +69,7 @@ def test_an_absent_hour_is_said_and_draws_another(hot: Folder) -> None:
 
 def test_an_agreement_says_what_its_feeds_leave_hidden(hot: Folder) -> None:
     for command in (("agreement", "check", "agreement.toml"), ("inspect", "plan", "-a", "agreement.toml")):
-        assert "of its 12 chips could still train unseen" in hot.run(*command)
+        assert "share of its 12 chips that could still train unseen:" in hot.run(*command)
 
 
 def test_a_lab_with_feeds_publishes_no_hour_without_saying_what_came(hot: Folder) -> None:

@@ -198,6 +198,7 @@ def sample(answer: str = "no", nasty: bool = True) -> dict[str, Any]:
                         }
                     ],
                     "ceiling": "5e24 FLOP" if lab == "borealis" else None,
+                    "lost": "1 %" if lab == "aurora" else None,
                     "tables": [
                         {"name": "north", "meters": 1, "rows": 65536},
                         {"name": "south", "meters": 1, "rows": 65536},

@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from claims.agreement.explain import ALLOWANCES, OPEN_WEIGHTS, POWER
+from tests.attacks.conftest import any_proof  # noqa: F401
 from tests.site import browser
 from tests.site.browser import needs_browser, served
 from tests.site.sample_view import DAY, DIGEST, START, fake_claim, write_sample
+from tests.site.whole_page import whole_page
 
 pytestmark = [pytest.mark.slow, needs_browser]
 PUBLISHED = 5
@@ -171,6 +174,26 @@ def test_accessible_at_every_width_in_light_and_dark(no, tmp_path):
         assert seen[name]["axe"] == [] and seen[name]["overflow"] <= 0, (name, seen[name])
         grounds[name] = seen[name]["ground"]
     assert grounds["desktop-light"] == grounds["phone-light"] != grounds["desktop-dark"] == grounds["phone-dark"]
+
+
+def test_all_at_once_is_accessible(any_proof, tmp_path):  # noqa: F811
+    """Sites, a lost meter, limits that moved, power, open models, and a lab that is over: each in words, and checked here."""
+    shots = os.environ.get("STANDSTILL_SHOTS", str(tmp_path))
+    (Path(shots) / "all").mkdir(parents=True, exist_ok=True)
+    site, now = whole_page(tmp_path / "whole")
+    with served(site) as url:
+        seen, done = drive("looks", url, shots=f"{shots}/all", clock=now * 1000), drive("verify", url, clock=now * 1000)
+        body = drive("plain", url, clock=now * 1000)["body"]
+    clean_run(seen)
+    for name in ("desktop-light", "desktop-dark", "phone-light", "phone-dark", "tablet-light"):
+        assert seen[name]["axe"] == [] and seen[name]["overflow"] <= 0, (name, seen[name])
+    assert "agrees with the publisher" in done["live"] and not done["alarm"]
+    assert [cell.partition(" (")[0] for cell in done["cells"]] == ["checked here: over a limit"] * 2
+    for sentence in (*POWER, *ALLOWANCES, *OPEN_WEIGHTS, "A lab was over a limit that it signed"):
+        assert sentence in body
+    facts = ("lost, and charged in full: meter hall-2", "void: alpha would give more", "alpha 40 %")
+    folded, markup = ("alpha / north", "1 of 4 hours absent"), (site / "index.html").read_text()
+    assert [words for words in facts if words not in body] == [words for words in folded if words not in markup] == []
 
 
 def test_readable_without_scripts(no):

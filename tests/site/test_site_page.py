@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -245,6 +246,24 @@ def test_words():
         '<sup>23</sup></span><span class="unseen">4.5e23</span> FLOP &lt;b&gt;'
     )
     assert str(readable("c0ffee1e5x")) == "c0ffee1e5x"
+    for at in range(START, START + 366 * DAY, DAY):  # each day of a year
+        stamp = datetime.fromtimestamp(at + 60, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        assert str(readable(f"dated {stamp}.")) == f'dated <time datetime="{stamp}">{day(at)}, 00:01 UTC</time>.'
+    assert "<time" not in str(readable("2026-02-30T00:00:00Z 2026-13-01T00:00:00Z"))
+
+
+def test_a_lab_that_is_over_is_not_said_to_have_shown_nothing():
+    """What "does not hold" means depends on why; and how much a lab may lose is on the page."""
+    view = sample("no", nasty=False)
+    assert "It need not mean that a limit was broken" in "".join(read(page(TEMPLATE, view)).text)
+    for row in view["claims"]:
+        row["state"] = "over" if row["state"] in ("missing", "rejected") else row["state"]
+    text = "".join(read(page(TEMPLATE, view)).text)
+    assert "A lab was over a limit that it signed" in text and "need not mean" not in text
+    assert "counted as full use: aurora 1 %" in text
+    for lab in view["agreement"]["labs"]:
+        lab["lost"] = None
+    assert "counted as full use" not in "".join(read(page(TEMPLATE, view)).text)
 
 
 def test_the_meaning_of_the_state_and_of_a_claim_is_on_the_page():
