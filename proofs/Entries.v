@@ -38,22 +38,33 @@ Section Entries.
   Lemma tag_bus_is_not_four k : 0 <= k <= 17 -> tag_bus k <> 4.
   Proof. intros B. pattern k. apply kind_cases; [exact B|..]; cbn; lia. Qed.
 
+  (* What is provided no times is not provided. *)
+  Lemma provided j k : is j k -> In k [K_e4; K_iv] -> T j c_aux = 0 -> numerators_of (row_events the_program N T pub sel j) 12 = [0].
+  Proof.
+    intros Hk I0 X. rewrite (numerators_are j k 12 _ Hk eq_refl). cbn [In] in I0. destruct I0 as [<-|[<-|[]]].
+    - replace (s_numerators (sym (fx (Some K_e4) None)) 12) with [ESub (Const 0) (Var (Col c_aux))] by (vm_compute; reflexivity).
+      cbn [map eval row_leaves]. rewrite X. reflexivity.
+    - replace (s_numerators (sym (fx (Some K_iv) None)) 12) with [ESub (Const 0) (Var (Col c_aux))] by (vm_compute; reflexivity).
+      cbn [map eval row_leaves]. rewrite X. reflexivity.
+  Qed.
+
   (* Every fetch is of what an entry's last row, or an IV row for NONE, provides. *)
   Theorem fetch_has_a_source i k : row i -> is i k -> In k fetch_kinds ->
-    exists j, row j /\ (is j K_e4 \/ is j K_iv) /\ same_message (said j) (said i) = true.
+    exists j, row j /\ (is j K_e4 \/ is j K_iv) /\ T j c_aux <> 0 /\ same_message (said j) (said i) = true.
   Proof.
     intros Hi Hk I0. destruct (fetch_bus k I0) as [Eb Bk]. set (m := said i).
     assert (Hm : nth 0 m 0 = 4). { unfold m, said. destruct (bus_of_row i k Hk) as [_ ->]. exact Eb. }
-    set (hit := fun r => ((T r (c_iv + K_e4) =? 1) || (T r (c_iv + K_iv) =? 1)) && same_message (said r) m).
+    set (hit := fun r => ((T r (c_iv + K_e4) =? 1) || (T r (c_iv + K_iv) =? 1)) && negb (T r c_aux =? 0) && same_message (said r) m).
     destruct (existsb hit (rows N)) eqn:E.
-    { apply existsb_exists in E as (r & Hr & H). apply rows_in in Hr. apply andb_true_iff in H as [A B]. exists r. split; [exact Hr|]. split; [|exact B].
+    { apply existsb_exists in E as (r & Hr & H). apply rows_in in Hr. apply andb_true_iff in H as [H B]. apply andb_true_iff in H as [A X].
+      exists r. split; [exact Hr|]. apply negb_true_iff, Z.eqb_neq in X. split; [|split; [exact X|exact B]].
       destruct (one_kind_each_row r Hr) as [k' Hk']. rewrite (proj2 Hk' (c_iv + K_e4) eq_refl), (proj2 Hk' (c_iv + K_iv) eq_refl) in A.
       apply orb_true_iff in A as [A|A].
       - left. destruct (Z.eqb_spec (c_iv + K_e4) (c_iv + k')) as [Q|Q]; [|discriminate A]. replace K_e4 with k' by lia. exact Hk'.
       - right. destruct (Z.eqb_spec (c_iv + K_iv) (c_iv + k')) as [Q|Q]; [|discriminate A]. replace K_iv with k' by lia. exact Hk'. }
     exfalso.
     assert (Books : forall r, row r -> 0 <= booked 0 m (row_fractions the_program N T pub sel r) <= 1
-      /\ (same_message (said r) m = true -> booked 0 m (row_fractions the_program N T pub sel r) = 1)).
+      /\ (r = i -> booked 0 m (row_fractions the_program N T pub sel r) = 1)).
     { intros r Hr. destruct (one_kind_each_row r Hr) as [k' Hk']. destruct (bus_of_row r k' Hk') as [B1 B2].
       destruct (row_fractions_are r) as (mu & n11 & m11 & n12 & m12 & -> & _ & E11 & E12n & E12).
       rewrite booked_app, !booked_cons. cbn [fst snd]. rewrite (booked_none 0 m (byte_fractions r)).
@@ -61,19 +72,23 @@ Section Entries.
       rewrite (not_same [1; T r c_t_lo; T r c_t_hi] m 0) by (try lia; cbn [nth]; lia).
       rewrite (not_same m11 m 0) by (try lia; rewrite E11, B1, Hm; apply tag_bus_is_not_four, (proj1 Hk')).
       unfold booked. cbn [map sum fold_right]. rewrite E12, E12n. fold (said r).
-      destruct (same_message (said r) m) eqn:Sm; [|split; [lia|discriminate]].
+      destruct (same_message (said r) m) eqn:Sm.
+      2: { split; [lia|]. intros ->. unfold m in Sm. rewrite same_message_refl in Sm. discriminate Sm. }
       assert (Bus : chain_bus k' = 4). { rewrite <- B2. fold (said r). rewrite (same_message_nth _ _ 0 ltac:(lia) Sm). exact Hm. }
       destruct (entry_bus k' (proj1 Hk') Bus) as [F|F].
       - rewrite (fetch_numerator r k' Hk' F). cbn [nth]. lia.
-      - exfalso. rewrite <- not_true_iff_false in E. apply E, existsb_exists. exists r. split; [apply rows_in, Hr|].
-        unfold hit. rewrite (proj2 Hk' (c_iv + K_e4) eq_refl), (proj2 Hk' (c_iv + K_iv) eq_refl), Sm.
-        destruct F as [-> | ->]; reflexivity. }
+      - assert (X : T r c_aux = 0).
+        { destruct (Z.eq_dec (T r c_aux) 0) as [|X]; [assumption|]. exfalso. rewrite <- not_true_iff_false in E. apply E, existsb_exists.
+          exists r. split; [apply rows_in, Hr|]. unfold hit. apply Z.eqb_neq in X.
+          rewrite (proj2 Hk' (c_iv + K_e4) eq_refl), (proj2 Hk' (c_iv + K_iv) eq_refl), Sm, X. destruct F as [-> | ->]; reflexivity. }
+        assert (Nu : numerators_of (row_events the_program N T pub sel r) 12 = [0]) by (destruct F as [-> | ->]; apply (provided r _ Hk'); cbn [In]; tauto || exact X).
+        rewrite Nu. cbn [nth]. split; [lia|]. intros ->. destruct F as [-> | ->]; pose proof (kind_unique _ _ _ Hk Hk') as ->; cbn [fetch_kinds In] in I0; intuition discriminate. }
     destruct satisfies as (_ & _ & Bal). specialize (Bal 0%nat m). unfold all_fractions in Bal.
     rewrite booked_app, booked_flat_map in Bal. rewrite (booked_none _ _ publics) in Bal.
     2: { intros f F. apply (not_same _ _ 0); [lia|]. pose proof (public_bus f F) as PB. lia. }
     assert (Sum : 1 <= sum (map (fun r => booked 0 m (row_fractions the_program N T pub sel r)) (rows N)) <= N).
     { split.
-      - rewrite <- (proj2 (Books i Hi) (same_message_refl m)).
+      - rewrite <- (proj2 (Books i Hi) eq_refl).
         apply (sum_at_least (fun r => booked 0 m (row_fractions the_program N T pub sel r))); [|apply rows_in, Hi].
         intros y Y. apply rows_in in Y. destruct (Books y Y). lia.
       - pose proof (sum_bounds (fun r => booked 0 m (row_fractions the_program N T pub sel r)) 1 (rows N)) as S.
@@ -119,7 +134,7 @@ Section Entries.
   Theorem fetched_is_a_cumulative i k : row i -> is i k -> In k fetch_kinds ->
     three_limbs i c_val /\ (fetched i = 0 \/ exists j, row j /\ is j K_e4 /\ fetched i = lanes012 j).
   Proof.
-    intros Hi Hk I0. destruct (fetch_has_a_source i k Hi Hk I0) as (j & Hj & Kj & Sm). destruct (fetched_limbs_said i k Hk I0) as (F3 & F4 & F5).
+    intros Hi Hk I0. destruct (fetch_has_a_source i k Hi Hk I0) as (j & Hj & Kj & _ & Sm). destruct (fetched_limbs_said i k Hk I0) as (F3 & F4 & F5).
     pose proof (same_message_nth _ _ 3 ltac:(lia) Sm) as E3. pose proof (same_message_nth _ _ 4 ltac:(lia) Sm) as E4.
     pose proof (same_message_nth _ _ 5 ltac:(lia) Sm) as E5. rewrite F3 in E3. rewrite F4 in E4. rewrite F5 in E5.
     unfold three_limbs, fetched. columns. destruct Kj as [Kj|Kj].

@@ -31,6 +31,7 @@ import embed  # noqa: E402
 FILES = (
     "Words", "Names", "Machine", "Program", "Symbolic", "Rows", "Bytes",
     "Readings", "Registry", "Total", "Heads", "Records", "Tags", "Entries", "Whole",
+    "Statement", "Cut", "Along", "Bases", "Lineage", "Books",
 )  # fmt: skip
 THEOREMS = (
     "Program.the_program_is_the_published_one",
@@ -70,6 +71,28 @@ THEOREMS = (
     "Heads.ledgers_are_as_stated",
     "Whole.ledger_ends_at_its_head",
     "Whole.registries_are_as_stated",
+    "Cut.one_row_a_chain",
+    "Cut.each_term_has_a_row",
+    "Cut.body_has_a_header",
+    "Cut.body_ends",
+    "Along.registry_shape",
+    "Along.residue_comes_along",
+    "Along.owes_comes_along",
+    "Along.entry_is_new",
+    "Along.one_new_residue",
+    "Bases.bases_never_undercount",
+    "Lineage.the_registry",
+    "Lineage.entry_rows",
+    "Lineage.tags_are_sorted",
+    "Books.tags_are_distinct",
+    "Books.tag_is_above_two",
+    "Books.residue_has_tag_two",
+    "Books.fetched_is_of_the_tag",
+    "Books.kind_of_entry",
+    "Books.entry_is_of_its_kind",
+    "Books.cumulative_of",
+    "Books.lineage_is_not_undercounted",
+    "Books.residue_is_the_sum",
 )
 LIMIT = 540  # seconds for one file
 FORBIDDEN = re.compile(r"\b(Admitted|admit|Axioms?|Parameters?|Conjecture|Unset\s+Guard|bypass_check|give_up)\b")
