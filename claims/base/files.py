@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from claims.base.errors import UnreadableFile
 
@@ -32,6 +33,7 @@ __all__ = [
     "growing",
     "holds",
     "one_at_a_time",
+    "open_regular",
     "read_bounded",
     "trouble",
     "write_atomic",
@@ -56,21 +58,31 @@ SMALL_LIMIT = 64 * 2**10
 _SUFFIX = ".standstill-tmp"
 
 
+def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    """A regular file, open for reading. Raises UnreadableFile: missing, a directory or device, or unreadable."""
+    try:
+        file = open(path, "rb", opener=lambda p, flags: os.open(p, flags | os.O_NONBLOCK))
+    except OSError as error:
+        raise UnreadableFile(f"{path}: {error.strerror or error}", absent(error)) from None
+    except ValueError as error:
+        raise UnreadableFile(f"{path!r}: {error}") from None
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise UnreadableFile(f"{path}: not a regular file")
+    return file
+
+
 def read_bounded(path: str | os.PathLike[str], limit: int) -> bytes:
     """All bytes of a regular file of at most ``limit`` bytes.
 
     Raises:
         UnreadableFile: missing, a directory or device, unreadable, or larger.
     """
-    try:
-        with open(path, "rb", opener=lambda p, flags: os.open(p, flags | os.O_NONBLOCK)) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise UnreadableFile(f"{path}: not a regular file")
+    with open_regular(path) as file:
+        try:
             data = file.read(limit + 1)
-    except OSError as error:
-        raise UnreadableFile(f"{path}: {error.strerror or error}", absent(error)) from None
-    except ValueError as error:
-        raise UnreadableFile(f"{path!r}: {error}") from None
+        except OSError as error:
+            raise UnreadableFile(f"{path}: {error.strerror or error}", absent(error)) from None
     if len(data) > limit:
         raise UnreadableFile(f"{path}: larger than {limit} bytes")
     return data

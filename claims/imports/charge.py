@@ -22,7 +22,8 @@ from claims.base.text import counted, replace_hidden
 from claims.base.units import WORK_UNIT
 from claims.imports.rows import ImportRefused, ceil_of
 from claims.imports.usage import UNATTRIBUTED_WORDS, check_room
-from claims.imports.usage_rows import MAX_WORK, Batches, in_proportion
+from claims.imports.usage_columns import Booked
+from claims.imports.usage_rows import MAX_WORK, in_proportion
 from claims.imports.usage_rows import split_interval as split_at_epochs
 from claims.lab.registry import check_enrolled, keep_calendar
 from claims.lab.running import check_table
@@ -226,16 +227,17 @@ class _Ledger:
 
     def write(self, label: str, *, again: bool) -> None:
         """Put everything into the store, after a check of the room in every epoch."""
-        batches: Batches = {}
+        rows: dict[tuple[int, str], list[tuple[int, int, int, int, int | None]]] = {}
         tag_of = functools.cache(self._tag)
         for (meter, epoch, name), (amount, work, line) in sorted(self.amounts.items()):
             period = epoch // self.agreement.epochs_per_period
             tag = tag_of(name, period)
             known = work if metered(self.agreement, period) else None
-            batches.setdefault((period, meter), []).append((epoch, line, tag, amount, known))
+            rows.setdefault((period, meter), []).append((epoch, line, tag, amount, known))
+        batches = {key: Booked.of(own) for key, own in rows.items()}
         check_room(label, self.store, self.agreement, batches, again=again)
-        for (period, meter), rows in batches.items():
-            self.store.add_rows(period, meter, rows)
+        for (period, meter), booked in batches.items():
+            self.store.add_rows(period, meter, booked.rows())
         check_table(self.store, self.agreement, self.report.periods)
 
 

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import datetime as _datetime
 import hashlib
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
+from typing import Any, BinaryIO, Protocol
 
 from claims.base.errors import ClaimsError, MissingDependency, UnreadableFile
-from claims.base.files import read_bounded
+from claims.base.files import open_regular, read_bounded
 
-__all__ = ["MAX_FILE", "ImportRefused", "Refuses", "Row", "ceil_of", "line_not_utf8", "read_bytes", "read_rows", "read_some", "read_values"]
+__all__ = [
+    "BLOCK", "MAX_FILE", "Block", "ImportRefused", "Refuses", "Row", "ceil_of", "line_not_utf8", "opened_table", "read_bytes", "read_rows",
+    "read_some",
+]  # fmt: skip
 
 MAX_FILE = 1 << 30
+BLOCK = 1 << 11
+"""Rows that are held at a time of what is read block by block: few enough to stay in the cache."""
+Block = list[tuple[int, list[str]]]
+"""(line, values) of each row."""
 _DECIMAL = re.compile(r"([0-9]{1,40})(?:\.([0-9]{1,40}))?(?:[eE]\+?([0-9]{1,2}))?")
 _BELOW_MICROSECONDS = re.compile(r"[.,][0-9]{6}0*[1-9]")
 
@@ -111,19 +119,57 @@ def read_rows(path: str | Path, columns: Iterable[str]) -> tuple[Iterator[Row], 
         ImportRefused: unreadable, not UTF-8, an unknown or repeated column, a row of another length.
         MissingDependency: a Parquet file, and pyarrow is not installed.
     """
-    header, rows, digest = read_values(path, columns)
-    name = Path(path).name
-    return (Row(name, line, dict(zip(header, values, strict=True))) for line, values in rows), digest
-
-
-def read_values(path: str | Path, columns: Iterable[str]) -> tuple[list[str], Iterator[tuple[int, list[str]]], bytes]:
-    """As :func:`read_rows`: names of the columns, (line, values) of each row, and the SHA-256."""
-    path, allowed = Path(path), frozenset(columns)
+    path = Path(path)
     data = read_bytes(path)
-    parse = _parquet_rows if path.suffix.lower() in (".parquet", ".pq") else _csv_rows
-    rows = parse(path.name, data, allowed)
-    _, header = next(rows)
-    return header, rows, hashlib.sha256(data).digest()
+    header, blocks = _parsed(path, io.BytesIO(data), frozenset(columns))
+    rows = (Row(path.name, line, dict(zip(header, values, strict=True))) for block in blocks for line, values in block)
+    return rows, hashlib.sha256(data).digest()
+
+
+@contextlib.contextmanager
+def opened_table(path: Path, columns: Iterable[str]) -> Iterator[tuple[list[str], Iterator[Block], Callable[[], bytes]]]:
+    """As :func:`read_rows`, block by block from the file itself: names of the columns, blocks, and what gives the SHA-256 at the end.
+
+    Of a Parquet file the bytes are read at once, and unpacked block by block.
+    """
+    try:
+        file = open_regular(path)
+    except UnreadableFile as error:
+        raise ImportRefused(path.name, None, f"it cannot be read: {error.what}", "check the path, or split it") from None
+    with file:
+        source = _Hashed(path.name, file)
+        header, blocks = _parsed(path, io.BufferedReader(source, 1 << 20), frozenset(columns))
+        yield header, blocks, source.hash.digest
+
+
+class _Hashed(io.RawIOBase):
+    """A file that is hashed as it is read, and has an end."""
+
+    def __init__(self, name: str, file: BinaryIO) -> None:
+        self._name, self._file, self._size, self.hash = name, file, 0, hashlib.sha256()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            data = self._file.read(len(buffer))
+        except OSError as error:
+            raise ImportRefused(self._name, None, f"it cannot be read: {error.strerror or error}") from None
+        self._size += len(data)
+        if self._size > MAX_FILE:
+            raise ImportRefused(self._name, None, f"it is larger than {MAX_FILE} bytes", "split it")
+        self.hash.update(data)
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _parsed(path: Path, stream: BinaryIO, allowed: frozenset[str]) -> tuple[list[str], Iterator[Block]]:
+    """Names of the columns, and the rows, block by block."""
+    parse = _parquet_blocks if path.suffix.lower() in (".parquet", ".pq") else _csv_blocks
+    blocks = parse(path, stream, allowed)
+    ((_, header),) = next(blocks)
+    return header, blocks
 
 
 def read_some(path: str | Path, columns: Iterable[str]) -> tuple[list[Row], bytes]:
@@ -142,27 +188,36 @@ def _check_header(source: str, header: list[str], allowed: frozenset[str]) -> No
         raise ImportRefused(source, 1, what, "the columns are " + ", ".join(sorted(allowed)))
 
 
-def _csv_rows(source: str, data: bytes, allowed: frozenset[str]) -> Iterator[tuple[int, list[str]]]:
-    """(line, values): first the header's, then each row's."""
-    reader = csv.reader(io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline=""), strict=True)
+def _csv_blocks(path: Path, stream: BinaryIO, allowed: frozenset[str]) -> Iterator[Block]:
+    """First the header's line and names as a block of its own, then the rows'. What is wrong is said after the rows before it."""
+    source, block, found = path.name, Block(), None
+    reader = csv.reader(io.TextIOWrapper(stream, "utf-8-sig", newline=""), strict=True)
     try:
         header = [name.strip().lower() for name in next(reader, [])]
         if not header:
             raise ImportRefused(source, None, "the file is empty", "the first line names the columns")
         _check_header(source, header, allowed)
-        yield 1, header
+        yield [(1, header)]
+        width, comments = len(header), header[0] != "checkpoint"  # "#7" may be a run
         for values in reader:
-            if not values or (values[0].lstrip().startswith("#") and header[0] != "checkpoint"):  # "#7" may be a run
+            if not values or (comments and values[0].lstrip().startswith("#")):
                 continue
-            if len(values) != len(header):
-                raise ImportRefused(
-                    source, reader.line_num, f"{len(values)} fields where the header has {len(header)}", "quote commas"
-                )
-            yield reader.line_num, values
+            if len(values) != width:
+                raise ImportRefused(source, reader.line_num, f"{len(values)} fields where the header has {width}", "quote commas")
+            block.append((reader.line_num, values))
+            if len(block) == BLOCK:
+                yield block
+                block = []
     except UnicodeDecodeError:
-        raise ImportRefused(source, line_not_utf8(data), "the text is not UTF-8", "save the file as UTF-8") from None
+        found = ImportRefused(source, line_not_utf8(read_bytes(path)), "the text is not UTF-8", "save the file as UTF-8")
     except csv.Error as error:
-        raise ImportRefused(source, reader.line_num, f"not CSV: {error}", "quote fields as RFC 4180 says") from None
+        found = ImportRefused(source, reader.line_num, f"not CSV: {error}", "quote fields as RFC 4180 says")
+    except ImportRefused as error:
+        found = error
+    if block:
+        yield block
+    if found is not None:
+        raise found
 
 
 def line_not_utf8(data: bytes) -> int | None:
@@ -174,7 +229,7 @@ def line_not_utf8(data: bytes) -> int | None:
     return None
 
 
-def _parquet_rows(source: str, data: bytes, allowed: frozenset[str]) -> Iterator[tuple[int, list[str]]]:
+def _parquet_blocks(path: Path, stream: BinaryIO, allowed: frozenset[str]) -> Iterator[Block]:
     try:
         import pyarrow as arrow
         from pyarrow import parquet
@@ -183,19 +238,20 @@ def _parquet_rows(source: str, data: bytes, allowed: frozenset[str]) -> Iterator
             "Parquet files need the package pyarrow", "pip install pyarrow, or export CSV"
         ) from None
     try:
-        table = parquet.read_table(io.BytesIO(data))
+        file = parquet.ParquetFile(io.BytesIO(stream.read()))
+        header = [str(name) for name in file.schema_arrow.names]
+        _check_header(path.name, header, allowed)
+        yield [(0, header)]
+        line = 1
+        for batch in file.iter_batches(BLOCK):
+            rows = zip(*(batch.column(place).to_pylist() for place in range(len(header))), strict=True)
+            yield [
+                (at, [_as_text(path.name, at, *item) for item in zip(header, values, strict=True)]) for at, values in enumerate(rows, line)
+            ]
+            line += len(batch)
     except (arrow.ArrowException, OSError) as error:
-        raise ImportRefused(
-            source, None, f"not a Parquet file: {str(error).splitlines()[0]}", "export it again"
-        ) from None
-    header = [str(name) for name in table.column_names]
-    _check_header(source, header, allowed)
-    yield 0, header
-    line = 0
-    for batch in table.to_batches():
-        for values in batch.to_pylist():
-            line += 1
-            yield line, [_as_text(source, line, key, values[key]) for key in header]
+        what = f"not a Parquet file: {str(error).splitlines()[0]}"
+        raise ImportRefused(path.name, None, what, "export it again") from None
 
 
 def _as_text(source: str, line: int, column: str, value: object) -> str:

@@ -8,7 +8,7 @@ exact chip-milliseconds. Busy time that names no checkpoint is charged as unattr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from claims.agreement.terms import Meter
 from claims.base.errors import ClaimsError
 from claims.claim.records import UNATTRIBUTED_WORDS
 from claims.imports.rows import ImportRefused
-from claims.imports.usage_rows import Batches, StoredRow, UsageReader
+from claims.imports.usage_columns import Booked
+from claims.imports.usage_rows import Batches, UsageReader
 from claims.lab.losses import lost_within
 from claims.lab.registry import check_enrolled, check_receivers, keep_calendar
 from claims.lab.running import check_table
@@ -66,7 +67,7 @@ def import_usage(
     reader = UsageReader(agreement, store.lab, Path(path), skip_outside=skip_outside)
     reader.read()  # before the transaction: nobody waits for it
     report = ImportReport(
-        reader.rows, {period for period, _ in reader.batches}, dict(reader.chip_ms), reader.unattributed_ms, reader.skipped, reader.repeats
+        reader.rows, reader.periods(), reader.chip_ms(), reader.unattributed_ms(), reader.skipped, reader.repeats
     )
     source = Path(path).name
     if report.skipped and not report.rows:
@@ -82,8 +83,8 @@ def import_usage(
                 raise
             (first, again), why = report.repeats[0], error.what.removeprefix(f"{source}: ")
             raise ImportRefused(source, again, f"this row is that of line {first} again, and {why}", "delete one of the two") from None
-        for (period, name), rows in batches.items():
-            store.add_rows(period, name, rows)
+        for (period, name), own in batches.items():
+            store.add_rows(period, name, own.rows())
         check_table(store, agreement, report.periods)
     return report
 
@@ -107,7 +108,7 @@ def check_room(source: str, store: Store, agreement: Agreement, batches: Batches
     since, lab = agreement.lab(store.lab).since_period, agreement.lab(store.lab)
     last: dict[str, dict[int, int]] = {}
     any_lost = store.any_lost()
-    for (period, name), rows in batches.items():
+    for (period, name), booked in batches.items():
         if period < since:
             raise ImportRefused(
                 source, None, f"it has work of period {period}, and lab {store.lab} claims from period {since} on",
@@ -118,17 +119,15 @@ def check_room(source: str, store: Store, agreement: Agreement, batches: Batches
                 source, None, f"meter {name} has signed period {period}", "late readings cannot be added to a signed ledger"
             )
         own = last.setdefault(name, {})
-        for epoch, _, tag, _, _ in rows:
-            if epoch > own.get(tag, -1):
-                own[tag] = epoch
-        if rows and any_lost:
-            epochs = [row[0] for row in rows]
-            lost = lost_within(store, lab.meter(name), range(min(epochs), max(epochs) + 1))
+        for tag, epoch in booked.last_epochs().items():
+            own[tag] = max(epoch, own.get(tag, epoch))
+        if any_lost:
+            lost = lost_within(store, lab.meter(name), range(int(booked.epochs.min()), int(booked.epochs.max()) + 1))
             if lost is not None:
                 raise ImportRefused(source, None, f"meter {name} is lost in epoch {lost}", "its work is charged in full; leave it out")
     _check_times(source, store, agreement, last)
-    for (period, name), rows in batches.items():
-        _check_epochs(source, store, agreement, period, lab.meter(name), rows, again=again)
+    for (period, name), booked in batches.items():
+        _check_epochs(source, store, agreement, period, lab.meter(name), booked, again=again)
 
 
 def _check_times(source: str, store: Store, agreement: Agreement, last: Mapping[str, Mapping[int, int]]) -> None:
@@ -155,11 +154,11 @@ def _check_times(source: str, store: Store, agreement: Agreement, last: Mapping[
 
 
 def _check_epochs(
-    source: str, store: Store, agreement: Agreement, period: int, meter: Meter, rows: Sequence[StoredRow], *, again: bool
+    source: str, store: Store, agreement: Agreement, period: int, meter: Meter, booked: Booked, *, again: bool
 ) -> None:
     before = [(item.epoch, item.tag, item.chip_ms, item.work) for item in store.usage(period, meter.name)]
     if before and not again:
-        new = {(epoch, tag, ms, work) for epoch, _, tag, ms, work in rows}
+        new = {(epoch, tag, ms, work) for epoch, _, tag, ms, work in booked.rows()}
         same = sorted(item[0] for item in new.intersection(before) if item[2])
         if same:
             raise ImportRefused(
@@ -167,15 +166,11 @@ def _check_epochs(
                 f"({store.origins(period, meter.name, same[0])[0]})",
                 "leave out what was imported before; if it is other work: --again",
             )  # fmt: skip
-    busy: dict[int, int] = {}
-    for epoch, _, ms, _ in before:
-        busy[epoch] = busy.get(epoch, 0) + ms
-    for epoch, _, _, ms, _ in rows:
-        busy[epoch] = busy.get(epoch, 0) + ms
+    busy = booked.busy((epoch, ms) for epoch, _, ms, _ in before)
     room = agreement.coverage(meter)
     over = min((epoch for epoch, held in busy.items() if held > room * 1000), default=None)
     if over is not None:
-        lines = [f"{source}:{line}" if line else source for epoch, line, _, _, _ in rows if epoch == over]
+        lines = [f"{source}:{line}" if line else source for epoch, line, _, _, _ in booked.rows() if epoch == over]
         places = list(dict.fromkeys([*lines, *map(str, store.origins(period, meter.name, over))]))
         named = ", ".join(places[:3]) + (f" and {len(places) - 3} more" if len(places) > 3 else "")
         raise NoRoom(

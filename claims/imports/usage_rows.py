@@ -1,37 +1,38 @@
-"""Rows of a usage file, read one by one into what is stored of them: which meter's chips were busy when, toward what.
+"""Rows of a usage file, read into what is stored of them: which meter's chips were busy when, toward what.
 
     meter, (epoch | start, stop), checkpoint, (chips | chip_seconds), [work_flop]
 
-Rows of one time and size are worked out once; what is kept of a row are five numbers.
+Blocks of plain rows are worked out as columns (claims/imports/usage_columns.py), others row by row, here.
 """
 
 from __future__ import annotations
 
-from array import array
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 
 from claims.agreement.model import Agreement
 from claims.agreement.terms import Meter
 from claims.base.errors import ClaimsError
 from claims.base.units import WORK_UNIT
 from claims.claim.records import UNATTRIBUTED_WORDS
-from claims.imports.rows import ImportRefused, Row, ceil_of, read_values
+from claims.imports.rows import Block, ImportRefused, Row, ceil_of, opened_table
+from claims.imports.usage_columns import I64, Booked, Plain, TooManyParts, exact_sums
 from claims.lab.store import Store
 
-__all__ = ["Batches", "MAX_WORK", "StoredRow", "UsageReader", "in_proportion", "split_interval"]
+__all__ = ["Batches", "MAX_WORK", "UsageReader", "in_proportion", "split_interval"]
 
 MAX_WORK = 2**63 - 1
 COLUMNS = ("epoch", "start", "stop", "chips", "chip_seconds", "work_flop")
-_MEMORY = 1 << 16
-"""Times and sizes that are remembered."""
+_PART = np.dtype([("meter", "<u4"), ("label", "<u4"), ("line", "<u4"), ("epoch", "<u4"), ("chip_ms", "<i8"), ("work", "<i8")])
+"""What is kept of the part of a row that lies in one epoch. ``work``: -1 where there is none."""
+_NO_WORK, _UNATTRIBUTED = -1, "unattributed"
 
-StoredRow = tuple[int, int, int, int, int | None]
-"""Epoch, line, tag, chip-milliseconds, work."""
-Batches = dict[tuple[int, str], list[StoredRow]]
-"""Rows by period and meter."""
-Parts = list[tuple[int, int, int, int]]
-"""(period, epoch, chip-milliseconds, work) of one row; work is -1 where there is none."""
-_IDLE, _NO_WORK = -1, -1
+Batches = dict[tuple[int, str], Booked]
+"""Usage by period and meter."""
 
 
 def split_interval(start_ms: int, stop_ms: int, agreement: Agreement) -> list[tuple[int, int]]:
@@ -124,121 +125,182 @@ def _outside(row: Row, agreement: Agreement) -> bool:
 class UsageReader:
     """A usage file of a lab. :meth:`read` it, then :meth:`stored` says what goes into a store.
 
+    Of each part of a row 32 bytes are kept, and of each row 12, for repeats.
+
     Attributes:
         digest: SHA-256 of the file.
-        batches: by period and meter, five numbers a row: epoch, line, number of the label, chip-milliseconds, work (-1: none).
-        chip_ms: by meter; ``unattributed_ms``: of these.
-        rows, skipped: counts; ``repeats``: lines of rows that stand twice, the first and the second.
+        rows, skipped: counts.
+        repeats: lines of rows that stand twice, the first and the second; ten at most.
     """
 
     def __init__(self, agreement: Agreement, lab: str, path: Path, *, skip_outside: bool) -> None:
         self._agreement, self._lab, self._path, self._skip = agreement, lab, path, skip_outside
-        self._meters = {meter.name: meter for meter in agreement.lab(lab).meters}
+        self._terms = agreement.lab(lab).meters
+        self._meters = {meter.name: number for number, meter in enumerate(self._terms)}
         self._labels: dict[str, int] = {}
         self._names: list[str] = []
-        self._first: dict[tuple[int, int], int] = {}
-        self._known: dict[tuple[object, ...], tuple[Parts | None, int]] = {}
+        self._kept = bytearray()
+        self._marks: list[tuple[I64, npt.NDArray[np.uint32]]] = []
         self.digest = b""
-        self.batches: dict[tuple[int, str], array[int]] = {}
-        self.chip_ms: dict[str, int] = {}
-        self.rows = self.skipped = self.unattributed_ms = 0
+        self.rows = self.skipped = 0
         self.repeats: list[tuple[int, int]] = []
 
     def read(self) -> None:
         """Read the whole file. Raises ImportRefused, MissingDependency."""
-        header, rows, self.digest = read_values(self._path, ("meter", "checkpoint", *COLUMNS))
-        name, at = self._path.name, header.index("meter") if "meter" in header else None
-        label = header.index("checkpoint") if "checkpoint" in header else None
-        others = [k for k, column in enumerate(header) if column in COLUMNS]
-        seen: dict[int, int] = {}
-        empty = True
-        for line, values in rows:
-            empty = False
-            meter = None if at is None else self._meters.get(values[at].strip())
-            if meter is None:
-                raise self._no_meter(Row(name, line, dict(zip(header, values, strict=True))))
-            key = (meter.chips, *[values[k] for k in others])
-            known = self._known.get(key)
-            checkpoint = "" if label is None else values[label].strip()
-            if known is None:
-                known = self._work_out(Row(name, line, dict(zip(header, values, strict=True))), meter, key)
-            parts, mark = known
-            first = seen.setdefault(hash((meter.name, checkpoint, mark)), line)
-            if first != line:
-                self.repeats.append((first, line))
-            if parts is None:
+        with opened_table(self._path, ("meter", "checkpoint", *COLUMNS)) as (header, blocks, digest):
+            plain = Plain(self._agreement, header, self._meters, self._terms, self._number, skip=self._skip)
+            for block in blocks:
+                self._mark(block)
+                self._take(plain, header, block)
+            self.digest = digest()
+        if not self._marks:
+            raise ImportRefused(self._path.name, None, "it has a header and no rows", "check what was exported: there is nothing to import")
+        self._parts = np.frombuffer(self._kept, _PART)
+        self.repeats = self._repeated()
+
+    # ---- rows --------------------------------------------------------------------------------------------
+
+    def _number(self, label: str) -> int:
+        """Of a checkpoint; idle time has one that no part keeps."""
+        number = self._labels.get(label)
+        if number is None:
+            name = _UNATTRIBUTED if label.lower() in UNATTRIBUTED_WORDS else label
+            number = self._labels[label] = len(self._names)
+            self._names.append(name)
+        return number
+
+    def _take(self, plain: Plain, header: Sequence[str], block: Block) -> None:
+        try:
+            found = plain.work_out([values for _, values in block])
+        except TooManyParts:
+            middle = len(block) // 2
+            self._take(plain, header, block[:middle])
+            self._take(plain, header, block[middle:])
+            return
+        if found is None:
+            self._take_one_by_one(header, block)
+            return
+        lines = _lines(block)
+        self.skipped += int(found.skipped.sum())
+        self.rows += len(block) - int(found.skipped.sum())
+        busy = found.labels[found.owner] != self._labels.get("idle", -1)
+        owner = found.owner[busy]
+        parts = np.zeros(len(owner), _PART)
+        parts["meter"], parts["label"], parts["line"] = found.meters[owner], found.labels[owner], lines[owner]
+        parts["epoch"], parts["chip_ms"], parts["work"] = found.epochs[busy], found.chip_ms[busy], _NO_WORK
+        self._kept += parts.tobytes()
+
+    def _take_one_by_one(self, header: Sequence[str], block: Block) -> None:
+        name, parts = self._path.name, []
+        for line, values in block:
+            row = Row(name, line, dict(zip(header, values, strict=True)))
+            number = self._meters.get(row.get("meter"))
+            if number is None:
+                raise self._no_meter(row)
+            own = self._work_out(row, self._terms[number])
+            if own is None:
                 self.skipped += 1
-            else:
-                self._take(line, meter.name, checkpoint, parts)
-        if empty:
-            raise ImportRefused(name, None, "it has a header and no rows", "check what was exported: there is nothing to import")
+                continue
+            self.rows += 1
+            label = self._number(row.get("checkpoint"))
+            if row.get("checkpoint") != "idle":
+                parts += [(number, label, line, epoch, amount, work) for epoch, amount, work in own]
+            elif any(work > 0 for _, _, work in own):
+                raise row.refuse("idle time carries no work", "name the checkpoint, or unattributed")
+        self._kept += np.array(parts, _PART).tobytes()
 
     def _no_meter(self, row: Row) -> ImportRefused:
         name = row.need("meter", "name the meter as the agreement does")
         names = "its meters are " + ", ".join(sorted(self._meters)[:20])
         return row.refuse(f"the agreement gives lab {self._lab} no meter {name!r}", names)
 
-    def _take(self, line: int, meter: str, label: str, parts: Parts) -> None:
-        self.rows += 1
-        number = self._labels.get(label)
-        if number is None:
-            number = self._labels[label] = _IDLE if label == "idle" else len(self._names)
-            if number != _IDLE:
-                self._names.append("unattributed" if label.lower() in UNATTRIBUTED_WORDS else label)
-        if number == _IDLE:
-            if any(work > 0 for _, _, _, work in parts):
-                raise ImportRefused(self._path.name, line, "idle time carries no work", "name the checkpoint, or unattributed")
-            return
-        total = 0
-        for period, epoch, amount, work in parts:
-            batch = self.batches.get((period, meter))
-            if batch is None:
-                batch = self.batches[period, meter] = array("q")
-            batch.extend((epoch, line, number, amount, work))
-            total += amount
-            if (number, period) not in self._first:
-                self._first[number, period] = line
-        self.chip_ms[meter] = self.chip_ms.get(meter, 0) + total
-        if self._names[number] == "unattributed":
-            self.unattributed_ms += total
-
-    def _work_out(self, row: Row, meter: Meter, key: tuple[object, ...]) -> tuple[Parts | None, int]:
-        """Parts of a row (None: outside, and to be skipped), and a mark of its values; remembered for rows like it."""
-        agreement = self._agreement
-        parts: Parts | None = None
+    def _work_out(self, row: Row, meter: Meter) -> list[tuple[int, int, int]] | None:
+        """(epoch, chip-milliseconds, work or -1) of each part of a row; None: outside, and to be skipped."""
+        agreement, parts = self._agreement, []
         try:
-            if not (self._skip and _outside(row, agreement)):
-                parts = []
-                for epoch, amount, work in _usage_of(row, agreement, meter):
-                    period = epoch // agreement.epochs_per_period
-                    agreement.period_epochs(period)
-                    if amount > MAX_WORK:
-                        raise row.refuse("its chip-seconds do not fit in 63 bits", "check the exponent")
-                    if work is None and not agreement.rules_at(period).charge_peak and row.get("checkpoint") != "idle":
-                        raise row.refuse("the row has no work", 'the agreement charges "metered": give the column work_flop')
-                    parts.append((period, epoch, amount, _NO_WORK if work is None else work))
+            if self._skip and _outside(row, agreement):
+                return None
+            for epoch, amount, work in _usage_of(row, agreement, meter):
+                period = epoch // agreement.epochs_per_period
+                agreement.period_epochs(period)
+                if amount > MAX_WORK:
+                    raise row.refuse("its chip-seconds do not fit in 63 bits", "check the exponent")
+                if work is None and not agreement.rules_at(period).charge_peak and row.get("checkpoint") != "idle":
+                    raise row.refuse("the row has no work", 'the agreement charges "metered": give the column work_flop')
+                parts.append((epoch, amount, _NO_WORK if work is None else work))
         except ImportRefused:
             raise
         except ClaimsError as error:
             raise row.refuse(error.what, error.hint) from None
-        known = parts, hash(tuple(text.strip() for text in map(str, key)))
-        if row.get("checkpoint") != "idle":  # whose rows are not checked for work that is missing
-            if len(self._known) >= _MEMORY:
-                self._known.clear()
-            self._known[key] = known
-        return known
+        return parts
+
+    # ---- rows that stand twice ---------------------------------------------------------------------------
+
+    def _mark(self, block: Block) -> None:
+        marks = (hash(tuple(map(str.strip, values))) for _, values in block)
+        self._marks.append((np.fromiter(marks, dtype=np.int64, count=len(block)), _lines(block)))
+
+    def _repeated(self) -> list[tuple[int, int]]:
+        marks, lines = (np.concatenate(column) for column in zip(*self._marks, strict=True))
+        self._marks = []
+        order = np.argsort(marks, kind="stable")
+        same = np.flatnonzero(marks[order[1:]] == marks[order[:-1]])
+        second = lines[order[same + 1]]
+        shown = np.argsort(second, kind="stable")[:10]
+        first = lines[order[np.searchsorted(marks[order], marks[order[same[shown]]])]]
+        return list(zip(first.tolist(), second[shown].tolist(), strict=True))
+
+    # ---- what it comes to --------------------------------------------------------------------------------
+
+    def chip_ms(self) -> dict[str, int]:
+        """By meter."""
+        sums = exact_sums(self._parts["meter"].astype(np.int64), self._parts["chip_ms"], len(self._terms))
+        return {self._terms[number].name: sums[number] for number in np.unique(self._parts["meter"]).tolist()}
+
+    def unattributed_ms(self) -> int:
+        """Of these."""
+        unattributed = np.array([name == _UNATTRIBUTED for name in self._names], dtype=np.bool_)
+        own = self._parts["chip_ms"][unattributed[self._parts["label"]]] if len(self._parts) else self._parts["chip_ms"]
+        return exact_sums(np.zeros(len(own), dtype=np.int64), own, 1)[0]
+
+    def periods(self) -> set[int]:
+        """That it has parts in."""
+        return {epoch // self._agreement.epochs_per_period for epoch in np.unique(self._parts["epoch"]).tolist()}
 
     def stored(self, store: Store) -> Batches:
-        """The rows with the tags of their checkpoints, which are made where they are new. Raises ImportRefused."""
-        tags: dict[tuple[int, int], int] = {}
-        for (number, period), line in self._first.items():
-            try:
-                tags[number, period] = store.tag_in(self._names[number], period)
-            except ClaimsError as error:
-                raise ImportRefused(self._path.name, line, error.what, error.hint) from None
+        """The parts with the tags of their checkpoints, which are made where they are new; once. Raises ImportRefused."""
+        parts, each = self._parts, np.uint32(self._agreement.epochs_per_period)
+        kinds, first, kind = np.unique(_pairs(parts["epoch"] // each, parts["label"]), return_index=True, return_inverse=True)
+        tags = np.zeros(len(kinds), dtype=np.uint32)
+        for place in np.argsort(first).tolist():
+            period, label = divmod(int(kinds[place]), 1 << 32)
+            tags[place] = self._tag(store, label, period, int(parts["line"][first[place]]))
+        parts["label"] = tags[kind]
+        keys = _pairs(parts["epoch"] // each, parts["meter"])
+        if np.any(keys[1:] < keys[:-1]):
+            order = np.argsort(keys, kind="stable")
+            self._parts = parts = parts[order]
+            keys = keys[order]
+        ends = (np.flatnonzero(keys[1:] != keys[:-1]) + 1).tolist()
         batches: Batches = {}
-        for (period, name), numbers in self.batches.items():
-            epochs, lines, labels, amounts, work = (numbers[k::5].tolist() for k in range(5))
-            named = [tags[label, period] for label in labels]
-            batches[period, name] = list(zip(epochs, lines, named, amounts, (None if x < 0 else x for x in work), strict=True))
+        for begin, end in pairwise((0, *ends, len(parts))) if len(parts) else ():
+            period, meter = divmod(int(keys[begin]), 1 << 32)
+            own = parts[begin:end]
+            work = None if (own["work"] == _NO_WORK).all() else [None if x < 0 else x for x in own["work"].tolist()]
+            batches[period, self._terms[meter].name] = Booked(own["epoch"], own["line"], own["label"], own["chip_ms"], work)
         return batches
+
+    def _tag(self, store: Store, label: int, period: int, line: int) -> int:
+        try:
+            return store.tag_in(self._names[label], period)
+        except ClaimsError as error:
+            raise ImportRefused(self._path.name, line, error.what, error.hint) from None
+
+
+def _lines(block: Block) -> npt.NDArray[np.uint32]:
+    return np.fromiter((line for line, _ in block), dtype=np.uint32, count=len(block))
+
+
+def _pairs(high: npt.NDArray[np.uint32], low: npt.NDArray[np.uint32]) -> I64:
+    """Two numbers below 2^32 as one; the first below 2^31."""
+    return high.astype(np.int64) << 32 | low

@@ -234,6 +234,23 @@ def _closing(
     return old, new, ledgers
 
 
+def _counted(store: Store, agreement: Agreement, period: int) -> list[_Ledger]:
+    """As :func:`_ledgers` of a period charged at peak, no reading of which is split, to its end: the tags, without their work."""
+    first, last = agreement.period_epochs(period)
+    lab, lost, ledgers = agreement.lab(store.lab), lost_in(store, agreement, period), list[_Ledger]()
+    sealed = store.sealed_counts(period)
+    held = {meter.name: (agreement.coverage(meter), sealed.get(meter.name, (0, first - 1))[1] + 1) for meter in lab.meters}
+    open_readings, tags = store.due_readings(period, held), store.meter_tags(period) if lab.sites else {}
+    for meter in lab.meters:
+        if meter.name in lost:
+            ledgers.append(_ledger(store, agreement, meter, period, True))
+            continue
+        readings, slots = open_readings.get(meter.name, (0, 0))
+        readings += sealed.get(meter.name, (0, 0))[0] + last + 1 - held[meter.name][1] - slots
+        ledgers.append(_Ledger(dict.fromkeys(tags.get(meter.name, ()), 0), readings, last + 1 - first))
+    return ledgers
+
+
 # ---- at import ------------------------------------------------------------------------------------------------
 
 
@@ -262,13 +279,9 @@ def _check_rows(store: Store, agreement: Agreement, period: int) -> None:
     old, heads = len(store.entries()), store.registry_heads()
     opened = range(heads[-1].period + 1 if heads else 0, period + 1)
     new = sum(1 + len(store.drafts(number)) + len(unplaced(store, number)) for number in opened)
-    certain = store.count_readings(period) + len(lab.meters) * agreement.epochs_per_period
     split = any(agreement.coverage(meter) * agreement.chip(meter.chip).peak > MAX_AMOUNT for meter in lab.meters)
-    if not lab.sites and not split:
-        for count in (store.count_usage, store.usage_groups):  # the first is quicker, and never less
-            if table_rows(certain + count(period), len(lab.meters), old + new) <= 1 << lab.log_rows:
-                return
-    ledgers = _ledgers(store, agreement, period)
+    plain = agreement.rules_at(period).charge_peak and not split
+    ledgers = _counted(store, agreement, period) if plain else _ledgers(store, agreement, period)
     rows = _rows(agreement, lab, ledgers, old, new)
     if rows.needed > rows.table:
         where = f", {rows.where}" if rows.where else ""

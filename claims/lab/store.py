@@ -246,6 +246,11 @@ class Store(ImportStore, StoreNames, SignedStore, TableStore, AmendedStore, Site
             raise StoreError(f"the readings of meter {meter} are in its site's store")
         return LedgerSecrets(*(head_from_bytes(bytes(value)) for value in rows[0]))
 
+    def sealed_counts(self, period: int) -> dict[str, tuple[int, int]]:
+        """Sealed readings of each meter in a period, and the last epoch that it has sealed of it."""
+        rows = self._query("SELECT meter, COUNT(*), MAX(epoch) FROM readings WHERE period = ? GROUP BY meter", period)
+        return {meter: (int(count), int(last)) for meter, count, last in rows}
+
     def count_readings(self, period: int) -> int:
         """How many sealed readings a period has, over all meters."""
         return int(self._query("SELECT COUNT(*) FROM readings WHERE period = ?", period)[0][0])

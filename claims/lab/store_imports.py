@@ -7,7 +7,8 @@ or closed a checkpoint of it: triggers refuse it too, whoever connects.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -171,12 +172,13 @@ class ImportStore(StoreFile):
         """Add imported busy time of one meter. Refused for epochs that the meter has signed."""
         self.add_rows(period, meter, [(u.epoch, 0, u.tag, u.chip_ms, u.work) for u in usage])
 
-    def add_rows(self, period: int, meter: str, rows: list[tuple[int, int, int, int, int | None]]) -> None:
+    def add_rows(self, period: int, meter: str, rows: Iterable[tuple[int, int, int, int, int | None]]) -> None:
         """As :meth:`add_usage`: epoch, line of the import's file (0: of several), tag, chip-milliseconds, work."""
         sealed = self._query("SELECT MAX(epoch) FROM epoch_seals WHERE period = ? AND meter = ?", period, meter)[0][0]
         if self._query("SELECT 1 FROM ledgers WHERE period = ? AND meter = ?", period, meter):
             raise StoreError(f"meter {meter} has signed period {period}", "late readings cannot be added to a signed ledger")
-        late = [row[0] for row in rows if sealed is not None and row[0] <= sealed]
+        rows = list(rows)
+        late = [row[0] for row in rows if row[0] <= sealed] if sealed is not None else []
         if late:
             raise StoreError(f"meter {meter} has signed epoch {min(late)}", "late readings cannot be added to a signed epoch")
         with self.transaction():
@@ -212,18 +214,35 @@ class ImportStore(StoreFile):
         )  # fmt: skip
         return [Origin(*row) for row in rows]
 
-    def usage_groups(self, period: int) -> int:
-        """How many pairs of epoch and tag the imported usage of a period has, over all meters."""
-        return int(self._query("SELECT COUNT(*) FROM (SELECT DISTINCT meter, epoch, tag FROM usage WHERE period = ?)", period)[0][0])
+    def due_readings(self, period: int, held: Mapping[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+        """Readings that imported usage of a period will take, and over how many epochs it lies, meter by meter.
+
+        As :func:`claims.lab.coverage.cover` makes them: one for each tag of an epoch, and one of idle time where any is left.
+
+        Args:
+            held: each meter's chip-seconds in an epoch, and the first epoch that counts.
+        """
+        rows = self._query(
+            "WITH held AS MATERIALIZED (SELECT key AS meter, json_extract(value, '$[0]') AS room, json_extract(value, '$[1]') AS first "
+            "FROM json_each(?)) SELECT meter, SUM(tags + (seconds < room)), COUNT(*) FROM (SELECT meter, epoch, COUNT(*) AS tags, "
+            "SUM(seconds) AS seconds FROM (SELECT meter, epoch, (SUM(chip_ms) + 999) / 1000 AS seconds FROM usage WHERE period = ? "
+            "GROUP BY meter, epoch, tag) GROUP BY meter, epoch) JOIN held USING (meter) WHERE epoch >= first GROUP BY meter",
+            json.dumps(held), period,
+        )  # fmt: skip
+        return {meter: (int(readings), int(epochs)) for meter, readings, epochs in rows}
+
+    def meter_tags(self, period: int) -> dict[str, set[int]]:
+        """Tags of a meter's imported and sealed work of a period."""
+        found: dict[str, set[int]] = {}
+        for table in ("usage", "readings"):
+            for meter, tag in self._query(f"SELECT DISTINCT meter, tag FROM {table} WHERE period = ?", period):
+                found.setdefault(meter, set()).add(tag)
+        return found
 
     def has_crowd(self, period: int, most: int) -> bool:
         """Whether any meter has at least ``most`` imported rows of usage in an epoch."""
         text = "SELECT 1 FROM usage WHERE period = ? GROUP BY meter, epoch HAVING COUNT(*) >= ? LIMIT 1"
         return bool(self._query(text, period, most))
-
-    def count_usage(self, period: int) -> int:
-        """How many rows of imported usage a period has."""
-        return int(self._query("SELECT COUNT(*) FROM usage WHERE period = ?", period)[0][0])
 
     def crowded_epoch(self, period: int, meter: str, coverage: int, most: int) -> int | None:
         """The first epoch whose imported usage takes more than ``most`` readings of a meter, certain idle time included, or None."""

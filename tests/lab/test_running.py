@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import random
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from lab_fixtures import EPOCHS, METER_KEYS, PEAK, make_agreement, make_lab, seal_and_close, with_caps
+from lab_fixtures import EPOCHS, METER_KEYS, PEAK, make_agreement, make_lab, seal_and_close, with_caps, with_sites
 
 from claims.agreement.model import Agreement
 from claims.cli.lab_status import _text
@@ -17,7 +19,7 @@ from claims.imports.usage import import_usage, not_noted
 from claims.lab.lineage import note_checkpoint, snapshot
 from claims.lab.meter import SoftwareMeter
 from claims.lab.registry import Opening, open_registry
-from claims.lab.running import TableTooSmall, running
+from claims.lab.running import TableTooSmall, _counted, _ledgers, running
 from claims.lab.store import Draft, Store, Usage
 from claims.lab.witness import WitnessRefused, assemble, period_figures
 from tests.cli.test_cli import run
@@ -179,3 +181,27 @@ def test_a_closed_period_is_counted_apart(lab) -> None:  # type: ignore[no-untyp
     seal_and_close(store, agreement, 0)
     store.add_usage(1, "hall-a", [Usage(EPOCHS, 2, 1000, None)])
     assert running(store, agreement, 1).unattributed == PEAK and running(store, agreement, 0).total == 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_readings_are_counted_as_they_will_be_made(lab, seed: int) -> None:  # type: ignore[no-untyped-def]
+    """Twin: every meter's period covered. Full and half-full epochs, fractions of seconds, several rows of a tag, sealed epochs."""
+    store, agreement = lab
+    rng = random.Random(seed)
+    first, last = agreement.period_epochs(0)
+    tags = [2, *(store.tag(f"run-{number}") for number in range(3))]
+    for name in METER_KEYS:
+        room = agreement.coverage(agreement.lab("alpha").meter(name)) * 1000
+        for epoch in rng.sample(range(first, last + 1), rng.randrange(last + 2 - first)):
+            cuts = sorted(rng.randrange(room + 1) for _ in range(rng.randrange(4)))
+            ends = [0, *cuts, room] if rng.random() < 0.5 else [0, *cuts]
+            parts = [b - a for a, b in pairwise(ends)]
+            store.add_usage(0, name, [Usage(epoch, rng.choice(tags), part, None) for part in parts])
+        for epoch in range(first, first + rng.randrange(3)):
+            SoftwareMeter(name, METER_KEYS[name]).seal_epoch(store, agreement, epoch)
+    each = last + 1 - first
+    made = [ledger.readings + each - ledger.epochs for ledger in _ledgers(store, agreement, 0)]
+    assert [ledger.readings for ledger in _counted(store, agreement, 0)] == made
+    assert [set(ledger.work) - {1} for ledger in _ledgers(store, with_sites(agreement), 0)] == [
+        set(ledger.work) - {1} for ledger in _counted(store, with_sites(agreement), 0)
+    ]
