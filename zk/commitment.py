@@ -16,6 +16,7 @@ from zk.hiding import U32, leaf_salts, masked_coefficients, uniform_elements
 from zk.kernels import hashing, ntt
 from zk.kernels._memory import PAD, address
 from zk.kernels.quotient import COSETS, sample_size
+from zk.kernels.rows import rows_again
 from zk.options import Options
 
 RESIDENT_BYTES = 5 << 30
@@ -45,7 +46,7 @@ class Committed:
         rows[here] = self.matrix[:, coset[here], row[here]].T
         if not here.all():
             first = self.matrix[:, 0, : 1 << log_rows]
-            rows[~here] = ntt.rows_again(first, self.tails, log_blowup, coset[~here], row[~here]).T
+            rows[~here] = rows_again(first, self.tails, log_blowup, coset[~here], row[~here]).T
         return rows
 
 

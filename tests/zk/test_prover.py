@@ -14,9 +14,9 @@ from zk.air import Columns, compile_air
 from zk.errors import OptionsError, WitnessError
 from zk.field import P, root_of_unity
 from zk.hiding import leaf_salts, masked_coefficients, random_words, uniform_elements
-from zk.kernels import ntt
 from zk.kernels.field import to_mont
 from zk.kernels.quotient import quotient_coefficients
+from zk.kernels.rows import rows_again
 from zk.options import STD
 from zk.proof import parse_head, proof_shape
 from zk.prover import PHASES, alloc_trace, prove
@@ -185,8 +185,8 @@ def test_cosets_that_were_dropped_are_opened_all_the_same(monkeypatch, log_rows,
     instance = instance.but(options=replace(instance.options, log_blowup=log_blowup, queries=24, slack_shift=1))
     monkeypatch.setattr("zk.commitment.RESIDENT_BYTES", 0)
     calls = []
-    again = ntt.rows_again
-    monkeypatch.setattr("zk.kernels.ntt.rows_again", lambda *args: (calls.append(len(args[4])), again(*args))[1])
+    again = rows_again
+    monkeypatch.setattr("zk.commitment.rows_again", lambda *args: (calls.append(len(args[4])), again(*args))[1])
     accept(instance, proof_of(instance))
     assert len(calls) == 2 and calls[0] > 4  # main and auxiliary; about half of the queries or more
     changed = instance.but()

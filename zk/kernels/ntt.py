@@ -226,7 +226,7 @@ class _Plan:
         self.kind = 2 if offset == 1 else 1
         self.outer = _constants(self.log1, pow(offset, n2, P), pow(root, n2, P))
         self.inner = _constants(self.log2, 1, pow(root, n1, P))
-        points = np.array(_geometric(offset, root, n1), dtype=np.uint64)
+        points = np.array(geometric(offset, root, n1), dtype=np.uint64)
         self.twiddles = aligned(n1 * n2)
         table = self.twiddles.reshape(n2 // 16, n1 // 16, 16, 16)  # in the order of use
         value = np.full(n1, scale, dtype=np.uint64)
@@ -246,7 +246,8 @@ class _Plan:
         )  # fmt: skip
 
 
-def _geometric(start: int, ratio: int, count: int) -> list[int]:
+def geometric(start: int, ratio: int, count: int) -> list[int]:
+    """start * ratio^k, canonical, for small tables."""
     values = []
     for _ in range(count):
         values.append(start)
@@ -260,7 +261,7 @@ def _constants(log_n: int, offset: int, root: int) -> U32:
     for s in range(log_n):
         base = pow(offset, 1 << (log_n - s - 1), P)
         step = pow(root, 1 << (log_n - s - 1), P)
-        w = np.array(_geometric(base, step, 1 << s), dtype=np.uint64)[bit_reversal(s)]
+        w = np.array(geometric(base, step, 1 << s), dtype=np.uint64)[bit_reversal(s)]
         table[1 << s : 2 << s, 0] = w
         table[1 << s : 2 << s, 1] = (w << np.uint64(32)) // np.uint64(P)
     return table
@@ -273,7 +274,7 @@ def _plan(log_n: int, offset: int, root: int, scale: int = 1) -> _Plan:
 
 def _powers(start: int, ratio: int, count: int) -> U32:
     """Montgomery words of start * ratio^k, small counts."""
-    return mont_array(_geometric(start, ratio, count))
+    return mont_array(geometric(start, ratio, count))
 
 
 class _Interpolation:
@@ -324,13 +325,13 @@ def alloc_lde(columns: int, cosets: int, rows: int) -> U32:
 
 
 class _Extension:
-    """Evaluation on cosets shift w_(k+b)^j <w_k> of one column at a time; outs: (C, .., N + pad) matrices that hold them in order."""
+    """Evaluation on cosets 3 w_(k+b)^j <w_k> of one column at a time; outs: (C, .., N + pad) matrices that hold them in order."""
 
-    def __init__(self, log_rows: int, log_blowup: int, cosets: Iterable[int], outs: Sequence[U32], shift: int = SHIFT) -> None:
+    def __init__(self, log_rows: int, log_blowup: int, cosets: Iterable[int], outs: Sequence[U32]) -> None:
         self.n = 1 << log_rows
         self.places = [(out, j) for out in outs for j in range(out.shape[1])]
         root, step = root_of_unity(log_rows), root_of_unity(log_rows + log_blowup)
-        offsets = [shift * pow(step, j, P) % P for j in cosets]
+        offsets = [SHIFT * pow(step, j, P) % P for j in cosets]
         self.factors = [mont(pow(offset, self.n, P)) for offset in offsets]
         if log_rows < _SMALL:
             self.points = [_powers(offset, root, self.n) for offset in offsets]
@@ -406,50 +407,6 @@ def masked_lde(values: U32, tails: U32, log_blowup: int, mask: Callable[[U32, U3
             extension.run(coefficients, c, thread)
 
     parallel_for(run, count, 1)
-
-
-def rows_again(values: U32, tails: U32, log_blowup: int, cosets: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> U32:
-    """Rows of an extension of which only coset 0 is at hand, (C, rows) Montgomery.
-
-    With c_j = x^N on coset j, the polynomials are g + (X^N - c_0) tail, g of degree < N with the given values.
-
-    Arguments:
-        values: (C, N) on coset 0; tails: (C, t).
-        cosets, rows: where, as many of each.
-    """
-    check(values, (None, None), "values")
-    check(tails, (len(values), None), "tails")
-    count, n = values.shape
-    log_rows = log2(n, "rows")
-    wanted = np.unique(cosets)
-    held = alloc_lde(THREADS, len(wanted), n)
-    interpolation = _Interpolation(log_rows)  # of g(3X), so that the cosets of D are those of <w_(k+b)>
-    extension = _Extension(log_rows, log_blowup, wanted.tolist(), [held], shift=1)
-    buffers = [aligned(n) for _ in range(THREADS)]
-    out = np.empty((count, len(rows)), dtype=np.uint32)
-    places = np.searchsorted(wanted, cosets)
-
-    def run(begin: int, end: int, thread: int) -> None:
-        for c in range(begin, end):
-            interpolation.run(values[c], buffers[thread], thread)
-            extension.run(buffers[thread], thread, thread)
-            out[c] = held[thread, places, rows]
-
-    parallel_for(run, count, 1)
-    _add_tails(out, tails, log_rows, log_blowup, cosets, rows)
-    return out
-
-
-def _add_tails(out: U32, tails: U32, log_rows: int, log_blowup: int, cosets: Any, rows: Any) -> None:
-    """out[:, k] += (x^N - c_0) tail(x) at the point x of coset and row k."""
-    step, w, n = root_of_unity(log_rows + log_blowup), root_of_unity(log_rows), 1 << log_rows
-    wide = tails.astype(np.uint64)
-    for k, (j, i) in enumerate(zip(cosets.tolist(), rows.tolist(), strict=True)):
-        x = SHIFT * pow(step, j, P) * pow(w, i, P) % P
-        factor = pow(x, n, P) - pow(SHIFT, n, P)
-        powers = np.array(_geometric(factor % P, x, tails.shape[1]), dtype=np.uint64)
-        total = (wide * powers % np.uint64(P)).sum(axis=1) + out[:, k]  # canonical factors: the sum is in Montgomery form
-        out[:, k] = total % np.uint64(P)
 
 
 def _check_lde(out: U32, count: int, cosets: int | None, n: int) -> U32:
