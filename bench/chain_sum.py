@@ -214,8 +214,8 @@ def trace_of(statement: Statement, readings: Readings) -> U32:
 
 def prove_chain(statement: Statement, readings: Readings, options: Options = STD, progress: Progress | None = None) -> bytes:
     """A zero-knowledge proof of S(N). Raises zk.errors.WitnessError where the readings do not satisfy it."""
-    terms, trace = public_terms(statement), trace_of(statement, readings)
-    return prove(program(), statement.start, terms, trace, statement.log_rows, options, progress, consume=True)
+    terms = public_terms(statement)
+    return prove(program(), statement.start, terms, trace_of(statement, readings), statement.log_rows, options, progress)
 
 
 def verify_chain(statement: Statement, proof: bytes, options: Options = STD) -> SecurityReport:

@@ -24,6 +24,5 @@ def prove_claim(
         StatementError: a public value is out of range.
         WitnessError: the records do not satisfy the statement; the message says which and where. Nothing is proven.
     """
-    trace = build_trace(statement, witness)
     publics, terms = public_vector(statement), public_interactions(statement)
-    return prove(claim_program(), publics, terms, trace, statement.log_rows, options, progress, consume=True)
+    return prove(claim_program(), publics, terms, build_trace(statement, witness), statement.log_rows, options, progress)

@@ -1,8 +1,9 @@
 """The prover. Step numbers are those of PROTOCOL.md section 6, as in zk/verifier.py.
 
 Matrices are uint32 in Montgomery form, column-major: an LDE is (columns, cosets, N + pad). A committed polynomial of
-degree < N + t is kept as its LDE and its *tail*, the t coefficients from X^N on: with them, values on coset 0 alone
-determine it (f = g + (X^N - c) tail, where g of degree < N has f's values on the coset x^N = c).
+degree < N + t is kept as its LDE and its *tail*, the t coefficients from X^N on: with them, values on one coset alone
+determine it (f = g + (X^N - c) tail, where g of degree < N has f's values on the coset x^N = c). From the constraints on that is
+coset LAST, the last on which they are evaluated.
 """
 
 from __future__ import annotations
@@ -42,12 +43,14 @@ PHASES = {
 
 SALT_BYTES = 16
 
+LAST = COSETS - 1
+
 
 class _Columns:
-    """Committed columns one by one: all values on coset 0, and tails by matrix."""
+    """Committed columns one by one: all values on coset LAST, and tails by matrix."""
 
     def __init__(self, *parts: tuple[Committed, Sequence[int]]) -> None:
-        self.values = [committed.matrix[c, 0] for committed, chosen in parts for c in chosen]
+        self.values = [committed.on(LAST)[c, 0] for committed, chosen in parts for c in chosen]
         self.tails = [committed.tails[list(chosen)] for committed, chosen in parts]
         self.width = max(tails.shape[1] for tails in self.tails)
 
@@ -60,7 +63,6 @@ def prove(
     log_rows: int,
     options: Options = STD,
     progress: Progress | None = None,
-    consume: bool = False,
 ) -> bytes:
     """Proves that `trace` satisfies `program`. The proof verifies with `zk.verifier.verify` on the same arguments.
 
@@ -68,11 +70,11 @@ def prove(
         program: the compiled AIR.
         publics: its public inputs, canonical integers.
         public_interactions: (multiplicity, message) terms that the verifier adds, canonical integers.
-        trace: (n_columns, N) uint32 Montgomery, N = 2^log_rows.
+        trace: (n_columns, N) uint32 Montgomery, N = 2^log_rows; given up when it is no longer needed, so a caller that keeps no
+            reference has its memory for the rest of the proof.
         log_rows: k.
         options: proof options; every one but STD is for tests.
         progress: called at the start of each phase.
-        consume: the prover may overwrite all memory from the trace's first word to its last.
 
     Returns:
         The proof's bytes, PROTOCOL.md section 8. Two calls never return the same.
@@ -86,7 +88,9 @@ def prove(
         raise OptionsError(f"the hashing kernels take salts of {SALT_BYTES} bytes, not {options.salt_bytes}")
     if trace.shape != (program.n_columns, 1 << log_rows) or trace.dtype != np.uint32:
         raise WitnessError(f"the trace is {trace.shape} {trace.dtype}, not {(program.n_columns, 1 << log_rows)} uint32")
-    return _Run(program, publics, public_interactions, options, log_rows, progress).prove(trace, consume)
+    run = _Run(program, publics, public_interactions, options, log_rows, progress, trace)
+    del trace
+    return run.prove()
 
 
 def alloc_trace(columns: int, log_rows: int) -> U32:
@@ -106,7 +110,9 @@ class _Run:
         options: Options,
         log_rows: int,
         progress: Progress | None,
+        trace: U32,
     ) -> None:
+        self.trace = trace
         self.program = program
         self.publics = publics
         self.public_interactions = public_interactions
@@ -118,22 +124,22 @@ class _Run:
         self.ops, self.consts = _kernel_program(program, publics)
         self.transcript = Transcript()
         self.committer = Committer(options, log_rows)
+        self.points = points(log_rows, options.log_blowup)
 
-    def prove(self, trace: U32, consume: bool) -> bytes:
+    def prove(self) -> bytes:
         """Steps 0 to 7."""
         t, grinding = self.transcript, self.options.round_grinding
         self._absorb_statement()  # 0
 
         self._phase("main trace")
-        main = self.committer.commit(trace, MAIN)  # 1
+        main = self.committer.commit(self.trace, MAIN)  # 1
         t.absorb("main root", main.tree.root)
         lookup_nonce = self._grind("lookup grinding", grinding)
         lookup = Challenges(*t.challenges("lookup", 3))
 
         self._phase("lookups")
-        aux_trace, offset = self._lookups(trace, lookup)  # 2
-        if consume and trace.strides[0] >= 4 * self.rows:
-            self.committer.reuse(trace)
+        aux_trace, offset = self._lookups(self.trace, lookup)  # 2
+        del self.trace
         aux = self.committer.commit(aux_trace, AUX)
         del aux_trace
         t.absorb("aux root", aux.tree.root)
@@ -211,7 +217,7 @@ class _Run:
     ) -> Committed:
         """Blinded chunks of the quotient and the FRI mask, committed. Raises WitnessError when a constraint fails."""
         n, o = self.rows, self.options
-        first = points(self.log_rows, o.log_blowup)
+        first = self.points
         inverses = [inverse(pow(x, n, P) - 1) for x in first]
         rest = self._challenges(lookup), np.array(self.program.groups), coefficients, offset
 
@@ -220,7 +226,11 @@ class _Run:
             scales = inverses[cosets.start : cosets.stop]
             return quotient_values(self.ops, self.consts, main, aux, selectors, rows, scales, *rest, following)
 
-        values = on(main.matrix, aux.matrix, n, range(COSETS))
+        values = aligned(DEGREE * COSETS * n).reshape(DEGREE, COSETS, n)
+        for coset in range(COSETS):
+            for committed in (main, aux):
+                committed.keep(coset, self.log_rows, o.log_blowup)
+            values[:, coset] = on(main.on(coset), aux.on(coset), n, range(coset, coset + 1))[:, 0]
         here, following = ((main.sample[:, k : k + 1], aux.sample[:, k : k + 1]) for k in (0, 1))
         sample = on(*here, self.committer.sample_rows, range(COSETS, COSETS + 1), following)[:, 0]
         q = quotient_coefficients(values, sample, self.log_rows, o.log_blowup)
@@ -240,11 +250,11 @@ class _Run:
         return self.committer.commit_coefficients(chunks, QUOTIENT)
 
     def _out_of_domain(self, zeta: Ext, main: Committed, aux: Committed, quotient: Committed) -> tuple[Ext, ...]:
-        """Values of the columns at zeta and w zeta, by the barycentric formula on coset 0 plus the tails."""
-        n = self.rows
-        coset = pow(GENERATOR, n, P)
-        inverses = deep.inverse_differences(zeta, self.log_rows, self.options.log_blowup, [0])[:, 0]
-        points = field.powers(GENERATOR, root_of_unity(self.log_rows), n)
+        """Values of the columns at zeta and w zeta, by the barycentric formula on coset LAST plus the tails."""
+        n, first = self.rows, self.points[LAST]
+        coset = pow(first, n, P)
+        inverses = deep.inverse_differences(zeta, self.log_rows, self.options.log_blowup, [LAST])[:, 0]
+        points = field.powers(first, root_of_unity(self.log_rows), n)
         weights = field.scale(inverses, points)  # x / (x - zeta)
         vanishing = ext_sub(ext_pow(zeta, n), embed(coset))
         scale = ext_scale(vanishing, P - inverse(n * coset % P))
@@ -283,7 +293,7 @@ class _Run:
         self, zeta: Ext, values: Sequence[Ext], coefficients: Sequence[Ext], main: Committed, aux: Committed,
         quotient: Committed,
     ) -> U32:  # fmt: skip
-        """F on the LDE domain, (5, B, N): the two combinations from coset 0 and the tails, extended, then divided."""
+        """F on the LDE domain, (5, B, N): the two combinations from coset LAST and the tails, extended, then divided."""
         n, o, first = self.rows, self.options, 0
         result = aligned(DEGREE * o.blowup * n).reshape(DEGREE, o.blowup, n)
         result[:] = quotient.matrix[CHUNK_COLUMNS:, :, :n]  # the FRI mask
@@ -300,7 +310,7 @@ class _Run:
 
     def _combination(self, columns: _Columns, coefficients: Sequence[Ext]) -> U32:
         """Coefficients (5, N + t) of sum coefficient x column."""
-        n, t = self.rows, columns.width
+        n, t, first = self.rows, columns.width, self.points[LAST]
         result = aligned_zeros(DEGREE * _padded(n + t)).reshape(DEGREE, -1)
         low, high = result[:, :n], result[:, n : n + t]
         deep.linear_combination(columns.values, coefficients, n, low)
@@ -310,8 +320,8 @@ class _Run:
             deep.linear_combination(tails, coefficients[start : start + len(tails)], tails.shape[1], part)
             start += len(tails)
         ntt.interpolate(low, low)
-        field.scale(low, field.powers(1, inverse(GENERATOR), n), low)  # coefficients of g
-        coset = field.to_mont(np.array([pow(GENERATOR, n, P)], dtype=np.uint32))
+        field.scale(low, field.powers(1, inverse(first), n), low)  # coefficients of g
+        coset = field.to_mont(np.array([pow(first, n, P)], dtype=np.uint32))
         padded = result[:, n:]
         result[:, : padded.shape[1]] = _sub(result[:, : padded.shape[1]], field.scale(padded, coset))
         return result

@@ -325,13 +325,13 @@ def alloc_lde(columns: int, cosets: int, rows: int) -> U32:
 
 
 class _Extension:
-    """Evaluation on cosets 3 w_(k+b)^j <w_k> of one column at a time; outs: (C, .., N + pad) matrices that hold them in order."""
+    """Evaluation on cosets shift w_(k+b)^j <w_k> of one column at a time; outs: (C, .., N + pad) matrices that hold them in order."""
 
-    def __init__(self, log_rows: int, log_blowup: int, cosets: Iterable[int], outs: Sequence[U32]) -> None:
+    def __init__(self, log_rows: int, log_blowup: int, cosets: Iterable[int], outs: Sequence[U32], shift: int = SHIFT) -> None:
         self.n = 1 << log_rows
         self.places = [(out, j) for out in outs for j in range(out.shape[1])]
         root, step = root_of_unity(log_rows), root_of_unity(log_rows + log_blowup)
-        offsets = [SHIFT * pow(step, j, P) % P for j in cosets]
+        offsets = [shift * pow(step, j, P) % P for j in cosets]
         self.factors = [mont(pow(offset, self.n, P)) for offset in offsets]
         if log_rows < _SMALL:
             self.points = [_powers(offset, root, self.n) for offset in offsets]
@@ -407,6 +407,32 @@ def masked_lde(values: U32, tails: U32, log_blowup: int, mask: Callable[[U32, U3
             extension.run(coefficients, c, thread)
 
     parallel_for(run, count, 1)
+
+
+def next_coset(matrix: U32, tails: U32, log_rows: int, log_blowup: int) -> None:
+    """Values on coset 0 become those on coset 1, in place.
+
+    With c_j = x^N on coset j a polynomial is g + (X^N - c_0) tail, where g of degree < N has its values on coset 0.
+
+    Arguments:
+        matrix: (C, 1, N + pad), as `lde` makes it; tails: (C, t), t <= N.
+    """
+    n = 1 << log_rows
+    _check_lde(matrix, len(tails), 1, n)
+    interpolation, count = _Interpolation(log_rows), tails.shape[1]
+    turned = _Extension(log_rows, log_blowup, [1], [matrix], shift=1)  # of g(3 X), which the interpolation gives
+    step = pow(SHIFT, n, P) * (root_of_unity(log_blowup) - 1) % P  # c_1 - c_0
+    factors = np.array(geometric(step, SHIFT, count), dtype=np.uint64)
+    buffers = [aligned(n) for _ in range(THREADS)]
+
+    def run(begin: int, end: int, thread: int) -> None:
+        coefficients = buffers[thread]
+        for c in range(begin, end):
+            interpolation.run(matrix[c, 0, :n], coefficients, thread)
+            coefficients[:count] = (coefficients[:count] + tails[c] * factors) % np.uint64(P)
+            turned.run(coefficients, c, thread)
+
+    parallel_for(run, len(matrix), 1)
 
 
 def _check_lde(out: U32, count: int, cosets: int | None, n: int) -> U32:

@@ -1,9 +1,9 @@
-"""Rows of an extension of which only coset 0 is at hand: Lagrange's formula, as one product of matrices.
+"""Rows of an extension of which only one coset is at hand: Lagrange's formula, as one product of matrices.
 
-Coset j holds the points s t_j w^i with t_j = w_(k+b)^j, and c_j = x^N is the same on all of it. A polynomial g of degree < N with
-values v_i on coset 0 is, at row r of coset j,
+Coset j holds the points s t^j w^i with t = w_(k+b), and c_j = x^N is the same on all of it. A polynomial g of degree < N with values
+v_i on coset h is, at row r of coset j,
 
-    g(s t_j w^r) = (c_j - c_0) / (N c_0) sum_i v_i K_j[r - i],   K_j[m] = 1 / (t_j w^m - 1)
+    g(s t^j w^r) = (c_j - c_h) / (N c_h) sum_i v_i K[r - i],   K[m] = 1 / (t^(j-h) w^m - 1)
 
 (J.-P. Berrut, L. N. Trefethen, Barycentric Lagrange Interpolation, SIAM Review 46, 2004). The weights of all rows of a coset are
 windows of one cyclic list, so a row costs N products a column and reads nothing but the columns and a window: for the hundred rows
@@ -75,14 +75,16 @@ def _block(columns, count, offset, windows, rows, pairs, out):  # type: ignore[n
             _tile(columns + c * 8, windows + q * 8, offset, pairs, out + c * step + q * 64, step)
 
 
-def rows_again(values: U32, tails: U32, log_blowup: int, cosets: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> U32:
-    """Rows of an extension of which only coset 0 is at hand, (C, rows) Montgomery.
+def rows_again(
+    values: U32, held: int, tails: U32, log_blowup: int, cosets: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]
+) -> U32:
+    """Rows of an extension of which only one coset is at hand, (C, rows) Montgomery.
 
-    The polynomials are g + (X^N - c_0) tail, g of degree < N with the given values.
+    The polynomials are g + (X^N - c_h) tail, g of degree < N with the given values.
 
     Arguments:
-        values: (C, N) on coset 0; tails: (C, t).
-        cosets, rows: where, as many of each; no coset is 0.
+        values: (C, N) on coset `held`; tails: (C, t).
+        cosets, rows: where, as many of each; no coset is `held`.
     """
     check(values, (None, None), "values")
     check(tails, (len(values), None), "tails")
@@ -90,7 +92,7 @@ def rows_again(values: U32, tails: U32, log_blowup: int, cosets: npt.NDArray[np.
     log_rows, length = log2(n, "rows"), min(_BLOCK, max(n, 32))
     if n < length:
         values = np.concatenate([values, np.zeros((count, length - n), dtype=np.uint32)], axis=1)
-    lists = {j: _weights(j, log_rows, log_blowup, n + length) for j in np.unique(cosets).tolist()}
+    lists = {j: _weights(j - held, log_rows, log_blowup, n + length) for j in np.unique(cosets).tolist()}
     columns = addresses([values[min(c, count - 1)] for c in range(_whole(count, _COLUMNS))])
     most = _whole(len(rows), _WINDOWS)
     drawn = [(cosets[min(q, len(rows) - 1)], rows[min(q, len(rows) - 1)]) for q in range(most)]
@@ -106,17 +108,17 @@ def rows_again(values: U32, tails: U32, log_blowup: int, cosets: npt.NDArray[np.
 
     parallel_for(run, values.shape[1] // length, 1)
     totals = sums.sum(axis=(0, 3), dtype=np.uint64)[:count, : len(rows)] % np.uint64(P)
-    return _scaled(totals, tails, log_rows, log_blowup, cosets, rows)
+    return _scaled(totals, held, tails, log_rows, log_blowup, cosets, rows)
 
 
 def _whole(count: int, tile: int) -> int:
     return -(-count // tile) * tile
 
 
-def _weights(coset: int, log_rows: int, log_blowup: int, length: int) -> U32:
-    """K_j[-u mod N] for u < length: the window of row r begins at -r mod N."""
+def _weights(apart: int, log_rows: int, log_blowup: int, length: int) -> U32:
+    """K[-u mod N] for u < length, of cosets `apart` numbers apart: the window of row r begins at -r mod N."""
     n, w = 1 << log_rows, root_of_unity(log_rows)
-    points = powers(pow(root_of_unity(log_rows + log_blowup), coset, P), pow(w, -1, P), n)
+    points = powers(pow(root_of_unity(log_rows + log_blowup), apart, P), pow(w, -1, P), n)
     one = np.uint32(S.R)
     differences = points - one
     np.minimum(differences, differences + np.uint32(P), out=differences)
@@ -125,11 +127,11 @@ def _weights(coset: int, log_rows: int, log_blowup: int, length: int) -> U32:
     return listed
 
 
-def _scaled(totals: Any, tails: U32, log_rows: int, log_blowup: int, cosets: Any, rows: Any) -> U32:
-    """The sums times (c_j - c_0) / (N c_0), plus (c_j - c_0) tail(x) at each point."""
+def _scaled(totals: Any, held: int, tails: U32, log_rows: int, log_blowup: int, cosets: Any, rows: Any) -> U32:
+    """The sums times (c_j - c_h) / (N c_h), plus (c_j - c_h) tail(x) at each point."""
     step, w, n = root_of_unity(log_rows + log_blowup), root_of_unity(log_rows), 1 << log_rows
     wide, out = tails.astype(np.uint64), np.empty(totals.shape, dtype=np.uint32)
-    first = pow(SHIFT, n, P)
+    first = pow(SHIFT * pow(step, held, P), n, P)
     for k, (j, i) in enumerate(zip(cosets.tolist(), rows.tolist(), strict=True)):
         x = SHIFT * pow(step, j, P) * pow(w, i, P) % P
         vanishing = (pow(x, n, P) - first) % P

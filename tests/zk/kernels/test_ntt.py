@@ -108,6 +108,10 @@ def test_dropped_cosets(log_rows: int, log_blowup: int) -> None:
     assert np.array_equal(np.concatenate([kept, rest], axis=1)[..., : n + 1], whole[..., : n + 1])
     with pytest.raises(ValueError):
         ntt.masked_lde(values, tails, log_blowup + 1, masked_coefficients, kept, rest)
+    one = ntt.alloc_lde(columns, 1, n)
+    one[:] = whole[:, :1]
+    ntt.next_coset(one, tails, log_rows, log_blowup)
+    assert np.array_equal(one[:, 0, : n + 1], whole[:, 1, : n + 1])
 
 
 @kernel

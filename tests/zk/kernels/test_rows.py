@@ -20,9 +20,10 @@ def test_rows_of_the_extension(log_rows: int, log_blowup: int, columns: int, dra
     tails = rng.integers(0, P, (columns, 13), dtype=np.uint32)
     whole = ntt.alloc_lde(columns, cosets, n)
     ntt.masked_lde(values, tails, log_blowup, masked_coefficients, whole)
-    j, i = rng.integers(1, cosets, drawn), rng.integers(0, n, drawn)
-    i[:1], i[-1:] = 0, n - 1
-    assert np.array_equal(rows_again(whole[:, 0, :n], tails, log_blowup, j, i), whole[:, j, i])
+    for held in (0, 1, cosets - 1):
+        j, i = (held + rng.integers(1, cosets, drawn)) % cosets, rng.integers(0, n, drawn)
+        i[:1], i[-1:] = 0, n - 1
+        assert np.array_equal(rows_again(whole[:, held, :n], held, tails, log_blowup, j, i), whole[:, j, i])
 
 
 @pytest.mark.parametrize("extreme", [0, P - 1])
@@ -30,7 +31,7 @@ def test_the_largest_and_smallest_words(extreme: int) -> None:
     n = 2048
     values = np.full((3, n), extreme, dtype=np.uint32)
     j, i = np.array([1, 2, 3, 3]), np.array([0, 1, 7, n - 1])
-    found = from_mont(rows_again(values, np.zeros((3, 1), dtype=np.uint32), 2, j, i))
+    found = from_mont(rows_again(values, 0, np.zeros((3, 1), dtype=np.uint32), 2, j, i))
     assert (found == from_mont(values[:, :4])).all(), "a constant is itself everywhere"
 
 
@@ -50,4 +51,4 @@ def test_a_value_by_plain_integers() -> None:
         total += term
     total += (pow(x, n, P) - pow(3, n, P)) * sum(c * pow(x, k, P) for k, c in enumerate(tail))
     held, above = (to_mont(np.array([row], dtype=np.uint32)) for row in (v, tail))
-    assert from_mont(rows_again(held, above, log_blowup, np.array([j]), np.array([r]))).tolist() == [[total % P]]
+    assert from_mont(rows_again(held, 0, above, log_blowup, np.array([j]), np.array([r]))).tolist() == [[total % P]]
