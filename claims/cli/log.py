@@ -20,12 +20,16 @@ if TYPE_CHECKING:
     from claims.tlog.memory import LogMemory
     from claims.tlog.reader import LogView
 
-__all__ = ["log", "open_compared", "rejecting", "terms_of", "trust_of"]
+__all__ = ["agreement_option", "log", "log_key_option", "open_compared", "rejecting", "terms_of", "trust_of", "verifier_key"]
 
 
 @cli.group("log")
 def log() -> None:
     """The public append-only log: publish entries, cosign heads, verify, prove (C2SP formats)."""
+
+
+log_key_option = click.option("--log-key", help="The log's verifier key as `log init` prints it, instead of an agreement.")
+agreement_option = click.option("--agreement", "-a", "agreement_path", type=read_path, help="Agreement whose [log] this is.")
 
 
 def trust_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -34,8 +38,8 @@ def trust_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--exclude", multiple=True, help="Cosigner that does not count; repeat."),
         click.option("--quorum", type=click.IntRange(0), help="Cosignatures needed. [default: the agreement's, else all given]"),
         click.option("--cosigner", multiple=True, help="Further cosigner: its verifier key, or both halves'; repeat."),
-        click.option("--log-key", help="The log's verifier key as `log init` prints it, instead of an agreement."),
-        click.option("--agreement", "-a", "agreement_path", type=read_path, help="Agreement whose [log] this is."),
+        log_key_option,
+        agreement_option,
     ):
         command = option(command)
     return command
@@ -50,11 +54,11 @@ def trust_of(terms: Agreement | None, log_key: str | None, cosigner: tuple[str, 
     from claims.tlog.note import COSIGNATURE, ED25519
     from claims.verify.log import log_trust
 
-    cosigners = dict(_verifier_key(text, COSIGNATURE, "--cosigner") for text in cosigner)
+    cosigners = dict(verifier_key(text, COSIGNATURE, "--cosigner") for text in cosigner)
     if log_key is not None:
         if terms is not None:
             raise click.UsageError("--agreement and --log-key exclude each other")
-        origin, own = _verifier_key(log_key, ED25519, "--log-key")
+        origin, own = verifier_key(log_key, ED25519, "--log-key")
         return LogTrust(origin, own, cosigners, len(cosigners) if quorum is None else quorum)
     if terms is None:
         raise click.UsageError("say which log: --agreement, or --log-key")
@@ -64,7 +68,7 @@ def trust_of(terms: Agreement | None, log_key: str | None, cosigner: tuple[str, 
     return replace(trust, cosigners={**cosigners, **trust.cosigners}, quorum=trust.quorum if quorum is None else quorum)
 
 
-def _verifier_key(text: str, kind: int, option: str) -> tuple[str, bytes]:
+def verifier_key(text: str, kind: int, option: str) -> tuple[str, bytes]:
     """Name and public key of one verifier key, or of two with a space between: of an Ed25519 half, then of an ML-DSA-44 half."""
     from claims.tlog.note import LATTICE, VerifierKey
 

@@ -30,6 +30,7 @@ from claims.cli import (  # noqa: F401  (each registers its commands)
     lab,
     lab_status,
     log,
+    log_witness,
     log_write,
     lost,
     meter,

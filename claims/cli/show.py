@@ -64,6 +64,7 @@ _PLAIN = {
     "standstill-allowance/1": "a transfer of cap that its receiver accepted (not checked here: standstill allowance give)",
     "standstill-joules/1": "PRIVATE: what the holder of a power feed gave a lab for one epoch (standstill inspect open --joules)",
     "standstill-opening-part/1": "PRIVATE: what a site opens of a draw, for its lab's headquarters alone",
+    "standstill-witness-memory/1": "what a witness cosigned last of a log: keep it, it finds forks (standstill log witness serve)",
     "standstill-weights-progress/1": "digests of weights files that were read (standstill weights digest --progress)",
     "standstill-weights-manifest/1": "the files behind a weights digest (standstill weights check --manifest)",
     "standstill-status/1": "what standstill status --json found, once",

@@ -186,7 +186,8 @@ def add_cosignatures(folder: str | os.PathLike[str], trust: LogTrust, data: byte
         if stored.text != given.note.text:
             raise LogRejected(f"the given head of size {given.head.size} is not the log's", "two such heads are evidence of a fork")
         found = [cosignatures(given.note, trust.cosigners[name])[0] for name in sorted(given.times)]
-        _write(place, given.head, [stored], [item for of in found for lines in of.values() for item in lines])
+        lines = [item for of in found for lines in of.values() for item in lines]
+        _write(place, given.head, [stored], lines, _between(_with(stored, lines), trust))
     return sorted(given.times)
 
 
@@ -220,6 +221,11 @@ def _with(note: Note, lines: list[NoteSignature]) -> Note:
     if len(full.signatures) > SIGNATURES_LIMIT or len(full.encode()) > NOTE_LIMIT:
         raise LogError(f"the head has no room for more: it takes {SIGNATURES_LIMIT} signatures and {NOTE_LIMIT} bytes")
     return full
+
+
+def _between(note: Note, trust: LogTrust) -> list[NoteSignature]:
+    """Each cosigner's lines but its first and its latest cosignature: the first dates entries, the latest says what did not follow."""
+    return [item for key in trust.cosigners.values() for lines in list(cosignatures(note, key)[0].values())[1:-1] for item in lines]
 
 
 def _without(note: Note, drop: Collection[NoteSignature]) -> Note:

@@ -119,3 +119,22 @@ class Tree:
                 path.append(self.range_root(low, middle))
                 low = middle
         return path[::-1]
+
+    def consistency(self, old: int) -> list[bytes]:
+        """Proof (RFC 6962, section 2.1.2) that this tree extends that of its first ``old`` leaves. Raises as :meth:`inclusion`."""
+        if not 0 <= old <= self.size:
+            raise LogError(f"a tree of {self.size} has no prefix of {old}")
+        low, high, path, whole = 0, self.size, [], True
+        if old in (0, high):
+            return []
+        while old != high:
+            middle = low + split(high - low)
+            if old <= middle:
+                path.append(self.range_root(middle, high))
+                high = middle
+            else:
+                path.append(self.range_root(low, middle))
+                low, whole = middle, False
+        if not whole:
+            path.append(self.range_root(low, high))
+        return path[::-1]
