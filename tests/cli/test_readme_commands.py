@@ -20,7 +20,7 @@ README = PAGES[0].read_text()
 
 def commands(text: str) -> list[list[str]]:
     """Arguments of each command that stands in a line of its own, or as code in a sentence, without "standstill"."""
-    blocks = "".join(re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
+    blocks = "".join(re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)).replace("\\\n", "")
     lines = re.findall(r"^standstill (.+)$", blocks, re.MULTILINE) + re.findall(r"^    standstill (.+)$", text, re.MULTILINE)
     lines += re.findall(r"`standstill ([^`\n]+)`", text)
     return [shlex.split(line.split(" > ")[0].split(" ||")[0], comments=True) for line in lines]
@@ -42,8 +42,10 @@ def test_every_command_and_option_is_there(page: Path, tmp_path: Path) -> None:
     for command in commands(page.read_text()):
         words = [word for word in command if re.fullmatch(r"[a-z][a-z-]*", word)]
         text = run(tmp_path, *words[:1], "--help")
-        if len(words) > 1 and re.search(rf"^  {re.escape(words[1])}(?:  |$)", text, re.MULTILINE):
-            text = run(tmp_path, *words[:2], "--help")
+        for depth in range(2, len(words) + 1):
+            if not re.search(rf"^  {re.escape(words[depth - 1])}(?:  |$)", text, re.MULTILINE):
+                break
+            text = run(tmp_path, *words[:depth], "--help")
         options = [word.split("=")[0] for word in command if word.startswith("--")]
         assert all(option in text for option in options), command
 

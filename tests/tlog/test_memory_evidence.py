@@ -228,11 +228,20 @@ def test_signature_lines_alone_are_added_to_the_head_they_are_on(tmp_path: Path)
 def test_no_head_gets_more_lines_than_tools_read(tmp_path: Path) -> None:
     folder = logs.make(tmp_path / "log", 2)
     note = Note.decode((folder / "checkpoint").read_bytes())
-    lines = [cosign_text(note.text, f"w{number}", logs.key(101), number) for number in range(110)]
-    add_cosignatures(folder, logs.trust(), "".join(item.line() for item in lines[: 100 - len(note.signatures)]).encode())
+    trust = replace(logs.trust(), cosigners={f"w{number}": logs.public(1000 + number) for number in range(110)})
+    lines = [cosign_text(note.text, f"w{number}", logs.key(1000 + number), number) for number in range(110)]
+    add_cosignatures(folder, trust, "".join(item.line() for item in lines[: 100 - len(note.signatures)]).encode())
     with pytest.raises(LogError, match="100 signatures"):
-        add_cosignatures(folder, logs.trust(), lines[100].line().encode())
+        add_cosignatures(folder, trust, lines[100].line().encode())
     assert len(Note.decode((folder / "checkpoint").read_bytes()).signatures) == 100
+
+
+def test_one_cosigner_takes_the_room_of_two_cosignatures(tmp_path: Path) -> None:
+    folder = logs.make(tmp_path / "log", 2)
+    note = Note.decode((folder / "checkpoint").read_bytes())
+    lines = [cosign_text(note.text, f"w{number % 7}", logs.key(101), number) for number in range(90)]
+    add_cosignatures(folder, logs.trust(), "".join(item.line() for item in lines).encode())
+    assert Note.decode((folder / "checkpoint").read_bytes()).signatures == (*note.signatures, lines[0], lines[-1])
 
 
 def test_cosignatures_that_are_not_added(tmp_path: Path) -> None:
