@@ -10,10 +10,21 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from claims.base.errors import ClaimRejected, UnreadableFile
-from claims.cli.group import json_option, key_options, load_key, load_terms, out, read_path, report
+from claims.cli.group import (
+    json_option,
+    key_options,
+    key_type,
+    load_key,
+    load_terms,
+    out,
+    passphrase_option,
+    read_path,
+    report,
+)
 from claims.cli.log import agreement_option, log, log_key_option, rejecting, terms_of, trust_of, verifier_key
 
 if TYPE_CHECKING:
+    from claims.base.token_uri import KeyName
     from claims.tlog.checkpoint import LogTrust
 
 __all__ = ["log_submit", "log_witness"]
@@ -60,18 +71,18 @@ def log_witness() -> None:
 @log_witness.command("key")
 @click.argument("verifier_keys", metavar="[VERIFIER-KEY]...", nargs=-1)
 @click.option("--name", help="Name on the witness's signature lines, as witness.example.org/w1.")
-@click.option("--key", "-k", "key_path", type=read_path, help="Its private key file.")
-@click.option("--passphrase-file", type=read_path, help="First line: the key's passphrase.")
-def log_witness_key(verifier_keys: tuple[str, ...], name: str | None, key_path: Path | None, passphrase_file: Path | None) -> None:
+@click.option("--key", "-k", "key_name", type=key_type, help="Its private key, as elsewhere.")
+@passphrase_option
+def log_witness_key(verifier_keys: tuple[str, ...], name: str | None, key_name: KeyName | None, passphrase_file: Path | None) -> None:
     """Print the [[witness]] of an agreement: of a key of yours and its name, or of the verifier keys that a witness publishes."""
     from claims.base.keys import public_bytes, public_text
     from claims.base.text import is_key_name
     from claims.tlog.note import COSIGNATURE
 
-    if bool(verifier_keys) == (key_path is not None) or (key_path is None) != (name is None):
+    if bool(verifier_keys) == (key_name is not None) or (key_name is None) != (name is None):
         raise click.UsageError("give --name and --key, or verifier keys, of a hybrid key both halves'")
-    if key_path is not None and name is not None:
-        public = public_bytes(load_key(key_path, passphrase_file))
+    if key_name is not None and name is not None:
+        public = public_bytes(load_key(key_name, passphrase_file))
     else:
         name, public = verifier_key(" ".join(verifier_keys), COSIGNATURE, "VERIFIER-KEY")
     if not is_key_name(name):
@@ -90,7 +101,7 @@ def log_witness_key(verifier_keys: tuple[str, ...], name: str | None, key_path: 
 @click.option("--new-memory", is_flag=True, help="Begin the memory of logs that this witness never cosigned.")
 @click.option("--clock-is-right", is_flag=True, help="Last cosignatures that a wrong clock put into the future count as of now.")
 def log_witness_serve(
-    folder: Path, name: str, key_path: Path, passphrase_file: Path | None, agreement_paths: tuple[Path, ...], log_keys: tuple[str, ...],
+    folder: Path, name: str, key_name: KeyName, passphrase_file: Path | None, agreement_paths: tuple[Path, ...], log_keys: tuple[str, ...],
     listen: str, new_memory: bool, clock_is_right: bool,
 ) -> None:  # fmt: skip
     """Run a witness until it is stopped. FOLDER remembers what it cosigned: one process at a time, and never a backup of it.
@@ -104,7 +115,7 @@ def log_witness_serve(
     from claims.tlog.witness import Witness
     from claims.tlog.witness_server import WitnessServer
 
-    key = load_key(key_path, passphrase_file)
+    key = load_key(key_name, passphrase_file)
     public = public_bytes(key)
     logs = [_witnessed(path, name, public) for path in agreement_paths] + [trust_of(None, text, (), 0) for text in log_keys]
     if not logs:

@@ -79,6 +79,7 @@ class Witness:
         self, name: str, key: SigningKey, folder: Path, logs: Sequence[LogTrust], tell: Callable[[str], None],
         ticks: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
+        self._lock = threading.Lock()
         self._logs = {trust.origin: _Log(name, key, trust.alone(), folder, tell, ticks) for trust in logs}
         if len(self._logs) < len(logs):
             raise LogError("two of the logs have one origin, by which a witness knows them")
@@ -121,7 +122,9 @@ class Witness:
         if log is None:
             return Reply.of(404, "this witness does not know the log")
         try:
-            return log.answer(asked, note, head, now)
+            log.check_signed(asked, head)
+            with self._lock:  # one request at a time from the check to the answer; a token signs for one thread alone
+                return log.answer(asked, note, head, now)
         except _Refused as refused:
             return refused.reply
 
@@ -168,7 +171,7 @@ def _place(folder: Path, origin: str) -> Path:
 
 
 class _Log:
-    """One log: its memory, and one request at a time from the check to the answer."""
+    """One log, and what was cosigned of it last."""
 
     def __init__(
         self, name: str, key: SigningKey, trust: LogTrust, folder: Path, tell: Callable[[str], None], ticks: Callable[[], float]
@@ -176,7 +179,6 @@ class _Log:
         self._name, self._key, self._trust, self._tell, self._ticks = name, key, trust, tell, ticks
         self._file = _place(folder, trust.origin)
         self.memory = _Memory.load(self._file, trust.origin)
-        self._lock = threading.Lock()
         self._given = b""
         self._left, self._since = float(BURST), ticks()
 
@@ -188,27 +190,31 @@ class _Log:
             raise LogError(error.what) from None
         self.memory = memory
 
-    def answer(self, asked: AddCheckpoint, note: Note, head: Checkpoint, now: int) -> Reply:
+    def check_signed(self, asked: AddCheckpoint, head: Checkpoint) -> None:
+        """Refuse what the log's key did not sign, before anything waits for it."""
         try:
             SignedCheckpoint.open(asked.note, self._trust)
         except LogRejected as error:
             raise _refused(403, error.what) from None
         if asked.old > head.size:
             raise _refused(400, "the old size is larger than the head's")
-        with self._lock:
-            self._check(asked, note, head)
-            held = self.memory
-            if self._given and held.note is not None and held.note.text == note.text and 0 <= now - (held.cosigned or 0) < KEPT:
-                return Reply(200, self._given)
-            self._take_turn()
-            if held.cosigned is not None and now < held.cosigned:
-                self._tell(f"the clock shows {format_time(now)}, before the last cosignature at {format_time(held.cosigned)}: mend it")
-                raise _refused(503, "this witness's clock went back")
-            own = Note(note.text, tuple(item for key in self._trust.log_keys for item in note.by(key)))
-            self.remember(_Memory(head.origin, own, now))
-            self._given = "".join(item.line() for item in cosign_lines(note.text, self._name, self._key, now)).encode()
-            self._tell(f"cosigned {head.origin}, size {head.size}")
+
+    def answer(self, asked: AddCheckpoint, note: Note, head: Checkpoint, now: int) -> Reply:
+        """Of one request at a time."""
+        self._check(asked, note, head)
+        held = self.memory
+        if self._given and held.note is not None and held.note.text == note.text and 0 <= now - (held.cosigned or 0) < KEPT:
             return Reply(200, self._given)
+        self._take_turn()
+        if held.cosigned is not None and now < held.cosigned:
+            self._tell(f"the clock shows {format_time(now)}, before the last cosignature at {format_time(held.cosigned)}: mend it")
+            raise _refused(503, "this witness's clock went back")
+        own = Note(note.text, tuple(item for key in self._trust.log_keys for item in note.by(key)))
+        self._given = b""
+        self.remember(_Memory(head.origin, own, now))
+        self._given = "".join(item.line() for item in cosign_lines(note.text, self._name, self._key, now)).encode()
+        self._tell(f"cosigned {head.origin}, size {head.size}")
+        return Reply(200, self._given)
 
     def _check(self, asked: AddCheckpoint, note: Note, head: Checkpoint) -> None:
         """Refuse what does not extend the last cosigned head."""

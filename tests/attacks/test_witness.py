@@ -26,11 +26,11 @@ from claims.base.errors import UnreadableFile
 from claims.base.keys import generate_key_file, public_text
 from claims.cli.main import cli
 from claims.tlog.add_checkpoint import REQUEST_LIMIT, SIZE_TYPE
-from claims.tlog.checkpoint import Checkpoint, cosign_lines, sign_checkpoint
+from claims.tlog.checkpoint import Checkpoint, cosign_lines, cosignatures, sign_checkpoint
 from claims.tlog.errors import LogError
 from claims.tlog.evidence import LogEvidence
 from claims.tlog.hashing import tree_root
-from claims.tlog.note import ED25519, Note, NoteSignature, verifier_keys
+from claims.tlog.note import ED25519, Note, NoteSignature, parse_lines, verifier_keys
 from claims.tlog.submit import Submission, submit
 from claims.tlog.witness import BURST, KEPT, Witness
 from claims.tlog.witness_server import ADDRESS_CONNECTIONS
@@ -161,6 +161,22 @@ def test_a_crash_between_memory_and_answer(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.undo()
     again = witness(tmp_path / "w")
     assert (show(again, OTHER, 0).status, show(again, OTHER, 5).status, show(again, FIVE, 5).status) == (409, 409, 200)
+
+
+def test_a_key_that_fails_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token that is gone for a moment: what is answered then is no cosignature of the head before."""
+    place = witness(tmp_path / "w")
+    show(place, FIVE, 0)
+
+    def fail(*_: object) -> Any:
+        raise UnreadableFile("the token is gone")
+
+    monkeypatch.setattr(module, "cosign_lines", fail)
+    with pytest.raises(UnreadableFile):
+        show(place, NINE, 5)
+    monkeypatch.undo()
+    note = Note.decode(logs.signed(NINE))
+    assert cosignatures(replace(note, signatures=parse_lines(show(place, NINE, 9).body)), logs.public(SEED))[0]
 
 
 def test_a_memory_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
