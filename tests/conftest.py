@@ -14,5 +14,6 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("state")
         patch.setenv("STANDSTILL_STATE", str(folder))
+        patch.setattr("claims.cli.screen.IN_PIPE", 1e6)  # no test depends on how long a command takes
         patch.setenv("STANDSTILL_CACHE", "off")  # what one test believes is no other's; tests of caches say so
         yield folder

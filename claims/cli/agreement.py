@@ -113,7 +113,7 @@ def agreement_models(name: str | None, weights: tuple[str, ...]) -> None:
     from claims.agreement.table import as_digest
 
     if name is not None:
-        out(known_model(name).table([as_digest(digest).hex() for digest in weights]))
+        out(known_model(name).table([as_digest(digest).hex() for digest in weights]), exact=True)
         return
     for model in known_models():
         out(f"{model.name:<36} {model.charge:<13} {model.confidence:<12} {model.published}  {model.access}")
@@ -135,7 +135,7 @@ def agreement_meters(paths: tuple[Path, ...], target: Path) -> None:
     name = as_table_name(target.name)
     data = write_table(meter for path in paths for meter in meters_in(str(path), read_bounded(path, TABLE_LIMIT)))
     write_once(target, data)
-    out(table_lines(name, data))
+    out(table_lines(name, data), exact=True)
 
 
 @agreement.command("canonical")

@@ -22,7 +22,7 @@ from claims.cli.group import (
 )
 from claims.cli.lab import lab
 from claims.cli.opening import claim_option, draw_options, drawn_by_log, lost_by_claim
-from claims.cli.prove import progress_shown
+from claims.cli.screen import doing
 
 __all__ = ["building"]
 
@@ -126,10 +126,10 @@ def building_prove(
     from claims.lab.sites import summary_of
 
     prover, terms = prover_of(cluster_address, cluster_files), load_terms(agreement_path)
-    with opened_store(store_path) as store, progress_shown() as progress:
+    with opened_store(store_path) as store:
         if store.site is None:
             raise ClaimsError("this is no site's own store", "standstill prove makes the claim")
-        summary, records, proof = prove_site(store, terms, period, prover=prover, progress=progress)
+        summary, records, proof = prove_site(store, terms, period, prover=prover, progress=doing)
         handed = summary_of(store, terms, period, summary, records, proof)
         target = target or Path(f"{store.lab}-{period}.{store.site}.summary")
     write_once(target, sealed(handed.encode(), carry_key), 0o600)

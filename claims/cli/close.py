@@ -11,6 +11,7 @@ import click
 from claims.base.errors import ClaimsError
 from claims.cli.group import (
     agreement_argument,
+    ask,
     clock_option,
     json_option,
     load_agreed,
@@ -22,6 +23,7 @@ from claims.cli.group import (
 )
 from claims.cli.meter import meter
 from claims.cli.meter_keys import MeterKeys, meters_options
+from claims.cli.screen import doing
 from claims.cli.state import room_for_journals, signing_stores, state_folder, store_signing_options
 
 if TYPE_CHECKING:
@@ -68,6 +70,7 @@ def meter_close(
             _check(store, terms, period, shown, idle=idle, over_caps=over_caps, clock_is_right=clock_is_right)
             room_for_journals(meters.journals(due))
             _ask(store, terms, period, shown, unsigned, yes=yes)
+            doing("signing the period")
             with signing_stores(store, terms, due, ring=meters.ring is not None), store.transaction():
                 if [closing_of(store, terms, name, period) for name in due] != shown:
                     raise ClaimsError("what is to be signed has changed since it was shown: nothing was signed", "look at it again")
@@ -130,4 +133,4 @@ def _ask(store: Store, terms: Agreement, period: int, closings: list[Closing], u
         return
     if not sys.stdin.isatty():
         raise ClaimsError("nothing was signed: there is no terminal to ask on", "look at the figures, then give --yes")
-    click.confirm("Sign? Nothing can be added to the period afterwards", abort=True)
+    ask("Sign? Nothing can be added to the period afterwards", abort=True)

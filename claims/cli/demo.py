@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from claims.cli.group import cli, read_path
+from claims.cli.screen import resting
 
 
 @cli.command()
@@ -28,10 +29,11 @@ def demo(target: Path | None, act: str | None, fleet: bool) -> None:
     if fleet and act is not None:
         raise click.UsageError("--fleet has no acts")
     folder, console = target or Path(tempfile.mkdtemp(prefix="standstill-demo-")), Console()
-    if fleet:
-        run_fleet(folder, console)
-        return
-    if act != "2":
-        run_demo(folder, console)
-    if act != "1":
-        run_month(folder, console)
+    with resting():  # it shows its own progress
+        if fleet:
+            run_fleet(folder, console)
+            return
+        if act != "2":
+            run_demo(folder, console)
+        if act != "1":
+            run_month(folder, console)

@@ -28,6 +28,7 @@ from claims.cli.group import (
     unsigned_option,
 )
 from claims.cli.meter_keys import MeterKeys, meters_options
+from claims.cli.screen import doing
 from claims.cli.state import signing_store, signing_stores, state_folder, store_signing_options
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ def epoch_seal(
                      if len(names) == 1 else _sealed_through(store, terms, names, last)):  # fmt: skip
             step = TOGETHER if meters.ring is None else len(names)
             for at in range(0, len(names), step):
+                doing("sealing", at / len(names) if at else -1)
                 with signing_stores(store, terms, names[at : at + step], ring=meters.ring is not None):
                     seal_through(store, terms, loaded[at : at + step], last)
         sealed = {name: [*range(start, last + 1)] for name, start in starts.items()}
@@ -244,6 +246,7 @@ def epoch_publish(
         entries, written = {}, 0
         with signing_store(store, terms), _saying(lambda: _done(f"{store.lab}:", done + 1, _published(store, first), "made")):
             for number in due:
+                doing(f"making the entry of epoch {number}")
                 said = b"" if number <= done else feeds(number)
                 if said is None:
                     break

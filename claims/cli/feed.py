@@ -70,8 +70,8 @@ def feed_key(
     public = public_bytes(keys_given(passphrase_file, new=True, no_passphrase=no_passphrase).make(key_name))
     listed = ", ".join(f'"{meter}"' for meter in meters)
     base, idle, busy = watts
-    out(f'[[feed]]\nname = "{name}"\nlab = "{lab_name}"\nholder = "{holder}"\nkey = "{public_text(public)}"\nkind = "{kind}"')
-    out(f"meters = [{listed}]\nbase_watts = {base}\nidle_watts = {idle}\nbusy_watts = {busy}")
+    out(f'[[feed]]\nname = "{name}"\nlab = "{lab_name}"\nholder = "{holder}"\nkey = "{public_text(public)}"\nkind = "{kind}"', exact=True)
+    out(f"meters = [{listed}]\nbase_watts = {base}\nidle_watts = {idle}\nbusy_watts = {busy}", exact=True)
 
 
 @feed.command("record")

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ import click
 
 from claims.base.errors import BadSignature, ClaimsError, KeyFileError, TokenError
 from claims.base.token_uri import KeyName, TokenUri, is_token_uri
+from claims.cli.screen import doing, fitted, resting, wipe
 
 if TYPE_CHECKING:
     from claims.agreement.model import Agreement
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from claims.lab.store import Store
 
 __all__ = [
-    "again_option", "agreement_argument", "ask_passphrase", "cli", "clock_option", "confirm_signing", "json_option",
+    "again_option", "agreement_argument", "ask", "ask_passphrase", "cli", "clock_option", "confirm_signing", "json_option",
     "key_options", "key_type", "keys_given", "load_agreed", "load_key", "load_signatures", "load_terms", "opened_store", "out",
     "passphrase_option", "period_option",
     "read_path", "report", "signatures_path", "store_option", "tell", "unsigned_option", "yes_option",
@@ -69,12 +71,18 @@ _WORD = re.compile(rf"^({'|'.join(_WORDS)})(?=$|[: ])", re.M)
 """A verdict, or what went wrong, at the start of a line; each stands in words too, so that no reader needs the colour."""
 
 
-def out(text: str = "", *, err: bool = False) -> None:
-    """Print text with control characters replaced: no file can send escape sequences to a terminal. Verdicts have a colour there."""
+def out(text: str = "", *, err: bool = False, exact: bool = False) -> None:
+    """Print text with control characters replaced: no file can send escape sequences to a terminal.
+
+    There lines are broken to its width, and verdicts have a colour. ``exact``: the text is to be copied, and stays as it is.
+    """
     plain = text.replace("\n", "").isprintable()
     clean = text if plain else "".join(c if c == "\n" or c.isprintable() else "\ufffd" for c in text)
-    if (sys.stderr if err else sys.stdout).isatty() and not os.environ.get("NO_COLOR"):
-        clean = _WORD.sub(lambda word: click.style(word[0], fg=_WORDS[word[0]], bold=True), clean)
+    if not exact and (sys.stderr if err else sys.stdout).isatty():
+        clean = fitted(clean, shutil.get_terminal_size().columns)
+        if not os.environ.get("NO_COLOR"):
+            clean = _WORD.sub(lambda word: click.style(word[0], fg=_WORDS[word[0]], bold=True), clean)
+    wipe()
     click.echo(clean, err=err)
 
 
@@ -85,12 +93,12 @@ json_option = click.option(
 """For commands that end in :func:`report`; errors are JSON too (:func:`_end`)."""
 
 
-def report(lines: str | Iterable[str], value: object) -> None:
-    """Print what a command found: lines for people, or with ``--json`` the one value for programs."""
+def report(lines: str | Iterable[str], value: object, *, exact: bool = False) -> None:
+    """Print what a command found: lines for people, or with ``--json`` the one value for programs. ``exact``: as of :func:`out`."""
     if click.get_current_context().meta.get(_JSON):
-        out(json.dumps(value, indent=2))
+        out(json.dumps(value, indent=2), exact=True)
     else:
-        out(lines if isinstance(lines, str) else "\n".join(lines))
+        out(lines if isinstance(lines, str) else "\n".join(lines), exact=exact)
 
 
 def tell(text: str) -> None:
@@ -102,6 +110,11 @@ class _Group(click.Group):
     """Commands under one name. Without one of them the help is printed, once, under every version of click."""
 
     group_class = type
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Each command with its whole first sentence, not cut to the width."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, item.get_short_help_str(limit=200)) for name, item in sorted(self.commands.items())])
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args and not ctx.resilient_parsing:  # as when a shell completes
@@ -141,7 +154,13 @@ def confirm_signing(lines: Iterable[str], *, yes: bool) -> None:
     """On a terminal, show what is to be signed for good, and ask."""
     if sys.stdin.isatty() and not yes:
         out("\n".join(lines))
-        click.confirm("Sign? It cannot be taken back", abort=True)
+        ask("Sign? It cannot be taken back", abort=True)
+
+
+def ask(question: str, *, abort: bool = False) -> bool:
+    """A question to be answered by yes or no."""
+    with resting():
+        return click.confirm(question, abort=abort)
 
 
 def store_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -178,7 +197,8 @@ def ask_passphrase(passphrase_file: Path | None, *, confirm: bool = False) -> by
         return os.environb[PASSPHRASE_VARIABLE.encode()]
     if not sys.stdin.isatty():
         raise KeyFileError("no passphrase", f"give --passphrase-file or ${PASSPHRASE_VARIABLE}")
-    return str(click.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm)).encode()
+    with resting():
+        return str(click.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm)).encode()
 
 
 def ask_pin(uri: TokenUri, token: str, person: bool) -> str:
@@ -196,7 +216,8 @@ def ask_pin(uri: TokenUri, token: str, person: bool) -> str:
             raise TokenError(f"{token}: the PIN is not UTF-8") from None
     if not sys.stdin.isatty():
         raise TokenError(f"{token}: no PIN", f"name its file, pin-source=file:PATH in the URI, or give ${PIN_VARIABLE}")
-    return str(click.prompt(f"PIN of {token}", hide_input=True))
+    with resting():
+        return str(click.prompt(f"PIN of {token}", hide_input=True))
 
 
 def keys_given(passphrase_file: Path | None, *, new: bool = False, no_passphrase: bool = False) -> Keys:
@@ -218,7 +239,9 @@ def load_terms(path: Path) -> Agreement:
     from claims.agreement.file import load_agreement
     from claims.base.ed25519 import known_signatures
 
+    doing("reading the agreement")
     terms = load_agreement(path)
+    doing("working")
     context = click.get_current_context(silent=True)
     if context is not None and not context.meta.get(_KNOWN):
         context.meta[_KNOWN] = True
@@ -253,7 +276,9 @@ def opened_store(path: Path) -> Iterator[Store]:
     """A lab's store, read whole once a day or on ``--check``, and closed again at the end."""
     from claims.lab.store import Store
 
+    doing("reading the store")
     with Store.open_daily(path, check=bool(click.get_current_context().meta.get(_CHECK))) as store:
+        doing("working")
         yield store
 
 

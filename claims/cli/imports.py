@@ -22,6 +22,7 @@ from claims.cli.group import (
     read_path,
     store_option,
 )
+from claims.cli.screen import doing
 from claims.cli.state import learn_amendment
 
 if TYPE_CHECKING:
@@ -192,6 +193,7 @@ def carry_out(store_path: Path, agreed: Agreement, dry_run: bool, work: Callable
     lines: list[str] = []
     with opened_store(store_path) as store, contextlib.suppress(_DryRun):
         terms = _counting(store, agreed)
+        doing("reading usage")
         if not dry_run:
             lines += _lines(store, work(store, terms))  # files are read before its transaction begins: nobody waits for them
         else:

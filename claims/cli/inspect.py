@@ -181,7 +181,7 @@ def _print(
     """The draws, and what was drawn and is lost."""
     if as_json:
         rows, lost = ([_row(terms, number, item) for number, item in enumerate(items, 1)] for items in (draws, visits))
-        out(json.dumps(head | {"draws": rows, "slots": slots, "visits": lost}, indent=2, sort_keys=True))
+        out(json.dumps(head | {"draws": rows, "slots": slots, "visits": lost}, indent=2, sort_keys=True), exact=True)
         return
     places = [] if slots is None else ["", f"registry slots, from 0, in the order drawn: {', '.join(map(str, slots)) or 'none'}"]
     lost = ["", "lost, and to be visited; each drew another one:", *_table(terms, visits)] if visits else []

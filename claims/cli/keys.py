@@ -27,6 +27,6 @@ def keygen(key_name: KeyName, passphrase_file: Path | None, no_passphrase: bool,
     if no_passphrase and passphrase_file is not None:
         raise click.UsageError("--passphrase-file and --no-passphrase exclude each other")
     key = keys_given(passphrase_file, new=True, no_passphrase=no_passphrase).make(key_name, hybrid=not ed25519)
-    out(public_text(public_bytes(key)))
+    out(public_text(public_bytes(key)), exact=True)
     if isinstance(key_name, TokenUri):
         out("\n".join(kept(key, key_name)), err=True)

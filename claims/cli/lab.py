@@ -22,6 +22,7 @@ from claims.cli.group import (
     report,
     store_option,
 )
+from claims.cli.screen import doing
 from claims.cli.state import learn_amendment, signing_store, store_signing_options
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def lab_init(name: str, store_path: Path, opening: tuple[str, ...], since_period
         temporary.unlink()
         with Store.create(temporary, name) as store:
             head = open_registry(store, openings, since_period)
-    report(f'opening_head = "{head_to_hex(head)}"', {"lab": name, "opening_head": head_to_hex(head)})
+    report(f'opening_head = "{head_to_hex(head)}"', {"lab": name, "opening_head": head_to_hex(head)}, exact=True)
 
 
 @lab.command("snapshot")
@@ -120,6 +121,7 @@ def lab_close(store_path: Path, agreement_path: Path, period: int) -> None:
 
     terms = load_terms(agreement_path)
     with opened_store(store_path) as store, signing_store(store, terms):
+        doing("closing the registry")
         head = head_to_hex(close_period(store, terms, period).head)
         report(head, {"lab": store.lab, "period": period, "head": head})
 

@@ -13,6 +13,7 @@ import click
 from claims.base.errors import ClaimRejected, UnreadableFile
 from claims.base.token_uri import KeyName
 from claims.cli.group import cli, clock_option, json_option, key_options, load_key, load_terms, out, read_path, report
+from claims.cli.screen import doing
 
 if TYPE_CHECKING:
     from claims.agreement.model import Agreement
@@ -110,6 +111,7 @@ def open_compared(
     from claims.base import clock
     from claims.tlog.reader import open_log
 
+    doing("reading the log")
     view = open_log(source, trust, exclude=exclude, now=clock.now() if now is None else now, keep=keep)
     if memory_path is not None:
         whole = open_log(source, trust, keep=keep) if view.size < view.newest.head.size else view

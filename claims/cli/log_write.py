@@ -13,6 +13,7 @@ from claims.base.errors import BadSignature, ClaimRejected
 from claims.base.token_uri import KeyName
 from claims.cli.group import clock_option, json_option, key_options, load_key, out, read_path, report
 from claims.cli.log import log, rejecting, terms_of, trust_of
+from claims.cli.screen import doing
 from claims.cli.state import state_folder, state_option
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def log_init(folder: Path, origin: str, key_name: KeyName, passphrase_file: Path
 
     key = load_key(key_name, passphrase_file)
     with rejecting(), LogWriter.create(folder, origin, key, memory=_remember()):
-        out(" ".join(half.encode() for half in verifier_keys(origin, ED25519, public_bytes(key))))
+        out(" ".join(half.encode() for half in verifier_keys(origin, ED25519, public_bytes(key))), exact=True)
 
 
 @log.command("append")
@@ -90,6 +91,7 @@ def log_append(
     terms = terms_of(agreement_path)
     given = list(dict.fromkeys(_entry(path, read_bounded(path, ENTRY_LIMIT)) for path in files))
     key = load_key(key_name, passphrase_file)
+    doing("appending to the log")
     with rejecting(), open_cache() as cache, LogWriter.open(folder, key, memory=_remember()) as writer:
         if terms is not None and (terms.log is None or terms.log.origin != writer.origin):
             raise ClaimRejected("log", f"the agreement's log is not {writer.origin}")
@@ -119,7 +121,9 @@ def log_mend(folder: Path, key_name: KeyName, passphrase_file: Path | None) -> N
     """Read the whole log in FOLDER, write again what of its tiles is missing or damaged, and remove what was left half-done."""
     from claims.tlog.writer import LogWriter
 
-    with rejecting(), LogWriter.open(folder, load_key(key_name, passphrase_file), memory=_remember(), whole=True) as writer:
+    key = load_key(key_name, passphrase_file)
+    doing("reading the log")
+    with rejecting(), LogWriter.open(folder, key, memory=_remember(), whole=True) as writer:
         out(f"{folder}: {writer.size} entries, root {writer.root.hex()}; its tiles are those of the entries")
 
 

@@ -13,6 +13,7 @@ from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
 from claims.base.token_uri import KeyName
 from claims.cli.group import (
     agreement_argument,
+    ask,
     json_option,
     key_options,
     load_key,
@@ -46,7 +47,7 @@ def _ask(lines: Iterable[str], when: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise ClaimsError("nothing was signed: there is no terminal to ask on", f"give --yes {when}")
-    click.confirm("Sign?", abort=True)
+    ask("Sign?", abort=True)
 
 
 @meter.command("lost")

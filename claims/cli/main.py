@@ -44,6 +44,7 @@ from claims.cli import (  # noqa: F401  (each registers its commands)
 )
 from claims.cli.group import cli, out
 from claims.cli.needs import check_own_packages, missing_extra
+from claims.cli.screen import working
 
 __all__ = ["cli", "main"]
 
@@ -61,7 +62,7 @@ def _end(error: Exception, code: int, as_json: bool) -> NoReturn:
             value |= {"file": error.source, "field": error.field or None, "line": error.line}
         if isinstance(error, click.ClickException):
             value |= {"what": error.format_message()}
-        out(json.dumps(value, indent=2))
+        out(json.dumps(value, indent=2), exact=True)
     else:
         what = error.format_message() if isinstance(error, click.ClickException) else str(error)
         how = "REJECTED" if isinstance(error, ClaimRejected) else "error" if code != 1 else "refused"
@@ -74,7 +75,8 @@ def main(argv: list[str] | None = None) -> None:
     as_json = "--json" in (sys.argv[1:] if argv is None else argv)
     try:
         check_own_packages()
-        code = cli.main(argv, standalone_mode=False)
+        with working():
+            code = cli.main(argv, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except ClaimsError as error:
         _end(error, error.exit_code, as_json)

@@ -30,6 +30,7 @@ from claims.cli.group import (
     unsigned_option,
 )
 from claims.cli.meter_keys import check_ring, key_at, keys_option
+from claims.cli.screen import resting
 from claims.cli.state import signing_store, store_signing_options
 
 __all__ = ["meter", "meter_run", "meter_spool", "stopping"]
@@ -83,7 +84,7 @@ def meter_init(
     else:
         publics = [public_bytes(keys.make(key_name or key_at(key_place, name))) for name in names]
     for name, public in zip(names, publics, strict=True):
-        out(f'[[meter]]\nlab = "{lab_name}"\nname = "{name}"\nchip = "{chip}"\nchips = {chips}\nkey = "{public_text(public)}"')
+        out(f'[[meter]]\nlab = "{lab_name}"\nname = "{name}"\nchip = "{chip}"\nchips = {chips}\nkey = "{public_text(public)}"', exact=True)
 
 
 @contextlib.contextmanager
@@ -92,7 +93,8 @@ def stopping() -> Iterator[Event]:
     stop = Event()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield stop
+        with resting():
+            yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

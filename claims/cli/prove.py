@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
-import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +16,7 @@ from claims.base.token_uri import KeyName
 from claims.cli.cluster import cluster_options, prover_of
 from claims.cli.group import (
     agreement_argument,
+    ask,
     cli,
     json_option,
     key_options,
@@ -30,34 +29,12 @@ from claims.cli.group import (
     report,
     store_option,
 )
+from claims.cli.screen import doing
 from claims.cli.state import signing_store, state_folder, store_signing_options
 
 if TYPE_CHECKING:
     from claims.agreement.model import Agreement
     from claims.claim.file import Claim
-
-
-@contextlib.contextmanager
-def progress_shown() -> Iterator[Callable[[str, float], None]]:
-    """A progress line on a terminal, nothing elsewhere."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    bar = Progress(
-        TextColumn("{task.description:<14}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True,
-        disable=not console.is_terminal,
-    )  # fmt: skip
-    task = bar.add_task("preparing", total=1.0)
-
-    def show(phase: str, share: float) -> None:
-        bar.start()  # not before: what is asked until then is asked on a quiet terminal
-        bar.update(task, description=re.sub(r"[\[\]]", "", phase), completed=share)
-
-    try:
-        yield show
-    finally:
-        bar.stop()
 
 
 def _proofs_of(claim: bytes | None, folder: Path) -> Callable[[bytes], bytes | None]:
@@ -124,7 +101,7 @@ def prove(
     prover = prover_of(cluster_address, cluster_files)
     terms = load_terms(agreement_path)
     key = load_key(key_name, passphrase_file)
-    with opened_store(store_path) as store, progress_shown() as progress:
+    with opened_store(store_path) as store:
         transfers, moved = _transfers(terms, store.lab, period)
         target = target or Path(f"{store.lab}-{period}.claim")
         entry, names = target.with_suffix(".entry"), [site.name for site in terms.lab(store.lab).sites]
@@ -141,7 +118,7 @@ def prove(
         try:
             made = finish_claim(
                 store, terms, period, key, lambda: signing_store(store, terms), found=found, proofs=_proofs_of(found, target.parent),
-                prover=prover, progress=progress, over=functools.partial(_ask_over, terms, yes=yes) if over else None,
+                prover=prover, progress=doing, over=functools.partial(_ask_over, terms, yes=yes) if over else None,
                 transfers=transfers, moved=moved,
             )  # fmt: skip
         except WitnessRefused as error:
@@ -183,4 +160,4 @@ def _ask_over(terms: Agreement, claim: Claim, *, yes: bool) -> bool:
         return True
     if not sys.stdin.isatty():
         raise ClaimsError("no claim was made: there is no terminal to ask on", "look at what it would publish, then give --yes")
-    return click.confirm("Make this claim?")
+    return ask("Make this claim?")

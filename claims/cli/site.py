@@ -9,6 +9,7 @@ import click
 
 from claims.base.text import replace_hidden
 from claims.cli.group import cli, out, read_path
+from claims.cli.screen import doing, resting
 
 __all__ = ["site"]
 
@@ -43,6 +44,7 @@ def _generate(folder: Path, target: Path, now: str | None) -> None:
     from claims.base.units import time_from_text
     from claims.site.generate import generate
 
+    doing("making the page")
     report = generate(folder, target, now=int(time.time()) if now is None else time_from_text(now))
     for line in _left_out(report.left_out):
         out(f"left out: {line}", err=True)
@@ -70,6 +72,7 @@ def _serve(folder: Path, port: int) -> None:
     with make_server(folder, port) as server:
         out(f"http://127.0.0.1:{server.server_address[1]}/  (interrupt to stop)")
         try:
-            server.serve_forever()
+            with resting():
+                server.serve_forever()
         except KeyboardInterrupt:
             out("stopped")

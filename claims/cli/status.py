@@ -23,6 +23,7 @@ from claims.cli.group import (
     report,
     yes_option,
 )
+from claims.cli.screen import doing
 from claims.cli.state import state_folder, state_option
 from claims.cli.verify import digest_of, digest_option, jobs_of, jobs_option, moment, now_option
 
@@ -42,6 +43,7 @@ def status(folder: Path, now_text: str | None, expect: str | None, memory: Path 
     """Say whether the standstill in a publication FOLDER holds. Exit 0: it holds; 1: it does not; 3: undecided; 2: unreadable."""
     from claims.status.compute import compute
 
+    doing("checking claims and log")
     state = compute(folder, now=moment(now_text), memory=memory, expect=digest_of(expect), jobs=jobs_of(jobs))
     report(state.lines(), state.to_json())
     sys.exit(EXITS[state.holds])

@@ -14,6 +14,7 @@ import click
 
 from claims.base.errors import ClaimRejected, MalformedFile, MissingDependency
 from claims.cli.group import cli, json_option, load_signatures, load_terms, out, read_path, report, signatures_path
+from claims.cli.screen import doing
 
 if TYPE_CHECKING:
     from claims.agreement.model import Agreement
@@ -114,6 +115,7 @@ def _in_folder(
         own = load_terms(agreement_path)
         check_expected(own, expect)
         expect = own.digest
+    doing("checking claims and log")
     try:
         return verify_in_folder(data, folder, now=now, memory=memory, expect=expect, jobs=jobs)
     except MissingDependency as error:
@@ -149,9 +151,11 @@ def _alone(
     try:
         claim = parse_claim(data)
         lab, period = claim.lab, claim.period
+        doing("reading the log")
         view, problem = (None, "") if log_source is None else _open_log(log_source, terms, claim.lab, log_memory, now)
         claims = [claim, *map(parse_claim, links)]
         delivered = deliveries(_receipts(receipt), terms, _leave_out, () if view is None else undated_keys(view, terms))
+        doing("checking the claim")
         return verify_claim(
             data, terms, signatures=signed, previous=links, previous_agreements=[*amended.values()],
             previous_signatures=signed_before, previous_accepted=previous_accepted,

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 
 from claims.base.errors import ClaimRejected
 from claims.cli.group import cli, out, read_path
+from claims.cli.screen import doing
 
 __all__ = ["weights"]
 
@@ -42,10 +41,7 @@ def weights_digest(
 
     if target is not None and target.resolve().is_relative_to(folder.resolve()):
         raise click.UsageError("--manifest lies in DIR itself: it would change the digest")
-    with _bar() as report:
-        manifest = digest_folder(
-            folder, tensors=tensors, threads=threads, follow_links=follow_links, progress=progress, report=report
-        )
+    manifest = digest_folder(folder, tensors=tensors, threads=threads, follow_links=follow_links, progress=progress, report=_bytes)
     if target is not None:
         write_new(target, manifest_bytes(manifest))
     out(f"files   {manifest.digest.hex()}")
@@ -70,8 +66,7 @@ def weights_check(folder: Path, digest: str | None, source: Path | None, threads
     if digest is not None and re.fullmatch(r"[0-9a-f]{64}", digest) is None:
         raise click.UsageError("DIGEST is 64 lower-case hex digits")
     wanted = None if source is None else read_manifest(source)
-    with _bar() as report:
-        found = digest_folder(folder, tensors=digest is not None, threads=threads, follow_links=follow_links, report=report)
+    found = digest_folder(folder, tensors=digest is not None, threads=threads, follow_links=follow_links, report=_bytes)
     if wanted is not None:
         before, now = ({file.path: (file.size, file.digest) for file in m.files} for m in (wanted, found))
         odd = sorted(path for path in before.keys() | now.keys() if before.get(path) != now.get(path))
@@ -90,16 +85,5 @@ def weights_check(folder: Path, digest: str | None, source: Path | None, threads
         raise ClaimRejected("weights", "neither the digest over files nor that over tensors matches")
 
 
-@contextlib.contextmanager
-def _bar() -> Iterator[Callable[[int, int], None]]:
-    """A progress bar of bytes on a terminal, nothing elsewhere."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    with Progress(
-        BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=console, transient=True,
-        disable=not console.is_terminal,
-    ) as bar:  # fmt: skip
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+def _bytes(done: int, total: int) -> None:
+    doing(f"{done / 2**30:.1f} of {total / 2**30:.1f} GiB read", done / total if total else 1.0)

@@ -10,6 +10,7 @@ from lab_fixtures import EPOCH, METER_KEYS, PEAK, START
 from rig import COVERAGE_MS, METER, TIMEOUT, Rig, steadily
 
 from claims.base.clock import ClockJump
+from claims.base.errors import TokenError
 from claims.collect.errors import CollectError
 from claims.collect.samples import Labels
 from claims.collect.timeline import Policy
@@ -479,6 +480,32 @@ def test_usage_that_was_imported_is_not_charged_twice_and_polling_goes_on(tmp_pa
             steadily(rig, exporter, 10)
     assert rig.store.sealed_through(0, METER) is None and len(rig.items(0)) == 1
     assert rig.said[-1].startswith("epoch 0 cannot be sealed: meter hall-b: usage of epoch 0 was imported")
+
+
+class Gone:
+    """A key on a token that went away."""
+
+    public_key = METER_KEYS[METER].public_key
+
+    def sign(self, _: bytes) -> bytes:
+        raise TokenError("key 'hall-b' on token 'hall' did not sign: the session ended")
+
+
+def test_a_token_that_went_away_costs_no_samples(tmp_path: Path) -> None:
+    """Polling goes on without it; the collector that is started again with it seals what was seen."""
+    rig = Rig(tmp_path)
+    present, rig.sealing.meter = rig.sealing.meter, SoftwareMeter(METER, Gone())
+    with Exporter(pair(util=7)) as exporter:
+        rig.watch([exporter])
+        rig.run()
+        steadily(rig, exporter, 80)
+        for _ in range(2):
+            with pytest.raises(CollectError, match="epoch 0 cannot be sealed: .* did not sign: the session ended"):
+                steadily(rig, exporter, 10)
+        assert rig.store.sealed_through(0, METER) is None and rig.items(0) == []
+        rig.sealing.meter = present
+        steadily(rig, exporter, 10)
+    assert busy(rig) == {"unattributed": COVERAGE_MS} and any("epoch 0 sealed" in line and "no gaps" in line for line in rig.said)
 
 
 def test_an_epoch_that_something_else_sealed_is_passed_over(tmp_path: Path) -> None:
