@@ -183,6 +183,7 @@ def owners(agreement: Agreement) -> dict[bytes, list[str]]:
     found: dict[bytes, list[str]] = {}
     keys = [(party.key, f"party {party.name}") for party in agreement.parties]
     keys += [(party.cosign_key, f"{party.name}, cosigning") for party in agreement.parties if party.cosign_key is not None]
+    keys += [(witness.key, f"witness {witness.name}") for witness in agreement.witnesses]
     keys += [(agreement.log.key, "the log")] if agreement.log is not None else []
     keys += [(meter.key, f"meter {meter.name} of {lab.name}") for lab in agreement.labs for meter in lab.meters]
     keys += [(feed.key, f"feed {feed.name}") for feed in agreement.feeds]

@@ -11,6 +11,7 @@ import ctypes
 import os
 import secrets
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ PinSource = Callable[[TokenUri, str, bool], str]
 _ED25519 = bytes.fromhex("06032b6570")
 """id-Ed25519 as CKA_EC_PARAMS."""
 _LATTICE_KEY = 1312
+_ONE = threading.Lock()
+"""A session signs one thing at a time, and a witness asks from several threads."""
 _PROBE = b"\x00\x1astandstill/sign/nothing/v1"
 """What a new key signs once, to show that it can: a domain that nothing else has."""
 _WORDS = {
@@ -82,10 +85,12 @@ class TokenHalf:
         with _told(f"{self.where} did not sign", f"{again}: what was signed before stands"):
             if lattice:
                 held, parameter = _with_context(context or b"")
-                signature = bytes(self.private.sign(data, mechanism=Mechanism.ML_DSA, mechanism_param=parameter))
+                with _ONE:
+                    signature = bytes(self.private.sign(data, mechanism=Mechanism.ML_DSA, mechanism_param=parameter))
                 del held  # until here the token reads it
             else:
-                signature = bytes(self.private.sign(data, mechanism=Mechanism.EDDSA))
+                with _ONE:
+                    signature = bytes(self.private.sign(data, mechanism=Mechanism.EDDSA))
         good = lattice_verifies(self.public, signature, data, context or b"") if lattice else half_verifies(self.public, signature, data)
         if not good:
             what = f"{self.where} gave a signature that does not verify under its own public half"

@@ -22,6 +22,7 @@ from claims.cli.group import (
     report,
 )
 from claims.cli.log import agreement_option, log, log_key_option, rejecting, terms_of, trust_of, verifier_key
+from claims.cli.screen import resting
 
 if TYPE_CHECKING:
     from claims.base.token_uri import KeyName
@@ -88,7 +89,7 @@ def log_witness_key(verifier_keys: tuple[str, ...], name: str | None, key_name: 
     if not is_key_name(name):
         raise click.UsageError("--name is 1 to 255 bytes without spaces, + and characters that nobody sees")
     escaped = name.replace("\\", "\\\\").replace('"', '\\"')
-    out(f'[[witness]]\nname = "{escaped}"\nkey = "{public_text(public)}"')
+    out(f'[[witness]]\nname = "{escaped}"\nkey = "{public_text(public)}"', exact=True)
 
 
 @log_witness.command("serve")
@@ -128,11 +129,12 @@ def log_witness_serve(
         witness.check_clock(clock.now(), is_right=clock_is_right)
         with WitnessServer(listen, witness, clock.now, _tell) as server:
             signal.signal(signal.SIGTERM, _stop)
-            out(" ".join(half.encode() for half in verifier_keys(name, COSIGNATURE, public)))
+            out(" ".join(half.encode() for half in verifier_keys(name, COSIGNATURE, public)), exact=True)
             out(f"witness {name} listens at {server.url}")
             sys.stdout.flush()
             try:
-                server.serve_forever()
+                with resting():
+                    server.serve_forever()
             except KeyboardInterrupt:
                 out("stopped", err=True)
 

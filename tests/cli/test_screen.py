@@ -25,7 +25,8 @@ class Terminal(io.StringIO):
 def test_lines_are_broken_at_words_under_what_they_go_on_from() -> None:
     text = f"agreement   example {DIGEST}\n  + one meter accounted for every chip-second; all at peak\nshort\n\n{DIGEST}"
     assert fitted(text, 40).split("\n") == [
-        "agreement   example", f"            {DIGEST}", "  + one meter accounted for every", "    chip-second; all at peak", "short", "", DIGEST,
+        "agreement   example", f"            {DIGEST}",
+        "  + one meter accounted for every", "    chip-second; all at peak", "short", "", DIGEST,
     ]  # fmt: skip
     assert fitted(text, 200) == text
     assert fitted("a label that is far too long to stand beside it   text", 30).split("\n")[1].startswith("  ")
