@@ -103,10 +103,10 @@ def feed_record(
         raise click.UsageError("give either --csv, or --endpoint and --series")
     terms = load_terms(agreement_path)
     agreed, path = _feed(terms, name), records or Path(f"{name}.feed")
-    found = FeedRecords.load(path, terms, agreed)
+    FeedRecords.load(path, terms, agreed)  # what is wrong with them is said before the first poll
     if csv_path is not None:
-        count = record_csv(found, terms, csv_path)
-        found.save(path)
+        with FeedRecords.changing(path, terms, agreed) as found:
+            count = record_csv(found, terms, csv_path)
         out(f"{path}: {counted(count, 'epoch')} recorded")
         return
     wanted = dict(label.partition("=")[::2] for label in labels)
@@ -122,9 +122,9 @@ def feed_record(
             except (PollFailed, NotExposition) as error:
                 out(f"{endpoint}: {error.what}", err=True)
             else:
-                found.sample(at, values)
-                decided = found.decide(terms, int(max_gap * 1000))
-                found.save(path)
+                with FeedRecords.changing(path, terms, agreed) as found:
+                    found.sample(at, values)
+                    decided = found.decide(terms, int(max_gap * 1000))
                 for epoch in decided:
                     out(f"epoch {epoch} recorded")
             if once:
@@ -151,15 +151,16 @@ def feed_seal(name: str, agreement_path: Path, records: Path | None, key_name: K
     agreed, path = _feed(terms, name), records or Path(f"{name}.feed")
     if public_bytes(key) != agreed.key:
         raise ClaimsError(f"this key is not feed {name}'s", "sign with the key whose public half is in its [[feed]]")
-    found, over = FeedRecords.load(path, terms, agreed), last_over(terms)
-    due = sorted(epoch for epoch, item in found.epochs.items() if not item.entry and epoch <= over)
-    with signing_alone(agreed.key, f"feed {name}", state_folder(), lambda: any(item.entry for item in found.epochs.values())) as journal:
-        for epoch in due:
-            item = found.epochs[epoch]
-            entry = sign_entry(key, JoulesEntry(terms.digest, name, epoch, found.opened(epoch).leaf))
-            journal.add(of_entry(entry))
-            found.epochs[epoch] = Recorded(item.joules, item.salt, encode_entry(entry))
-        found.save(path)
+    with FeedRecords.changing(path, terms, agreed) as found:
+        over = last_over(terms)
+        due = sorted(epoch for epoch, item in found.epochs.items() if not item.entry and epoch <= over)
+        signed = any(item.entry for item in found.epochs.values())
+        with signing_alone(agreed.key, f"feed {name}", state_folder(), lambda: signed) as journal:
+            for epoch in due:
+                item = found.epochs[epoch]
+                entry = sign_entry(key, JoulesEntry(terms.digest, name, epoch, found.opened(epoch).leaf))
+                journal.add(of_entry(entry))
+                found.epochs[epoch] = Recorded(item.joules, item.salt, encode_entry(entry))
     out(f"{name}: {counted(len(due), 'epoch')} sealed")
 
 

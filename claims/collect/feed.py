@@ -12,7 +12,8 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -22,7 +23,7 @@ from claims.agreement.model import Agreement
 from claims.agreement.terms import Feed
 from claims.base.canonical import from_json, is_name, to_json
 from claims.base.errors import ClaimsError, MalformedFile
-from claims.base.files import read_bounded, write_atomic
+from claims.base.files import one_at_a_time, read_bounded, write_atomic
 from claims.claim.power import MAX_JOULES, Joules
 from claims.collect.errors import PollFailed
 from claims.imports.exposition import Line
@@ -70,6 +71,19 @@ class FeedRecords:
         if (found.agreement, found.feed) != (agreement.digest, feed.name):
             raise ClaimsError(f"{path} has records of another feed or agreement", "give each its own file")
         return found
+
+    @staticmethod
+    @contextmanager
+    def changing(path: Path, agreement: Agreement, feed: Feed) -> Iterator[FeedRecords]:
+        """The file's records, which are saved at the end: whoever else changes them, as a recorder that runs, waits.
+
+        Raises:
+            As :meth:`load`; then, and where the block raises, the file stays as it was.
+        """
+        with one_at_a_time(path):
+            found = FeedRecords.load(path, agreement, feed)
+            yield found
+            found.save(path)
 
     def save(self, path: Path) -> None:
         """Replace the file, mode 0600."""

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -178,7 +178,10 @@ def test_a_counter_that_jumps_beyond_all_bounds_stops_no_recorder(holder: Holder
 
 
 def test_it_runs_is_killed_and_goes_on(tmp_path: Path) -> None:
-    """The loop itself, in real time: epochs of a second, polled twenty times in each; what is waited for comes."""
+    """The loop itself, in real time: epochs of a second, polled twenty times in each; what is waited for comes.
+
+    What others write into its file while it runs, a CSV or seals, stays: it would be signed anew, with other joules.
+    """
     start = int(time.time()) + 1
     path = agreement(tmp_path, start, "1 s")
     path.write_text(path.read_text().replace("epochs_per_period = 100", "epochs_per_period = 10000"))
@@ -196,10 +199,15 @@ def test_it_runs_is_killed_and_goes_on(tmp_path: Path) -> None:
         first.kill()
         first.communicate(timeout=600)
         second = running()
+        said = say_until(second, r"^epoch [0-9]+ recorded$")
+        terms, done = load_agreement(path), int(said[-1].split()[1])
+        with FeedRecords.changing(tmp_path / "hall.feed", terms, terms.feeds[0]) as found:
+            found.note(9000, 5)
+            sealed = found.epochs[done] = replace(found.epochs[done], entry=b"sealed")
         say_until(second, r"^epoch [0-9]+ recorded$")
         second.send_signal(signal.SIGTERM)
         _, problems = second.communicate(timeout=600)
         assert (second.returncode, problems) == (0, "")
-    terms = load_agreement(path)
     found = FeedRecords.load(tmp_path / "hall.feed", terms, terms.feeds[0])
-    assert len(found.epochs) >= 2 and all(item.joules >= 0 for item in found.epochs.values()) and len(found.samples) <= 3
+    assert (found.epochs[9000].joules, found.epochs[done]) == (5, sealed)
+    assert len(found.epochs) >= 4 and all(item.joules >= 0 for item in found.epochs.values()) and len(found.samples) <= 3
