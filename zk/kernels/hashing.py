@@ -15,87 +15,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba.core import cgutils
 
 from zk.kernels import simd as S
 from zk.kernels._jit import THREADS, kernel, parallel_for
 from zk.kernels._memory import U32, address, aligned, check, scratch, unmont
+from zk.kernels.sha256 import INITIAL, ROUND, compress, compress2
 from zk.kernels.simd import load, load_long, load_word, splat, store
-
-
-def _fractional_root_words(power: int, count: int) -> list[int]:
-    """First 32 fractional bits of the power-th roots of the first primes (FIPS 180-4, 4.2.2 and 5.3.3)."""
-    primes: list[int] = []
-    candidate = 2
-    while len(primes) < count:
-        if all(candidate % q for q in primes):
-            primes.append(candidate)
-        candidate += 1
-    words = []
-    for prime in primes:
-        scaled = prime << (32 * power)
-        low, high = 0, 1 << 42
-        while high - low > 1:  # integer root
-            middle = (low + high) // 2
-            low, high = (middle, high) if middle**power <= scaled else (low, middle)
-        words.append(low & 0xFFFFFFFF)
-    return words
-
-
-_INITIAL = np.array(_fractional_root_words(2, 8), dtype=np.uint32)
-_ROUND = np.array(_fractional_root_words(3, 64), dtype=np.uint32)
-
-
-def _write_compress(b: Any, state: Any, message: Any, constants: Any) -> None:
-    """One compression: state 8 x 16 words, message 16 x 16 words (overwritten), constants 64 words."""
-    rot = S.ir_rotr
-
-    def xor(*terms: Any) -> Any:
-        total = terms[0]
-        for term in terms[1:]:
-            total = b.xor(total, term)
-        return total
-
-    def word(k: int) -> Any:
-        return b.add(message, S.i64(64 * k))
-
-    start = [S.ir_load(b, b.add(state, S.i64(64 * k)), 64) for k in range(8)]
-    cells = [S.ir_variable(b, S.IRV16) for _ in range(8)]
-    for cell, value in zip(cells, start, strict=True):
-        b.store(value, cell)
-
-    def sixteen_rounds(index: Any, schedule: bool) -> None:
-        v = [b.load(cell) for cell in cells]
-        base = b.add(constants, b.shl(index, S.i64(6)))
-        w = [S.ir_load(b, word(k), 64) for k in range(16)]
-        for k in range(16):
-            a, bb, c, d, e, f, g, h = v
-            s1 = xor(rot(b, e, 6), rot(b, e, 11), rot(b, e, 25))
-            choice = b.xor(g, b.and_(e, b.xor(f, g)))
-            t1 = b.add(b.add(b.add(h, s1), choice), b.add(w[k], S.ir_load_splat(b, b.add(base, S.i64(4 * k)))))
-            s0 = xor(rot(b, a, 2), rot(b, a, 13), rot(b, a, 22))
-            majority = b.or_(b.and_(a, bb), b.and_(c, b.or_(a, bb)))
-            v = [b.add(t1, b.add(s0, majority)), a, bb, c, b.add(d, t1), e, f, g]
-            if not schedule:
-                continue
-            # the word sixteen rounds later; words k+1.. are still of this group
-            x, y = w[(k + 1) % 16], w[(k + 14) % 16]
-            low = xor(rot(b, x, 7), rot(b, x, 18), b.lshr(x, S.c32(3)))
-            high = xor(rot(b, y, 17), rot(b, y, 19), b.lshr(y, S.c32(10)))
-            w[k] = b.add(b.add(w[k], low), b.add(w[(k + 9) % 16], high))
-        for k in range(16 if schedule else 0):
-            S.ir_store(b, word(k), w[k], 64)
-        for cell, value in zip(cells, v, strict=True):
-            b.store(value, cell)
-
-    with cgutils.for_range(b, S.i64(3)) as loop:
-        sixteen_rounds(loop.index, True)
-    sixteen_rounds(S.i64(3), False)
-    for k in range(8):
-        S.ir_store(b, b.add(state, S.i64(64 * k)), b.add(start[k], b.load(cells[k])), 64)
-
-
-_compress = S.ext_intrinsic(_write_compress, 3)
 
 
 def _write_canonical(b: Any, src: Any, dst: Any) -> None:
@@ -113,20 +38,6 @@ def _write_pairs(b: Any, src: Any, left: Any, right: Any) -> None:
 
 
 _pairs = S.ext_intrinsic(_write_pairs, 3)
-
-
-@kernel
-def _sha_batch(state, message, words, constants, initial):  # type: ignore[no-untyped-def]
-    """Pads and hashes: `words` message words, already followed by room for the padding, at message; digest in state."""
-    blocks = (words + 3 + 15) // 16
-    store(message + words * 64, splat(0x80000000))
-    for k in range(words + 1, blocks * 16 - 1):
-        store(message + k * 64, splat(0))
-    store(message + (blocks * 16 - 1) * 64, splat(words * 32))
-    for k in range(8):
-        store(state + k * 64, splat(load_word(initial + k * 4)))
-    for k in range(blocks):
-        _compress(state, message + k * 1024, constants)
 
 
 @kernel
@@ -161,8 +72,10 @@ def _leaves(slots, blocks, data, salts, rows, out, out_step, resume, work, const
                 else:
                     for q in range(batches):
                         store(place + q * 1024, splat(value))
-            for q in range(batches):
-                _compress(work + q * 512, messages + q * 1024, constants)
+            for q in range(0, batches - 1, 2):
+                compress2(work + q * 512, messages + q * 1024, constants)
+            if batches & 1:
+                compress(work + (batches - 1) * 512, messages + (batches - 1) * 1024, constants)
         for q in range(batches):
             for k in range(8):
                 store(out + k * out_step + (first + q * 16) * 4, load(work + q * 512 + k * 64))
@@ -171,14 +84,29 @@ def _leaves(slots, blocks, data, salts, rows, out, out_step, resume, work, const
 @kernel
 def _parents(children, child_step, out, out_step, header, begin, end, work, constants, initial):  # type: ignore[no-untyped-def]
     """Parents begin..end (a multiple of 16 apart); children and out are eight rows of digest words."""
-    state, message = work, work + 512
-    for row in range(begin, end, 16):
-        store(message, splat(header))
-        for k in range(8):
-            _pairs(children + k * child_step + row * 8, message + 64 + k * 64, message + 576 + k * 64)
-        _sha_batch(state, message, 17, constants, initial)
-        for k in range(8):
-            store(out + k * out_step + row * 4, load(state + k * 64))
+    state, message = work, work + 1024
+    for row in range(begin, end, 32):
+        batches = min(2, (end - row) // 16)
+        for q in range(batches):
+            block, rest = message + q * 1024, message + 2048 + q * 1024
+            store(block, splat(header))
+            for k in range(8):
+                right = block + 576 + k * 64 if k < 7 else rest
+                _pairs(children + k * child_step + (row + q * 16) * 8, block + 64 + k * 64, right)
+            store(rest + 64, splat(0x80000000))
+            for k in range(2, 15):
+                store(rest + k * 64, splat(0))
+            store(rest + 960, splat(17 * 32))
+            for k in range(8):
+                store(state + q * 512 + k * 64, splat(load_word(initial + k * 4)))
+        for block in range(message, message + 4096, 2048):
+            if batches == 2:
+                compress2(state, block, constants)
+            else:
+                compress(state, block, constants)
+        for q in range(batches):
+            for k in range(8):
+                store(out + k * out_step + (row + q * 16) * 4, load(state + q * 512 + k * 64))
 
 
 @kernel
@@ -187,18 +115,20 @@ def _grind(template, page, begin, end, bits, work, constants, initial):  # type:
 
     template: the sixteen words of the padded message; the nonce's low 48 bits are words 9 and 10.
     """
-    state, message = work, work + 512
-    for base in range(begin, end, 16):
-        for k in range(16):
-            store(message + k * 64, splat(load_word(template + k * 4)))
-        store(message + 576, splat((page >> 16) & 0xFFFFFFFF))
-        for lane in range(16):
-            S.store_word(message + 640 + lane * 4, ((base + lane) << 16) | 0x8000)
-        for k in range(8):
-            store(state + k * 64, splat(load_word(initial + k * 4)))
-        _compress(state, message, constants)
-        for lane in range(16):
-            if load_word(state + lane * 4) >> (32 - bits) == 0:
+    state, message = work, work + 1024
+    for base in range(begin, end, 32):
+        for q in range(2):
+            block = message + q * 1024
+            for k in range(16):
+                store(block + k * 64, splat(load_word(template + k * 4)))
+            store(block + 576, splat((page >> 16) & 0xFFFFFFFF))
+            for lane in range(16):
+                S.store_word(block + 640 + lane * 4, ((base + q * 16 + lane) << 16) | 0x8000)
+            for k in range(8):
+                store(state + q * 512 + k * 64, splat(load_word(initial + k * 4)))
+        compress2(state, message, constants)
+        for lane in range(32):
+            if load_word(state + (lane >> 4) * 512 + (lane & 15) * 4) >> (32 - bits) == 0:
                 return page + base + lane
     return -1
 
@@ -252,7 +182,7 @@ def _hash_parents(below: U32, above: U32, header: int) -> None:
     def run(begin: int, end: int, thread: int) -> None:
         _parents(
             address(below), below.strides[0], address(above), above.strides[0], header, begin, end,
-            scratch("sha", thread, 128 + 32 * 16), address(_ROUND), address(_INITIAL),
+            scratch("sha", thread, 2 * 128 + 4 * 256), address(ROUND), address(INITIAL),
         )  # fmt: skip
 
     n = above.shape[1]
@@ -296,7 +226,7 @@ def _absorb(
             _leaves(
                 address(slots), len(slots), address(data) + coset * coset_step + 4 * row, salt_place + 4 * index, grain,
                 address(states) + 4 * index, states.strides[0], int(resume), scratch("sha", thread, 8 * 128 + 8 * 256),
-                address(_ROUND), address(_INITIAL),
+                address(ROUND), address(INITIAL),
             )  # fmt: skip
 
     parallel_for(run, len(cosets) * rows // grain, 1)
@@ -426,8 +356,8 @@ def grind(state: bytes, bits: int) -> int:
                     return
                 page, rest = divmod(first + piece * chunk, 1 << 16)
                 nonce = _grind(
-                    address(template), page << 16, rest, rest + chunk, bits, scratch("sha", thread, 128 + 256 + 16),
-                    address(_ROUND), address(_INITIAL),
+                    address(template), page << 16, rest, rest + chunk, bits, scratch("sha", thread, 2 * 128 + 2 * 256),
+                    address(ROUND), address(INITIAL),
                 )  # fmt: skip
                 if nonce >= 0:
                     found.append(nonce)

@@ -18,7 +18,7 @@ from numba import types
 from zk.kernels import simd as S
 from zk.kernels._jit import kernel, parallel_for
 from zk.kernels._memory import U32, address, check, log2, scratch
-from zk.kernels.hashing import _INITIAL, _ROUND, _compress
+from zk.kernels.sha256 import INITIAL, ROUND, compress
 from zk.kernels.simd import load, load_long, load_word, splat, store
 
 PREFIX_BYTES, DATA_WORDS = 23, 6
@@ -40,7 +40,7 @@ _byte_later = S._vector_op(_write_byte_later, types.void, types.int64, types.int
 @kernel
 def _step(state, message, constants):  # type: ignore[no-untyped-def]
     """One compression, compiled once. The message is overwritten."""
-    _compress(state, message, constants)
+    compress(state, message, constants)
 
 
 @kernel
@@ -192,7 +192,7 @@ def salted_roots(prefix: bytes, seeds: bytes, size: int, counts: Any, words: U32
         _salted(
             begin, end, size, levels, address(keys), keys.strides[0], address(offsets), address(counts), address(words),
             words.strides[0], address(filler), filler.strides[0], address(heads), address(roots), roots.strides[0],
-            scratch("salted", thread, 16 * (63 + 8 * levels)), address(_ROUND), address(_INITIAL),
+            scratch("salted", thread, 16 * (63 + 8 * levels)), address(ROUND), address(INITIAL),
         )  # fmt: skip
 
     parallel_for(run, n + padded, _BATCH)
