@@ -41,6 +41,7 @@ def weights_digest(
 
     if target is not None and target.resolve().is_relative_to(folder.resolve()):
         raise click.UsageError("--manifest lies in DIR itself: it would change the digest")
+    doing("reading weights")
     manifest = digest_folder(folder, tensors=tensors, threads=threads, follow_links=follow_links, progress=progress, report=_bytes)
     if target is not None:
         write_new(target, manifest_bytes(manifest))
@@ -66,6 +67,7 @@ def weights_check(folder: Path, digest: str | None, source: Path | None, threads
     if digest is not None and re.fullmatch(r"[0-9a-f]{64}", digest) is None:
         raise click.UsageError("DIGEST is 64 lower-case hex digits")
     wanted = None if source is None else read_manifest(source)
+    doing("reading weights")
     found = digest_folder(folder, tensors=digest is not None, threads=threads, follow_links=follow_links, report=_bytes)
     if wanted is not None:
         before, now = ({file.path: (file.size, file.digest) for file in m.files} for m in (wanted, found))

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from claims.base.errors import TokenError
 from claims.tlog.checkpoint import LogTrust, SignedCheckpoint
 from claims.tlog.disk import Disk
 from claims.tlog.errors import LogBusy, LogError, LogRejected
@@ -408,6 +409,35 @@ def test_a_closed_or_failed_writer_appends_no_more(tmp_path: Path) -> None:
             writer.append([b"x"])
         with pytest.raises(LogError):
             writer.append([b"y"])
+
+
+class Leaving:
+    """The log's key on a token that goes away after some signatures."""
+
+    public_key = logs.LOG.public_key
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def sign(self, data: bytes) -> bytes:
+        self.left -= 1
+        if self.left < 0:
+            raise TokenError("key 'log' on token 'hall' did not sign: the session ended")
+        return logs.LOG.sign(data)
+
+
+@pytest.mark.parametrize("signed", [0, 1])
+def test_a_token_that_goes_away_in_an_append(tmp_path: Path, signed: int) -> None:
+    """Before the head is signed, or before it is dated: as a crash there, and the next append publishes the head of that size."""
+    folder = logs.make(tmp_path / "log", 1)
+    remember = lambda trust: LogMemory.load(tmp_path / "memory", trust)  # noqa: E731
+    with LogWriter.open(folder, Leaving(signed), memory=remember) as writer, pytest.raises(TokenError):
+        writer.append([logs.entry(1)])
+    assert open_log(folder, logs.trust()).size == 1
+    with LogWriter.open(folder, logs.LOG, memory=remember) as writer:
+        assert writer.entries == [logs.entry(0), logs.entry(1)]
+        writer.append([logs.entry(2)])
+    assert open_log(folder, logs.trust()).size == 3
 
 
 def test_what_a_log_does_not_take(tmp_path: Path) -> None:
