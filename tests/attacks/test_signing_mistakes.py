@@ -232,7 +232,7 @@ def test_an_answer_on_a_terminal(desk: Desk, answer: str, signs: bool) -> None:
 
 def test_one_passphrase_for_all(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr("claims.cli.meter_keys.ask_passphrase", lambda path: asked.append(path) or b"pass")
+    monkeypatch.setattr("claims.cli.group.ask_passphrase", lambda path, **_: asked.append(path) or b"pass")
     for name in ("hall-1", "hall-2"):
         Path(f"keys/{name}.key").unlink()
         monkeypatch.setenv("STANDSTILL_PASSPHRASE", "pass")
