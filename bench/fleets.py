@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from typing import Any
 
 from claims.agreement.file import load_agreement
 from claims.agreement.meters import table_lines, write_table
@@ -13,6 +12,7 @@ from claims.agreement.model import Agreement
 from claims.agreement.signatures import AgreementSignatures, sign_agreement
 from claims.agreement.terms import Meter
 from claims.base.canonical import head_to_hex
+from claims.base.hybrid import SigningKey, halves
 from claims.base.keys import generate_key_file, load_key_file, meter_key, public_bytes, public_text
 from claims.base.units import format_time
 from claims.demo.fleets import CHIPS, LEAVES, PEAK, log_rows_for, rack_names, write_books
@@ -41,7 +41,8 @@ def write_fleet(folder: Path, meters: int, hours: int, opening: tuple[int, ...])
     """
     lab_key, ring = _key_file(folder / "lab.key"), _key_file(folder / "ring.key")
     keys = {name: meter_key(ring, LAB, name) for name in rack_names(meters)}
-    table = write_table(Meter(LAB, name, "chip", CHIPS, public_bytes(key)) for name, key in keys.items())
+    publics = {name: halves(public_bytes(key)) for name, key in keys.items()}
+    table = write_table(Meter(LAB, name, "chip", CHIPS, curve, period_key=lattice) for name, (curve, lattice) in publics.items())
     (folder / TABLE).write_bytes(table)
     text = _agreement(table, lab_key, hours, log_rows_for(meters, hours), opening)
     (folder / "agreement.toml").write_text(text, encoding="utf-8")
@@ -51,13 +52,13 @@ def write_fleet(folder: Path, meters: int, hours: int, opening: tuple[int, ...])
     return Fleet(terms, signatures, write_books(folder, meters, hours, START))
 
 
-def _key_file(path: Path) -> Ed25519PrivateKey:
-    generate_key_file(path, PASSPHRASE)
+def _key_file(path: Path) -> Any:
+    generate_key_file(path, PASSPHRASE, hybrid=True)
     return load_key_file(path, lambda: PASSPHRASE)
 
 
 def _agreement(
-    table: bytes, lab_key: Ed25519PrivateKey, hours: int, log_rows: int, opening: tuple[int, ...]
+    table: bytes, lab_key: SigningKey, hours: int, log_rows: int, opening: tuple[int, ...]
 ) -> str:
     parts = [
         f'format = "standstill-agreement/3"\nname = "fleet"\nstart = {format_time(START)}\nepoch = "1 h"\n'

@@ -13,15 +13,16 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bench.machine import ROOT
+from claims.agreement.signatures import ledger_head_message, sign_ledger_head
 from claims.base.ed25519 import check_signature
 from claims.base.hybrid import HybridKey, SigningKey, mldsa
-from claims.base.keys import public_bytes, public_text
+from claims.base.keys import meter_key, public_bytes, public_text
 from claims.claim.entries import encode_entry, sign_entry
 from claims.claim.entry_kinds import EpochEntry
 from claims.tlog.checkpoint import Checkpoint, cosign_lines, date_head, sign_checkpoint
 from claims.tlog.note import Note
 
-YEAR = 8760
+YEAR, FLEET = 8760, 1000
 _PAGE = """
 import { fromHex } from "./claims/site/verifier/bytes.js";
 import { verifySignature } from "./claims/site/verifier/ed25519.js";
@@ -72,7 +73,24 @@ def measure(key: SigningKey) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def fleet(ring: SigningKey) -> dict[str, float]:
+    """A period's end of 1,000 meters whose keys a keyring makes: CPU seconds, and bytes of their heads in a claim."""
+    begin = time.process_time()
+    names = [f"rack-{at:04}" for at in range(FLEET)]
+    keys = [meter_key(ring, "lab-a", name) for name in names]
+    made = time.process_time()
+    about = [(bytes(32), "lab-a", name, 0, (1,) * 8, bytes(32)) for name in names]
+    heads = [sign_ledger_head(key, *item) for key, item in zip(keys, about, strict=True)]
+    signed = time.process_time()
+    for key, item, signature in zip(keys, about, heads, strict=True):
+        check_signature("it", public_bytes(key), signature, ledger_head_message(*item))
+    end = time.process_time()
+    size = sum(67 + len(name) + len(signature) for name, signature in zip(names, heads, strict=True))
+    return {"fleet_keys_s": made - begin, "fleet_sign_s": signed - made, "fleet_verify_s": end - signed, "fleet_bytes": size}
+
+
 def both() -> dict[str, dict[str, Any]]:
     """Figures of a key of Ed25519 alone, and of a hybrid one."""
     curve = Ed25519PrivateKey.generate()
-    return {"ed25519": measure(curve), "hybrid": measure(HybridKey(curve, mldsa().MLDSA44PrivateKey.generate()))}
+    kinds: dict[str, SigningKey] = {"ed25519": curve, "hybrid": HybridKey(curve, mldsa().MLDSA44PrivateKey.generate())}
+    return {name: measure(key) | fleet(key) for name, key in kinds.items()}

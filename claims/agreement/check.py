@@ -16,6 +16,7 @@ from claims.agreement.terms import (
     MAX_DURATION,
     MAX_EPOCHS,
     MAX_FLEET,
+    MAX_HEADS,
     MAX_HYBRID_COSIGNERS,
     MAX_LABS,
     MAX_LEAVES,
@@ -40,7 +41,7 @@ from claims.agreement.terms import (
 )
 from claims.base.canonical import is_name
 from claims.base.ed25519 import is_key
-from claims.base.hybrid import halves, is_hybrid
+from claims.base.hybrid import SIGNATURE_SIZES, halves, is_hybrid
 from claims.base.text import is_key_name, is_prose
 from claims.base.units import format_time, format_work
 
@@ -129,20 +130,19 @@ def _names(agreement: Agreement, fail: Fail) -> None:
 
 
 def _keys(agreement: Agreement, fail: Fail) -> None:
-    """Every key is usable, meters' and feeds' are of Ed25519 alone, and neither half of any key serves two roles."""
+    """Every key is usable, and neither half of any key serves two roles."""
     roles = [(f"party {party.name}", party.key) for party in agreement.parties]
-    roles += [(f"meter {meter.lab}/{meter.name}", meter.key) for lab in agreement.labs for meter in lab.meters]
+    roles += [(f"meter {meter.lab}/{meter.name}", meter.whole_key) for lab in agreement.labs for meter in lab.meters]
     roles += [(f"cosigner {party.name}", party.cosign_key) for party in agreement.parties if party.cosign_key is not None]
     if agreement.log is not None:
         roles.append(("the log", agreement.log.key))
-    roles += [(f"feed {feed.name}", feed.key) for feed in agreement.feeds]
+    roles += [(f"feed {feed.name}", feed.whole_key) for feed in agreement.feeds]
     roles += [(f"witness {witness.name}", witness.key) for witness in agreement.witnesses]
     owners: dict[bytes, str] = {}
     for role, key in roles:
         field = {"meter": "meter", "the": "log", "feed": "feed", "witness": "witness"}.get(role.partition(" ")[0], "party")
-        if not is_key(key) or (is_hybrid(key) and field in ("meter", "feed")):
-            alone = " of Ed25519 alone" if field in ("meter", "feed") else ""
-            raise fail(field, f"{role} has no usable public key{alone}", "make one with `standstill keygen`")
+        if not is_key(key):
+            raise fail(field, f"{role} has no usable public key", "make one with `standstill keygen`")
         for half in filter(None, halves(key)):
             if half in owners:
                 raise fail(field, f"{owners[half]} and {role} have the same key", "make a key for each role")
@@ -171,12 +171,21 @@ def _lab(agreement: Agreement, lab: Lab, fail: Fail) -> None:
     _range("lab", f"lab {lab.name}: log_rows", lab.log_rows, MIN_LOG_ROWS, MAX_LOG_ROWS, fail)
     _range("lab", f"lab {lab.name}: since_period", lab.since_period, 0, agreement.periods - 1, fail)
     _tables(agreement, lab, fail)
+    _room(lab, fail)
     _changes("lab", [period for period, _ in lab.caps_from], agreement, fail)
     _range("lab", f"lab {lab.name}: lost", lab.lost, 0, MAX_SHARE, fail)
     for caps in (lab.caps, *(caps for _, caps in lab.caps_from)):
         _caps(lab, caps, fail)
         if lab.ceiling is not None and not caps.total <= lab.ceiling <= MAX_CAP:
             raise fail("lab", f"lab {lab.name}: the ceiling is below a total cap", "raise the ceiling, or leave it out")
+
+
+def _room(lab: Lab, fail: Fail) -> None:
+    """A claim has room for the heads and signatures of all meters."""
+    size = sum(67 + len(meter.name) + SIGNATURE_SIZES[bool(meter.period_key)] for meter in lab.meters)
+    if size > MAX_HEADS:
+        what = f"lab {lab.name}: the heads and signatures of its meters would take {size} bytes of a claim, more than {MAX_HEADS}"
+        raise fail("meter", what, "give fewer meters a period_key, or let a meter stand for more chips")
 
 
 def _groups(lab: Lab, fail: Fail) -> None:

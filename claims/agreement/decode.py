@@ -15,7 +15,7 @@ from claims.agreement.model import DOMAIN, PREFIX, Agreement, canonical_bytes
 from claims.base.canonical import Reader
 from claims.base.errors import ClaimsError, MalformedFile
 from claims.base.files import CANONICAL_LIMIT
-from claims.base.hybrid import KEY_SIZES
+from claims.base.hybrid import KEY_SIZES, halves
 from claims.base.text import MAX_PROSE
 
 __all__ = ["decode_agreement", "decode_known"]
@@ -147,12 +147,12 @@ def _read_model(read: Reader) -> ag.OpenModel:
 
 def _read_feed(read: Reader) -> ag.Feed:
     name, lab, holder = read.name("a feed's name"), read.name("a feed's lab"), read.name("a feed's holder")
-    key, kind = read.raw(32, "a feed's key"), read.uint(1, "a feed's kind", len(ag.FEED_KINDS))
+    (key, period_key), kind = halves(_key(read, "a feed's key")), read.uint(1, "a feed's kind", len(ag.FEED_KINDS))
     if kind == 0:
         raise read.fail("a feed has no kind 0")
     meters = tuple(read.name("a meter's name") for _ in range(read.uint(4, "a feed's meters", ag.MAX_FLEET)))
     base, idle, busy = (read.uint(4, "watts") for _ in range(3))
-    return ag.Feed(name, lab, holder, key, ag.FEED_KINDS[kind - 1], meters, base, idle, busy)
+    return ag.Feed(name, lab, holder, key, ag.FEED_KINDS[kind - 1], meters, base, idle, busy, period_key)
 
 
 def _read_party(read: Reader) -> ag.Party:
@@ -165,16 +165,17 @@ def _read_caps(read: Reader) -> ag.Caps:
     return ag.Caps(total, unattributed, lineage, read.uint(8, "the freeze level") if _flag(read, "freeze") else None)
 
 
+def _read_meter(read: Reader, lab: str) -> ag.Meter:
+    name, chip, chips = read.name("a meter's name"), read.name("a meter's chip"), read.uint(6, "chips")
+    key, period_key = halves(_key(read, "a meter's key"))
+    return ag.Meter(lab, name, chip, chips, key, period_key=period_key)
+
+
 def _read_lab(read: Reader) -> ag.Lab:
     name, log_rows = read.name("a lab's name"), read.uint(1, "the table height")
     head, since, caps = read.head("the opening head"), read.uint(4, "the first period"), _read_caps(read)
     later = [(read.uint(4, "a period"), _read_caps(read)) for _ in range(read.uint(2, "later caps", ag.MAX_CHANGES))]
-    meters = [
-        ag.Meter(
-            name, read.name("a meter's name"), read.name("a meter's chip"), read.uint(6, "chips"), read.raw(32, "a key")
-        )
-        for _ in range(read.uint(4, "the number of meters", ag.MAX_FLEET))
-    ]
+    meters = [_read_meter(read, name) for _ in range(read.uint(4, "the number of meters", ag.MAX_FLEET))]
     registry_rows = read.uint(1, "the registry's height") if _flag(read, "sites") else None
     if registry_rows is not None:
         meters = [replace(meter, site=read.name("a site's name")) for meter in meters]

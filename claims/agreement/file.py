@@ -18,7 +18,17 @@ from claims.agreement.check import is_origin, validate
 from claims.agreement.decode import decode_known
 from claims.agreement.meters import Beside, MeterTable, beside, meter_of, meter_table
 from claims.agreement.model import Agreement, canonical_bytes
-from claims.agreement.table import Table, as_digest, as_key, as_key_name, as_meter_key, as_name, as_prose, one_of
+from claims.agreement.table import (
+    Table,
+    as_digest,
+    as_key,
+    as_key_name,
+    as_meter_key,
+    as_name,
+    as_period_key,
+    as_prose,
+    one_of,
+)
 from claims.base.cache import open_cache
 from claims.base.canonical import head_from_hex
 from claims.base.errors import AgreementError, MalformedFile
@@ -326,6 +336,7 @@ def _feed(table: Table) -> ag.Feed:
         base_watts=table.integer("base_watts", 0, ag.MAX_WATTS),
         idle_watts=table.integer("idle_watts", 0, ag.MAX_WATTS),
         busy_watts=table.integer("busy_watts", 0, ag.MAX_WATTS),
+        period_key=table.string("period_key", as_period_key) if table.has("period_key") else b"",
     )
     table.end()
     return feed

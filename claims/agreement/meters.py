@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from claims.agreement.table import Table, as_digest, as_meter_key, as_name
+from claims.agreement.table import Table, as_digest, as_meter_key, as_name, as_period_key
 from claims.agreement.terms import MAX_COVERAGE, MAX_FLEET, Meter
 from claims.base.below import AbsentFile, read_below
 from claims.base.ed25519 import is_public_key
@@ -34,8 +34,10 @@ _NAME = "[a-z0-9][a-z0-9._-]{0,63}"
 _MAYBE = f"(?:{_NAME})?"
 _CELLS = {
     "lab": _NAME, "name": _NAME, "chip": _NAME, "chips": "[1-9][0-9]{0,14}", "key": "ed25519:[0-9a-f]{64}", "site": _MAYBE, "group": _MAYBE,
+    "period_key": "(?:mldsa44:[0-9a-f]{2624})?",
 }  # fmt: skip
 """What a cell may hold; the columns after ``key`` stand only in a table where some row has something in them."""
+_PREFIXES = {"key": "ed25519:", "period_key": "mldsa44:"}
 _SHORT = len(HEADER.split(","))
 _ORDER = "write it with `standstill agreement meters`"
 
@@ -71,6 +73,7 @@ def meter_of(table: Table) -> Meter:
         key=table.string("key", as_meter_key),
         site=table.string("site", as_name) if table.has("site") else None,
         group=table.string("group", as_name) if table.has("group") else None,
+        period_key=table.string("period_key", as_period_key) if table.has("period_key") else b"",
     )
     table.end()
     return meter
@@ -144,7 +147,8 @@ def _of_csv(source: str, data: bytes) -> list[Meter]:
     except (UnicodeDecodeError, csv.Error) as error:
         raise AgreementError(source, "", None, f"not CSV: {error}", "save it as UTF-8, with commas") from None
     if len(set(columns)) != len(columns) or not {*HEADER.split(",")} <= {*columns} <= {*_CELLS}:
-        raise AgreementError(source, "", 1, f"the columns are not {HEADER}, with or without site and group", "correct the first line")
+        what = f"the columns are not {HEADER}, with or without site, group and period_key"
+        raise AgreementError(source, "", 1, what, "correct the first line")
     meters = []
     for line, row in rows:
         meter = _meter(source, line, columns, row)
@@ -163,7 +167,9 @@ def as_table_name(text: str) -> str:
 
 def _cell(meter: Meter, column: str) -> str:
     value = getattr(meter, column)
-    return f"ed25519:{value.hex()}" if column == "key" else "" if value is None else str(value)
+    if column in _PREFIXES:
+        return f"{_PREFIXES[column]}{value.hex()}" if value else ""
+    return "" if value is None else str(value)
 
 
 def _read(table: MeterTable) -> list[Meter]:
@@ -203,11 +209,13 @@ def _meter(source: str, line: int, columns: list[str], row: list[str]) -> Meter:
 
 
 _HINTS = {
-    "chips": "a whole number from 1 on", "key": '"ed25519:" and 64 lower-case hex digits', "name": "a name: 1 to 64 of a-z 0-9 . _ -",
+    "chips": "a whole number from 1 on", "key": '"ed25519:" and 64 lower-case hex digits',
+    "period_key": '"mldsa44:" and 2,624 lower-case hex digits', "name": "a name: 1 to 64 of a-z 0-9 . _ -",
 }  # fmt: skip
 
 
 def _made(columns: list[str], row: Iterable[str]) -> Meter:
     cell = dict(zip(columns, row, strict=True))
-    key = bytes.fromhex(cell["key"][8:])
-    return Meter(cell["lab"], cell["name"], cell["chip"], int(cell["chips"]), key, cell.get("site") or None, cell.get("group") or None)
+    key, period_key = (bytes.fromhex(cell.get(column, "").removeprefix(prefix)) for column, prefix in _PREFIXES.items())
+    site, group = cell.get("site") or None, cell.get("group") or None
+    return Meter(cell["lab"], cell["name"], cell["chip"], int(cell["chips"]), key, site, group, period_key)

@@ -15,6 +15,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any, TypeVar
 
 from claims.agreement.terms import (
     FEED_KINDS,
@@ -41,6 +42,7 @@ from claims.base.hybrid import KEY_SIZES, halves
 __all__ = ["DOMAIN", "PREFIX", "Agreement", "canonical_bytes"]
 
 DOMAIN = b"standstill/agreement/v3"
+_Keyed = TypeVar("_Keyed", Meter, Feed)
 PREFIX = len(DOMAIN).to_bytes(2, "big") + DOMAIN
 """How canonical bytes begin."""
 
@@ -92,8 +94,13 @@ class Agreement:
         """The same agreement, of the same digest, as signatures are checked while these keys are in force; b"": none is.
 
         Args:
-            meters: by lab and name.
+            meters: by lab and name; of meters and feeds what signs a period.
         """
+
+        def with_key(item: _Keyed, whole: bytes, **changes: Any) -> _Keyed:
+            key, period_key = halves(whole)
+            return replace(item, key=key, period_key=period_key, **changes)
+
         found = copy.copy(self)
         touched = {lab for lab, _ in meters}
         found.__dict__.update(
@@ -101,13 +108,13 @@ class Agreement:
             parties=tuple(replace(item, key=parties.get(item.name, item.key)) for item in self.parties),
             labs=tuple(
                 replace(lab, meters=tuple(
-                    replace(item, key=meters[lab.name, item.name], enrolled=item.agreed_key) if (lab.name, item.name) in meters else item
+                    with_key(item, meters[lab.name, item.name], enrolled=item.agreed_key) if (lab.name, item.name) in meters else item
                     for item in lab.meters
                 ))
                 if lab.name in touched else lab
                 for lab in self.labs
             ),
-            feeds=tuple(replace(item, key=feeds.get(item.name, item.key)) for item in self.feeds),
+            feeds=tuple(with_key(item, feeds.get(item.name, item.whole_key)) for item in self.feeds),
         )  # fmt: skip
         return found
 
@@ -297,7 +304,7 @@ def _write_lab(out: Writer, lab: Lab) -> None:
         out.name(meter.name)
         out.name(meter.chip)
         out.uint(meter.chips, 6)
-        _write_key(out, meter.key)
+        _write_both(out, meter.whole_key)
     _write_sites(out, lab)
     _write_groups(out, lab)
     out.uint(lab.lost, 4)
@@ -378,7 +385,7 @@ def _write_outside(out: Writer, agreement: Agreement) -> None:
     for feed in agreement.feeds:
         for name in (feed.name, feed.lab, feed.holder):
             out.name(name)
-        _write_key(out, feed.key)
+        _write_both(out, feed.whole_key)
         if feed.kind not in FEED_KINDS:
             raise MalformedFile(f"{feed.kind!r} is no kind of feed")
         out.uint(FEED_KINDS.index(feed.kind) + 1, 1)

@@ -125,7 +125,7 @@ def allowance_message(agreement_digest: bytes, giver: str, receiver: str, period
 def sign_ledger_head(
     key: SigningKey, agreement_digest: bytes, lab: str, meter: str, period: int, head: Head, roots_digest: bytes
 ) -> bytes:
-    """A meter's signature, 64 bytes."""
+    """A meter's signature, 64 or 2,484 bytes."""
     return key.sign(ledger_head_message(agreement_digest, lab, meter, period, head, roots_digest))
 
 
@@ -185,8 +185,8 @@ def owners(agreement: Agreement) -> dict[bytes, list[str]]:
     keys += [(party.cosign_key, f"{party.name}, cosigning") for party in agreement.parties if party.cosign_key is not None]
     keys += [(witness.key, f"witness {witness.name}") for witness in agreement.witnesses]
     keys += [(agreement.log.key, "the log")] if agreement.log is not None else []
-    keys += [(meter.key, f"meter {meter.name} of {lab.name}") for lab in agreement.labs for meter in lab.meters]
-    keys += [(feed.key, f"feed {feed.name}") for feed in agreement.feeds]
+    keys += [(meter.whole_key, f"meter {meter.name} of {lab.name}") for lab in agreement.labs for meter in lab.meters]
+    keys += [(feed.whole_key, f"feed {feed.name}") for feed in agreement.feeds]
     for key, who in keys:
         found.setdefault(key, []).append(who)
     return found

@@ -15,7 +15,7 @@ from claims.base.hybrid import is_hybrid
 from claims.base.text import MAX_PROSE, is_key_name, is_prose
 from claims.base.units import time_from_text
 
-__all__ = ["Table", "as_digest", "as_key", "as_key_name", "as_meter_key", "as_name", "as_prose", "one_of"]
+__all__ = ["Table", "as_digest", "as_key", "as_key_name", "as_meter_key", "as_name", "as_period_key", "as_prose", "one_of"]
 
 T = TypeVar("T")
 
@@ -164,8 +164,16 @@ def as_meter_key(text: str) -> bytes:
     """A key of Ed25519 alone, 32 bytes: it signs every epoch."""
     key = as_key(text)
     if is_hybrid(key):
-        raise MalformedFile("a meter's or feed's key is of Ed25519 alone", hint="make one with `standstill keygen --ed25519`")
+        raise MalformedFile("a meter's or feed's key is of Ed25519 alone", hint="its ML-DSA-44 half is its period_key")
     return key
+
+
+def as_period_key(text: str) -> bytes:
+    """An ML-DSA-44 key, 1,312 bytes: it signs once a period."""
+    match = re.fullmatch(r"mldsa44:([0-9a-f]{2624})", text)
+    if match is None:
+        raise MalformedFile("not a period key", hint='write "mldsa44:" and 2,624 lower-case hex digits, as `standstill meter init` does')
+    return bytes.fromhex(match[1])
 
 
 def as_digest(text: str) -> bytes:

@@ -59,6 +59,8 @@ MAX_DURATION = 2**32 - 1
 """Seconds."""
 MAX_ORIGIN = 128
 """Characters of a log's origin."""
+MAX_HEADS = 63 * 2**20
+"""Bytes of all meters of a lab in its claim."""
 MAX_MODELS, MAX_DIGESTS = 4096, 4096
 """Open models of an agreement; weights digests of one."""
 MAX_FEEDS, MAX_LAB_FEEDS = 4096, 256
@@ -104,9 +106,10 @@ class ChipClass:
 
 @dataclass(frozen=True)
 class Meter:
-    """A signed counter over ``chips`` chips of class ``chip`` in ``lab``. ``key``: Ed25519, 32 bytes; ``site``, ``group``: or None.
+    """A signed counter over ``chips`` chips of class ``chip`` in ``lab``; ``site``, ``group``: or None.
 
-    ``enrolled``: the key in the agreement, where ``key`` is another one that a log put in its place.
+    ``key``: Ed25519, 32 bytes, signs epochs. ``period_key``: ML-DSA-44, 1,312 bytes, or empty; signs periods with it.
+    ``enrolled``: the ``key`` in the agreement, where another one is in its place by a log.
     """
 
     lab: str
@@ -116,7 +119,13 @@ class Meter:
     key: bytes
     site: str | None = None
     group: str | None = None
+    period_key: bytes = b""
     enrolled: bytes | None = None
+
+    @property
+    def whole_key(self) -> bytes:
+        """What signs a period: both halves where it has a period key; 32 or 1,344 bytes."""
+        return self.key + self.period_key
 
     @property
     def agreed_key(self) -> bytes:
@@ -293,7 +302,7 @@ class Feed:
     Attributes:
         lab: whose chips it feeds.
         holder: the party that reads it, neither the lab nor the log's operator.
-        key: signs its joules; Ed25519 public, 32 bytes.
+        key, period_key: as a meter's; the first signs its joules.
         kind: one of FEED_KINDS.
         meters: the lab's meters under it, sorted by name.
         base_watts: of the feed, what all chips idle draw beside their idle_watts.
@@ -309,6 +318,12 @@ class Feed:
     base_watts: int
     idle_watts: int
     busy_watts: int
+    period_key: bytes = b""
+
+    @property
+    def whole_key(self) -> bytes:
+        """As :attr:`Meter.whole_key`."""
+        return self.key + self.period_key
 
     def most(self, seconds: int, idle: int, busy: int) -> int | None:
         """Joules that chips account for in an hour of so many seconds; None where none was idle: then nothing is compared.

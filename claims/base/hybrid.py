@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 from claims.base.errors import MissingDependency
 
 __all__ = [
-    "DOMAIN", "KEY_SIZES", "SIGNATURE_SIZES", "HybridKey", "LatticeKey", "Public", "SigningKey", "goes_on", "halves", "hybrid_message",
-    "is_hybrid", "lattice_verifies", "mldsa", "split_signature",
+    "DOMAIN", "KEY_SIZES", "SIGNATURE_SIZES", "HybridKey", "LatticeKey", "Public", "SigningKey", "curve_half", "goes_on", "halves",
+    "hybrid_message", "is_hybrid", "lattice_verifies", "mldsa", "split_signature",
 ]  # fmt: skip
 
 DOMAIN = b"standstill/sign/hybrid/v1"
@@ -77,12 +78,21 @@ class HybridKey:
 
     def public_key(self) -> Public:
         """The public half, 1,344 bytes."""
+        return self._public
+
+    @cached_property
+    def _public(self) -> Public:
         return Public(self.curve.public_key().public_bytes_raw() + self.lattice.public_key().public_bytes_raw())
 
     def sign(self, data: bytes, /) -> bytes:
         """A signature of 2,484 bytes; another one each time."""
         message = hybrid_message(self.public_key().data, data)
         return self.curve.sign(message) + self.lattice.sign(message, DOMAIN)
+
+
+def curve_half(key: SigningKey) -> SigningKey:
+    """The Ed25519 half of a private key: what a meter or a feed signs its epochs with."""
+    return key.curve if isinstance(key, HybridKey) else key
 
 
 def is_hybrid(public: bytes) -> bool:

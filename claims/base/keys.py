@@ -31,13 +31,13 @@ from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
 from claims.base.errors import KeyFileError, TokenError, UnreadableFile
 from claims.base.files import SMALL_LIMIT, absent, write_new
-from claims.base.hybrid import HybridKey, SigningKey, halves, mldsa
+from claims.base.hybrid import HybridKey, SigningKey, curve_half, halves, mldsa
 from claims.base.token import PinSource, Token, TokenHalf
 from claims.base.token_uri import KeyName, TokenUri
 
 __all__ = [
-    "Keys", "generate_key_file", "kept", "load_key_file", "meter_key", "public_bytes", "public_text", "read_passphrase_file",
-    "read_private",
+    "Keys", "generate_key_file", "kept", "load_key_file", "meter_key", "public_bytes", "public_lines", "public_text",
+    "read_passphrase_file", "read_private",
 ]  # fmt: skip
 
 PassphraseSource = Callable[[], bytes]
@@ -45,7 +45,7 @@ PassphraseSource = Callable[[], bytes]
 ROUNDS = 600_000
 """Rounds of PBKDF2-HMAC-SHA256 under a passphrase. Files with other counts are read as well."""
 _PR_SET_DUMPABLE = 4
-_METER_KEY = b"standstill/meter-key/v1"
+_METER_KEY, _PERIOD_KEY = b"standstill/meter-key/v1", b"standstill/meter-period-key/v1"
 _BLOCK = re.compile(rb"-----BEGIN [A-Z ]{1,30}-----.*?-----END [A-Z ]{1,30}-----\r?\n?", re.DOTALL)
 _PBES2, _PBKDF2 = bytes.fromhex("06092a864886f70d01050d"), bytes.fromhex("06092a864886f70d01050c")
 _HMAC_SHA256, _AES_256_CBC = bytes.fromhex("300c06082a864886f70d02090500"), bytes.fromhex("060960864801650304012a")
@@ -62,17 +62,27 @@ def public_text(public: bytes) -> str:
     return f"ed25519:{curve.hex()}" + (f" mldsa44:{lattice.hex()}" if lattice else "")
 
 
-def meter_key(ring: SigningKey, lab: str, meter: str) -> Ed25519PrivateKey:
-    """The key of a lab's meter that a keyring stands for; of a hybrid keyring the Ed25519 half counts.
+def public_lines(public: bytes) -> str:
+    """A public key as the table of a meter or a feed has it: ``key``, and of a hybrid one ``period_key``."""
+    curve, lattice = halves(public)
+    return f'key = "ed25519:{curve.hex()}"' + (f'\nperiod_key = "mldsa44:{lattice.hex()}"' if lattice else "")
 
-    HMAC-SHA256 under the keyring's 32 private bytes, of u16 length || domain || u8 length || lab || u8 length || meter: who has some of
-    the keys learns nothing about the others, and who has the keyring has all of them.
+
+def meter_key(ring: SigningKey, lab: str, meter: str) -> SigningKey:
+    """The key of a lab's meter that a keyring stands for; hybrid if the keyring is.
+
+    HMAC-SHA256 under the 32 private bytes of the keyring's half, of u16 length || domain || u8 length || lab || u8 length || meter: who
+    has some of the keys learns nothing about the others, and who has the keyring has all of them.
     """
     names = b"".join(bytes((len(name),)) + name.encode("ascii") for name in (lab, meter))
-    message = len(_METER_KEY).to_bytes(2, "big") + _METER_KEY + names
-    curve = ring.curve if isinstance(ring, HybridKey) else ring
-    assert isinstance(curve, Ed25519PrivateKey)
-    return Ed25519PrivateKey.from_private_bytes(hmac.digest(curve.private_bytes_raw(), message, "sha256"))
+
+    def derived(half: Any, domain: bytes) -> bytes:
+        return hmac.digest(half.private_bytes_raw(), len(domain).to_bytes(2, "big") + domain + names, "sha256")
+
+    curve = Ed25519PrivateKey.from_private_bytes(derived(curve_half(ring), _METER_KEY))
+    if not isinstance(ring, HybridKey):
+        return curve
+    return HybridKey(curve, mldsa().MLDSA44PrivateKey.from_seed_bytes(derived(ring.lattice, _PERIOD_KEY)))
 
 
 class Keys:

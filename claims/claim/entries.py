@@ -30,6 +30,7 @@ from claims.claim.entry_kinds import (
     DecisionEntry,
     Entry,
     EpochEntry,
+    FeedPeriodEntry,
     InspectionEntry,
     JoulesEntry,
     KeyEntry,
@@ -164,8 +165,8 @@ def check_entry(entry: Entry, agreement: Agreement, data: bytes | None = None) -
     try:
         if isinstance(entry, KeyEntry):
             raise ClaimRejected("log", "a word about a key counts where it stands in a log, and nowhere else")
-        if isinstance(entry, JoulesEntry):
-            check_signature(entry.title, _check_joules(entry, agreement), entry.signature, entry_message(entry))
+        if isinstance(entry, (JoulesEntry, FeedPeriodEntry)):
+            check_signature(entry.title, _check_feed(entry, agreement), entry.signature, entry_message(entry))
             return
         key = agreement.party(entry.author).key
         if isinstance(entry, DecisionEntry):
@@ -193,16 +194,18 @@ def check_entry(entry: Entry, agreement: Agreement, data: bytes | None = None) -
     check_signature(entry.title, key, entry.signature, message)
 
 
-def _check_joules(entry: JoulesEntry, agreement: Agreement) -> bytes:
-    """The key of the entry's feed. Raises ClaimRejected without such a feed, or in an epoch for which its lab makes no claim."""
+def _check_feed(entry: JoulesEntry | FeedPeriodEntry, agreement: Agreement) -> bytes:
+    """The key of the entry's feed for what it says. Raises ClaimRejected without such a feed or key, or where its lab makes no claim."""
     feed = next((item for item in agreement.feeds if item.name == entry.feed), None)
     if feed is None:
         raise ClaimRejected("log", f"the agreement has no feed {entry.feed}")
-    period = entry.epoch // agreement.epochs_per_period
+    if isinstance(entry, FeedPeriodEntry) and not feed.period_key:
+        raise ClaimRejected("log", f"feed {entry.feed} has no period key")
+    period = entry.period if isinstance(entry, FeedPeriodEntry) else entry.epoch // agreement.epochs_per_period
     agreement.period_epochs(period)
     if period < agreement.first_period_of(feed.lab):
         raise ClaimRejected("period", f"lab {feed.lab} makes no claim for period {period}")
-    return feed.key
+    return feed.whole_key if isinstance(entry, FeedPeriodEntry) else feed.key
 
 
 def _check_loss(entry: LossEntry, agreement: Agreement) -> None:

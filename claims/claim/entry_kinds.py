@@ -12,6 +12,7 @@
     kind 8 TRANSFER    name giver || name receiver || u32 period || u32 serial || u64 amount || u16 bytes || the receiver's signature
     kind 9 KEY         name author || u8 signer || u8 role || name owner || name holder || u8 word || 32 old key's SHA-256
                        || u16 bytes || new key
+    kind 10 FEED_PERIOD name feed || u32 period || 32 root over the period's leaves                 signed by the feed's key and period key
 
 Each entry has an identity (:attr:`EpochEntry.identity`): what an author may sign one of. :mod:`claims.claim.entries` has the bytes.
 """
@@ -33,8 +34,8 @@ from claims.base.units import format_time
 
 __all__ = [
     "BY_NEW", "BY_OLD", "BY_PARTY", "DECISIONS", "IS_BACK", "IS_LOST", "KEY_ROLES", "KEY_WORDS", "KINDS", "LOSS_WORDS", "LOST", "OUTCOMES",
-    "REVOKE", "ROTATE", "SPARE", "AnyEntry", "AssentEntry", "ClaimEntry", "DecisionEntry", "Entry", "EpochEntry", "Identity",
-    "InspectionEntry", "JoulesEntry", "KeyEntry", "LossEntry", "TransferEntry", "raw_bytes",
+    "REVOKE", "ROTATE", "SPARE", "AnyEntry", "AssentEntry", "ClaimEntry", "DecisionEntry", "Entry", "EpochEntry", "FeedPeriodEntry",
+    "Identity", "InspectionEntry", "JoulesEntry", "KeyEntry", "LossEntry", "TransferEntry", "raw_bytes",
 ]  # fmt: skip
 
 OUTCOMES = {1: "passed", 2: "failed", 3: "refused"}
@@ -382,6 +383,30 @@ class JoulesEntry(_Kind):
 
 
 @dataclass(frozen=True)
+class FeedPeriodEntry(_Kind):
+    """A feed's word on a whole period: the root over its joules leaves (claims/claim/power.py). Signed by its key and its period key."""
+
+    kind = 10
+    parts = (_Part("feed", "the feed"), _PERIOD, _Part("root", "the root", 32))
+    one_of = ("feed", "period")
+    agreement: bytes
+    feed: str
+    period: int
+    root: bytes
+    signature: bytes = b""
+
+    @property
+    def author(self) -> str:
+        """As :attr:`JoulesEntry.author`."""
+        return f"feed {self.feed}"
+
+    @property
+    def title(self) -> str:
+        """For messages."""
+        return f"what feed {self.feed} says of period {self.period}"
+
+
+@dataclass(frozen=True)
 class KeyEntry(_Kind):
     """One word for a change of a key; several make it (:mod:`claims.claim.keys`).
 
@@ -432,12 +457,18 @@ class KeyEntry(_Kind):
         return f"the word of {who} that {self.change}"
 
 
-_KINDS = (EpochEntry, ClaimEntry, AssentEntry, InspectionEntry, DecisionEntry, LossEntry, JoulesEntry, TransferEntry, KeyEntry)
-Entry = EpochEntry | ClaimEntry | AssentEntry | InspectionEntry | DecisionEntry | LossEntry | JoulesEntry | TransferEntry | KeyEntry
+_KINDS = (
+    EpochEntry, ClaimEntry, AssentEntry, InspectionEntry, DecisionEntry, LossEntry, JoulesEntry, TransferEntry, KeyEntry, FeedPeriodEntry,
+)  # fmt: skip
+Entry = (
+    EpochEntry | ClaimEntry | AssentEntry | InspectionEntry | DecisionEntry | LossEntry | JoulesEntry | TransferEntry | KeyEntry
+    | FeedPeriodEntry
+)  # fmt: skip
 KINDS: dict[int, type[Entry]] = {kind.kind: kind for kind in _KINDS}
 AnyEntry = TypeVar(
-    "AnyEntry", EpochEntry, ClaimEntry, AssentEntry, InspectionEntry, DecisionEntry, LossEntry, JoulesEntry, TransferEntry, KeyEntry
-)
+    "AnyEntry", EpochEntry, ClaimEntry, AssentEntry, InspectionEntry, DecisionEntry, LossEntry, JoulesEntry, TransferEntry, KeyEntry,
+    FeedPeriodEntry,
+)  # fmt: skip
 
 
 def raw_bytes(out: Writer, value: bytes, size: int = 32) -> None:

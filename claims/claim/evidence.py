@@ -23,6 +23,7 @@ from claims.claim.entry_kinds import (
     AssentEntry,
     DecisionEntry,
     EpochEntry,
+    FeedPeriodEntry,
     Identity,
     InspectionEntry,
     JoulesEntry,
@@ -87,7 +88,7 @@ class Equivocation:
         lab = agreement.lab(self.lab)
         who, key = f"lab {lab.name}", agreement.party(lab.name).key
         if self.meter is not None:
-            who, key = f"meter {self.meter}", lab.meter(self.meter).key
+            who, key = f"meter {self.meter}", lab.meter(self.meter).whole_key
         for head, signed, signature in self.heads:
             if self.meter is None:
                 message = registry_head_message(self.agreement, self.lab, self.period, head, signed)
@@ -147,8 +148,9 @@ class TwoRoots:
         return f"meter {self.lab}/{self.meter} signed two roots for epoch {self.epoch}"
 
     def against(self, agreement: Agreement) -> tuple[str, int] | None:
-        """The lab and the period whose claim it spoils."""
-        return self.lab, self.epoch // agreement.epochs_per_period
+        """The lab and the period whose claim it spoils; None where the meter has a period key: one half alone signed the roots."""
+        alone = not agreement.lab(self.lab).meter(self.meter).period_key
+        return (self.lab, self.epoch // agreement.epochs_per_period) if alone else None
 
     def by_meter(self, agreement: Agreement) -> tuple[str, int] | None:
         """As :meth:`Equivocation.by_meter`."""
@@ -209,7 +211,7 @@ class TwoEntries:
     def against(self, agreement: Agreement) -> tuple[str, int] | None:
         """The lab and the period whose claim it spoils; None where an inspector contradicts itself: that voids its own word alone."""
         entry = decode_entry(self.entries[0])
-        if isinstance(entry, (AssentEntry, DecisionEntry, InspectionEntry, JoulesEntry, KeyEntry, LossEntry)):
+        if isinstance(entry, (AssentEntry, DecisionEntry, FeedPeriodEntry, InspectionEntry, JoulesEntry, KeyEntry, LossEntry)):
             return None
         return entry.author, entry.epoch // agreement.epochs_per_period if isinstance(entry, EpochEntry) else entry.period
 

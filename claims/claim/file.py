@@ -38,7 +38,8 @@ Head = tuple[int, ...]
 
 @dataclass(frozen=True)
 class MeterHead:
-    """A meter's ledger head for the period (8 field elements), the digest of its epoch roots (32 bytes), its signature of both."""
+    """A meter's ledger head for the period (8 field elements), the digest of its epoch roots (32 bytes), its signature of both, by its
+    ``whole_key`` (64 or 2,484 bytes)."""
 
     name: str
     head: Head
@@ -137,7 +138,7 @@ class Claim:
             out.name(meter.name)
             out.head(meter.head)
             out.raw(_sized(meter.roots_digest, 32, "roots digest"))
-            out.raw(_sized(meter.signature, 64, "meter signature"))
+            out.signature(meter.signature)
         out.uint(len(self.sites), 2)
         for site in self.sites:
             out.name(site.name)
@@ -196,7 +197,7 @@ def decode_claim(data: bytes) -> Claim:
     for _ in range(count):
         meter = MeterHead(
             read.name("a meter's name"), read.head("a meter's head"), read.raw(32, "a meter's roots digest"),
-            read.raw(64, "a meter's signature"),
+            read.signature("a meter's signature"),
         )  # fmt: skip
         if meters and meters[-1].name >= meter.name:
             raise read.fail(f"meter {meter.name} is not in ascending order of names")

@@ -19,7 +19,7 @@ __all__ = ["REPORT_LIMIT", "SUMMARY_LIMIT", "TAGS_LIMIT", "MeterReport", "Record
 
 MAX_TAGS = 2**20
 MAX_RECORDS = 2**22
-REPORT_LIMIT = 96 * MAX_ROOTS + 2**20
+REPORT_LIMIT = 96 * MAX_ROOTS + 12 * 2**20
 """Largest report, bytes."""
 SUMMARY_LIMIT = REPORT_LIMIT + PROOF_LIMIT + 10 * MAX_RECORDS + 4096
 """Largest summary file, bytes."""
@@ -116,7 +116,8 @@ class SiteReport:
             if meter.head is not None:
                 head, digest, signature = meter.head
                 out.head(head)
-                out.raw(digest + signature)
+                out.raw(digest)
+                out.signature(signature)
         return out.data
 
     @staticmethod
@@ -133,7 +134,7 @@ class SiteReport:
             epochs = tuple((read.raw(32, "a root"), read.raw(64, "a signature")) for _ in range(count))
             head = None
             if read.uint(1, "a flag", 1):
-                head = (read.head("a ledger head"), read.raw(32, "a roots digest"), read.raw(64, "a signature"))
+                head = (read.head("a ledger head"), read.raw(32, "a roots digest"), read.signature("a signature"))
             meters.append(MeterReport(name, epochs, head))
         read.end()
         return SiteReport(digest, lab, period, site, first, count, tuple(meters))

@@ -76,7 +76,7 @@ class HiddenHead:
         message = registry_head_message(self.agreement, self.lab, self.period, self.head, digest)
         check_signature(f"lab {lab.name}", agreement.party(lab.name).key, self.lab_signature, message)
         message = ledger_head_message(self.agreement, self.lab, self.meter, self.period, self.meter_head, self.digest)
-        check_signature(f"meter {self.meter}", lab.meter(self.meter).key, self.meter_signature, message)
+        check_signature(f"meter {self.meter}", lab.meter(self.meter).whole_key, self.meter_signature, message)
 
     def encode(self) -> bytes:
         """Canonical JSON (FORMATS.md section 6)."""

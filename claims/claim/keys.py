@@ -193,9 +193,8 @@ class KeyBook:
         return self.now.party(entry.author).key
 
     def _check_new(self, entry: KeyEntry, old: bytes) -> None:
-        alone = KEY_ROLES[entry.role] != "party"
-        if not is_key(entry.new) or (alone and is_hybrid(entry.new)) or (is_hybrid(old) and not is_hybrid(entry.new)):
-            raise ClaimRejected("log", "the new key is not usable, or not of the kind that this role has: a hybrid key stays hybrid")
+        if not is_key(entry.new) or (is_hybrid(old) and not is_hybrid(entry.new)):
+            raise ClaimRejected("log", "the new key is not usable, or not hybrid in place of a hybrid one")
         if self._used is None:
             self._used = {half for key in _all_keys(self.agreement) for half in halves(key) if half}
         if any(half in self._used for half in halves(entry.new) if half):
@@ -236,19 +235,19 @@ def _key_in(terms: Agreement, role: Role) -> bytes:
     """The key of a role in a set of keys. Raises ClaimRejected: the agreement has no such role."""
     number, owner, holder = role
     if number == 2:
-        return terms.lab(owner).meter(holder).key
+        return terms.lab(owner).meter(holder).whole_key
     if number == 1 and owner == holder:
         return terms.party(holder).key
     feed = next((item for item in terms.feeds if (item.name, item.holder) == (holder, owner)), None) if number == 3 else None
     if feed is None:
         raise ClaimRejected("log", f"the agreement has no {KEY_ROLES[number]} {holder} of {owner}")
-    return feed.key
+    return feed.whole_key
 
 
 def _all_keys(agreement: Agreement) -> Iterator[bytes]:
     for party in agreement.parties:
         yield party.key
         yield party.cosign_key or b""
-    yield from (meter.key for lab in agreement.labs for meter in lab.meters)
-    yield from (feed.key for feed in agreement.feeds)
+    yield from (meter.whole_key for lab in agreement.labs for meter in lab.meters)
+    yield from (feed.whole_key for feed in agreement.feeds)
     yield b"" if agreement.log is None else agreement.log.key

@@ -9,7 +9,7 @@ log's order alone, the same on every mirror: what is drawn, and what has to be o
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,10 +17,14 @@ from claims.agreement.model import Agreement
 from claims.agreement.terms import Feed
 from claims.base.canonical import Writer, from_json, is_name, to_json
 from claims.base.errors import MalformedFile
+from claims.claim.commitments import merkle_root
 from claims.claim.entry_kinds import JoulesEntry
 from claims.claim.published import PublishedEntries
 
-__all__ = ["FORMAT", "MAX_JOULES", "Joules", "PowerSeen", "absent_bits", "joules_leaf", "joules_name", "power_seen", "shown_joules"]
+__all__ = [
+    "FORMAT", "MAX_JOULES", "Joules", "PowerSeen", "absent_bits", "is_confirmed", "joules_leaf", "joules_name", "period_root", "power_seen",
+    "shown_joules",
+]  # fmt: skip
 
 FORMAT = "standstill-joules/1"
 DOMAIN = b"standstill/joules/v1"
@@ -105,6 +109,26 @@ def shown_joules(published: PublishedEntries, feed: Feed, epoch: int) -> JoulesE
     return None if twice else found[0]
 
 
+def period_root(leaves: Iterable[bytes | None]) -> bytes:
+    """What a feed signs of a period with both halves: the Merkle root over its leaves, one for each epoch, None where it has none."""
+    return merkle_root([leaf or bytes(32) for leaf in leaves])
+
+
+def is_confirmed(published: PublishedEntries, feed: Feed, period: int) -> bool:
+    """Whether a feed signed what the log has of it in a period with all its keys: without a period key, epoch by epoch.
+
+    Of what the log has before that word of it, once: so whoever breaks the curve adds no hour to it, and takes none away.
+    """
+    if not feed.period_key:
+        return True
+    word = published.feed_period(feed.name, period)
+    if word is None or any(item.first.identity == word[0].identity for item in published.conflicts):
+        return False
+    first, last = published.agreement.period_epochs(period)
+    found = [published.joules(feed.name, epoch) for epoch in range(first, last + 1)]
+    return word[0].root == period_root(None if one is None or one[1] > word[1] else one[0].leaf for one in found)
+
+
 def absent_bits(count: int, positions: set[int]) -> bytes:
     """The bits of an epoch's entry: ``positions`` of a lab's ``count`` feeds are absent."""
     number = sum(1 << position for position in positions if 0 <= position < count)
@@ -119,6 +143,7 @@ class PowerSeen:
         fed: meters under a feed, of ``meters``.
         absent: epochs of a feed without joules, of ``epochs``, which counts each feed's.
         unit: "hours" or "epochs".
+        unconfirmed: feeds with a period key that have not signed the period as the log has it.
     """
 
     fed: int
@@ -126,14 +151,19 @@ class PowerSeen:
     absent: int
     epochs: int
     unit: str
+    unconfirmed: tuple[str, ...] = ()
 
     def line(self) -> str:
         """In the verdict: what is under a feed, and what is absent."""
-        return f"{self.fed} of {self.meters} meters, {self.absent} of {self.epochs} {self.unit} absent"
+        return f"{self.fed} of {self.meters} meters, {self.absent} of {self.epochs} {self.unit} absent" + "".join(
+            f"; feed {name} has not confirmed the period" for name in self.unconfirmed
+        )
 
-    def to_json(self) -> dict[str, int]:
+    def to_json(self) -> dict[str, Any]:
         """JSON values."""
-        return {"meters": self.meters, "fed": self.fed, "epochs": self.epochs, "absent": self.absent}
+        return {
+            "meters": self.meters, "fed": self.fed, "epochs": self.epochs, "absent": self.absent, "unconfirmed": list(self.unconfirmed),
+        }  # fmt: skip
 
 
 def power_seen(
@@ -155,4 +185,5 @@ def power_seen(
     )
     fed = sum(len(feed.meters) for feed in feeds)
     unit = "hours" if agreement.epoch_seconds == 3600 else "epochs"
-    return PowerSeen(fed, len(agreement.lab(lab).meters), absent, len(feeds) * (last + 1 - first), unit)
+    unconfirmed = tuple(feed.name for feed in feeds if not is_confirmed(published, feed, period))
+    return PowerSeen(fed, len(agreement.lab(lab).meters), absent, len(feeds) * (last + 1 - first), unit, unconfirmed)

@@ -16,6 +16,7 @@ from claims.claim.entry_kinds import (
     DecisionEntry,
     Entry,
     EpochEntry,
+    FeedPeriodEntry,
     Identity,
     InspectionEntry,
     JoulesEntry,
@@ -165,6 +166,10 @@ class PublishedEntries:
     def joules(self, feed: str, epoch: int) -> tuple[JoulesEntry, int] | None:
         """The first entry of a feed's joules in an epoch, with its index, whoever vouches for it, or None."""
         return self._entry(JoulesEntry, feed, epoch, all_=True)
+
+    def feed_period(self, feed: str, period: int) -> tuple[FeedPeriodEntry, int] | None:
+        """What a feed says of a period, as :meth:`joules`."""
+        return self._entry(FeedPeriodEntry, feed, period, all_=True)
 
     def losses(self, lab: str) -> list[tuple[LossEntry, int]]:
         """What was said of a lab's lost meters and sites, in the log's order; of each, the lab's word too that counts only against it."""

@@ -88,7 +88,7 @@ class LedgerSecrets:
 
 @dataclass(frozen=True)
 class SignedHead:
-    """A meter's signed ledger head and roots digest for a period under one agreement (32-byte digests, 64-byte signature)."""
+    """A meter's signed ledger head and roots digest for a period under one agreement: 32-byte digests, a signature of 64 or 2,484."""
 
     meter: str
     period: int

@@ -19,14 +19,20 @@ from claims.cli.group import (
     load_key,
     load_terms,
     out,
+    period_option,
     read_path,
 )
 from claims.cli.meter import stopping
 from claims.cli.state import state_folder, state_option
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from claims.agreement.model import Agreement
     from claims.agreement.terms import Feed
+    from claims.base.hybrid import SigningKey
+    from claims.collect.feed import FeedRecords
+    from claims.lab.journal import Journal
 
 __all__ = ["feed"]
 
@@ -56,21 +62,22 @@ def _feed(terms: Agreement, name: str) -> Feed:
 @click.option("--key", "-k", "key_name", type=key_type, required=True, help="New key: a file, or pkcs11:... on a token.")
 @click.option("--passphrase-file", type=read_path, help="First line: the passphrase.")
 @click.option("--no-passphrase", is_flag=True, help="Do not encrypt the key.")
+@click.option("--ed25519", is_flag=True, help="Without a period key: a quantum computer breaks it. [default: ML-DSA-44 signs each period]")
 def feed_key(
     name: str, lab_name: str, holder: str, meters: tuple[str, ...], kind: str, watts: tuple[int, int, int], key_name: KeyName,
-    passphrase_file: Path | None, no_passphrase: bool,
+    passphrase_file: Path | None, no_passphrase: bool, ed25519: bool,
 ) -> None:  # fmt: skip
     """Make a feed's key and print its [[feed]] table for the agreement."""
     from claims.base.canonical import NAME_RULE, is_name
-    from claims.base.keys import public_bytes, public_text
+    from claims.base.keys import public_bytes, public_lines
 
     for text in (name, lab_name, holder, *meters):
         if not is_name(text):
             raise click.UsageError(f"{text!r} is not a name: {NAME_RULE}")
-    public = public_bytes(keys_given(passphrase_file, new=True, no_passphrase=no_passphrase).make(key_name))
+    public = public_bytes(keys_given(passphrase_file, new=True, no_passphrase=no_passphrase).make(key_name, hybrid=not ed25519))
     listed = ", ".join(f'"{meter}"' for meter in meters)
     base, idle, busy = watts
-    out(f'[[feed]]\nname = "{name}"\nlab = "{lab_name}"\nholder = "{holder}"\nkey = "{public_text(public)}"\nkind = "{kind}"', exact=True)
+    out(f'[[feed]]\nname = "{name}"\nlab = "{lab_name}"\nholder = "{holder}"\n{public_lines(public)}\nkind = "{kind}"', exact=True)
     out(f"meters = [{listed}]\nbase_watts = {base}\nidle_watts = {idle}\nbusy_watts = {busy}", exact=True)
 
 
@@ -131,6 +138,23 @@ def feed_record(
                 break
 
 
+def _own(agreed: Feed, key: SigningKey, public: bytes, signer: SigningKey) -> SigningKey:
+    """The signer, whose public half is this one. Raises ClaimsError for another's key file."""
+    if signer.public_key().public_bytes_raw() != public:
+        raise ClaimsError(f"this key is not feed {agreed.name}'s", "sign with the key whose public half is in its [[feed]]")
+    return signer
+
+
+def _journal(found: FeedRecords, agreed: Feed) -> AbstractContextManager[Journal]:
+    """The journal of the feed's key, which has to be there if the records have something signed."""
+    from claims.lab.signing import signing_alone
+
+    def seen() -> bool:
+        return bool(found.periods) or any(item.entry for item in found.epochs.values())
+
+    return signing_alone(agreed.key, f"feed {agreed.name}", state_folder(), seen)
+
+
 @feed.command("seal")
 @click.argument("name")
 @agreement_argument
@@ -140,28 +164,62 @@ def feed_record(
 def feed_seal(name: str, agreement_path: Path, records: Path | None, key_name: KeyName, passphrase_file: Path | None) -> None:
     """Sign what is recorded of epochs that are over, for the log. A sealed epoch stays as it is."""
     from claims.agreement.over import last_over
-    from claims.base.keys import public_bytes
+    from claims.base.hybrid import curve_half
     from claims.claim.entries import encode_entry, sign_entry
     from claims.claim.entry_kinds import JoulesEntry
-    from claims.collect.feed import FeedRecords, Recorded
+    from claims.collect.feed import FeedRecords
     from claims.lab.journal import of_entry
-    from claims.lab.signing import signing_alone
 
     terms, key = load_terms(agreement_path), load_key(key_name, passphrase_file)
     agreed, path = _feed(terms, name), records or Path(f"{name}.feed")
-    if public_bytes(key) != agreed.key:
-        raise ClaimsError(f"this key is not feed {name}'s", "sign with the key whose public half is in its [[feed]]")
+    curve = _own(agreed, curve_half(key), agreed.key)
     with FeedRecords.changing(path, terms, agreed) as found:
         over = last_over(terms)
         due = sorted(epoch for epoch, item in found.epochs.items() if not item.entry and epoch <= over)
-        signed = any(item.entry for item in found.epochs.values())
-        with signing_alone(agreed.key, f"feed {name}", state_folder(), lambda: signed) as journal:
+        closed = [epoch for epoch in due if epoch // terms.epochs_per_period in found.periods]
+        due = [epoch for epoch in due if epoch not in closed]
+        with _journal(found, agreed) as journal:
             for epoch in due:
-                item = found.epochs[epoch]
-                entry = sign_entry(key, JoulesEntry(terms.digest, name, epoch, found.opened(epoch).leaf))
+                entry = sign_entry(curve, JoulesEntry(terms.digest, name, epoch, found.opened(epoch).leaf))
                 journal.add(of_entry(entry))
-                found.epochs[epoch] = Recorded(item.joules, item.salt, encode_entry(entry))
-    out(f"{name}: {counted(len(due), 'epoch')} sealed")
+                found.seal(epoch, encode_entry(entry))
+    out(f"{name}: {counted(len(due), 'epoch')} sealed" + (f"; {len(closed)} of closed periods are absent for ever" if closed else ""))
+
+
+@feed.command("close")
+@click.argument("name")
+@agreement_argument
+@period_option
+@_records
+@key_options
+@state_option
+def feed_close(name: str, agreement_path: Path, period: int, records: Path | None, key_name: KeyName, passphrase_file: Path | None) -> None:
+    """Sign a whole period that is over, with the period key too: what was sealed in it, and nothing else. Once, and for good."""
+    from claims.agreement.over import check_over
+    from claims.claim.entries import encode_entry, sign_entry
+    from claims.claim.entry_kinds import FeedPeriodEntry
+    from claims.collect.feed import FeedRecords
+    from claims.lab.journal import of_entry
+
+    terms, key = load_terms(agreement_path), load_key(key_name, passphrase_file)
+    agreed, path = _feed(terms, name), records or Path(f"{name}.feed")
+    if not agreed.period_key:
+        raise ClaimsError(f"feed {name} has no period_key in the agreement", "its epochs are all that it signs")
+    _own(agreed, key, agreed.whole_key)
+    check_over(terms, period)
+    first, last = terms.period_epochs(period)
+    epochs = range(first, last + 1)
+    with FeedRecords.changing(path, terms, agreed) as found:
+        left = [epoch for epoch in epochs if epoch in found.epochs and not found.epochs[epoch].entry]
+        if left and period not in found.periods:
+            raise ClaimsError(f"{counted(len(left), 'epoch')} of period {period} are recorded and not sealed", "seal them first: feed seal")
+        with _journal(found, agreed) as journal:
+            if period not in found.periods:
+                entry = sign_entry(key, FeedPeriodEntry(terms.digest, name, period, found.root(epochs)))
+                journal.add(of_entry(entry))
+                found.periods[period] = encode_entry(entry)
+        sealed = sum(epoch in found.epochs for epoch in epochs)
+    out(f"{name}: period {period} closed, with {sealed} of {len(epochs)} epochs; standstill feed publish writes its entry")
 
 
 @feed.command("publish")
@@ -187,8 +245,13 @@ def feed_publish(name: str, agreement_path: Path, records: Path | None, folder: 
     except OSError as error:
         raise UnreadableFile(f"{error.filename}: {error.strerror or error}", "give folders that can be written") from None
     sealed = {epoch: item for epoch, item in sorted(found.epochs.items()) if item.entry}
+    for period, entry in sorted(found.periods.items()):
+        write_once(folder / f"{name}-period-{period}.entry", entry)
     for epoch, item in sealed.items():
         write_once(folder / f"{name}-epoch-{epoch}.entry", item.entry)
         write_once(given / joules_name(name, epoch), found.opened(epoch).encode(), 0o600)
     out(f"{len(sealed)} entries in {folder}: standstill log append LOG {folder}/{name}-epoch-*.entry")
+    if found.periods:
+        closed = ", ".join(str(period) for period in sorted(found.periods))
+        out(f"and of closed periods ({closed}), after all of these: standstill log append LOG {folder}/{name}-period-*.entry")
     out(f"{given}: for lab {_feed(terms, name).lab} alone, so that nobody else can read it")

@@ -55,16 +55,18 @@ def meter() -> None:
 @click.option("--keyring", type=read_path, help="Key file of which the keys of any number of meters are made; made if it is not there.")
 @click.option("--passphrase-file", type=read_path, help="First line: the passphrase.")
 @click.option("--no-passphrase", is_flag=True, help="Do not encrypt the new key file.")
+@click.option("--ed25519", is_flag=True, help="Without a period key: a quantum computer breaks it. [default: ML-DSA-44 signs each period]")
 def meter_init(
     names: tuple[str, ...], lab_name: str, chip: str, chips: int, key_name: KeyName | None, key_place: KeyName | None,
-    keyring: Path | None, passphrase_file: Path | None, no_passphrase: bool,
+    keyring: Path | None, passphrase_file: Path | None, no_passphrase: bool, ed25519: bool,
 ) -> None:  # fmt: skip
     """Make meters' keys and print their [[meter]] tables for the agreement.
 
     A keyring is one file, under one passphrase, for all meters of a store: whoever has it signs for all of them.
+    Epochs are signed with Ed25519, periods with ML-DSA-44 too.
     """
     from claims.base.canonical import NAME_RULE, is_name
-    from claims.base.keys import meter_key, public_bytes, public_text
+    from claims.base.keys import meter_key, public_bytes, public_lines
 
     for text in (*names, lab_name, chip):
         if not is_name(text):
@@ -79,12 +81,12 @@ def meter_init(
     known = keyring is not None and keyring.exists()
     keys = keys_given(passphrase_file, new=not known, no_passphrase=no_passphrase and not known)
     if keyring is not None:
-        ring = keys.load(keyring) if known else keys.make(keyring)
+        ring = keys.load(keyring) if known else keys.make(keyring, hybrid=not ed25519)
         publics = [public_bytes(meter_key(ring, lab_name, name)) for name in names]
     else:
-        publics = [public_bytes(keys.make(key_name or key_at(key_place, name))) for name in names]
+        publics = [public_bytes(keys.make(key_name or key_at(key_place, name), hybrid=not ed25519)) for name in names]
     for name, public in zip(names, publics, strict=True):
-        out(f'[[meter]]\nlab = "{lab_name}"\nname = "{name}"\nchip = "{chip}"\nchips = {chips}\nkey = "{public_text(public)}"', exact=True)
+        out(f'[[meter]]\nlab = "{lab_name}"\nname = "{name}"\nchip = "{chip}"\nchips = {chips}\n{public_lines(public)}', exact=True)
 
 
 @contextlib.contextmanager
@@ -134,7 +136,6 @@ def meter_run(
     does not run. Ends cleanly on SIGTERM and SIGINT; goes on where it was after any crash. Ends with an error where
     the clock is more than 3 days after the latest poll: that much is charged only with --clock-is-right.
     """
-    from claims.collect.errors import CollectError
     from claims.collect.fetch import MAX_ENDPOINTS, Endpoint, Exporters
     from claims.collect.run import Collector
     from claims.collect.samples import FULL, Labels
@@ -163,8 +164,7 @@ def meter_run(
     with opened_store(store_path) as store, stopping() as stop:
         signing = partial(signing_store, store, terms, name)
         sealing = Sealing(store, terms, SoftwareMeter(name, key), Policy(age, share, idle_watts), jobs, signing)
-        if key.public_key().public_bytes_raw() != sealing.terms.key:
-            raise CollectError(f"meter {name}: its key is not the one in the agreement", "use the key that was enrolled")
+        sealing.meter.period_signer(sealing.terms)
         learn(store, terms, signed=not missing)
         if not unsigned:
             check_assent(store, terms, name, missing)

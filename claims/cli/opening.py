@@ -179,7 +179,7 @@ def _warn(terms: Agreement, opening: Opening, earlier: tuple[Path, ...]) -> None
     from claims.inspection.power import check_power
 
     try:
-        check_power(terms, opening)
+        check_power(terms, opening, ())
         check_externals(terms, opening, map(load_terms, earlier))
     except OpeningRejected as error:
         out(f"The inspector will record a failure ({error.code}): {error.what}.", err=True)
@@ -235,14 +235,14 @@ def inspect_check(
         terms, lab_name, period, round_source, log_source, log_memory, lambda view: lost_by_claim(terms, lab_name, period, view, claim_path)
     )
     agreed = terms.lab(lab_name)
-    limit = opening_limit(inspection.drawn, len(agreed.meters), len(agreed.sites), fed_readings(terms, inspection.drawn))
+    limit = opening_limit(inspection.drawn, agreed.meters, len(agreed.sites), fed_readings(terms, inspection.drawn))
     data = read_bounded(opening_path, limit)
     heads = None
     try:
         checked = check_opening(terms, inspection.drawn, Opening.decode(data), inspector)
         _check_claim(inspection, checked.opening, claim_path, folder)
         heads = checked.opening.binding.digest
-        check_power(terms, checked.opening)
+        check_power(terms, checked.opening, inspection.drawn.committed.unconfirmed)
         check_externals(terms, checked.opening, map(load_terms, earlier))
     except OpeningRejected as error:
         if error.code not in FAILURES:

@@ -100,7 +100,7 @@ def _lost_lines(agreement: Agreement, lab: Lab) -> list[str]:
 
 
 def _meter_lines(lab: Lab) -> list[str]:
-    return [f"  meter     {m.name}: {m.chips} x {m.chip}{_at(m)} ed25519:{m.key.hex()}" for m in lab.meters]
+    return [f"  meter     {m.name}: {m.chips} x {m.chip}{_at(m)} {_key(m.whole_key)}" for m in lab.meters]
 
 
 def _fleet_lines(lab: Lab) -> list[str]:
@@ -134,11 +134,13 @@ def _alone_lines(agreement: Agreement) -> list[str]:
     keys += [(f"{party.name} (cosigning)", party.cosign_key) for party in agreement.parties if party.cosign_key is not None]
     keys += [(witness.name, witness.key) for witness in agreement.witnesses]
     keys += [("the log", agreement.log.key)] if agreement.log is not None else []
+    keys += [(f"meter {lab.name}/{meter.name}", meter.whole_key) for lab in agreement.labs for meter in lab.meters]
+    keys += [(f"feed {feed.name}", feed.whole_key) for feed in agreement.feeds]
     alone = [name for name, key in keys if not is_hybrid(key)]
     if not alone:
-        return ["signatures  Ed25519 and ML-DSA-44 of every party, cosigner, witness and the log; meters and feeds Ed25519 alone"]
+        return ["signatures  Ed25519 and ML-DSA-44, but for epochs of meters and feeds: Ed25519 alone"]
     who = "everybody" if len(alone) == len(keys) else _some(alone)
-    return [f"signatures  Ed25519 alone: {who}, and meters and feeds. A quantum computer forges these"]
+    return [f"signatures  Ed25519 alone: {who}. A quantum computer forges these"]
 
 
 def _caps_text(caps: Caps) -> str:
@@ -173,7 +175,7 @@ def _feed_lines(agreement: Agreement) -> list[str]:
     }  # fmt: skip
     return (_explained("power", POWER) if agreement.feeds else []) + [
         f"feed        {feed.name}: lab {feed.lab}, meters {_some(feed.meters)}; read by {feed.holder}; a {feed.kind} meter, "
-        f"{where[feed.kind]}; base {feed.base_watts} W, idle {feed.idle_watts} W, busy {feed.busy_watts} W a chip, ed25519:{feed.key.hex()}"
+        f"{where[feed.kind]}; base {feed.base_watts} W, idle {feed.idle_watts} W, busy {feed.busy_watts} W a chip, {_key(feed.whole_key)}"
         for feed in agreement.feeds
     ]
 

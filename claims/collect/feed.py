@@ -14,7 +14,7 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from claims.agreement.terms import Feed
 from claims.base.canonical import from_json, is_name, to_json
 from claims.base.errors import ClaimsError, MalformedFile
 from claims.base.files import one_at_a_time, read_bounded, write_atomic
-from claims.claim.power import MAX_JOULES, Joules
+from claims.claim.power import MAX_JOULES, Joules, period_root
 from claims.collect.errors import PollFailed
 from claims.imports.exposition import Line
 from claims.imports.rows import read_some
@@ -54,6 +54,7 @@ class FeedRecords:
     Attributes:
         samples: (Unix ms, joules of the series together), ascending in both, those that may still decide an epoch.
         series: joules of each series at the last sample.
+        periods: the signed log entry of each period that is closed; nothing is sealed in it any more.
     """
 
     agreement: bytes
@@ -61,6 +62,7 @@ class FeedRecords:
     epochs: dict[int, Recorded] = field(default_factory=dict)
     samples: list[tuple[int, Fraction]] = field(default_factory=list)
     series: dict[str, Fraction] = field(default_factory=dict)
+    periods: dict[int, bytes] = field(default_factory=dict)
 
     @staticmethod
     def load(path: Path, agreement: Agreement, feed: Feed) -> FeedRecords:
@@ -97,8 +99,10 @@ class FeedRecords:
         ]
         samples = [[at, value.numerator, value.denominator] for at, value in self.samples]
         series = [[name, value.numerator, value.denominator] for name, value in sorted(self.series.items())]
+        periods = [{"period": period, "entry": entry.hex()} for period, entry in sorted(self.periods.items())]
         return to_json({
-            "agreement": self.agreement.hex(), "epochs": rows, "feed": self.feed, "format": FORMAT, "samples": samples, "series": series,
+            "agreement": self.agreement.hex(), "epochs": rows, "feed": self.feed, "format": FORMAT, "periods": periods, "samples": samples,
+            "series": series,
         })  # fmt: skip
 
     @staticmethod
@@ -111,8 +115,10 @@ class FeedRecords:
             }
             samples = [(at, Fraction(top, bottom)) for at, top, bottom in value["samples"]]
             series = {name: Fraction(top, bottom) for name, top, bottom in value["series"]}
-            found = FeedRecords(bytes.fromhex(value["agreement"]), value["feed"], epochs, samples, series)
-            good = is_name(found.feed) and found.encode() == data and len(epochs) <= MAX_EPOCHS and len(samples) <= MAX_SAMPLES
+            periods = {row["period"]: bytes.fromhex(row["entry"]) for row in value["periods"]}
+            found = FeedRecords(bytes.fromhex(value["agreement"]), value["feed"], epochs, samples, series, periods)
+            good = all(type(period) is int and 0 <= period < 2**24 for period in periods)
+            good = good and is_name(found.feed) and found.encode() == data and len(epochs) <= MAX_EPOCHS and len(samples) <= MAX_SAMPLES
             for epoch, item in epochs.items():
                 good = good and type(epoch) is int and 0 <= epoch < 2**24 and len(item.salt) == 32
                 good = good and type(item.joules) is int and 0 <= item.joules <= MAX_JOULES
@@ -133,6 +139,10 @@ class FeedRecords:
             raise ClaimsError(f"epoch {epoch}: joules are 0 to 2^64 - 1, of at most {MAX_EPOCHS} epochs")
         self.epochs[epoch] = Recorded(joules, secrets.token_bytes(32))
         return True
+
+    def seal(self, epoch: int, entry: bytes) -> None:
+        """Keep the signed log entry of a recorded epoch."""
+        self.epochs[epoch] = replace(self.epochs[epoch], entry=entry)
 
     def sample(self, at: int, series: Mapping[str, Fraction]) -> None:
         """Add a reading of the counters (Unix ms; joules of each series). One that is not later than the last is left out.
@@ -175,6 +185,10 @@ class FeedRecords:
             if t0 <= moment <= t1:
                 return None if t1 - t0 > max_gap else v0 + (v1 - v0) * Fraction(moment - t0, t1 - t0)
         return None
+
+    def root(self, epochs: Iterable[int]) -> bytes:
+        """What the feed says of a period: the root over what it sealed in these epochs."""
+        return period_root(self.opened(epoch).leaf if epoch in self.epochs and self.epochs[epoch].entry else None for epoch in epochs)
 
     def opened(self, epoch: int) -> Joules:
         """What the lab is given of a recorded epoch."""

@@ -19,7 +19,7 @@ from claims.agreement.signatures import AgreementSignatures
 from claims.base.errors import ClaimsError
 from claims.base.files import write_new
 from claims.base.hybrid import SigningKey
-from claims.base.keys import public_bytes, public_text
+from claims.base.keys import public_bytes, public_lines, public_text
 from claims.claim.entries import encode_entry, sign_entry
 from claims.claim.entry_kinds import AssentEntry, ClaimEntry
 from claims.claim.file import Claim
@@ -210,7 +210,7 @@ def _agree(labs: list[DemoLab], folder: Path, private: Path) -> Month:
     log_key, log_public = new_key(private / OPERATOR / "log.key")
     (private / HOLDER).mkdir(mode=0o700)
     holder_key, holder_public = new_key(private / HOLDER / "party.key")
-    feed_key, feed_public = new_key(private / HOLDER / "feed.key", hybrid=False)
+    feed_key, feed_public = new_key(private / HOLDER / "feed.key", public_lines)
     fed = next(lab.plan for lab in labs if lab.plan.name == LIAR)
     terms = _TERMS.format(operator=OPERATOR, key=public, origin=ORIGIN, log_key=log_public)
     text = agreement_text(labs, "demonstration-month", CAPS, MONTH, terms + feed_terms(fed, holder_public, feed_public))
@@ -287,7 +287,8 @@ def publish_claims(month: Month) -> None:
         place = month.folder / "claims" / f"{row.lab.plan.name}-{PERIOD}.claim"
         write_new(place, row.claim.encode(), 0o644)
         write_new(place.with_suffix(".roots"), row.roots, 0o644)
-    entries = [claim_entry(month.agreement, row.lab, row.claim.encode(), row.roots) for row in month.rows]
+    entries = [] if month.holder is None else [month.holder.confirm(PERIOD)]
+    entries += [claim_entry(month.agreement, row.lab, row.claim.encode(), row.roots) for row in month.rows]
     month.publish(entries, month.end + 3 * 3600)
     for row in month.rows:
         name = row.lab.plan.name
@@ -306,7 +307,7 @@ def inspect_all(month: Month) -> None:
     for row in month.rows:
         inspector = month.inspector(row.lab.plan.name)
         drawn = open_to(month, row)
-        check_power(month.agreement, row.checked.opening)
+        check_power(month.agreement, row.checked.opening, drawn.committed.unconfirmed)
         record = make_record(month.agreement, drawn, row.inspector, inspector.key, row.opening, heads=heads_of(row))
         entries.append(write_record(month, record, inspector))
     go_on(month, 1)

@@ -95,7 +95,7 @@ class Attacker:
     def with_forged_ledger(self, *, meter_bribed: bool) -> Claim:
         """The claim with the first meter's head replaced; signed by the lab, or by the meter itself."""
         name, head = self.hidden_run()
-        key = self.lab.key.curve  # a meter's signature is of Ed25519 alone
+        key = self.lab.key
         if meter_bribed:
             from claims.base.keys import load_key_file
 

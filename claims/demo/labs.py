@@ -7,7 +7,7 @@ out/private/LAB/lab.store, *.key, usage.csv, ...        what stays with a lab
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -19,7 +19,7 @@ from claims.agreement.signatures import AgreementSignatures, sign_agreement
 from claims.base.canonical import head_to_hex
 from claims.base.files import write_atomic
 from claims.base.hybrid import HybridKey, SigningKey
-from claims.base.keys import generate_key_file, load_key_file, public_bytes, public_text
+from claims.base.keys import generate_key_file, load_key_file, public_bytes, public_lines, public_text
 from claims.base.units import WORK_UNIT
 from claims.claim.file import Claim
 from claims.demo.data import LabPlan, Window, chip_peaks, slug
@@ -69,10 +69,10 @@ def _no_passphrase() -> bytes:
     return b""
 
 
-def new_key(path: Path, *, hybrid: bool = True) -> tuple[Any, str]:
+def new_key(path: Path, write: Callable[[bytes], str] = public_text) -> tuple[Any, str]:
     """A key in a new file (not encrypted: the demonstration's keys protect nothing), and its public half as text."""
-    public = generate_key_file(path, None, hybrid=hybrid)
-    return load_key_file(path, _no_passphrase), public_text(public)
+    public = generate_key_file(path, None, hybrid=True)
+    return load_key_file(path, _no_passphrase), write(public)
 
 
 def enrol(plan: LabPlan, folder: Path) -> DemoLab:
@@ -83,7 +83,7 @@ def enrol(plan: LabPlan, folder: Path) -> DemoLab:
     keys = {"": public}
     meters = []
     for meter in plan.meters:
-        meter_key, keys[meter.name] = new_key(folder / f"meter-{meter.name}.key", hybrid=False)
+        meter_key, keys[meter.name] = new_key(folder / f"meter-{meter.name}.key", public_lines)
         meters.append(SoftwareMeter(meter.name, meter_key))
     store = Store.create(folder / "lab.store", plan.name)
     open_registry(store, plan.openings)
@@ -129,7 +129,7 @@ def agreement_text(
         for meter in lab.plan.meters:
             parts.append(
                 f'[[meter]]\nlab = "{lab.plan.name}"\nname = "{meter.name}"\nchip = "{slug(meter.chip)}"\n'
-                f'chips = {meter.chips}\nkey = "{lab.public[meter.name]}"\n'
+                f'chips = {meter.chips}\n{lab.public[meter.name]}\n'
             )
     return "\n".join((*parts, public_log))
 

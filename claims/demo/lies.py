@@ -170,7 +170,7 @@ def _by_files(month: Month, row: MonthLab, inspector: DemoLab) -> tuple[CheckedO
     if row.checked is None:
         raise NotCaught(f"lab {LIAR} opened nothing")
     try:
-        check_power(month.agreement, row.checked.opening)
+        check_power(month.agreement, row.checked.opening, drawn.committed.unconfirmed)
     except OpeningRejected as error:
         failures = (error.code,)
     record = make_record(month.agreement, drawn, row.inspector, inspector.key, row.opening, failures, heads=heads_of(row))

@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from claims.agreement.model import Agreement
 from claims.base.files import write_new
+from claims.base.hybrid import SigningKey, curve_half
 from claims.claim.entries import encode_entry, sign_entry
-from claims.claim.entry_kinds import JoulesEntry
+from claims.claim.entry_kinds import FeedPeriodEntry, JoulesEntry
 from claims.claim.power import joules_name
 from claims.collect.feed import FeedRecords
 from claims.demo.data import LabPlan, board_watts
@@ -35,7 +34,7 @@ key = "{key}"
 name = "{feed}"
 lab = "{lab}"
 holder = "{holder}"
-key = "{feed_key}"
+{feed_key}
 kind = "utility"
 meters = [{meters}]
 base_watts = 0
@@ -50,7 +49,7 @@ def busy_watts(plan: LabPlan) -> int:
 
 
 def feed_terms(plan: LabPlan, key: str, feed_key: str) -> str:
-    """The holder's and the feed's tables of an agreement: all meters of the lab under one feed."""
+    """The holder's and the feed's tables of an agreement: all meters of the lab under one feed. ``feed_key``: lines with its keys."""
     meters = ", ".join(f'"{meter.name}"' for meter in plan.meters)
     return _TERMS.format(
         holder=HOLDER, key=key, feed=FEED, feed_key=feed_key, lab=plan.name, meters=meters, idle=IDLE_WATTS, busy=busy_watts(plan)
@@ -75,7 +74,7 @@ class PowerHolder:
         plan: the lab's true runs; the chips draw power whatever its meters sign.
     """
 
-    def __init__(self, plan: LabPlan, agreement: Agreement, key: Ed25519PrivateKey, folder: Path) -> None:
+    def __init__(self, plan: LabPlan, agreement: Agreement, key: SigningKey, folder: Path) -> None:
         self._key, self.folder, self._terms = key, folder, agreement
         self._worked, self._busy = worked_ms(plan, agreement), busy_watts(plan)
         self._all_ms = 1000 * agreement.epoch_seconds * sum(meter.chips for meter in plan.meters)
@@ -87,12 +86,19 @@ class PowerHolder:
         worked = self._worked.get(epoch, 0)
         return (self._busy * worked + ON_AND_IDLE * (self._all_ms - worked)) // 1000
 
+    def confirm(self, period: int) -> bytes:
+        """The feed's word on a whole period, with both keys, for the log."""
+        first, last = self._terms.period_epochs(period)
+        root = self._records.root(range(first, last + 1))
+        return encode_entry(sign_entry(self._key, FeedPeriodEntry(self._terms.digest, FEED, period, root)))
+
     def publish(self, epochs: Iterable[int]) -> list[bytes]:
         """Record epochs, give them to the lab, and return their entries for the log; the same when asked again."""
         entries = []
         for epoch in epochs:
             if self._records.note(epoch, self.joules(epoch)):
                 write_new(self.folder / joules_name(FEED, epoch), self._records.opened(epoch).encode(), 0o600)
-            leaf = self._records.opened(epoch).leaf
-            entries.append(encode_entry(sign_entry(self._key, JoulesEntry(self._terms.digest, FEED, epoch, leaf))))
+            entry = JoulesEntry(self._terms.digest, FEED, epoch, self._records.opened(epoch).leaf)
+            self._records.seal(epoch, encode_entry(sign_entry(curve_half(self._key), entry)))
+            entries.append(self._records.epochs[epoch].entry)
         return entries

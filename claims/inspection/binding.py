@@ -206,7 +206,7 @@ def check_heads(agreement: Agreement, lab: str, period: int, binding: Binding, l
     ``lost``: names of lost meters, which may have no head.
     """
     agreed, digest = agreement.lab(lab), agreement.digest
-    keys = {meter.name: meter.key for meter in agreed.meters}
+    keys = {meter.name: meter.whole_key for meter in agreed.meters}
     for one in binding.meters:
         if one.name in lost and (one.head, one.signature) == (NO_HEAD, bytes(64)):
             continue

@@ -22,7 +22,7 @@ from claims.agreement.terms import InspectionTerms
 from claims.base.errors import ClaimRejected, UnreadableFile
 from claims.base.files import read_bounded
 from claims.claim.entry_kinds import EpochEntry, JoulesEntry
-from claims.claim.power import shown_joules
+from claims.claim.power import is_confirmed, shown_joules
 from claims.claim.published import PublishedEntries
 from claims.inspection.beacon import (
     ROUND_LIMIT,
@@ -58,6 +58,7 @@ class Committed:
         joules: by (feed, epoch), of those feeds of the lab whose joules of the epoch are not absent.
         terms: the agreement with the keys in force at the entry of each epoch, and, under None, of the claim; ``undated``: with those
             of what no entry fixes.
+        unconfirmed: feeds with a period key that have not signed the period as the log has it.
     """
 
     lab: str
@@ -67,6 +68,7 @@ class Committed:
     joules: dict[tuple[str, int], JoulesEntry] = field(default_factory=dict)
     terms: Mapping[int | None, Agreement] = field(default_factory=dict)
     undated: tuple[Agreement, ...] = ()
+    unconfirmed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,8 @@ def committed(agreement: Agreement, lab: str, period: int, view: LogSource) -> C
         for epoch in range(first, last + 1)
         if (joules := shown_joules(published, feed, epoch)) is not None
     }
-    return Committed(lab, period, dated, found, power, terms, tuple(published.keys.undated))
+    unconfirmed = frozenset(feed.name for feed in agreement.feeds_of(lab) if not is_confirmed(published, feed, period))
+    return Committed(lab, period, dated, found, power, terms, tuple(published.keys.undated), unconfirmed)
 
 
 def eligible_round(agreement: Agreement, commitments: Committed) -> int:

@@ -6,10 +6,12 @@ FORMATS-inspection.md section I7 gives the format. Making one is in ``claims.ins
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from claims.agreement.model import Agreement
+from claims.agreement.terms import Meter
 from claims.base.canonical import Writer, from_json, head_from_hex, head_to_hex, is_name, to_json
 from claims.base.errors import MalformedFile
 from claims.base.hybrid import SIGNATURE_SIZES
@@ -32,6 +34,7 @@ OPENING_LIMIT = 640 * 2**20
 SLOTS_EACH = 3
 """Slots that are opened for a drawn reading or slot, at most: its checkpoint's, and those of the checkpoint's two parents."""
 _HEAD_BYTES, _METER_BYTES, _READING_BYTES, _SLOT_BYTES, _JOULES_BYTES = 4096, 512, 3072, 6220, 256
+_PERIOD_BYTES = 2 * (SIGNATURE_SIZES[1] - SIGNATURE_SIZES[0])
 _PROOF_BYTES = 256 + 2 * MAX_BINDING
 MAX_NAME = 217
 """Characters of a private name: 200, and those that a snapshot adds, " @period-" and the period."""
@@ -164,7 +167,7 @@ def _meter_row(head: MeterHead) -> dict[str, Any]:
 
 def _meter(row: Any) -> MeterHead:
     roots, signature = bytes.fromhex(row["roots"]), bytes.fromhex(row["signature"])
-    if not is_name(row["meter"]) or len(roots) != 32 or len(signature) != 64:
+    if not is_name(row["meter"]) or len(roots) != 32 or len(signature) not in SIGNATURE_SIZES:
         raise ValueError("not a meter's head")
     return MeterHead(row["meter"], head_from_hex(row["head"]), roots, signature)
 
@@ -237,10 +240,11 @@ def _slot(row: Any) -> OpenedSlot:
     return OpenedSlot(name, SlotOpening(_count(row["index"]), slot, bytes.fromhex(row["salt"]), _path(row["path"])), saved)
 
 
-def opening_limit(drawn: Drawn, meters: int, sites: int = 0, fed: int = 0) -> int:
-    """Bytes that an opening of this draw has at most, of a lab with so many meters and sites. ``fed``: :func:`fed_readings`."""
+def opening_limit(drawn: Drawn, meters: Sequence[Meter], sites: int = 0, fed: int = 0) -> int:
+    """Bytes that an opening of this draw has at most, of a lab with these meters and so many sites. ``fed``: :func:`fed_readings`."""
     proofs = 1 + min(sites, len(drawn.draws) + fed)
-    size = _HEAD_BYTES + meters * _METER_BYTES + proofs * _PROOF_BYTES + len(drawn.hours) * _JOULES_BYTES
+    heads = sum(_METER_BYTES + _PERIOD_BYTES * bool(meter.period_key) for meter in meters)
+    size = _HEAD_BYTES + heads + proofs * _PROOF_BYTES + len(drawn.hours) * _JOULES_BYTES
     slots = SLOTS_EACH * (len(drawn.draws) + len(drawn.slots))
     return min(OPENING_LIMIT, size + (len(drawn.draws) + fed) * _READING_BYTES + slots * _SLOT_BYTES)
 

@@ -7,6 +7,7 @@ FORMATS-inspection.md section I10 has the bound, and claims/agreement/hidden.py 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from claims.agreement.hidden import hidden_lines
@@ -50,10 +51,13 @@ def compare(agreement: Agreement, opening: Opening) -> list[Compared]:
     return out
 
 
-def check_power(agreement: Agreement, opening: Opening) -> None:
-    """Check that no feed drew more than its chips account for. Raises OpeningRejected (code ``power``) naming feed and epoch."""
+def check_power(agreement: Agreement, opening: Opening, unconfirmed: Collection[str]) -> None:
+    """Check that no feed drew more than its chips account for. Raises OpeningRejected (code ``power``) naming feed and epoch.
+
+    ``unconfirmed``: feeds of which no hour is a failure: they have not signed the period with both their keys.
+    """
     for item in compare(agreement, opening):
-        if not item.holds:
+        if not item.holds and item.feed.name not in unconfirmed:
             what = f"feed {item.feed.name} drew more in epoch {item.epoch} than its idle and busy chips account for"
             raise OpeningRejected("power", what)
 
@@ -71,6 +75,8 @@ def power_lines(agreement: Agreement, checked: CheckedOpening) -> list[str]:
         if item.most is not None:
             result = f"{'at most' if item.holds else 'MORE THAN'} {item.most / 3.6e6:.1f} kWh that its chips account for"
         lines.append(f"feed {item.feed.name}, {begin} to {end}: {drawn}, {result}")
+    for name in sorted(checked.drawn.committed.unconfirmed):
+        lines.append(f"feed {name} has not signed the period with its period key: no hour of it is a failure; ask its holder why")
     for epoch, feed in checked.drawn.absent:
         lines.append(f"feed {feed}, {epoch_times(agreement, epoch)[0]}: its joules are absent; another chip-second was drawn instead")
     return [*lines, *hidden_lines(agreement, lab)]

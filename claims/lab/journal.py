@@ -29,6 +29,7 @@ from claims.claim.entry_kinds import (
     DecisionEntry,
     Entry,
     EpochEntry,
+    FeedPeriodEntry,
     InspectionEntry,
     JoulesEntry,
     LossEntry,
@@ -99,6 +100,7 @@ _TITLES = {
     "epoch-root": "the root of epoch {}", "ledger-head": "the ledger head of period {}", "registry-head": "the registry head of period {}",
     "entry-1": "the log entry of epoch {}", "entry-2": "the claim of period {}", "entry-4": "a record of this inspection",
     "entry-7": "the joules of epoch {}", "entry-8": "a transfer of this serial number for period {}",
+    "entry-10": "the joules of period {}",
 }  # fmt: skip
 
 
@@ -142,8 +144,8 @@ def of_registry_head(agreement: bytes, lab: str, period: int, head: tuple[int, .
 def of_entry(entry: Entry) -> Statement:
     """An entry for the public log; its claim entry stands for a claim, whose SHA-256 it has."""
     number, rest = 0, [entry.author]
-    if isinstance(entry, JoulesEntry):
-        number, rest = entry.epoch, [entry.feed]
+    if isinstance(entry, (JoulesEntry, FeedPeriodEntry)):
+        number, rest = entry.epoch if isinstance(entry, JoulesEntry) else entry.period, [entry.feed]
     elif isinstance(entry, EpochEntry):
         number = entry.epoch
     elif isinstance(entry, ClaimEntry):

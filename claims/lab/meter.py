@@ -1,7 +1,7 @@
 """Software meters: they turn usage into readings that cover every chip-second, and sign roots of epochs and heads of periods.
 
     usage (exact chip-milliseconds) --cover--> readings of an epoch --salted Merkle tree--> root --Ed25519--> epoch seal
-    readings of a period --sponge--> ledger head, and digest of the epoch roots --Ed25519--> signed head
+    readings of a period --sponge--> ledger head, and digest of the epoch roots --Ed25519, and ML-DSA-44 with a period key--> signed head
 
 A real meter sits in the rack and signs what it measured. This one signs what it was given, with a key of its
 own, kept apart from the lab's: it stands in for hardware that does not exist yet, and says nothing about truth.
@@ -15,7 +15,7 @@ from claims.agreement.model import Agreement
 from claims.agreement.signatures import sign_ledger_head
 from claims.agreement.terms import Meter
 from claims.base.errors import ClaimsError, TokenError
-from claims.base.hybrid import SigningKey
+from claims.base.hybrid import SigningKey, curve_half
 from claims.claim.commitments import roots_digest
 from claims.lab import heads
 from claims.lab.closing import check_turn, next_epoch, signed_otherwise
@@ -49,12 +49,13 @@ class SoftwareMeter:
 
     Args:
         name: as in the agreement.
-        key: the meter's Ed25519 key, in memory or on a token; never the lab's.
+        key: the meter's, in memory or on a token; never the lab's. Hybrid where the agreement gives the meter a period key.
     """
 
     def __init__(self, name: str, key: SigningKey) -> None:
         self.name = name
-        self.key = key
+        self._key = key
+        self.sign_epoch = curve_half(key).sign
 
     def __repr__(self) -> str:
         return f"SoftwareMeter({self.name!r})"
@@ -73,7 +74,7 @@ class SoftwareMeter:
             if known is not None:
                 self._check_known(store, agreement, range(epoch, epoch + 1))
                 return known
-            seal_epochs(store, agreement, period, [Due(meter, range(epoch, epoch + 1), self.key.sign)])
+            seal_epochs(store, agreement, period, [Due(meter, range(epoch, epoch + 1), self.sign_epoch)])
             sealed = store.epoch_seal(self.name, epoch)
             assert sealed is not None
             return sealed
@@ -87,11 +88,20 @@ class SoftwareMeter:
         meter = agreement.lab(store.lab).meter(self.name)
         if store.site not in (None, meter.site):
             raise ClaimsError(f"meter {self.name} is not of site {store.site}, whose store this is", "use its own site's store")
-        if self.key.public_key().public_bytes_raw() != meter.key:
-            raise ClaimsError(
-                f"meter {self.name}: its key is not the one in the agreement", "use the key that was enrolled"
-            )
+        self.period_signer(meter)
         return meter
+
+    def period_signer(self, meter: Meter) -> SigningKey:
+        """The key that signs this meter's periods, both halves or one, as agreed. Raises ClaimsError: it is another key."""
+        curve = curve_half(self._key)
+        if curve.public_key().public_bytes_raw() != meter.key:
+            raise ClaimsError(f"meter {self.name}: its key is not the one in the agreement", "use the key that was enrolled")
+        if not meter.period_key:
+            return curve
+        if self._key.public_key().public_bytes_raw() != meter.whole_key:
+            what = f"meter {self.name}: its key file has not the ML-DSA-44 half of which period_key in the agreement is the public one"
+            raise ClaimsError(what, "use the key file that was enrolled, with both halves")
+        return self._key
 
     def _check_known(self, store: Store, agreement: Agreement, epochs: range) -> None:
         if (other := store.sealed_otherwise(self.name, epochs, agreement.digest)) is not None:
@@ -162,7 +172,7 @@ def _seal_together(store: Store, agreement: Agreement, block: list[tuple[Softwar
         for period in range(min(periods, default=0), max(periods, default=-1) + 1):
             first, last = agreement.period_epochs(period)
             cut = [
-                (terms, range(max(first, own[0]), min(last, own[-1]) + 1), meter.key.sign)
+                (terms, range(max(first, own[0]), min(last, own[-1]) + 1), meter.sign_epoch)
                 for terms, (meter, own) in zip(agreed, block, strict=True)
             ]
             seal_epochs(store, agreement, period, [Due(*item) for item in cut if item[1]])
@@ -206,7 +216,7 @@ def _blocks(meters: Sequence[Agreed], epochs: int) -> Iterator[Sequence[Agreed]]
 def _seal_rest(store: Store, agreement: Agreement, period: int, due: Sequence[Agreed]) -> None:
     first, last = agreement.period_epochs(period)
     known = [meter.sealed_before(store, agreement, range(first, last + 1)) for meter, _ in due]
-    rest = [Due(terms, range(first + count, last + 1), meter.key.sign) for (meter, terms), count in zip(due, known, strict=True)]
+    rest = [Due(terms, range(first + count, last + 1), meter.sign_epoch) for (meter, terms), count in zip(due, known, strict=True)]
     seal_epochs(store, agreement, period, rest)
 
 
@@ -238,9 +248,9 @@ def _sign_block(
         check_readings(rows, terms, agreement, period)
         chains.append(_chain(agreement, terms, period, rows, secret))
     signed = []
-    for (meter, _), head, secret in zip(due, heads.ledger_heads(chains), blinding, strict=True):
+    for (meter, terms), head, secret in zip(due, heads.ledger_heads(chains), blinding, strict=True):
         digest = digests[lab.unit_of(meter.name)[1].name]
-        signature = sign_ledger_head(meter.key, agreement.digest, store.lab, meter.name, period, head, digest)
+        signature = sign_ledger_head(meter.period_signer(terms), agreement.digest, store.lab, meter.name, period, head, digest)
         signed.append(SignedHead(meter.name, period, agreement.digest, head, digest, signature))
         store.seal(signed[-1], secret)
     return signed

@@ -234,14 +234,14 @@ def _check_signatures(agreement: Agreement, report: SiteReport) -> None:
     lab = agreement.lab(report.lab)
     try:
         for meter in report.meters:
-            key = lab.meter(meter.name).key
+            agreed = lab.meter(meter.name)
             for epoch, (root, signature) in enumerate(meter.epochs, report.first):
                 message = epoch_root_message(agreement.digest, lab.name, meter.name, epoch, root)
-                check_signature(f"meter {meter.name} on its root of epoch {epoch}", key, signature, message)
+                check_signature(f"meter {meter.name} on its root of epoch {epoch}", agreed.key, signature, message)
             if meter.head is not None:
                 head, digest, signature = meter.head
                 message = ledger_head_message(agreement.digest, lab.name, meter.name, report.period, head, digest)
-                check_signature(f"meter {meter.name} on its ledger head", key, signature, message)
+                check_signature(f"meter {meter.name} on its ledger head", agreed.whole_key, signature, message)
     except BadSignature as error:
         raise ClaimsError(f"the report of site {report.site}: {error.what}", "have the building write it again") from None
 

@@ -29,7 +29,7 @@ CREATE TABLE ledgers (
     period INTEGER NOT NULL, meter TEXT NOT NULL, agreement BLOB NOT NULL CHECK (length(agreement) = 32),
     iv BLOB CHECK (iv IS NULL OR length(iv) = 32), trailer BLOB CHECK ((trailer IS NULL) = (iv IS NULL) AND length(trailer) = 32),
     head BLOB NOT NULL CHECK (length(head) = 32), roots BLOB NOT NULL CHECK (length(roots) = 32),
-    signature BLOB NOT NULL CHECK (length(signature) = 64), PRIMARY KEY (period, meter)) WITHOUT ROWID;
+    signature BLOB NOT NULL CHECK (length(signature) IN (64, 2484)), PRIMARY KEY (period, meter)) WITHOUT ROWID;
 CREATE TABLE epoch_seals (
     period INTEGER NOT NULL, meter TEXT NOT NULL, epoch INTEGER NOT NULL,
     agreement BLOB NOT NULL CHECK (length(agreement) = 32), seed BLOB CHECK (seed IS NULL OR length(seed) = 32),

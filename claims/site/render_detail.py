@@ -210,7 +210,11 @@ def _pause(terms: View) -> Html | None:
 _BY_CHIP = "Of a large lab the meters are counted by chip here. Each is in the agreement: standstill agreement check --meters lists them."
 
 
+_ALONE = "Without a period key, so with Ed25519 alone, which a quantum computer forges, sign of"
+
+
 def _meters(terms: View) -> Html:
+    alone = ", ".join(f"{lab['name']} {plural(lab['alone'], 'meter')}" for lab in terms["labs"] if lab["alone"])
     rows: list[list[object]] = [
         [" / ".join(part for part in (lab["name"], meter["site"], meter["name"]) if part), meter["chip"], f"{meter['chips']:,}"]
         for lab in terms["labs"]
@@ -227,6 +231,7 @@ def _meters(terms: View) -> Html:
         {"class": "legend"},
         h("summary", {}, f"{plural(sum(lab['count'] for lab in terms['labs']), 'meter')}, {plural(len(chips), 'kind')} of chip"),
         h("p", {}, _BY_CHIP) if any(lab["count"] > len(lab["meters"]) for lab in terms["labs"]) else None,
+        h("p", {}, f"{_ALONE} {alone}.") if alone else None,
         plain_table("Meters", ["Meter", "Chip", "Chips"], rows, "numbers"),
         plain_table("Tables of a claim, each with a proof", ["Table", "Meters", "Rows"], tables, "numbers") if tables else None,
         plain_table("Chips", ["Chip", "Peak, FLOP per second", "Source"], chips),

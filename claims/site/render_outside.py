@@ -63,6 +63,7 @@ def power_part(terms: View) -> Html | None:
         meters = f"{plural(feed['meters'], 'meter')} of {feed['lab']}"
         facts = [
             ("Read by", f"{feed['holder']}: {_KINDS[feed['kind']]}"), ("Feeds", meters), ("Agreed", watts),
+            *([("Signs", "with Ed25519 alone, which a quantum computer forges")] if feed["alone"] else []),
             ("Not seen", f"{feed['hidden'][0][0].upper()}{' '.join(feed['hidden'])[1:]}"),
         ]  # fmt: skip
         items = [h("div", {}, h("dt", {}, key), h("dd", {}, value)) for key, value in facts]

@@ -85,6 +85,7 @@ def _feed(agreement: Agreement, feed: Feed) -> dict[str, Any]:
     """A power feed; ``hidden``: which share of its chips could still train unseen, in words."""
     return {
         "name": feed.name, "lab": feed.lab, "holder": feed.holder, "kind": feed.kind, "meters": len(feed.meters),
+        "alone": not feed.period_key,
         "base_watts": feed.base_watts, "idle_watts": feed.idle_watts, "busy_watts": feed.busy_watts,
         "hidden": hidden_words(agreement, feed),
     }  # fmt: skip
@@ -106,6 +107,7 @@ def _lab(lab: Lab) -> dict[str, Any]:
             for first, caps in changes
         ],
         "count": len(lab.meters),
+        "alone": sum(not meter.period_key for meter in lab.meters),
         "meters": _meters(lab),
         "tables": _tables(lab),
         "ceiling": None if lab.ceiling is None else format_work(lab.ceiling),

@@ -334,6 +334,8 @@ def _equivocation(source: Folder, data: bytes, book: Book, found: _Findings) -> 
     elif isinstance(item, TwoEntries):
         book.voided.add(item.identity)
         source.note(f"evidence: {item.text}: its word on that counts for nothing")
+    else:
+        source.note(f"evidence: {item.text}, with Ed25519 alone, and it has a period key: look into it; it rejects no claim")
     return True
 
 

@@ -366,7 +366,7 @@ def _check_signatures(claim: Claim, agreement: Agreement, missing: list[Missing]
             if meter.name in unsigned:
                 continue
             message = ledger_head_message(digest, lab.name, meter.name, period, signed.head, signed.roots_digest)
-            check_signature(f"meter {meter.name} on its ledger head", meter.key, signed.signature, message)
+            check_signature(f"meter {meter.name} on its ledger head", meter.whole_key, signed.signature, message)
     except BadSignature as error:
         raise ClaimRejected("signatures", error.what) from None
     except MissingDependency:

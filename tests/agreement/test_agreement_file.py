@@ -38,7 +38,7 @@ def test_digest_is_pinned() -> None:
     assert world.agreement().digest.hex() == PINNED
 
 
-PINNED = "d91e205bc1fa20621e22170064eb67f26e32b60d9a7a044aaf744c18edf8b75a"
+PINNED = "2375d548edc450643dd974582fa88970efd5fbd0192fb619b60ca7b223d3ea72"
 
 
 def test_digest_ignores_formatting_and_order() -> None:

@@ -19,6 +19,7 @@ from circuits.relation import check_witness
 from claims.agreement.model import Agreement
 from claims.agreement.signatures import sign_agreement, sign_ledger_head
 from claims.base.errors import ClaimRejected, ClaimsError
+from claims.base.hybrid import SigningKey
 from claims.claim.commitments import lab_epoch_root, roots_digest
 from claims.claim.entries import decode_entry, encode_entry, sign_entry
 from claims.claim.entry_kinds import EpochEntry, LossEntry
@@ -380,6 +381,10 @@ class Folder(Made):
         entry = sign_entry(world.key(1), EpochEntry(self.terms.digest, "alpha", epoch, root, bytes(32)))
         self.add(self.terms.epoch_span(epoch)[1] + 60, entry)
 
+    def meter_key(self, name: str) -> SigningKey:
+        """What a meter of alpha signs its periods with."""
+        return world.key(world.METERS[name])
+
     def publish(self, period: int, roots: Roots, losses: tuple[Loss, ...], said: dict[int, int] | None = None, **changes: Any) -> None:
         """Epochs, claim and its entry. ``said``: epochs to the epoch before whose entry the loss is said."""
         for epoch in range(roots.first_epoch, roots.last_epoch + 1):
@@ -393,11 +398,10 @@ class Folder(Made):
             if any(loss.name == name for loss in losses):
                 meters.append(MeterHead(name, NO_HEAD, digest, bytes(64)))
             else:
-                key = world.key(world.METERS[name])
                 meters.append(
                     dataclasses.replace(
                         meter, roots_digest=digest,
-                        signature=sign_ledger_head(key, self.terms.digest, "alpha", name, period, meter.head, digest),
+                        signature=sign_ledger_head(self.meter_key(name), self.terms.digest, "alpha", name, period, meter.head, digest),
                     )
                 )  # fmt: skip
         claim = self.draft(period, losses=losses) if "meters" in changes else world.claim(

@@ -117,7 +117,7 @@ def idle() -> Powered:
 def caught(world: Powered) -> bool:
     """Whether the power record shows that more was drawn."""
     try:
-        check_power(world.terms, world.checked().opening)
+        check_power(world.terms, world.checked().opening, ())
     except OpeningRejected as error:
         assert error.code == "power"
         return True

@@ -348,7 +348,7 @@ def test_the_most_that_can_be_opened_is_bounded_over_all_feeds(two: Two) -> None
 
 def test_what_a_lab_and_a_holder_together_can_hide(idle: Powered, opened: Opening) -> None:
     """All of it: the holder signs the joules of idle chips. `agreement check` names the holder."""
-    check_power(idle.terms, opened)
+    check_power(idle.terms, opened, ())
 
 
 def test_metered_charges_let_busy_time_account_for_any_power(idle: Powered, opened: Opening) -> None:
@@ -362,5 +362,5 @@ def test_check_power_looks_at_what_was_opened_alone(idle: Powered, opened: Openi
     """Feeds of other labs, and none: nothing is compared, and nothing fails."""
     assert idle.terms.feeds_of("beta") == ()
     bare: Agreement = replace(idle.terms, feeds=())
-    check_power(bare, replace(opened, joules=()))
+    check_power(bare, replace(opened, joules=()), ())
     assert compare(bare, replace(opened, joules=())) == []

@@ -20,6 +20,7 @@ from claims.claim.entry_kinds import (
     DecisionEntry,
     Entry,
     EpochEntry,
+    FeedPeriodEntry,
     InspectionEntry,
     JoulesEntry,
     KeyEntry,
@@ -189,6 +190,7 @@ def test_an_entry_that_is_read_at_a_glance_is_the_one_that_is_read_with_care(mon
     generator = random.Random(1)
     every: list[Entry] = [
         *ALL, EpochEntry(A, "alpha", 5, A, B, absent=b"\x00\x01", signature=bytes(64)), JoulesEntry(A, "feed", 5, A, bytes(64)),
+        FeedPeriodEntry(A, "feed", 5, A, bytes(2484)),
         TransferEntry(A, "alpha", "beta", 1, 2, 3, bytes(64), bytes(64)), LossEntry(A, "alpha", "alpha", 1, "hall-1", 2, 5, bytes(64)),
         KeyEntry(A, "alpha", 1, 1, "alpha", "alpha", 1, B, bytes(1344), bytes(2484)),
         KeyEntry(A, "alpha", 3, 2, "alpha", "hall-1", 3, B, b"", bytes(64)),

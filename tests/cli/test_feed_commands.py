@@ -10,14 +10,15 @@ import pytest
 from inspect_fixtures import CHECK, DRAW, EPOCHS, OPEN, Folder, build
 
 from claims.claim.power import Joules
+from claims.collect.feed import FeedRecords
 from claims.inspection.record import Record
 
 FEED = ("feed-1", "-a", "agreement.toml")
 HOT = 10**9
 
 
-def powered(path: Path, joules: dict[int, int]) -> Folder:
-    """The folder of an inspection with a feed, whose holder has these epochs."""
+def powered(path: Path, joules: dict[int, int], *, confirms: bool = True) -> Folder:
+    """The folder of an inspection with a feed, whose holder has these epochs, and signs the period with its period key or not."""
 
     def terms(text: str) -> str:
         made = Folder(path).run(
@@ -32,8 +33,16 @@ def powered(path: Path, joules: dict[int, int]) -> Folder:
         folder.run("feed", "record", *FEED, "--csv", "hours.csv")
         assert f"{len(joules)} epochs sealed" in folder.run("feed", "seal", *FEED, "-k", "feed.key")
         assert "0 epochs sealed" in folder.run("feed", "seal", *FEED, "-k", "feed.key")
+        if confirms:
+            close = ("feed", "close", *FEED, "-n", 0, "-k", "feed.key")
+            assert f"period 0 closed, with {len(joules)} of {EPOCHS} epochs" in folder.run(*close)
+            kept = FeedRecords.decode((path / "feed-1.feed").read_bytes()).periods
+            folder.run(*close)  # again: the kept bytes
+            assert FeedRecords.decode((path / "feed-1.feed").read_bytes()).periods == kept and list(kept) == [0]
         folder.run("feed", "publish", *FEED, "--out", "entries", "--to", "given")
         folder.append(*(f"entries/feed-1-epoch-{epoch}.entry" for epoch in joules))
+        if confirms:
+            folder.append("entries/feed-1-period-0.entry")
         return "--joules", "given", "--log", "log"
 
     return build(path, terms, feeds=feeds)
@@ -58,6 +67,27 @@ def test_more_than_the_chips_account_for_is_recorded_as_a_failure(hot: Folder) -
     assert "feed-1 drew more in epoch" in said
     record = Record.decode((hot.path / "beta-alpha-0.record").read_bytes())
     assert (record.outcome, record.failures, record.draws > 8) == ("failed", ("power",), True)
+
+
+def test_a_closed_period_takes_nothing_more(hot: Folder) -> None:
+    (hot.path / "late.csv").write_text(f"epoch,joules\n1,{HOT}\n")
+    before = (hot.path / "feed-1.feed").read_bytes()
+    hot.run("feed", "record", *FEED, "--csv", "late.csv")
+    assert "0 epochs sealed; 1 of closed periods are absent for ever" in hot.run("feed", "seal", *FEED, "-k", "feed.key")
+    hot.run("feed", "close", *FEED, "-n", 0, "-k", "feed.key")
+    assert FeedRecords.decode((hot.path / "feed-1.feed").read_bytes()).periods == FeedRecords.decode(before).periods
+    (hot.path / "feed-1.feed").write_bytes(before)
+    assert "is not one of the agreement's periods" in hot.run("feed", "close", *FEED, "-n", 5, "-k", "feed.key", code=1)
+    assert "is not feed feed-1's" in hot.run("feed", "close", *FEED, "-n", 0, "-k", "beta.key", code=2)
+
+
+def test_without_its_period_key_a_feed_fails_nobody(tmp_path: Path) -> None:
+    """Whoever breaks the curve could have written the joules that speak against the lab."""
+    cold = powered(tmp_path, dict.fromkeys(range(EPOCHS), HOT), confirms=False)
+    assert "will record a failure (power)" in cold.run(*OPEN, "--joules", "given")
+    said = cold.run(*CHECK)
+    assert "MORE THAN" in said and "feed feed-1 has not signed the period with its period key: no hour of it is a failure" in said
+    assert "feed-1" not in cold.run("agreement", "check", "agreement.toml").split("Ed25519 alone")[1].splitlines()[0]
 
 
 def test_an_absent_hour_is_said_and_draws_another(hot: Folder) -> None:

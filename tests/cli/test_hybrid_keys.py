@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 import claims.cli.main  # noqa: F401  (registers the commands)
 from claims.base.errors import ClaimsError, KeyFileError
-from claims.base.hybrid import HybridKey, halves
+from claims.base.hybrid import HybridKey, curve_half, halves
 from claims.base.keys import generate_key_file, load_key_file, meter_key, public_bytes, public_text
 from claims.claim.entries import decode_entry, encode_entry, sign_entry
 from claims.claim.entry_kinds import AssentEntry
@@ -63,7 +63,7 @@ def test_files_of_two_blocks(tmp_path: Path) -> None:
         path = tmp_path / f"{secret!r}.key"
         public = generate_key_file(path, secret, hybrid=True)
         key = load_key_file(path, lambda: b"pass")
-        rings = (meter_key(ring, "l", "m").private_bytes_raw() for ring in (key, key.curve))
+        rings = (public_bytes(curve_half(meter_key(ring, "l", "m"))) for ring in (key, key.curve))
         assert public_bytes(key) == public and len(set(rings)) == 1
         blocks = re.findall(rb"-----BEGIN.*?-----END [A-Z ]+-----\n", path.read_bytes(), re.DOTALL)
         assert len(blocks) == 2 and path.read_bytes() == b"".join(blocks)
@@ -80,11 +80,14 @@ def test_files_of_two_blocks(tmp_path: Path) -> None:
 
 def test_who_signs_with_ed25519_alone_is_said(place: Path) -> None:
     text = run("agreement", "check", "a.toml")
-    assert "Ed25519 alone: operator, other, witness, other (cosigning), and meters and feeds" in text and "mldsa44 (SHA-256 " in text
+    meters = "meter alpha/hall-1, meter alpha/hall-2, meter beta/hall-1"
+    assert f"Ed25519 alone: operator, other, witness, other (cosigning), {meters}. A quantum" in text and "mldsa44 (SHA-256 " in text
     Path("b.toml").write_text(world.TEXT)
     assert "Ed25519 alone: everybody" in run("agreement", "check", "b.toml")
     Path("c.toml").write_text(hw.TEXT)
-    assert "Ed25519 and ML-DSA-44 of every party" in run("agreement", "check", "c.toml")
+    assert f"Ed25519 alone: {meters}. A quantum" in run("agreement", "check", "c.toml")
+    Path("d.toml").write_text(hw.with_period_keys(hw.TEXT, 11, 12, 21))
+    assert "Ed25519 and ML-DSA-44, but for epochs of meters and feeds" in run("agreement", "check", "d.toml")
 
 
 def test_more_than_sixteen_hybrid_cosigners_are_refused(place: Path) -> None:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from inspect_fixtures import ROUNDS
 
-from claims.agreement.terms import MAX_METERS
+from claims.agreement.terms import MAX_METERS, Meter
 from claims.base.errors import UnreadableFile
 from claims.claim.commitments import ReadingOpening, Slot, SlotOpening, name_digest
 from claims.claim.file import MeterHead
@@ -134,6 +134,7 @@ def test_the_largest_possible_opening_fits_its_limit() -> None:
         ),
         (b"\xff" * 32, path),
     )  # fmt: skip
+    bare = [Meter("l" * 64, "m" * 64, "h100", 1, bytes(32))] * MAX_METERS
     head = (2**31 - 2**24,) * 8
     proof = (None, b"\xff" * MAX_BINDING)
     binding = Binding((MeterHead("m" * 64, head, b"\xff" * 32, b"\xff" * 64),) * 2, head, b"\xff" * 32, b"\xff" * 64, (proof,))
@@ -141,6 +142,11 @@ def test_the_largest_possible_opening_fits_its_limit() -> None:
         opened = (slot,) * (SLOTS_EACH * (draws + slots))
         opening = Opening(bytes(32), "l" * 64, 2**24, 2**40, "t" * 64, (reading,) * draws, opened, binding, bytes(64))
         drawn = Drawn(Committed("l", 0, 0, {}), VerifiedRound(1, bytes(32)), (Draw("m", 0, 0),) * draws, (0,) * slots)
-        assert len(opening.encode()) <= opening_limit(drawn, 2) <= opening_limit(drawn, MAX_METERS) <= OPENING_LIMIT
+        assert len(opening.encode()) <= opening_limit(drawn, bare[:2]) <= opening_limit(drawn, bare) <= OPENING_LIMIT
     head_only = replace(opening, readings=(), slots=(), binding=replace(binding, meters=binding.meters[:1] * MAX_METERS))
-    assert len(head_only.encode()) <= opening_limit(replace(drawn, draws=(), slots=()), MAX_METERS)
+    assert len(head_only.encode()) <= opening_limit(replace(drawn, draws=(), slots=()), bare)
+    both = replace(head_only.binding.meters[0], signature=b"\xff" * 2484)
+    head_only = replace(head_only, binding=replace(binding, meters=(both,) * MAX_METERS))
+    periodic = [replace(meter, period_key=bytes(1312)) for meter in bare]
+    limit = opening_limit(replace(drawn, draws=(), slots=()), periodic)
+    assert opening_limit(replace(drawn, draws=(), slots=()), bare) < len(head_only.encode()) <= limit

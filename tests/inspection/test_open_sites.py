@@ -76,7 +76,7 @@ def test_each_site_with_something_drawn_and_the_registry_are_proven(world: World
     opening = world.make()
     assert [site for site, _ in opening.binding.proofs] == [*SITES, None]
     data = opening.encode()
-    assert Opening.decode(data) == opening and len(data) <= opening_limit(world.drawn, len(world.meters), len(SITES))
+    assert Opening.decode(data) == opening and len(data) <= opening_limit(world.drawn, world.terms.lab("alpha").meters, len(SITES))
     check_opening(world.terms, world.drawn, opening, "beta")
 
 

@@ -284,4 +284,4 @@ def test_an_opening_has_room_for_the_longest_name_of_a_snapshot() -> None:
     )
     longest = replace(opening, slots=slots)
     assert Opening.decode(longest.encode()) == longest
-    assert len(longest.encode()) < opening_limit(lab.drawn, len(lab.terms.lab("alpha").meters))
+    assert len(longest.encode()) < opening_limit(lab.drawn, lab.terms.lab("alpha").meters)

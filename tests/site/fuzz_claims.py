@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
 from claims.agreement.decode import decode_agreement
 from claims.agreement.model import Agreement, canonical_bytes
 from claims.agreement.terms import Amends, Caps, Meter, Party, Rules
-from tests.fixtures.lab_fixtures import METER_KEYS
+from claims.base.hybrid import HybridKey
 from tests.site.make_claim_vectors import (
     ALPHA,
     ALPHA_COSIGNS,
@@ -25,6 +26,7 @@ from tests.site.make_claim_vectors import (
     BETA_COSIGNS,
     GAMMA,
     GAMMA_COSIGNS,
+    METERS,
     ORIGIN,
     TARGET,
     Half,
@@ -80,9 +82,9 @@ class ClaimDraft:
         out += u32(*self.before, *self.after) + u32(len(self.meters))
         for meter in self.meters:
             signed = self.agreement + name(self.lab) + name(meter["name"]) + u32(self.period, *meter["head"]) + meter["roots"]
-            key = self.keys.get(meter["name"], METER_KEYS.get(meter["name"], STRANGER))
+            key = self.keys.get(meter["name"], METERS.get(meter["name"], STRANGER))
             out += name(meter["name"]) + u32(*meter["head"]) + meter["roots"]
-            out += bytes(64) if meter["name"] in self.lost else sign(key, domain("standstill/sign/ledger-head/v2") + signed)
+            out += framed(bytes(64) if meter["name"] in self.lost else sign(key, domain("standstill/sign/ledger-head/v2") + signed))
         registry = self.agreement + name(self.lab) + u32(self.period, *self.after) + sha(self.lists)
         out += (self.write_sites() if self.sites is None else self.sites) + self.lists
         out += framed(sign(self.keys.get("registry", lab_key), domain("standstill/sign/registry-head/v1") + registry))
@@ -373,7 +375,23 @@ def u64(*values: int) -> bytes:
 def a_strangers_signature(case: Case) -> None:
     """One of the signatures in a claim is by another key."""
     who = case.rng.choice(["lab", "registry", "hall-a", "hall-b"])
-    _any_claim(case).keys[who] = case.rng.choice([STRANGER, ALPHA, ALPHA.curve, METER_KEYS["hall-b"]])
+    _any_claim(case).keys[who] = case.rng.choice([STRANGER, ALPHA, ALPHA.curve, METERS["hall-a"], METERS["hall-b"], METERS["hall-b"].curve])
+
+
+@mutation
+def period_keys(case: Case) -> None:
+    """Other meters than those of the vectors have a period key; they sign so, or as before."""
+    who, add = case.rng.choice([("hall-a", True), ("hall-b", False)])
+    lattice = MLDSA44PrivateKey.from_seed_bytes(b"\xcd" * 32)
+    public = lattice.public_key().public_bytes_raw() if add else b""
+    old_digest, (lab, *others) = case.agreement.digest, case.agreement.labs
+    meters = tuple(replace(meter, period_key=public) if meter.name == who else meter for meter in lab.meters)
+    case.agreement = replace(case.agreement, labs=(replace(lab, meters=meters), *others))
+    old, honest_keys = METERS[who], case.rng.random() < 0.7
+    for draft in [draft for draft in case.claims if draft.agreement == old_digest]:
+        draft.agreement = case.agreement.digest
+        if honest_keys:
+            draft.keys[who] = old.curve if isinstance(old, HybridKey) else HybridKey(old, lattice)
 
 
 @mutation

@@ -3,7 +3,7 @@
 Two periods of one lab under an agreement with a log: claim files of format 3, roots files, a log of their entries with one
 cosigned head for each period. Everything around the proofs is written here byte by byte from claims/FORMATS.md and
 FORMATS-log.md, not by the code that reads it. Keys come from fixed seeds, the randomness of proofs and of ML-DSA from the operating system.
-The keys of alpha, of the log and of beta's cosignatures are hybrid, the others of Ed25519 alone.
+The keys of alpha, of the log and of beta's cosignatures are hybrid, and meter hall-b has a period key; the others are of Ed25519 alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
 from claims.base.hybrid import HybridKey
-from tests.fixtures.lab_fixtures import LAB_KEY
+from tests.fixtures.lab_fixtures import LAB_KEY, METER_KEYS
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "fixtures"))
 
@@ -34,6 +34,7 @@ Key = Ed25519PrivateKey | HybridKey
 ALPHA, LOG_KEY, BETA_COSIGNS = (
     HybridKey(curve, MLDSA44PrivateKey.from_seed_bytes(bytes([201 + at]) * 32)) for at, curve in enumerate((LAB_KEY, _LOG, _BETA_COSIGNS))
 )
+METERS: dict[str, Key] = METER_KEYS | {"hall-b": HybridKey(METER_KEYS["hall-b"], MLDSA44PrivateKey.from_seed_bytes(b"\xcc" * 32))}
 
 
 def sha(*parts: bytes) -> bytes:
@@ -142,7 +143,9 @@ def main() -> None:
     from claims.agreement.model import Agreement, canonical_bytes
     from claims.agreement.terms import LogTerms, Party
     from claims.lab.lineage import note_checkpoint
+    from claims.lab.meter import SoftwareMeter
     from claims.lab.prove import make_claim
+    from claims.lab.registry import close_period
     from tests.lab.test_prove import OPENINGS, draft, work
 
     TARGET.mkdir(exist_ok=True)
@@ -151,7 +154,9 @@ def main() -> None:
     keys: list[tuple[str, Key, Key]] = [("alpha", ALPHA, ALPHA_COSIGNS), ("beta", BETA, BETA_COSIGNS), ("gamma", GAMMA, GAMMA_COSIGNS)]
     parties = tuple(Party(who, public(key), public(cosigns)) for who, key, cosigns in keys)
     log = LogTerms(ORIGIN, "gamma", public(LOG_KEY), 1)
-    agreement: Agreement = replace(terms, parties=parties, log=log)
+    own = terms.labs[0]
+    meters = tuple(replace(meter, period_key=public(METERS[meter.name])[32:]) for meter in own.meters)
+    agreement: Agreement = replace(terms, parties=parties, log=log, labs=(replace(own, meters=meters),))
     digest = agreement.digest
     sign_message = domain("standstill/sign/agreement/v1") + digest
     rows = ",\n".join(
@@ -168,19 +173,21 @@ def main() -> None:
         work(store, agreement, period, "a" if period == 0 else "b")
         if period == 1:
             note_checkpoint(store, agreement, draft("b", ("a",), lab.EPOCHS + 1))
-        lab.seal_and_close(store, agreement, period)
+        for who, key in METERS.items():
+            SoftwareMeter(who, key).seal(store, agreement, period)
+        close_period(store, agreement, period)
         made = make_claim(store, agreement, period, ALPHA).claim
-        meters = [meter.name for meter in made.meters]
+        names = [meter.name for meter in made.meters]
         epochs = range(made.first_epoch, made.last_epoch + 1)
         body = b"standstill-claim" + b"\0\3" + digest + name("alpha") + u32(period, made.first_epoch, made.last_epoch)
-        body += u32(*made.head_before, *made.head_after) + u32(len(meters))
+        body += u32(*made.head_before, *made.head_after) + u32(len(names))
         roots = b"standstill-roots" + b"\0\1" + digest + name("alpha") + u32(period, made.first_epoch, made.last_epoch)
-        roots += len(meters).to_bytes(2, "big")
+        roots += len(names).to_bytes(2, "big")
         for meter in made.meters:
             found = [epoch_root("alpha", meter.name, epoch) for epoch in epochs]
             signed = digest + name("alpha") + name(meter.name) + u32(period, *meter.head) + mth(found)
-            signature = lab.METER_KEYS[meter.name].sign(domain("standstill/sign/ledger-head/v2") + signed)
-            body += name(meter.name) + u32(*meter.head) + mth(found) + signature
+            signature = sign(METERS[meter.name], domain("standstill/sign/ledger-head/v2") + signed)
+            body += name(meter.name) + u32(*meter.head) + mth(found) + framed(signature)
             roots += name(meter.name) + b"".join(found)
         registry = domain("standstill/sign/registry-head/v1") + digest + name("alpha") + u32(period, *made.head_after) + sha(bytes(7))
         body += bytes(2) + bytes(7) + framed(sign(ALPHA, registry)) + u32(len(made.proof)) + made.proof
@@ -188,7 +195,7 @@ def main() -> None:
         (TARGET / f"alpha-{period}.claim").write_bytes(claim)
         (TARGET / f"alpha-{period}.roots").write_bytes(roots)
         for epoch in epochs:
-            content = name("alpha") + u32(epoch) + lab_epoch_root("alpha", meters, epoch) + sha(b"registry", u32(epoch)) + bytes(1)
+            content = name("alpha") + u32(epoch) + lab_epoch_root("alpha", names, epoch) + sha(b"registry", u32(epoch)) + bytes(1)
             entries.append(entry(digest, 1, content, ALPHA))
         entries.append(b"bytes that mean nothing here")
         entries.append(entry(digest, 2, name("alpha") + u32(period) + sha(claim) + sha(roots), ALPHA))

@@ -205,6 +205,7 @@ def sample(answer: str = "no", nasty: bool = True) -> dict[str, Any]:
                         {"name": "registry", "meters": 0, "rows": 131072},
                     ],
                     "count": 2,
+                    "alone": 2 if lab == "borealis" else 0,
                     "meters": [
                         {"name": "hall-1", "chip": "gb300", "chips": 18432, "site": "north"},
                         {"name": "hall-2", "chip": "h100-sxm", "chips": 4096, "site": "south"},
@@ -219,7 +220,7 @@ def sample(answer: str = "no", nasty: bool = True) -> dict[str, Any]:
             "feeds": [
                 {
                     "name": "hall-1-feed", "lab": "aurora", "holder": "observatory", "kind": "utility", "meters": 2, "base_watts": 400000,
-                    "idle_watts": 300, "busy_watts": 1000,
+                    "alone": False, "idle_watts": 300, "busy_watts": 1000,
                     "hidden": ["of its 22528 could still train unseen", "in an hour declared idle 9 %, 29 % if others are switched off;"],
                 }
             ],

@@ -7,6 +7,7 @@ import { verifySignature } from "./verifier/ed25519.js";
 import { CLAIM, EPOCH, TRANSFER, countsUnder, decodeEntry } from "./verifier/entries.js";
 import { Rejected } from "./verifier/errors.js";
 import { P } from "./verifier/field.js";
+import { isHybrid } from "./verifier/hybrid.js";
 import { LOST_METER } from "./verifier/losses.js";
 import { openHead } from "./verifier/note.js";
 import { rootsOfPrefix } from "./verifier/rfc6962.js";
@@ -67,7 +68,7 @@ function twoHeads(value, terms) {
   const { lab, meter, period } = value;
   const heads = pair(value.heads);
   if (!heads || !within(period) || value.agreement !== terms.digestHex || !labOf(terms, lab)) return null;
-  const key = meter === null ? keyOf(terms, lab) : labOf(terms, lab).meters.find((item) => item.name === meter).key;
+  const key = meter === null ? keyOf(terms, lab) : labOf(terms, lab).meters.find((item) => item.name === meter).wholeKey;
   const signed = heads.every((item) => {
     const digest = bytes(item.digest, 32);
     const message = meter === null
@@ -86,10 +87,10 @@ function hiddenHead(value, terms) {
   if (!within(period) || value.agreement !== terms.digestHex || !labOf(terms, lab)) return null;
   const { losses, listsDigest } = decodeLists(fromHex(listed.lists), period);
   if (!losses.some((loss) => loss.kind === LOST_METER && loss.name === meter && !loss.signed)) return null;
-  const { key } = labOf(terms, lab).meters.find((item) => item.name === meter);
+  const { wholeKey } = labOf(terms, lab).meters.find((item) => item.name === meter);
   const byLab = registryHeadMessage(terms.digest, lab, period, head(listed.head), listsDigest);
   const byMeter = ledgerHeadMessage(terms.digest, lab, meter, period, head(signed.head), bytes(signed.digest, 32));
-  if (!verifySignature(keyOf(terms, lab), bytes(listed.signature, 64), byLab) || !verifySignature(key, bytes(signed.signature, 64), byMeter)) return null;
+  if (!verifySignature(keyOf(terms, lab), fromHex(listed.signature), byLab) || !verifySignature(wholeKey, fromHex(signed.signature), byMeter)) return null;
   return { lab, period, meter, epoch: lastEpoch(terms, period), text: `Meter ${lab}/${meter} signed a head for period ${period}, and the lab\u2019s claim lists it as lost without one.` };
 }
 
@@ -98,13 +99,16 @@ function twoRoots(value, terms) {
   const roots = pair(value.roots);
   if (!roots || !within(epoch) || value.agreement !== terms.digestHex || !labOf(terms, lab) || roots[0].root === roots[1].root) return null;
   if (roots[0].root > roots[1].root) return null;
-  const { key } = labOf(terms, lab).meters.find((item) => item.name === meter);
+  const { key, wholeKey } = labOf(terms, lab).meters.find((item) => item.name === meter);
   const domain = ascii("standstill/sign/epoch-root/v1");
   const name = (text) => concat([uint(text.length, 1), ascii(text)]);
   const signed = roots.every((item) => verifySignature(key, bytes(item.signature, 64), concat([
     uint(domain.length, 2), domain, terms.digest, name(lab), name(meter), uint(epoch, 4), bytes(item.root, 32),
   ])));
-  return signed ? { lab, period: Math.floor(epoch / terms.epochsPerPeriod), meter, epoch, text: `Meter ${lab}/${meter} signed two roots for epoch ${epoch}.` } : null;
+  if (!signed) return null;
+  const text = `Meter ${lab}/${meter} signed two roots for epoch ${epoch}`;
+  if (isHybrid(wholeKey)) return { text: `${text}, with Ed25519 alone, and it has a period key: that rejects no claim.` };
+  return { lab, period: Math.floor(epoch / terms.epochsPerPeriod), meter, epoch, text: `${text}.` };
 }
 
 function twoEntries(value, terms) {

@@ -6,7 +6,7 @@ import { checkReceipt, decodeReceipt } from "./receipts.js";
 import { moment } from "./text.js";
 import { decodeAgreement } from "./verifier/agreement.js";
 import { ascii, equalBytes, sha256, toHex } from "./verifier/bytes.js";
-import { ASSENT, CLAIM, DECISION, EPOCH, INSPECTION, JOULES, LOSS, TRANSFER, countsUnder, decodeEntry } from "./verifier/entries.js";
+import { ASSENT, CLAIM, DECISION, EPOCH, FEED_PERIOD, INSPECTION, JOULES, LOSS, TRANSFER, countsUnder, decodeEntry } from "./verifier/entries.js";
 import { Rejected } from "./verifier/errors.js";
 import { formatWork } from "./verifier/limits.js";
 import { cosignersOf } from "./verifier/log.js";
@@ -63,6 +63,7 @@ function entry(data, agreements) {
   const what = {
     [EPOCH]: `epoch ${item.number}`, [CLAIM]: `the claim of period ${item.number}`, [ASSENT]: "its assent", [INSPECTION]: `an inspection of ${item.lab}, period ${item.number}`, [DECISION]: "a decision",
     [LOSS]: `${item.target} of lab ${item.lab} is ${item.said === 1 ? "lost" : "back"} from epoch ${item.number} on`, [JOULES]: `the joules of epoch ${item.number}, hidden`,
+    [FEED_PERIOD]: `all its joules of period ${item.number}, hidden`,
     [TRANSFER]: item.kind === TRANSFER ? `${formatWork(item.amount)} of its limit for period ${item.number} go to ${item.lab}` : "",
   };
   return found(`A log entry by ${item.author}: ${what[item.kind]}.`, counts ? "ok" : "bad",

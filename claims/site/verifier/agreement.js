@@ -1,7 +1,7 @@
 /** agreement.bin: the canonical bytes that the digest hashes. claims/FORMATS.md sections 1 (rules) and 2 (bytes). */
 import { ascii, concat, equalBytes, sha256, toHex, uint } from "./bytes.js";
 import { isPublicKey } from "./ed25519.js";
-import { halves, isHybrid } from "./hybrid.js";
+import { SIGNATURES, halves, isHybrid } from "./hybrid.js";
 import { Reader } from "./reader.js";
 import { byBytes, isKeyName, isProse } from "./text.js";
 import { Rejected } from "./errors.js";
@@ -23,6 +23,8 @@ const MAX_WITNESSES = 256;
 const MAX_ROOTS = 2 ** 21;
 const MAX_SITES = 256;
 const MAX_FLEET = 2 ** 18;
+/** Bytes of all meters of a lab in its claim. */
+const MAX_HEADS = 63 * 2 ** 20;
 const MAX_LAB_FEEDS = 256;
 const MAX_OPENED = 54613;
 const FEED_KINDS = ["utility", "building", "rack"];
@@ -64,6 +66,12 @@ function readParty(read) {
   return party;
 }
 
+/** `key` signs epochs, `wholeKey` periods: the same, or with an ML-DSA-44 half. */
+function readKeys(read, what) {
+  const wholeKey = read.key(what);
+  return { key: halves(wholeKey)[0], wholeKey };
+}
+
 function readLab(read) {
   const lab = {
     name: read.name("a lab's name"),
@@ -76,7 +84,7 @@ function readLab(read) {
       name: read.name("a meter's name"),
       chip: read.name("a meter's chip"),
       chips: read.uint(6, "chips"),
-      key: read.raw(32, "a key"),
+      ...readKeys(read, "a meter's key"),
       site: null,
       group: null,
     }), 4),
@@ -105,7 +113,7 @@ function readModel(read) {
 
 function readFeed(read) {
   const feed = { name: read.name("a feed's name"), lab: read.name("a feed's lab"), holder: read.name("a feed's holder") };
-  feed.key = read.raw(32, "a feed's key");
+  Object.assign(feed, readKeys(read, "a feed's key"));
   feed.kind = FEED_KINDS[read.uint(1, "a feed's kind", FEED_KINDS.length) - 1];
   if (!feed.kind) throw read.fail("a feed has no kind 0");
   feed.meters = read.list("a feed's meters", MAX_FLEET, () => read.name("a meter's name"), 4);
@@ -218,10 +226,11 @@ function validate(agreement) {
 
 function keys(agreement) {
   const all = agreement.parties.map((x) => x.key);
-  for (const lab of agreement.labs) for (const meter of lab.meters) all.push(meter.key);
+  for (const lab of agreement.labs) for (const meter of lab.meters) all.push(meter.wholeKey);
   for (const party of agreement.parties) if (party.cosignKey) all.push(party.cosignKey);
   if (agreement.log) all.push(agreement.log.key);
-  for (const { key } of [...agreement.feeds, ...agreement.witnesses]) all.push(key);
+  for (const { wholeKey } of agreement.feeds) all.push(wholeKey);
+  for (const { key } of agreement.witnesses) all.push(key);
   const seen = new Set();
   for (const key of all) {
     if (!isPublicKey(key)) throw bad(`${toHex(key)} is no usable public key`);
@@ -233,6 +242,8 @@ function keys(agreement) {
 }
 
 function checkLab(agreement, lab, chips) {
+  const heads = lab.meters.reduce((sum, meter) => sum + 67 + meter.name.length + SIGNATURES[Number(isHybrid(meter.wholeKey))], 0);
+  if (heads > MAX_HEADS) throw bad(`lab ${lab.name}: a claim has no room for the signatures of its meters`);
   within(`lab ${lab.name}: log_rows`, lab.logRows, 16, 22);
   within(`lab ${lab.name}: since_period`, lab.sincePeriod, 0, agreement.periods - 1);
   changes(`lab ${lab.name}: later caps`, lab.capsFrom, agreement);

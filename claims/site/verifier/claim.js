@@ -100,7 +100,7 @@ export function decodeClaim(data) {
       name: read.name("a meter's name"),
       head: read.head("a meter's head"),
       rootsDigest: read.raw(32, "a meter's roots digest"),
-      signature: read.raw(64, "a meter's signature"),
+      signature: read.signature("a meter's signature"),
     };
     if (i > 0 && !(claim.meters[i - 1].name < meter.name)) throw read.fail(`meter ${meter.name} is not in ascending order of names`);
     claim.meters.push(meter);

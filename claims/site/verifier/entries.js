@@ -3,7 +3,7 @@ import { ascii, equalBytes, toHex } from "./bytes.js";
 import { firstPeriod } from "./agreement.js";
 import { verifySignature } from "./ed25519.js";
 import { Rejected } from "./errors.js";
-import { KEYS, SIGNATURES } from "./hybrid.js";
+import { KEYS, SIGNATURES, isHybrid } from "./hybrid.js";
 import { Reader } from "./reader.js";
 import { allowanceMessage, logEntryMessage } from "./signatures.js";
 
@@ -16,6 +16,7 @@ export const LOSS = 6;
 export const JOULES = 7;
 export const TRANSFER = 8;
 export const KEY = 9;
+export const FEED_PERIOD = 10;
 export const OUTCOMES = { 1: "passed", 2: "failed", 3: "refused" };
 export const DECISIONS = { 1: "lift", 2: "trigger" };
 
@@ -75,6 +76,10 @@ const BODIES = {
     const feed = read.name("the feed");
     return { feed, author: `feed ${feed}`, number: read.uint(4, "the epoch", MAX_NUMBER), first: read.raw(32, "the joules' leaf") }; // no party has such a name
   },
+  [FEED_PERIOD]: (read) => {
+    const feed = read.name("the feed");
+    return { feed, author: `feed ${feed}`, number: read.uint(4, "the period", MAX_NUMBER), first: read.raw(32, "the root") };
+  },
   [TRANSFER]: (read) => ({
     author: read.name("the giver"),
     lab: read.name("the receiver"),
@@ -124,9 +129,9 @@ export function decodeEntry(data) {
 
 /** Whether an entry counts under an agreement with the keys that are in force where it stands (keys.js, which judges words about keys): its terms fit, and its author signed it. */
 export function countsUnder(entry, agreement) {
-  const author = entry.kind === JOULES ? feedOf(entry, agreement) : agreement.parties.find((party) => party.name === entry.author);
+  const author = entry.feed ? feedOf(entry, agreement) : agreement.parties.find((party) => party.name === entry.author);
   if (!author || !equalBytes(entry.agreement, agreement.digest) || !fits(entry, agreement)) return false;
-  return verifySignature(author.key, entry.signature, logEntryMessage(entry.unsigned));
+  return verifySignature(entry.kind === FEED_PERIOD ? author.wholeKey : author.key, entry.signature, logEntryMessage(entry.unsigned));
 }
 
 /** Positions, among the lab's power feeds, of those whose joules of the epoch it says did not come. */
@@ -141,10 +146,11 @@ function fits(entry, agreement) {
   if (entry.kind === KEY) return false;
   if (entry.kind === TRANSFER) return isAccepted(entry, agreement);
   if (entry.kind === DECISION) return agreement.pause !== null && agreement.pause.deciders.includes(entry.author);
-  const name = entry.kind === JOULES ? feedOf(entry, agreement).lab : entry.lab;
+  const name = entry.feed ? feedOf(entry, agreement).lab : entry.lab;
   const lab = agreement.labs.find((item) => item.name === name);
   const period = [EPOCH, LOSS, JOULES].includes(entry.kind) ? Math.floor(entry.number / agreement.epochsPerPeriod) : entry.number;
   if (!lab || period < firstPeriod(agreement) || period >= agreement.periods || period < lab.sincePeriod) return false;
+  if (entry.kind === FEED_PERIOD && !isHybrid(feedOf(entry, agreement).wholeKey)) return false;
   if (entry.kind === EPOCH && lacking(entry).some((position) => position >= agreement.feeds.filter((x) => x.lab === lab.name).length)) return false;
   if (entry.kind === LOSS && !isLoss(entry, lab, agreement)) return false;
   return entry.kind !== INSPECTION || (agreement.inspection !== null && entry.author !== entry.lab);

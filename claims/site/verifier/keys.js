@@ -41,19 +41,19 @@ function keyIn(terms, { role, owner, holder }) {
   const found = role === PARTY ? owner === holder && terms.parties.find(({ name }) => name === holder)
     : role === METER ? lab && lab.meters.find(({ name }) => name === holder)
       : terms.feeds.find((feed) => feed.name === holder && feed.holder === owner);
-  return found ? found.key : null;
+  return found ? found.wholeKey ?? found.key : null;
 }
 
 /** The agreement with another key in a role. */
 function withKey(terms, { role, owner, holder }, key) {
-  const put = (items, isIt) => items.map((item) => (isIt(item) ? { ...item, key } : item));
+  const put = (items, isIt) => items.map((item) => (isIt(item) ? { ...item, key: role === PARTY ? key : halves(key)[0], wholeKey: key } : item));
   if (role === PARTY) return { ...terms, parties: put(terms.parties, ({ name }) => name === holder) };
   if (role === FEED) return { ...terms, feeds: put(terms.feeds, ({ name }) => name === holder) };
   return { ...terms, labs: terms.labs.map((lab) => (lab.name === owner ? { ...lab, meters: put(lab.meters, ({ name }) => name === holder) } : lab)) };
 }
 
 const allKeys = ({ parties, labs, feeds, log }) =>
-  [...parties.flatMap(({ key, cosignKey }) => [key, cosignKey]), ...labs.flatMap(({ meters }) => meters.map(({ key }) => key)), ...feeds.map(({ key }) => key), log && log.key].filter(Boolean);
+  [...parties.flatMap(({ key, cosignKey }) => [key, cosignKey]), ...labs.flatMap(({ meters }) => meters.map(({ wholeKey }) => wholeKey)), ...feeds.map(({ wholeKey }) => wholeKey), log && log.key].filter(Boolean);
 
 class Keys {
   constructor(agreement) {
@@ -130,8 +130,8 @@ class Keys {
     return this.now.parties.find((party) => party.name === entry.author).key;
   }
 
-  isUsable({ role, fresh }, old) {
-    if (!isPublicKey(fresh) || (role !== PARTY && isHybrid(fresh)) || (isHybrid(old) && !isHybrid(fresh))) return false;
+  isUsable({ fresh }, old) {
+    if (!isPublicKey(fresh) || (isHybrid(old) && !isHybrid(fresh))) return false;
     this.used = this.used ?? new Set(allKeys(this.agreement).flatMap((key) => halves(key).map(toHex)));
     return !halves(fresh).some((half) => this.used.has(toHex(half)));
   }

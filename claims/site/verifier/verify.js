@@ -62,7 +62,7 @@ export function signedHeads(data, agreementData) {
   }
   for (const { name, head, rootsDigest, signature } of claim.meters) {
     const meter = lab.meters.find((item) => item.name === name);
-    const isSigned = meter && verifySignature(meter.key, signature, ledgerHeadMessage(digest, lab.name, name, claim.period, head, rootsDigest));
+    const isSigned = meter && verifySignature(meter.wholeKey, signature, ledgerHeadMessage(digest, lab.name, name, claim.period, head, rootsDigest));
     if (isSigned) found.push([`meter ${name}`, `${head} ${toHex(rootsDigest)}`]);
   }
   return found;
@@ -190,7 +190,7 @@ function checkSignatures(claim, agreement, lab) {
     const { head, rootsDigest, signature } = claim.meters[i];
     if (unsigned.has(meter.name)) return;
     const message = ledgerHeadMessage(digest, lab.name, meter.name, claim.period, head, rootsDigest);
-    check(`meter ${meter.name} on its ledger head`, meter.key, signature, message);
+    check(`meter ${meter.name} on its ledger head`, meter.wholeKey, signature, message);
   });
 }
 
