@@ -16,6 +16,7 @@ import hybrid_world as hw
 import pytest
 import world
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from rotation import HALL_1, ROTATE, ROTATING, Changing, held, revoked
 
 from claims.agreement.decode import decode_agreement
 from claims.agreement.file import load_agreement, parse_agreement
@@ -426,3 +427,49 @@ def test_an_amendment_may_take_a_period_key_away(tmp_path: Path) -> None:
     assert len(meter.seal(store, terms, 0).signature) == 2484
     bare = dataclasses.replace(terms.labs[0].meters[0], period_key=b"")
     assert len(meter.period_signer(bare).sign(b"")) == 64
+
+
+# ---- rotation --------------------------------------------------------------------------------------------------
+
+PERIODIC_ROTATING = hw.with_period_keys(ROTATING, 11)
+
+
+@pytest.mark.parametrize(
+    ("new", "used", "state"),
+    [
+        (hw.key(211), hw.key(211), "proven"), (hw.key(211), hw.key(11), "rejected"), (hw.key(211), world.key(211), "rejected"),
+        (world.key(211), hw.key(11), "proven"),
+        (dataclasses.replace(hw.key(211), curve=world.key(11)), hw.key(11), "proven"),
+        (dataclasses.replace(hw.key(11), curve=world.key(211)), hw.key(11), "proven"),
+    ],
+    ids=["both new", "the old one signs", "half of the new one signs", "to one half: passed over", "the curve's half is kept: passed over",
+         "the lattice's half is kept: passed over"],
+)  # fmt: skip
+def test_both_halves_are_replaced_together(tmp_path: Path, any_proof: None, page_agrees: None, new: Any, used: Any, state: str) -> None:
+    """The meter's key in [keys] is both halves, and a hybrid one stays hybrid."""
+    made = Changing(tmp_path / "folder", PERIODIC_ROTATING)
+    made.mine["hall-1"] = used
+    made.add(made.terms.start + 60, *held(made.terms, HALL_1, ROTATE, hw.key(11), new))
+    made.epochs()
+    made.claim()
+    row = made.row(made.end() + 700)
+    assert row.state == state, row.reason
+
+
+def test_a_meter_of_one_half_gets_a_period_key_by_rotation(tmp_path: Path, any_proof: None, page_agrees: None) -> None:
+    made = Changing(tmp_path / "folder")
+    made.mine["hall-1"] = hw.key(211)
+    made.add(made.terms.start + 60, *held(made.terms, HALL_1, ROTATE, 11, hw.key(211)))
+    made.epochs()
+    made.claim()
+    assert made.row(made.end() + 700).state == "proven"
+
+
+def test_without_a_key_in_force_a_meter_has_neither_half(tmp_path: Path, any_proof: None, page_agrees: None) -> None:
+    made = Changing(tmp_path / "folder", PERIODIC_ROTATING)
+    made.mine["hall-1"] = hw.key(11)
+    made.add(made.terms.start + 60, *revoked(made.terms, HALL_1, hw.key(11)))
+    made.epochs()
+    made.claim()
+    row = made.row(made.end() + 700)
+    assert (row.state, row.check) == ("rejected", "signatures")
