@@ -138,11 +138,11 @@ def feed_record(
                 break
 
 
-def _own(agreed: Feed, key: SigningKey, public: bytes, signer: SigningKey) -> SigningKey:
-    """The signer, whose public half is this one. Raises ClaimsError for another's key file."""
-    if signer.public_key().public_bytes_raw() != public:
+def _own(agreed: Feed, key: SigningKey, public: bytes) -> SigningKey:
+    """The key, whose public half is this one. Raises ClaimsError for another's key file."""
+    if key.public_key().public_bytes_raw() != public:
         raise ClaimsError(f"this key is not feed {agreed.name}'s", "sign with the key whose public half is in its [[feed]]")
-    return signer
+    return key
 
 
 def _journal(found: FeedRecords, agreed: Feed) -> AbstractContextManager[Journal]:

@@ -102,4 +102,4 @@ def test_people_and_programs_are_told() -> None:
     terms = parse_agreement(TWO)
     lines = "\n".join(agreement_lines(terms))
     assert f"witness     witness.example/w1 {world.public(80)}: counts for heads of the log, and dates no entry" in lines
-    assert "everybody, and meters" in lines and agreement_value(terms)["witnesses"] == ["witness.example/w1", "witness.example/w2"]
+    assert "everybody. A quantum" in lines and agreement_value(terms)["witnesses"] == ["witness.example/w1", "witness.example/w2"]
