@@ -27,6 +27,7 @@ import claims.lab.journal
 import claims.lab.prove
 from claims.agreement.file import load_agreement
 from claims.base.errors import ClaimRejected, ClaimsError
+from claims.base.hybrid import curve_half
 from claims.base.keys import load_key_file, public_bytes
 from claims.claim.entries import decode_entry, unsigned_bytes
 from claims.claim.entry_kinds import InspectionEntry
@@ -151,7 +152,7 @@ def test_two_copies_on_one_machine_cannot_both_sign(site: Site, tmp_path: Path) 
 def test_two_processes_at_once_sign_one_root(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = site.copy(tmp_path / "copy")
     terms, key = load_agreement(site.path / "agreement.toml"), load_key_file(site.path / "meter.key")
-    public, results = public_bytes(key), []
+    public, results = public_bytes(curve_half(key)), []
     from claims.lab.meter import SoftwareMeter
     from claims.lab.signing import signing
 
@@ -231,7 +232,7 @@ def test_without_its_journal_a_key_signs_nothing_until_it_is_made_again(site: Si
 @pytest.mark.parametrize("damage", ["junk", "empty", "page", "other", "loose"])
 def test_a_damaged_journal_is_no_new_one(site: Site, damage: str) -> None:
     site.run(*METER, 1)
-    path = Journal.place(site.state, public_bytes(load_key_file(site.path / "meter.key")))
+    path = Journal.place(site.state, public_bytes(curve_half(load_key_file(site.path / "meter.key"))))
     data = path.read_bytes()
     if damage == "other":
         with Journal.opened(site.state, bytes(32), "another key", seen=False):
