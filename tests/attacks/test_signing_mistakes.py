@@ -232,7 +232,6 @@ def test_an_answer_on_a_terminal(desk: Desk, answer: str, signs: bool) -> None:
 
 def test_one_passphrase_for_all(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr("claims.cli.group.ask_passphrase", lambda path, **_: asked.append(path) or b"pass")
     for name in ("hall-1", "hall-2"):
         Path(f"keys/{name}.key").unlink()
         monkeypatch.setenv("STANDSTILL_PASSPHRASE", "pass")
@@ -242,6 +241,7 @@ def test_one_passphrase_for_all(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> 
         line = next(line for line in before.splitlines() if line.startswith("key = "))
         Path("agreement.toml").write_text(old.replace(line, text.strip().splitlines()[-1]))
     monkeypatch.delenv("STANDSTILL_PASSPHRASE")
+    monkeypatch.setattr("claims.cli.group.ask_passphrase", lambda path, **_: asked.append(path) or b"pass")
     desk.at(START + PERIOD)
     desk.work(0)
     desk.close(0, "--yes")
