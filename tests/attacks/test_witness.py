@@ -21,19 +21,29 @@ import world
 from click.testing import CliRunner
 
 import claims.tlog.witness as module
+import tests.status.test_status_log as regime
 from claims.agreement.file import parse_agreement
 from claims.base.errors import UnreadableFile
 from claims.base.keys import generate_key_file, public_text
+from claims.claim.entries import encode_entry, sign_entry
+from claims.claim.entry_kinds import AssentEntry, DecisionEntry, Entry
+from claims.claim.published import PublishedEntries
 from claims.cli.main import cli
+from claims.decisions.log import logged_decisions
 from claims.tlog.add_checkpoint import REQUEST_LIMIT, SIZE_TYPE
 from claims.tlog.checkpoint import Checkpoint, cosign_lines, cosignatures, sign_checkpoint
+from claims.tlog.cosign import cosign
 from claims.tlog.errors import LogError
 from claims.tlog.evidence import LogEvidence
 from claims.tlog.hashing import tree_root
+from claims.tlog.memory import LogMemory
 from claims.tlog.note import ED25519, Note, NoteSignature, parse_lines, verifier_keys
+from claims.tlog.reader import open_log
 from claims.tlog.submit import Submission, submit
 from claims.tlog.witness import BURST, KEPT, Witness
 from claims.tlog.witness_server import ADDRESS_CONNECTIONS
+from claims.tlog.writer import LogWriter
+from claims.verify.log import late_assents, log_trust
 from tests.tlog import logs
 from tests.tlog.witnesses import BARE, KEY, KNOWN, NAME, NOW, SEED, asked, post, served, show, told, witness
 
@@ -237,6 +247,36 @@ def test_a_memory_that_is_lost_or_of_another_log(tmp_path: Path) -> None:
         Witness(NAME, KEY, tmp_path / "w", [BARE], told)
     with pytest.raises(LogError, match="one origin"):
         Witness(NAME, KEY, tmp_path / "w", [other, other], told)
+
+
+# ---- what a witness's word is not ----------------------------------------------------------------------------
+
+
+def test_what_only_a_witness_saw_is_undated(tmp_path: Path) -> None:
+    """An operator that shows its heads to a witness alone enters an assent and a decision in secret. Who is shown them later, as
+    if they were old, finds them in the log, and dated by the first party that read them."""
+    text = regime.TEXT + f'\n[[witness]]\nname = "{NAME}"\nkey = "{world.public(80)}"\n'
+    terms = parse_agreement(text.replace('opening = "3 h"', 'opening = "3 h"\nsign_by = 2025-12-31T00:00:00Z'))
+    trust, folder = log_trust(terms), tmp_path / "log"
+    early, later = terms.start - 30 * 86_400, terms.start + 90 * 86_400
+    reason = bytes(32)
+    words: list[Entry] = [sign_entry(world.key(seed), AssentEntry(terms.digest, name)) for name, seed in regime.SEEDS.items()]
+    for name in ("alpha", "beta"):
+        words.append(sign_entry(world.key(regime.SEEDS[name]), DecisionEntry(terms.digest, name, 1, terms.start, reason)))
+    with LogWriter.create(folder, trust.origin, world.key(50)) as writer:
+        writer.append(list(map(encode_entry, words)), now=early)
+    cosign(folder, world.key(80), NAME, LogMemory.load(tmp_path / "w.memory", trust), early)
+
+    def seen() -> tuple[int, list[str], list[int | None]]:
+        view = open_log(folder, trust)
+        published = PublishedEntries(terms, enumerate(view.entries))
+        decided = [item.counted(terms) for item in logged_decisions(terms, published, view).values()]
+        return view.size, late_assents(published, view), [None if item is None else item.effective for item in decided]
+
+    assert seen() == (6, sorted(regime.SEEDS), [None])
+    for name in ("delta", "beta"):
+        cosign(folder, world.key(regime.COSIGN[name]), name, LogMemory.load(tmp_path / f"{name}.memory", trust), later, clock_is_right=True)
+    assert seen() == (6, sorted(regime.SEEDS), [later])
 
 
 # ---- clients that wear a witness down ------------------------------------------------------------------------
