@@ -122,11 +122,11 @@ class Keys:
             generate_key_file(name, self._passphrase(), hybrid=hybrid)
             return self.load(name)
         if name.lattice_file is not None and not hybrid:
-            raise TokenError("mldsa44-file is of a hybrid key, and this one is of Ed25519 alone", "leave it out")
+            raise TokenError("the URI names a file for an ML-DSA-44 half, and this key is of Ed25519 alone", "leave mldsa44-... out")
         token = self._token(name, write=True)
         if name.lattice_file is None:
             if hybrid and not token.makes_lattice():
-                hint = "name a new file for that half, mldsa44-file=FILE in the URI; or --ed25519, which a quantum computer breaks"
+                hint = "name a file for that half, mldsa44-file= (--keys: mldsa44-folder=); or --ed25519, which a quantum computer breaks"
                 raise TokenError(f"{token.name} makes no ML-DSA-44 keys", hint)
             curve, *rest = token.make(name, lattice=hybrid)
             return HybridKey(curve, rest[0]) if rest else curve

@@ -43,6 +43,7 @@ class TokenUri:
         module: the token's driver, a whole path.
         pin_file: where the PIN is, on the first line; None: elsewhere.
         lattice_file: file of the key's ML-DSA-44 half; None: it is on the token too, or there is none.
+        lattice_folder: of a token with several keys, the folder with such a file LABEL.half of each.
     """
 
     which: tuple[tuple[str, str], ...]
@@ -51,6 +52,7 @@ class TokenUri:
     module: Path
     pin_file: Path | None = None
     lattice_file: Path | None = None
+    lattice_folder: Path | None = None
 
     @staticmethod
     def parse(text: str) -> TokenUri:
@@ -59,7 +61,7 @@ class TokenUri:
             raise TokenError(f"a token's URI begins with pkcs11: and has at most {_LIMIT} characters")
         path, _, query = text[7:].partition("?")
         parts = _attributes(path, ";", _PATH, (*_WHICH, "object", "id", "type"))
-        options = _attributes(query, "&", _QUERY, ("module-path", "pin-source", "mldsa44-file"))
+        options = _attributes(query, "&", _QUERY, ("module-path", "pin-source", "mldsa44-file", "mldsa44-folder"))
         if parts.get("type", b"private") != b"private":
             raise TokenError("type= is of another thing than a private key", "leave it out")
         module = Path(_text(options.get("module-path", b""), "module-path"))
@@ -67,13 +69,17 @@ class TokenUri:
             raise TokenError("the URI has no module-path, or not a whole one", "say where the token's driver is: ?module-path=/...so")
         which = tuple((name, _text(parts[name], name)) for name in _WHICH if name in parts)
         label = _text(parts["object"], "object") if "object" in parts else None
-        lattice = _file(options["mldsa44-file"], "mldsa44-file") if "mldsa44-file" in options else None
-        pin = _file(options["pin-source"], "pin-source") if "pin-source" in options else None
-        return TokenUri(which, label, parts.get("id"), module, pin, lattice)
+        files = ("pin-source", "mldsa44-file", "mldsa44-folder")
+        pin, half, halves = (_file(options[name], name) if name in options else None for name in files)
+        found = TokenUri(which, label, parts.get("id"), module, pin, half, halves)
+        if (half if not found.names_key else halves) is not None:
+            raise TokenError("mldsa44-file is of one key, which the URI names, and mldsa44-folder of a token with several")
+        return found
 
     def of(self, label: str) -> TokenUri:
         """The key of this label on the same token."""
-        return replace(self, object=label)
+        half = None if self.lattice_folder is None else self.lattice_folder / f"{label}.half"
+        return replace(self, object=label, lattice_file=half, lattice_folder=None)
 
     def bare(self) -> TokenUri:
         """Every key of this label, whatever its CKA_ID."""

@@ -31,8 +31,10 @@ def hall(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.delenv("STANDSTILL_PIN", raising=False)
     Path("hall.pin").write_text(f"{PIN}\n")
     Path("hall.pin").chmod(0o600)
+    Path("halves").mkdir()
     key = desk.run("keygen", "--no-passphrase", party(name)).splitlines()[0]
-    meters = desk.run("meter", "init", "hall-1", "hall-2", "--lab", "lab", "--chip", "h100", "--chips", 8, "--keys", place(name))
+    meter = ("--lab", "lab", "--chip", "h100", "--chips", 8, "--no-passphrase")
+    meters = desk.run("meter", "init", "hall-1", "hall-2", *meter, "--keys", place(name))
     text = Path("agreement.toml").read_text()
     head = text[text.index("opening_head") : text.index("[lab.caps]")]
     number = text.partition('"standstill-agreement/')[2][0]
@@ -43,8 +45,12 @@ def hall(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> str:
 _HALLS = (f"hall-{number}" for number in range(10))
 
 
-def place(token: str, more: str = "&pin-source=file:hall.pin") -> str:
-    return uri(None, token, more)
+def place(token: str, more: str = "&mldsa44-folder=halves") -> str:
+    return uri(None, token, f"&pin-source=file:hall.pin{more}")
+
+
+def meter_key(token: str, meter: str) -> str:
+    return uri(meter, token, f"&pin-source=file:hall.pin&mldsa44-file=halves/{meter}.half")
 
 
 def party(token: str) -> str:
@@ -113,7 +119,7 @@ def test_a_token_that_signs_wrongly_leaves_nothing(desk: Desk, hall: str, monkey
         return real(TokenHalf(Wrong(half.private), half.public, half.where), data, context)
 
     monkeypatch.setattr(TokenHalf, "sign", sign)
-    text = desk.run("epoch", "seal", "hall-1", *desk.books, "-k", uri("hall-1", hall, "&pin-source=file:hall.pin"), "--unsigned", code=2)
+    text = desk.run("epoch", "seal", "hall-1", *desk.books, "-k", meter_key(hall, "hall-1"), "--unsigned", code=2)
     assert "does not verify under its own public half" in text and desk.sealed("hall-1") is None
     desk.run("agreement", "sign", "agreement.toml", "-k", party(hall), "--yes", code=2)
     assert not Path("agreement.sigs").exists()

@@ -20,6 +20,8 @@ def test_what_a_uri_says() -> None:
     assert str(found) == "pkcs11:token=my%20hall;serial=7f;object=lab%2B1;id=%00%ff"
     assert TokenUri.parse(f"PKCS11:object=a?{DRIVER}&pin-source=pin").pin_file == Path("pin")
     assert not TokenUri.parse(f"pkcs11:?{DRIVER}").names_key and TokenUri.parse(f"pkcs11:?{DRIVER}").of("m").object == "m"
+    several = TokenUri.parse(f"pkcs11:?{DRIVER}&mldsa44-folder=halves")
+    assert (several.lattice_file, several.of("m").lattice_file) == (None, Path("halves/m.half"))
     assert is_token_uri("pkcs11:a") and not is_token_uri("./pkcs11:a") and not is_token_uri("pkcs11")
 
 
@@ -44,6 +46,8 @@ SECRET = "hunter2"
     (f"object=%ff?{DRIVER}", "not UTF-8"),
     (f"object=?{DRIVER}", "is empty"),
     (f"object=a?{DRIVER}?{DRIVER}", ""),
+    (f"object=a?{DRIVER}&mldsa44-folder=b", "mldsa44-folder of a token with several"),
+    (f"token=a?{DRIVER}&mldsa44-file=b", "mldsa44-file is of one key"),
     ("object=a", "no module-path"),
     ("object=a?module-path=driver.so", "no module-path, or not a whole one"),
     ("object=a?module-name=softhsm2", "module-name .* is refused"),
