@@ -15,7 +15,6 @@ from claims.cli.group import (
     key_options,
     key_type,
     load_key,
-    load_terms,
     out,
     passphrase_option,
     read_path,
@@ -141,7 +140,9 @@ def log_witness_serve(
 
 def _witnessed(path: Path, name: str, public: bytes) -> LogTrust:
     """The log of an agreement that names this witness."""
-    terms = load_terms(path)
+    from claims.agreement.file import load_agreement
+
+    terms = load_agreement(path)  # not load_terms: a process that runs for years would keep every signature that it saw
     trust = trust_of(terms, None, (), 0)
     if any(party.cosign_key == public for party in terms.parties):
         what = f"{path}: this key is a party's cosign_key: it says that the party read the entries, and a witness reads none"

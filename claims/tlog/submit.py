@@ -11,8 +11,8 @@ from claims.tlog.add_checkpoint import PATH, SIZE_TYPE, AddCheckpoint, parse_siz
 from claims.tlog.checkpoint import LogTrust, SignedCheckpoint, cosignatures
 from claims.tlog.cosign import add_cosignatures
 from claims.tlog.errors import LogError, LogRejected
-from claims.tlog.note import NOTE_LIMIT, Note, parse_lines
-from claims.tlog.reader import AHEAD
+from claims.tlog.note import Note, parse_lines
+from claims.tlog.reader import AHEAD, read_checkpoint
 from claims.tlog.source import FolderSource
 from claims.tlog.tree import Tree
 from claims.tlog.web import Answer, Host
@@ -55,7 +55,9 @@ def submit(
         LogError: the folder holds no log that can be read, or an address is none; nobody was asked.
     """
     source = FolderSource(folder)
-    head = SignedCheckpoint.open(source.read("checkpoint", NOTE_LIMIT) or b"", trust.alone())
+    head = read_checkpoint(source, "checkpoint", trust.alone())
+    if head is None:
+        raise LogError(f"{folder}: there is no log (no file checkpoint)")
     own = tuple(item for key in trust.log_keys for item in head.note.by(key))
     asked = _Asked(Note(head.note.text, own), head, Tree(source, head.head.size, head.head.root), trust, now)
     hosts = [Host(address, "a witness", timeout=deadline, deadline=deadline, budget=_TRIES * deadline) for address in addresses]

@@ -566,11 +566,27 @@ def test_an_address_with_a_password_is_not_repeated(address: str, tmp_path: Path
     assert isinstance(done.exception, LogError) and "hunter2" not in str(done.exception) + done.output
 
 
+def test_a_witness_keeps_nothing_of_what_it_verifies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands remember which signatures verified. A log that signs without end would fill a process that never ends."""
+    from claims.base import ed25519
+
+    own = generate_key_file(tmp_path / "own.key", None)
+    text = f'{regime.TEXT}\n[[witness]]\nname = "{NAME}"\nkey = "{public_text(own)}"\n'
+    (tmp_path / "agreement.toml").write_text(text)
+    seen: list[object] = []
+    monkeypatch.setattr("claims.tlog.witness_server.WitnessServer.serve_forever", lambda _: seen.append(ed25519._KNOWN[-1]))
+    arguments = ["--key", str(tmp_path / "own.key"), "--name", NAME, "--agreement", str(tmp_path / "agreement.toml"), "--new-memory"]
+    done = CliRunner().invoke(cli, ["log", "witness", "serve", str(tmp_path / "memory"), "--listen", "127.0.0.1:0", *arguments])
+    assert done.exit_code == 0 and seen == [None]
+
+
 def test_without_tls_it_is_said(tmp_path: Path) -> None:
     folder = logs.make(tmp_path / "log", 5)
     key = verifier_keys(logs.ORIGIN, ED25519, logs.public(100))[0].encode()
     done = CliRunner().invoke(cli, ["log", "submit", str(folder), "--witness", "http://127.0.0.1:1/", "--log-key", key])
     assert done.exit_code == 3 and "without TLS" in done.output and "Connection refused" in done.output
+    done = CliRunner().invoke(cli, ["log", "submit", str(tmp_path), "--witness", "https://w.example/", "--log-key", key])
+    assert isinstance(done.exception, LogError) and "there is no log" in str(done.exception)
 
 
 def test_a_key_that_is_not_the_agreed_witness_s(tmp_path: Path) -> None:
