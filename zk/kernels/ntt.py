@@ -320,8 +320,11 @@ def interpolate(values: U32, out: U32 | None = None) -> U32:
 
 
 def alloc_lde(columns: int, cosets: int, rows: int) -> U32:
-    """Uninitialised (columns, cosets, rows + PAD) matrix for `lde`; cell [.., rows] repeats cell [.., 0]."""
-    return aligned(columns * cosets * (rows + PAD)).reshape(columns, cosets, rows + PAD)
+    """Uninitialised (columns, cosets, rows + PAD) matrix for `lde`; cell [.., rows] repeats cell [.., 0].
+
+    In memory the columns of a coset are neighbours: most work is on one coset, and columns further apart cost more walks of page tables.
+    """
+    return aligned(columns * cosets * (rows + PAD)).reshape(cosets, columns, rows + PAD).transpose(1, 0, 2)
 
 
 class _Extension:
