@@ -131,15 +131,8 @@ def _names(agreement: Agreement, fail: Fail) -> None:
 
 def _keys(agreement: Agreement, fail: Fail) -> None:
     """Every key is usable, and neither half of any key serves two roles."""
-    roles = [(f"party {party.name}", party.key) for party in agreement.parties]
-    roles += [(f"meter {meter.lab}/{meter.name}", meter.whole_key) for lab in agreement.labs for meter in lab.meters]
-    roles += [(f"cosigner {party.name}", party.cosign_key) for party in agreement.parties if party.cosign_key is not None]
-    if agreement.log is not None:
-        roles.append(("the log", agreement.log.key))
-    roles += [(f"feed {feed.name}", feed.whole_key) for feed in agreement.feeds]
-    roles += [(f"witness {witness.name}", witness.key) for witness in agreement.witnesses]
     owners: dict[bytes, str] = {}
-    for role, key in roles:
+    for role, key in agreement.roles:
         field = {"meter": "meter", "the": "log", "feed": "feed", "witness": "witness"}.get(role.partition(" ")[0], "party")
         if not is_key(key):
             raise fail(field, f"{role} has no usable public key", "make one with `standstill keygen`")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
@@ -90,6 +90,22 @@ class Agreement:
                 rules = later
         return rules
 
+    @property
+    def roles(self) -> Iterator[tuple[str, bytes]]:
+        """Every key with its role in words, ``meter lab/name``."""
+        yield from ((f"party {party.name}", party.key) for party in self.parties)
+        yield from ((f"meter {meter.lab}/{meter.name}", meter.whole_key) for lab in self.labs for meter in lab.meters)
+        yield from ((f"cosigner {party.name}", party.cosign_key) for party in self.parties if party.cosign_key is not None)
+        yield from [("the log", self.log.key)] if self.log is not None else []
+        yield from ((f"feed {feed.name}", feed.whole_key) for feed in self.feeds)
+        yield from ((f"witness {witness.name}", witness.key) for witness in self.witnesses)
+
+    @property
+    def as_signed(self) -> Agreement:
+        """The agreement with its own keys, of one that :meth:`with_keys` made."""
+        found: Agreement = self.__dict__.get("_as_signed", self)
+        return found
+
     def with_keys(self, parties: Mapping[str, bytes], meters: Mapping[tuple[str, str], bytes], feeds: Mapping[str, bytes]) -> Agreement:
         """The same agreement, of the same digest, as signatures are checked while these keys are in force; b"": none is.
 
@@ -105,6 +121,7 @@ class Agreement:
         touched = {lab for lab, _ in meters}
         found.__dict__.update(
             digest=self.digest,
+            _as_signed=self.as_signed,
             parties=tuple(replace(item, key=parties.get(item.name, item.key)) for item in self.parties),
             labs=tuple(
                 replace(lab, meters=tuple(
@@ -222,7 +239,7 @@ def canonical_bytes(agreement: Agreement) -> bytes:
     Raises:
         MalformedFile: a value has no encoding.
     """
-    out = Writer()
+    out, agreement = Writer(), agreement.as_signed
     out.raw(PREFIX)
     out.name(agreement.name)
     out.uint(agreement.start, 8)

@@ -170,7 +170,7 @@ class AgreementSignatures:
         """
         if self.agreement != agreement.digest:
             raise BadSignature("the signatures file is about another agreement")
-        keys = {party.name: party.key for party in agreement.parties}
+        keys = {party.name: party.key for party in agreement.as_signed.parties}
         for name, signature in self.signatures.items():
             if name not in keys:
                 raise BadSignature(f"the signatures file names {name!r}, which is not a party")
@@ -199,7 +199,7 @@ def sign_agreement(key: SigningKey, agreement: Agreement, known: AgreementSignat
         BadSignature: the key is no party's, or ``known`` is not about this agreement.
     """
     public = key.public_key().public_bytes_raw()
-    names = [party.name for party in agreement.parties if party.key == public]
+    names = [party.name for party in agreement.as_signed.parties if party.key == public]
     if not names:
         raise BadSignature("this key is no party's", "sign with the key whose public half is in a [[party]]")
     if known is not None:

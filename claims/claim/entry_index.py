@@ -13,11 +13,11 @@ from contextlib import suppress
 
 from claims.base.cache import Cache
 from claims.claim.entries import MAGIC, VERSION
-from claims.claim.entry_kinds import KINDS
+from claims.claim.entry_kinds import KINDS, KeyEntry
 from claims.tlog.tiles import MAX_SIZE
 from claims.tlog.tree import Tree
 
-__all__ = ["EntryIndex", "identity_key"]
+__all__ = ["EntryIndex", "any_key_word", "identity_key"]
 
 _KIND = "log-index"
 _START = len(MAGIC) + 3
@@ -27,6 +27,12 @@ _BUCKETS = 256
 _HEAD = 40 + 32 * _BUCKETS
 _PART_SIZES = {kind: tuple(part.size for part in cls.parts if part.field in cls.one_of) for kind, cls in KINDS.items()}
 """Sizes of an identity's fields, which come first in each kind's body; 0 is a name."""
+_PART_SIZES[KeyEntry.kind] = ()  # all words about keys of an agreement are found at once: what counts depends on those before
+
+
+def any_key_word(agreement: bytes) -> bytes:
+    """What finds every word about a key under an agreement, of this digest."""
+    return MAGIC + VERSION.to_bytes(2, "big") + bytes([KeyEntry.kind]) + agreement
 
 
 def identity_key(data: bytes) -> bytes:

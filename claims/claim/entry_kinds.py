@@ -443,9 +443,14 @@ class KeyEntry(_Kind):
         return f"{KEY_ROLES[self.role]} {self.holder if self.role != 2 else f'{self.owner}/{self.holder}'}"
 
     @property
+    def new_id(self) -> bytes:
+        """SHA-256 of the new key."""
+        return hashlib.sha256(self.new).digest()
+
+    @property
     def change(self) -> str:
         """What it would do, in words."""
-        old, new = f"the key {self.old.hex()[:16]} of {self.whose}", hashlib.sha256(self.new).hexdigest()[:16]
+        old, new = f"the key {self.old.hex()[:16]} of {self.whose}", self.new_id.hex()[:16]
         if self.word == REVOKE:
             return f"{old} is revoked"
         return f"{old} is replaced by {new}" if self.word == ROTATE else f"{old} is replaced by {new} once it is revoked"

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from claims.agreement.model import Agreement
 from claims.base.ed25519 import check_signature, is_key
@@ -91,15 +91,17 @@ class KeyBook:
     Attributes:
         agreement: as it was signed.
         now: the agreement with the keys that are in force after what was taken.
+        words: those that counted where they stood, with their indices.
     """
 
     def __init__(self, agreement: Agreement) -> None:
-        self.agreement = self.now = agreement
+        self.agreement = self.now = agreement.as_signed
         self._lives: dict[Role, list[Change]] = {}
         self._spares: dict[Role, bytes] = {}
         self._said: dict[tuple[object, ...], set[tuple[int, str]]] = {}
         self._used: set[bytes] | None = None
         self._views: list[tuple[int, Agreement]] = []
+        self.words: list[tuple[int, KeyEntry]] = []
 
     @property
     def changed(self) -> bool:
@@ -126,6 +128,26 @@ class KeyBook:
         """Each set of keys that was in force, the newest first, revoked or not."""
         return [view for _, view in reversed(self._views)] + [self.agreement]
 
+    @property
+    def count(self) -> int:
+        """How many roles have had a change."""
+        return len(self._lives)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """What changed, and what would with more words, as JSON values with a ``text``. Keys are named by their SHA-256."""
+        rows: list[dict[str, Any]] = []
+        for role in sorted({*self._lives, *self._spares}):
+            keys = [{"key": life.id.hex(), "since": life.since, "revoked": life.revoked} for life in self.lives(role)]
+            spare = self._spares.get(role)
+            row = {"role": KEY_ROLES[role[0]], "owner": role[1], "holder": role[2], "in_force": bool(self.in_force(role)), "keys": keys}
+            row["spare"] = None if spare is None else hashlib.sha256(spare).hexdigest()
+            rows.append(row | {"text": _row_text(row)})
+        for words in self._said.values():
+            entry = next(word for _, word in self.words if _change(word) in self._said and self._said[_change(word)] is words)
+            lacking = self.lacking(entry)
+            rows.append({"change": entry.change, "lacking": lacking, "text": f"not yet: {entry.change}; lacks {lacking}"})
+        return rows
+
     def lives(self, role: Role) -> list[Change]:
         """Every key that was in force in a role, in order. Raises ClaimRejected: the agreement has no such role."""
         return self._lives.get(role) or [Change(_key_in(self.agreement, role), None)]
@@ -150,6 +172,7 @@ class KeyBook:
             BadSignature: whoever it says signed it did not.
         """
         check_signature(entry.title, self.check(entry), entry.signature, entry_message(entry))
+        self.words.append((index, entry))
         self._said.setdefault(_change(entry), set()).add((entry.signer, entry.author))
         if self.lacking(entry):
             return
@@ -196,7 +219,7 @@ class KeyBook:
         if not is_key(entry.new) or (is_hybrid(old) and not is_hybrid(entry.new)):
             raise ClaimRejected("log", "the new key is not usable, or not hybrid in place of a hybrid one")
         if self._used is None:
-            self._used = {half for key in _all_keys(self.agreement) for half in halves(key) if half}
+            self._used = {half for _, key in self.agreement.roles for half in halves(key) if half}
         if any(half in self._used for half in halves(entry.new) if half):
             raise ClaimRejected("log", "the new key, or a half of it, has a role already, or had one")
 
@@ -231,6 +254,18 @@ class KeyBook:
         return view.with_keys(parties, meters, {holder: key for (role, _, holder), key in keys.items() if role == 3})
 
 
+def _row_text(row: dict[str, Any]) -> str:
+    """A role's keys in words."""
+    name = row["holder"] if row["role"] != "meter" else f"{row['owner']}/{row['holder']}"
+    parts = []
+    for item in row["keys"]:
+        since = "of the agreement" if item["since"] is None else f"since log entry {item['since']}"
+        parts.append(f"{item['key'][:16]} {since}" + (f", revoked by entry {item['revoked']}" if item["revoked"] is not None else ""))
+    state = "" if row["in_force"] else "; none in force: only an amendment gives one"
+    spare = "" if row["spare"] is None else f"; spare {row['spare'][:16]}"
+    return f"{row['role']} {name}: {'; '.join(parts)}{spare}{state}"
+
+
 def _key_in(terms: Agreement, role: Role) -> bytes:
     """The key of a role in a set of keys. Raises ClaimRejected: the agreement has no such role."""
     number, owner, holder = role
@@ -242,12 +277,3 @@ def _key_in(terms: Agreement, role: Role) -> bytes:
     if feed is None:
         raise ClaimRejected("log", f"the agreement has no {KEY_ROLES[number]} {holder} of {owner}")
     return feed.whole_key
-
-
-def _all_keys(agreement: Agreement) -> Iterator[bytes]:
-    for party in agreement.parties:
-        yield party.key
-        yield party.cosign_key or b""
-    yield from (meter.whole_key for lab in agreement.labs for meter in lab.meters)
-    yield from (feed.whole_key for feed in agreement.feeds)
-    yield b"" if agreement.log is None else agreement.log.key

@@ -62,7 +62,7 @@ class PublishedEntries:
     def __init__(
         self, agreement: Agreement, entries: Iterable[tuple[int, bytes]], counted: int | None = None, logged: int | None = None
     ) -> None:
-        self.agreement = agreement
+        self.agreement = agreement = agreement.as_signed
         self._counted, self._logged = counted, logged
         self.keys = KeyBook(agreement)
         self.conflicts: list[Conflict] = []

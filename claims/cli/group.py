@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from claims.agreement.signatures import AgreementSignatures
     from claims.base.hybrid import SigningKey
     from claims.base.keys import Keys
+    from claims.claim.keys import KeyBook
     from claims.lab.store import Store
 
 __all__ = [
-    "again_option", "agreement_argument", "ask", "ask_passphrase", "cli", "clock_option", "confirm_signing", "json_option",
-    "key_options", "key_type", "keys_given", "load_agreed", "load_key", "load_signatures", "load_terms", "opened_store", "out",
+    "again_option", "agreement_argument", "ask", "ask_passphrase", "cli", "clock_option", "confirm_signing", "json_option", "keys_path",
+    "key_options", "key_type", "keys_given", "load_agreed", "load_book", "load_key", "load_signatures", "load_terms", "opened_store", "out",
     "passphrase_option", "period_option",
     "read_path", "report", "signatures_path", "store_option", "tell", "unsigned_option", "yes_option",
 ]  # fmt: skip
@@ -125,7 +126,7 @@ class _Group(click.Group):
 
 ROLES = {
     "To read and verify": ("status", "verify", "show", "site", "evidence", "check-evidence"),
-    "To agree and decide": ("agreement", "decision", "allowance", "keygen", "journal"),
+    "To agree and decide": ("agreement", "decision", "allowance", "keygen", "key", "journal"),
     "To run a lab": ("lab", "meter", "building", "import", "weights", "genesis", "epoch", "prove", "cluster"),
     "To run a log": ("log",),
     "To inspect and measure": ("inspect", "feed"),
@@ -234,13 +235,31 @@ def load_key(name: KeyName, passphrase_file: Path | None) -> SigningKey:
     return keys_given(passphrase_file).load(name)
 
 
-def load_terms(path: Path) -> Agreement:
-    """The agreement of a file. Signatures that verified in an earlier command under it are known for the rest of this one."""
+def keys_path(agreement_path: Path) -> Path:
+    """What is known of an agreement's keys: ``agreement.toml`` has ``agreement.keys``."""
+    return agreement_path.with_suffix(".keys")
+
+
+def load_book(path: Path) -> KeyBook:
+    """The keys of an agreement, by what lies beside it: ``standstill key update`` puts it there. Without, its own."""
     from claims.agreement.file import load_agreement
+    from claims.base.files import read_bounded
+    from claims.claim.key_file import KEYS_LIMIT, decode_keys
+    from claims.claim.keys import KeyBook
+
+    terms, place = load_agreement(path), keys_path(path)
+    if terms.keys is None or not place.exists():
+        return KeyBook(terms)
+    return decode_keys(read_bounded(place, KEYS_LIMIT), terms)
+
+
+def load_terms(path: Path) -> Agreement:
+    """The agreement of a file, with the keys that are in force by what lies beside it (:func:`load_book`). Signatures that verified in
+    an earlier command under it are known for the rest of this one."""
     from claims.base.ed25519 import known_signatures
 
     doing("reading the agreement")
-    terms = load_agreement(path)
+    terms = load_book(path).now
     doing("working")
     context = click.get_current_context(silent=True)
     if context is not None and not context.meta.get(_KNOWN):

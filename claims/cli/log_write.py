@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from claims.base.errors import BadSignature, ClaimRejected
+from claims.base.errors import ClaimRejected
 from claims.base.token_uri import KeyName
 from claims.cli.group import clock_option, json_option, key_options, load_key, out, read_path, report
 from claims.cli.log import log, rejecting, terms_of, trust_of
@@ -83,7 +83,8 @@ def log_append(
     from claims.base import clock
     from claims.base.cache import open_cache
     from claims.base.files import read_bounded
-    from claims.claim.entry_index import EntryIndex
+    from claims.claim.entry_index import EntryIndex, any_key_word
+    from claims.claim.published import PublishedEntries
     from claims.tlog.cosign import check_append
     from claims.tlog.tiles import ENTRY_LIMIT
     from claims.tlog.writer import LogWriter
@@ -97,9 +98,11 @@ def log_append(
             raise ClaimRejected("log", f"the agreement's log is not {writer.origin}")
         tree = writer.tree
         index = EntryIndex(cache, _log_id(writer.trust), tree)
-        held = [(place, entry) for place in index.places(given) for entry in tree.entries(place, place + 1)]
-        known = {entry for _, entry in held} | {_said(entry, terms) for _, entry in held}
-        fresh = sorted((entry for entry in given if entry not in known and _said(entry, terms) not in known), key=_is_no_loss)
+        about = given if terms is None or terms.keys is None else [*given, any_key_word(terms.digest)]
+        held = [(place, entry) for place in index.places(about) for entry in tree.entries(place, place + 1)]
+        keys = None if terms is None else PublishedEntries(terms, held).keys
+        known = {entry for _, entry in held} | {_said(entry, keys and keys.at(place)) for place, entry in held}
+        fresh = sorted((entry for entry in given if entry not in known and _said(entry, keys and keys.now) not in known), key=_is_no_loss)
         if terms is not None:
             _check_entries(terms, held, fresh, writer.size)
         if fresh and not clock_is_right:
@@ -168,15 +171,15 @@ def _said(data: bytes, terms: Agreement | None) -> bytes:
 
 def _check_entries(terms: Agreement, held: Sequence[tuple[int, bytes]], fresh: Sequence[bytes], size: int) -> None:
     """Refuse entries that are malformed, of unknown authors, badly signed, or second ones of an identity. ``held``: those of the log."""
-    from claims.claim.entries import check_entry, decode_entry
+    from claims.claim.entries import decode_entry
     from claims.claim.published import PublishedEntries
 
-    try:
-        for entry in fresh:
-            check_entry(decode_entry(entry), terms)
-    except BadSignature as error:
-        raise ClaimRejected("log", error.what) from None
+    for entry in map(decode_entry, fresh):
+        if entry.agreement != terms.digest:
+            raise ClaimRejected("log", f"{entry.title} is about agreement {entry.agreement.hex()}")
     both = PublishedEntries(terms, [*held, *enumerate(fresh, size)])
+    if refused := [why for index, why in both.refused if index >= size]:
+        raise ClaimRejected("log", refused[0])
     new = [item for item in both.conflicts if item.second_index >= size]
     if new:
         raise ClaimRejected("log", f"{new[0].first.title}: the log has, or would get, two different entries")

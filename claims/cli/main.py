@@ -26,6 +26,7 @@ from claims.cli import (  # noqa: F401  (each registers its commands)
     imports,
     inspect,
     journal,
+    key,
     keys,
     lab,
     lab_status,

@@ -17,6 +17,7 @@ __all__ = ["AGREEMENT_TEMPLATE", "agreement_lines", "agreement_value", "marked"]
 
 def agreement_lines(agreement: Agreement, *, every: bool = False) -> list[str]:
     """An agreement in words. ``every``: each meter of a fleet has a line, not each class of chips."""
+    agreement = agreement.as_signed
     period = agreement.epoch_seconds * agreement.epochs_per_period
     out = [
         f"agreement   {agreement.name}",

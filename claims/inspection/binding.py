@@ -25,6 +25,7 @@ from claims.base.errors import ClaimsError
 from claims.base.hybrid import SigningKey
 from claims.claim.commitments import Slot
 from claims.claim.file import MeterHead
+from claims.claim.keys import signed_by_any
 from claims.claim.lists import Lists
 from claims.claim.losses import NO_HEAD, lost_head
 from claims.claim.records import Elements, LedgerSecrets, Reading, RegistryEntry, SignedHead, circuit_entry
@@ -200,10 +201,15 @@ def bind(
     return Binding(meters, behind.head, behind.lists, signature, proofs)
 
 
-def check_heads(agreement: Agreement, lab: str, period: int, binding: Binding, lost: Collection[str] = ()) -> None:
+def check_heads(
+    agreement: Agreement, lab: str, period: int, binding: Binding, lost: Collection[str] = (), undated: Sequence[Agreement] = ()
+) -> None:
     """Check that the heads are those of exactly the agreed meters, and every signature. Raises BadSignature.
 
-    ``lost``: names of lost meters, which may have no head.
+    Args:
+        agreement: with the keys in force at the entry of the claim, by which meters signed.
+        lost: names of lost meters, which may have no head.
+        undated: with each set of keys that counts for the lab's own signature, which is made anew; none: as ``agreement``.
     """
     agreed, digest = agreement.lab(lab), agreement.digest
     keys = {meter.name: meter.whole_key for meter in agreed.meters}
@@ -213,7 +219,7 @@ def check_heads(agreement: Agreement, lab: str, period: int, binding: Binding, l
         message = ledger_head_message(digest, lab, one.name, period, one.head, one.roots_digest)
         check_signature(f"meter {one.name} on its ledger head", keys[one.name], one.signature, message)
     message = registry_head_message(digest, lab, period, binding.head, binding.lists)
-    check_signature(f"lab {lab} on its registry head", agreement.party(lab).key, binding.signature, message)
+    signed_by_any(undated or (agreement,), f"lab {lab} on its registry head", lab, binding.signature, message)
 
 
 def check_binding(

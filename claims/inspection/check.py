@@ -284,7 +284,7 @@ def _check_binding(agreement: Agreement, drawn: Drawn, opening: Opening) -> None
         raise OpeningRejected("heads", "the heads are not those of the agreed meters, in their order")
     shown = [(item.meter, item.opening.index, item.opening.reading) for item in opening.readings]
     try:
-        check_heads(drawn.committed.terms[None], lab, period, binding, drawn.lost)
+        check_heads(drawn.committed.terms[None], lab, period, binding, drawn.lost, drawn.committed.undated)
         check_binding(agreement, lab, period, binding, shown, [item.opening.slot for item in opening.slots], drawn.lost)
     except BadSignature as error:
         raise OpeningRejected("heads", error.what) from None

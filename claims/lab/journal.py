@@ -32,6 +32,7 @@ from claims.claim.entry_kinds import (
     FeedPeriodEntry,
     InspectionEntry,
     JoulesEntry,
+    KeyEntry,
     LossEntry,
     TransferEntry,
 )
@@ -158,6 +159,8 @@ def of_entry(entry: Entry) -> Statement:
         number, rest = entry.epoch, [entry.author, entry.lab, str(entry.what), entry.name, str(entry.word)]
     elif isinstance(entry, TransferEntry):
         number, rest = entry.period, [entry.giver, entry.receiver, str(entry.serial)]
+    elif isinstance(entry, KeyEntry):
+        rest += [str(entry.signer), *map(str, (entry.role, entry.owner, entry.holder, entry.word)), entry.old.hex(), entry.new_id.hex()]
     return _statement(entry.agreement, " ".join([f"entry-{entry.kind}", *rest]), number, entry_message(entry))
 
 

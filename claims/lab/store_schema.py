@@ -127,15 +127,35 @@ _FROZEN = (
 )  # fmt: skip
 
 
+_SIGNED = {
+    "ledgers": "period, meter, agreement, iv, trailer, head, roots", "epoch_seals": "period, meter, epoch, agreement, seed, root",
+    "epoch_heads": "epoch, period, agreement, seed, registry_head, lab_root, closed, places", "claims": "period, agreement",
+    "losses": "meter, epoch, what, name, back, meter_key, agreement",
+}  # fmt: skip
+"""All columns but signatures, which are made again when a key changed (:mod:`claims.lab.renewal`)."""
+
+
 def _frozen_triggers() -> str:
     text = ""
     for table in _FROZEN:
-        for action in ("UPDATE", "DELETE"):
+        for action in (f"UPDATE OF {_SIGNED[table]}" if table in _SIGNED else "UPDATE", "DELETE"):
             text += (
-                f"CREATE TRIGGER {table}_{action.lower()} BEFORE {action} ON {table} "
+                f"CREATE TRIGGER {table}_{action.split()[0].lower()} BEFORE {action} ON {table} "
                 f"BEGIN SELECT RAISE(ABORT, '{table} are never changed'); END;\n"
             )
+    for table in ("epoch_heads", "losses"):
+        text += (
+            f"CREATE TRIGGER {table}_renewed BEFORE UPDATE OF entry ON {table} "
+            f"WHEN length(OLD.entry) <= 64 OR {_unsigned('OLD')} IS NOT {_unsigned('NEW')} "
+            f"BEGIN SELECT RAISE(ABORT, '{table} are never changed'); END;\n"
+        )
     return text
+
+
+def _unsigned(row: str) -> str:
+    """What an entry says, without its signature of 2,484 or 64 bytes."""
+    size = f"length({row}.entry)"
+    return f"substr({row}.entry, 1, {size} - CASE WHEN {size} > 2484 THEN 2484 ELSE 64 END)"
 
 
 def schema_statements() -> Iterator[str]:

@@ -71,6 +71,36 @@ class SignedStore(StoreFile):
             for period, head, roots, signature in rows
         ]
 
+    def signed_roots(self, agreement: bytes, meter: str) -> list[tuple[int, bytes, bytes]]:
+        """Epochs that a meter sealed under an agreement, in order, their roots and signatures."""
+        text = "SELECT epoch, root, signature FROM epoch_seals WHERE meter = ? AND agreement = ? ORDER BY epoch"
+        rows = self._query(text, meter, agreement)
+        return [(epoch, bytes(root), bytes(signature)) for epoch, root, signature in rows]
+
+    def renew_seal(self, meter: str, epoch: int, signature: bytes) -> None:
+        """Put a new key's signature of a sealed epoch in the place of the old one's."""
+        self._renew("UPDATE epoch_seals SET signature = ? WHERE meter = ? AND epoch = ?", signature, meter, epoch)
+
+    def renew_head(self, meter: str, period: int, signature: bytes) -> None:
+        """The same of a ledger head."""
+        self._renew("UPDATE ledgers SET signature = ? WHERE meter = ? AND period = ?", signature, meter, period)
+
+    def renew_epoch_entry(self, old: bytes, new: bytes) -> None:
+        """The same of an epoch's log entry."""
+        self._renew("UPDATE epoch_heads SET entry = ? WHERE entry = ?", new, old)
+
+    def renew_loss(self, old: bytes, new: bytes) -> None:
+        """The same of a loss's."""
+        self._renew("UPDATE losses SET entry = ? WHERE entry = ?", new, old)
+
+    def renew_claim(self, kept: KeptClaim) -> None:
+        """The same of a claim and its entry."""
+        self._renew("UPDATE claims SET claim = ?, entry = ? WHERE period = ?", kept.claim, kept.entry, kept.period)
+
+    def _renew(self, text: str, *values: object) -> None:
+        with self.transaction():
+            self._db.execute(text, values)
+
     def epoch_entries_after(self, agreement: bytes, epoch: int) -> list[bytes]:
         """The lab's log entries under an agreement of epochs after one, in order."""
         rows = self._query("SELECT entry FROM epoch_heads WHERE epoch > ? AND agreement = ? ORDER BY epoch", epoch, agreement)

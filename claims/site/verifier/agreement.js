@@ -224,15 +224,20 @@ function validate(agreement) {
   checkFeeds(agreement, parties);
 }
 
-function keys(agreement) {
+/** The key of every role. */
+export function allKeys(agreement) {
   const all = agreement.parties.map((x) => x.key);
   for (const lab of agreement.labs) for (const meter of lab.meters) all.push(meter.wholeKey);
   for (const party of agreement.parties) if (party.cosignKey) all.push(party.cosignKey);
   if (agreement.log) all.push(agreement.log.key);
   for (const { wholeKey } of agreement.feeds) all.push(wholeKey);
   for (const { key } of agreement.witnesses) all.push(key);
+  return all;
+}
+
+function keys(agreement) {
   const seen = new Set();
-  for (const key of all) {
+  for (const key of allKeys(agreement)) {
     if (!isPublicKey(key)) throw bad(`${toHex(key)} is no usable public key`);
     for (const hex of halves(key).map(toHex)) {
       if (seen.has(hex)) throw bad("one key serves two roles");

@@ -1,6 +1,7 @@
 /**
  * Keys that change: which ones are in force where in a log's order, under one agreement. As claims/claim/keys.py; claims/FORMATS-log.md section 10. Only the order counts, never a date.
  */
+import { allKeys } from "./agreement.js";
 import { equalBytes, sha256, toHex } from "./bytes.js";
 import { isPublicKey, verifySignature } from "./ed25519.js";
 import { KEY, countsUnder, decodeEntry, kindOf } from "./entries.js";
@@ -51,9 +52,6 @@ function withKey(terms, { role, owner, holder }, key) {
   if (role === FEED) return { ...terms, feeds: put(terms.feeds, ({ name }) => name === holder) };
   return { ...terms, labs: terms.labs.map((lab) => (lab.name === owner ? { ...lab, meters: put(lab.meters, ({ name }) => name === holder) } : lab)) };
 }
-
-const allKeys = ({ parties, labs, feeds, log }) =>
-  [...parties.flatMap(({ key, cosignKey }) => [key, cosignKey]), ...labs.flatMap(({ meters }) => meters.map(({ wholeKey }) => wholeKey)), ...feeds.map(({ wholeKey }) => wholeKey), log && log.key].filter(Boolean);
 
 class Keys {
   constructor(agreement) {

@@ -1,0 +1,125 @@
+"""After a key changed: what it signed in a store, and no entry of the log has fixed yet, is signed again with the new key.
+
+    a meter's root of an epoch, until the lab's entry of the epoch is in the log; its ledger head, until the claim's entry is
+    the lab's entries of epochs and losses, and its claim, until they are in the log
+
+Each is the same statement, so nothing contradicts anything: FORMATS-log.md section 10.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+from claims.agreement.model import Agreement
+from claims.agreement.signatures import epoch_root_message, ledger_head_message
+from claims.base.ed25519 import check_signature
+from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
+from claims.base.hybrid import SigningKey
+from claims.claim.entries import check_entry, decode_entry, encode_entry, sign_entry
+from claims.claim.entry_kinds import ClaimEntry, Entry
+from claims.claim.file import decode_claim, sign_claim
+from claims.claim.published import PublishedEntries
+from claims.claim.records import KeptClaim
+from claims.lab.store import Store
+
+__all__ = ["renew"]
+
+
+def renew(store: Store, published: PublishedEntries, key: SigningKey, meter: str | None) -> int:
+    """Sign again what the log has not fixed under the key before; how many signatures that were.
+
+    Args:
+        published: the log's entries, all that its key signed.
+        key: the new key, of the meter, or of the lab (None).
+
+    Raises:
+        ClaimsError: it is not the one in force. ClaimRejected: the agreement gives the lab no such meter.
+    """
+    now = published.keys.now
+    own = now.party(store.lab).key if meter is None else now.lab(store.lab).meter(meter).key
+    if key.public_key().public_bytes_raw() != own:
+        raise ClaimsError("the key is not the one in force by this log", "see standstill key list")
+    with store.transaction():
+        return _of_lab(store, published, key) if meter is None else _of_meter(store, published, key, meter)
+
+
+def _verifies(public: bytes, signature: bytes, message: bytes) -> bool:
+    try:
+        check_signature("", public, signature, message)
+    except BadSignature:
+        return False
+    return True
+
+
+def _of_meter(store: Store, published: PublishedEntries, key: SigningKey, meter: str) -> int:
+    terms, count = published.agreement, 0
+    own = key.public_key().public_bytes_raw()
+
+    def due(fixed: Agreement, signature: bytes, message: bytes) -> bool:
+        return fixed.lab(store.lab).meter(meter).key == own and not _verifies(own, signature, message)
+
+    for epoch, root, signature in store.signed_roots(terms.digest, meter):
+        entry = published.epoch(store.lab, epoch, all_=True)
+        message = epoch_root_message(terms.digest, store.lab, meter, epoch, root)
+        if due(published.keys.now if entry is None else published.keys.at(entry[1]), signature, message):
+            store.renew_seal(meter, epoch, key.sign(message))
+            count += 1
+    for head in store.signed_heads(terms.digest, meter):
+        message = ledger_head_message(terms.digest, store.lab, meter, head.period, head.head, head.roots_digest)
+        if due(published.terms_of_claim(store.lab, head.period) or published.keys.now, head.signature, message):
+            store.renew_head(meter, head.period, key.sign(message))
+            count += 1
+    return count
+
+
+def _of_lab(store: Store, published: PublishedEntries, key: SigningKey) -> int:
+    terms, now, count = published.agreement, published.keys.now, 0
+    logged = {entry.identity for entry in published.by(store.lab)}
+
+    def due(entry: Entry) -> bool:
+        if entry.identity in logged:
+            return False
+        try:
+            check_entry(entry, now)
+        except (BadSignature, ClaimRejected):
+            return True
+        return False
+
+    for data in store.epoch_entries_after(terms.digest, -1):
+        entry = decode_entry(data)
+        if due(entry):
+            store.renew_epoch_entry(data, encode_entry(sign_entry(key, entry)))
+            count += 1
+    for data in store.loss_entries(terms.digest):
+        entry = decode_entry(data)
+        if entry.author == store.lab and due(entry):
+            store.renew_loss(data, encode_entry(sign_entry(key, entry)))
+            count += 1
+    for kept in store.kept_claims(terms.digest):
+        found = _claim(store, published, kept, key)
+        if found is not None:
+            store.renew_claim(found)
+            count += 1
+    return count
+
+
+def _claim(store: Store, published: PublishedEntries, kept: KeptClaim, key: SigningKey) -> KeptClaim | None:
+    """A claim that the log does not have, with signatures of the keys that are in force; None where it has them, or is there."""
+    if published.claim(store.lab, kept.period, all_=True) is not None:
+        return None
+    claim = decode_claim(kept.claim)
+    heads = {head.meter: head for name in (one.name for one in claim.meters) for head in store.signed_heads(kept.agreement, name)
+             if head.period == kept.period}  # fmt: skip
+    meters = tuple(
+        replace(one, signature=heads[one.name].signature) if one.name in heads and heads[one.name].head == one.head else one
+        for one in claim.meters
+    )
+    public = key.public_key().public_bytes_raw()
+    if meters == claim.meters and _verifies(public, claim.signature, claim.signed_message()):
+        return None
+    made = sign_claim(replace(claim, meters=meters), key).encode()
+    old = decode_entry(kept.entry)
+    assert isinstance(old, ClaimEntry)
+    entry = sign_entry(key, replace(old, claim=hashlib.sha256(made).digest()))
+    return KeptClaim(kept.period, kept.agreement, made, encode_entry(entry))
