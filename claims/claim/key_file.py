@@ -16,7 +16,7 @@ from claims.claim.entries import decode_entry, encode_entry
 from claims.claim.entry_kinds import KeyEntry
 from claims.claim.keys import KeyBook
 
-__all__ = ["FORMAT", "KEYS_LIMIT", "decode_keys", "encode_keys"]
+__all__ = ["FORMAT", "KEYS_LIMIT", "decode_keys", "encode_keys", "titles_of"]
 
 FORMAT = "standstill-keys/1"
 KEYS_LIMIT = 2**26
@@ -28,27 +28,35 @@ def encode_keys(book: KeyBook) -> bytes:
     return to_json({"agreement": book.agreement.digest.hex(), "entries": entries, "format": FORMAT})
 
 
+def titles_of(data: bytes) -> list[str]:
+    """What the words of such a file say, whether they count or not. Raises MalformedFile."""
+    try:
+        value: Any = from_json(data)
+        return [decode_entry(bytes.fromhex(item)).title for item in value["entries"]]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MalformedFile):
+        raise MalformedFile("not a canonical keys file", hint="make it again: standstill key update") from None
+
+
 def decode_keys(data: bytes, agreement: Agreement) -> KeyBook:
     """The keys as such a file has them.
 
     Raises:
         MalformedFile: not such a file of this agreement, or a word that does not count where it stands.
     """
-    book, hint = KeyBook(agreement), "make it again: standstill key update"
+    book, why = KeyBook(agreement), "not a canonical keys file"
     try:
         value: Any = from_json(data)
         words = [decode_entry(bytes.fromhex(item)) for item in value["entries"]]
-        if bytes.fromhex(value["agreement"]) != agreement.digest:
-            raise MalformedFile("a keys file of another agreement", hint=hint)
+        good = bytes.fromhex(value["agreement"]) == agreement.digest
         for index, word in enumerate(words):
-            if not isinstance(word, KeyEntry) or word.agreement != agreement.digest:
-                raise MalformedFile("a keys file with an entry that is no word about a key", hint=hint)
-            book.add(word, index)
-        good = encode_keys(book) == data
+            good = good and isinstance(word, KeyEntry) and word.agreement == agreement.digest
+            if good:
+                book.add(word, index)  # type: ignore[arg-type]
+        good = good and encode_keys(book) == data
     except (BadSignature, ClaimRejected) as error:
-        raise MalformedFile(f"a keys file with a word that does not count: {error.what}", hint=hint) from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        good, why = False, f"a keys file with a word that does not count: {error.what}"
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MalformedFile):
         good = False
     if not good:
-        raise MalformedFile("not a canonical keys file", hint=hint)
+        raise MalformedFile(why, hint="make it again: standstill key update")
     return book

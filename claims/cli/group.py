@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from claims.base.errors import BadSignature, ClaimsError, KeyFileError, TokenError
+from claims.base.errors import BadSignature, ClaimsError, KeyFileError, MalformedFile, TokenError
 from claims.base.token_uri import KeyName, TokenUri, is_token_uri
 from claims.cli.screen import doing, fitted, resting, wipe
 
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from claims.lab.store import Store
 
 __all__ = [
-    "again_option", "agreement_argument", "ask", "ask_passphrase", "cli", "clock_option", "confirm_signing", "json_option", "keys_path",
+    "again_option", "agreement_argument", "ask", "ask_passphrase", "ask_to_sign", "cli", "clock_option", "confirm_signing", "json_option",
     "key_options", "key_type", "keys_given", "load_agreed", "load_book", "load_key", "load_signatures", "load_terms", "opened_store", "out",
-    "passphrase_option", "period_option",
+    "keys_path", "passphrase_option", "period_option",
     "read_path", "report", "signatures_path", "store_option", "tell", "unsigned_option", "yes_option",
 ]  # fmt: skip
 
@@ -164,6 +164,16 @@ def ask(question: str, *, abort: bool = False) -> bool:
         return click.confirm(question, abort=abort)
 
 
+def ask_to_sign(lines: Iterable[str], when: str, *, yes: bool) -> None:
+    """Show what would be signed for good, and ask. Raises ClaimsError where there is nobody to ask."""
+    tell("\n".join(lines))
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise ClaimsError("nothing was signed: there is no terminal to ask on", f"give --yes {when}")
+    ask("Sign?", abort=True)
+
+
 def store_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options ``--store`` and ``--check``, which :func:`opened_store` obeys."""
     store = click.option("--store", "-s", "store_path", type=read_path, required=True, help="The lab's private store.")
@@ -250,7 +260,10 @@ def load_book(path: Path) -> KeyBook:
     terms, place = load_agreement(path), keys_path(path)
     if terms.keys is None or not place.exists():
         return KeyBook(terms)
-    return decode_keys(read_bounded(place, KEYS_LIMIT), terms)
+    try:
+        return decode_keys(read_bounded(place, KEYS_LIMIT), terms)
+    except MalformedFile as error:
+        raise MalformedFile(f"{place}: {error.what}", hint=error.hint) from None
 
 
 def load_terms(path: Path) -> Agreement:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from claims.base.errors import ClaimRejected, ClaimsError
 from claims.base.token_uri import KeyName
 from claims.cli.group import (
     agreement_argument,
+    ask_to_sign,
     cli,
     json_option,
     key_options,
@@ -28,7 +28,6 @@ from claims.cli.group import (
     read_path,
     report,
     store_option,
-    tell,
     yes_option,
 )
 from claims.cli.state import compared_log, state_folder, state_option
@@ -82,15 +81,6 @@ def _slug(entry: KeyEntry) -> str:
     return "-".join([KEY_ROLES[entry.role], *names, KEY_WORDS[entry.word]])
 
 
-def _ask(lines: list[str], *, yes: bool) -> None:
-    tell("\n".join(lines))
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise ClaimsError("nothing was signed: there is no terminal to ask on", "give --yes once you know whose key it is")
-    click.confirm("Sign?", abort=True)
-
-
 def _lines(entry: KeyEntry) -> list[str]:
     """What a word says, to compare with what the holder says."""
     from claims.claim.entry_kinds import REVOKE
@@ -134,7 +124,7 @@ def key_rotate(
     digest, word = hashlib.sha256(public_bytes(old)).digest(), SPARE if spare else ROTATE
     words = [KeyEntry(terms.digest, about[1], signer, *about, word, digest, public_bytes(new)) for signer in (BY_OLD, BY_NEW)]
     _check(words[0], book)
-    _ask([*_lines(words[0]), "It cannot be taken back once it is whole in the log."], yes=yes)
+    ask_to_sign([*_lines(words[0]), "It cannot be taken back once it is whole in the log."], "once you mean it", yes=yes)
     for entry, by, signing in zip(words, ("old", "new"), (old, new), strict=True):
         target = folder / f"{_slug(entry)}-{by}.entry"
         write_once(target, encode_entry(sign_entry(signing, entry)))
@@ -226,7 +216,7 @@ def _say(given: KeyEntry, book: KeyBook, signing: SigningKey, target: Path, *, y
     lines = [*_lines(word), f"signed by   {name}", "It cannot be taken back."]
     if word.word == REVOKE and word.old == hashlib.sha256(book.in_force(role_of(word))).digest():
         lines.insert(-1, "From then on nothing that this key signs counts. Without a spare only an amendment gives another key.")
-    _ask(lines, yes=yes)
+    ask_to_sign(lines, "once the holder has told you, by another way, whose key it is", yes=yes)
     entry = sign_entry(signing, word)
     with signing_alone(public, f"party {name}", state_folder()) as journal:
         journal.add(of_entry(entry))

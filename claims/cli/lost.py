@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +11,7 @@ from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
 from claims.base.token_uri import KeyName
 from claims.cli.group import (
     agreement_argument,
-    ask,
+    ask_to_sign,
     json_option,
     key_options,
     load_key,
@@ -23,7 +21,6 @@ from claims.cli.group import (
     read_path,
     report,
     store_option,
-    tell,
 )
 from claims.cli.inspect import inspect
 from claims.cli.meter import meter
@@ -38,16 +35,6 @@ __all__ = ["inspect_back", "meter_back", "meter_lost"]
 
 _site_option = click.option("--site", is_flag=True, help="NAME is a site: all of its meters.")
 _yes_option = click.option("--yes", is_flag=True, help="Do not ask. Without a terminal to ask on, nothing is signed unless this is given.")
-
-
-def _ask(lines: Iterable[str], when: str, *, yes: bool) -> None:
-    """Show what would be signed for good, and ask. Raises ClaimsError where there is nobody to ask."""
-    tell("\n".join(lines))
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise ClaimsError("nothing was signed: there is no terminal to ask on", f"give --yes {when}")
-    ask("Sign?", abort=True)
 
 
 @meter.command("lost")
@@ -84,7 +71,7 @@ def meter_lost(
             f"{what} of lab {store.lab} would be lost from epoch {epoch} on. That cannot be taken back by the lab.",
             "Its claims charge all of its chip-seconds at peak, as unattributed work, and everybody sees that it is lost.",
         )
-        _ask(lines, "if it is lost", yes=yes)
+        ask_to_sign(lines, "if it is lost", yes=yes)
         with signing_store(store, terms):
             entry = lose(store, terms, name, key, epoch, site=site)
         value = {"lab": store.lab, "meter": None if site else name, "site": name if site else None, "epoch": epoch, "entry": str(target)}
@@ -131,7 +118,7 @@ def inspect_back(
         check_entry(entry, terms)
     except (ClaimRejected, BadSignature) as error:
         raise ClaimsError(error.what, error.hint) from None
-    _ask(_back_lines(terms, entry, log_source, log_memory), "if you saw it work", yes=yes)
+    ask_to_sign(_back_lines(terms, entry, log_source, log_memory), "if you saw it work", yes=yes)
     with signing_alone(terms.party(inspector).key, f"party {inspector}", state_folder()) as journal:
         journal.add(of_entry(entry))
     target = target or Path(f"{inspector}-{lab_name}-back-{name}-{epoch}.entry")

@@ -24,6 +24,8 @@ from claims.claim.entries import decode_entry
 from claims.claim.evidence import FORMATS as EVIDENCE_FORMATS
 from claims.claim.evidence import decode_evidence
 from claims.claim.file import MAGIC, decode_claim
+from claims.claim.key_file import FORMAT as KEYS_FORMAT
+from claims.claim.key_file import titles_of
 from claims.claim.limits import limit_words
 from claims.claim.lists import LOST_METER
 from claims.claim.power import FORMAT as JOULES_FORMAT
@@ -196,6 +198,8 @@ def _json_lines(data: bytes) -> list[str]:
         return ["PRIVATE: what a genesis commitment hides (standstill genesis)", f"commitment  {GenesisFile.decode(data).commitment.hex()}"]
     if name == LOG_EVIDENCE_FORMAT:
         return ["evidence that a log signed two histories (not checked here: standstill check-evidence)"]
+    if name == KEYS_FORMAT:
+        return ["the words about an agreement's keys that a log had (not checked here: standstill key list)", *titles_of(data)]
     if name == ALLOWANCE_FORMAT:
         return ["a transfer of cap that its receiver accepted (not checked here: standstill allowance give)", *_allowance(data)]
     if name == JOULES_FORMAT:
