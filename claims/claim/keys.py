@@ -192,7 +192,7 @@ class KeyBook:
         try:
             return self._check(entry)
         except ClaimRejected as error:
-            raise ClaimRejected("log", f"{entry.title}: {error.what}") from None
+            raise ClaimRejected("log", f"{entry.title}: {error.what.removeprefix(f'{error.check}: ')}") from None
 
     def _check(self, entry: KeyEntry) -> bytes:
         terms, role = self.agreement.keys, role_of(entry)

@@ -137,7 +137,7 @@ def _check(word: KeyEntry, book: KeyBook) -> None:
     try:
         book.check(word)
     except ClaimRejected as error:
-        raise ClaimsError(error.what, "if the keys changed since: standstill key update") from None
+        raise ClaimsError(error.what.removeprefix("log: "), "if the keys changed since: standstill key update") from None
 
 
 @key.command("countersign")

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
-from claims.agreement.model import Agreement
 from claims.agreement.signatures import epoch_root_message, ledger_head_message
 from claims.base.ed25519 import check_signature
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
@@ -21,6 +20,7 @@ from claims.claim.entry_kinds import ClaimEntry, Entry
 from claims.claim.file import decode_claim, sign_claim
 from claims.claim.published import PublishedEntries
 from claims.claim.records import KeptClaim
+from claims.lab.meter import SoftwareMeter
 from claims.lab.store import Store
 
 __all__ = ["renew"]
@@ -31,17 +31,16 @@ def renew(store: Store, published: PublishedEntries, key: SigningKey, meter: str
 
     Args:
         published: the log's entries, all that its key signed.
-        key: the new key, of the meter, or of the lab (None).
+        key: the new key, of the meter (both halves where it has two), or of the lab (None).
 
     Raises:
         ClaimsError: it is not the one in force. ClaimRejected: the agreement gives the lab no such meter.
     """
     now = published.keys.now
-    own = now.party(store.lab).key if meter is None else now.lab(store.lab).meter(meter).key
-    if key.public_key().public_bytes_raw() != own:
+    if meter is None and key.public_key().public_bytes_raw() != now.party(store.lab).key:
         raise ClaimsError("the key is not the one in force by this log", "see standstill key list")
     with store.transaction():
-        return _of_lab(store, published, key) if meter is None else _of_meter(store, published, key, meter)
+        return _of_lab(store, published, key) if meter is None else _of_meter(store, published, SoftwareMeter(meter, key))
 
 
 def _verifies(public: bytes, signature: bytes, message: bytes) -> bool:
@@ -52,23 +51,22 @@ def _verifies(public: bytes, signature: bytes, message: bytes) -> bool:
     return True
 
 
-def _of_meter(store: Store, published: PublishedEntries, key: SigningKey, meter: str) -> int:
-    terms, count = published.agreement, 0
-    own = key.public_key().public_bytes_raw()
-
-    def due(fixed: Agreement, signature: bytes, message: bytes) -> bool:
-        return fixed.lab(store.lab).meter(meter).key == own and not _verifies(own, signature, message)
-
-    for epoch, root, signature in store.signed_roots(terms.digest, meter):
+def _of_meter(store: Store, published: PublishedEntries, meter: SoftwareMeter) -> int:
+    terms, now, name, count = published.agreement, published.keys.now, meter.name, 0
+    own = now.lab(store.lab).meter(name)
+    signer = meter.period_signer(own)
+    for epoch, root, signature in store.signed_roots(terms.digest, name):
         entry = published.epoch(store.lab, epoch, all_=True)
-        message = epoch_root_message(terms.digest, store.lab, meter, epoch, root)
-        if due(published.keys.now if entry is None else published.keys.at(entry[1]), signature, message):
-            store.renew_seal(meter, epoch, key.sign(message))
+        fixed = (now if entry is None else published.keys.at(entry[1])).lab(store.lab).meter(name)
+        message = epoch_root_message(terms.digest, store.lab, name, epoch, root)
+        if fixed.key == own.key and not _verifies(own.key, signature, message):
+            store.renew_seal(name, epoch, meter.sign_epoch(message))
             count += 1
-    for head in store.signed_heads(terms.digest, meter):
-        message = ledger_head_message(terms.digest, store.lab, meter, head.period, head.head, head.roots_digest)
-        if due(published.terms_of_claim(store.lab, head.period) or published.keys.now, head.signature, message):
-            store.renew_head(meter, head.period, key.sign(message))
+    for head in store.signed_heads(terms.digest, name):
+        fixed = (published.terms_of_claim(store.lab, head.period) or now).lab(store.lab).meter(name)
+        message = ledger_head_message(terms.digest, store.lab, name, head.period, head.head, head.roots_digest)
+        if fixed.whole_key == own.whole_key and not _verifies(own.whole_key, head.signature, message):
+            store.renew_head(name, head.period, signer.sign(message))
             count += 1
     return count
 

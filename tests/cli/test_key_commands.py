@@ -121,7 +121,7 @@ def test_a_meter_seals_and_renews(office: Office) -> None:
     renew = ("key", "renew", "-s", "lab.store", "-a", "agreement.toml", "--log", "LOG", "--meter", "hall-1", "-k")
     assert "1 signatures" in office.run(*renew, "keys/new.key")  # epoch 0 stands in the log under the old one
     assert "0 signatures" in office.run(*renew, "keys/new.key")
-    assert "not the one in force" in office.run(*renew, "keys/hall-1.key", code=2)
+    assert "not the one in the agreement" in office.run(*renew, "keys/hall-1.key", code=2)
     office.hours(2, meter="keys/new.key")
     terms = office.seen().keys
     with Store.open(Path("lab.store")) as store:
@@ -163,7 +163,7 @@ def test_what_is_refused(office: Office) -> None:
     assert "not the key in force" in office.run(*rotate, "lab-2.key", "--old", "one.key", "--yes", code=2)
     assert "has a role already" in office.run(*rotate, "rival.key", "--old", "lab.key", "--yes", code=2)
     office.run("keygen", "alone.key", "--no-passphrase", "--ed25519")
-    assert "stays hybrid" in office.run(*rotate, "alone.key", "--old", "lab.key", "--yes", code=2)
+    assert "not hybrid in place of a hybrid one" in office.run(*rotate, "alone.key", "--old", "lab.key", "--yes", code=2)
     office.run(*rotate, "lab-2.key", "--old", "lab.key", "--yes")
     word = "party-lab-rotate-old.entry"
     assert "no say" in office.run("key", "countersign", word, "-a", "agreement.toml", "-k", "lab.key", "--yes", code=2)
