@@ -80,7 +80,7 @@ def agreement_check(path: Path, every: bool, key_name: KeyName | None, passphras
 def _own_key(terms: Agreement, name: KeyName, passphrase_file: Path | None) -> dict[str, list[str]]:
     """Whose a key is, and where its halves are. Raises ClaimsError: it is nobody's."""
     from claims.agreement.signatures import owners
-    from claims.base.hybrid import halves
+    from claims.base.hybrid import halves, is_hybrid
     from claims.base.keys import kept, public_bytes
 
     key = load_key(name, passphrase_file)
@@ -88,8 +88,9 @@ def _own_key(terms: Agreement, name: KeyName, passphrase_file: Path | None) -> d
     public = public_bytes(key)
     if public not in found:
         part = next((who for known, (who, *_) in found.items() if halves(known)[0] == halves(public)[0]), None)
-        hint = f"its Ed25519 half is of {part}: give the ML-DSA-44 half too, mldsa44-file=" if part else "is it the right key, or file?"
-        raise ClaimsError("the agreement does not have this key", hint)
+        lacks = "the agreement has no" if is_hybrid(public) else "its"
+        half = f"its Ed25519 half is of {part}: {lacks} ML-DSA-44 half {'beside it' if is_hybrid(public) else 'is missing (mldsa44-file)'}"
+        raise ClaimsError("the agreement does not have this key", half if part else "is it the right one?")
     return {"of": found[public], "kept": kept(key, name)}
 
 

@@ -62,7 +62,7 @@ def test_a_period_whose_keys_are_all_on_a_token(desk: Desk, hall: str) -> None:
     text = desk.run("agreement", "check", "agreement.toml", "-k", party(hall))
     assert f"this key    party lab\n            Ed25519: key 'lab' on token '{hall}', made there and never readable\n" in text
     assert "ML-DSA-44: in the file lab.half" in text
-    assert "Ed25519 half is of party lab: give the ML-DSA-44 half too" in desk.run(
+    assert "Ed25519 half is of party lab: its ML-DSA-44 half is missing" in desk.run(
         "agreement", "check", "agreement.toml", "-k", uri("lab", hall, "&pin-source=file:hall.pin"), code=2
     )
     desk.run("agreement", "sign", "agreement.toml", "-k", party(hall), "--yes")

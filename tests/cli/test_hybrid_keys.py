@@ -90,6 +90,21 @@ def test_who_signs_with_ed25519_alone_is_said(place: Path) -> None:
     assert "Ed25519 and ML-DSA-44, but for epochs of meters and feeds" in run("agreement", "check", "d.toml")
 
 
+def test_a_key_is_told_whose_it_is_and_where(place: Path) -> None:
+    check = ("agreement", "check", "a.toml", "-k")
+    said = "this key    party alpha\n            Ed25519: in the file alpha.key\n            ML-DSA-44: in the file alpha.key\n"
+    assert run(*check, "alpha.key").endswith(said)
+    blocks = re.findall(rb"-----BEGIN.*?-----END [A-Z ]+-----\n", Path("alpha.key").read_bytes(), re.DOTALL)
+    Path("half.key").write_bytes(blocks[0])
+    Path("half.key").chmod(0o600)
+    assert "its Ed25519 half is of party alpha: its ML-DSA-44 half is missing" in run(*check, "half.key", code=2)
+    public = public_bytes(load_key_file("alpha.key"))
+    Path("a.toml").write_text(Path("a.toml").read_text().replace(public_text(public), public_text(halves(public)[0])))
+    assert "its Ed25519 half is of party alpha: the agreement has no ML-DSA-44 half beside it" in run(*check, "alpha.key", code=2)
+    generate_key_file("nobody.key", None)
+    assert "is it the right one?" in run(*check, "nobody.key", code=2)
+
+
 def test_more_than_sixteen_hybrid_cosigners_are_refused(place: Path) -> None:
     text = Path("a.toml").read_text()
     for number in range(16):
