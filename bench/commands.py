@@ -166,6 +166,20 @@ def add_to(main: click.Group, console: Console, finish: Finish) -> None:
         finish(json_path, _whole({"fleets": fleets}))
 
     @main.command()
+    @click.option("--labs", type=click.IntRange(1, 200), default=10, show_default=True, help="Labs that publish an entry an hour.")
+    @click.option("--hours", type=click.IntRange(1, 9359), default=720, show_default=True, help="A head in each.")
+    @click.option("--folder", type=click.Path(path_type=Path, file_okay=False, exists=True), help="Where the logs are made, and removed.")
+    @json_option
+    def log(labs: int, hours: int, folder: Path | None, json_path: Path | None) -> None:
+        """A log of many labs' hours, with Ed25519 and with hybrid keys: its size; append, cosign, status."""
+        from bench import logs
+
+        kinds = {"ed25519": False, "hybrid": True}
+        runs = {name: _checked(lambda h=hybrid: logs.run(labs, hours, h, folder)) for name, hybrid in kinds.items()}
+        _log_table(console, runs)
+        finish(json_path, _whole({"labs": labs, "hours": hours, "runs": runs}))
+
+    @main.command()
     @rows_option
     @click.option("--tables", type=click.IntRange(1, 1000), default=8, show_default=True, help="Tables of a claim.")
     @click.option("--workers", default="1,2", show_default=True, help="Numbers of workers, with commas; one process comes first.")
@@ -323,6 +337,15 @@ def _fleet_table(console: Console, fleets: list[Record]) -> None:
     console.print(table)
     bound = max(named, key=lambda name: float(last["stages"][name]["cpu"]))
     console.print(f"bounded by: {bound}", highlight=False)
+
+
+def _log_table(console: Console, runs: Record) -> None:
+    first = runs["ed25519"]
+    table = _table(f"a log of {first['entries']:,} entries and {first['heads']:,} heads: CPU seconds", "", *runs)
+    table.add_row("entries, MB", *(f"{run['entry_bytes'] / 1e6:.1f}" for run in runs.values()))
+    for name in ("append", "cosign", "status cold", "status warm"):
+        table.add_row(name, *(f"{run[name]['cpu']:.2f}" for run in runs.values()))
+    console.print(table)
 
 
 def _check_table(console: Console, ratios: Record, before: Record) -> None:

@@ -7,8 +7,9 @@ FORMATS.md lists the ranges; claims/site/verifier/text.js has them too.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-__all__ = ["HIDDEN", "MAX_PROSE", "SPACES", "counted", "is_key_name", "is_prose", "replace_hidden"]
+__all__ = ["HIDDEN", "MAX_PROSE", "SPACES", "counted", "is_key_name", "is_prose", "listed", "replace_hidden"]
 
 MAX_PROSE = 4000
 """Characters (code points) in a note, reason or pause text."""
@@ -51,3 +52,9 @@ def is_key_name(text: str) -> bool:
 def counted(number: int, noun: str) -> str:
     """A number and what it counts: ``1 meter``, ``2 meters``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """Names for a message, the first ones where they are many: ``a, b and 4094 more``; ``none`` of none."""
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown or "none"

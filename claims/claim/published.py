@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from claims.agreement.model import Agreement
 from claims.base.errors import BadSignature, ClaimRejected, MalformedFile
+from claims.base.threads import in_threads
 from claims.claim.entries import check_entry, decode_entry, encode_entry, same_word
 from claims.claim.entry_kinds import (
     AnyEntry,
@@ -71,31 +73,53 @@ class PublishedEntries:
         self.refused: list[tuple[int, str]] = []
         self._found: dict[Identity, tuple[Entry, int]] = {}
         self._under: dict[bytes, PublishedEntries] = {agreement.digest: self}
+        waiting: list[tuple[int, Entry, bytes]] = []
         for index, data in entries:
-            self._add(index, data)
+            try:
+                entry = decode_entry(data)
+            except MalformedFile:
+                self.undecodable += 1
+                continue
+            if entry.agreement != agreement.digest:
+                self.others.append((index, entry))
+                continue
+            if isinstance(entry, KeyEntry):  # what comes after it is signed with other keys
+                self._take(waiting)
+                self._take([] if self._has(entry) else [(index, entry, data)])
+                waiting = []
+            else:
+                waiting.append((index, entry, data))
+        self._take(waiting)
 
-    def _add(self, index: int, data: bytes) -> None:
+    def _has(self, entry: Entry) -> bool:
+        known = self._found.get(entry.identity)
+        return known is not None and known[0] == entry
+
+    @cached_property
+    def _rare(self) -> list[tuple[Entry, int]]:
+        """All but what comes with every epoch, each with its index."""
+        return [found for found in self._found.values() if not isinstance(found[0], (EpochEntry, JoulesEntry))]
+
+    def _take(self, waiting: list[tuple[int, Entry, bytes]]) -> None:
+        """Take entries in order, all signed with the keys that are in force now."""
+        for (index, entry, _), problem in zip(waiting, in_threads(self._problem, waiting), strict=True):
+            if self._has(entry):
+                continue
+            known = self._found.get(entry.identity)
+            if problem is not None:
+                self.refused.append((index, problem))
+            elif known is None:
+                self._found[entry.identity] = (entry, index)
+            elif not same_word(known[0], entry):
+                self.conflicts.append(Conflict(known[1], known[0], index, entry))
+
+    def _problem(self, item: tuple[int, Entry, bytes]) -> str | None:
+        """Why an entry counts for nothing, or None."""
         try:
-            entry = decode_entry(data)
-        except MalformedFile:
-            self.undecodable += 1
-            return
-        if entry.agreement != self.agreement.digest:
-            self.others.append((index, entry))
-            return
-        identity = entry.identity
-        known = self._found.get(identity)
-        if known is not None and known[0] == entry:
-            return
-        try:
-            self._check(index, entry, data)
+            self._check(*item)
         except (ClaimRejected, BadSignature) as error:
-            self.refused.append((index, error.what))
-            return
-        if known is None:
-            self._found[identity] = (entry, index)
-        elif not same_word(known[0], entry):
-            self.conflicts.append(Conflict(known[1], known[0], index, entry))
+            return error.what
+        return None
 
     def _check(self, index: int, entry: Entry, data: bytes) -> None:
         """Raises ClaimRejected, BadSignature: it counts for nothing."""
@@ -155,12 +179,12 @@ class PublishedEntries:
 
     def inspections(self, lab: str, period: int) -> list[tuple[InspectionEntry, int]]:
         """Inspections of a lab and period, in the log's order, those too that do not count for their author: see :meth:`counts`."""
-        entries = [(entry, index) for entry, index in self._found.values() if isinstance(entry, InspectionEntry)]
+        entries = [(entry, index) for entry, index in self._rare if isinstance(entry, InspectionEntry)]
         return [(entry, index) for entry, index in entries if (entry.lab, entry.period) == (lab, period)]
 
     def decisions(self) -> list[tuple[DecisionEntry, int]]:
         """The deciders' words that count, each once, in the log's order."""
-        entries = [(entry, index) for entry, index in self._found.values() if isinstance(entry, DecisionEntry)]
+        entries = [(entry, index) for entry, index in self._rare if isinstance(entry, DecisionEntry)]
         return [(entry, index) for entry, index in entries if self.counts(index)]
 
     def joules(self, feed: str, epoch: int) -> tuple[JoulesEntry, int] | None:
@@ -173,12 +197,12 @@ class PublishedEntries:
 
     def losses(self, lab: str) -> list[tuple[LossEntry, int]]:
         """What was said of a lab's lost meters and sites, in the log's order; of each, the lab's word too that counts only against it."""
-        entries = [(entry, index) for entry, index in self._found.values() if isinstance(entry, LossEntry)]
+        entries = [(entry, index) for entry, index in self._rare if isinstance(entry, LossEntry)]
         return [(entry, index) for entry, index in entries if entry.lab == lab and (entry.author == lab or self.counts(index))]
 
     def transfers(self, period: int) -> list[tuple[TransferEntry, int]]:
         """Transfers of cap for a period, each once, in the log's order, those too that are under no head in use."""
-        entries = [(entry, index) for entry, index in self._found.values() if isinstance(entry, TransferEntry)]
+        entries = [(entry, index) for entry, index in self._rare if isinstance(entry, TransferEntry)]
         return sorted([(entry, index) for entry, index in entries if entry.period == period], key=lambda item: item[1])
 
     def conflicts_of(self, lab: str, period: int) -> list[Conflict]:

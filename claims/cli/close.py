@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from claims.base.errors import ClaimsError
+from claims.base.text import listed
 from claims.cli.group import (
     agreement_argument,
     ask,
@@ -102,7 +103,7 @@ def _check(
     without = [closing.meter for closing in closings if not closing.busy]
     if without and not idle:
         raise ClaimsError(
-            f"nothing was imported or collected of {', '.join(without)} in period {period}",
+            f"nothing was imported or collected of {listed(without)} in period {period}",
             "import what is missing; if no chip worked, close these meters by name with --idle",
         )
     problems: tuple[str, ...] = ()

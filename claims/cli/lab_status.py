@@ -110,13 +110,14 @@ def _epoch(number: int) -> str:
 
 
 def _text(name: str, figures: Running, done: dict[str, Any]) -> list[str]:
+    from claims.base.text import listed
     from claims.base.units import format_work
 
     rows = figures.rows
     lines = [
         f"PRIVATE figures of lab {name}, period {figures.period}"
         + ("" if figures.closed else ", as if it ended with what is imported"),
-        f"meters to close    {', '.join(done['meters_to_close']) or 'none'}",
+        f"meters to close    {listed(done['meters_to_close'])}",
         f"registry           {'closed' if figures.closed else 'open'}",
         *_epochs(done),
     ]

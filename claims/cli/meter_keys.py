@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from claims.base.errors import ClaimsError
+from claims.base.text import listed
 from claims.base.token_uri import KeyName, TokenUri, is_token_uri
 from claims.cli.group import key_type, keys_given, passphrase_option, read_path
 
@@ -78,7 +79,7 @@ class MeterKeys:
         chosen = lab.meters if self.every else [lab.meter(name) for name in self.names]
         lost = {meter.name for meter in chosen if lost_from(store, meter, last) is not None} if store.any_lost() else set()
         if lost and not self.every:
-            raise ClaimsError(f"{', '.join(sorted(lost))} is lost", "what is lost signs nothing")
+            raise ClaimsError(f"{listed(sorted(lost))} is lost", "what is lost signs nothing")
         return [meter.name for meter in chosen if meter.name not in lost]
 
     def load(self, store: Store, terms: Agreement, names: list[str]) -> list[SoftwareMeter]:
@@ -93,7 +94,7 @@ class MeterKeys:
         elif self.place is not None:
             meters = [SoftwareMeter(name, keys.load(key_at(self.place, name))) for name in names]
         elif len(names) > 1:
-            raise click.UsageError(f"--key is the key of one meter, and {', '.join(names)} are to sign: give --keys or --keyring")
+            raise click.UsageError(f"--key is the key of one meter, and {listed(names)} are to sign: give --keys or --keyring")
         else:
             meters = [SoftwareMeter(name, keys.load(self.key)) for name in names]
         enrolled(store, terms, meters)

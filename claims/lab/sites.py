@@ -18,6 +18,7 @@ from claims.agreement.signatures import epoch_root_message, ledger_head_message
 from claims.agreement.terms import Site
 from claims.base.ed25519 import check_signature
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
+from claims.base.threads import in_threads
 from claims.claim.commitments import roots_digest
 from claims.claim.entries import check_entry, encode_entry
 from claims.claim.entry_kinds import IS_LOST, LossEntry
@@ -235,13 +236,17 @@ def _check_signatures(agreement: Agreement, report: SiteReport) -> None:
     try:
         for meter in report.meters:
             agreed = lab.meter(meter.name)
-            for epoch, (root, signature) in enumerate(meter.epochs, report.first):
-                message = epoch_root_message(agreement.digest, lab.name, meter.name, epoch, root)
-                check_signature(f"meter {meter.name} on its root of epoch {epoch}", agreed.key, signature, message)
+            signed = [
+                (f"meter {meter.name} on its root of epoch {epoch}", agreed.key, signature,
+                 epoch_root_message(agreement.digest, lab.name, meter.name, epoch, root))
+                for epoch, (root, signature) in enumerate(meter.epochs, report.first)
+            ]  # fmt: skip
             if meter.head is not None:
                 head, digest, signature = meter.head
                 message = ledger_head_message(agreement.digest, lab.name, meter.name, report.period, head, digest)
-                check_signature(f"meter {meter.name} on its ledger head", agreed.whole_key, signature, message)
+                signed.append((f"meter {meter.name} on its ledger head", agreed.whole_key, signature, message))
+            for _ in in_threads(lambda item: check_signature(*item), signed):
+                pass
     except BadSignature as error:
         raise ClaimsError(f"the report of site {report.site}: {error.what}", "have the building write it again") from None
 

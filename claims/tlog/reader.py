@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from claims.base.threads import in_threads
 from claims.tlog.checkpoint import LogTrust, SignedCheckpoint
 from claims.tlog.errors import LogError, LogRejected
 from claims.tlog.evidence import LogEvidence, LogFork
@@ -30,6 +32,8 @@ __all__ = ["LogView", "choose", "open_log", "read_checkpoint", "read_entries", "
 
 FALLBACKS = 1024
 """Older heads that are tried when the newest lacks its quorum."""
+_BLOCK = 4096
+"""Stored heads that are held as files at a time."""
 AHEAD = 600
 """Seconds by which a date may lie after the reader's clock: clocks differ. A later one says nothing."""
 
@@ -45,6 +49,7 @@ class LogView:
         tail_problem: why they are not here, or None.
         exclude: cosigners that did not count.
         until: later dates do not tell how far the log goes, or when the log itself published; None: all do.
+        shown: what was worked out of the heads' dates, for ``claims.tlog.dates`` alone.
     """
 
     trust: LogTrust
@@ -59,6 +64,7 @@ class LogView:
     until: int | None = None
     _heads: dict[int, SignedCheckpoint] | None = field(default=None, repr=False)
     _dates: dict[frozenset[str], tuple[list[int], list[tuple[int, int]]]] = field(default_factory=dict, repr=False)
+    shown: dict[tuple[frozenset[str], bool], object] = field(default_factory=dict, repr=False)
 
     @property
     def size(self) -> int:
@@ -118,7 +124,7 @@ class LogView:
         return {size: head for size, head in self.heads().items() if size <= self.size}
 
     def heads(self) -> dict[int, SignedCheckpoint]:
-        """As :meth:`history`, and those above this view's size whose entries are in ``tail``; the newest in any case."""
+        """Ascending: as :meth:`history`, and those above this view's size whose entries are in ``tail``; the newest in any case."""
         if self._heads is None:
             self._heads = self._read_heads()
         return self._heads
@@ -127,15 +133,10 @@ class LogView:
         found = {self.newest.head.size: self.newest, self.size: self.signed}
         hashes = [*self.hashes, *map(leaf_hash, self.tail)]
         frontier = Frontier()
-        for size in self.source.sizes():
-            if size > len(hashes):
-                break
+        sizes = [size for size in self.source.sizes() if size <= len(hashes)]
+        for size, stored in zip(sizes, self._opened(sizes), strict=True):
             while frontier.size < size:
                 frontier.append(hashes[frontier.size])
-            try:
-                stored = read_checkpoint(self.source, f"checkpoints/{size}", self.trust)
-            except LogError:
-                continue
             if stored is None or stored.head.size != size:
                 continue
             if stored.head.root != frontier.root():
@@ -144,19 +145,38 @@ class LogView:
                 raise LogFork(f"the log signed two histories: its stored head of size {size} is not in its tree", evidence)
             same = size in found and found[size].note.text == stored.note.text
             found[size] = stored.merge(found[size]) if same else found.get(size, stored)
-        return found
+        return dict(sorted(found.items()))
+
+    def _opened(self, sizes: Sequence[int]) -> Iterator[SignedCheckpoint | None]:
+        """The stored heads of these sizes; None where one cannot be read, or the log did not sign it."""
+
+        def opened(data: bytes | None) -> SignedCheckpoint | None:
+            with suppress(LogError):
+                return None if data is None else SignedCheckpoint.open(data, self.trust)
+            return None
+
+        for begin in range(0, len(sizes), _BLOCK):
+            files: list[bytes | None] = []
+            for size in sizes[begin : begin + _BLOCK]:
+                try:
+                    files.append(self.source.read(f"checkpoints/{size}", NOTE_LIMIT))
+                except LogError:
+                    files.append(None)
+            yield from in_threads(opened, files)
 
     def without(self, names: Collection[str]) -> LogView:
         """This log as it is believed when these cosigners do not count either; of size 0 where no head has its quorum then."""
-        barred = self.exclude | frozenset(names)
+        barred = self.exclude | frozenset(names).intersection(self.trust.cosigners)
+        if barred == self.exclude:
+            return self
         if self.signed.has_quorum(self.trust, barred):
-            return replace(self, exclude=barred, _dates={})
+            return replace(self, exclude=barred, _dates={}, shown={})
         good = [head for size, head in self.history().items() if head.has_quorum(self.trust, barred)]
         signed = max(good, key=lambda head: head.head.size, default=SignedCheckpoint.empty(self.trust))
         size = signed.head.size
         return replace(
             self, signed=signed, exclude=barred, entries=self.entries[:size], hashes=self.hashes[:size],
-            tail=self.entries[size:] + self.tail, _heads=self.heads(), _dates={},
+            tail=self.entries[size:] + self.tail, _heads=self.heads(), _dates={}, shown={},
         )  # fmt: skip
 
     def as_of(self, exclude: Collection[str] = ()) -> int | None:
@@ -194,7 +214,7 @@ class LogView:
     def _dating(self, index: int, exclude: Collection[str]) -> tuple[int, int]:
         if not 0 <= index < self.size:
             raise LogError(f"there is no entry {index} in a log of {self.size}")
-        barred = self.exclude | self.trust.witnesses | frozenset(exclude)
+        barred = self.exclude | self.trust.witnesses | frozenset(exclude).intersection(self.trust.cosigners)
         if barred not in self._dates:
             self._dates[barred] = self._suffix_minima(barred)
         sizes, times = self._dates[barred]
@@ -205,7 +225,7 @@ class LogView:
 
     def _suffix_minima(self, barred: frozenset[str]) -> tuple[list[int], list[tuple[int, int]]]:
         """Sizes of the heads with a quorum, ascending, and for each the least (date, size) of it and all larger ones."""
-        dated = [(size, head.quorum_time(self.trust, barred)) for size, head in sorted(self.history().items())]
+        dated = [(size, head.quorum_time(self.trust, barred)) for size, head in self.history().items()]
         sizes = [size for size, time in dated if time is not None]
         times = [(time, size) for size, time in dated if time is not None]
         for at in range(len(times) - 2, -1, -1):

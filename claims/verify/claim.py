@@ -29,11 +29,12 @@ from typing import TYPE_CHECKING
 
 from claims.agreement.model import Agreement
 from claims.agreement.signatures import AgreementSignatures, ledger_head_message, registry_head_message
-from claims.agreement.terms import Lab
+from claims.agreement.terms import Lab, Meter
 from claims.base.ed25519 import check_signature
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError, MalformedClaim, MissingDependency
+from claims.base.threads import in_threads
 from claims.base.units import format_time
-from claims.claim.file import Claim, decode_claim
+from claims.claim.file import Claim, MeterHead, decode_claim
 from claims.claim.limits import limits_of
 from claims.claim.lists import LOST_METER, Loss
 from claims.claim.losses import check_losses, lost_meters, lost_words
@@ -362,11 +363,15 @@ def _check_signatures(claim: Claim, agreement: Agreement, missing: list[Missing]
         check_signature(f"lab {lab.name} on the claim", key, claim.signature, claim.signed_message())
         message = registry_head_message(digest, lab.name, period, claim.head_after, claim.lists.digest)
         check_signature(f"lab {lab.name} on its registry head", key, claim.registry_signature, message)
-        for meter, signed in zip(lab.meters, claim.meters, strict=True):
-            if meter.name in unsigned:
-                continue
+
+        def check(pair: tuple[Meter, MeterHead]) -> None:
+            meter, signed = pair
             message = ledger_head_message(digest, lab.name, meter.name, period, signed.head, signed.roots_digest)
             check_signature(f"meter {meter.name} on its ledger head", meter.whole_key, signed.signature, message)
+
+        pairs = zip(lab.meters, claim.meters, strict=True)
+        for _ in in_threads(check, [pair for pair in pairs if pair[0].name not in unsigned]):
+            pass
     except BadSignature as error:
         raise ClaimRejected("signatures", error.what) from None
     except MissingDependency:

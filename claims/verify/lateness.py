@@ -88,7 +88,7 @@ def own_word(agreement: Agreement, lab: str) -> bool:
 def shown_by(view: LogView, agreement: Agreement, lab: str) -> HeadDates:
     """The dates that count for a lab's entries."""
     operator = () if agreement.log is None else (agreement.log.operator,)
-    return HeadDates(view, {lab, *operator}, own_word(agreement, lab))
+    return HeadDates.of(view, {lab, *operator}, own_word(agreement, lab))
 
 
 def lateness_of(

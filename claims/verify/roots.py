@@ -15,13 +15,13 @@ from typing import BinaryIO
 from claims.base.below import file_digest, list_below, open_below
 from claims.base.errors import ClaimRejected, MalformedFile, UnreadableFile
 from claims.base.files import ROOTS_LIMIT
-from claims.claim.commitments import leaf_hash, roots_digest
+from claims.claim.commitments import roots_digest
 from claims.claim.file import Claim
 from claims.claim.groups import unit_leaf
 from claims.claim.losses import NO_ROOT, lost_meters
 from claims.claim.published import PublishedEntries
 from claims.claim.roots import MeterRoots, RootsReader
-from claims.tlog.hashing import Frontier
+from claims.tlog.hashing import fold
 from claims.verify.report import Missing
 from claims.verify.tables import check_meters
 
@@ -144,7 +144,7 @@ def check_roots(claim: Claim, files: Sequence[BinaryIO], published: PublishedEnt
             raise ClaimRejected("log", "the roots file has other meters, or groups of them")
         streams.update(dict.fromkeys(units, iter(reader)))
     epochs, lost = range(claim.first_epoch, claim.last_epoch + 1), lost_meters(published.agreement, claim)
-    trees = [Frontier() for _ in epochs]
+    trees = _Trees()
     signed = {meter.name: meter.roots_digest for meter in claim.meters}
     for unit in lab.units:
         name, roots = next(streams[unit.name])
@@ -157,11 +157,32 @@ def check_roots(claim: Claim, files: Sequence[BinaryIO], published: PublishedEnt
         zero = [epoch for epoch, root in zip(epochs, roots, strict=True) if root == NO_ROOT]
         if zero != ([] if lab.groups else list(range(lost.get(name, claim.last_epoch + 1), claim.last_epoch + 1))):
             raise ClaimRejected("log", f"meter {name}: its roots are not zero exactly in the epochs in which it is listed as lost")
-        for tree, root in zip(trees, roots, strict=True):
-            tree.append(leaf_hash(unit_leaf(lab, name, root)))
+        trees.append(unit_leaf(lab, name, NO_ROOT).removesuffix(NO_ROOT), roots)
     for stream in streams.values():
         next(stream, None)  # nothing follows the last meter
-    for epoch, tree in zip(epochs, trees, strict=True):
+    for epoch, root in zip(epochs, trees.roots(), strict=True):
         entry = published.epoch(claim.lab, epoch)
-        if entry is None or tree.root() != entry[0].root:
+        if entry is None or root != entry[0].root:
             raise ClaimRejected("log", f"the roots of epoch {epoch} are not those in the log")
+
+
+class _Trees:
+    """The trees of all epochs, which grow by a leaf each at a time: perfect subtrees, left to right, each a row of one hash an epoch."""
+
+    def __init__(self) -> None:
+        self._rows: list[list[bytes]] = []
+        self._size = 0
+
+    def append(self, label: bytes, roots: Sequence[bytes]) -> None:
+        """Add the leaves of one meter or group: its label and its root of each epoch."""
+        sha256, head = hashlib.sha256, b"\x00" + label
+        row, rest = [sha256(head + root).digest() for root in roots], self._size
+        while rest & 1:
+            row = [sha256(b"\x01" + left + right).digest() for left, right in zip(self._rows.pop(), row, strict=True)]
+            rest >>= 1
+        self._rows.append(row)
+        self._size += 1
+
+    def roots(self) -> list[bytes]:
+        """The root of each epoch's tree."""
+        return [fold(peaks) for peaks in zip(*self._rows, strict=True)]
