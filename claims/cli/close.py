@@ -67,6 +67,8 @@ def meter_close(
         due = [name for name in chosen if not _signed(store, terms, name, period)]
         if due:
             loaded = meters.load(store, terms, due)
+            for item in loaded:
+                item.period_signer(terms.lab(store.lab).meter(item.name))
             shown = [closing_of(store, terms, name, period) for name in due]
             _check(store, terms, period, shown, idle=idle, over_caps=over_caps, clock_is_right=clock_is_right)
             room_for_journals(meters.journals(due))

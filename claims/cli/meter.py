@@ -164,7 +164,7 @@ def meter_run(
     with opened_store(store_path) as store, stopping() as stop:
         signing = partial(signing_store, store, terms, name)
         sealing = Sealing(store, terms, SoftwareMeter(name, key), Policy(age, share, idle_watts), jobs, signing)
-        sealing.meter.period_signer(sealing.terms)
+        sealing.meter.agreed(store, terms)
         learn(store, terms, signed=not missing)
         if not unsigned:
             check_assent(store, terms, name, missing)

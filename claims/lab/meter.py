@@ -88,19 +88,20 @@ class SoftwareMeter:
         meter = agreement.lab(store.lab).meter(self.name)
         if store.site not in (None, meter.site):
             raise ClaimsError(f"meter {self.name} is not of site {store.site}, whose store this is", "use its own site's store")
-        self.period_signer(meter)
-        return meter
-
-    def period_signer(self, meter: Meter) -> SigningKey:
-        """The key that signs this meter's periods, both halves or one, as agreed. Raises ClaimsError: it is another key."""
         curve = curve_half(self._key)
         if curve.public_key().public_bytes_raw() != meter.key:
             raise ClaimsError(f"meter {self.name}: its key is not the one in the agreement", "use the key that was enrolled")
+        if curve is not self._key:  # the other half, where it is at hand: hours need none
+            self.period_signer(meter)
+        return meter
+
+    def period_signer(self, meter: Meter) -> SigningKey:
+        """The key that signs this meter's periods, both halves or one, as agreed. Raises ClaimsError: a half is missing, or another one."""
         if not meter.period_key:
-            return curve
+            return curve_half(self._key)
         if self._key.public_key().public_bytes_raw() != meter.whole_key:
-            what = f"meter {self.name}: its key file has not the ML-DSA-44 half of which period_key in the agreement is the public one"
-            raise ClaimsError(what, "use the key file that was enrolled, with both halves")
+            what = f"meter {self.name}: its key lacks the ML-DSA-44 half whose public one is period_key in the agreement"
+            raise ClaimsError(what, "use the key that was enrolled, with both halves (on a token: mldsa44-file)")
         return self._key
 
     def _check_known(self, store: Store, agreement: Agreement, epochs: range) -> None:
