@@ -15,7 +15,7 @@ from claims.agreement.model import Agreement
 from claims.agreement.signatures import sign_ledger_head
 from claims.agreement.terms import Meter
 from claims.base.errors import ClaimsError, TokenError
-from claims.base.hybrid import SigningKey, curve_half
+from claims.base.hybrid import HybridKey, SigningKey, curve_half
 from claims.claim.commitments import roots_digest
 from claims.lab import heads
 from claims.lab.closing import check_turn, next_epoch, signed_otherwise
@@ -88,20 +88,26 @@ class SoftwareMeter:
         meter = agreement.lab(store.lab).meter(self.name)
         if store.site not in (None, meter.site):
             raise ClaimsError(f"meter {self.name} is not of site {store.site}, whose store this is", "use its own site's store")
+        if isinstance(self._key, HybridKey):
+            self.period_signer(meter)
+        else:  # hours need one half: the other may be kept apart
+            self._curve(meter)
+        return meter
+
+    def _curve(self, meter: Meter) -> SigningKey:
         curve = curve_half(self._key)
         if curve.public_key().public_bytes_raw() != meter.key:
             raise ClaimsError(f"meter {self.name}: its key is not the one in the agreement", "use the key that was enrolled")
-        if curve is not self._key:  # the other half, where it is at hand: hours need none
-            self.period_signer(meter)
-        return meter
+        return curve
 
     def period_signer(self, meter: Meter) -> SigningKey:
         """The key that signs this meter's periods, both halves or one, as agreed. Raises ClaimsError: a half is missing, or another one."""
+        curve = self._curve(meter)
         if not meter.period_key:
-            return curve_half(self._key)
+            return curve
         if self._key.public_key().public_bytes_raw() != meter.whole_key:
             what = f"meter {self.name}: its key lacks the ML-DSA-44 half whose public one is period_key in the agreement"
-            raise ClaimsError(what, "use the key that was enrolled, with both halves (on a token: mldsa44-file)")
+            raise ClaimsError(what, "use the key that was enrolled, with both halves")
         return self._key
 
     def _check_known(self, store: Store, agreement: Agreement, epochs: range) -> None:
