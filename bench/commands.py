@@ -166,6 +166,23 @@ def add_to(main: click.Group, console: Console, finish: Finish) -> None:
         finish(json_path, _whole({"fleets": fleets}))
 
     @main.command()
+    @click.option("--meters", type=click.IntRange(1, 2**18), default=10_000, show_default=True, help="Meters of the lab.")
+    @click.option("--hours", type=click.IntRange(1, 1000), default=720, show_default=True, help="Epochs of the period.")
+    @click.option("--groups", default="0,25", show_default=True, help="Meters that publish one root, with commas; 0: each its own.")
+    @json_option
+    def roots(meters: int, hours: int, groups: str, json_path: Path | None) -> None:
+        """The roots files of a large lab, checked as `verify --log` checks them."""
+        from bench import roots as measured
+
+        runs = [_checked(lambda g=int(group): measured.run(meters, hours, g)) for group in groups.split(",")]
+        table = _table(f"{meters:,} meters x {hours:,} hours", "a root for", "roots", "MB", "CPU s", "microseconds a root")
+        for run in runs:
+            cells = (f"{run['roots']:,}", f"{run['roots_bytes'] / 1e6:.0f}", f"{run['cpu']:.2f}", f"{run['microseconds_a_root']:.2f}")
+            table.add_row(f"{run['group']} meters" if run["group"] else "each meter", *cells)
+        console.print(table)
+        finish(json_path, _whole({"runs": runs}))
+
+    @main.command()
     @click.option("--labs", type=click.IntRange(1, 200), default=10, show_default=True, help="Labs that publish an entry an hour.")
     @click.option("--hours", type=click.IntRange(1, 9359), default=720, show_default=True, help="A head in each.")
     @click.option("--folder", type=click.Path(path_type=Path, file_okay=False, exists=True), help="Where the logs are made, and removed.")
@@ -316,7 +333,7 @@ def _cluster_table(console: Console, runs: list[Record], tables: int) -> None:
 
 
 def _fleet_table(console: Console, fleets: list[Record]) -> None:
-    from bench.fleet import STAGES, exponent
+    from bench.fleet import PROPORTIONAL, STAGES, exponent
 
     last = fleets[-1]
     whole = sum(stage["cpu"] for stage in last["stages"].values())
@@ -324,7 +341,7 @@ def _fleet_table(console: Console, fleets: list[Record]) -> None:
         f"{last['meters']:,} meters x {last['hours']:,} hours: {last['rows']:,} usage rows, {last['readings']:,} readings, store of "
         f"{last['store_bytes'] / 1e6:.0f} MB; {whole:.1f} CPU seconds"
     )
-    table = _table(title, "stage", "CPU s", "share", "microseconds a reading", "grows as N^", "peak MB", "grows as N^")
+    table = _table(title, "stage", "CPU s", "share", "microseconds a reading", "grows as N^", "peak MB", "grows as N^", "10^8 readings, h")
     named = [name for name in STAGES if name in last["stages"]]
     for name in named:
         stage = last["stages"][name]
@@ -332,11 +349,11 @@ def _fleet_table(console: Console, fleets: list[Record]) -> None:
         cpu, memory = ("" if value is None else f"{value:.2f}" for value in grows)
         table.add_row(
             name, f"{stage['cpu']:.2f}", f"{stage['cpu'] / whole:.0%}", f"{stage['cpu'] / last['readings'] * 1e6:.1f}", cpu,
-            f"{stage['peak_mb']:.0f}", memory,
+            f"{stage['peak_mb']:.0f}", memory, f"{stage['cpu'] / last['readings'] * 1e8 / 3600:.2f}" if name in PROPORTIONAL else "",
         )  # fmt: skip
     console.print(table)
     bound = max(named, key=lambda name: float(last["stages"][name]["cpu"]))
-    console.print(f"bounded by: {bound}", highlight=False)
+    console.print(f"bounded by: {bound}; 10^8 readings: extrapolated in proportion, as sites of this size, CPU hours", highlight=False)
 
 
 def _log_table(console: Console, runs: Record) -> None:

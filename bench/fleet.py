@@ -23,6 +23,8 @@ from bench import machine, measure
 from bench.fleets import LAB, PASSPHRASE, Fleet, write_fleet
 
 Record = dict[str, Any]
+PROPORTIONAL = ("import", "seal", "close", "prove")
+"""Stages whose cost is in proportion to the readings, where the lab is cut into sites of this size."""
 STAGES = ("agreement", "import", "seal", "hour", "close", "lab", "prove", "verify")
 
 
