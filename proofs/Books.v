@@ -331,6 +331,27 @@ Section Books.
     - right. change (numbered (T (e x 0) 3) = base_of (numbered (e_parent1 x))). rewrite <- base_by_tag, <- F, B. reflexivity.
   Qed.
 
+  Lemma base_cell x : (x < n)%nat -> e_base x = e_parent1 x \/ e_base x = T (e x 0) c_fbase.
+  Proof.
+    intros Hx. use0 x Hx k_base_is_parent_or_its_base as B. apply product_zero in B as [B|B]; apply same_if_canonical in B; try apply cell_canonical; [left|right]; exact B.
+  Qed.
+
+  Lemma sharing_is_a_merge x : (x < n)%nat -> shares x = true -> e_kind x = MERGE.
+  Proof.
+    intros Hx Sh. unfold shares in Sh. apply Z.eqb_eq in Sh. kinds x Hx. use1 x Hx k_only_merges_share_a_base as Om. destruct (merge_is_kept _ _ _ _ _ (en x Hx)) as (M1 & _).
+    rewrite Sh, M1, Fm in Om. destruct (Z.eqb_spec (e_kind x) 5) as [Q|Q]; [exact Q|discriminate Om].
+  Qed.
+
+  (* Epochs of new entries lie in the period. *)
+  Lemma epoch_of_new x : (a <= x < n)%nat -> first s <= e_epoch x <= last s.
+  Proof.
+    intros Hx. use0 x (proj2 Hx) k_epoch_not_before_the_first as A. use0 x (proj2 Hx) k_epoch_not_after_the_last as B. pose proof (is_new x (proj2 Hx)) as Nw. destruct (Nat.ltb_spec x a); [lia|].
+    rewrite Nw in A, B. pose proof (valid_epochs s is_valid) as [V1 V2]. unfold bits in *. assert (P0 : pub 0 = first s) by (rewrite pub_is; reflexivity). assert (P1 : pub 1 = last s) by (rewrite pub_is; reflexivity).
+    rewrite P0 in A. rewrite P1 in B. pose proof (cell_canonical (e x 0) 4). unfold e_epoch.
+    byte_at (e x 0) 9. byte_at (e x 0) 10. byte_at (e x 0) 11. byte_at (e x 0) 12. byte_at (e x 0) 13. byte_at (e x 0) 14.
+    apply mod_zero_iff in A as [qa A], B as [qb B]. unfold p in *. lia.
+  Qed.
+
   Lemma shared_bases x : (x < n)%nat -> shares x = true -> base_of (S x) = base_of (first_parent (S x)) /\ base_of (S x) = base_of (second_parent (S x)).
   Proof.
     intros Hx Sh. unfold shares in Sh. apply Z.eqb_eq in Sh. pose proof (en x Hx) as E.

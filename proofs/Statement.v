@@ -13,7 +13,7 @@ Record books := { books_header : list Z; before : list Z; after : list Z }.
 (* `effective_freeze` is the smaller of the freeze and the lineage cap. *)
 Record statement := {
   first : Z; last : Z;
-  total : Z; unattributed : Z; lineage : Z; effective_freeze : Z;
+  total_limit : Z; unattributed_limit : Z; lineage_limit : Z; effective_freeze : Z;
   charges_peak : Z; charges_residue : Z;
   meters : list meter; summaries : list summary; registry : option books }.
 
@@ -21,7 +21,7 @@ Record statement := {
 Definition limb (v k : Z) : Z := (v / 2 ^ (24 * k)) mod 2 ^ 24.
 
 Definition public_vector (s : statement) : list Z :=
-  [first s; last s] ++ flat_map (fun v => [limb v 0; limb v 1; limb v 2]) [total s; unattributed s; lineage s; effective_freeze s]
+  [first s; last s] ++ flat_map (fun v => [limb v 0; limb v 1; limb v 2]) [total_limit s; unattributed_limit s; lineage_limit s; effective_freeze s]
   ++ [charges_peak s; charges_residue s].
 
 (* The verifier takes each header and each head once: multiplicity -1. *)
@@ -49,8 +49,8 @@ Definition elements (l : list Z) : Prop := length l = 8%nat /\ Forall canonical 
 Definition bits (k v : Z) : Prop := 0 <= v < 2 ^ k.
 Record valid (s : statement) : Prop := {
   valid_epochs : bits 24 (first s) /\ bits 24 (last s);
-  valid_caps : bits 64 (total s) /\ bits 64 (unattributed s) /\ bits 64 (lineage s) /\ bits 64 (effective_freeze s);
-  valid_freeze : effective_freeze s <= lineage s;
+  valid_caps : bits 64 (total_limit s) /\ bits 64 (unattributed_limit s) /\ bits 64 (lineage_limit s) /\ bits 64 (effective_freeze s);
+  valid_freeze : effective_freeze s <= lineage_limit s;
   valid_flags : bits 1 (charges_peak s) /\ bits 1 (charges_residue s);
   valid_meters : forall m, In m (meters s) -> elements (header m) /\ elements (head m) /\ bits 24 (meter_peak m) /\ bits 48 (meter_coverage m);
   valid_summaries : forall x, In x (summaries s) -> elements (summary_header x) /\ elements (summary_head x);
