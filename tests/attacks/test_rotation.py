@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import hashlib
+import random
 import shutil
 from pathlib import Path
 
 import pytest
 import world
-from folders import HOUR
+from folders import HOUR, SEEDS, amended
 from rotation import (
     ALPHA,
     HALL_1,
@@ -25,14 +28,20 @@ from rotation import (
 )
 
 from claims.agreement.file import parse_agreement
+from claims.agreement.model import Agreement, canonical_bytes
 from claims.agreement.signatures import AgreementSignatures
 from claims.base.errors import ClaimRejected
+from claims.base.hybrid import HybridKey, mldsa
 from claims.claim.entries import decode_entry, encode_entry, sign_entry
 from claims.claim.entry_kinds import BY_NEW, BY_OLD, BY_PARTY, EpochEntry, KeyEntry
 from claims.claim.evidence import find_equivocations
 from claims.claim.file import decode_claim, sign_claim
 from claims.claim.published import PublishedEntries
+from claims.claim.receipts import countersign
+from claims.decisions.file import Decision, decision_entry
 from claims.verify.claim import verify_claim
+from tests.site.page_node import needs_node
+from tests.site.test_fuzz import ask
 
 pytestmark = pytest.mark.usefixtures("page_agrees", "any_proof")
 TERMS = parse_agreement(ROTATING)
@@ -175,6 +184,50 @@ def test_hostile_bytes_of_a_word() -> None:
             found = book(entry)
             assert len(found.refused) + len(list(found.keys.waiting())) == 1
             assert (fresh[:32] == public(201) and what != REVOKE) == (not found.refused), (what, fresh[:4])
+
+
+def key_set(terms: Agreement) -> str:
+    """One text for all keys of parties, meters and feeds."""
+    keyed = [party.key for party in terms.parties]
+    keyed += [item.whole_key for item in (*(meter for lab in terms.labs for meter in lab.meters), *terms.feeds)]
+    return hashlib.sha256(b"".join(bytes([len(key) & 255]) + key for key in keyed)).hexdigest()
+
+
+def scrambled(rng: random.Random) -> list[bytes]:
+    """Words at random, most of them of changes that could happen, some spoilt, in any order."""
+    roles = {ALPHA: [1, 201, 202], HALL_1: [11, 211, 212], (1, "beta", "beta"): [2, 221], (1, "delta", "delta"): [61, 231]}
+    out = []
+    for _ in range(rng.randrange(4, 12)):
+        role = rng.choice(list(roles))
+        old, what = rng.choice(roles[role]), rng.choice([ROTATE, ROTATE, SPARE, REVOKE])
+        new = rng.choice([*roles[role], rng.choice([50, 2, 11])]) if what != REVOKE or rng.random() < 0.05 else None
+        words = [word(TERMS, role, what, old, new, name, BY_PARTY, rng.choice([SEEDS[name]] * 9 + [201]))
+                 for name in rng.sample(["beta", "delta", "gamma", "alpha"], rng.choice([1, 2, 3, 3, 4]))]  # fmt: skip
+        for by, key in ((BY_OLD, old), (BY_NEW, new)):
+            if key is not None and rng.random() < 0.95:
+                words.append(word(TERMS, role, what, old, new, role[1], by, key))
+        if rng.random() < 0.3:
+            rng.shuffle(words)
+        out += [encode_entry(item) for item in words]
+    if rng.random() < 0.3:
+        rng.shuffle(out)
+    return out
+
+
+@needs_node
+def test_words_at_random_are_judged_alike_by_both_verifiers() -> None:
+    rng = random.Random(9)
+    logs = [scrambled(rng) for _ in range(60)]
+    coded = [[base64.b64encode(data).decode() for data in log] for log in logs]
+    request = {"task": "keys", "agreement": base64.b64encode(canonical_bytes(TERMS)).decode(), "cases": coded}
+    happened = 0
+    for log, found in zip(logs, ask(request), strict=True):
+        keys = PublishedEntries(TERMS, enumerate(log)).keys
+        at = [key_set(keys.at(index)) for index in range(len(log) + 1)]
+        silent = [None if keys.in_force((1, p.name, p.name)) else keys.lives((1, p.name, p.name))[-1].revoked for p in TERMS.parties]
+        assert found == [at, [key_set(view) for view in keys.undated], silent]
+        happened += len(set(at)) - 1
+    assert happened > 25
 
 
 # ---- claims, and what readers make of them ----
@@ -339,3 +392,104 @@ def test_mirrors_that_are_cut_anywhere(made: Changing) -> None:
         assert made.row(now).state == ("proven" if size == sizes[-1] else "pending"), size
         shutil.rmtree(log)
         shutil.copytree(whole, log)
+
+
+# ---- amendments, decisions, inspections, receipts ----
+
+
+def amending(made: Changing, alpha: int, period: int = 1) -> Agreement:
+    """An amendment that names this key for alpha, signed by all, in agreements/."""
+    text = amended(ROTATING, made.terms, period).replace(world.public(1), world.public(alpha))
+    return made.place(text, "agreements/next", SEEDS | {"alpha": alpha})
+
+
+@pytest.mark.parametrize(
+    ("words", "alpha", "life"),
+    [
+        ("", 1, "amended"), ("", 201, "in force"), ("rotate", 201, "amended"), ("rotate", 1, "amended"), ("rotate", 300, "in force"),
+        ("revoke", 300, "amended"), ("spare", 300, "in force"), ("spare", 202, "amended"),
+    ],
+)  # fmt: skip
+def test_under_which_key_a_party_goes_on_in_an_amendment(made: Changing, words: str, alpha: int, life: str) -> None:
+    """Under any that it had; and by its name once it has none, when all others sign."""
+    said = {
+        "": [], "rotate": held(TERMS, ALPHA, ROTATE, 1, 201), "revoke": revoked(TERMS, ALPHA, 1),
+        "spare": [*held(TERMS, ALPHA, SPARE, 1, 202), *revoked(TERMS, ALPHA, 1)],
+    }[words]  # fmt: skip
+    half(made, 0)
+    if said:
+        made.add(made.terms.epoch_span(1)[1] + 120, *said)
+    amending(made, alpha)
+    assert made.at(made.end() + HOUR).life.state == life
+
+
+def test_no_later_change_undoes_an_amendment(made: Changing) -> None:
+    half(made, 0)
+    amending(made, 1)
+    made.add(made.end() + 60, *held(TERMS, ALPHA, SPARE, 1, 202), *revoked(TERMS, ALPHA, 1))
+    assert made.at(made.end() + HOUR).life.state == "amended"
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_thief_signs_a_second_amendment(made: Changing, gone: bool) -> None:
+    """With a key that is not revoked that is a breach of its holder's; with one that is, nobody's."""
+    half(made, 0)
+    if gone:
+        made.add(made.terms.epoch_span(1)[1] + 120, *held(TERMS, ALPHA, SPARE, 1, 202), *revoked(TERMS, ALPHA, 1))
+    amending(made, 202 if gone else 1)
+    rival = amended(ROTATING, made.terms).replace('name = "two-labs"', 'name = "rival"')
+    for number, name in enumerate(("beta", "gamma", "delta")):
+        rival = rival.replace(world.public(SEEDS[name]), world.public(310 + number))
+    made.place(rival, "agreements/rival", {"alpha": 1, "beta": 310, "gamma": 311, "delta": 312})
+    breaches = made.at(made.end() + HOUR).breaches
+    assert bool(breaches) != gone and all("alpha signed 2 amendments" in line for line in breaches)
+
+
+@pytest.mark.parametrize(("key", "lifted"), [(201, True), (1, False)])
+def test_a_decision_by_a_key_that_was_replaced(made: Changing, key: int, lifted: bool) -> None:
+    at = made.terms.start + 60
+    made.add(at, *held(TERMS, ALPHA, ROTATE, 1, 201))
+    item = Decision(TERMS.digest, "lift", at, "so")
+    made.add(at + 60, decision_entry(item, "alpha", world.key(key)), decision_entry(item, "beta", world.key(2)), by="delta gamma")
+    assert [row.state for row in made.at(made.end() + HOUR).rows if row.lab == "alpha"][0] == ("lifted" if lifted else "pending")
+
+
+def test_an_entry_that_was_delivered_before_the_key_changed(made: Changing) -> None:
+    """Receipts, and the entry in them, count under any key that is not revoked: the operator cannot hide behind a change of keys."""
+    half(made, 0)
+    held_back = made.epoch_entries()[2:]
+    receipts = made.folder / "receipts"
+    receipts.mkdir()
+    made.file(made.draft(), made.roots(0).encode())
+    for number, data in enumerate([*held_back, made.claim_entry()]):
+        _, receipt = countersign(world.key(SEEDS["delta"]), data, TERMS, made.end() + 60)
+        (receipts / f"{number}.receipt").write_bytes(receipt.encode())
+    delta = (1, "delta", "delta")
+    late = made.end() + 20 * HOUR
+    made.add(late, *held(TERMS, ALPHA, ROTATE, 1, 201), *held(TERMS, delta, ROTATE, 61, 231, by="beta gamma"))
+    assert "delivered" in made.row(late + HOUR).reason
+    made.add(late + 60, *revoked(TERMS, ALPHA, 1, by="beta gamma"))
+    row = made.row(late + HOUR)
+    assert row.state == "missing", row.reason
+
+
+def test_a_new_key_with_both_halves_and_never_back(made: Changing) -> None:
+    hybrid, other = (HybridKey(world.key(seed), mldsa().MLDSA44PrivateKey.from_seed_bytes(bytes([seed]) * 32)) for seed in (240, 241))
+    between(made, held(TERMS, ALPHA, ROTATE, 1, hybrid))
+    made.mine["alpha"] = hybrid
+    half(made, 1)
+    made.claim()
+    assert made.row(made.end() + HOUR).state == "proven"
+    found = book(*held(TERMS, ALPHA, ROTATE, 1, hybrid), *held(TERMS, ALPHA, ROTATE, hybrid, 201), *held(TERMS, ALPHA, SPARE, hybrid, 202))
+    assert found.keys.in_force(ALPHA) == public(hybrid) and found.keys.spare(ALPHA) is None
+    mixed = HybridKey(world.key(242), hybrid.lattice)  # a half that had a role
+    first = held(TERMS, ALPHA, ROTATE, 1, hybrid)
+    taken = book(*first, *held(TERMS, ALPHA, ROTATE, hybrid, mixed), *held(TERMS, ALPHA, ROTATE, hybrid, other))
+    assert taken.keys.in_force(ALPHA) == public(other)
+    for at, change in ((10, 1), (-10, 1)):  # each half of a word is needed
+        good = word(TERMS, ALPHA, ROTATE, hybrid, other, "alpha", BY_OLD, hybrid)
+        signature = bytearray(good.signature)
+        signature[at] ^= change
+        words = held(TERMS, ALPHA, ROTATE, hybrid, other)
+        found = book(*first, *words[:2], dataclasses.replace(good, signature=bytes(signature)), words[3])
+        assert found.keys.in_force(ALPHA) == public(hybrid)

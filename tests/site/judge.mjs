@@ -8,13 +8,14 @@ import { filesBySum, judgeRoots } from "../../claims/site/verifier/roots.js";
 import { limitsOf } from "../../claims/site/verifier/limits.js";
 import { saidOf } from "../../claims/site/verifier/log.js";
 import { checkHistory } from "../../claims/site/verifier/losses.js";
+import { keysOf } from "../../claims/site/verifier/keys.js";
 import { openLog } from "../../claims/site/verifier/log.js";
 import { permute } from "../../claims/site/verifier/poseidon2.js";
 import { tablesOf } from "../../claims/site/verifier/tables.js";
 import { claimProgram } from "../../claims/site/verifier/claim-program.js";
 import { decodeProgram } from "../../claims/site/verifier/program.js";
 import { derive } from "../../claims/site/verifier/options.js";
-import { fromHex, toHex } from "../../claims/site/verifier/bytes.js";
+import { concat, fromHex, sha256, toHex } from "../../claims/site/verifier/bytes.js";
 import { securityReport } from "../../claims/site/verifier/security.js";
 import { verifyClaim, verifyProof } from "../../claims/site/verifier/index.js";
 import { halfVerifies, verifySignature, isPublicKey } from "../../claims/site/verifier/ed25519.js";
@@ -88,6 +89,16 @@ const tasks = {
     const dated = heads ? (index, names) => log.dates(names).quorum(index) : (index) => dates[index];
     return transfersOf(entries, [], agreement, period, dated).map((item) => [item.digest, item.void, item.state, item.text]);
   }),
+  /** For each log: the keys in force at each place and after the last, and those that count for what no entry fixes, newest first; as one text for each set. */
+  keys: ({ agreement, cases }) => {
+    const terms = decodeAgreement(decoded64(agreement));
+    const set = ({ parties, labs, feeds }) => toHex(sha256(concat([parties, ...labs.map(({ meters }) => meters), feeds].flat().flatMap(({ key, wholeKey }) => [Uint8Array.of((wholeKey ?? key).length & 255), wholeKey ?? key]))));
+    return cases.map((given) => {
+      const entries = given.map(decoded64);
+      const keys = keysOf(entries, terms);
+      return [[...entries.keys(), entries.length].map((at) => set(keys.at(at))), keys.undated.map(set), terms.parties.map(({ name }) => keys.silencedAt(name))];
+    });
+  },
   /** Losses of each claim, held against those of the claim before, or none, and against these entries of the log. */
   histories: ({ agreement, cases }) => {
     const terms = decodeAgreement(decoded64(agreement));
