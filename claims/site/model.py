@@ -84,6 +84,7 @@ def view_of(source: Path, copied: Sequence[dict[str, Any]], *, now: int) -> tupl
         "life": _life(state),
         "holds": {"answer": state.holds, "why": list(state.why)},
         "allowances": [item.to_json() | {"begin": item.transfers[0].begin} for item in state.moved],
+        "keys": [row["text"] for row in state.keys],
         "claims": [_row(row, state, known, copied, log) for row in state.rows],
         "not_shown": list(NOT_SHOWN),
         "inspections": inspections_of(source, copied, state.rows),

@@ -269,6 +269,8 @@ def log_section(view: View) -> Html:
             h("p", {"class": "problem", "role": "note"}, icon("missing"), readable(log["problem"])) if log["problem"] else None,
             h("dl", {"class": "facts"}, [h("div", {}, h("dt", {}, key), h("dd", {}, value)) for key, value in facts]),
             plain_table("Cosigners", ["Cosigner", "Latest head signed"], rows) if rows else None,
+            h("p", {}, "Keys that changed, by words in the log:") if view["keys"] else None,
+            h("ul", {}, [h("li", {}, readable(line)) for line in view["keys"]]) if view["keys"] else None,
             h(
                 "p",
                 {"class": "note"},

@@ -119,6 +119,7 @@ def _compute(source: Folder, current: SignedAgreement, now: int, memory: str | o
         log=book.log, log_problem=book.log_problem,
         breaches=tuple(found.breaches), problems=tuple(source.notes.lines()), decisions=tuple(decisions),
         chain=tuple(item.agreement for item in books), moved=moved_in(books, rows),
+        keys=() if book.published is None else tuple(book.published.keys.rows()),
     )  # fmt: skip
 
 

@@ -157,6 +157,7 @@ class State:
         problems: files that count for nothing, and why.
         decisions: those that count, in order of when they take effect.
         moved: transfers of cap between labs, by period.
+        keys: those of the agreement that changed, and changes that lack words (:meth:`claims.claim.keys.KeyBook.rows`).
     """
 
     agreement: Agreement
@@ -172,6 +173,7 @@ class State:
     decisions: tuple[Counted, ...] = ()
     chain: tuple[Agreement, ...] = ()
     moved: tuple[Moved, ...] = ()
+    keys: tuple[dict[str, Any], ...] = ()
 
     def log_seen(self, row: Row) -> LogSeen | None:
         """The log as a reader of one row is told of it; None without one that can be used."""
@@ -219,6 +221,7 @@ class State:
             ],
             "rows": [row.to_json() for row in self.rows],
             "allowances": [item.to_json() for item in self.moved],
+            "keys": list(self.keys),
             "breaches": list(self.breaches),
             "problems": list(self.problems),
         }
@@ -246,6 +249,7 @@ class State:
         ]
         if self.agreement.log is not None:
             out += self._log_lines()
+        out += [f"keys        {row['text']}" for row in self.keys]
         for item in self.decisions:
             stated = f" (states {format_time(item.content[1])}; the log had it then)" if item.effective != item.content[1] else ""
             out.append(f"decision    {item.decision} from {format_time(item.effective)} on, by {', '.join(item.deciders)}{stated}")

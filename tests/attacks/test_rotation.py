@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
+import json
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import world
@@ -40,6 +42,7 @@ from claims.claim.published import PublishedEntries
 from claims.claim.receipts import countersign
 from claims.decisions.file import Decision, decision_entry
 from claims.verify.claim import verify_claim
+from tests.site.page_agrees import published
 from tests.site.page_node import needs_node
 from tests.site.test_fuzz import ask
 
@@ -493,3 +496,19 @@ def test_a_new_key_with_both_halves_and_never_back(made: Changing) -> None:
         words = held(TERMS, ALPHA, ROTATE, hybrid, other)
         found = book(*first, *words[:2], dataclasses.replace(good, signature=bytes(signature)), words[3])
         assert found.keys.in_force(ALPHA) == public(hybrid)
+
+
+def test_every_reader_sees_what_changed_and_a_publisher_cannot_hide_it(made: Changing, stand_in: Any) -> None:
+    one_word = countersigned(TERMS, HALL_1, REVOKE, 11, None, by="delta")
+    between(made, [*held(TERMS, ALPHA, SPARE, 1, 202), *revoked(TERMS, ALPHA, 1), *one_word])
+    now = made.end() + HOUR
+    state = made.at(now)
+    first, second = (row["text"] for row in state.keys)
+    assert first.startswith("party alpha: ") and "revoked by entry" in first and second.startswith("not yet: the key ")
+    assert second.endswith("lacks 1 of those whom [keys] names") and any(first in line for line in state.lines())
+    if stand_in is None:
+        return
+    view, files = published(made.folder, now)
+    lies = [view, view | {"keys": []}, view | {"keys": [second]}, view | {"keys": [first.replace("revoked", "kept"), second]}]
+    found = stand_in.verdicts([{"site": json.dumps(item), "changed": files, "now": now} for item in lies])
+    assert [item["kind"] == "contradicted" for item in found] == [False, True, True, True], [item["against"] for item in found]

@@ -85,6 +85,7 @@ def sample(answer: str = "no", nasty: bool = True) -> dict[str, Any]:
         "holds": {"answer": answer, "why": why[answer]},
         "not_shown": NOT_SHOWN,
         "claims": [_row(lab, period, state) for (lab, period), state in states.items()],
+        "keys": ["party borealis: 0123456789abcdef of the agreement, revoked by entry 9; 89abcdef01234567 since log entry 9"],
         "allowances": [
             {
                 "agreement": DIGEST,

@@ -65,6 +65,7 @@ const readSite = fields({
     period: number(MAX_PERIOD),
     transfers: list(fields({ text, state: text }), 0, MAX_ROWS),
   }), 0, MAX_ROWS),
+  keys: list(text, 0, MAX_ROWS),
   agreement: fields({ name: text, digest }),
   agreements: list(fields({ binary: path, signatures: orNull(path) }), 1, MAX_AGREEMENTS),
   log: orNull(fields({ bundle: orNull(path), problem: text })),
@@ -76,7 +77,7 @@ const readSite = fields({
 export const nameOf = ({ lab, period }) => `${lab}-${period}`;
 
 /**
- * The account as plain values: {answer, allowances, computedAt, replaced, digest, agreements, bundle, decisions, evidence, receipts, records, rows, files}, where
+ * The account as plain values: {answer, allowances, keys, computedAt, replaced, digest, agreements, bundle, decisions, evidence, receipts, records, rows, files}, where
  * `rows` maps LAB-PERIOD to what the publisher says of it. Throws Malformed.
  */
 export function readAccount(value) {
@@ -89,6 +90,7 @@ export function readAccount(value) {
   return {
     answer: site.holds.answer,
     allowances: site.allowances,
+    keys: site.keys,
     computedAt: site.computed_at,
     replaced: site.life.replaced,
     agreementName: site.agreement.name,

@@ -30,6 +30,7 @@ import { LOST_METER } from "./verifier/losses.js";
  *                         logged {claim, roots (hex)} or null, logProblem (text), held (why a claim that was delivered does not count yet, or ""), asOf (until when this copy of the log
  *                         shows that there is no claim: a date, or null: without end), silenced (whether the lab has no key that could sign), inspections (inspections.js) or null, hours (lateness.js), delivered (transfers of the period in receipts, hex), and sentences: evidence, conflicts (against the lab)
  *     moved               transfers of cap, for each period that has any: {agreement (digest, hex), period, transfers: [{text, state, counts, giver, receiver}]}
+ *     keys                of the present agreement that changed, and changes that lack words: sentences
  *     breaches            by others than a lab in a period
  *     log                 null, or {problem, size, date (of the head in use; size null where there is none), newest (entries here that the log signed), shown {size, date (least that anyone gives
  *                         it, or null), behind [{name, size, date}]} or null: the largest head that it signed, cosign (agreed time for cosigning, seconds, or null)}
@@ -62,6 +63,7 @@ export function survey({ agreements, decisions, evidence, receipts = [], records
     lifted: current.spans,
     items,
     moved: books.flatMap(movedIn),
+    keys: current.keys.texts(),
     breaches: [...rivalsOf(books, others), ...convicted.filter((item) => item.breach).map((item) => item.text)],
     log: current.terms.log ? logLine(current) : null,
   };

@@ -119,7 +119,7 @@ function contradictions(account, survey, findings, own) {
       about.set(name, `${say(item)}: this claim is due since ${moment(item.due ?? item.end)} and this browser did not find it to hold${why(item, findings.get(name), computedAt)}; yet the publisher says that the standstill holds.`);
     }
   }
-  const out = [...about.values(), ...againstMoved(account, survey)];
+  const out = [...about.values(), ...againstMoved(account, survey), ...againstKeys(account, survey)];
   return answer === "yes" ? [...out, ...againstYes(account, survey, findings, own)] : out;
 }
 
@@ -131,6 +131,12 @@ function againstMoved({ allowances, computedAt }, survey) {
   const [said, own] = [words(allowances), words(survey.moved.filter(({ period }) => begun.has(period)))];
   const periods = [...new Set([...said.keys(), ...own.keys()])].filter((period) => said.get(period) !== own.get(period));
   return periods.map((period) => `Period ${period}: the publisher lists other transfers of cap than the log here has (${own.get(period) ?? "none"}).`);
+}
+
+/** Where the publisher\u2019s list of keys that changed is not what the log here has. */
+function againstKeys({ keys }, survey) {
+  if ((survey.log && survey.log.problem) || keys.join("\n") === survey.keys.join("\n")) return [];
+  return [`The publisher lists other changes of keys than the log here has (${survey.keys.join(". ") || "none"}).`];
 }
 
 function againstYes(account, survey, findings, own) {

@@ -31,6 +31,18 @@ export function keysOf(entries, agreement) {
   return here.get(agreement.digestHex);
 }
 
+const roleOf = ({ role, owner, holder }) => ({ role, owner, holder });
+const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
+const short = (digest) => toHex(digest).slice(0, 16);
+const whose = ({ role, owner, holder }) => (role === METER ? `meter ${owner}/${holder}` : `${role === PARTY ? "party" : "feed"} ${holder}`);
+
+/** What a word would do. */
+function changeText({ change, old, fresh, ...role }) {
+  const words = `the key ${short(old)} of ${whose(role)}`;
+  if (change === REVOKE) return `${words} is revoked`;
+  return `${words} is replaced by ${short(sha256(fresh))}${change === SPARE ? " once it is revoked" : ""}`;
+}
+
 const nameOf = ({ role, owner, holder }) => `${role} ${owner} ${holder}`;
 
 /** Parties that have no say about a role's key: its owner and, of a feed, the lab that it feeds. */
@@ -57,7 +69,7 @@ class Keys {
   constructor(agreement) {
     this.agreement = agreement;
     this.now = agreement;
-    this.lives = new Map(); // a role's name to {role, keys: [{key, revoked (index or null)}]}: every key that was in force, in order
+    this.lives = new Map(); // a role's name to {role, keys: [{key, since, revoked (indices or null)}]}: every key that was in force, in order
     this.spares = new Map();
     this.said = new Map();
     this.views = [];
@@ -89,7 +101,7 @@ class Keys {
   /** Every key that was in force in a role: [{key, revoked}]. */
   livesOf(role) {
     const found = this.lives.get(nameOf(role));
-    return found ? found.keys : [{ key: keyIn(this.agreement, role), revoked: null }];
+    return found ? found.keys : [{ key: keyIn(this.agreement, role), since: null, revoked: null }];
   }
 
   /** Index of the entry since when a party has no key in force, or null: it has one. */
@@ -103,14 +115,35 @@ class Keys {
     const key = this.signerOf(entry);
     if (!key || !verifySignature(key, entry.signature, logEntryMessage(entry.unsigned))) return;
     const what = [nameOf(entry), entry.change, toHex(entry.old), toHex(entry.fresh)].join(" ");
-    const said = this.said.get(what) ?? new Set();
-    said.add(`${entry.signer} ${entry.author}`);
+    const said = this.said.get(what) ?? { entry, by: new Set() };
+    said.by.add(`${entry.signer} ${entry.author}`);
     this.said.set(what, said);
-    const signers = [...said].map((item) => Number(item[0]));
-    const isWhole = entry.change === REVOKE || [BY_OLD, BY_NEW].every((by) => signers.includes(by));
-    if (!isWhole || signers.filter((by) => by === BY_PARTY).length < this.agreement.keys.quorum) return;
+    if (this.lacking(said)) return;
     this.said.delete(what);
     this.happen(entry, at);
+  }
+
+  /** What a change still needs, in words; "" where it has all. */
+  lacking({ entry, by }) {
+    const signers = [...by].map((item) => Number(item[0]));
+    const quorum = this.agreement.keys.quorum - signers.filter((signer) => signer === BY_PARTY).length;
+    const keys = entry.change === REVOKE ? [] : [[BY_OLD, "the old key"], [BY_NEW, "the new key"]].filter(([signer]) => !signers.includes(signer)).map(([, words]) => words);
+    return [...keys, ...(quorum > 0 ? [`${quorum} of those whom [keys] names`] : [])].join(", ");
+  }
+
+  /** What changed, and what would with more words: sentences without a full stop, as claims/claim/keys.py has them. */
+  texts() {
+    const named = new Map([...this.lives.values()].map(({ role }) => [nameOf(role), role]));
+    for (const [name, { role }] of this.spares) named.set(name, role);
+    const roles = [...named.values()].sort((a, b) => a.role - b.role || compare(a.owner, b.owner) || compare(a.holder, b.holder));
+    return [...roles.map((role) => this.textOf(role)), ...[...this.said.values()].map((item) => `not yet: ${changeText(item.entry)}; lacks ${this.lacking(item)}`)];
+  }
+
+  textOf(role) {
+    const parts = this.livesOf(role).map(({ key, since, revoked }) => `${short(sha256(key))} ${since === null ? "of the agreement" : `since log entry ${since}`}${revoked === null ? "" : `, revoked by entry ${revoked}`}`);
+    const spare = this.spares.get(nameOf(role));
+    const state = keyIn(this.now, role).length > 0 ? "" : "; none in force: only an amendment gives one";
+    return `${whose(role)}: ${parts.join("; ")}${spare ? `; spare ${short(sha256(spare.key))}` : ""}${state}`;
   }
 
   /** The key that has to have signed a word that stands here; null where none of the kind counts. */
@@ -119,7 +152,7 @@ class Keys {
     const current = keyIn(this.now, entry);
     if (!terms || current === null) return null;
     const name = nameOf(entry);
-    const usable = [...this.livesOf(entry).filter(({ revoked }) => revoked === null).map(({ key }) => key), ...(this.spares.has(name) ? [this.spares.get(name)] : [])];
+    const usable = [...this.livesOf(entry).filter(({ revoked }) => revoked === null).map(({ key }) => key), ...(this.spares.has(name) ? [this.spares.get(name).key] : [])];
     const old = usable.find((key) => equalBytes(sha256(key), entry.old));
     if (!old || (entry.change !== REVOKE && !equalBytes(old, current))) return null;
     if (entry.change === REVOKE ? entry.fresh.length > 0 || entry.signer !== BY_PARTY : !this.isUsable(entry, old)) return null;
@@ -138,10 +171,10 @@ class Keys {
     const name = nameOf(entry);
     if (entry.change !== REVOKE) for (const half of halves(entry.fresh)) this.used.add(toHex(half));
     if (entry.change === SPARE) {
-      this.spares.set(name, entry.fresh);
+      this.spares.set(name, { role: roleOf(entry), key: entry.fresh });
       return;
     }
-    if (!this.lives.has(name)) this.lives.set(name, { role: { role: entry.role, owner: entry.owner, holder: entry.holder }, keys: this.livesOf(entry) });
+    if (!this.lives.has(name)) this.lives.set(name, { role: roleOf(entry), keys: this.livesOf(entry) });
     const { keys } = this.lives.get(name);
     if (entry.change === REVOKE) {
       const life = keys.find(({ key }) => equalBytes(sha256(key), entry.old));
@@ -152,9 +185,9 @@ class Keys {
       life.revoked = at;
       if (!equalBytes(life.key, keyIn(this.now, entry))) return;
     }
-    const next = entry.change === ROTATE ? entry.fresh : this.spares.get(name) ?? NONE;
+    const next = entry.change === ROTATE ? entry.fresh : this.spares.get(name)?.key ?? NONE;
     if (entry.change === REVOKE) this.spares.delete(name);
-    if (next.length > 0) keys.push({ key: next, revoked: null });
+    if (next.length > 0) keys.push({ key: next, since: at, revoked: null });
     this.now = withKey(this.now, entry, next);
     this.views.push({ at, view: this.now });
   }
