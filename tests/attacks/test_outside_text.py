@@ -79,7 +79,7 @@ def test_what_is_drawn_absent_and_visited(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("claims.inspection.draw.verify_round", lambda *_, **__: base.VERIFIED)  # a second each
     two, seen = Two(), set[str]()
     stream = draw(two.terms.digest, "alpha", 0, [(m.name, m.chips) for m in two.meters], (0, EPOCHS - 1), EPOCH, base.VERIFIED, 12)
-    for seed in range(150):
+    for seed in range(80):
         rng = random.Random(seed)
         hours = Hours(two, rng)
         lost = {name: rng.randrange(EPOCHS) for name in CHIPS if rng.random() < 0.25}
@@ -108,7 +108,7 @@ def test_the_bound_of_an_hour() -> None:
     """Readings cut at random over two meters; watts, base and joules around the bound: held exactly as it is written."""
     powered = Powered(IDLE_JOULES)
     opening = powered.make()
-    for seed in range(300):
+    for seed in range(100):
         rng = random.Random(seed)
         feed = Feed(
             "hall-feed", "alpha", "beta", bytes(32), "rack", rng.choice((("hall-a", "hall-b"), ("hall-a",))),
@@ -137,7 +137,7 @@ def test_the_bound_of_an_hour() -> None:
 def test_which_transfers_count() -> None:
     """Four labs of other caps and ceilings; signatures, parties and periods that are wrong; a date or none; and the page is asked."""
     counted = void = 0
-    for seed in range(120):
+    for seed in range(80):
         rng = random.Random(seed)
         caps = {name: rng.choice((6, 12, 12)) for name in LABS}
         ceilings = {name: rng.choice((None, 12, 18, 24)) for name in LABS}
@@ -164,7 +164,7 @@ def test_which_transfers_count() -> None:
             assert totals[name] == own and 0 <= own <= max(caps[name], ceilings[name] or 0), seed
         assert sum(totals.values()) == sum(caps.values())
         counted, void = counted + sum(c for _, _, c in expected), void + sum(v for _, v, _ in expected)
-    assert counted > 30 and void > 60
+    assert counted > 20 and void > 40
 
 
 def _agreed(caps: dict[str, int], ceilings: dict[str, int | None], since: dict[str, int]) -> Agreement:
