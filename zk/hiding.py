@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from zk.field import P
 from zk.kernels._memory import aligned
+from zk.kernels.field import difference
 
 U32 = NDArray[np.uint32]
 _MASK31 = np.uint32(0x7FFFFFFF)
@@ -61,6 +62,5 @@ def masked_coefficients(coefficients: U32, tails: U32, n: int) -> None:
     """
     h = tails.shape[1]
     low = coefficients[:, :h]
-    difference = low - tails  # wraps below 0 where tails > low
-    np.minimum(difference, difference + np.uint32(P), out=low)
+    difference(low, tails, low)
     coefficients[:, n : n + h] = tails

@@ -25,6 +25,7 @@ from zk.kernels.quotient import COSETS, points, quotient_coefficients, quotient_
 from zk.merkle import AUX, FRI, MAIN, QUOTIENT, opening_nodes
 from zk.options import STD, Options
 from zk.proof import ARITY_BITS, CHUNK_COLUMNS, Head, Opening, Proof, Shape, pack_ext, proof_shape, serialize
+from zk.selectors import row_selectors, selectors
 from zk.transcript import Transcript, words
 
 Progress = Callable[[str, float], None]
@@ -198,7 +199,7 @@ class _Run:
         n = self.rows
         h = logup.fractions(
             vm.interactions_only(self.ops), self.consts, trace[:, None], n, self._challenges(lookup),
-            np.array(self.program.groups), _row_selectors(self.log_rows),
+            np.array(self.program.groups), row_selectors(self.log_rows),
         )  # fmt: skip
         total = public_sum(self.public_interactions, lookup)
         offset = ext_scale(total, inverse(n))
@@ -221,18 +222,17 @@ class _Run:
         inverses = [inverse(pow(x, n, P) - 1) for x in first]
         rest = self._challenges(lookup), np.array(self.program.groups), coefficients, offset
 
-        def on(main: U32, aux: U32, rows: int, cosets: range, following: tuple[U32, U32] | None = None) -> U32:
-            selectors = _selectors([first[j] for j in cosets], rows, self.log_rows)
-            scales = inverses[cosets.start : cosets.stop]
-            return quotient_values(self.ops, self.consts, main, aux, selectors, rows, scales, *rest, following)
+        def on(coset: int, main: U32, aux: U32, rows: int, following: tuple[U32, U32] | None = None) -> U32:
+            chosen = selectors([first[coset]], rows, self.log_rows)
+            return quotient_values(self.ops, self.consts, main, aux, chosen, rows, [inverses[coset]], *rest, following)[:, 0]
 
         values = aligned(DEGREE * COSETS * n).reshape(DEGREE, COSETS, n)
         for coset in range(COSETS):
             for committed in (main, aux):
                 committed.keep(coset, self.log_rows, o.log_blowup)
-            values[:, coset] = on(main.on(coset), aux.on(coset), n, range(coset, coset + 1))[:, 0]
+            values[:, coset] = on(coset, main.on(coset), aux.on(coset), n)
         here, following = ((main.sample[:, k : k + 1], aux.sample[:, k : k + 1]) for k in (0, 1))
-        sample = on(*here, self.committer.sample_rows, range(COSETS, COSETS + 1), following)[:, 0]
+        sample = on(COSETS, *here, self.committer.sample_rows, following)
         q = quotient_coefficients(values, sample, self.log_rows, o.log_blowup)
         split, bound = o.chunk(self.log_rows), o.degree_bound(self.log_rows)
         if q[:, 2 * split :].any():
@@ -244,8 +244,7 @@ class _Run:
         d = o.blinding_coefficients
         chunks[:DEGREE, split : split + d] = blinding
         low = chunks[DEGREE:CHUNK_COLUMNS, :d]
-        difference = low - blinding
-        np.minimum(difference, difference + np.uint32(P), out=low)
+        field.difference(low, blinding, low)
         chunks[CHUNK_COLUMNS:] = uniform_elements((DEGREE, bound))  # the FRI mask
         return self.committer.commit_coefficients(chunks, QUOTIENT)
 
@@ -302,7 +301,7 @@ class _Run:
             last = first + len(columns.values)
             total = ext_dot(coefficients[first:last], values[first:last])
             combined = self._combination(columns, coefficients[first:last])
-            combined[:, 0] = _sub(combined[:, 0], field.to_mont(np.array(total, dtype=np.uint32)))
+            combined[:, 0] = field.difference(combined[:, 0], field.to_mont(np.array(total, dtype=np.uint32)))
             ntt.lde(combined, self.log_rows, o.log_blowup, numerator)
             deep.add_quotients(numerator, point, self.log_rows, o.log_blowup, result)
             first = last
@@ -323,7 +322,7 @@ class _Run:
         field.scale(low, field.powers(1, inverse(first), n), low)  # coefficients of g
         coset = field.to_mont(np.array([pow(first, n, P)], dtype=np.uint32))
         padded = result[:, n:]
-        result[:, : padded.shape[1]] = _sub(result[:, : padded.shape[1]], field.scale(padded, coset))
+        result[:, : padded.shape[1]] = field.difference(result[:, : padded.shape[1]], field.scale(padded, coset))
         return result
 
     def _fri(self, layer: U32) -> tuple[list[hashing.Tree], list[U32], list[int], tuple[Ext, ...]]:
@@ -385,39 +384,6 @@ def _kernel_program(program: Program, publics: Sequence[int]) -> tuple[NDArray[n
 
     ops = np.array([(op, dst, place(a), b if op >= ASSERT else place(b)) for op, dst, a, b in program.ops], dtype=np.int32)
     return ops, field.to_mont(np.array([*program.constants, *publics] or [0], dtype=np.uint32))
-
-
-def _row_selectors(log_rows: int) -> U32:
-    """Selectors on the trace rows, (3, 1, N)."""
-    n, w = 1 << log_rows, root_of_unity(log_rows)
-    selectors = np.zeros((3, 1, n), dtype=np.uint32)
-    selectors[0, 0, 0] = selectors[1, 0, -1] = field.to_mont(np.array([1], dtype=np.uint32))[0]
-    selectors[2, 0] = _sub(field.powers(1, w, n), field.to_mont(np.array([inverse(w)], dtype=np.uint32)))
-    return selectors
-
-
-def _selectors(shifts: Sequence[int], count: int, log_rows: int) -> U32:
-    """L_0, L_(N-1) and x - w^-1 at every (N / count)-th point of cosets of H, by their first points, (3, shifts, count) Montgomery."""
-    n = 1 << log_rows
-    w = root_of_unity(log_rows)
-    last = inverse(w)
-    selectors = aligned(3 * len(shifts) * count).reshape(3, len(shifts), count)
-    for j, shift in enumerate(shifts):
-        vanishing = (pow(shift, n, P) - 1) * inverse(n) % P
-        places = field.powers(shift, pow(w, n // count, P), count)
-        for row, (root, scale) in enumerate(((1, vanishing), (last, vanishing * last % P))):
-            differences = _sub(places, field.to_mont(np.array([root], dtype=np.uint32)))
-            factor = field.to_mont(np.array([scale], dtype=np.uint32))
-            field.scale(field.batch_inverse(differences)[None], factor, selectors[row, j : j + 1])
-            if row:
-                selectors[2, j] = differences
-    return selectors
-
-
-def _sub(a: U32, b: U32) -> U32:
-    d: U32 = a - b
-    result: U32 = np.minimum(d, d + np.uint32(P))
-    return result
 
 
 def _from_mont_ext(rows: U32) -> list[Ext]:

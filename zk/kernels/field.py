@@ -297,6 +297,13 @@ def ext_mul(a: U32, b: U32) -> U32:
     return out[:, :n]
 
 
+def difference(a: U32, b: U32, out: U32 | None = None) -> U32:
+    """a - b of field elements in one form, shapes as numpy's; out may be `a`."""
+    wrapped = a - b
+    result: U32 = np.minimum(wrapped, wrapped + np.uint32(P), out=out)
+    return result
+
+
 def scale(rows: U32, factors: U32, out: U32 | None = None) -> U32:
     """Products of (k, n) Montgomery rows and (n,) factors, or (1,) for all. out may be `rows`."""
     check(rows, (None, None), "rows")

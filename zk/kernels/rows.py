@@ -21,9 +21,10 @@ from numba.core import cgutils
 from zk.kernels import simd as S
 from zk.kernels._jit import kernel, parallel_for
 from zk.kernels._memory import THREADS, U32, address, addresses, aligned, aligned_zeros, check, log2, root_of_unity
-from zk.kernels.field import batch_inverse, powers
-from zk.kernels.ntt import SHIFT, geometric
+from zk.kernels.field import batch_inverse, difference, powers
+from zk.kernels.ntt import SHIFT
 from zk.kernels.simd import P
+from zk.kernels.transform import geometric
 
 _COLUMNS, _WINDOWS = 3, 4
 """Of one register tile: 24 sums, which with their factors fit 32 vector registers."""
@@ -119,11 +120,8 @@ def _weights(apart: int, log_rows: int, log_blowup: int, length: int) -> U32:
     """K[-u mod N] for u < length, of cosets `apart` numbers apart: the window of row r begins at -r mod N."""
     n, w = 1 << log_rows, root_of_unity(log_rows)
     points = powers(pow(root_of_unity(log_rows + log_blowup), apart, P), pow(w, -1, P), n)
-    one = np.uint32(S.R)
-    differences = points - one
-    np.minimum(differences, differences + np.uint32(P), out=differences)
     listed = aligned(length)
-    listed[:] = np.resize(batch_inverse(differences), length)
+    listed[:] = np.resize(batch_inverse(difference(points, np.full(1, S.R, dtype=np.uint32))), length)
     return listed
 
 
