@@ -10,6 +10,7 @@ Each is proof of misconduct that anyone can check with the agreement alone, with
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,10 +34,12 @@ from claims.claim.entry_kinds import (
 from claims.claim.file import Claim, MeterHead
 from claims.claim.hidden_head import FORMAT as HIDDEN_FORMAT
 from claims.claim.hidden_head import HiddenHead, hidden_heads
+from claims.claim.keys import KeyBook, under_any
 from claims.claim.losses import NO_HEAD
 
 __all__ = [
-    "ENTRIES_FORMAT", "FORMAT", "FORMATS", "ROOTS_FORMAT", "Equivocation", "Evidence", "TwoEntries", "TwoRoots", "decode_evidence",
+    "ENTRIES_FORMAT", "FORMAT", "FORMATS", "ROOTS_FORMAT", "Equivocation", "Evidence", "TwoEntries", "TwoRoots", "counts",
+    "decode_evidence",
     "equivocations_of", "find_equivocations",
 ]  # fmt: skip
 
@@ -258,6 +261,23 @@ class TwoEntries:
 
 
 Evidence = Equivocation | TwoRoots | TwoEntries | HiddenHead
+
+
+def counts(item: Evidence, keys: KeyBook) -> bool:
+    """Whether evidence checks by keys that were in force and are not revoked; False: only by one that is, and it counts for nothing.
+
+    Raises as ``item.check``, where it does under every key that was in force.
+    """
+
+    def check(views: Sequence[Agreement]) -> None:
+        under_any(views, lambda terms: item.check(terms, views) if isinstance(item, HiddenHead) else item.check(terms))
+
+    try:
+        check(keys.undated)
+    except BadSignature:
+        check(keys.every)
+        return False
+    return True
 
 
 def decode_evidence(data: bytes) -> Evidence:

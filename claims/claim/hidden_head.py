@@ -6,7 +6,7 @@ A lab that gave such a head out cannot disown it by calling the meter lost. FORM
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from claims.base.canonical import Reader, from_json, head_from_hex, head_to_hex,
 from claims.base.ed25519 import check_signature
 from claims.base.errors import BadSignature, MalformedFile
 from claims.claim.file import Claim, MeterHead
+from claims.claim.keys import under_any
 from claims.claim.lists import LOST_METER, Lists
 from claims.claim.losses import NO_HEAD
 
@@ -59,8 +60,11 @@ class HiddenHead:
         """The meter whose key it rests on, and the last epoch that it is about."""
         return self.meter, agreement.period_epochs(self.period)[1]
 
-    def check(self, agreement: Agreement) -> None:
+    def check(self, agreement: Agreement, keys: Sequence[Agreement] = ()) -> None:
         """Check the lists and both signatures.
+
+        Args:
+            keys: the agreement with each set of keys by which the meter's may verify: lab and meter signed at different times.
 
         Raises:
             BadSignature: one does not verify, the meter itself is not listed as lost without a head, or it is another agreement.
@@ -76,7 +80,12 @@ class HiddenHead:
         message = registry_head_message(self.agreement, self.lab, self.period, self.head, digest)
         check_signature(f"lab {lab.name}", agreement.party(lab.name).key, self.lab_signature, message)
         message = ledger_head_message(self.agreement, self.lab, self.meter, self.period, self.meter_head, self.digest)
-        check_signature(f"meter {self.meter}", lab.meter(self.meter).whole_key, self.meter_signature, message)
+
+        def by_meter(terms: Agreement) -> None:
+            key = terms.lab(self.lab).meter(self.meter).whole_key
+            check_signature(f"meter {self.meter}", key, self.meter_signature, message)
+
+        under_any(keys or (agreement,), by_meter)
 
     def encode(self) -> bytes:
         """Canonical JSON (FORMATS.md section 6)."""

@@ -21,7 +21,7 @@ from claims.base.hybrid import halves, is_hybrid
 from claims.claim.entries import entry_message
 from claims.claim.entry_kinds import BY_NEW, BY_OLD, BY_PARTY, KEY_ROLES, REVOKE, ROTATE, KeyEntry
 
-__all__ = ["Change", "KeyBook", "Role", "concerned", "counts_by", "role_of", "signed_by_any", "under_any"]
+__all__ = ["Change", "KeyBook", "Role", "concerned", "role_of", "signed_by_any", "under_any"]
 
 Role = tuple[int, str, str]
 """Of a key: 1 party, 2 meter, 3 feed; its owner, its holder."""
@@ -70,19 +70,6 @@ def under_any(views: Sequence[Agreement], check: Callable[[Agreement], _T]) -> _
 def signed_by_any(views: Sequence[Agreement], who: str, party: str, signature: bytes, message: bytes) -> None:
     """Check a party's signature under any of several sets of keys. Raises BadSignature."""
     under_any(views, lambda terms: check_signature(who, terms.party(party).key, signature, message))
-
-
-def counts_by(keys: KeyBook, check: Callable[[Agreement], object]) -> bool:
-    """Whether evidence checks by keys that are not revoked; False: by none that is not.
-
-    Raises what ``check`` does, where it does under all keys that ever were in force.
-    """
-    try:
-        under_any(keys.undated, check)
-    except BadSignature:
-        under_any(keys.every, check)
-        return False
-    return True
 
 
 class KeyBook:

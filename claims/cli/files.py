@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from claims.base.errors import BadSignature, ClaimRejected, UnreadableFile
-from claims.cli.group import agreement_argument, cli, json_option, load_terms, out, read_path, report
+from claims.cli.group import agreement_argument, cli, json_option, load_book, out, read_path, report
 
 if TYPE_CHECKING:
     from claims.claim.evidence import Evidence
@@ -38,9 +38,9 @@ def evidence(files: tuple[Path, Path], agreement_path: Path, target: Path | None
     key sign two different things in one place, or does the claim hide a head? Exit 1 if so, 2 for other files."""
     from claims.base.files import CLAIM_LIMIT, read_bounded, write_once
     from claims.claim.entries import MAGIC, decode_entry
-    from claims.claim.evidence import TwoEntries
+    from claims.claim.evidence import TwoEntries, counts
 
-    terms = load_terms(agreement_path)
+    keys = load_book(agreement_path)
     one, two = (read_bounded(path, CLAIM_LIMIT) for path in files)
     items: list[Evidence] = []
     if one.startswith(MAGIC) and two.startswith(MAGIC):
@@ -51,9 +51,12 @@ def evidence(files: tuple[Path, Path], agreement_path: Path, target: Path | None
     found: list[str] = []
     for item in items:
         try:
-            item.check(terms)
+            sound = counts(item, keys)
         except (BadSignature, ClaimRejected) as error:
             out(f"no evidence that {item.text}: {error.what}", err=True)
+            continue
+        if not sound:
+            out(f"{item.text}, by a key that is revoked: that counts for nothing", err=True)
             continue
         found.append(item.text)
         if target is not None:
@@ -99,13 +102,14 @@ def _of_heads(one: bytes, two: bytes) -> Sequence[Evidence]:
 @agreement_argument
 @json_option
 def check_evidence(path: Path, agreement_path: Path) -> None:
-    """Check an evidence file with the agreement alone; exit 0 when it is evidence."""
+    """Check an evidence file with the agreement, and the keys that changed (key update), alone; exit 0 when it is evidence."""
     from claims.base.files import read_bounded
-    from claims.claim.evidence import decode_evidence
+    from claims.claim.evidence import counts, decode_evidence
     from claims.tlog.errors import LogRejected
     from claims.tlog.evidence import EVIDENCE_LIMIT, LogEvidence, is_log_evidence
 
-    data, terms = read_bounded(path, EVIDENCE_LIMIT), load_terms(agreement_path)
+    data, keys = read_bounded(path, EVIDENCE_LIMIT), load_book(agreement_path)
+    terms = keys.agreement
     try:
         if is_log_evidence(data):
             if terms.log is None:
@@ -114,8 +118,11 @@ def check_evidence(path: Path, agreement_path: Path) -> None:
             text = f"the log, run by {terms.log.operator}, signed two histories: heads of size {smaller} and {larger}"
         else:
             item = decode_evidence(data)
-            item.check(terms)
+            if not counts(item, keys):
+                raise ClaimRejected("evidence", f"{item.text}, by a key that is revoked: that counts for nothing")
             text = item.text
+            if terms.keys is not None:
+                text += "; by the keys that lie beside the agreement: where the log has this one revoked, it counts for nothing"
     except (BadSignature, LogRejected) as error:
         raise ClaimRejected("evidence", error.what) from None
     report(text, {"shows": text})

@@ -20,8 +20,8 @@ from claims.base.errors import BadSignature, ClaimRejected, ClaimsError, Unreada
 from claims.base.files import PROOF_LIMIT, ROOTS_LIMIT
 from claims.base.hybrid import goes_on
 from claims.base.units import format_time
-from claims.claim.evidence import TwoEntries, decode_evidence
-from claims.claim.keys import KeyBook, counts_by
+from claims.claim.evidence import TwoEntries, counts, decode_evidence
+from claims.claim.keys import KeyBook
 from claims.claim.receipts import RECEIPT_LIMIT, Receipt
 from claims.decisions.file import Content, Decision
 from claims.decisions.life import Counted, Life, keeps_calendar, life_of, lifted_spans
@@ -321,11 +321,11 @@ def _equivocation(source: Folder, data: bytes, book: Book, found: _Findings) -> 
     keys = KeyBook(book.agreement) if book.published is None else book.published.keys
     try:
         item = decode_evidence(data)
-        counts = counts_by(keys, item.check)
+        sound = counts(item, keys)
     except ClaimsError:
         return False
-    if not counts or (book.agreement.keys is not None and book.published is None):
-        why = "the key that it rests on is revoked" if not counts else "which keys are revoked is not known without the log"
+    if not sound or (book.agreement.keys is not None and book.published is None):
+        why = "the key that it rests on is revoked" if not sound else "which keys are revoked is not known without the log"
         source.note(f"evidence: {item.text}: {why}, so it counts for nothing here; an inspector should look")
         return True
     spoilt = item.against(book.agreement)

@@ -32,15 +32,22 @@ from rotation import (
 from claims.agreement.file import parse_agreement
 from claims.agreement.model import Agreement, canonical_bytes
 from claims.agreement.signatures import AgreementSignatures
-from claims.base.errors import ClaimRejected
+from claims.base.ed25519 import check_signature
+from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
 from claims.base.hybrid import HybridKey, mldsa
-from claims.claim.entries import decode_entry, encode_entry, sign_entry
-from claims.claim.entry_kinds import BY_NEW, BY_OLD, BY_PARTY, EpochEntry, KeyEntry
-from claims.claim.evidence import find_equivocations
+from claims.claim.entries import check_entry, decode_entry, encode_entry, sign_entry
+from claims.claim.entry_kinds import BY_NEW, BY_OLD, BY_PARTY, ClaimEntry, EpochEntry, KeyEntry
+from claims.claim.evidence import counts, find_equivocations
 from claims.claim.file import decode_claim, sign_claim
+from claims.claim.hidden_head import hidden_heads
+from claims.claim.lists import Loss
 from claims.claim.published import PublishedEntries
 from claims.claim.receipts import countersign
+from claims.claim.records import KeptClaim
 from claims.decisions.file import Decision, decision_entry
+from claims.inspection.binding import Binding, check_heads
+from claims.lab.renewal import renew
+from claims.lab.store import Store
 from claims.verify.claim import verify_claim
 from tests.site.page_agrees import published
 from tests.site.page_node import needs_node
@@ -512,3 +519,58 @@ def test_every_reader_sees_what_changed_and_a_publisher_cannot_hide_it(made: Cha
     lies = [view, view | {"keys": []}, view | {"keys": [second]}, view | {"keys": [first.replace("revoked", "kept"), second]}]
     found = stand_in.verdicts([{"site": json.dumps(item), "changed": files, "now": now} for item in lies])
     assert [item["kind"] == "contradicted" for item in found] == [False, True, True, True], [item["against"] for item in found]
+
+
+def test_a_head_is_not_hidden_behind_two_changes_of_keys(made: Changing) -> None:
+    """The meter signed with its first key, the lab listed it as lost with its second one: no set of keys had both in force."""
+    keys = book(*held(TERMS, HALL_1, ROTATE, 11, 211), *held(TERMS, ALPHA, ROTATE, 1, 201)).keys
+    honest = made.draft()
+    first, second = honest.meters
+    nothing = dataclasses.replace(first, head=(0,) * 8, signature=bytes(64))
+    lost = sign_claim(dataclasses.replace(honest, losses=(Loss(1, "hall-1", 0),), meters=(nothing, second)), world.key(201))
+    (hidden,) = hidden_heads(lost, honest.meters)
+    assert counts(hidden, keys)
+    gone = book(*held(TERMS, HALL_1, ROTATE, 11, 211), *held(TERMS, ALPHA, ROTATE, 1, 201), *revoked(TERMS, HALL_1, 11)).keys
+    assert not counts(hidden, gone)
+    with pytest.raises(BadSignature):
+        counts(dataclasses.replace(hidden, meter_signature=bytes(64)), gone)
+
+
+def test_an_opening_under_keys_that_changed() -> None:
+    """Meters' heads by the keys at the claim's entry, the lab's own by any that is not revoked."""
+    claim = world.claim(TERMS)
+    keys = book(*held(TERMS, ALPHA, ROTATE, 1, 201), *held(TERMS, HALL_1, ROTATE, 11, 211)).keys
+    for signer in (1, 201):
+        again = sign_claim(claim, world.key(signer))
+        opened = Binding(again.meters, again.head_after, again.lists.digest, again.registry_signature, ())
+        check_heads(TERMS, "alpha", 0, opened, (), keys.undated)
+        with pytest.raises(BadSignature, match="hall-1"):
+            check_heads(keys.now, "alpha", 0, opened, (), keys.undated)
+    gone = book(*held(TERMS, ALPHA, ROTATE, 1, 201), *revoked(TERMS, ALPHA, 1)).keys
+    old = Binding(claim.meters, claim.head_after, claim.lists.digest, claim.registry_signature, ())
+    with pytest.raises(BadSignature, match="lab alpha"):
+        check_heads(TERMS, "alpha", 0, old, (), gone.undated)
+
+
+def test_a_claim_that_is_not_logged_is_signed_again_and_one_that_is_stands(tmp_path: Path) -> None:
+    claim = world.claim(TERMS)
+    entry = ClaimEntry(TERMS.digest, "alpha", 0, hashlib.sha256(claim.encode()).digest(), bytes(32))
+    kept = KeptClaim(0, TERMS.digest, claim.encode(), encode_entry(sign_entry(world.key(1), entry)))
+    words = held(TERMS, ALPHA, ROTATE, 1, 201)
+    for logged in (False, True):
+        with Store.create(tmp_path / f"{logged}.store", "alpha") as store:
+            store.keep_claim(kept)
+            found = book(*([decode_entry(kept.entry)] if logged else []), *words)
+            assert renew(store, found, world.key(201), None) == (not logged)
+            assert renew(store, found, world.key(201), None) == 0
+            now = store.kept_claim(0)
+            assert now is not None and (now == kept) == logged
+            with pytest.raises(ClaimsError, match="not the one in force"):
+                renew(store, found, world.key(1), None)
+            if not logged:
+                made = decode_claim(now.claim)
+                assert (made.head_after, made.meters, made.proof) == (claim.head_after, claim.meters, claim.proof)
+                named = decode_entry(now.entry)
+                assert isinstance(named, ClaimEntry) and named.claim == hashlib.sha256(now.claim).digest()
+                check_signature("alpha", public(201), made.signature, made.signed_message())
+                check_entry(named, found.keys.now)

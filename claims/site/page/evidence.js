@@ -27,9 +27,9 @@ const KINDS = {
 
 /**
  * What a file convicts under an agreement: {text, lab, period, meter, epoch, breach, identity, agreement (digest, hex)}; null: nothing. Lab and period are null where it is no lab's claim that is
- * spoilt: then it is a breach by the log's operator, or the entry of that identity counts for nothing. Meter and epoch: whose key it rests on, and the last epoch that it is about; null: no meter's. `data`: bytes. `terms`: decoded agreement. Never throws.
+ * spoilt: then it is a breach by the log's operator, or the entry of that identity counts for nothing. Meter and epoch: whose key it rests on, and the last epoch that it is about; null: no meter's. `data`: bytes. `terms`: decoded agreement; `views`: the same with each set of keys that counts. Never throws.
  */
-export function conviction(data, terms) {
+export function conviction(data, terms, views = [terms]) {
   if (data.length > LIMIT) return null;
   try {
     const value = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(data));
@@ -37,7 +37,7 @@ export function conviction(data, terms) {
     const { read, fields, inner } = KINDS[value.format];
     const parts = Object.entries(inner).flatMap(([field, names]) => [value[field]].flat().map((part) => [part, names]));
     if (![[value, ["format", ...fields]], ...parts].every(([part, names]) => Object.keys(part).sort().join() === [...names].sort().join())) return null;
-    const found = read(value, terms);
+    const found = read(value, terms, views);
     return found && { lab: null, period: null, meter: null, epoch: null, breach: false, identity: null, ...found, agreement: terms.digestHex };
   } catch {
     return null; // not JSON, not the fields that belong there, not bytes in hexadecimal
@@ -82,15 +82,15 @@ function twoHeads(value, terms) {
 }
 
 /** A head of a meter that the lab's claim lists as lost without one. */
-function hiddenHead(value, terms) {
+function hiddenHead(value, terms, views) {
   const { lab, meter, period, listed, signed } = value;
   if (!within(period) || value.agreement !== terms.digestHex || !labOf(terms, lab)) return null;
   const { losses, listsDigest } = decodeLists(fromHex(listed.lists), period);
   if (!losses.some((loss) => loss.kind === LOST_METER && loss.name === meter && !loss.signed)) return null;
-  const { wholeKey } = labOf(terms, lab).meters.find((item) => item.name === meter);
+  const keys = views.map((view) => labOf(view, lab).meters.find((item) => item.name === meter).wholeKey); // lab and meter signed at different times
   const byLab = registryHeadMessage(terms.digest, lab, period, head(listed.head), listsDigest);
   const byMeter = ledgerHeadMessage(terms.digest, lab, meter, period, head(signed.head), bytes(signed.digest, 32));
-  if (!verifySignature(keyOf(terms, lab), fromHex(listed.signature), byLab) || !verifySignature(wholeKey, fromHex(signed.signature), byMeter)) return null;
+  if (!verifySignature(keyOf(terms, lab), fromHex(listed.signature), byLab) || !keys.some((key) => verifySignature(key, fromHex(signed.signature), byMeter))) return null;
   return { lab, period, meter, epoch: lastEpoch(terms, period), text: `Meter ${lab}/${meter} signed a head for period ${period}, and the lab\u2019s claim lists it as lost without one.` };
 }
 

@@ -70,7 +70,7 @@ export function survey({ agreements, decisions, evidence, receipts = [], records
 }
 
 /** What a file convicts under an agreement by keys that are not revoked; none where only a log that is not here could say which. */
-const convictionIn = (data, { terms, keys, log }) => (terms.keys && !log.opened ? null : keys.undated.map((view) => conviction(data, view)).find(Boolean) ?? null);
+const convictionIn = (data, { terms, keys, log }) => (terms.keys && !log.opened ? null : keys.undated.map((view, _, views) => conviction(data, view, views)).find(Boolean) ?? null);
 
 // ---- the log ----
 
