@@ -54,6 +54,7 @@ class _Bounded:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "standstill", ""
+    disable_nagle_algorithm = True  # else the body waits for the other side to acknowledge the headers
     error_content_type, error_message_format = "text/plain; charset=utf-8", "%(code)d\n"
     server: WitnessServer
 
