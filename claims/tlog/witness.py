@@ -232,7 +232,7 @@ class _Log:
     def _keep_evidence(self, note: Note) -> None:
         """The first fork that is seen, beside the memory: one file, however many the log signs."""
         place = self._file.with_suffix(".fork.evidence")
-        if self.memory.note is None or place.exists():
+        if self.memory.note is None:
             return
         with suppress(LogError, UnreadableFile):
             write_new(place, LogEvidence.of(self._trust, self.memory.note.encode(), note.encode()).encode())
