@@ -551,6 +551,7 @@ def test_a_witness_that_cosigns_a_thousand_times(tmp_path: Path) -> None:
     with liar(many) as url:
         for _ in range(3):
             assert submit(folder, KNOWN, [url], lambda: now[0])[1][0].names == (NAME,)
+            assert open_log(folder, KNOWN).signed.stamps[NAME][-1] == now[0]
             now[0] += 1000
     assert len(Note.decode((folder / "checkpoint").read_bytes()).signatures) == 4  # the log's, its date, and two
 
