@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import world
-from folders import HOUR, SEEDS, amended
+from folders import COSIGN, HOUR, SEEDS, amended
 from rotation import (
     ALPHA,
     HALL_1,
@@ -48,6 +48,10 @@ from claims.decisions.file import Decision, decision_entry
 from claims.inspection.binding import Binding, check_heads
 from claims.lab.renewal import renew
 from claims.lab.store import Store
+from claims.status.compute import log_trust
+from claims.tlog.cosign import cosign
+from claims.tlog.memory import LogMemory
+from claims.tlog.writer import LogWriter
 from claims.verify.claim import verify_claim
 from tests.site.page_agrees import published
 from tests.site.page_node import needs_node
@@ -574,3 +578,32 @@ def test_a_claim_that_is_not_logged_is_signed_again_and_one_that_is_stands(tmp_p
                 assert isinstance(named, ClaimEntry) and named.claim == hashlib.sha256(now.claim).digest()
                 check_signature("alpha", public(201), made.signature, made.signed_message())
                 check_entry(named, found.keys.now)
+
+
+def test_a_cosigning_key_changes_by_amendment_and_cosigns_with_both_until_the_old_claims_are_settled(made: Changing) -> None:
+    """docs/keys.md, section 5: with the new key alone nothing dates the last claim under the old agreement."""
+    half(made, 0)
+    old = made.terms
+    new_key = world.key(373)
+    text = ROTATING.replace(world.public(COSIGN["delta"]), world.public(373))
+    made.amend(text)
+    trusts = [log_trust(old), log_trust(made.terms)]
+    memory = made.folder.parent / "delta.memory"
+
+    def enter(at: int, *entries: Any, both: bool) -> None:
+        with LogWriter.open(made.folder / "log", world.key(50)) as writer:
+            writer.append([encode_entry(entry) for entry in entries], now=at)
+        for trust, key in zip(trusts, (world.key(COSIGN["delta"]), new_key), strict=True):
+            if both or key is new_key:
+                cosign(made.folder / "log", key, "delta", LogMemory.load(memory, trust), at)  # type: ignore[arg-type]
+
+    for both in (False, True):
+        at = old.epoch_span(3)[1] + (120 if both else 60)
+        if not both:
+            enter(at, *map(decode_entry, made.epoch_entries(terms=old)[2:]), both=False)
+            made.file(made.draft(terms=old), made.roots(0, terms=old).encode())
+            enter(at + 30, decode_entry(made.claim_entry(0, old)), both=False)
+        else:
+            enter(at, *countersigned(made.terms, HALL_1, REVOKE, 11, None, by="delta"), both=True)
+        row = next(row for row in made.at(made.end() + HOUR).rows if (row.lab, row.period) == ("alpha", 0))
+        assert row.state == ("proven" if both else "pending"), row.reason
