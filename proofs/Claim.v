@@ -26,7 +26,7 @@ Section Given.
   Hypothesis Lg : length ledgers = length (meters s).
   Hypothesis Ls : forall k l, nth_error ledgers k = Some l -> is_ledger k l.
   Hypothesis Cs : forall k l, nth_error sents k = Some l -> is_sent_chain (s := s) k l.
-  Hypothesis Cg : length sents = length (summaries s).
+  Hypothesis Cg : registry s <> None -> length sents = length (summaries s).
 
   Definition rows_of (l : Z * nat) : list Z := body (fst l) (snd l).
 
@@ -90,8 +90,8 @@ Section Given.
     destruct (Bd 1%nat ltac:(lia)) as (k1 & K1 & I1). rewrite at_1 in K1.
     destruct (body_ends [K_sent] K_es h ltac:(vm_compute; reflexivity) Hh Kh (ex_intro _ k1 (conj K1 I1))) as (q & _ & _ & Bd' & En).
     pose proof (chain_of_end h q [K_sent] Hh Bd' ltac:(clear; cbn; intuition discriminate) ltac:(clear; cbn; intuition discriminate) K_es En ltac:(discriminate) ltac:(discriminate)) as Ce.
-    destruct (sent_end _ (at_row h _) En) as (_ & k & mt & Em & Ck & _).
-    assert (Lk : (k < length sents)%nat) by (rewrite Cg; apply nth_error_Some; congruence).
+    destruct (sent_end _ (at_row h _) En) as (Rs & k & mt & Em & Ck & _).
+    assert (Lk : (k < length sents)%nat) by (rewrite (Cg Rs); apply nth_error_Some; congruence).
     destruct (nth_error sents k) as [l|] eqn:El; [|apply nth_error_None in El; lia]. destruct l as [h' n]. destruct (Cs k _ El) as (Hh' & Kh' & Ch & Hn & Rd & El').
     assert (h' = h) as -> by (apply (one_row_a_chain K_hd); auto; [left; reflexivity|congruence]).
     exists (h, n). split; [apply (nth_error_In _ _ El)|]. unfold rows_of. cbn [fst snd]. apply in_body. exists m. split; [|exact Ei].

@@ -270,8 +270,8 @@ Section Extract.
 
   Definition is_sent_chain (k : nat) (l : Z * nat) : Prop := let (h, n) := l in
     row h /\ is h K_hd /\ T h c_chain = 1 + n_meters s + Z.of_nat k /\ Z.of_nat n < N /\ (forall j, (1 <= j <= n)%nat -> is (at_ h j) K_sent) /\ is (at_ h (S n)) K_es.
-  Definition sent_at (l : Z * nat) : Relation.sent := let (h, n) := l in
-    {| Relation.sent_iv := block (before_row h); Relation.records := map record_at (body h n); Relation.sent_trailer := block (at_ h (S n)) |}.
+  Definition sent_at (l : Z * nat) : Relation.site_records := let (h, n) := l in
+    {| Relation.records_iv := block (before_row h); Relation.records := map record_at (body h n); Relation.records_trailer := block (at_ h (S n)) |}.
 
   Lemma nth_body h n k i : nth_error (body h n) k = Some i -> (k < n)%nat /\ i = at_ h (S k).
   Proof.
@@ -293,7 +293,7 @@ Section Extract.
       - unfold n_meters in *. lia.
       - destruct (received_end _ Hi Ki) as (E & _). congruence. }
     destruct Lead as (n & N1 & Rd & El & Ce).
-    exists (h, n). split; [cbn; auto 10|]. cbn [sent_at]. unfold Relation.summary_holds. cbn [Relation.sent_iv Relation.records Relation.sent_trailer].
+    exists (h, n). split; [cbn; auto 10|]. cbn [sent_at]. unfold Relation.summary_holds. cbn [Relation.records_iv Relation.records Relation.records_trailer].
     split; [|split].
     - destruct (sent_end _ (at_row h _) El) as (_ & k' & x' & Ex' & Ck & O). assert (k' = k) as -> by lia. assert (x' = x) as -> by congruence. rewrite <- O. symmetry.
       assert (Bd : forall j, (1 <= j <= n)%nat -> exists k, is (at_ h j) k /\ In k [K_sent]) by (intros j Hj; exists K_sent; split; [apply Rd, Hj|left; reflexivity]).

@@ -1,6 +1,6 @@
-(* The joined theorem. *)
+(* The joined theorems: of tables with a registry, and of a site's table. *)
 From Coq Require Import ZArith List Bool Lia.
-From Standstill Require Import Machine Program Symbolic Names Rows Bytes Readings Registry Total Heads Records Entries Tags Statement Cut Along Bases Lineage Books Receive Sponge Extract Claim Joined.
+From Standstill Require Import Machine Program Symbolic Names Rows Bytes Readings Registry Total Heads Records Entries Tags Statement Cut Along Bases Lineage Books Receive Sponge Extract Claim Joined Site.
 From Standstill Require Relation.
 Import ListNotations.
 Local Open Scope Z_scope.
@@ -57,7 +57,7 @@ Section Main.
         exists (entry_of h a x). split; [unfold entries; apply in_map, in_seq; lia|]. split; [rewrite <- Rcv by exact Ax; exact Rx|exact Tx]. }
       split.
       { intros e I0 Re. destruct (New e I0) as (x & Hx & ->). rewrite <- Rcv in Re by lia. cbn [entry_of Relation.entry_work Relation.entry_tag].
-        rewrite (work_is_all_that_is_given h a b G r Hr x ltac:(lia) Re). apply given_is_given; assumption. }
+        rewrite (work_is_all_that_is_given h a b G r Hr x ltac:(lia) Re). apply given_is_given; auto. }
       split.
       { intros x y e f Ex Ey Rx Ry Et. destruct (nth_entries h a 0 (a + b) x e Ex) as [Hx ->]. destruct (nth_entries h a 0 (a + b) y f Ey) as [Hy ->]. cbn [Nat.add] in *.
         rewrite (residue_of h a b G) in Rx by exact Hx. rewrite (residue_of h a b G) in Ry by exact Hy. apply (tags_are_distinct h a b G); assumption. }
@@ -76,6 +76,31 @@ Section Main.
   Qed.
 End Main.
 
+Section Site_main.
+  Context {t : Table} {ok : Satisfied t} {s : statement} {st : Stated t s}.
+  Hypothesis Hr : registry s = None.
+
+  Theorem the_site_holds x : nth_error (summaries s) 0 = Some x -> exists ls records, Relation.site_holds s x ls records.
+  Proof.
+    intros Ex. destruct (the_summary Hr x Ex) as (h & n & G & Bh & Oh).
+    destruct (chosen (fun k l => is_ledger k l /\ forall m, nth_error (meters s) k = Some m -> Relation.ledger_holds s m (ledger_at l)) (length (meters s))) as (Ls & L1 & L2).
+    { intros k Hk. destruct (nth_error (meters s) k) as [m|] eqn:Em; [|apply nth_error_None in Em; lia]. destruct (each_meter_has_its_ledger k m Em) as (l & A & B).
+      exists l. split; [exact A|]. intros m' E. injection E as <-. exact B. }
+    assert (Ls' : forall k l, nth_error Ls k = Some l -> is_ledger k l) by (intros k l E; apply (L2 k l E)).
+    exists (map ledger_at Ls), (summary_records h n). split; [|split; [|split]].
+    - apply pairwise; [rewrite map_length; exact L1|]. intros k m l' Em El. rewrite nth_error_map in El. destruct (nth_error Ls k) as [l|] eqn:E; [|discriminate El]. injection El as <-. apply (L2 k l E), Em.
+    - apply (the_summary_holds Hr x Ex h n G Bh Oh).
+    - intros l q Il Iq Bq. apply in_map_iff in Il as ([hl nl] & <- & Il). apply In_nth_error in Il as [k Ek]. destruct (Ls' k _ Ek) as (Hh & Kh & _ & _ & Rd & _).
+      cbn [ledger_at Relation.readings] in Iq. apply in_map_iff in Iq as (i & <- & Hi). apply in_body in Hi as (j & Hj & ->). cbn [reading_at Relation.busy Relation.tag] in *.
+      destruct (Rd j Hj) as [K|K]; [|pose proof (proj2 K 182 eq_refl) as Q; cbn in Q; rewrite Q in Bq; discriminate Bq].
+      destruct (busy_has_a_record Hr x Ex h n G _ (at_row hl j) K) as (w & Hw & Tw). destruct (given_by_reading _ (at_row hl j) K) as [_ Tk].
+      exists (record_at (at_ h (2 + 2 * w))). split; [apply in_map_iff; exists w; split; [reflexivity|apply in_seq; lia]|]. cbn [record_at Relation.record_tag]. rewrite Tw. exact Tk.
+    - intros r Ir. apply in_map_iff in Ir as (j & <- & Hj). apply in_seq in Hj. cbn [record_at Relation.record_work Relation.record_tag].
+      rewrite (proj1 (record_is_all_that_is_given Hr x Ex h n G j ltac:(lia))).
+      apply (given_is_given Ls [] L1 Ls'); [intros [|k] l E; discriminate E|]. intros Ne. contradiction.
+  Qed.
+End Site_main.
+
 (* A table on which every constraint of the published program holds, cyclically, and whose buses balance for the public terms of a statement with a registry,
    contains ledgers, records and a registry whose blocks lead to the statement's heads, and of which R1 to R6 hold over the integers. *)
 Theorem satisfied_means_true (n : Z) (trace selectors : Z -> Z -> Z) (s : statement) (r : books) :
@@ -86,4 +111,15 @@ Proof.
   intros V Hr Sz Sat. set (t := {| N := n; T := trace; pub := fun c => nth (Z.to_nat c) (public_vector s) 0; sel := selectors; publics := terms s |}).
   assert (ok : Satisfied t) by (constructor; assumption). assert (st : Stated t s) by (constructor; [exact V|reflexivity|reflexivity]).
   exact (the_claim_holds r Hr).
+Qed.
+
+(* The same of a site's table: its one summary has, for each tag, what the site's readings gave. *)
+Theorem satisfied_means_true_of_a_site (n : Z) (trace selectors : Z -> Z -> Z) (s : statement) (x : summary) :
+  valid s -> registry s = None -> summaries s = [x] -> 2 <= n <= 2 ^ 22 ->
+  satisfied the_program n trace (fun c => nth (Z.to_nat c) (public_vector s) 0) selectors (terms s) ->
+  exists ledgers records, Relation.site_holds s x ledgers records.
+Proof.
+  intros V Hr Hx Sz Sat. set (t := {| N := n; T := trace; pub := fun c => nth (Z.to_nat c) (public_vector s) 0; sel := selectors; publics := terms s |}).
+  assert (ok : Satisfied t) by (constructor; assumption). assert (st : Stated t s) by (constructor; [exact V|reflexivity|reflexivity]).
+  apply (the_site_holds Hr x). rewrite Hx. reflexivity.
 Qed.

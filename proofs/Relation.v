@@ -1,7 +1,8 @@
 (* What a claim says, on plain records: R1 to R6 over the integers. circuits/README.md sections 1, 2 and 5.
 
    TO BE READ AND TRUSTED, as Statement.v is; of Sponge.v the definitions `permute` and `sponge`. It has no lemma.
-   This is for tables with a registry: whole ones, and a registry's, whose summaries are sent. *)
+   `claim_holds` is for tables with a registry: whole ones, and a registry's, whose summaries are sent; `site_holds` for a site's, whose one
+   summary is received. *)
 From Coq Require Import ZArith List Bool.
 From Standstill Require Import Machine Statement Sponge.
 Import ListNotations.
@@ -12,7 +13,7 @@ Local Open Scope Z_scope.
 Record reading := { epoch : Z; tag : Z; seconds : Z; work : Z; busy : bool }.
 Record ledger := { iv : list Z; readings : list reading; trailer : list Z }.
 Record record := { record_tag : Z; record_work : Z }.
-Record sent := { sent_iv : list Z; records : list record; sent_trailer : list Z }.
+Record site_records := { records_iv : list Z; records : list record; records_trailer : list Z }.
 Record entry := {
   entry_tag : Z; kind : Z; parent1 : Z; parent2 : Z; base : Z; entry_epoch : Z;
   entry_work : Z; declared : Z; cumulative : Z; weights : list Z }.   (* weights: eleven limbs of a digest *)
@@ -44,10 +45,10 @@ Definition ledger_holds (s : statement) (m : meter) (l : ledger) : Prop :=
   /\ (forall r, In r (readings l) -> (busy r = false -> tag r = IDLE /\ work r = 0)
       /\ (charges_peak s = 1 -> busy r = true -> work r = seconds r * meter_peak m)).
 
-(* ---- A summary that is sent ---- *)
+(* ---- A summary and its records ---- *)
 
-Definition summary_holds (x : summary) (c : sent) : Prop :=
-  sponge (sent_iv c :: summary_header x :: map record_block (records c)) (sent_trailer c) = summary_head x
+Definition summary_holds (x : summary) (c : site_records) : Prop :=
+  sponge (records_iv c :: summary_header x :: map record_block (records c)) (records_trailer c) = summary_head x
   /\ (forall r, In r (records c) -> bits 56 (record_work r))
   /\ (forall i j r q, (i < j)%nat -> nth_error (records c) i = Some r -> nth_error (records c) j = Some q -> record_tag r < record_tag q).
 
@@ -57,7 +58,7 @@ Definition is_residue (e : entry) : bool := kind e =? RESIDUE.
 Definition receives (e : entry) : bool := (kind e =? CHECKPOINT) || (kind e =? SNAPSHOT) || (kind e =? RESIDUE).
 
 (* Work given under a tag by readings and records. *)
-Definition given (ls : list ledger) (cs : list sent) (t : Z) : Z :=
+Definition given (ls : list ledger) (cs : list site_records) (t : Z) : Z :=
   total_of work (filter (fun r => busy r && (tag r =? t)) (flat_map readings ls))
   + total_of record_work (filter (fun r => record_tag r =? t) (flat_map records cs)).
 
@@ -92,7 +93,7 @@ Definition entry_holds (es : list entry) (x : nat) (e : entry) : Prop :=
   (* bases never undercount: no set of its lineage added more *)
   /\ (forall l, NoDup l -> (forall y, In y l -> lineage es x y) -> total_of (added es) l <= cumulative e).
 
-Definition registry_holds (s : statement) (r : books) (ls : list ledger) (cs : list sent) (h : history) : Prop :=
+Definition registry_holds (s : statement) (r : books) (ls : list ledger) (cs : list site_records) (h : history) : Prop :=
   let es := old h ++ new h in
   (* R1 *)
   sponge (history_iv h :: books_header r :: flat_map entry_blocks (old h)) (before_trailer h) = before r
@@ -112,7 +113,13 @@ Definition registry_holds (s : statement) (r : books) (ls : list ledger) (cs : l
     /\ (forall e, In e others -> is_residue e = false
         /\ cumulative e + charges_residue s * cumulative u <= if entry_work e =? 0 then lineage_limit s else effective_freeze s).
 
-(* ---- The claim ---- *)
+(* ---- The claim of a table ---- *)
 
-Definition claim_holds (s : statement) (r : books) (ls : list ledger) (cs : list sent) (h : history) : Prop :=
+Definition claim_holds (s : statement) (r : books) (ls : list ledger) (cs : list site_records) (h : history) : Prop :=
   Forall2 (ledger_holds s) (meters s) ls /\ Forall2 summary_holds (summaries s) cs /\ registry_holds s r ls cs h.
+
+(* R4 of a site: each busy reading goes to a record, which has all that is given under its tag. *)
+Definition site_holds (s : statement) (x : summary) (ls : list ledger) (c : site_records) : Prop :=
+  Forall2 (ledger_holds s) (meters s) ls /\ summary_holds x c
+  /\ (forall l q, In l ls -> In q (readings l) -> busy q = true -> exists r, In r (records c) /\ record_tag r = tag q)
+  /\ (forall r, In r (records c) -> record_work r = given ls [] (record_tag r)).

@@ -34,7 +34,7 @@ FILES = (
     "Words", "Names", "Machine", "Program", "Symbolic", "Rows", "Bytes",
     "Readings", "Registry", "Total", "Heads", "Records", "Tags", "Entries", "Whole",
     "Statement", "Cut", "Along", "Bases", "Lineage", "Books",
-    "Receive", "Sponge", "Relation", "Extract", "Claim", "Joined", "Main",
+    "Receive", "Sponge", "Relation", "Extract", "Claim", "Joined", "Site", "Main",
 )  # fmt: skip
 THEOREMS = (
     "Program.the_program_is_the_published_one",
@@ -111,7 +111,12 @@ THEOREMS = (
     "Joined.after_head_is",
     "Joined.each_entry_holds",
     "Joined.total_is_capped",
+    "Site.the_summary",
+    "Site.record_is_all_that_is_given",
+    "Site.busy_has_a_record",
+    "Site.the_summary_holds",
     "Main.satisfied_means_true",
+    "Main.satisfied_means_true_of_a_site",
 )
 LIMIT = 540  # seconds for one file
 FORBIDDEN = re.compile(r"\b(Admitted|admit|Axioms?|Parameters?|Conjecture|Unset\s+Guard|bypass_check|give_up)\b")
