@@ -19,8 +19,9 @@ from bench.profile import copy_bandwidth
 from zk.kernels import field
 from zk.kernels._jit import THREADS, kernel
 from zk.kernels._memory import aligned
+from zk.kernels.lanes import load, mul, store
 from zk.kernels.sha256 import ROUND, compress2
-from zk.kernels.simd import LANES, load, mul, store
+from zk.kernels.simd import LANES
 
 REPEAT = 5
 _ROUNDS = 1 << 16

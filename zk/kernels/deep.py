@@ -27,8 +27,9 @@ from zk.kernels._memory import (
     scratch,
 )
 from zk.kernels.field import ext_batch, ext_product, powers
+from zk.kernels.lanes import add, dot5_of, ext_intrinsic, load, load_long, load_word, mul, splat, store, sub
 from zk.kernels.ntt import SHIFT
-from zk.kernels.simd import P, R, add, dot5_of, load, load_long, load_word, mul, splat, store, sub
+from zk.kernels.simd import P, R
 from zk.kernels.vm import wide_table
 
 
@@ -61,7 +62,7 @@ def _write_inner(b: Any, column: Any, weights: Any, step: Any, vectors: Any, out
         S.ir_store(b, b.add(out, S.i64(64 * k)), S.ir_reduce(b, b.load(cells[2 * k]), b.load(cells[2 * k + 1])))
 
 
-_inner = S.ext_intrinsic(_write_inner, 5)
+_inner = ext_intrinsic(_write_inner, 5)
 
 
 @kernel
@@ -107,7 +108,7 @@ def _write_spread(b: Any, src: Any, step: Any, dst: Any) -> None:
         S.ir_store(b, b.add(dst, S.i64(320 * m)), x[place])
 
 
-_spread = S.ext_intrinsic(_write_spread, 3)
+_spread = ext_intrinsic(_write_spread, 3)
 
 
 @kernel

@@ -17,7 +17,8 @@ from numba.core import cgutils
 from zk.kernels import simd as S
 from zk.kernels._jit import kernel, parallel_for
 from zk.kernels._memory import U32, address, aligned, check, mont, mont_array, scratch
-from zk.kernels.simd import P, R, load, mul, reduce, splat, store
+from zk.kernels.lanes import even, ext_intrinsic, load, mul, odd, reduce, splat, store
+from zk.kernels.simd import P, R
 
 EXTENSION_DEGREE = 5
 
@@ -99,9 +100,9 @@ def _write_inverse(b: Any, x: Any, out: Any) -> None:
     S.ir_store(b, out, _ir_inverse(b, S.ir_load(b, x)))
 
 
-_ext_mul = S.ext_intrinsic(_write_ext_mul, 6)
-_ext_inverse = S.ext_intrinsic(_write_ext_inverse, 4)
-_inverse = S.ext_intrinsic(_write_inverse, 2)
+_ext_mul = ext_intrinsic(_write_ext_mul, 6)
+_ext_inverse = ext_intrinsic(_write_ext_inverse, 4)
+_inverse = ext_intrinsic(_write_inverse, 2)
 
 
 @kernel
@@ -122,7 +123,7 @@ def _convert(src, dst, vectors, factor):  # type: ignore[no-untyped-def]
     if factor == 0:
         for v in range(vectors):
             x = load(src + v * 64)
-            store(dst + v * 64, reduce(S.even(x), S.odd(x)))
+            store(dst + v * 64, reduce(even(x), odd(x)))
     else:
         f = splat(factor)
         for v in range(vectors):

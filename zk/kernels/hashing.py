@@ -19,8 +19,8 @@ import numpy.typing as npt
 from zk.kernels import simd as S
 from zk.kernels._jit import THREADS, kernel, parallel_for
 from zk.kernels._memory import U32, address, aligned, check, scratch, unmont
+from zk.kernels.lanes import ext_intrinsic, load, load_long, load_word, splat, store, store_word
 from zk.kernels.sha256 import INITIAL, ROUND, compress, compress2
-from zk.kernels.simd import load, load_long, load_word, splat, store
 
 
 def _write_canonical(b: Any, src: Any, dst: Any) -> None:
@@ -28,7 +28,7 @@ def _write_canonical(b: Any, src: Any, dst: Any) -> None:
     S.ir_store(b, dst, S.ir_reduce(b, S.ir_even(b, x), S.ir_odd(b, x)), 64)
 
 
-_canonical = S.ext_intrinsic(_write_canonical, 2)
+_canonical = ext_intrinsic(_write_canonical, 2)
 
 
 def _write_pairs(b: Any, src: Any, left: Any, right: Any) -> None:
@@ -37,7 +37,7 @@ def _write_pairs(b: Any, src: Any, left: Any, right: Any) -> None:
     S.ir_store(b, right, S.ir_shuffle(b, x, y, list(range(1, 32, 2))), 64)
 
 
-_pairs = S.ext_intrinsic(_write_pairs, 3)
+_pairs = ext_intrinsic(_write_pairs, 3)
 
 
 @kernel
@@ -123,7 +123,7 @@ def _grind(template, page, begin, end, bits, work, constants, initial):  # type:
                 store(block + k * 64, splat(load_word(template + k * 4)))
             store(block + 576, splat((page >> 16) & 0xFFFFFFFF))
             for lane in range(16):
-                S.store_word(block + 640 + lane * 4, ((base + q * 16 + lane) << 16) | 0x8000)
+                store_word(block + 640 + lane * 4, ((base + q * 16 + lane) << 16) | 0x8000)
             for k in range(8):
                 store(state + q * 512 + k * 64, splat(load_word(initial + k * 4)))
         compress2(state, message, constants)

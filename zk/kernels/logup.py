@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from zk.kernels import simd as S
 from zk.kernels._jit import kernel, parallel_for
 from zk.kernels._memory import U32, address, check, log2, mont, unmont
 from zk.kernels.field import ext_product, ext_reciprocal
+from zk.kernels.lanes import add, load, load_long, load_word, scalar_add, splat, store, store_word
 from zk.kernels.opcodes import ASSERT, NEXT
-from zk.kernels.simd import P, add, load, load_long, load_word, splat, store
+from zk.kernels.simd import P
 from zk.kernels.vm import (
     BLOCK,
     Challenges,
@@ -104,8 +104,8 @@ def _exclusive_sum(src, dst, count):  # type: ignore[no-untyped-def]
     total = 0
     for r in range(count):
         x = load_word(src + r * 4)
-        S.store_word(dst + r * 4, total)
-        total = S.scalar_add(total, x)
+        store_word(dst + r * 4, total)
+        total = scalar_add(total, x)
 
 
 def _reads_next(ops: npt.NDArray[np.int32]) -> bool:

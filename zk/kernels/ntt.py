@@ -9,7 +9,8 @@ import numpy as np
 
 from zk.kernels._jit import kernel, parallel_for
 from zk.kernels._memory import PAD, THREADS, U32, address, aligned, check, log2, mont, mont_array, root_of_unity
-from zk.kernels.simd import P, load_word, scalar_add, scalar_mul, store_word
+from zk.kernels.lanes import load_word, scalar_add, scalar_mul, store_word
+from zk.kernels.simd import P
 from zk.kernels.transform import geometric, plan
 
 SHIFT = 3

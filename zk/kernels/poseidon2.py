@@ -16,7 +16,7 @@ from zk import poseidon2 as slow
 from zk.kernels import simd as S
 from zk.kernels._jit import kernel, parallel_for
 from zk.kernels._memory import THREADS, U32, address, check, mont, mont_array, scratch
-from zk.kernels.simd import load, load_byte, load_long, load_word, store, store_word
+from zk.kernels.lanes import ext_intrinsic, load, load_byte, load_long, load_word, store, store_word
 
 _HALVES = {3: 1, 9: 8, 10: 3, 11: 24}  # lane -> k where D = 2^-k
 _NEGATIVE_HALVES = {6: 1, 12: 8, 13: 3, 14: 4, 15: 24}  # D = -2^-k
@@ -91,9 +91,9 @@ def _write_partial_rounds(b: Any, state: Any, constants: Any, count: Any, out: A
         S.ir_store(b, _at(b, state, k), b.load(cell), 64)
 
 
-_external = S.ext_intrinsic(_write_external, 1)
-_full_round = S.ext_intrinsic(_write_full_round, 2)
-_partial_rounds = S.ext_intrinsic(_write_partial_rounds, 5)
+_external = ext_intrinsic(_write_external, 1)
+_full_round = ext_intrinsic(_write_full_round, 2)
+_partial_rounds = ext_intrinsic(_write_partial_rounds, 5)
 
 
 @kernel
@@ -185,12 +185,12 @@ def _single(states: int) -> Any:
             constant = b.zext(b.load(S.ir_ptr(b, b.add(partial, b.shl(loop.index, S.i64(2))), S.I32)), S.I64)
             for cell, head, rest in zip(cells, heads, rests, strict=True):
                 v, s = b.load(cell), b.load(rest)
-                c = S._scalar_add(b, b.load(head), constant)
-                c = S._scalar_mul(b, S._scalar_mul(b, c, c), c)
-                total = S._scalar_add(b, c, s)
+                c = S.ir_scalar_add(b, b.load(head), constant)
+                c = S.ir_scalar_mul(b, S.ir_scalar_mul(b, c, c), c)
+                total = S.ir_scalar_add(b, c, s)
                 product = S.ir_mul(b, v, d)
-                b.store(S._scalar_add(b, s, b.sub(S.i64(S.P), c)), head)
-                b.store(S._scalar_add(b, _lane_sum(b, product), S._scalar_mul(b, total, S.i64(mont(15)))), rest)
+                b.store(S.ir_scalar_add(b, s, b.sub(S.i64(S.P), c)), head)
+                b.store(S.ir_scalar_add(b, _lane_sum(b, product), S.ir_scalar_mul(b, total, S.i64(mont(15)))), rest)
                 b.store(b.and_(S.ir_add(b, product, S.ir_splat(b, b.trunc(total, S.I32))), zero), cell)
         for cell, head in zip(cells, heads, strict=True):
             b.store(S.ir_set_lane(b, b.load(cell), 0, b.trunc(b.load(head), S.I32)), cell)
@@ -198,7 +198,7 @@ def _single(states: int) -> Any:
         for k, cell in enumerate(cells):
             S.ir_store(b, _at(b, state, k), b.load(cell))
 
-    return S.ext_intrinsic(write, 5)
+    return ext_intrinsic(write, 5)
 
 
 _LOW_MASK = 0xFFFFFFFF

@@ -23,9 +23,10 @@ import numpy.typing as npt
 from zk.kernels._jit import kernel, parallel_for
 from zk.kernels._memory import U32, address, aligned, check, log2, mont, mont_array, root_of_unity
 from zk.kernels.field import ext_mul_int, ext_product, powers, scale
+from zk.kernels.lanes import add, dot5, load, load_long, load_word, mul, splat, store, sub
 from zk.kernels.logup import weighted
 from zk.kernels.ntt import SHIFT, interpolate
-from zk.kernels.simd import LANES, P, add, dot5, load, load_long, load_word, mul, splat, store, sub
+from zk.kernels.simd import LANES, P
 from zk.kernels.vm import (
     BLOCK,
     Challenges,

@@ -22,6 +22,7 @@ from zk.kernels import simd as S
 from zk.kernels._jit import kernel, parallel_for
 from zk.kernels._memory import THREADS, U32, address, addresses, aligned, aligned_zeros, check, log2, root_of_unity
 from zk.kernels.field import batch_inverse, difference, powers
+from zk.kernels.lanes import ext_intrinsic
 from zk.kernels.ntt import SHIFT
 from zk.kernels.simd import P
 from zk.kernels.transform import geometric
@@ -64,7 +65,7 @@ def _word(b: Any, table: Any, index: int) -> Any:
     return b.load(S.ir_ptr(b, b.add(table, S.i64(8 * index)), S.I64), align=8)
 
 
-_tile = S.ext_intrinsic(_write_tile, 6)
+_tile = ext_intrinsic(_write_tile, 6)
 
 
 @kernel

@@ -12,6 +12,7 @@ import numpy as np
 from numba.core import cgutils
 
 from zk.kernels import simd as S
+from zk.kernels.lanes import ext_intrinsic
 
 __all__ = ["INITIAL", "ROUND", "compress", "compress2"]
 
@@ -105,7 +106,7 @@ def _compression(batches: int) -> Any:
             for k in range(8):
                 S.ir_store(b, place(state, q, 512, k), b.add(start[q][k], b.load(cells[q][k])), 64)
 
-    return S.ext_intrinsic(write, 3)
+    return ext_intrinsic(write, 3)
 
 
 compress, compress2 = _compression(1), _compression(2)

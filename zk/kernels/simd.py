@@ -1,7 +1,7 @@
 """Sixteen 32-bit lanes as a register value inside compiled kernels.
 
 `V16` is a numba type whose data model is an LLVM <16 x i32>; `W8` is <8 x i64>, half of the lanes of a V16 widened.
-The functions named ir_* write LLVM instructions with llvmlite; the intrinsics below wrap them for numba code. LLVM
+The functions named ir_* write LLVM instructions with llvmlite; lanes.py wraps them for numba code. LLVM
 lowers the generic vectors to whatever the processor has (AVX-512, AVX2, NEON).
 
 Field elements are in [0, p), p = 2^31 - 2^24 + 1, in Montgomery form x * 2^32 mod p. With mu = p^-1 mod 2^32, the
@@ -15,7 +15,7 @@ from typing import Any
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic, models, register_model
+from numba.extending import models, register_model
 
 P = 2**31 - 2**24 + 1
 """KoalaBear modulus."""
@@ -336,98 +336,7 @@ def ir_dot5_of(b: Any, addresses: Any, offset: Any, table: Any, count: Any, out:
     _write_dot5(b, source, table, count, out, out_step)
 
 
-# ---------------------------------------------------------------- intrinsics for numba code
-
-
-def _vector_op(writer: Any, result: Any, *kinds: Any) -> Any:
-    """An intrinsic with fixed argument types around an instruction writer."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        out = writer(builder, *args)
-        return context.get_dummy_value() if out is None else out
-
-    typed = result(*kinds), codegen
-    function: Any = {
-        1: lambda t, a: typed,
-        2: lambda t, a, b: typed,
-        3: lambda t, a, b, c: typed,
-        4: lambda t, a, b, c, d: typed,
-        5: lambda t, a, b, c, d, e: typed,
-        6: lambda t, a, b, c, d, e, f: typed,
-        7: lambda t, a, b, c, d, e, f, g: typed,
-        8: lambda t, a, b, c, d, e, f, g, h: typed,
-        9: lambda t, a, b, c, d, e, f, g, h, i: typed,
-    }[len(kinds)]
-    function.__name__ = function.__qualname__ = writer.__name__.removeprefix("ir_").strip("_")
-    return intrinsic(function)
-
-
-def _mul_shoup(b: Any, x: Any, w: Any, ratio: Any) -> Any:
-    return ir_mul_shoup(b, x, (w, ratio))
-
-
-def _load_word(b: Any, address: Any) -> Any:
-    return b.zext(b.load(ir_ptr(b, address, I32), align=4), I64)
-
-
-def _store_word(b: Any, address: Any, value: Any) -> None:
-    b.store(b.trunc(value, I32), ir_ptr(b, address, I32), align=4)
-
-
-def _load_long(b: Any, address: Any) -> Any:
-    return b.load(ir_ptr(b, address, I64), align=8)
-
-
-def _store_long(b: Any, address: Any, value: Any) -> None:
-    b.store(value, ir_ptr(b, address, I64), align=8)
-
-
-def _load_byte(b: Any, address: Any) -> Any:
-    return b.zext(b.load(ir_ptr(b, address, ir.IntType(8)), align=1), I64)
-
-
-def _splat_word(b: Any, value: Any) -> Any:
-    return ir_splat(b, b.trunc(value, I32))
-
-
-def _zero_wide(b: Any, value: Any) -> Any:
-    return ir_splat(b, value)
-
-
-load = _vector_op(ir_load, V16, types.int64)
-store = _vector_op(ir_store, types.void, types.int64, V16)
-splat = _vector_op(_splat_word, V16, types.int64)
-load_splat = _vector_op(ir_load_splat, V16, types.int64)
-load_splat_wide = _vector_op(ir_load_splat_wide, W8, types.int64)
-add = _vector_op(ir_add, V16, V16, V16)
-sub = _vector_op(ir_sub, V16, V16, V16)
-mul = _vector_op(ir_mul, V16, V16, V16)
-mul_shoup = _vector_op(_mul_shoup, V16, V16, V16, V16)
-even = _vector_op(ir_even, W8, V16)
-odd = _vector_op(ir_odd, W8, V16)
-reduce = _vector_op(ir_reduce, V16, W8, W8)
-clamp = _vector_op(ir_clamp, W8, W8)
-splat_wide = _vector_op(_zero_wide, W8, types.int64)
-
-
-def _wide_add(b: Any, x: Any, y: Any) -> Any:
-    return b.add(x, y)
-
-
-def _wide_mul(b: Any, x: Any, y: Any) -> Any:
-    return b.mul(x, y)
-
-
-wide_add = _vector_op(_wide_add, W8, W8, W8)
-wide_mul = _vector_op(_wide_mul, W8, W8, W8)
-load_word = _vector_op(_load_word, types.int64, types.int64)
-store_word = _vector_op(_store_word, types.void, types.int64, types.int64)
-load_long = _vector_op(_load_long, types.int64, types.int64)
-store_long = _vector_op(_store_long, types.void, types.int64, types.int64)
-load_byte = _vector_op(_load_byte, types.int64, types.int64)
-
-
-def _scalar_reduce(b: Any, t: Any) -> Any:
+def ir_scalar_reduce(b: Any, t: Any) -> Any:
     """Scalar Montgomery reduction of t < p * 2^32."""
     low = i64(_LOW)
     q = b.and_(b.mul(b.and_(t, low), i64(MU)), low)
@@ -435,25 +344,12 @@ def _scalar_reduce(b: Any, t: Any) -> Any:
     return b.select(b.icmp_signed(">=", r, i64(P)), b.sub(r, i64(P)), r)
 
 
-def _scalar_mul(b: Any, x: Any, y: Any) -> Any:
-    return _scalar_reduce(b, b.mul(x, y))
+def ir_scalar_mul(b: Any, x: Any, y: Any) -> Any:
+    """Scalar Montgomery product."""
+    return ir_scalar_reduce(b, b.mul(x, y))
 
 
-def _scalar_add(b: Any, x: Any, y: Any) -> Any:
+def ir_scalar_add(b: Any, x: Any, y: Any) -> Any:
+    """Scalar sum mod p."""
     s = b.add(x, y)
     return b.select(b.icmp_signed(">=", s, i64(P)), b.sub(s, i64(P)), s)
-
-
-scalar_mul = _vector_op(_scalar_mul, types.int64, types.int64, types.int64)
-scalar_add = _vector_op(_scalar_add, types.int64, types.int64, types.int64)
-scalar_reduce = _vector_op(_scalar_reduce, types.int64, types.int64)
-
-
-def ext_intrinsic(writer: Any, count: int) -> Any:
-    """An intrinsic of `count` addresses (or other 64-bit integers) without a result; `writer(builder, *args)` emits it."""
-    return _vector_op(writer, types.void, *([types.int64] * count))
-
-
-dot5 = ext_intrinsic(ir_dot5, 6)
-dot5_of = ext_intrinsic(ir_dot5_of, 6)
-

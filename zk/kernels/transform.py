@@ -23,7 +23,8 @@ from numba.core import cgutils
 from zk.kernels import simd as S
 from zk.kernels._jit import kernel
 from zk.kernels._memory import U32, address, aligned, mont_array, scratch
-from zk.kernels.simd import P, load_word
+from zk.kernels.lanes import ext_intrinsic, load_word
+from zk.kernels.simd import P
 
 
 def _block(levels: int, first: bool = False, fetch: bool = False, last: bool = False, stream: bool = False) -> Any:
@@ -70,7 +71,7 @@ def _block(levels: int, first: bool = False, fetch: bool = False, last: bool = F
                 if last and not stream:
                     S.ir_prefetch(b, b.add(place, S.i64(64)), write=True)
 
-    return S.ext_intrinsic(write, 9)
+    return ext_intrinsic(write, 9)
 
 
 def _sum(b: Any, x: Any, y: Any, lazy: Any) -> Any:
@@ -96,7 +97,7 @@ def _write_transpose(b: Any, src: Any, step: Any, twiddles: Any, dst: Any, dst_s
         S.ir_store(b, b.add(dst, b.mul(dst_step, S.i64(k))), S.ir_mul(b, row, twiddle), 64)
 
 
-_transpose = S.ext_intrinsic(_write_transpose, 5)
+_transpose = ext_intrinsic(_write_transpose, 5)
 
 
 @kernel

@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from zk.kernels import simd as S
 from zk.kernels._jit import kernel
 from zk.kernels._memory import R_INVERSE, U32, address, aligned, check, mont, scratch
 from zk.kernels.fuse import fuse
+from zk.kernels.lanes import add, dot5, load, load_long, load_word, mul, mul_shoup, splat, store, store_long, sub
 from zk.kernels.opcodes import (
     ADD,
     ADD3,
@@ -45,7 +45,7 @@ from zk.kernels.opcodes import (
     SEL,
     SUB,
 )
-from zk.kernels.simd import P, add, dot5, load, load_long, load_word, mul, mul_shoup, splat, store, sub
+from zk.kernels.simd import P
 
 _QUEUE = 16
 BLOCK = 512
@@ -71,7 +71,7 @@ def _push(queue, table, count, constant, src, step, size, vectors):  # type: ign
 @kernel
 def _keep(table, count, constant):  # type: ignore[no-untyped-def]
     for k in range(5):
-        S.store_long(table + count * 40 + k * 8, load_long(constant + k * 8))
+        store_long(table + count * 40 + k * 8, load_long(constant + k * 8))
 
 
 @kernel
@@ -190,11 +190,11 @@ def run_block(p, bases, work, coset, row, vectors):  # type: ignore[no-untyped-d
     """Runs the program on the block that begins with a row of a coset. p: `Run.parameters`; bases: room for five addresses; work: as from
     `Run.areas`."""
     main = load_long(p + 88) + coset * load_long(p + 96) + row * 4
-    S.store_long(bases, work)
-    S.store_long(bases + 8, main)
-    S.store_long(bases + 16, main + load_long(p + 152))
-    S.store_long(bases + 24, load_long(p + 104))
-    S.store_long(bases + 32, load_long(p + 112) + coset * load_long(p + 120) + row * 4)
+    store_long(bases, work)
+    store_long(bases + 8, main)
+    store_long(bases + 16, main + load_long(p + 152))
+    store_long(bases + 24, load_long(p + 104))
+    store_long(bases + 32, load_long(p + 112) + coset * load_long(p + 120) + row * 4)
     _interpret(p, bases, work, vectors)
 
 

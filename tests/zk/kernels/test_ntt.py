@@ -9,6 +9,7 @@ from zk.hiding import masked_coefficients
 from zk.kernels import ntt, simd
 from zk.kernels._jit import kernel
 from zk.kernels._memory import mont_array, unmont
+from zk.kernels.lanes import ext_intrinsic
 
 P = 2**31 - 2**24 + 1
 
@@ -125,7 +126,7 @@ def _write_product(b: Any, x: Any, y: Any, out: Any) -> None:
         simd.ir_store(b, b.add(out, simd.i64(64 * k)), simd.ir_mul_shoup(b, simd.ir_load(b, x), factor, lazy))
 
 
-_product = simd.ext_intrinsic(_write_product, 3)
+_product = ext_intrinsic(_write_product, 3)
 
 
 def test_product_with_a_prepared_factor() -> None:
