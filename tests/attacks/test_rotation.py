@@ -87,6 +87,18 @@ def test_a_rotation_holds_from_the_word_that_completes_it_on() -> None:
     assert found.keys.in_force(ALPHA) == public(201) and not found.conflicts
 
 
+@pytest.mark.parametrize("few", [1, 256])
+def test_entries_checked_in_threads_stay_on_their_side_of_a_change(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many entries before and after a change; a copy of an old one after it changes nothing."""
+    monkeypatch.setattr("claims.base.threads._FEW", few)
+    monkeypatch.setattr("claims.base.threads._CHUNK", 1)
+    words, before = held(TERMS, ALPHA, ROTATE, 1, 201), [epoch(k, 1) for k in range(4)]
+    found = book(*before, *words, before[0], *(epoch(k, 201) for k in range(4, 8)), *(epoch(k, 1) for k in range(8, 12)), words[-1])
+    own = [found.epoch("alpha", k) for k in range(12)]
+    assert [item is not None for item in own] == [True] * 8 + [False] * 4 and not found.conflicts
+    assert [index for index, _ in found.refused] == [13, 14, 15, 16]
+
+
 def test_every_word_is_needed() -> None:
     words = held(TERMS, ALPHA, ROTATE, 1, 201)
     for left_out in range(len(words)):
