@@ -125,7 +125,8 @@ class Agreement:
             parties=tuple(replace(item, key=parties.get(item.name, item.key)) for item in self.parties),
             labs=tuple(
                 replace(lab, meters=tuple(
-                    with_key(item, meters[lab.name, item.name], enrolled=item.agreed_key) if (lab.name, item.name) in meters else item
+                    with_key(item, meters[lab.name, item.name], former=(*item.former, item.whole_key))
+                    if (lab.name, item.name) in meters else item
                     for item in lab.meters
                 ))
                 if lab.name in touched else lab

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from claims.base.errors import ClaimRejected
+from claims.base.hybrid import halves
 
 __all__ = [
     "FEED_KINDS", "FEW_METERS", "Group",
@@ -109,7 +110,7 @@ class Meter:
     """A signed counter over ``chips`` chips of class ``chip`` in ``lab``; ``site``, ``group``: or None.
 
     ``key``: Ed25519, 32 bytes, signs epochs. ``period_key``: ML-DSA-44, 1,312 bytes, or empty; signs periods with it.
-    ``enrolled``: the ``key`` in the agreement, where another one is in its place by a log.
+    ``former``: both halves of the agreed key, and of what came after it, where a log put another one in its place.
     """
 
     lab: str
@@ -120,7 +121,7 @@ class Meter:
     site: str | None = None
     group: str | None = None
     period_key: bytes = b""
-    enrolled: bytes | None = None
+    former: tuple[bytes, ...] = ()
 
     @property
     def whole_key(self) -> bytes:
@@ -130,7 +131,7 @@ class Meter:
     @property
     def agreed_key(self) -> bytes:
         """The key in the agreement: a meter that is lost stays lost while this one stands there."""
-        return self.key if self.enrolled is None else self.enrolled
+        return halves(self.former[0])[0] if self.former else self.key
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from claims.claim.records import KeptClaim
 from claims.lab.meter import SoftwareMeter
 from claims.lab.store import Store
 
-__all__ = ["renew"]
+__all__ = ["renew", "verifies"]
 
 
 def renew(store: Store, published: PublishedEntries, key: SigningKey, meter: str | None) -> int:
@@ -43,7 +43,8 @@ def renew(store: Store, published: PublishedEntries, key: SigningKey, meter: str
         return _of_lab(store, published, key) if meter is None else _of_meter(store, published, SoftwareMeter(meter, key))
 
 
-def _verifies(public: bytes, signature: bytes, message: bytes) -> bool:
+def verifies(public: bytes, signature: bytes, message: bytes) -> bool:
+    """Whether a signature verifies."""
     try:
         check_signature("", public, signature, message)
     except BadSignature:
@@ -59,13 +60,13 @@ def _of_meter(store: Store, published: PublishedEntries, meter: SoftwareMeter) -
         entry = published.epoch(store.lab, epoch, all_=True)
         fixed = (now if entry is None else published.keys.at(entry[1])).lab(store.lab).meter(name)
         message = epoch_root_message(terms.digest, store.lab, name, epoch, root)
-        if fixed.key == own.key and not _verifies(own.key, signature, message):
+        if fixed.key == own.key and not verifies(own.key, signature, message):
             store.renew_seal(name, epoch, meter.sign_epoch(message))
             count += 1
     for head in store.signed_heads(terms.digest, name):
         fixed = (published.terms_of_claim(store.lab, head.period) or now).lab(store.lab).meter(name)
         message = ledger_head_message(terms.digest, store.lab, name, head.period, head.head, head.roots_digest)
-        if fixed.whole_key == own.whole_key and not _verifies(own.whole_key, head.signature, message):
+        if fixed.whole_key == own.whole_key and not verifies(own.whole_key, head.signature, message):
             store.renew_head(name, head.period, signer.sign(message))
             count += 1
     return count
@@ -114,7 +115,7 @@ def _claim(store: Store, published: PublishedEntries, kept: KeptClaim, key: Sign
         for one in claim.meters
     )
     public = key.public_key().public_bytes_raw()
-    if meters == claim.meters and _verifies(public, claim.signature, claim.signed_message()):
+    if meters == claim.meters and verifies(public, claim.signature, claim.signed_message()):
         return None
     made = sign_claim(replace(claim, meters=meters), key).encode()
     old = decode_entry(kept.entry)

@@ -9,15 +9,15 @@ A building needs nothing of the registry but tags; headquarters sees no reading,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from claims.agreement.model import Agreement
 from claims.agreement.over import check_over, last_over
 from claims.agreement.signatures import epoch_root_message, ledger_head_message
 from claims.agreement.terms import Site
-from claims.base.ed25519 import check_signature
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
+from claims.base.hybrid import halves
 from claims.base.threads import in_threads
 from claims.claim.commitments import roots_digest
 from claims.claim.entries import check_entry, encode_entry
@@ -30,6 +30,7 @@ from claims.lab.amended import check_amended
 from claims.lab.closing import check_headquarters, next_epoch, signed_otherwise
 from claims.lab.losses import lost_in, unit_roots
 from claims.lab.registry import RECEIVERS, check_enrolled, keep_calendar, late_work
+from claims.lab.renewal import verifies
 from claims.lab.store import FIRST_TAG, Store
 from claims.verify.tables import check_proof, statement_of_site
 
@@ -214,6 +215,10 @@ def take_report(store: Store, agreement: Agreement, report: SiteReport) -> int:
                     raise ClaimsError(f"meter {meter.name} signed other epoch roots than were taken here", "ask for a report of all epochs")
                 known = store.signed_head(report.period, meter.name)
                 if known is not None and (known.head, known.roots_digest) == (head, digest):
+                    agreed = lab.meter(meter.name)
+                    message = ledger_head_message(agreement.digest, store.lab, meter.name, report.period, head, digest)
+                    if known.signature != signature and agreed.former and verifies(agreed.whole_key, signature, message):
+                        store.renew_head(meter.name, report.period, signature)
                     continue
                 store.seal(SignedHead(meter.name, report.period, agreement.digest, head, digest, signature), None)
     return max(new)
@@ -232,27 +237,34 @@ def _without_lost(store: Store, agreement: Agreement, report: SiteReport) -> Sit
 
 
 def _check_signatures(agreement: Agreement, report: SiteReport) -> None:
+    """By the key in force, or one before it: which one an epoch needs, its entry in the log says (``standstill key renew``)."""
     lab = agreement.lab(report.lab)
     try:
         for meter in report.meters:
             agreed = lab.meter(meter.name)
+            wholes = [agreed.whole_key, *agreed.former]
             signed = [
-                (f"meter {meter.name} on its root of epoch {epoch}", agreed.key, signature,
+                (f"meter {meter.name} on its root of epoch {epoch}", [halves(key)[0] for key in wholes], signature,
                  epoch_root_message(agreement.digest, lab.name, meter.name, epoch, root))
                 for epoch, (root, signature) in enumerate(meter.epochs, report.first)
             ]  # fmt: skip
             if meter.head is not None:
                 head, digest, signature = meter.head
                 message = ledger_head_message(agreement.digest, lab.name, meter.name, report.period, head, digest)
-                signed.append((f"meter {meter.name} on its ledger head", agreed.whole_key, signature, message))
-            for _ in in_threads(lambda item: check_signature(*item), signed):
+                signed.append((f"meter {meter.name} on its ledger head", wholes, signature, message))
+            for _ in in_threads(lambda item: _check_any(*item), signed):
                 pass
     except BadSignature as error:
         raise ClaimsError(f"the report of site {report.site}: {error.what}", "have the building write it again") from None
 
 
+def _check_any(who: str, keys: Sequence[bytes], signature: bytes, message: bytes) -> None:
+    if not any(verifies(key, signature, message) for key in keys):
+        raise BadSignature(f"the signature of {who} does not verify")
+
+
 def _take_epochs(store: Store, agreement: Agreement, report: SiteReport, meter: MeterReport) -> int:
-    seals = []
+    seals, agreed = [], agreement.lab(store.lab).meter(meter.name)
     for epoch, (root, signature) in enumerate(meter.epochs, report.first):
         known = store.epoch_seal(meter.name, epoch)
         if known is None:
@@ -261,6 +273,10 @@ def _take_epochs(store: Store, agreement: Agreement, report: SiteReport, meter: 
             raise ClaimsError(f"meter {meter.name} sealed epoch {epoch} in this store", "one store has a meter's readings")
         elif (known.root, known.agreement) != (root, agreement.digest):
             raise ClaimsError(f"meter {meter.name} signed another root of epoch {epoch} before", "two roots are evidence against it")
+        elif known.signature != signature and agreed.former:  # signed again after the key changed, and not an older report
+            message = epoch_root_message(agreement.digest, store.lab, meter.name, epoch, root)
+            if verifies(agreed.key, signature, message):
+                store.renew_seal(meter.name, epoch, signature)
     if seals and seals[0].epoch != next_epoch(store, agreement, meter.name):
         due = next_epoch(store, agreement, meter.name)
         raise ClaimsError(f"meter {meter.name}: epoch {due} is not here, and the report begins later", "ask for one that begins there")

@@ -535,6 +535,8 @@ def test_every_reader_sees_what_changed_and_a_publisher_cannot_hide_it(made: Cha
     lies = [view, view | {"keys": []}, view | {"keys": [second]}, view | {"keys": [first.replace("revoked", "kept"), second]}]
     found = stand_in.verdicts([{"site": json.dumps(item), "changed": files, "now": now} for item in lies])
     assert [item["kind"] == "contradicted" for item in found] == [False, True, True, True], [item["against"] for item in found]
+    (brought,) = stand_in.verdicts([{"site": json.dumps(view), "changed": files, "now": now, "bring": encode_entry(one_word[0])}])
+    assert one_word[0].change in brought["title"] and brought["kind"] == "none"
 
 
 def test_a_head_is_not_hidden_behind_two_changes_of_keys(made: Changing) -> None:

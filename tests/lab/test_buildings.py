@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from claims.agreement.file import parse_agreement
+from claims.agreement.signatures import epoch_root_message, ledger_head_message
 from claims.base.errors import ClaimRejected, ClaimsError, MalformedFile
+from claims.base.keys import public_bytes
 from claims.claim.file import decode_claim
 from claims.claim.handover import SiteReport, SiteSummary, Tags
+from claims.lab.renewal import verifies
 from claims.lab.sites import take_report, take_summary, take_tags
 from claims.lab.store import Store, StoreError
 from claims.verify.claim import verify_claim
@@ -389,3 +393,40 @@ def test_a_building_that_does_not_know_of_a_loss_hands_in_nothing(burnt: Path, t
         take_summary(store, terms_of(place), summary(place, "north"))
     run(place, "building", "report", *at("north"), "-n", 0, "-o", "all.report")
     assert "do not know the same losses of meter hall-2" in run(place, "lab", "take", "all.report", *HQ, code=2)
+
+
+def test_a_report_after_a_meters_key_changed(place: Path) -> None:
+    """What the building signed again takes the place of what was taken here, an older report does not, and nobody else's key counts."""
+    old, new = (Ed25519PrivateKey.generate() for _ in range(2))
+    given = SiteReport.decode((place / "north.report").read_bytes())
+    terms = terms_of(place)
+    keys = terms.with_keys({}, {("alpha", "hall-1"): public_bytes(new)}, {})
+
+    def signed(key: Ed25519PrivateKey, first: int) -> SiteReport:
+        """The report with hall-1's signatures from an epoch on, and of the period, by a key."""
+        meter, other = given.meters
+        assert meter.head is not None
+        epochs = tuple(
+            (root, key.sign(epoch_root_message(terms.digest, "alpha", "hall-1", epoch, root))) if epoch >= first else (root, signature)
+            for epoch, (root, signature) in enumerate(meter.epochs, given.first)
+        )
+        head, digest, _ = meter.head
+        last = key.sign(ledger_head_message(terms.digest, "alpha", "hall-1", 0, head, digest))
+        return replace(given, meters=(replace(meter, epochs=epochs, head=(head, digest, last)), other))
+
+    with Store.open(place / "hq.store") as store:
+        take_report(store, terms, given)
+        before = store.signed_roots(terms.digest, "hall-1")
+        for report in (signed(new, 2), given):
+            take_report(store, keys, report)
+            roots = store.signed_roots(terms.digest, "hall-1")
+            assert roots[:2] == before[:2] and [root for _, root, _ in roots] == [root for _, root, _ in before]
+            assert all(verifies(public_bytes(new), signature, epoch_root_message(terms.digest, "alpha", "hall-1", epoch, root))
+                       for epoch, root, signature in roots[2:])  # fmt: skip
+            (head,) = store.signed_heads(terms.digest, "hall-1")
+            message = ledger_head_message(terms.digest, "alpha", "hall-1", 0, head.head, head.roots_digest)
+            assert verifies(public_bytes(new), head.signature, message)
+        with pytest.raises(ClaimsError, match="does not verify"):
+            take_report(store, keys, signed(old, 3))
+        with pytest.raises(ClaimsError, match="does not verify"):
+            take_report(store, terms, signed(new, 3))

@@ -6,11 +6,12 @@ import { checkReceipt, decodeReceipt } from "./receipts.js";
 import { moment } from "./text.js";
 import { decodeAgreement } from "./verifier/agreement.js";
 import { ascii, equalBytes, sha256, toHex } from "./verifier/bytes.js";
-import { ASSENT, CLAIM, DECISION, EPOCH, FEED_PERIOD, INSPECTION, JOULES, LOSS, TRANSFER, countsUnder, decodeEntry } from "./verifier/entries.js";
+import { ASSENT, CLAIM, DECISION, EPOCH, FEED_PERIOD, INSPECTION, JOULES, KEY, LOSS, TRANSFER, countsUnder, decodeEntry } from "./verifier/entries.js";
 import { Rejected } from "./verifier/errors.js";
 import { formatWork } from "./verifier/limits.js";
 import { cosignersOf } from "./verifier/log.js";
 import { openHead } from "./verifier/note.js";
+import { changeText } from "./verifier/keys.js";
 import { Reader } from "./verifier/reader.js";
 import { decodeSignatures, missingSignatures } from "./verifier/signatures.js";
 
@@ -59,6 +60,7 @@ function roots(data) {
 function entry(data, agreements) {
   const item = decodeEntry(data);
   if (!item) return found("A damaged log entry.", "bad");
+  if (item.kind === KEY) return found(`A word about a key, by ${item.author}: ${changeText(item)}.`, "none", "It counts where it stands in the log, with those of others.");
   const counts = agreements.some((terms) => countsUnder(item, terms));
   const what = {
     [EPOCH]: `epoch ${item.number}`, [CLAIM]: `the claim of period ${item.number}`, [ASSENT]: "its assent", [INSPECTION]: `an inspection of ${item.lab}, period ${item.number}`, [DECISION]: "a decision",

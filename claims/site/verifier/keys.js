@@ -37,7 +37,7 @@ const short = (digest) => toHex(digest).slice(0, 16);
 const whose = ({ role, owner, holder }) => (role === METER ? `meter ${owner}/${holder}` : `${role === PARTY ? "party" : "feed"} ${holder}`);
 
 /** What a word would do. */
-function changeText({ change, old, fresh, ...role }) {
+export function changeText({ change, old, fresh, ...role }) {
   const words = `the key ${short(old)} of ${whose(role)}`;
   if (change === REVOKE) return `${words} is revoked`;
   return `${words} is replaced by ${short(sha256(fresh))}${change === SPARE ? " once it is revoked" : ""}`;
