@@ -32,7 +32,7 @@ TABLE = write_table(meter for lab in world.agreement().labs for meter in lab.met
 
 
 def without_meters(text: str) -> str:
-    return re.sub(r'\[\[meter\]\]\n(?:[a-z]+ = .*\n)+\n?', "", text)
+    return re.sub(r'\[\[meter\]\]\n(?:[a-z_]+ = .*\n)+\n?', "", text)
 
 
 def tabled(text: str = world.TEXT, table: bytes = TABLE, name: str = NAME) -> str:
