@@ -1,8 +1,8 @@
 """What each constraint and each assumption is for: `make proofs-all`.
 
 Each constraint is left out in turn; the obligations whose proofs rest on it are asked again. A "sat" is a counterexample: its cells become
-rows (replay.py), which zk/check.py refuses by that constraint and no other. Each assumption is left out in turn as well, and each pair
-of byte columns goes without its look-up. Answers are kept in build/proofs/DIGEST.json as they come, so a run that was stopped goes on.
+rows (replay.py), which zk/check.py refuses by that constraint and no other. Each assumption is left out in turn as well: that of bytes is
+one. Answers are kept in build/proofs/DIGEST.json as they come, so a run that was stopped goes on.
 """
 
 from __future__ import annotations
