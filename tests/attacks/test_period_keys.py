@@ -16,13 +16,14 @@ import hybrid_world as hw
 import pytest
 import world
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from folders import signatures
 from rotation import HALL_1, ROTATE, ROTATING, Changing, held, revoked
 
 from claims.agreement.decode import decode_agreement
 from claims.agreement.file import load_agreement, parse_agreement
 from claims.agreement.meters import meters_in, table_lines, write_table
 from claims.agreement.model import Agreement, canonical_bytes
-from claims.agreement.signatures import epoch_root_message, ledger_head_message, sign_ledger_head
+from claims.agreement.signatures import AgreementSignatures, epoch_root_message, ledger_head_message, sign_ledger_head
 from claims.agreement.terms import Meter
 from claims.base.errors import AgreementError, BadSignature, ClaimRejected, ClaimsError, MalformedFile
 from claims.base.files import CLAIM_LIMIT
@@ -39,6 +40,7 @@ from claims.lab.signing import StoreBehind, signing
 from claims.lab.store import Store
 from claims.verify.claim import verify_claim
 from tests.attacks.test_lost import LOSABLE, LOST_2, Folder
+from tests.attacks.test_lost_evidence import UNLOGGED
 from tests.fixtures import lab_fixtures as lab
 from tests.site.test_js_verifier import ask
 
@@ -207,12 +209,40 @@ def test_named_attacks_on_a_meters_period_in_both_verifiers(any_proof: None) -> 
             with pytest.raises(ClaimRejected) as found:
                 verify_claim(data, terms, signatures=signed)
             assert found.value.check == "signatures", name
-        files = {"claim": data, "agreement": canonical_bytes(terms), "signatures": signed.encode(), "log": None}
-        texts = {key: None if value is None else base64.b64encode(value).decode() for key, value in files.items()}
-        requests.append({"files": texts, "previous": [], "previousRoots": [], "roots": [], "proofs": [], "previousAccepted": False})
-    answers = ask("cases", requests=[request | {"now": 10**11} for request in requests])
+        requests.append(request(data, terms, signed))
+    answers = ask("cases", requests=requests)
     for name, answer in zip(cases, answers, strict=True):
         assert (answer["check"] == "signatures") != name.startswith("not an attack"), (name, answer)
+
+
+@pytest.mark.parametrize("seed", [11, 12], ids=["another has one", "the lost one has one"])
+def test_a_lost_meters_zeros_have_one_length(any_proof: None, seed: int) -> None:
+    """64 bytes, whatever its keys are: one claim, one encoding, in both verifiers."""
+    terms = terms_of(hw.with_period_keys(UNLOGGED, seed))
+    signed = AgreementSignatures.decode(signatures(terms))
+    requests, expected = [], []
+    for zeros in (bytes(64), bytes(2484), bytes(63) + b"\1", bytes(2483) + b"\1"):
+        head = world.head(11)
+        own = sign_ledger_head((hw.key if seed == 11 else world.key)(11), terms.digest, "alpha", "hall-1", 0, head, world.ROOTS)
+        meters = (MeterHead("hall-1", head, world.ROOTS, own), MeterHead("hall-2", NO_HEAD, world.ROOTS, zeros))
+        data = world.claim(terms, meters=meters, losses=(LOST_2,)).encode()
+        try:
+            verify_claim(data, terms, signatures=signed)
+            expected.append("")
+        except ClaimRejected as error:
+            expected.append(error.check)
+        requests.append(request(data, terms, signed))
+    answers = ask("cases", requests=requests)
+    assert expected == ["", "lists", "lists", "lists"], expected
+    assert [answer["check"] == "lists" for answer in answers] == [False, True, True, True], answers
+
+
+def request(data: bytes, terms: Agreement, signed: AgreementSignatures) -> dict[str, Any]:
+    """What judge.mjs is asked about a claim without a log."""
+    files = {"claim": data, "agreement": canonical_bytes(terms), "signatures": signed.encode()}
+    texts: dict[str, Any] = {key: base64.b64encode(value).decode() for key, value in files.items()}
+    lists: dict[str, Any] = {key: [] for key in ("previous", "previousRoots", "roots", "proofs")}
+    return {"files": texts | {"log": None}, **lists, "previousAccepted": False, "now": 10**11}
 
 
 def test_a_claims_bytes_say_nothing_of_what_is_demanded() -> None:

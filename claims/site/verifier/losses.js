@@ -5,6 +5,7 @@
 import { sitesOf } from "./agreement.js";
 import { ascii, equalBytes, uint } from "./bytes.js";
 import { Rejected } from "./errors.js";
+import { SIGNATURES } from "./hybrid.js";
 import { headOf } from "./poseidon2.js";
 import { contextElements, limbs } from "./statement.js";
 
@@ -67,7 +68,7 @@ export function checkLosses(agreement, lab, claim) {
   const signed = new Set(claim.losses.filter((loss) => loss.signed).map(({ name }) => name));
   const isZero = (list) => list.every((item) => item === 0);
   for (const { name, head, signature } of claim.meters) {
-    if (lost.has(name) && !signed.has(name) && !(isZero(head) && isZero(signature))) throw lists(`meter ${name} is listed as lost without a signed head, and has one`);
+    if (lost.has(name) && !signed.has(name) && !(isZero(head) && signature.length === SIGNATURES[0] && isZero(signature))) throw lists(`meter ${name} is listed as lost without a signed head, and has one`);
   }
   const sites = lostSites(claim);
   for (const { name, head, proof } of claim.sites) {
