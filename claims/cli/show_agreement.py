@@ -135,13 +135,22 @@ def _alone_lines(agreement: Agreement) -> list[str]:
     keys += [(f"{party.name} (cosigning)", party.cosign_key) for party in agreement.parties if party.cosign_key is not None]
     keys += [(witness.name, witness.key) for witness in agreement.witnesses]
     keys += [("the log", agreement.log.key)] if agreement.log is not None else []
-    keys += [(f"meter {lab.name}/{meter.name}", meter.whole_key) for lab in agreement.labs for meter in lab.meters]
     keys += [(f"feed {feed.name}", feed.whole_key) for feed in agreement.feeds]
     alone = [name for name, key in keys if not is_hybrid(key)]
-    if not alone:
+    meters = [text for lab in agreement.labs if (text := _without_period_key(lab))]
+    if not alone and not meters:
         return ["signatures  Ed25519 and ML-DSA-44, but for epochs of meters and feeds: Ed25519 alone"]
-    who = "everybody" if len(alone) == len(keys) else _some(alone)
+    all_meters = not any(meter.period_key for lab in agreement.labs for meter in lab.meters)
+    who = "everybody" if len(alone) == len(keys) and all_meters else ", ".join([*([_some(alone)] if alone else []), *meters])
     return [f"signatures  Ed25519 alone: {who}. A quantum computer forges these"]
+
+
+def _without_period_key(lab: Lab) -> str:
+    """The lab's meters that sign periods with Ed25519 alone; "" where there is none."""
+    names = [meter.name for meter in lab.meters if not meter.period_key]
+    if len(names) <= FEW_METERS:
+        return ", ".join(f"meter {lab.name}/{name}" for name in names)
+    return f"{len(names):,} of {len(lab.meters):,} meters of {lab.name}"
 
 
 def _caps_text(caps: Caps) -> str:
