@@ -16,6 +16,7 @@ from claims.cli.group import (
     confirm_signing,
     json_option,
     key_options,
+    load_book,
     load_key,
     load_terms,
     out,
@@ -97,10 +98,11 @@ def decision_sign(path: Path, agreement_path: Path, key_name: KeyName, passphras
     from claims.lab.journal import of_entry
     from claims.lab.signing import signing_alone
 
-    terms = load_terms(agreement_path)
+    known = load_book(agreement_path)
+    terms = known.now
     item = Decision.decode(read_bounded(path, DECISION_LIMIT))
     key = load_key(key_name, passphrase_file)
-    sign_decision(key, item, terms)  # refused before anything is asked
+    sign_decision(key, item, terms, known.every)  # refused before anything is asked
     for period, digest in signed_by(terms, public_bytes(key), state_folder()):
         if item.effective >= terms.period_span(period)[0]:
             begin = format_time(terms.period_span(period)[0])
@@ -116,7 +118,7 @@ def decision_sign(path: Path, agreement_path: Path, key_name: KeyName, passphras
         now = Decision.decode(read_bounded(path, DECISION_LIMIT))
         if replace(now, signatures={}) != replace(item, signatures={}):
             raise ClaimsError(f"{path} has become another decision since it was shown", "sign it again")
-        signed = sign_decision(key, now, terms)
+        signed = sign_decision(key, now, terms, known.every)
         write_atomic(path, signed.encode())
     out("\n".join(signed.lines()))
     if terms.log is not None:
@@ -134,9 +136,10 @@ def decision_check(path: Path, agreement_path: Path) -> None:
     from claims.decisions.file import DECISION_LIMIT, Decision
 
     item = Decision.decode(read_bounded(path, DECISION_LIMIT))
-    terms = load_terms(agreement_path)
+    keys = load_book(agreement_path)
+    terms = keys.agreement
     try:
-        item.check(terms)
+        item.check(terms, keys.every)
     except BadSignature as error:
         raise ClaimRejected("decision", error.what) from None
     later = [] if terms.log is None else ["NOT CHECKED: that the log has it, from which date it counts (standstill status)"]

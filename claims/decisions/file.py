@@ -10,7 +10,6 @@ from typing import Any
 from claims.agreement.model import Agreement
 from claims.agreement.terms import MAX_TIME
 from claims.base.canonical import Writer, from_json, is_name, to_json
-from claims.base.ed25519 import check_signature
 from claims.base.errors import BadSignature, ClaimRejected, MalformedFile
 from claims.base.hybrid import SIGNATURE_SIZES, SigningKey
 from claims.base.text import is_prose
@@ -132,8 +131,11 @@ def decision_message(decision: Decision) -> bytes:
     return out.data
 
 
-def sign_decision(key: SigningKey, decision: Decision, agreement: Agreement) -> Decision:
+def sign_decision(key: SigningKey, decision: Decision, agreement: Agreement, keys: Sequence[Agreement] = ()) -> Decision:
     """The decision with the signature of the decider whose key this is; one that is there stays.
+
+    Args:
+        keys: as of :meth:`Decision.check`, for the signatures that are there.
 
     Raises:
         BadSignature: the key is no decider's, or a signature that is there does not verify.
@@ -148,7 +150,7 @@ def sign_decision(key: SigningKey, decision: Decision, agreement: Agreement) -> 
     for name, signature in decision.signatures.items():
         if name not in agreement.pause.deciders:
             raise BadSignature(f"the decision is signed by {name!r}, who does not decide")
-        check_signature(f"{name} on the decision", agreement.party(name).key, signature, decision_message(decision))
+        signed_by_any(keys or (agreement,), f"{name} on the decision", name, signature, decision_message(decision))
     if names[0] in decision.signatures:
         return decision
     return replace(decision, signatures={**decision.signatures, names[0]: key.sign(decision_message(decision))})

@@ -197,3 +197,20 @@ def test_a_keys_file_puts_no_key_in_force_that_no_log_did(office: Office) -> Non
         assert "keys file" in office.run("agreement", "check", "agreement.toml", code=2)
     place.unlink()
     assert decode_entry(entry).title
+
+
+def test_a_decision_is_signed_by_some_before_a_key_changes_and_by_others_after(office: Office) -> None:
+    text, path = Path("agreement.toml").read_text(), Path("agreement.toml")
+    pause = '[pause]\ntrigger = "asked"\nlifts = "agreed"\ndeciders = ["rival", "third"]\nquorum = 2\n[keys]'
+    path.write_text(text.replace("[keys]", pause).replace('name = "third"', f'name = "third"\ncosign_key = "{office.new("cosign-3")}"'))
+    decision = ("-a", "agreement.toml", "--kind", "lift", "--effective", "2026-11-02T00:00:00Z", "--reason", "so")
+    office.run("decision", "make", "x.decision", *decision)
+    office.run("decision", "sign", "x.decision", "-a", "agreement.toml", "-k", "rival.key", "--yes")
+    office.new("rival-2")
+    office.run("key", "rotate", "party:rival", "-a", "agreement.toml", "--old", "rival.key", "--new", "rival-2.key", "--yes")
+    for name in ("operator", "third"):
+        office.run("key", "countersign", "party-rival-rotate-old.entry", "-a", "agreement.toml", "-k", f"{name}.key", "--yes")
+    office.append(*(f"party-rival-rotate-{by}.entry" for by in ("operator", "third", "old", "new")))
+    office.update()
+    office.run("decision", "sign", "x.decision", "-a", "agreement.toml", "-k", "third.key", "--yes")
+    assert "signed by   rival" in office.run("decision", "check", "x.decision", "-a", "agreement.toml")
