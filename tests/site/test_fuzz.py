@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +189,24 @@ def test_lists_of_transfers_are_judged_alike() -> None:
 def test_hundreds_of_lists_of_transfers_are_judged_alike() -> None:
     checks, _ = compare(range(1000, 1400), make_transfers)
     assert min(checks[which] for which in ("proof", "incomplete", "lists", "continuity", "log")) >= 4
+
+
+def with_a_loss(size: int) -> Case:
+    """A claim of the first period that lists a meter as lost, and has so many zero bytes in place of its signature."""
+    case = fuzz_claims.honest(random.Random(3))
+    del case.claims[1:]
+    (draft,) = case.claims
+    case.agreement = replace(case.agreement, labs=(replace(case.agreement.labs[0], lost=10**6), *case.agreement.labs[1:]))
+    gone = case.agreement.labs[0].meters[0].name
+    fuzz_claims.lose(draft, gone, draft.first + 1, said=True)
+    draft.zero, draft.agreement = size, case.agreement.digest
+    draft.lists = b"\0\1\1" + fuzz_claims.name(gone) + fuzz_claims.u32(draft.first + 1) + bytes(6)
+    return case
+
+
+def test_the_signature_of_a_lost_meter_is_64_zero_bytes_to_both() -> None:
+    """Of a hybrid meter too: as many as such a key signs were taken by the page, and refused by Python."""
+    assert compare([2484], with_a_loss)[0] == {"lists": 1} != compare([64], with_a_loss)[0]
 
 
 def test_a_claim_of_one_table_is_refused_for_a_lab_with_sites() -> None:
