@@ -238,8 +238,9 @@ def test_one_passphrase_for_all(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> 
         text = desk.run("meter", "init", name, "--lab", "lab", "--chip", "h100", "--chips", 8, "-k", f"keys/{name}.key")
         old = Path("agreement.toml").read_text()
         before = old[old.index(f'name = "{name}"') :]
-        line = next(line for line in before.splitlines() if line.startswith("key = "))
-        Path("agreement.toml").write_text(old.replace(line, text.strip().splitlines()[-1]))
+        for start, new in zip(("key = ", "period_key = "), text.strip().splitlines()[-2:], strict=True):
+            old = old.replace(next(line for line in before.splitlines() if line.startswith(start)), new)
+        Path("agreement.toml").write_text(old)
     monkeypatch.delenv("STANDSTILL_PASSPHRASE")
     monkeypatch.setattr("claims.cli.group.ask_passphrase", lambda path, **_: asked.append(path) or b"pass")
     desk.at(START + PERIOD)
