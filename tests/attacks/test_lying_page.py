@@ -6,6 +6,7 @@ some thousands more.
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 import random
@@ -19,6 +20,7 @@ from claims.agreement.decode import decode_agreement
 from claims.agreement.model import canonical_bytes
 from claims.agreement.terms import Amends
 from claims.site.log import encode_bundle
+from claims.tlog.note import NOTE_LIMIT
 from tests.site import make_claim_vectors as made
 from tests.site.page_node import PageNode, needs_node
 from tests.site.vector_site import VECTORS, vector_entries, write_vector_site
@@ -156,6 +158,20 @@ def test_another_log_behind_the_account(site: tuple[PageNode, View]) -> None:
     }  # fmt: skip
     for name, answer in zip(logs, page.verdicts([case(view, {"log.bundle": log}) for log in logs.values()]), strict=True):
         assert answer["kind"] in ("contradicted", "broken"), (name, answer)
+
+
+def test_a_head_as_long_as_a_head_may_be(site: tuple[PageNode, View]) -> None:
+    """Lines of keys that nobody knows, up to the length that both verifiers take."""
+    page, view = site
+    entries = vector_entries()
+    head = made.head(entries, 5, {"beta": made.BETA_COSIGNS})
+    more = [head + f"\u2014 other{k} {base64.b64encode(bytes([k]) * 3400).decode()}\n".encode() for k in range(1, 2)]
+    line = more[0][len(head) :]
+    full = head + line * ((NOTE_LIMIT - len(head)) // len(line))
+    assert 2 * len(full) > 3 * 2**16
+    logs = [encode_bundle([note], entries) for note in (head, full, full + line)]
+    found = page.verdicts([case(view, {"log.bundle": log}) for log in logs])
+    assert [answer["kind"] for answer in found] == ["confirmed", "confirmed", "contradicted"]
 
 
 def test_cosignatures_that_a_mirror_removes_hide_nothing_that_speaks_against_a_lab(site: tuple[PageNode, View]) -> None:

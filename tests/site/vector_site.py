@@ -101,6 +101,7 @@ def write_vector_site(out: Path, changes: dict[str, bytes] | None = None) -> dic
         "evidence": [],
         "decisions": [],
         "problems": [],
+        "keys": [],
         "log": {
             "origin": log.origin,
             "operator": log.operator,

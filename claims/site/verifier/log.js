@@ -11,7 +11,7 @@ import { Reader } from "./reader.js";
 import { CLAIM, EPOCH, LOSS, TRANSFER, decodeEntry, kindOf } from "./entries.js";
 import { keysOf } from "./keys.js";
 import { HeadDates, mergeHeads } from "./dates.js";
-import { openHead } from "./note.js";
+import { NOTE_LIMIT, openHead } from "./note.js";
 import { judgeRoots } from "./roots.js";
 import { prefixRoots } from "./rfc6962.js";
 import { byBytes } from "./text.js";
@@ -115,7 +115,7 @@ function decodeBundle(data) {
   const read = new Reader(data, "log");
   if (!equalBytes(read.raw(BUNDLE_MAGIC.length, "the magic"), BUNDLE_MAGIC)) throw bad("this is not a log");
   if (read.uint(2, "the version") !== 1) throw bad("this version of a log is not supported");
-  const heads = read.list("the number of heads", MAX_HEADS, () => read.blob("a head", 64 * 1024));
+  const heads = read.list("the number of heads", MAX_HEADS, () => read.blob("a head", NOTE_LIMIT));
   const entries = [];
   for (let left = read.uint(4, "the number of entries", MAX_ENTRIES); left > 0; left--) {
     entries.push(read.raw(read.uint(2, "an entry's length", MAX_ENTRY), "an entry"));

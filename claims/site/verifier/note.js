@@ -5,7 +5,7 @@ import { CURVE_KEY, halves } from "./hybrid.js";
 import { isKeyName } from "./text.js";
 import { Rejected } from "./errors.js";
 
-const NOTE_LIMIT = 128 * 1024;
+export const NOTE_LIMIT = 128 * 1024;
 const SIGNATURES_LIMIT = 100;
 const TYPE_LOG = [1];
 const TYPE_COSIGNATURE = [4];
