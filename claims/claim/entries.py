@@ -36,8 +36,8 @@ from claims.claim.entry_kinds import (
     KeyEntry,
     LossEntry,
     TransferEntry,
-    raw_bytes,
 )
+from claims.claim.entry_parts import raw_bytes
 
 __all__ = [
     "ENTRY_DOMAIN", "MAX_ENTRY", "check_entry", "decode_entry", "encode_entry", "entry_message", "same_word", "sign_entry",

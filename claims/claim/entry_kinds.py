@@ -20,22 +20,18 @@ Each entry has an identity (:attr:`EpochEntry.identity`): what an author may sig
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, ClassVar, TypeVar
+from typing import TypeVar
 
 from claims.agreement.signatures import allowance_message
 from claims.agreement.terms import MAX_TIME
-from claims.base.canonical import Reader, Writer, is_name
-from claims.base.errors import MalformedFile
-from claims.base.hybrid import KEY_SIZES, SIGNATURE_SIZES
 from claims.base.units import format_time
+from claims.claim.entry_parts import BITS, KEY, SIGNATURE, Kind, Part
 
 __all__ = [
     "BY_NEW", "BY_OLD", "BY_PARTY", "DECISIONS", "IS_BACK", "IS_LOST", "KEY_ROLES", "KEY_WORDS", "KINDS", "LOSS_WORDS", "LOST", "OUTCOMES",
     "REVOKE", "ROTATE", "SPARE", "AnyEntry", "AssentEntry", "ClaimEntry", "DecisionEntry", "Entry", "EpochEntry", "FeedPeriodEntry",
-    "Identity", "InspectionEntry", "JoulesEntry", "KeyEntry", "LossEntry", "TransferEntry", "raw_bytes",
+    "InspectionEntry", "JoulesEntry", "KeyEntry", "LossEntry", "TransferEntry",
 ]  # fmt: skip
 
 OUTCOMES = {1: "passed", 2: "failed", 3: "refused"}
@@ -43,109 +39,13 @@ DECISIONS = {1: "lift", 2: "trigger"}
 LOST = {1: "meter", 2: "site"}
 IS_LOST, IS_BACK = 1, 2
 LOSS_WORDS = {IS_LOST: "lost", IS_BACK: "back"}
-
 KEY_ROLES = {1: "party", 2: "meter", 3: "feed"}
 BY_OLD, BY_NEW, BY_PARTY = 1, 2, 3
 ROTATE, SPARE, REVOKE = 1, 2, 3
 KEY_WORDS = {ROTATE: "rotate", SPARE: "spare", REVOKE: "revoke"}
 
-Identity = tuple[object, ...]
-_BITS, _SIGNATURE, _KEY = -1, -2, -3
 
-
-@dataclass(frozen=True)
-class _Part:
-    """A field of a body: a name (``size`` 0), a number of so many bytes, a digest (32), bits behind their number of bytes (-1), or a
-    signature (-2), or a key or none (-3), behind its u16 length; ``values``: of a number that is a choice."""
-
-    field: str
-    what: str
-    size: int = 0
-    most: int | None = None
-    values: Mapping[int, str] | None = None
-
-    def write(self, out: Writer, value: Any) -> None:
-        if not self.size:
-            out.name(value)
-        elif self.size == _BITS:
-            if len(value) > 32 or value[-1:] == b"\0":
-                raise MalformedFile(f"{self.what} are not at most 32 bytes, the last of them not 0")
-            out.uint(len(value), 1)
-            out.raw(value)
-        elif self.size == _SIGNATURE:
-            out.signature(value)
-        elif self.size == _KEY:
-            if len(value) not in (0, *KEY_SIZES):
-                raise MalformedFile(f"{self.what} is neither a key nor nothing")
-            out.uint(len(value), 2)
-            out.raw(value)
-        elif self.size >= 32:
-            raw_bytes(out, value, self.size)
-        else:
-            if not self._fits(value):
-                raise MalformedFile(f"{value!r} is not {self.what}")
-            if self.most is not None and type(value) is int and value > self.most:
-                raise MalformedFile(f"{self.what} {value} is more than {self.most}")
-            out.uint(value, self.size)
-
-    def read(self, read: Reader) -> Any:
-        if not self.size:
-            return read.name(self.what)
-        if self.size == _BITS:
-            bits = read.raw(read.uint(1, self.what, 32), self.what)
-            if bits[-1:] == b"\0":
-                raise read.fail(f"the last byte of {self.what} is 0")
-            return bits
-        if self.size == _SIGNATURE:
-            return read.signature(self.what)
-        if self.size == _KEY:
-            if (size := read.uint(2, self.what)) not in (0, *KEY_SIZES):
-                raise read.fail(f"{self.what} is neither a key nor nothing")
-            return read.raw(size, self.what)
-        if self.size >= 32:
-            return read.raw(self.size, self.what)
-        value = read.uint(self.size, self.what, self.most)
-        if not self._fits(value):
-            raise read.fail(f"{value} is not {self.what}")
-        return value
-
-    def glance(self, data: bytes, at: int) -> tuple[Any, int]:
-        """What :meth:`read` gives, and where it ends; None for a value that has to be looked at more closely. Too few bytes pass."""
-        size = self.size
-        if size >= 32:
-            return data[at : at + size], at + size
-        if size > 0:
-            value = int.from_bytes(data[at : at + size], "big")
-            return (value if (self.most is None or value <= self.most) and self._fits(value) else None), at + size
-        if size in (_SIGNATURE, _KEY):
-            end = at + 2 + int.from_bytes(data[at : at + 2], "big")
-            return (data[at + 2 : end] if end - at - 2 in (SIGNATURE_SIZES if size == _SIGNATURE else (0, *KEY_SIZES)) else None), end
-        end = at + 1 + (data[at] if at < len(data) else 0)
-        if not size:
-            return _name(data[at + 1 : end]), end
-        bits = data[at + 1 : end]
-        return (bits if end - at <= 33 and bits[-1:] != b"\0" else None), end
-
-    def _fits(self, value: object) -> bool:
-        return self.values is None or value in self.values
-
-
-class _Kind:
-    """What all kinds of entries have. Fields stand in the order of ``parts``, between the agreement's digest and the signature."""
-
-    kind: ClassVar[int]
-    parts: ClassVar[tuple[_Part, ...]]
-    one_of: ClassVar[tuple[str, ...]]
-    """Fields of which, together, there may be one entry."""
-    agreement: bytes
-
-    @property
-    def identity(self) -> Identity:
-        """What there may be one of."""
-        return (self.kind, self.agreement, *(getattr(self, name) for name in self.one_of))
-
-
-class _OfLab(_Kind):
+class _OfLab(Kind):
     """A lab's own entry."""
 
     lab: str
@@ -156,8 +56,8 @@ class _OfLab(_Kind):
         return self.lab
 
 
-_LAB = _Part("lab", "the lab")
-_PERIOD = _Part("period", "the period", 4, 2**24 - 1)
+_LAB = Part("lab", "the lab")
+_PERIOD = Part("period", "the period", 4, 2**24 - 1)
 
 
 @dataclass(frozen=True)
@@ -170,8 +70,8 @@ class EpochEntry(_OfLab):
 
     kind = 1
     parts = (
-        _LAB, _Part("epoch", "the epoch", 4, 2**24 - 1), _Part("root", "the root", 32), _Part("registry_head", "the registry head", 32),
-        _Part("absent", "the absent feeds", _BITS),
+        _LAB, Part("epoch", "the epoch", 4, 2**24 - 1), Part("root", "the root", 32), Part("registry_head", "the registry head", 32),
+        Part("absent", "the absent feeds", BITS),
     )  # fmt: skip
     one_of = ("lab", "epoch")
     agreement: bytes
@@ -197,7 +97,7 @@ class ClaimEntry(_OfLab):
     """A lab's claim of one period: SHA-256 of the claim file and of the roots file."""
 
     kind = 2
-    parts = (_LAB, _PERIOD, _Part("claim", "the claim's digest", 32), _Part("roots", "the roots' digest", 32))
+    parts = (_LAB, _PERIOD, Part("claim", "the claim's digest", 32), Part("roots", "the roots' digest", 32))
     one_of = ("lab", "period")
     agreement: bytes
     lab: str
@@ -213,11 +113,11 @@ class ClaimEntry(_OfLab):
 
 
 @dataclass(frozen=True)
-class AssentEntry(_Kind):
+class AssentEntry(Kind):
     """A party's assent to the agreement with this digest."""
 
     kind = 3
-    parts = (_Part("party", "the party"),)
+    parts = (Part("party", "the party"),)
     one_of = ("party",)
     agreement: bytes
     party: str
@@ -235,13 +135,13 @@ class AssentEntry(_Kind):
 
 
 @dataclass(frozen=True)
-class InspectionEntry(_Kind):
+class InspectionEntry(Kind):
     """An inspector's record of one inspection. ``outcome``: 1 passed, 2 failed, 3 refused; ``record``: SHA-256 of its file."""
 
     kind = 4
     parts = (
-        _Part("author", "the author"), _LAB, _PERIOD, _Part("round", "the round", 8),
-        _Part("outcome", "the outcome of an inspection", 1, values=OUTCOMES), _Part("record", "the record's digest", 32),
+        Part("author", "the author"), _LAB, _PERIOD, Part("round", "the round", 8),
+        Part("outcome", "the outcome of an inspection", 1, values=OUTCOMES), Part("record", "the record's digest", 32),
     )  # fmt: skip
     one_of = ("author", "lab", "period", "round")
     agreement: bytes
@@ -260,13 +160,13 @@ class InspectionEntry(_Kind):
 
 
 @dataclass(frozen=True)
-class DecisionEntry(_Kind):
+class DecisionEntry(Kind):
     """One decider's word for a decision. ``decision``: 1 lift, 2 trigger; ``effective``: Unix seconds; ``reason``: SHA-256 of its text."""
 
     kind = 5
     parts = (
-        _Part("decider", "the decider"), _Part("decision", "a decision", 1, values=DECISIONS),
-        _Part("effective", "the moment", 8, MAX_TIME), _Part("reason", "the reason's digest", 32),
+        Part("decider", "the decider"), Part("decision", "a decision", 1, values=DECISIONS),
+        Part("effective", "the moment", 8, MAX_TIME), Part("reason", "the reason's digest", 32),
     )  # fmt: skip
     one_of = ("decider", "decision", "effective", "reason")
     """All of it: a decider may decide many things, and two that differ do not contradict each other."""
@@ -289,7 +189,7 @@ class DecisionEntry(_Kind):
 
 
 @dataclass(frozen=True)
-class LossEntry(_Kind):
+class LossEntry(Kind):
     """That a meter or site is lost from an epoch on (the lab's word), or back (an inspector's), from a period's first epoch on.
 
     ``what``: 1 meter, 2 site; ``word``: 1 lost, 2 back.
@@ -297,8 +197,8 @@ class LossEntry(_Kind):
 
     kind = 6
     parts = (
-        _Part("author", "the author"), _LAB, _Part("what", "what is lost", 1, values=LOST), _Part("name", "the meter's or site's name"),
-        _Part("word", "what is said of it", 1, values=LOSS_WORDS), _Part("epoch", "the epoch", 4, 2**24 - 1),
+        Part("author", "the author"), _LAB, Part("what", "what is lost", 1, values=LOST), Part("name", "the meter's or site's name"),
+        Part("word", "what is said of it", 1, values=LOSS_WORDS), Part("epoch", "the epoch", 4, 2**24 - 1),
     )  # fmt: skip
     one_of = ("author", "lab", "what", "name", "word", "epoch")
     agreement: bytes
@@ -318,7 +218,7 @@ class LossEntry(_Kind):
 
 
 @dataclass(frozen=True)
-class TransferEntry(_Kind):
+class TransferEntry(Kind):
     """A lab's gift of a part of its total cap for one period to another lab, which accepted it.
 
     Attributes:
@@ -329,8 +229,8 @@ class TransferEntry(_Kind):
 
     kind = 8
     parts = (
-        _Part("giver", "the giver"), _Part("receiver", "the receiver"), _PERIOD, _Part("serial", "the serial number", 4),
-        _Part("amount", "the amount", 8), _Part("accepted", "the receiver's signature", _SIGNATURE),
+        Part("giver", "the giver"), Part("receiver", "the receiver"), _PERIOD, Part("serial", "the serial number", 4),
+        Part("amount", "the amount", 8), Part("accepted", "the receiver's signature", SIGNATURE),
     )  # fmt: skip
     one_of = ("giver", "receiver", "period", "serial")
     agreement: bytes
@@ -359,11 +259,11 @@ class TransferEntry(_Kind):
 
 
 @dataclass(frozen=True)
-class JoulesEntry(_Kind):
+class JoulesEntry(Kind):
     """What a power feed drew in one epoch, hidden in a salted leaf (claims/claim/power.py). Signed by the feed's own key."""
 
     kind = 7
-    parts = (_Part("feed", "the feed"), _Part("epoch", "the epoch", 4, 2**24 - 1), _Part("leaf", "the joules' leaf", 32))
+    parts = (Part("feed", "the feed"), Part("epoch", "the epoch", 4, 2**24 - 1), Part("leaf", "the joules' leaf", 32))
     one_of = ("feed", "epoch")
     agreement: bytes
     feed: str
@@ -383,11 +283,11 @@ class JoulesEntry(_Kind):
 
 
 @dataclass(frozen=True)
-class FeedPeriodEntry(_Kind):
+class FeedPeriodEntry(Kind):
     """A feed's word on a whole period: the root over its joules leaves (claims/claim/power.py). Signed by its key and its period key."""
 
     kind = 10
-    parts = (_Part("feed", "the feed"), _PERIOD, _Part("root", "the root", 32))
+    parts = (Part("feed", "the feed"), _PERIOD, Part("root", "the root", 32))
     one_of = ("feed", "period")
     agreement: bytes
     feed: str
@@ -407,7 +307,7 @@ class FeedPeriodEntry(_Kind):
 
 
 @dataclass(frozen=True)
-class KeyEntry(_Kind):
+class KeyEntry(Kind):
     """One word for a change of a key; several make it (:mod:`claims.claim.keys`).
 
     Attributes:
@@ -419,10 +319,10 @@ class KeyEntry(_Kind):
 
     kind = 9
     parts = (
-        _Part("author", "the author"), _Part("signer", "who signs", 1, values={1: "old key", 2: "new key", 3: "party"}),
-        _Part("role", "the role of a key", 1, values=KEY_ROLES), _Part("owner", "the key's owner"), _Part("holder", "the key's holder"),
-        _Part("word", "what is said of a key", 1, values=KEY_WORDS), _Part("old", "the old key's digest", 32),
-        _Part("new", "the new key", _KEY),
+        Part("author", "the author"), Part("signer", "who signs", 1, values={1: "old key", 2: "new key", 3: "party"}),
+        Part("role", "the role of a key", 1, values=KEY_ROLES), Part("owner", "the key's owner"), Part("holder", "the key's holder"),
+        Part("word", "what is said of a key", 1, values=KEY_WORDS), Part("old", "the old key's digest", 32),
+        Part("new", "the new key", KEY),
     )  # fmt: skip
     one_of = ("author", "signer", "role", "owner", "holder", "word", "old", "new")
     """All of it: there may be many words, and none contradicts another."""
@@ -474,15 +374,3 @@ AnyEntry = TypeVar(
     "AnyEntry", EpochEntry, ClaimEntry, AssentEntry, InspectionEntry, DecisionEntry, LossEntry, JoulesEntry, TransferEntry, KeyEntry,
     FeedPeriodEntry,
 )  # fmt: skip
-
-
-def raw_bytes(out: Writer, value: bytes, size: int = 32) -> None:
-    if len(value) != size:
-        raise MalformedFile(f"a log entry has a digest or signature that is not of {size} bytes")
-    out.raw(value)
-
-
-@lru_cache(4096)
-def _name(data: bytes) -> str | None:
-    text = data.decode("ascii", "replace")
-    return text if is_name(text) else None

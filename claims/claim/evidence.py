@@ -25,12 +25,12 @@ from claims.claim.entry_kinds import (
     DecisionEntry,
     EpochEntry,
     FeedPeriodEntry,
-    Identity,
     InspectionEntry,
     JoulesEntry,
     KeyEntry,
     LossEntry,
 )
+from claims.claim.entry_parts import Identity
 from claims.claim.file import Claim, MeterHead
 from claims.claim.hidden_head import FORMAT as HIDDEN_FORMAT
 from claims.claim.hidden_head import HiddenHead, hidden_heads

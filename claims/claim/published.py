@@ -19,13 +19,13 @@ from claims.claim.entry_kinds import (
     Entry,
     EpochEntry,
     FeedPeriodEntry,
-    Identity,
     InspectionEntry,
     JoulesEntry,
     KeyEntry,
     LossEntry,
     TransferEntry,
 )
+from claims.claim.entry_parts import Identity
 from claims.claim.keys import KeyBook, under_any
 
 __all__ = ["Conflict", "PublishedEntries"]

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from claims.agreement.model import Agreement
 from claims.base.errors import ClaimsError
 from claims.base.units import format_time
-from claims.claim.entry_kinds import OUTCOMES, Identity, InspectionEntry
+from claims.claim.entry_kinds import OUTCOMES, InspectionEntry
+from claims.claim.entry_parts import Identity
 from claims.claim.file import Claim
 from claims.claim.published import PublishedEntries
 from claims.inspection.binding import heads_digest

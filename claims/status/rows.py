@@ -11,7 +11,8 @@ from claims.agreement.terms import Lab
 from claims.base.ed25519 import check_signature
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
 from claims.base.units import format_time
-from claims.claim.entry_kinds import IS_LOST, Identity
+from claims.claim.entry_kinds import IS_LOST
+from claims.claim.entry_parts import Identity
 from claims.claim.evidence import find_equivocations
 from claims.claim.file import Claim, decode_claim
 from claims.claim.limits import capacity, limit_words
