@@ -181,8 +181,8 @@ class _Play:
     def _placed(self, name: re.Match[str]) -> str:
         """A rack's name, and where it stands."""
         number = int(name[1])
-        site = SITES[number * len(SITES) // self.meters]
-        return f'{name[0]}\nsite = "{site}"\ngroup = "{site}-row-{number // RACKS_OF_A_ROW:03}"'
+        site = SITES[number % len(SITES)]
+        return f'{name[0]}\nsite = "{site}"\ngroup = "{site}-row-{number // len(SITES) // RACKS_OF_A_ROW:03}"'
 
     def _append(self, *entries: str) -> None:
         """The operator appends; the rival looks, and cosigns."""
