@@ -11,8 +11,8 @@ import { formatWork } from "./limits.js";
 
 const MOST = 2n ** 64n;
 
-/** `2026-12-01T00:00:00Z`, of Unix seconds. */
-const formatTime = (seconds) => new Date(seconds * 1000).toISOString().replace(".000Z", "Z");
+/** `2026-12-01T00:00:00Z`, of Unix seconds; what no calendar has, such as a cosigner may write, as `second N` (claims/base/units.py). */
+const formatTime = (seconds) => (seconds > 253402300799 ? `second ${seconds}` : new Date(seconds * 1000).toISOString().replace(".000Z", "Z"));
 
 /**
  * All transfers for a period under an agreement, in the log's order: [{giver, receiver, serial, amount (BigInt, units of 10^12 FLOP), digest (hex, of the entry, by which a claim lists it), void (why it
