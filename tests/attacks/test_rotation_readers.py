@@ -429,3 +429,15 @@ def test_a_cosigning_key_changes_by_amendment_and_cosigns_with_both_until_the_ol
             enter(at, *countersigned(made.terms, HALL_1, REVOKE, 11, None, by="delta"), both=True)
         row = next(row for row in made.at(made.end() + HOUR).rows if (row.lab, row.period) == ("alpha", 0))
         assert row.state == ("proven" if both else "pending"), row.reason
+
+
+def test_evidence_without_the_log_that_says_which_keys_are_revoked(made: Changing) -> None:
+    made.epochs()
+    made.claim()
+    (made.folder / "evidence").mkdir()
+    (made.folder / "evidence" / "two.evidence").write_bytes(two_heads(made, 1))
+    now = made.end() + HOUR
+    assert made.row(now).state == "rejected"
+    made.drop("log")
+    state = made.at(now)
+    assert state.rows[0].state == "pending" and any("not known without the log" in line for line in state.problems)
