@@ -88,6 +88,12 @@ Section Extract.
   Lemma in_body h n i : In i (body h n) <-> exists j, (1 <= j <= n)%nat /\ i = at_ h j.
   Proof. unfold body. rewrite in_map_iff. split; [intros (j & <- & H); apply in_seq in H; exists j; split; [lia|reflexivity]|intros (j & H & ->); exists j; split; [reflexivity|apply in_seq; lia]]. Qed.
 
+  Lemma nth_body h n k i : nth_error (body h n) k = Some i -> (k < n)%nat /\ i = at_ h (S k).
+  Proof.
+    unfold body. intros E. assert (L : (k < n)%nat) by (rewrite <- (seq_length n 1), <- (map_length (at_ h)); apply nth_error_Some; congruence). split; [exact L|].
+    rewrite nth_error_map in E. rewrite (nth_error_nth' (seq 1 n) 0%nat) in E by (rewrite seq_length; exact L). rewrite seq_nth in E by exact L. injection E as <-. reflexivity.
+  Qed.
+
   Tactic Notation "lane_zero" constr(i) constr(k) constr(c) := let H := fresh "Lz" in use_constraint i (Some k) (@None Z) c H; cbn [eval row_leaves] in H; apply mod_zero_iff in H as [? H].
 
   Lemma reading_is_its_block i : row i -> is_reading i -> Relation.reading_block (reading_at i) = block i /\ bits 48 (chip_seconds i) /\ bits 48 (work i).
@@ -249,14 +255,17 @@ Section Extract.
     assert (Pf : pub u_first_epoch = first s) by (rewrite pub_is; reflexivity). assert (Pl : pub u_last_epoch = last s) by (rewrite pub_is; reflexivity).
     assert (Pc : pub u_charge_peak = charges_peak s) by (rewrite pub_is; reflexivity).
     destruct (valid_epochs s V) as [Ve _]. unfold bits in Ve. rewrite <- Pf in Ve.
-    destruct (every_epoch_has_its_coverage h Hh Kh Hf Cr Ve n (conj N2 N1) Rd El) as (A & B & _).
-    split; [|split; [|split]].
+    destruct (every_epoch_has_its_coverage h Hh Kh Hf Cr Ve n (conj N2 N1) Rd El) as (A & B & In_period & Up).
+    split; [|split; [|split; [|split; [|split]]]].
     - destruct (ledger_end _ (at_row h _) El) as (k' & m' & Em' & Ck & O). assert (k' = k) as -> by lia. assert (m' = m) as -> by congruence. rewrite <- O. symmetry.
       assert (Bd : forall j, (1 <= j <= n)%nat -> exists k, is (at_ h j) k /\ In k [K_busy; K_idle]) by (intros j Hj; destruct (Rd j Hj) as [Q|Q]; [exists K_busy|exists K_idle]; (split; [exact Q|cbn; auto])).
       rewrite (chain_head h n K_el [K_busy; K_idle] Hh Kh Bd El ltac:(clear; cbn; intuition discriminate) ltac:(clear; cbn; intuition discriminate) ltac:(clear; cbn; intuition discriminate) ltac:(clear; cbn; intuition discriminate) ltac:(discriminate) ltac:(discriminate)).
       f_equal. rewrite (header_lanes (header m) _ _ (block h) h L Sm Kh eq_refl). do 2 f_equal. rewrite !map_map. apply map_ext_in. intros i Hi. apply in_body in Hi as (j & Hj & ->).
       symmetry. apply reading_is_its_block; [apply at_row|apply Rd, Hj].
     - intros r Hr. apply in_map_iff in Hr as (i & <- & Hi). apply in_body in Hi as (j & Hj & ->). apply (reading_is_its_block _ (at_row h j) (Rd j Hj)).
+    - intros r Hr. apply in_map_iff in Hr as (i & <- & Hi). apply in_body in Hi as (j & Hj & ->). cbn [reading_at Relation.epoch]. rewrite <- Pf, <- Pl. exact (In_period j Hj).
+    - intros k' r q Er Eq. rewrite nth_error_map in Er, Eq. destruct (nth_error (body h n) k') as [i|] eqn:Ei; [|discriminate Er]. destruct (nth_error (body h n) (S k')) as [j|] eqn:Ej; [|discriminate Eq].
+      cbn in Er, Eq. injection Er as <-. injection Eq as <-. destruct (nth_body _ _ _ _ Ei) as [Li ->]. destruct (nth_body _ _ _ _ Ej) as [Lj ->]. cbn [reading_at Relation.epoch]. exact (Up (S k') ltac:(lia)).
     - intros e. rewrite <- seconds_in, <- Ec, <- Pf, <- Pl. destruct (Z.leb_spec (pub u_first_epoch) e), (Z.leb_spec e (pub u_last_epoch)); cbn [andb]; [apply A; lia|apply B; lia|apply B; lia|apply B; lia].
     - intros r Hr. apply in_map_iff in Hr as (i & <- & Hi). apply in_body in Hi as (j & Hj & ->). cbn [reading_at Relation.busy Relation.tag Relation.work Relation.seconds].
       pose proof (at_row h j) as Rj. split.
@@ -272,12 +281,6 @@ Section Extract.
     row h /\ is h K_hd /\ T h c_chain = 1 + n_meters s + Z.of_nat k /\ Z.of_nat n < N /\ (forall j, (1 <= j <= n)%nat -> is (at_ h j) K_sent) /\ is (at_ h (S n)) K_es.
   Definition sent_at (l : Z * nat) : Relation.site_records := let (h, n) := l in
     {| Relation.records_iv := block (before_row h); Relation.records := map record_at (body h n); Relation.records_trailer := block (at_ h (S n)) |}.
-
-  Lemma nth_body h n k i : nth_error (body h n) k = Some i -> (k < n)%nat /\ i = at_ h (S k).
-  Proof.
-    unfold body. intros E. assert (L : (k < n)%nat) by (rewrite <- (seq_length n 1), <- (map_length (at_ h)); apply nth_error_Some; congruence). split; [exact L|].
-    rewrite nth_error_map in E. rewrite (nth_error_nth' (seq 1 n) 0%nat) in E by (rewrite seq_length; exact L). rewrite seq_nth in E by exact L. injection E as <-. reflexivity.
-  Qed.
 
   Theorem each_summary_has_its_records k x : registry s <> None -> nth_error (summaries s) k = Some x -> exists l, is_sent_chain k l /\ Relation.summary_holds x (sent_at l).
   Proof.

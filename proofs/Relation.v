@@ -39,7 +39,9 @@ Definition ledger_holds (s : statement) (m : meter) (l : ledger) : Prop :=
   (* R1: its blocks lead to the meter's head. *)
   sponge (iv l :: header m :: map reading_block (readings l)) (trailer l) = head m
   /\ (forall r, In r (readings l) -> bits 48 (seconds r) /\ bits 48 (work r))
-  (* R2: each epoch of the period has exactly the coverage, no other epoch has any. *)
+  (* R2: readings are of the period's epochs, which ascend, and each epoch has exactly the coverage. *)
+  /\ (forall r, In r (readings l) -> first s <= epoch r <= last s)
+  /\ (forall k r q, nth_error (readings l) k = Some r -> nth_error (readings l) (S k) = Some q -> epoch r <= epoch q <= epoch r + 1)
   /\ (forall e, total_of seconds (filter (fun r => epoch r =? e) (readings l)) = if (first s <=? e) && (e <=? last s) then meter_coverage m else 0)
   (* R3: idle time has no work; busy time is charged at the peak. *)
   /\ (forall r, In r (readings l) -> (busy r = false -> tag r = IDLE /\ work r = 0)

@@ -33,7 +33,7 @@ import embed  # noqa: E402
 FILES = (
     "Words", "Names", "Machine", "Program", "Symbolic", "Rows", "Bytes",
     "Readings", "Registry", "Total", "Heads", "Records", "Tags", "Entries", "Whole",
-    "Statement", "Cut", "Along", "Bases", "Lineage", "Books",
+    "Statement", "Cut", "Joints", "Along", "Bases", "Lineage", "Books",
     "Receive", "Sponge", "Relation", "Extract", "Claim", "Joined", "Site", "Main",
 )  # fmt: skip
 THEOREMS = (
