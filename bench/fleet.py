@@ -11,6 +11,7 @@ Seconds are of CPU, of all threads; memory is the peak of a stage, the interpret
 
 from __future__ import annotations
 
+import hashlib
 import math
 import resource
 import tempfile
@@ -117,7 +118,8 @@ class _Job:
     def _verify(self, claim: bytes) -> None:
         from claims.verify.claim import verify_claim
 
-        if not verify_claim(claim, self.fleet.agreement, signatures=self.fleet.signatures).proven:
+        proofs = {hashlib.sha256(data).digest(): data for data in map(Path.read_bytes, self.folder.glob("*.proof"))}
+        if not verify_claim(claim, self.fleet.agreement, signatures=self.fleet.signatures, proofs=proofs.get).proven:
             raise RuntimeError("a claim was accepted without being proven")
 
 

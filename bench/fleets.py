@@ -22,6 +22,8 @@ __all__ = ["LAB", "PASSPHRASE", "START", "Fleet", "write_fleet"]
 LAB, START = "fleet", 1_735_689_600
 PASSPHRASE = b"protects nothing"
 TABLE = "fleet.meters.csv"
+LARGEST_TABLE, SITE = 20, 1000
+"""Binary logarithm of the rows above which the fleet is cut into sites, of so many racks each."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,14 @@ def write_fleet(folder: Path, meters: int, hours: int, opening: tuple[int, ...])
     lab_key, ring = _key_file(folder / "lab.key"), _key_file(folder / "ring.key")
     keys = {name: meter_key(ring, LAB, name) for name in rack_names(meters)}
     publics = {name: halves(public_bytes(key)) for name, key in keys.items()}
-    table = write_table(Meter(LAB, name, "chip", CHIPS, curve, period_key=lattice) for name, (curve, lattice) in publics.items())
+    each = meters if log_rows_for(meters, hours) <= LARGEST_TABLE else SITE
+    sites = -(-meters // each)
+    table = write_table(
+        Meter(LAB, name, "chip", CHIPS, curve, None if sites == 1 else f"site-{number % sites:03}", period_key=lattice)
+        for number, (name, (curve, lattice)) in enumerate(publics.items())
+    )
     (folder / TABLE).write_bytes(table)
-    text = _agreement(table, lab_key, hours, log_rows_for(meters, hours), opening)
+    text = _agreement(table, lab_key, hours, log_rows_for(each, hours), opening, sites=sites > 1)
     (folder / "agreement.toml").write_text(text, encoding="utf-8")
     terms = load_agreement(folder / "agreement.toml")
     signatures = sign_agreement(lab_key, terms, None)
@@ -58,7 +65,7 @@ def _key_file(path: Path) -> Any:
 
 
 def _agreement(
-    table: bytes, lab_key: SigningKey, hours: int, log_rows: int, opening: tuple[int, ...]
+    table: bytes, lab_key: SigningKey, hours: int, log_rows: int, opening: tuple[int, ...], *, sites: bool
 ) -> str:
     parts = [
         f'format = "standstill-agreement/3"\nname = "fleet"\nstart = {format_time(START)}\nepoch = "1 h"\n'
@@ -67,6 +74,7 @@ def _agreement(
         f'[[party]]\nname = "{LAB}"\nkey = "{public_text(public_bytes(lab_key))}"\n'
         f'[[chip]]\nname = "chip"\npeak = "{PEAK}"\nnote = "FP8 dense"\nreadings = {LEAVES}\n'
         f'[[lab]]\nname = "{LAB}"\nlog_rows = {log_rows}\nopening_head = "{head_to_hex(opening)}"\n'
+        f'{"registry_rows = 16" if sites else ""}\n'
         '[lab.caps]\ntotal = "9e30 FLOP"\nunattributed = "9e30 FLOP"\nlineage = "9e30 FLOP"\n'
     ]
     return "\n".join([*parts, table_lines(TABLE, table)])
