@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import NamedTuple
 
 from claims.agreement.model import Agreement
 from claims.agreement.terms import Meter
-from claims.base.errors import ClaimsError
+from claims.base.errors import ClaimRejected, ClaimsError
 from claims.base.text import counted, replace_hidden
 from claims.base.units import WORK_UNIT
+from claims.imports.charge_columns import SpanColumns, Sums, columns_of
 from claims.imports.rows import ImportRefused, ceil_of
 from claims.imports.usage import UNATTRIBUTED_WORDS, check_room
 from claims.imports.usage_columns import Booked
@@ -35,8 +37,7 @@ MAX_SPANS = 4_000_000
 MAX_ROWS = 5_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """Where something stands, for messages and refusals: a file's name and a line, or None."""
 
     name: str
@@ -47,8 +48,7 @@ class Source:
         return ImportRefused(self.name, self.line, what, hint)
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """Chips of one meter, held from ``start`` to ``stop`` (Unix milliseconds, ``stop`` exclusive).
 
     Attributes:
@@ -154,11 +154,11 @@ def _seconds(milliseconds: int) -> str:
 
 def checked_meter(agreement: Agreement, lab: str, name: str, source: Source) -> Meter:
     """The lab's meter of that name; refuses with the names that there are."""
-    meters = {meter.name: meter for meter in agreement.lab(lab).meters}
-    if name not in meters:
-        known = ", ".join(sorted(meters)[:20])
-        raise source.refuse(f"the agreement gives lab {lab} no meter {name[:64]!r}", f"its meters are {known}")
-    return meters[name]
+    try:
+        return agreement.lab(lab).meter(name)
+    except ClaimRejected:
+        known = ", ".join(meter.name for meter in agreement.lab(lab).meters[:20])
+        raise source.refuse(f"the agreement gives lab {lab} no meter {name[:64]!r}", f"its meters are {known}") from None
 
 
 def metered(agreement: Agreement, period: int) -> bool:
@@ -175,18 +175,19 @@ class _Ledger:
         self.amounts: dict[tuple[str, int, str], list[int]] = {}
         self.busy: dict[tuple[str, int], int] = {}
         self._sources: dict[str, Source] = {}
-        self._before: dict[tuple[str, int], int] = {}
-        self._loaded: set[tuple[str, int]] = set()
+        self.before = functools.cache(self._before)
 
     def label(self, span: Span) -> str:
         """The checkpoint's name; empty: unattributed."""
-        label = (span.label or "").strip()
-        if label.lower() in UNATTRIBUTED_WORDS:
-            return ""
+        label = checkpoint_of(span.label)
         if label == "idle":
             raise span.source.refuse("busy time cannot be called idle", "name a checkpoint, or leave it unattributed")
-        self._sources.setdefault(label, span.source)
+        self.note_source(label, span.source)
         return label
+
+    def note_source(self, label: str, source: Source) -> None:
+        """Where a checkpoint's name stands, for refusals."""
+        self._sources.setdefault(label, source)
 
     def _tag(self, label: str, period: int) -> int:
         try:
@@ -196,14 +197,13 @@ class _Ledger:
 
     def room(self, meter: str, epoch: int) -> int:
         """Chip-milliseconds that the epoch has left."""
-        period = epoch // self.agreement.epochs_per_period
-        if (meter, period) not in self._loaded:
-            self._loaded.add((meter, period))
-            for item in self.store.usage(period, meter):
-                key = (meter, item.epoch)
-                self._before[key] = self._before.get(key, 0) + item.chip_ms
+        before = self.before(epoch // self.agreement.epochs_per_period, meter).get(epoch, 0)
         full = self.agreement.coverage(self.meters[meter]) * 1000
-        return full - self.busy.get((meter, epoch), 0) - self._before.get((meter, epoch), 0)
+        return full - self.busy.get((meter, epoch), 0) - before
+
+    def _before(self, period: int, meter: str) -> dict[int, int]:
+        """Busy chip-milliseconds of each epoch that the store has."""
+        return {epoch: busy for epoch, busy, _ in self.store.busy_epochs(period, meter)}
 
     def add(self, span: Span, label: str, epoch: int, amount: int, work: int | None) -> None:
         period = epoch // self.agreement.epochs_per_period
@@ -220,25 +220,39 @@ class _Ledger:
         if len(self.amounts) > MAX_ROWS:
             raise span.source.refuse(f"more than {MAX_ROWS} rows of usage", "import it window by window")
         self.busy[span.meter, epoch] = self.busy.get((span.meter, epoch), 0) + amount
+        self.note(span.meter, epoch, label, amount)
+
+    def note(self, meter: str, epoch: int, label: str, amount: int) -> None:
+        """Put what is charged into the report."""
         report = self.report
-        report.periods.add(period)
-        report.chip_ms[span.meter] = report.chip_ms.get(span.meter, 0) + amount
+        report.periods.add(epoch // self.agreement.epochs_per_period)
+        report.chip_ms[meter] = report.chip_ms.get(meter, 0) + amount
         report.unattributed_ms += 0 if label else amount
 
-    def write(self, label: str, *, again: bool) -> None:
-        """Put everything into the store, after a check of the room in every epoch."""
-        rows: dict[tuple[int, str], list[tuple[int, int, int, int, int | None]]] = {}
-        tag_of = functools.cache(self._tag)
+    def rows(self) -> Iterator[tuple[str, int, str, int, int | None, int]]:
+        """Meter, epoch, checkpoint, chip-milliseconds, work where it is metered, and line of each sum, in order."""
         for (meter, epoch, name), (amount, work, line) in sorted(self.amounts.items()):
+            yield meter, epoch, name, amount, work if metered(self.agreement, epoch // self.agreement.epochs_per_period) else None, line
+
+    def write(self, rows: Iterable[tuple[str, int, str, int, int | None, int]], label: str, *, again: bool) -> None:
+        """Put everything into the store, after a check of the room in every epoch."""
+        found: dict[tuple[int, str], list[tuple[int, int, int, int, int | None]]] = {}
+        tag_of = functools.cache(self._tag)
+        for meter, epoch, name, amount, work, line in rows:
             period = epoch // self.agreement.epochs_per_period
-            tag = tag_of(name, period)
-            known = work if metered(self.agreement, period) else None
-            rows.setdefault((period, meter), []).append((epoch, line, tag, amount, known))
-        batches = {key: Booked.of(own) for key, own in rows.items()}
+            found.setdefault((period, meter), []).append((epoch, line, tag_of(name, period), amount, work))
+        batches = {key: Booked.of(own) for key, own in found.items()}
+        found.clear()
         check_room(label, self.store, self.agreement, batches, again=again)
         for (period, meter), booked in batches.items():
             self.store.add_rows(period, meter, booked.rows())
         check_table(self.store, self.agreement, self.report.periods)
+
+
+def checkpoint_of(label: str | None) -> str:
+    """A label as a checkpoint's name; empty: unattributed."""
+    text = (label or "").strip()
+    return "" if text.lower() in UNATTRIBUTED_WORDS else text
 
 
 def _cut(span: Span, window: Window, agreement: Agreement, skip_outside: bool, report: Charged) -> tuple[int, int]:
@@ -319,13 +333,53 @@ def charge(
     if len(spans) > MAX_SPANS:
         raise ImportRefused(label, None, f"more than {MAX_SPANS} spans", "import it window by window")
     ledger = _Ledger(store, agreement, report)
-    doubtful = [span for span in spans if span.slack]
-    _charge_spans((span for span in spans if not span.slack), ledger, window, skip_outside)  # before the store is locked
+    plain = _Plain.of(ledger, spans, window, skip_outside)
+    if plain is None:
+        _charge_spans((span for span in spans if not span.slack), ledger, window, skip_outside)  # before the store is locked
     with store.transaction():
         keep_calendar(store, agreement)
         store.begin_import(_identity(kind, files, window), kind, label)
-        _charge_spans(doubtful, ledger, window, skip_outside)  # what is in doubt gets the room that is left
-        ledger.write(label, again=again)
+        if plain is None:
+            _charge_spans((span for span in spans if span.slack), ledger, window, skip_outside)  # gets the room that is left
+        ledger.write(ledger.rows() if plain is None else plain.rows(), label, again=again)
+
+
+class _Plain:
+    """Spans that are charged as columns (claims/imports/charge_columns.py), all of an import or none."""
+
+    def __init__(self, ledger: _Ledger, sums: Sums, slack: SpanColumns, names: list[str]) -> None:
+        self._ledger, self._sums, self._slack, self._names = ledger, sums, slack, names
+
+    @classmethod
+    def of(cls, ledger: _Ledger, spans: Sequence[Span], window: Window, skip_outside: bool) -> _Plain | None:
+        """Firm time, summed; None where that has to be done span by span."""
+        numbers: dict[str, int] = {}
+
+        def number(label: str | None) -> int:
+            name = checkpoint_of(label)
+            return -1 if name == "idle" else numbers.setdefault(name, len(numbers))
+
+        columns = columns_of(spans, ledger.agreement, ledger.store.lab, number)
+        if columns is None:
+            return None
+        firm, slack = columns
+        sums = Sums(ledger.agreement, ledger.store.lab, window)
+        sums.add(firm)
+        if (sums.outside_ms and not skip_outside) or len(sums) > MAX_ROWS:
+            return None
+        for span in spans:
+            ledger.note_source(checkpoint_of(span.label), span.source)
+        return cls(ledger, sums, slack, [*numbers])
+
+    def rows(self) -> Iterator[tuple[str, int, str, int, int | None, int]]:
+        """As those of the ledger, with as much slack as there is room for; completes the report."""
+        sums, report = self._sums, self._ledger.report
+        sums.fill(self._slack, self._ledger.before)
+        report.window_ms, report.outside_ms = report.window_ms + sums.window_ms, report.outside_ms + sums.outside_ms
+        report.slack_ms, report.full_ms = report.slack_ms + sums.slack_ms, report.full_ms + sums.full_ms
+        for meter, epoch, name, amount, line in sums.rows(self._names):
+            self._ledger.note(meter, epoch, name, amount)
+            yield meter, epoch, name, amount, None, line
 
 
 def _charge_spans(spans: Iterable[Span], ledger: _Ledger, window: Window, skip_outside: bool) -> None:

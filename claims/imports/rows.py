@@ -25,6 +25,8 @@ __all__ = [
 MAX_FILE = 1 << 30
 BLOCK = 1 << 11
 """Rows that are held at a time of what is read block by block: few enough to stay in the cache."""
+_ODD = frozenset(("", "#", *(sign for sign in map(chr, range(0x3001)) if sign.isspace())))
+"""How a first field begins that may be a remark, or a row that is none."""
 Block = list[tuple[int, list[str]]]
 """(line, values) of each row."""
 _DECIMAL = re.compile(r"([0-9]{1,40})(?:\.([0-9]{1,40}))?(?:[eE]\+?([0-9]{1,2}))?")
@@ -200,10 +202,11 @@ def _csv_blocks(path: Path, stream: BinaryIO, allowed: frozenset[str]) -> Iterat
         yield [(1, header)]
         width, comments = len(header), header[0] != "checkpoint"  # "#7" may be a run
         for values in reader:
-            if not values or (comments and values[0].lstrip().startswith("#")):
-                continue
-            if len(values) != width:
-                raise ImportRefused(source, reader.line_num, f"{len(values)} fields where the header has {width}", "quote commas")
+            if len(values) != width or values[0][:1] in _ODD:
+                if not values or (comments and values[0].lstrip().startswith("#")):
+                    continue
+                if len(values) != width:
+                    raise ImportRefused(source, reader.line_num, f"{len(values)} fields where the header has {width}", "quote commas")
             block.append((reader.line_num, values))
             if len(block) == BLOCK:
                 yield block

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from claims.agreement.model import Agreement
@@ -89,6 +89,7 @@ def import_slurm(
     overlap = find_overlap(attempts, reader.hosts, {id(attempt) for attempt in going})
     if overlap is not None:
         report.notes.append(f"{overlap}; both are charged")
+    del reader, attempts  # there may be a million
     try:
         charge(
             store, agreement, spans, kind="slurm", label=name, files=[hashlib.sha256(data).digest()], report=report,
@@ -127,6 +128,7 @@ class _Reader:
         self.attempts: dict[tuple[str, ...], Attempt] = {}
         self.early = self.late = 0
         self._jobs: set[str] = set()
+        self._texts: dict[str, str] = {}
         self._steps: dict[str, Row] = {}
         self._restarts: dict[str, list[int]] = {}
         self._accounted = [False, False]
@@ -162,16 +164,17 @@ class _Reader:
         if row.get("restarts"):
             seen = self._restarts.setdefault(job, [0, 0])
             seen[0], seen[1] = seen[0] + 1, max(seen[1], row.integer("restarts", "a whole number"))
-        self._see_times(row)
+        state = _state(row)
+        self._see_times(row, state)
         if "." in job:
             self._steps.setdefault(job.split(".")[0], row)
             self.report.count("steps, counted in their jobs")
             return
         self._jobs.add(job)
-        attempt = self._attempt(row, job)
+        attempt = self._attempt(row, job, state)
         if attempt is None:
             return
-        key = (row.get("cluster"), job, row.get("start"), tres, row.get("nodelist"))
+        key = (*(self._texts.setdefault(text, text) for text in (row.get("cluster"), tres, row.get("nodelist"))), job, row.get("start"))
         known = self.attempts.get(key)
         if known is not None:
             self.report.count("that repeat an attempt, charged once")
@@ -184,13 +187,13 @@ class _Reader:
         self.early = max(self.early, early)
         self.late = max(self.late, self.early, late)
 
-    def _see_times(self, row: Row) -> None:
-        for column in ("submit",) if _state(row) in _WAITING else ("submit", "start", "end"):
+    def _see_times(self, row: Row, state: str) -> None:
+        for column in ("submit",) if state in _WAITING else ("submit", "start", "end"):
             if row.get(column).lower() not in _NO_TIME:
                 self._see(*self.options.clock.moments(row, column))
 
-    def _attempt(self, row: Row, job: str) -> Attempt | None:
-        gpus, state, hosts = gpus_of(row), _state(row), row.get("nodelist")
+    def _attempt(self, row: Row, job: str, state: str) -> Attempt | None:
+        gpus, hosts = gpus_of(row), row.get("nodelist")
         nobody, whole_nodes = hosts.lower() in NO_HOSTS, self.options.whole_nodes
         elapsed = self._elapsed(row)
         begun = row.get("start").lower() not in _NO_TIME
@@ -214,7 +217,8 @@ class _Reader:
             return None
         start, stop, wide = _interval(row, "start" if begun else "submit", state, elapsed, self.options.clock)
         held = Gpus(0, 0, 0) if whole_nodes else gpus
-        return Attempt(row.line, job, row.get("jobname"), held, nodes, start, stop, *wide, max(0, elapsed or 0) * 1000)
+        title = row.get("jobname")
+        return Attempt(row.line, job, self._texts.setdefault(title, title), held, nodes, start, stop, *wide, max(0, elapsed or 0) * 1000)
 
     def _elapsed(self, row: Row) -> int | None:
         """Seconds; None where Slurm does not know: no value, or a negative one (clocks that went back)."""
@@ -256,6 +260,10 @@ def _interval(
         return starts[0], None, (starts[0], None)
     stops = clock.moments(row, "end")
     length = 1000 * (elapsed or 0)
+    if starts[0] == starts[1] and stops[0] == stops[1] >= starts[0]:  # nearly always
+        start, stop = starts[0], max(stops[0], starts[0] + length)
+        least = stops[0] if elapsed is not None and stop == stops[0] else stop
+        return start, least, (start, stop + 1000)
     pairs = [(a, b) for a in starts for b in stops if b >= a]
     if not pairs:
         raise row.refuse("it ends before it starts", "are both times of one --timezone?")
@@ -279,6 +287,7 @@ class _Placing:
     options: SlurmOptions
     hosts: Hosts
     report: Charged
+    _known: dict[int, list[Place]] = field(default_factory=dict, init=False, repr=False)
 
     def spans(self, attempts: Sequence[Attempt]) -> list[Span]:
         """All spans. Counts what became of the attempts. Raises ImportRefused."""
@@ -325,6 +334,8 @@ class _Placing:
 
     def _places(self, attempt: Attempt) -> list[Place]:
         """Where its nodes are metered. Raises ImportRefused: a node without a meter, a meter that is none."""
+        if (known := self._known.get(id(attempt.nodes))) is not None:  # lists are kept, each once
+            return known
         places = []
         for node in attempt.nodes:
             place = self.hosts.place(node)
@@ -338,6 +349,7 @@ class _Placing:
             places = [Place(self.options.nodes.default, None)]
         for meter in {place.meter for place in places}:
             checked_meter(self.agreement, self.lab, meter, Source(self.name, attempt.line))
+        self._known[id(attempt.nodes)] = places
         return places
 
     def _check_whole(self, attempt: Attempt, places: Sequence[Place]) -> None:

@@ -81,8 +81,8 @@ def import_usage(
         except NoRoom as error:
             if not report.repeats:
                 raise
-            (first, again), why = report.repeats[0], error.what.removeprefix(f"{source}: ")
-            raise ImportRefused(source, again, f"this row is that of line {first} again, and {why}", "delete one of the two") from None
+            (first, second), why = report.repeats[0], error.what.removeprefix(f"{source}: ")
+            raise ImportRefused(source, second, f"this row is that of line {first} again, and {why}", "delete one of the two") from None
         for (period, name), own in batches.items():
             store.add_rows(period, name, own.rows())
         check_table(store, agreement, report.periods)

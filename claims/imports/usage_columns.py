@@ -46,7 +46,8 @@ class Booked:
     def of(cls, rows: Sequence[tuple[int, int, int, int, int | None]]) -> Booked:
         """Of rows: epoch, line, tag, chip-milliseconds, work."""
         *numbers, work = zip(*rows, strict=True)
-        return cls(*(np.array(column, dtype=np.int64) for column in numbers), work)
+        epochs, lines, tags, chip_ms = (np.array(column, dtype=np.int64) for column in numbers)
+        return cls(epochs, lines, tags, chip_ms, work)
 
     def rows(self) -> Iterator[tuple[int, int, int, int, int | None]]:
         """Row by row, as :meth:`of` takes them."""

@@ -150,8 +150,10 @@ class UsageReader:
         with opened_table(self._path, ("meter", "checkpoint", *COLUMNS)) as (header, blocks, digest):
             plain = Plain(self._agreement, header, self._meters, self._terms, self._number, skip=self._skip)
             for block in blocks:
-                self._mark(block)
-                self._take(plain, header, block)
+                lines = np.fromiter((line for line, _ in block), dtype=np.uint32, count=len(block))
+                marks = (hash(tuple(map(str.strip, values))) for _, values in block)
+                self._marks.append((np.fromiter(marks, dtype=np.int64, count=len(block)), lines))
+                self._take(plain, header, block, lines)
             self.digest = digest()
         if not self._marks:
             raise ImportRefused(self._path.name, None, "it has a header and no rows", "check what was exported: there is nothing to import")
@@ -169,18 +171,17 @@ class UsageReader:
             self._names.append(name)
         return number
 
-    def _take(self, plain: Plain, header: Sequence[str], block: Block) -> None:
+    def _take(self, plain: Plain, header: Sequence[str], block: Block, lines: npt.NDArray[np.uint32]) -> None:
         try:
             found = plain.work_out([values for _, values in block])
         except TooManyParts:
             middle = len(block) // 2
-            self._take(plain, header, block[:middle])
-            self._take(plain, header, block[middle:])
+            self._take(plain, header, block[:middle], lines[:middle])
+            self._take(plain, header, block[middle:], lines[middle:])
             return
         if found is None:
             self._take_one_by_one(header, block)
             return
-        lines = _lines(block)
         self.skipped += int(found.skipped.sum())
         self.rows += len(block) - int(found.skipped.sum())
         busy = found.labels[found.owner] != self._labels.get("idle", -1)
@@ -235,10 +236,6 @@ class UsageReader:
         return parts
 
     # ---- rows that stand twice ---------------------------------------------------------------------------
-
-    def _mark(self, block: Block) -> None:
-        marks = (hash(tuple(map(str.strip, values))) for _, values in block)
-        self._marks.append((np.fromiter(marks, dtype=np.int64, count=len(block)), _lines(block)))
 
     def _repeated(self) -> list[tuple[int, int]]:
         marks, lines = (np.concatenate(column) for column in zip(*self._marks, strict=True))
@@ -295,10 +292,6 @@ class UsageReader:
             return store.tag_in(self._names[label], period)
         except ClaimsError as error:
             raise ImportRefused(self._path.name, line, error.what, error.hint) from None
-
-
-def _lines(block: Block) -> npt.NDArray[np.uint32]:
-    return np.fromiter((line for line, _ in block), dtype=np.uint32, count=len(block))
 
 
 def _pairs(high: npt.NDArray[np.uint32], low: npt.NDArray[np.uint32]) -> I64:

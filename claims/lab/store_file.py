@@ -27,6 +27,9 @@ __all__ = ["APPLICATION_ID", "FORMAT_VERSION", "StoreError", "StoreFile", "store
 APPLICATION_ID = 0x53544453
 """SQLite application_id of a store: "STDS"."""
 FORMAT_VERSION = 4
+WAIT = 60.0
+"""Seconds to wait for another command that writes: an import of ten million rows holds the file for about so long, once it has read
+them."""
 
 
 class StoreError(ClaimsError):
@@ -180,7 +183,7 @@ class StoreFile:
 
     @staticmethod
     def _connect(path: Path) -> sqlite3.Connection:
-        db = sqlite3.connect(path, isolation_level=None, timeout=10)
+        db = sqlite3.connect(path, isolation_level=None, timeout=WAIT)
         try:
             for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF"):
                 db.execute(f"PRAGMA {pragma}")

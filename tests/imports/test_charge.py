@@ -14,6 +14,7 @@ from lab_fixtures import EPOCH, METER_KEYS, make_agreement
 from claims.base.errors import ClaimsError
 from claims.imports import charge as module
 from claims.imports.charge import Charged, Source, Span, Window, charge
+from claims.imports.charge_columns import Sums
 from claims.imports.slurm import SlurmOptions, import_slurm
 from claims.imports.tables import Clock, JobMap, NodeMap
 from claims.imports.usage import import_usage
@@ -152,8 +153,13 @@ def test_the_store_is_not_locked_while_a_file_is_read(store: Store, tmp_path: Pa
         whole(item, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(module, "_charge_span", watched)
-    put(store, PEAK, span(0, 5000, label="a"), span(5000, 6000, label="a", slack=True))
+    put(store, PEAK, span(0, 5000, Fraction(1, 2), label="a"), span(5000, 6000, label="a", slack=True))
     assert locked == {"a": False, "slack": True}
+    add, fill = Sums.add, Sums.fill
+    monkeypatch.setattr(Sums, "add", lambda *rest: (locked.update(add=store._db.in_transaction), add(*rest)))
+    monkeypatch.setattr(Sums, "fill", lambda *rest: (locked.update(fill=store._db.in_transaction), fill(*rest)))
+    put(store, PEAK, span(0, 5000, label="a"), span(5000, 6000, label="a", slack=True), window=Window(ORIGIN))
+    assert (locked["add"], locked["fill"]) == (False, True)
     read = UsageReader.read
     monkeypatch.setattr(UsageReader, "read", lambda self: (locked.update(file=store._db.in_transaction), read(self)))
     (tmp_path / "usage.csv").write_text("meter,epoch,checkpoint,chip_seconds\nm,2,a,10\n")
