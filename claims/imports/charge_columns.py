@@ -17,7 +17,7 @@ from claims.imports.usage_columns import I64, PARTS, in_epochs
 
 if TYPE_CHECKING:
     from claims.agreement.model import Agreement
-    from claims.imports.charge import Span, Window
+    from claims.imports.spans import Span, Window
 
 __all__ = ["SpanColumns", "Sums", "columns_of"]
 
