@@ -179,7 +179,7 @@ def said(*rows: tuple[int, str, bool], answer: str = "yes", at: int = START + 2 
         "holds": {"answer": answer, "why": []},
         "life": {"counts": True, "replaced": False, "expired": False, **life},
         "log": None,
-        "decisions": [], "evidence": [], "files": [], "allowances": [],
+        "decisions": [], "evidence": [], "files": [], "allowances": [], "keys": [],
         "agreement": {"name": "x", "digest": "00" * 32},
         "agreements": [{"binary": "agreement.bin", "signatures": None}],
         "claims": [
