@@ -192,7 +192,7 @@ def test_what_is_published_holds_no_name_key_or_opening(shown: tuple[MonthResult
     files = [path for path in month.folder.parent.rglob("*") if path.is_file() and "private" not in path.parts]
     published = b"\n".join(path.read_bytes() for path in files)
     assert len(files) > 100
-    for word in (b"olmo", b"llama", b"PRIVATE", b"BEGIN ", b"standstill-opening"):
+    for word in (b"olmo-", b"llama2_", b"llama31_", b"PRIVATE", b"BEGIN ", b"standstill-opening"):  # no word that base64 makes by chance
         names = [path.name for path in files if word in path.read_bytes()]
         assert all(re.fullmatch(r".*\.(js|html|css|json|md)", name) for name in names), (word, names)
     assert holds_any(published, [published[100:132]]) and holds_any(published + b"." + bytes(32).hex().encode(), [bytes(32)])
