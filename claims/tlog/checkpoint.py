@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 
 from claims.base.ed25519 import half_verifies, is_key
 from claims.base.hybrid import KEY_SIZES, HybridKey, SigningKey, halves
+from claims.base.merkle import EMPTY_ROOT, HASH_BYTES
 from claims.base.text import is_key_name
 from claims.tlog.errors import LogError, LogRejected
-from claims.tlog.hashing import EMPTY_ROOT, HASH_BYTES
 from claims.tlog.note import (
     COSIGNATURE,
     ED25519,
