@@ -51,7 +51,7 @@ TRACED = (
     ("zk.kernels.field", "batch_inverse"),
     ("zk.prover", "uniform_elements"),
     ("zk.commitment", "leaf_salts"),
-    ("zk.commitment", "masked_coefficients"),
+    ("zk.kernels.ntt", "masked_lde"),
     ("zk.prover", "quotient_coefficients"),
     ("zk.prover", "_selectors"),
     ("zk.prover", "_Run._lookups"),

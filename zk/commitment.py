@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from zk.hiding import U32, leaf_salts, masked_coefficients, uniform_elements
+from zk.hiding import U32, leaf_salts, uniform_elements
 from zk.kernels import hashing, ntt
 from zk.kernels.quotient import COSETS, sample_size
 from zk.kernels.rows import rows_again
@@ -75,7 +75,7 @@ class Committer:
         tails = uniform_elements((len(trace), o.mask_coefficients))
         if 4 * len(trace) * o.blowup * self.n <= RESIDENT_BYTES:
             matrix = ntt.alloc_lde(len(trace), o.blowup, self.n)
-            ntt.masked_lde(trace, tails, o.log_blowup, masked_coefficients, matrix)
+            ntt.masked_lde(trace, tails, o.log_blowup, matrix)
             return self._seal(matrix, tails, tree_id)
         matrix, salts = ntt.alloc_lde(len(trace), 1, self.n), self._salts()
         stream = hashing.LeafStream(len(trace), self.n, o.blowup, tree_id, salts)
@@ -83,7 +83,7 @@ class Committer:
         samples = []
         for columns in stream.groups:
             some, rest = slice(columns.start, columns.stop), dropped[: len(columns)]
-            ntt.masked_lde(trace[some], tails[some], o.log_blowup, masked_coefficients, matrix[some], rest)
+            ntt.masked_lde(trace[some], tails[some], o.log_blowup, matrix[some], rest)
             stream.absorb(columns, matrix[some], rest)
             samples.append(self._sample(rest[:, COSETS - 1]))
         return Committed(matrix, tails, stream.tree(), salts, np.concatenate(samples))

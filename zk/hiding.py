@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from zk.field import P
 from zk.kernels._memory import aligned
-from zk.kernels.field import difference
 
 U32 = NDArray[np.uint32]
 _MASK31 = np.uint32(0x7FFFFFFF)
@@ -50,17 +49,3 @@ def uniform_elements(shape: tuple[int, ...]) -> U32:
 def leaf_salts(n_leaves: int, salt_bytes: int) -> U32:
     """One fresh salt per leaf: uint32 (salt_bytes / 4, n_leaves), the salt of leaf k being the words of column k, big-endian."""
     return random_words(n_leaves * salt_bytes // 4).reshape(salt_bytes // 4, n_leaves)
-
-
-def masked_coefficients(coefficients: U32, tails: U32, n: int) -> None:
-    """Turns f into f + (X^N - 1) r in place.
-
-    Args:
-        coefficients: uint32 (C, N + h), the first N being f; the rest is overwritten.
-        tails: uint32 (C, h), the coefficients of r.
-        n: N.
-    """
-    h = tails.shape[1]
-    low = coefficients[:, :h]
-    difference(low, tails, low)
-    coefficients[:, n : n + h] = tails

@@ -13,8 +13,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from claims.agreement.terms import Group, Lab
 from claims.base.canonical import is_name
-from claims.base.merkle import leaf_hash, path_length, root_from_path
-from claims.claim.commitments import CommitmentError, audit_path, lab_epoch_root, merkle_root, meter_leaf
+from claims.claim.commitments import (
+    CommitmentError,
+    audit_path,
+    lab_epoch_root,
+    merkle_root,
+    meter_leaf,
+    path_length,
+    root_from_path,
+)
 
 __all__ = ["EpochTree", "group_leaf", "group_root", "root_by_path", "unit_leaf"]
 
@@ -65,14 +72,14 @@ def root_by_path(lab: Lab, meter: str, root: bytes, path: Sequence[bytes]) -> by
     """The lab's epoch root to which a meter's root leads at its own place in the agreement; the caller compares it.
 
     Raises:
-        PathError: the path does not fit that place.
+        CommitmentError: the path does not fit that place.
     """
     place, unit = lab.unit_of(meter)
-    leaf = leaf_hash(meter_leaf(meter, root))
+    leaf = meter_leaf(meter, root)
     if lab.groups:
         index, size = _index(unit, meter), len(unit.meters)
         inside = path_length(index, size)
-        leaf, path = leaf_hash(group_leaf(unit.name, root_from_path(leaf, index, size, path[:inside]))), path[inside:]
+        leaf, path = group_leaf(unit.name, root_from_path(leaf, index, size, path[:inside])), path[inside:]
     return root_from_path(leaf, place, len(lab.units), path)
 
 

@@ -17,7 +17,11 @@ from typing import TYPE_CHECKING
 from claims.agreement.model import Agreement
 from claims.base.errors import ClaimsError
 from claims.base.units import format_time
-from claims.claim.records import (
+from claims.claim.records import circuit_entry
+from claims.lab import heads
+from claims.lab.closing import check_headquarters, check_registry
+from claims.lab.losses import lost_in, work_of
+from claims.lab.store import (
     FIRST_TAG,
     KINDS,
     MAX_TOTAL,
@@ -25,13 +29,9 @@ from claims.claim.records import (
     Draft,
     PublishedHead,
     RegistryEntry,
-    circuit_entry,
+    Store,
     fresh_elements,
 )
-from claims.lab import heads
-from claims.lab.closing import check_headquarters, check_registry
-from claims.lab.losses import lost_in, work_of
-from claims.lab.store import Store
 
 if TYPE_CHECKING:
     pass

@@ -7,7 +7,6 @@ from base64 import b64decode, b64encode
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from claims.base.merkle import EMPTY_ROOT, leaf_hash
 from claims.tlog.checkpoint import (
     Checkpoint,
     LogTrust,
@@ -17,6 +16,7 @@ from claims.tlog.checkpoint import (
     sign_checkpoint,
 )
 from claims.tlog.errors import LogError, LogRejected
+from claims.tlog.hashing import EMPTY_ROOT, leaf_hash
 from claims.tlog.note import (
     COSIGNATURE,
     ED25519,

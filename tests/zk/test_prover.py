@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import weakref
 from dataclasses import replace
 
@@ -14,7 +13,7 @@ from tests.reference import verifier as second
 from zk.air import Columns, compile_air
 from zk.errors import OptionsError, WitnessError
 from zk.field import P, root_of_unity
-from zk.hiding import leaf_salts, masked_coefficients, random_words, uniform_elements
+from zk.hiding import leaf_salts, random_words, uniform_elements
 from zk.kernels.field import to_mont
 from zk.kernels.quotient import quotient_coefficients
 from zk.kernels.rows import rows_again
@@ -135,20 +134,6 @@ def test_progress_is_told_in_order():
     proof_of(toy.counter(log_rows=8), lambda phase, share: told.append((phase, share)))
     assert told == [*PHASES.items(), ("done", 1.0)]
     assert [share for _, share in told] == sorted(share for _, share in told)
-
-
-def test_masking_adds_a_multiple_of_the_vanishing_polynomial():
-    n, h, rng = 64, 10, random.Random(1)
-    f = np.array([[rng.randrange(P) for _ in range(n + h)] for _ in range(3)], dtype=np.uint32)
-    r = np.array([[rng.randrange(P) for _ in range(h)] for _ in range(3)], dtype=np.uint32)
-    masked = f.copy()
-    masked_coefficients(masked, r, n)
-    for c in range(3):
-        expected = [int(v) for v in f[c, :n]] + [0] * h
-        for k in range(h):
-            expected[k] = (expected[k] - int(r[c, k])) % P
-            expected[n + k] = int(r[c, k])
-        assert masked[c].tolist() == expected
 
 
 def test_randomness_is_fresh_and_uniform():

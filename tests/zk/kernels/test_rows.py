@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from tests.zk.kernels.test_ntt import masked_coefficients
 from zk.field import P, inverse, root_of_unity
 from zk.kernels import ntt
 from zk.kernels.field import from_mont, to_mont
@@ -19,7 +18,7 @@ def test_rows_of_the_extension(log_rows: int, log_blowup: int, columns: int, dra
     values = rng.integers(0, P, (columns, n), dtype=np.uint32)
     tails = rng.integers(0, P, (columns, 13), dtype=np.uint32)
     whole = ntt.alloc_lde(columns, cosets, n)
-    ntt.masked_lde(values, tails, log_blowup, masked_coefficients, whole)
+    ntt.masked_lde(values, tails, log_blowup, whole)
     for held in (0, 1, cosets - 1):
         j, i = (held + rng.integers(1, cosets, drawn)) % cosets, rng.integers(0, n, drawn)
         i[:1], i[-1:] = 0, n - 1
