@@ -265,10 +265,9 @@ class SlowProver:
         result = []
         for row, after, mask, x in zip(rows, following, masks, self.lde.points(), strict=True):
             total: Ext = tuple(mask)  # type: ignore[assignment]
-            for k, f in enumerate([*row, *after]):
-                z = zeta if k < here else ext_scale(zeta, self.w)
-                quotient = ext_mul(ext_sub(embed(f), values[k]), ext_inv(ext_sub(embed(x), z)))
-                total = ext_add(total, ext_mul(coefficients[k], quotient))
+            for z, group, part in ((zeta, row, slice(here)), (ext_scale(zeta, self.w), after, slice(here, None))):
+                apart = [ext_sub(embed(f), value) for f, value in zip(group, values[part], strict=True)]
+                total = ext_add(total, ext_mul(ext_dot(coefficients[part], apart), ext_inv(ext_sub(embed(x), z))))
             result.append(total)
         return result
 
