@@ -134,27 +134,33 @@ def _curve_verifies(public_key: bytes, signature: bytes, message: bytes) -> bool
 
 
 class _Known:
-    """SHA-256 of key, signature and message of signatures that verify: those known before, read once it is worth it, and those seen."""
+    """SHA-256 of key, signature and message of signatures that verify: those known before, read once it is worth it, and those seen.
 
-    def __init__(self, about: bytes) -> None:
-        self._about = about
+    Also those of the block ``around``; where ``about`` is None, none are kept.
+    """
+
+    def __init__(self, about: bytes | None, around: _Known | None) -> None:
+        self._about, self._around = about, around
         self._before: set[bytes] | None = None
         self.used: set[bytes] = set()
 
     def has(self, digest: bytes) -> bool:
         """Whether a signature is known to verify."""
-        if self._before is None and len(self.used) >= _PATIENCE:
+        if self._about is not None and self._before is None and len(self.used) >= _PATIENCE:
             with open_cache() as cache:
                 data = None if cache is None else cache.get("signatures", self._about, 32 * _MOST_KNOWN)
             self._before = {data[at : at + 32] for at in range(0, len(data), 32)} if data else set()
         found = digest in self.used or (self._before is not None and digest in self._before)
+        found = found or (self._around is not None and self._around.has(digest))
         if found:
             self.used.add(digest)
         return found
 
     def keep(self) -> None:
         """Keep those of this block with those before, where they are many and some are new."""
-        if self._before is None or self.used <= self._before:
+        if self._around is not None:
+            self._around.used |= self.used
+        if self._about is None or self._before is None or self.used <= self._before:
             return
         both = self.used | self._before
         with open_cache() as cache:
@@ -166,12 +172,12 @@ _KNOWN: list[_Known | None] = [None]
 
 
 @contextmanager
-def known_signatures(about: bytes) -> Iterator[None]:
-    """Within the block, signatures that verified in an earlier block about the same thing are not checked again.
+def known_signatures(about: bytes | None) -> Iterator[None]:
+    """Within the block, signatures that verified in it, around it, or in an earlier block about the same thing are not checked again.
 
-    Where they are many, they are kept in the reader's own cache.
+    Where they are many, they are kept in the reader's own cache; None: they are known within the block alone.
     """
-    known = _Known(about)
+    known = _Known(about, _KNOWN[-1])
     _KNOWN.append(known)
     try:
         yield

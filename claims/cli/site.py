@@ -48,7 +48,7 @@ def _generate(folder: Path, target: Path, now: str | None) -> None:
     report = generate(folder, target, now=int(time.time()) if now is None else time_from_text(now))
     for line in _left_out(report.left_out):
         out(f"left out: {line}", err=True)
-    words = {"yes": "holds", "no": "does not hold", "undecided": "not decided yet"}[report.answer]
+    words = {"yes": "holds", "no": "does not hold", "undecided": "not decided yet"}[report.state.holds]
     out(f"{target}: {report.files} files, {report.bytes} bytes; the standstill: {words}")
 
 

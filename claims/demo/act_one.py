@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from claims.agreement.model import Agreement
 from claims.agreement.signatures import AgreementSignatures
+from claims.base.ed25519 import known_signatures
 from claims.base.errors import ClaimsError
 from claims.base.files import write_new
 from claims.demo import act_two_words as month_text
@@ -199,6 +200,7 @@ def _cheats(console: Console, labs: list[DemoLab], result: DemoResult) -> None:
     text.cheats(console, cheat.plan.title, result.rejected)
 
 
+@known_signatures(None)
 def run_month(out_dir: str | Path, console: Console) -> MonthResult:
     """Run the second act: a month with a log, countersigned, inspected; every way to cheat in it; two states and their pages.
 
@@ -255,8 +257,6 @@ def run_month(out_dir: str | Path, console: Console) -> MonthResult:
 def _state(what: str, month: Month) -> tuple[str, Path, State]:
     """The state recomputed from the published files, and its page."""
     from claims.site.generate import generate
-    from claims.status.compute import compute
 
     page = month.folder.parent / ("page" if month.folder.name == "month" else f"{month.folder.name}-page")
-    generate(month.folder, page, now=month.now)
-    return what, month.folder, compute(month.folder, now=month.now)
+    return what, month.folder, generate(month.folder, page, now=month.now).state

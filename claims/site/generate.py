@@ -17,13 +17,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from claims.base.errors import MalformedFile, UnreadableFile
 from claims.base.files import read_bounded
 from claims.base.packaged import packaged
 from claims.site.collect import collect, read_published
 from claims.site.render import page
+
+if TYPE_CHECKING:
+    from claims.status.model import State
 
 __all__ = ["FORMAT", "MARKER", "SUMS", "SiteReport", "generate"]
 
@@ -40,12 +43,12 @@ _SUMS_LIMIT = 64 * 2**20
 
 @dataclass(frozen=True)
 class SiteReport:
-    """What was written. ``left_out``: paths of the publication folder that are not on the page, with the reason."""
+    """What was written, and of which state. ``left_out``: paths of the publication folder that are not on the page, with the reason."""
 
     files: int
     bytes: int
     left_out: tuple[tuple[str, str], ...]
-    answer: str
+    state: State
 
 
 class _Writer:
@@ -87,6 +90,7 @@ def generate(folder: Path, out: Path, *, now: int) -> SiteReport:
         ClaimsError: the agreement is not valid; a private key lies among the files.
     """
     from claims.site.model import view_of
+    from claims.status.compute import compute
 
     source, target = folder.resolve(), out.resolve()
     if source == target or source in target.parents or target in source.parents:
@@ -96,14 +100,15 @@ def generate(folder: Path, out: Path, *, now: int) -> SiteReport:
     try:
         writer = _Writer(temporary)
         copied, left = _copy(source, writer)
-        view, binaries = view_of(source, copied, now=now)
+        state = compute(source, now=now)
+        view, binaries = view_of(source, copied, state)
         _write_page(writer, view, binaries)
         _put_in_place(temporary, target)
     except OSError as error:
         raise UnreadableFile(f"{error.filename or out}: {error.strerror or error}") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return SiteReport(len(writer.sums), writer.bytes, tuple(left), view["holds"]["answer"])
+    return SiteReport(len(writer.sums), writer.bytes, tuple(left), state)
 
 
 def _copy(source: Path, writer: _Writer) -> tuple[list[dict[str, Any]], list[tuple[str, str]]]:

@@ -52,13 +52,13 @@ class _Known:
     signatures: dict[bytes, str] = field(default_factory=dict)
 
 
-def view_of(source: Path, copied: Sequence[dict[str, Any]], *, now: int) -> tuple[dict[str, Any], dict[str, bytes]]:
+def view_of(source: Path, copied: Sequence[dict[str, Any]], state: State) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The view, and binary files that belong beside it.
 
     Args:
         source: the publication folder.
         copied: of each file on the page: path on the page (``files/...``), bytes, sha256 (hex), kind.
-        now: Unix seconds.
+        state: what ``claims.status.compute.compute`` says of that folder.
 
     Returns:
         The view, and path on the page to bytes.
@@ -66,13 +66,10 @@ def view_of(source: Path, copied: Sequence[dict[str, Any]], *, now: int) -> tupl
     Raises:
         ClaimsError: the folder or its agreement cannot be read.
     """
-    from claims.status.compute import compute
-
-    state = compute(source, now=now)
     known = _agreements(source, copied, state.agreement)
     chain = _chain(known)
     listed = _listed(known, chain)
-    log = read_log(source, listed, {item["path"] for item in copied}, now)
+    log = read_log(source, listed, {item["path"] for item in copied}, state.now)
     binaries = {_binary(number): canonical_bytes(item) for number, item in enumerate(listed)}
     if log is not None and log.bundle is not None:
         binaries["log.bundle"] = log.bundle
@@ -80,7 +77,7 @@ def view_of(source: Path, copied: Sequence[dict[str, Any]], *, now: int) -> tupl
     view = {
         "format": FORMAT,
         "version": VERSION,
-        "computed_at": now,
+        "computed_at": state.now,
         "life": _life(state),
         "holds": {"answer": state.holds, "why": list(state.why)},
         "allowances": [item.to_json() | {"begin": item.transfers[0].begin} for item in state.moved],

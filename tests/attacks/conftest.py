@@ -58,7 +58,7 @@ def page_agrees(stand_in: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def at(made: Made, now: int, **options: Any) -> Any:
         state = judge(made, now, **options)
         if not options:
-            found = differences(stand_in, made.folder, now)
+            found = differences(stand_in, made.folder, state)
             assert not found, "\n".join(found)
         return state
 

@@ -324,7 +324,7 @@ def told(view: View, *lies: Callable[[View], None]) -> View:
 
 def confirmed(made: Made, page: Any, now: int, lies: list[tuple[Callable[[View], None], ...]]) -> list[str]:
     """The lies that the page confirms although status finds no "yes" of the same files at the time that they state."""
-    view, files = published(made.folder, now)
+    view, files = published(made.folder, compute(made.folder, now=now))
     views = [told(view, *some) for some in lies]
     found = page.verdicts([{"site": json.dumps(item), "changed": files, "now": now} for item in views])
     out = []
@@ -373,7 +373,7 @@ def test_what_holds_is_confirmed(tmp_path: Path, stand_in: Any) -> None:
     made.epochs()
     made.claim()
     now = made.end() + 700
-    view, files = published(made.folder, now)
+    view, files = published(made.folder, compute(made.folder, now=now))
     honest, told_so = stand_in.verdicts([{"site": json.dumps(item), "changed": files, "now": now} for item in (view, told(view))])
     assert honest["kind"] == told_so["kind"] == "confirmed" and honest["answer"] == "yes"
 
@@ -398,7 +398,7 @@ def test_lies_about_what_moved_and_what_was_measured_are_named(holding: Made, st
     if stand_in is None:
         pytest.skip("node is not installed")
     now = holding.end() + 700
-    view, files = published(holding.folder, now)
+    view, files = published(holding.folder, compute(holding.folder, now=now))
     row = next(row for row in view["claims"] if row["lab"] == "alpha")
     assert row["power"] == "1 of 2 meters, 1 of 4 hours absent"
     assert row["transfers"][0] == "total cap 6e21 FLOP after transfers, 1e22 FLOP agreed"

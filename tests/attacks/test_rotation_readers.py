@@ -339,7 +339,7 @@ def test_every_reader_sees_what_changed_and_a_publisher_cannot_hide_it(made: Cha
     assert second.endswith("lacks 1 of those whom [keys] names") and any(first in line for line in state.lines())
     if stand_in is None:
         return
-    view, files = published(made.folder, now)
+    view, files = published(made.folder, state)
     lies = [view, view | {"keys": []}, view | {"keys": [second]}, view | {"keys": [first.replace("revoked", "kept"), second]}]
     found = stand_in.verdicts([{"site": json.dumps(item), "changed": files, "now": now} for item in lies])
     assert [item["kind"] == "contradicted" for item in found] == [False, True, True, True], [item["against"] for item in found]

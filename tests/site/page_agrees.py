@@ -12,7 +12,6 @@ from claims.base.errors import MalformedFile, UnreadableFile
 from claims.claim.limits import capacity, limit_words
 from claims.site.collect import collect, read_published
 from claims.site.model import view_of
-from claims.status.compute import compute
 from claims.status.model import Row, State
 from tests.site.page_node import PageNode
 
@@ -38,8 +37,8 @@ def stand_in_page(folder: Path) -> PageNode:
     return PageNode(folder)
 
 
-def published(folder: Path, now: int) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """site.json of a publication folder as values, and the page's files."""
+def published(folder: Path, state: State) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """site.json of a publication folder in its state as values, and the page's files."""
     files, copied = {}, []
     for item in collect(folder)[0]:
         path = f"files/{item.path}"
@@ -49,7 +48,7 @@ def published(folder: Path, now: int) -> tuple[dict[str, Any], dict[str, bytes]]
             continue
         digest = hashlib.sha256(files[path]).hexdigest()
         copied.append({"path": path, "bytes": len(files[path]), "sha256": digest, "kind": item.kind})
-    view, binaries = view_of(folder, copied, now=now)
+    view, binaries = view_of(folder, copied, state)
     return view, files | binaries
 
 
@@ -67,15 +66,14 @@ def _said(state: State, row: Row, finding: dict[str, Any]) -> list[str]:
     return [f"{row.lab} {row.period}: {key}: status {text}, page {finding[key]}" for key, text in said.items() if finding[key] != text]
 
 
-def differences(page: PageNode, folder: Path, now: int) -> list[str]:
+def differences(page: PageNode, folder: Path, state: State) -> list[str]:
     """In what page and status differ about a folder, and which lies the page confirms."""
-    state = compute(folder, now=now)
-    view, files = published(folder, now)
+    view, files = published(folder, state)
     lie = json.loads(json.dumps(view))
     lie["holds"]["answer"] = "yes"
     for row in lie["claims"]:
         row["state"] = "proven" if row["claim"] else "pending"
-    cases = [{"site": json.dumps(item), "changed": files, "now": now} for item in (view, lie)]
+    cases = [{"site": json.dumps(item), "changed": files, "now": state.now} for item in (view, lie)]
     honest, lied = page.verdicts(cases)
     out = [] if honest["kind"] in ("confirmed", "open") else [f"an honest page is {honest['kind']}: {honest['against']} {honest['open']}"]
     for row in state.rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,12 +21,13 @@ def folder(tmp_path, monkeypatch):
     (root / "agreement.toml").write_text("name = 1\n")
     (root / "lab.key\x1b[2J").write_text("secret")
 
-    def view_of(source, copied, *, now):
+    def view_of(source, copied, state):
         view = sample("no")
-        view["files"], view["computed_at"] = copied, now
+        view["files"], view["computed_at"] = copied, state.now
         return view, {"agreement.bin": AGREEMENT}
 
     monkeypatch.setattr(model, "view_of", view_of)
+    monkeypatch.setattr("claims.status.compute.compute", lambda folder, *, now: SimpleNamespace(now=now, holds="no"))
     return root
 
 

@@ -100,7 +100,7 @@ def test_rejections_name_check_and_reason(folder, tmp_path):
     view, text, report = made(folder, tmp_path, START + 25 * HOUR)
     row = view["claims"][0]
     assert (row["state"], row["check"]) == ("rejected", "proof") and row["reason"].startswith("proof")
-    assert row["claim"] == "files/claims/alpha-0.claim" and report.answer == "no" and "does not hold" in text
+    assert row["claim"] == "files/claims/alpha-0.claim" and report.state.holds == "no" and "does not hold" in text
 
 
 def test_rules_that_change_are_shown_with_their_periods(folder, tmp_path):

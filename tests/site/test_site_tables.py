@@ -146,7 +146,7 @@ def made(request: pytest.FixtureRequest, tmp_path: Path) -> Sites:
 
 def state(made: Sites, page: PageNode, period: int = 0) -> str:
     now = made.end(period) + 700
-    found = differences(page, made.folder, now)
+    found = differences(page, made.folder, made.at(now))
     assert not found, found
     return made.row(now, period).state
 
@@ -174,7 +174,7 @@ def test_the_first_table_that_fails_is_named(made: Sites, page: PageNode, place:
 
 def finding(made: Sites, page: PageNode, name: str = "alpha-0") -> dict[str, Any]:
     now = made.end() + 700
-    view, files = published(made.folder, now)
+    view, files = published(made.folder, made.at(now))
     (found,) = page.verdicts([{"site": json.dumps(view), "changed": files, "now": now}])
     answer: dict[str, Any] = found["findings"][name]
     return answer
@@ -233,7 +233,7 @@ def test_with_many_tables_the_page_says_what_it_left(tmp_path: Path, page: PageN
     """Of 64 sites the first fifteen and the registry are checked: not confirmed, not refuted; all of them once the visitor asks."""
     made = many(tmp_path, 64)
     now = made.end() + 700
-    view, files = published(made.folder, now)
+    view, files = published(made.folder, made.at(now))
     left, whole = page.verdicts([{"site": json.dumps(view), "changed": files, "now": now, "rest": rest} for rest in (None, "alpha-0")])
     assert left["kind"] == "open" and left["findings"]["alpha-0"]["left"] == 49 and "49 of 65 tables" in " ".join(left["open"])
     assert whole["kind"] == "confirmed" and whole["findings"]["alpha-0"]["left"] == 0

@@ -12,6 +12,7 @@ import { CURVE_KEY, SIGNATURES, halves, hybridMessage, isHybrid, latticeVerifies
 const L = 2n ** 252n + 27742317777372353535851937790883648493n;
 const KEPT = 8192;
 const decoded = new Map();
+const verified = new Map();
 
 function littleEndian(bytes) {
   let value = 0n;
@@ -55,7 +56,12 @@ function curveVerifies(key, signature, message) {
   const s = littleEndian(signature.subarray(32));
   if (a === null || s >= L) return false;
   const r = signature.subarray(0, 32);
-  const h = littleEndian(sha512(concat([r, key, message]))) % L;
-  const found = Point.BASE.multiplyUnsafe(s).add(a.negate().multiplyUnsafe(h));
-  return equalBytes(found.toBytes(), r);
+  const hash = sha512(concat([r, key, message]));
+  const name = String.fromCharCode(...hash, ...signature.subarray(32)); // the hash binds the rest
+  if (!verified.has(name)) {
+    if (verified.size >= KEPT) verified.clear();
+    const found = Point.BASE.multiplyUnsafe(s).add(a.negate().multiplyUnsafe(littleEndian(hash) % L));
+    verified.set(name, equalBytes(found.toBytes(), r));
+  }
+  return verified.get(name);
 }
