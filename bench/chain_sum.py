@@ -39,7 +39,7 @@ from zk.prover import Progress, alloc_trace, prove
 from zk.security import SecurityReport
 from zk.verifier import verify
 
-__all__ = ["Readings", "Statement", "prove_chain", "random_readings", "statement_of", "trace_of", "verify_chain"]
+__all__ = ["START", "Readings", "Statement", "absorb", "prove_chain", "random_readings", "statement_of", "trace_of", "verify_chain"]
 
 END, DIGIT = BYTES + 1, BYTES + 2
 DIGITS, VALUE_BYTES, N_BYTES = 8, 6, 6
@@ -50,6 +50,7 @@ COLUMNS = Columns(
         "t_lo": 1, "t_hi": 1, "t_mult": 1, "acc": VALUE_BYTES, "carry": 1,
     }
 )  # fmt: skip
+START: Elements = tuple(range(1, 9))
 PUBLICS = tuple(f"start[{i}]" for i in range(RATE))
 U32 = npt.NDArray[np.uint32]
 U64 = npt.NDArray[np.uint64]
@@ -150,8 +151,8 @@ def random_readings(count: int, seed: int = 0) -> Readings:
     )
 
 
-def _inputs(readings: Readings, start: Elements) -> tuple[U32, Elements]:
-    """Permutation inputs, (16, N) Montgomery, and the end."""
+def absorb(readings: Readings, start: Elements = START) -> tuple[U32, Elements]:
+    """Permutation inputs, (16, N) Montgomery, and the end: N permutations, one after the other."""
     count = len(readings.values)
     blocks = np.zeros((RATE, count), dtype=np.uint64)
     blocks[0], blocks[1] = readings.values & np.uint64(0xFFFFFF), readings.values >> np.uint64(24)
@@ -163,17 +164,18 @@ def _inputs(readings: Readings, start: Elements) -> tuple[U32, Elements]:
     return inputs, tuple(int(x) for x in from_montgomery(np.ascontiguousarray(last[:RATE, 0])))
 
 
-def statement_of(readings: Readings, start: Elements = tuple(range(1, 9)), most: int | None = None) -> Statement:
+def statement_of(readings: Readings, start: Elements = START, most: int | None = None) -> Statement:
     """The statement that readings satisfy; ``most`` is their sum unless given."""
     total = sum(int(v) for v in readings.values)
-    return Statement(len(readings.values), start, _inputs(readings, start)[1], total if most is None else most)
+    return Statement(len(readings.values), start, absorb(readings, start)[1], total if most is None else most)
 
 
-def trace_of(statement: Statement, readings: Readings) -> U32:
-    """The table, (199, 2^log_rows) Montgomery. Values that no constraint allows are written as they come."""
+def trace_of(statement: Statement, readings: Readings, inputs: U32 | None = None) -> U32:
+    """The table, (199, 2^log_rows) Montgomery. Values that no constraint allows are written as they come. inputs: of `absorb`, if known."""
     rows, count = 1 << statement.log_rows, len(readings.values)
     table = alloc_trace(len(COLUMNS), statement.log_rows)
-    inputs, _ = _inputs(readings, statement.start)
+    if inputs is None:
+        inputs, _ = absorb(readings, statement.start)
     fill_trace(inputs, table[:180])
     table[:180, count:] = fill_trace(np.zeros((16, 16), dtype=np.uint32))[:, :1]
 
@@ -212,10 +214,12 @@ def trace_of(statement: Statement, readings: Readings) -> U32:
     return table
 
 
-def prove_chain(statement: Statement, readings: Readings, options: Options = STD, progress: Progress | None = None) -> bytes:
-    """A zero-knowledge proof of S(N). Raises zk.errors.WitnessError where the readings do not satisfy it."""
-    terms = public_terms(statement)
-    return prove(program(), statement.start, terms, trace_of(statement, readings), statement.log_rows, options, progress)
+def prove_chain(
+    statement: Statement, readings: Readings, options: Options = STD, progress: Progress | None = None, inputs: U32 | None = None
+) -> bytes:
+    """A zero-knowledge proof of S(N). Raises zk.errors.WitnessError where the readings do not satisfy it. inputs: of `absorb`, if known."""
+    terms, trace = public_terms(statement), trace_of(statement, readings, inputs)
+    return prove(program(), statement.start, terms, trace, statement.log_rows, options, progress)
 
 
 def verify_chain(statement: Statement, proof: bytes, options: Options = STD) -> SecurityReport:
