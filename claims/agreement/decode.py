@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
+from claims.agreement import bounds
 from claims.agreement import terms as ag
 from claims.agreement.check import validate
 from claims.agreement.model import DOMAIN, PREFIX, Agreement, canonical_bytes
@@ -16,7 +17,7 @@ from claims.base.canonical import Reader
 from claims.base.errors import ClaimsError, MalformedFile
 from claims.base.files import CANONICAL_LIMIT
 from claims.base.hybrid import KEY_SIZES, halves
-from claims.base.text import MAX_PROSE
+from claims.base.text import MAX_ORIGIN, MAX_PROSE
 
 __all__ = ["decode_agreement", "decode_known"]
 
@@ -81,32 +82,32 @@ def _key(read: Reader, what: str) -> bytes:
 
 
 def _read_agreement(read: Reader) -> Agreement:
-    name, start = read.name("the name"), read.uint(8, "the start", ag.MAX_TIME)
-    epoch_seconds, per_period = read.uint(4, "the epoch"), read.uint(4, "the epochs per period", ag.MAX_EPOCHS)
-    periods, rules = read.uint(4, "the periods", ag.MAX_EPOCHS), _read_rules(read)
-    later = [(read.uint(4, "a period"), _read_rules(read)) for _ in range(read.uint(2, "later rules", ag.MAX_CHANGES))]
-    parties = [_read_party(read) for _ in range(read.uint(2, "the number of parties", ag.MAX_LABS))]
+    name, start = read.name("the name"), read.uint(8, "the start", bounds.MAX_TIME)
+    epoch_seconds, per_period = read.uint(4, "the epoch"), read.uint(4, "the epochs per period", bounds.MAX_EPOCHS)
+    periods, rules = read.uint(4, "the periods", bounds.MAX_EPOCHS), _read_rules(read)
+    later = [(read.uint(4, "a period"), _read_rules(read)) for _ in range(read.uint(2, "later rules", bounds.MAX_CHANGES))]
+    parties = [_read_party(read) for _ in range(read.uint(2, "the number of parties", bounds.MAX_LABS))]
     chips = [
         ag.ChipClass(
-            read.name("a chip's name"), read.uint(3, "a peak"), _text(read, "a chip's note"), read.uint(4, "the leaves", ag.MAX_LEAVES)
+            read.name("a chip's name"), read.uint(3, "a peak"), _text(read, "a chip's note"), read.uint(4, "the leaves", bounds.MAX_LEAVES)
         )
-        for _ in range(read.uint(2, "the number of chips", ag.MAX_METERS))
+        for _ in range(read.uint(2, "the number of chips", bounds.MAX_METERS))
     ]
-    labs = [_read_lab(read) for _ in range(read.uint(2, "the number of labs", ag.MAX_LABS))]
+    labs = [_read_lab(read) for _ in range(read.uint(2, "the number of labs", bounds.MAX_LABS))]
     amends = log = deadlines = inspection = pause = None
     if _flag(read, "amends"):
         amends = ag.Amends(read.raw(32, "the amended digest"), read.uint(4, "the amendment's period"))
     if _flag(read, "log"):
         log = ag.LogTerms(
-            _text(read, "the log's origin", ag.MAX_ORIGIN), read.name("the log's operator"), _key(read, "the log's key"),
+            _text(read, "the log's origin", MAX_ORIGIN), read.name("the log's operator"), _key(read, "the log's key"),
             read.uint(2, "the cosignatures"),
         )  # fmt: skip
-    checkpoints = read.uint(4, "the slots", ag.MAX_LEAVES)
+    checkpoints = read.uint(4, "the slots", bounds.MAX_LEAVES)
     if _flag(read, "deadlines"):
         epoch, claim, grace, opening = (read.uint(4, "a deadline") for _ in range(4))
         deadlines = ag.Deadlines(
             epoch, claim, grace, opening,
-            sign_by=read.uint(8, "sign_by", ag.MAX_TIME) if _flag(read, "sign_by") else None,
+            sign_by=read.uint(8, "sign_by", bounds.MAX_TIME) if _flag(read, "sign_by") else None,
             late_epochs=read.uint(4, "late_epochs") if _flag(read, "late_epochs") else None,
             cosign=read.uint(4, "cosign") if _flag(read, "cosign") else None,
         )
@@ -114,17 +115,17 @@ def _read_agreement(read: Reader) -> Agreement:
         inspection = ag.InspectionTerms(read.uint(2, "the draws"), read.uint(2, "the slots"), read.uint(4, "the margin"))
     if _flag(read, "pause"):
         texts = _text(read, "the trigger"), _text(read, "what lifts")
-        deciders = tuple(read.name("a decider") for _ in range(read.uint(2, "the deciders", ag.MAX_LABS)))
+        deciders = tuple(read.name("a decider") for _ in range(read.uint(2, "the deciders", bounds.MAX_LABS)))
         pause = ag.Pause(*texts, deciders, read.uint(2, "the quorum"))
-    models = tuple(_read_model(read) for _ in range(read.uint(2, "the number of open models", ag.MAX_MODELS)))
-    feeds = tuple(_read_feed(read) for _ in range(read.uint(2, "the number of feeds", ag.MAX_FEEDS)))
+    models = tuple(_read_model(read) for _ in range(read.uint(2, "the number of open models", bounds.MAX_MODELS)))
+    feeds = tuple(_read_feed(read) for _ in range(read.uint(2, "the number of feeds", bounds.MAX_FEEDS)))
     witnesses = tuple(
         ag.Witness(_text(read, "a witness's name", 255), _key(read, "a witness's key"))
-        for _ in range(read.uint(2, "the number of witnesses", ag.MAX_WITNESSES))
+        for _ in range(read.uint(2, "the number of witnesses", bounds.MAX_WITNESSES))
     )
     keys = None
     if _flag(read, "keys"):
-        names = tuple(read.name("who revokes") for _ in range(read.uint(2, "those who revoke", ag.MAX_LABS)))
+        names = tuple(read.name("who revokes") for _ in range(read.uint(2, "those who revoke", bounds.MAX_LABS)))
         keys = ag.KeyTerms(names, read.uint(2, "the quorum"))
     return Agreement(
         name=name, start=start, epoch_seconds=epoch_seconds, epochs_per_period=per_period, periods=periods, rules=rules,
@@ -141,7 +142,7 @@ def _read_rules(read: Reader) -> ag.Rules:
 
 def _read_model(read: Reader) -> ag.OpenModel:
     name, charge, source = read.name("a model's name"), read.uint(8, "a charge"), _text(read, "a model's source")
-    weights = [read.raw(32, "a weights digest") for _ in range(read.uint(2, "the number of digests", ag.MAX_DIGESTS))]
+    weights = [read.raw(32, "a weights digest") for _ in range(read.uint(2, "the number of digests", bounds.MAX_DIGESTS))]
     return ag.OpenModel(name, charge, source, tuple(weights))
 
 
@@ -150,7 +151,7 @@ def _read_feed(read: Reader) -> ag.Feed:
     (key, period_key), kind = halves(_key(read, "a feed's key")), read.uint(1, "a feed's kind", len(ag.FEED_KINDS))
     if kind == 0:
         raise read.fail("a feed has no kind 0")
-    meters = tuple(read.name("a meter's name") for _ in range(read.uint(4, "a feed's meters", ag.MAX_FLEET)))
+    meters = tuple(read.name("a meter's name") for _ in range(read.uint(4, "a feed's meters", bounds.MAX_FLEET)))
     base, idle, busy = (read.uint(4, "watts") for _ in range(3))
     return ag.Feed(name, lab, holder, key, ag.FEED_KINDS[kind - 1], meters, base, idle, busy, period_key)
 
@@ -174,13 +175,13 @@ def _read_meter(read: Reader, lab: str) -> ag.Meter:
 def _read_lab(read: Reader) -> ag.Lab:
     name, log_rows = read.name("a lab's name"), read.uint(1, "the table height")
     head, since, caps = read.head("the opening head"), read.uint(4, "the first period"), _read_caps(read)
-    later = [(read.uint(4, "a period"), _read_caps(read)) for _ in range(read.uint(2, "later caps", ag.MAX_CHANGES))]
-    meters = [_read_meter(read, name) for _ in range(read.uint(4, "the number of meters", ag.MAX_FLEET))]
+    later = [(read.uint(4, "a period"), _read_caps(read)) for _ in range(read.uint(2, "later caps", bounds.MAX_CHANGES))]
+    meters = [_read_meter(read, name) for _ in range(read.uint(4, "the number of meters", bounds.MAX_FLEET))]
     registry_rows = read.uint(1, "the registry's height") if _flag(read, "sites") else None
     if registry_rows is not None:
         meters = [replace(meter, site=read.name("a site's name")) for meter in meters]
     if _flag(read, "groups"):
         meters = [replace(meter, group=read.name("a group's name")) for meter in meters]
-    lost = read.uint(4, "the lost share", ag.MAX_SHARE)
+    lost = read.uint(4, "the lost share", bounds.MAX_SHARE)
     ceiling = read.uint(8, "the ceiling") if _flag(read, "ceiling") else None
     return ag.Lab(name, log_rows, head, since, caps, tuple(meters), tuple(later), registry_rows, lost, ceiling)

@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from claims.agreement.table import Table, as_digest, as_meter_key, as_name, as_period_key
-from claims.agreement.terms import MAX_COVERAGE, MAX_FLEET, Meter
+from claims.agreement.bounds import MAX_COVERAGE, MAX_FLEET
+from claims.agreement.fields import as_digest, as_meter_key, as_name, as_period_key
+from claims.agreement.table import Table
+from claims.agreement.terms import Meter
 from claims.base.below import AbsentFile, read_below
 from claims.base.ed25519 import is_public_key
 from claims.base.errors import AgreementError, MalformedFile, UnreadableFile

@@ -2,10 +2,11 @@
 
     agreement.toml --claims.agreement.file--> Agreement --canonical bytes--> SHA-256 digest (in every proof)
 
-The text is read by :mod:`claims.agreement.file`, the canonical bytes are written here and read by
-:mod:`claims.agreement.decode`, and both are judged by :func:`claims.agreement.check.validate`; the parts and the bounds
-are in :mod:`claims.agreement.terms`. Parties, chip classes, labs and meters are kept sorted by name, so that the digest
-does not depend on the order or the formatting of the text. FORMATS.md section 2 gives the canonical bytes.
+The text is read by :mod:`claims.agreement.file`, the canonical bytes are written here (their parts by
+:mod:`claims.agreement.encode`) and read by :mod:`claims.agreement.decode`, and both are judged by
+:func:`claims.agreement.check.validate`; the parts are in :mod:`claims.agreement.terms`. Parties, chip classes, labs and
+meters are kept sorted by name, so that the digest does not depend on the order or the formatting of the text.
+FORMATS.md section 2 gives the canonical bytes.
 """
 
 from __future__ import annotations
@@ -17,10 +18,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
+from claims.agreement import encode as write
 from claims.agreement.terms import (
-    FEED_KINDS,
     Amends,
-    Caps,
     ChipClass,
     Deadlines,
     Feed,
@@ -36,8 +36,8 @@ from claims.agreement.terms import (
     Witness,
 )
 from claims.base.canonical import Writer
-from claims.base.errors import ClaimRejected, MalformedFile
-from claims.base.hybrid import KEY_SIZES, halves
+from claims.base.errors import ClaimRejected
+from claims.base.hybrid import halves
 
 __all__ = ["DOMAIN", "PREFIX", "Agreement", "canonical_bytes"]
 
@@ -247,178 +247,19 @@ def canonical_bytes(agreement: Agreement) -> bytes:
     out.uint(agreement.epoch_seconds, 4)
     out.uint(agreement.epochs_per_period, 4)
     out.uint(agreement.periods, 4)
-    _write_rules(out, agreement.rules)
-    out.uint(len(agreement.rules_from), 2)
-    for period, rules in agreement.rules_from:
-        out.uint(period, 4)
-        _write_rules(out, rules)
-    out.uint(len(agreement.parties), 2)
-    for party in agreement.parties:
-        out.name(party.name)
-        _write_both(out, party.key)
-        out.flag(party.cosign_key is not None)
-        if party.cosign_key is not None:
-            _write_both(out, party.cosign_key)
-    out.uint(len(agreement.chips), 2)
-    for chip in agreement.chips:
-        out.name(chip.name)
-        out.uint(chip.peak, 3)
-        out.text(chip.note)
-        out.uint(chip.readings, 4)
-    out.uint(len(agreement.labs), 2)
-    for lab in agreement.labs:
-        _write_lab(out, lab)
-    _write_regime(out, agreement)
-    _write_outside(out, agreement)
-    return out.data
-
-
-def _write_both(out: Writer, key: bytes) -> None:
-    """A key of either kind."""
-    curve, lattice = halves(key)
-    if len(key) not in KEY_SIZES:
-        raise MalformedFile(f"a key has neither {KEY_SIZES[0]} nor {KEY_SIZES[1]} bytes")
-    out.raw(curve)
-    out.flag(bool(lattice))
-    out.raw(lattice)
-
-
-def _write_key(out: Writer, key: bytes) -> None:
-    if len(key) != 32:
-        raise MalformedFile("a key or digest has not 32 bytes")
-    out.raw(key)
-
-
-def _write_rules(out: Writer, rules: Rules) -> None:
-    out.flag(rules.charge_peak)
-    out.flag(rules.charge_residue)
-    if rules.unlisted is not None and not rules.listed:
-        raise MalformedFile("an amount for unlisted weights without a list")
-    out.uint(rules.listed + (rules.unlisted is not None), 1)
-    if rules.unlisted is not None:
-        out.uint(rules.unlisted, 8)
-
-
-def _write_caps(out: Writer, caps: Caps) -> None:
-    for cap in (caps.total, caps.unattributed, caps.lineage):
-        out.uint(cap, 8)
-    out.flag(caps.freeze is not None)
-    if caps.freeze is not None:
-        out.uint(caps.freeze, 8)
-
-
-def _write_lab(out: Writer, lab: Lab) -> None:
-    out.name(lab.name)
-    out.uint(lab.log_rows, 1)
-    out.head(lab.opening_head)
-    out.uint(lab.since_period, 4)
-    _write_caps(out, lab.caps)
-    out.uint(len(lab.caps_from), 2)
-    for period, caps in lab.caps_from:
-        out.uint(period, 4)
-        _write_caps(out, caps)
-    out.uint(len(lab.meters), 4)
-    for meter in lab.meters:
-        out.name(meter.name)
-        out.name(meter.chip)
-        out.uint(meter.chips, 6)
-        _write_both(out, meter.whole_key)
-    _write_sites(out, lab)
-    _write_groups(out, lab)
-    out.uint(lab.lost, 4)
-    out.flag(lab.ceiling is not None)
-    if lab.ceiling is not None:
-        out.uint(lab.ceiling, 8)
-
-
-def _write_sites(out: Writer, lab: Lab) -> None:
-    """One flag for the lab: either every meter has a site, or none."""
-    names = [meter.site for meter in lab.meters if meter.site is not None]
-    if len(names) != (0 if lab.registry_rows is None else len(lab.meters)):
-        raise MalformedFile("sites are of some meters only, or without registry_rows")
-    out.flag(lab.registry_rows is not None)
-    if lab.registry_rows is not None:
-        out.uint(lab.registry_rows, 1)
-        for name in names:
-            out.name(name)
-
-
-def _write_groups(out: Writer, lab: Lab) -> None:
-    """One flag for the lab: either every meter has a group, or none."""
-    names = [meter.group for meter in lab.meters if meter.group is not None]
-    if len(names) not in (0, len(lab.meters)):
-        raise MalformedFile("groups are of some meters only")
-    out.flag(bool(names))
-    for name in names:
-        out.name(name)
-
-
-def _write_regime(out: Writer, agreement: Agreement) -> None:
-    out.flag(agreement.amends is not None)
-    if agreement.amends is not None:
-        _write_key(out, agreement.amends.digest)
-        out.uint(agreement.amends.from_period, 4)
-    log, deadlines, inspection, pause = agreement.log, agreement.deadlines, agreement.inspection, agreement.pause
-    out.flag(log is not None)
-    if log is not None:
-        out.text(log.origin)
-        out.name(log.operator)
-        _write_both(out, log.key)
-        out.uint(log.cosignatures, 2)
+    write.rules(out, agreement.rules)
+    write.each(out, 2, agreement.rules_from, write.later_rules)
+    write.each(out, 2, agreement.parties, write.party)
+    write.each(out, 2, agreement.chips, write.chip)
+    write.each(out, 2, agreement.labs, write.lab)
+    write.if_any(out, agreement.amends, write.amends)
+    write.if_any(out, agreement.log, write.log)
     out.uint(agreement.checkpoints, 4)
-    out.flag(deadlines is not None)
-    if deadlines is not None:
-        for seconds in (deadlines.epoch, deadlines.claim, deadlines.grace, deadlines.opening):
-            out.uint(seconds, 4)
-        for value, size in ((deadlines.sign_by, 8), (deadlines.late_epochs, 4), (deadlines.cosign, 4)):
-            out.flag(value is not None)
-            if value is not None:
-                out.uint(value, size)
-    out.flag(inspection is not None)
-    if inspection is not None:
-        out.uint(inspection.draws, 2)
-        out.uint(inspection.slots, 2)
-        out.uint(inspection.margin, 4)
-    out.flag(pause is not None)
-    if pause is not None:
-        out.text(pause.trigger)
-        out.text(pause.lifts)
-        out.uint(len(pause.deciders), 2)
-        for name in pause.deciders:
-            out.name(name)
-        out.uint(pause.quorum, 2)
-
-
-def _write_outside(out: Writer, agreement: Agreement) -> None:
-    """What stands outside of labs: open models, power feeds, witnesses of the log, and who countersigns while keys change."""
-    out.uint(len(agreement.open_models), 2)
-    for model in agreement.open_models:
-        out.name(model.name)
-        out.uint(model.charge, 8)
-        out.text(model.source)
-        out.uint(len(model.weights), 2)
-        for digest in model.weights:
-            _write_key(out, digest)
-    out.uint(len(agreement.feeds), 2)
-    for feed in agreement.feeds:
-        for name in (feed.name, feed.lab, feed.holder):
-            out.name(name)
-        _write_both(out, feed.whole_key)
-        if feed.kind not in FEED_KINDS:
-            raise MalformedFile(f"{feed.kind!r} is no kind of feed")
-        out.uint(FEED_KINDS.index(feed.kind) + 1, 1)
-        out.uint(len(feed.meters), 4)
-        for name in feed.meters:
-            out.name(name)
-        for watts in (feed.base_watts, feed.idle_watts, feed.busy_watts):
-            out.uint(watts, 4)
-    out.uint(len(agreement.witnesses), 2)
-    for witness in agreement.witnesses:
-        out.text(witness.name)
-        _write_both(out, witness.key)
-    out.flag(agreement.keys is not None)
-    if agreement.keys is not None:
-        out.uint(len(agreement.keys.revoke), 2)
-        for name in agreement.keys.revoke:
-            out.name(name)
-        out.uint(agreement.keys.quorum, 2)
+    write.if_any(out, agreement.deadlines, write.deadlines)
+    write.if_any(out, agreement.inspection, write.inspection)
+    write.if_any(out, agreement.pause, write.pause)
+    write.each(out, 2, agreement.open_models, write.open_model)
+    write.each(out, 2, agreement.feeds, write.feed)
+    write.each(out, 2, agreement.witnesses, write.witness)
+    write.if_any(out, agreement.keys, write.key_terms)
+    return out.data

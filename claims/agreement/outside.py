@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 
+from claims.agreement.bounds import MAX_CAP, MAX_DIGESTS, MAX_FEEDS, MAX_LAB_FEEDS, MAX_MODELS, MAX_OPENED, MAX_WATTS
 from claims.agreement.model import Agreement
-from claims.agreement.terms import (
-    FEED_KINDS,
-    MAX_CAP,
-    MAX_DIGESTS,
-    MAX_FEEDS,
-    MAX_LAB_FEEDS,
-    MAX_MODELS,
-    MAX_OPENED,
-    MAX_WATTS,
-    Feed,
-    Rules,
-)
-from claims.base.canonical import is_name
+from claims.agreement.terms import FEED_KINDS, Feed, Rules
+from claims.agreement.values import Fail, names
 from claims.base.text import is_prose
 from claims.base.units import format_work
 
 __all__ = ["check_outside"]
-
-Fail = Callable[[str, str, str], Exception]
-"""Makes the exception to raise from a field, what is wrong with it, and what to do."""
 
 
 def check_outside(agreement: Agreement, fail: Fail) -> None:
@@ -38,21 +25,9 @@ def check_outside(agreement: Agreement, fail: Fail) -> None:
     _check_feeds(agreement, fail)
 
 
-def _named(field: str, names: Iterable[str], most: int, fail: Fail) -> None:
-    listed = list(names)
-    if len(listed) > most:
-        raise fail(field, f"{len(listed)} of them, more than {most}", "leave some out")
-    for name in listed:
-        if not is_name(name):
-            raise fail(field, f"{name!r} is not a name", "use a-z 0-9 . _ -")
-    for one, two in zip(listed, listed[1:], strict=False):
-        if one >= two:
-            raise fail(field, f"{two!r} does not come after {one!r}", "sort them by name, each once")
-
-
 def _check_models(agreement: Agreement, fail: Fail) -> None:
     models, field = agreement.open_models, "open_model"
-    _named(field, (model.name for model in models), MAX_MODELS, fail)
+    names(field, [model.name for model in models], 0, MAX_MODELS, fail)
     owners: dict[bytes, str] = {}
     for model in models:
         if not 1 <= model.charge <= MAX_CAP:
@@ -84,7 +59,7 @@ def _check_external(agreement: Agreement, rules: Rules, fail: Fail) -> None:
 
 
 def _check_feeds(agreement: Agreement, fail: Fail) -> None:
-    _named("feed", (feed.name for feed in agreement.feeds), MAX_FEEDS, fail)
+    names("feed", [feed.name for feed in agreement.feeds], 0, MAX_FEEDS, fail)
     if agreement.feeds and (agreement.log is None or agreement.deadlines is None or agreement.inspection is None):
         raise fail("feed", "feeds need [log], [deadlines] and [inspection]", "add them, or leave the feeds out")
     fed: dict[tuple[str, str], str] = {}
@@ -109,7 +84,7 @@ def _check_feed(agreement: Agreement, feed: Feed, meters: Mapping[str, int] | No
     if feed.holder not in {party.name for party in agreement.parties} or feed.holder in (feed.lab, operator):
         what = f"{feed.name}: its holder {feed.holder!r} is no party, or is the lab or the log's operator"
         raise fail("feed", what, "let another party read it")
-    _named("feed", feed.meters, len(meters), fail)
+    names("feed", feed.meters, 0, len(meters), fail)
     if not feed.meters or not set(feed.meters) <= meters.keys():
         raise fail("feed", f"{feed.name}: its meters are not one or more meters of lab {feed.lab}", "name what it feeds")
     if feed.kind not in FEED_KINDS:

@@ -7,15 +7,12 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from claims.agreement.terms import MAX_CHANGES
+from claims.agreement.bounds import MAX_CHANGES
 from claims.base.canonical import NAME_RULE, is_name
-from claims.base.ed25519 import is_key
-from claims.base.errors import AgreementError, ClaimsError, MalformedFile
-from claims.base.hybrid import is_hybrid
-from claims.base.text import MAX_PROSE, is_key_name, is_prose
+from claims.base.errors import AgreementError, ClaimsError
 from claims.base.units import time_from_text
 
-__all__ = ["Table", "as_digest", "as_key", "as_key_name", "as_meter_key", "as_name", "as_period_key", "as_prose", "one_of"]
+__all__ = ["Table"]
 
 T = TypeVar("T")
 
@@ -123,69 +120,3 @@ def _find_line(text: str, path: str, key: str) -> int | None:
         elif section == path and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line):
             return number
     return header_line
-
-
-def as_name(text: str) -> str:
-    if not is_name(text):
-        raise MalformedFile(f"{text!r} is not a name", hint=NAME_RULE)
-    return text
-
-
-def as_key_name(text: str) -> str:
-    """A name of C2SP signed notes."""
-    if not is_key_name(text):
-        raise MalformedFile(
-            "not a name of signed notes", hint="1 to 255 bytes without spaces, + and characters that nobody sees, as example.org/w1"
-        )
-    return text
-
-
-def as_prose(text: str) -> str:
-    if not is_prose(text):
-        raise MalformedFile(
-            f"is longer than {MAX_PROSE} characters, or holds control characters or others that nobody sees",
-            hint="use plain printable text",
-        )
-    return text
-
-
-def as_key(text: str) -> bytes:
-    """A key of either kind, 32 or 1,344 bytes."""
-    match = re.fullmatch(r"ed25519:([0-9a-f]{64})(?: mldsa44:([0-9a-f]{2624}))?", text)
-    if match is None or not is_key(bytes.fromhex(match[1] + (match[2] or ""))):
-        raise MalformedFile(
-            "not a usable public key",
-            hint='write "ed25519:" and 64 lower-case hex digits, and of a hybrid key " mldsa44:" and 2,624, as `standstill keygen` does',
-        )
-    return bytes.fromhex(match[1] + (match[2] or ""))
-
-
-def as_meter_key(text: str) -> bytes:
-    """A key of Ed25519 alone, 32 bytes: it signs every epoch."""
-    key = as_key(text)
-    if is_hybrid(key):
-        raise MalformedFile("a meter's or feed's key is of Ed25519 alone", hint="its ML-DSA-44 half is its period_key")
-    return key
-
-
-def as_period_key(text: str) -> bytes:
-    """An ML-DSA-44 key, 1,312 bytes: it signs once a period."""
-    match = re.fullmatch(r"mldsa44:([0-9a-f]{2624})", text)
-    if match is None:
-        raise MalformedFile("not a period key", hint='write "mldsa44:" and 2,624 lower-case hex digits, as `standstill meter init` does')
-    return bytes.fromhex(match[1])
-
-
-def as_digest(text: str) -> bytes:
-    if re.fullmatch(r"[0-9a-f]{64}", text) is None:
-        raise MalformedFile("not a digest", hint="write 64 lower-case hex digits, as `standstill agreement digest` does")
-    return bytes.fromhex(text)
-
-
-def one_of(*choices: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in choices:
-            raise MalformedFile(f"{text!r} is none of the choices", hint=f"choose one of: {', '.join(choices)}")
-        return text
-
-    return read

@@ -9,8 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-__all__ = ["HIDDEN", "MAX_PROSE", "SPACES", "counted", "is_key_name", "is_prose", "listed", "replace_hidden"]
+__all__ = ["HIDDEN", "MAX_ORIGIN", "MAX_PROSE", "SPACES", "counted", "is_key_name", "is_origin", "is_prose", "listed", "replace_hidden"]
 
+MAX_ORIGIN = 128
+"""Characters of a log's origin."""
+_ORIGIN = re.compile(rf"[!-*,-~]{{1,{MAX_ORIGIN}}}")
 MAX_PROSE = 4000
 """Characters (code points) in a note, reason or pause text."""
 _NONCHARACTERS = tuple((plane << 16 | 0xFFFE, plane << 16 | 0xFFFF) for plane in range(15))
@@ -47,6 +50,11 @@ def replace_hidden(text: str, mark: str) -> str:
 def is_key_name(text: str) -> bool:
     """Whether a signature line of a note may carry this key name: 1 to 255 bytes, no space, no plus, nothing hidden."""
     return _NO_NAME.search(text) is None and 1 <= len(text.encode("utf-8")) <= 255
+
+
+def is_origin(text: str) -> bool:
+    """Whether text may be a log's origin (C2SP tlog-checkpoint): printable ASCII without spaces and "+", 1 to 128 characters."""
+    return _ORIGIN.fullmatch(text) is not None
 
 
 def counted(number: int, noun: str) -> str:

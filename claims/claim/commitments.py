@@ -27,6 +27,7 @@ from functools import lru_cache
 
 from claims.base.canonical import is_name
 from claims.base.errors import ClaimsError
+from claims.base.merkle import audit_paths, leaf_hash, root_from_path, tree_root
 from claims.claim.records import Reading
 
 __all__ = [
@@ -38,20 +39,16 @@ __all__ = [
     "Slot",
     "SlotOpening",
     "audit_path",
-    "audit_paths",
     "epoch_root",
     "in_places",
     "lab_epoch_root",
-    "leaf_hash",
     "merkle_root",
     "meter_leaf",
     "name_digest",
-    "node_hash",
     "reading_leaf",
     "reading_leaves",
     "reading_starts",
     "registry_epoch_head",
-    "root_from_path",
     "roots_digest",
     "salt",
     "slot_leaf",
@@ -73,99 +70,14 @@ class CommitmentError(ClaimsError):
     """Values that cannot be committed to, or an opening that does not fit its tree. Never holds a salt or a seed."""
 
 
-# ---- RFC 6962 --------------------------------------------------------------------------------------------
-
-
-def leaf_hash(data: bytes) -> bytes:
-    """SHA-256(0x00 || data)."""
-    return hashlib.sha256(b"\x00" + data).digest()
-
-
-def node_hash(left: bytes, right: bytes) -> bytes:
-    """SHA-256(0x01 || left || right)."""
-    return hashlib.sha256(b"\x01" + left + right).digest()
-
-
-def _up(level: list[bytes]) -> list[bytes]:
-    """The level above: pairs are hashed, an odd last node moves up as it is (the same tree as RFC 6962's split)."""
-    sha256, even = hashlib.sha256, len(level) & ~1
-    above = [sha256(b"\x01" + level[i] + level[i + 1]).digest() for i in range(0, even, 2)]
-    if even != len(level):
-        above.append(level[-1])
-    return above
-
-
 def merkle_root(leaves: Iterable[bytes]) -> bytes:
     """MTH of the leaves' data; of no leaf at all it is SHA-256 of nothing."""
-    sha256 = hashlib.sha256
-    level = [sha256(b"\x00" + data).digest() for data in leaves]
-    if not level:
-        return hashlib.sha256().digest()
-    while len(level) > 1:
-        level = _up(level)
-    return level[0]
+    return tree_root(map(leaf_hash, leaves))
 
 
-def audit_paths(leaves: Sequence[bytes], indices: Iterable[int]) -> dict[int, tuple[bytes, ...]]:
-    """For each leaf of ``indices`` the hashes that lead from it to the root, the lowest first (RFC 6962 section 2.1.1).
-
-    The tree is hashed once, however many leaves are asked for.
-
-    Raises:
-        CommitmentError: there is no such leaf.
-    """
-    paths: dict[int, list[bytes]] = {index: [] for index in indices}
-    if any(not 0 <= index < len(leaves) for index in paths):
-        raise CommitmentError(f"a leaf is not one of {len(leaves)}")
-    level, height = [leaf_hash(data) for data in leaves], 0
-    while len(level) > 1:
-        for index, path in paths.items():
-            sibling = (index >> height) ^ 1
-            if sibling < len(level):
-                path.append(level[sibling])
-        level, height = _up(level), height + 1
-    return {index: tuple(path) for index, path in paths.items()}
-
-
-def audit_path(leaves: Sequence[bytes], index: int) -> list[bytes]:
-    """The path of one leaf, as :func:`audit_paths` gives it. Raises CommitmentError: there is no such leaf."""
-    return list(audit_paths(leaves, (index,))[index])
-
-
-def root_from_path(leaf_data: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:
-    """The root that a leaf and its audit path lead to; the caller compares it.
-
-    Args:
-        leaf_data: the leaf's data, not its hash.
-        index: position of the leaf, 0 <= index < size.
-        size: number of leaves, from the agreement and never from the opening.
-        path: as :func:`audit_path` gives it; exactly as long as the position needs.
-
-    Raises:
-        CommitmentError: position or path do not fit the size.
-    """
-    if not 0 <= index < size:
-        raise CommitmentError(f"leaf {index} is not one of {size}")
-    result, position, last, used = leaf_hash(leaf_data), index, size - 1, 0
-    while last > 0:
-        if position ^ 1 <= last:
-            if used == len(path) or len(path[used]) != 32:
-                raise CommitmentError("an audit path is too short, or holds something that is not a hash")
-            sibling, used = path[used], used + 1
-            result = node_hash(sibling, result) if position & 1 else node_hash(result, sibling)
-        position, last = position >> 1, last >> 1
-    if used != len(path):
-        raise CommitmentError("an audit path is too long")
-    return result
-
-
-def path_length(index: int, size: int) -> int:
-    """How many hashes the audit path of a leaf has."""
-    count, last = 0, size - 1
-    while last > 0:
-        count += index ^ 1 <= last
-        index, last = index >> 1, last >> 1
-    return count
+def audit_path(leaves: Sequence[bytes], index: int) -> tuple[bytes, ...]:
+    """The audit path of one leaf, of all leaves' data. Raises PathError: there is no such leaf."""
+    return audit_paths(list(map(leaf_hash, leaves)), (index,))[index]
 
 
 # ---- readings --------------------------------------------------------------------------------------------
@@ -403,13 +315,13 @@ class ReadingOpening:
         """Open several leaves of one meter and epoch: the tree is hashed once."""
         if any(not 0 <= index < len(readings) for index in indices):
             raise CommitmentError(f"epoch {epoch} has {len(readings)} readings, and another one is to be opened")
-        paths = audit_paths(reading_leaves(readings, epoch, coverage, seed, size), indices)
+        paths = audit_paths(list(map(leaf_hash, reading_leaves(readings, epoch, coverage, seed, size))), indices)
         starts = reading_starts(readings)
         return [ReadingOpening(i, starts[i], readings[i], salt(seed, i), paths[i]) for i in indices]
 
     def root(self, size: int) -> bytes:
         """The epoch root that this opening leads to. ``size`` comes from the agreement."""
-        return root_from_path(reading_leaf(self.salt, self.start, self.reading), self.index, size, self.path)
+        return root_from_path(leaf_hash(reading_leaf(self.salt, self.start, self.reading)), self.index, size, self.path)
 
 
 @dataclass(frozen=True)
@@ -429,9 +341,9 @@ class SlotOpening:
     @staticmethod
     def several(slots: Sequence[Slot], indices: Sequence[int], seed: bytes, size: int) -> list[SlotOpening]:
         """Open several leaves, used or empty, of one registry epoch head: the tree is hashed once."""
-        paths = audit_paths(slot_leaves(slots, seed, size), indices)
+        paths = audit_paths(list(map(leaf_hash, slot_leaves(slots, seed, size))), indices)
         return [SlotOpening(i, slots[i] if i < len(slots) else EMPTY_SLOT, salt(seed, i), paths[i]) for i in indices]
 
     def root(self, size: int) -> bytes:
         """The registry epoch head that this opening leads to. ``size`` comes from the agreement."""
-        return root_from_path(slot_leaf(self.salt, self.slot), self.index, size, self.path)
+        return root_from_path(leaf_hash(slot_leaf(self.salt, self.slot)), self.index, size, self.path)

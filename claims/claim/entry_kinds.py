@@ -23,8 +23,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import TypeVar
 
+from claims.agreement.bounds import MAX_TIME
 from claims.agreement.signatures import allowance_message
-from claims.agreement.terms import MAX_TIME
 from claims.base.units import format_time
 from claims.claim.entry_parts import BITS, KEY, SIGNATURE, Kind, Part
 

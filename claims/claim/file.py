@@ -15,8 +15,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 
+from claims.agreement.bounds import MAX_FLEET
 from claims.agreement.signatures import claim_message, sign_ledger_head, sign_registry_head
-from claims.agreement.terms import MAX_FLEET
 from claims.base.canonical import Reader, Writer
 from claims.base.errors import MalformedClaim
 from claims.base.hybrid import SigningKey

@@ -13,15 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from claims.agreement.terms import Group, Lab
 from claims.base.canonical import is_name
-from claims.claim.commitments import (
-    CommitmentError,
-    audit_path,
-    lab_epoch_root,
-    merkle_root,
-    meter_leaf,
-    path_length,
-    root_from_path,
-)
+from claims.base.merkle import leaf_hash, path_length, root_from_path
+from claims.claim.commitments import CommitmentError, audit_path, lab_epoch_root, merkle_root, meter_leaf
 
 __all__ = ["EpochTree", "group_leaf", "group_root", "root_by_path", "unit_leaf"]
 
@@ -72,14 +65,14 @@ def root_by_path(lab: Lab, meter: str, root: bytes, path: Sequence[bytes]) -> by
     """The lab's epoch root to which a meter's root leads at its own place in the agreement; the caller compares it.
 
     Raises:
-        CommitmentError: the path does not fit that place.
+        PathError: the path does not fit that place.
     """
     place, unit = lab.unit_of(meter)
-    leaf = meter_leaf(meter, root)
+    leaf = leaf_hash(meter_leaf(meter, root))
     if lab.groups:
         index, size = _index(unit, meter), len(unit.meters)
         inside = path_length(index, size)
-        leaf, path = group_leaf(unit.name, root_from_path(leaf, index, size, path[:inside])), path[inside:]
+        leaf, path = leaf_hash(group_leaf(unit.name, root_from_path(leaf, index, size, path[:inside]))), path[inside:]
     return root_from_path(leaf, place, len(lab.units), path)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from claims.agreement.terms import MAX_METERS, MAX_ROOTS
+from claims.agreement.bounds import MAX_METERS, MAX_ROOTS
 from claims.base.canonical import Reader, Writer
 from claims.base.errors import MalformedFile
 from claims.base.files import PROOF_LIMIT

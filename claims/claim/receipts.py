@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from claims.agreement.bounds import MAX_LABS, MAX_TIME
 from claims.agreement.model import Agreement
 from claims.agreement.over import NotOver
-from claims.agreement.terms import MAX_LABS, MAX_TIME
 from claims.base.canonical import from_json, is_name, to_json
 from claims.base.errors import ClaimRejected, MalformedFile
 from claims.base.hybrid import SIGNATURE_SIZES, SigningKey

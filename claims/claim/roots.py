@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from claims.agreement.terms import MAX_METERS, MAX_ROOTS
+from claims.agreement.bounds import MAX_METERS, MAX_ROOTS
 from claims.base.canonical import Writer, is_name
 from claims.base.errors import MalformedFile
 

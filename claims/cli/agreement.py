@@ -110,8 +110,8 @@ def agreement_presets() -> None:
 @click.option("--weights", multiple=True, metavar="DIGEST", help="Digest of its weights (standstill weights digest); repeat.")
 def agreement_models(name: str | None, weights: tuple[str, ...]) -> None:
     """List models with open weights and published estimates of their training compute; with NAME, write its table for an agreement."""
+    from claims.agreement.fields import as_digest
     from claims.agreement.models import LICENCE, known_model, known_models
-    from claims.agreement.table import as_digest
 
     if name is not None:
         out(known_model(name).table([as_digest(digest).hex() for digest in weights]), exact=True)

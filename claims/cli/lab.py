@@ -84,9 +84,9 @@ def lab_snapshot(
     --undo takes it back, until its epoch is published, its period closed, or something goes on from it.
     """
     from claims.agreement.over import check_over
+    from claims.claim.records import Genesis
     from claims.lab.amended import check_amended
     from claims.lab.lineage import snapshot, undo_snapshot
-    from claims.lab.store import Genesis
 
     origin = None
     if genesis is not None:

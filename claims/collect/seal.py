@@ -11,7 +11,7 @@ from pathlib import Path
 
 from claims.agreement.model import Agreement
 from claims.agreement.terms import Meter
-from claims.claim.records import MAX_AMOUNT
+from claims.claim.records import FIRST_TAG, MAX_AMOUNT, UNATTRIBUTED, Usage
 from claims.collect.errors import CollectError
 from claims.collect.samples import FULL, MAX_CHIPS, Job
 from claims.collect.spool import Header, Spool
@@ -21,7 +21,7 @@ from claims.imports.usage import UNATTRIBUTED_WORDS
 from claims.lab.closing import next_epoch
 from claims.lab.meter import SoftwareMeter
 from claims.lab.registry import RECEIVERS
-from claims.lab.store import FIRST_TAG, UNATTRIBUTED, Store, Usage
+from claims.lab.store import Store
 from claims.lab.store_imports import COLLECTED, EVER
 
 __all__ = ["BEFORE", "ELSE", "SEALED", "Sealed", "Sealing", "first_epoch"]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from claims.agreement.bounds import MAX_TIME
 from claims.agreement.model import Agreement
-from claims.agreement.terms import MAX_TIME
 from claims.base.canonical import Writer, from_json, is_name, to_json
 from claims.base.errors import BadSignature, ClaimRejected, MalformedFile
 from claims.base.hybrid import SIGNATURE_SIZES, SigningKey

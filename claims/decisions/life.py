@@ -6,8 +6,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from claims.agreement.bounds import MAX_TIME
 from claims.agreement.model import Agreement
-from claims.agreement.terms import MAX_TIME
 from claims.base.hybrid import goes_on
 from claims.base.units import format_time
 from claims.claim.keys import KeyBook

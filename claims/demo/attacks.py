@@ -14,9 +14,9 @@ from claims.agreement.signatures import AgreementSignatures, sign_ledger_head
 from claims.base.errors import ClaimRejected
 from claims.claim.evidence import Equivocation, find_equivocations
 from claims.claim.file import Claim, MeterHead, sign_claim
+from claims.claim.records import IDLE, LedgerSecrets, Reading, fresh_elements
 from claims.demo.labs import DemoLab
 from claims.lab.meter import ledger_head
-from claims.lab.store import IDLE, LedgerSecrets, Reading, fresh_elements
 from claims.verify.claim import verify_claim
 from claims.verify.report import Verdict
 

@@ -33,7 +33,7 @@ from claims.demo.act_two import (
 )
 from claims.demo.attacks import stopped_by
 from claims.demo.labs import DemoLab
-from claims.lab.store import StoreError
+from claims.lab.store_file import StoreError
 from claims.tlog.cosign import cosign
 from claims.tlog.evidence import LogEvidence, LogFork
 from claims.tlog.writer import LogWriter

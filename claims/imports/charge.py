@@ -20,6 +20,7 @@ from claims.agreement.terms import Meter
 from claims.base.errors import ClaimRejected, ClaimsError
 from claims.base.text import counted, replace_hidden
 from claims.base.units import WORK_UNIT
+from claims.claim.records import UNATTRIBUTED
 from claims.imports.charge_columns import SpanColumns, Sums, columns_of
 from claims.imports.rows import ImportRefused, ceil_of
 from claims.imports.spans import Source, Span, Window
@@ -29,7 +30,7 @@ from claims.imports.usage_rows import MAX_WORK, in_proportion
 from claims.imports.usage_rows import split_interval as split_at_epochs
 from claims.lab.registry import check_enrolled, keep_calendar
 from claims.lab.running import check_table
-from claims.lab.store import UNATTRIBUTED, Store
+from claims.lab.store import Store
 
 __all__ = ["Charged", "Source", "Span", "Window", "charge", "checked_meter", "metered"]
 

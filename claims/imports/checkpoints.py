@@ -15,11 +15,12 @@ from claims.agreement.over import check_begun
 from claims.base.errors import ClaimsError
 from claims.base.text import counted
 from claims.base.units import WORK_UNIT
+from claims.claim.records import Draft, Genesis
 from claims.imports.rows import Refuses, Row, ceil_of, read_some
 from claims.lab.lineage import note_checkpoint, starts_from_nothing
 from claims.lab.registry import NO_WEIGHTS, check_enrolled, keep_calendar
 from claims.lab.running import check_table
-from claims.lab.store import Draft, Genesis, Store
+from claims.lab.store import Store
 
 __all__ = ["CheckpointReport", "import_checkpoints", "note_drafts"]
 

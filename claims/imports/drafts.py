@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from claims.agreement.model import Agreement
+from claims.claim.records import Draft
 from claims.imports.charge import Charged, Source, Span, charge
 from claims.imports.checkpoints import note_drafts
 from claims.lab.registry import NO_WEIGHTS
-from claims.lab.store import Draft, Store
+from claims.lab.store import Store
 
 __all__ = ["Plan", "carry_out"]
 

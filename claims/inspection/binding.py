@@ -16,9 +16,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from claims.agreement.bounds import MAX_SITES
 from claims.agreement.model import Agreement
 from claims.agreement.signatures import ledger_head_message, registry_head_message, sign_registry_head
-from claims.agreement.terms import MAX_SITES, Lab, Meter
+from claims.agreement.terms import Lab, Meter
 from claims.base.canonical import Writer, head_to_bytes
 from claims.base.ed25519 import check_signature
 from claims.base.errors import ClaimsError

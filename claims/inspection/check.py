@@ -15,6 +15,7 @@ from claims.agreement.signatures import epoch_root_message
 from claims.agreement.terms import Meter
 from claims.base.ed25519 import check_signature
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
+from claims.base.merkle import PathError
 from claims.claim.commitments import (
     EMPTY_SLOT,
     CommitmentError,
@@ -174,7 +175,7 @@ def _check_reading(agreement: Agreement, drawn: Drawn, item: OpenedReading) -> N
     try:
         root = one.root(agreement.readings(meter))
         lab_root = root_by_path(agreed, item.meter, root, item.meter_path)
-    except CommitmentError as error:
+    except (CommitmentError, PathError) as error:
         raise OpeningRejected("reading-path", f"meter {item.meter}: {error.what}") from None
     if lab_root != entry.root:
         raise OpeningRejected("reading-path", f"a reading of meter {item.meter} is not under the logged root of epoch {reading.epoch}")
@@ -216,7 +217,7 @@ def _check_slots(agreement: Agreement, drawn: Drawn, opening: Opening) -> None:
         slot = item.opening.slot
         try:
             root = item.opening.root(size)
-        except CommitmentError as error:
+        except (CommitmentError, PathError) as error:
             raise OpeningRejected("slot-path", error.what) from None
         if root != head:
             raise OpeningRejected("slot-path", f"an opened slot is not under the registry head logged for epoch {last}")
@@ -271,7 +272,7 @@ def _check_saved(agreement: Agreement, drawn: Drawn, item: OpenedSlot) -> None:
     for then in (slot, replace(slot, base=0)):
         try:
             roots.add(SlotOpening(one.index, then, salt, path).root(agreement.checkpoints))
-        except CommitmentError as error:
+        except (CommitmentError, PathError) as error:
             raise OpeningRejected("slot-path", error.what) from None
     if drawn.committed.epochs[epoch].registry_head not in roots:
         raise OpeningRejected("slot-path", f"an opened slot is not under the head logged for epoch {epoch}, in which it was saved")

@@ -14,9 +14,10 @@ from dataclasses import replace
 
 from claims.agreement.model import Agreement
 from claims.base.units import format_work
+from claims.claim.records import Draft, Genesis, Noted
 from claims.lab.closing import check_headquarters
 from claims.lab.registry import NO_WEIGHTS, RECEIVERS, RegistryError, check_enrolled, late_work
-from claims.lab.store import Draft, Genesis, Noted, Store
+from claims.lab.store import Store
 
 __all__ = ["note_checkpoint", "snapshot", "starts_from_nothing", "undo_snapshot", "unfinished", "unplaced"]
 

@@ -17,13 +17,14 @@ from claims.agreement.terms import Meter
 from claims.base.errors import ClaimsError, TokenError
 from claims.base.hybrid import HybridKey, SigningKey, curve_half
 from claims.claim.commitments import roots_digest
+from claims.claim.records import EpochSeal, LedgerSecrets, Reading, SignedHead, fresh_elements
 from claims.lab import heads
 from claims.lab.closing import check_turn, next_epoch, signed_otherwise
 from claims.lab.coverage import check_readings
 from claims.lab.losses import lost_in, unit_roots
 from claims.lab.registry import check_enrolled, keep_calendar
 from claims.lab.sealing import BLOCK, Due, seal_epochs
-from claims.lab.store import EpochSeal, LedgerSecrets, Reading, SignedHead, Store, fresh_elements
+from claims.lab.store import Store
 
 __all__ = ["SoftwareMeter", "enrolled", "ledger_head", "seal_through", "sign_period"]
 

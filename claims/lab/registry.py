@@ -17,11 +17,7 @@ from typing import TYPE_CHECKING
 from claims.agreement.model import Agreement
 from claims.base.errors import ClaimsError
 from claims.base.units import format_time
-from claims.claim.records import circuit_entry
-from claims.lab import heads
-from claims.lab.closing import check_headquarters, check_registry
-from claims.lab.losses import lost_in, work_of
-from claims.lab.store import (
+from claims.claim.records import (
     FIRST_TAG,
     KINDS,
     MAX_TOTAL,
@@ -29,9 +25,13 @@ from claims.lab.store import (
     Draft,
     PublishedHead,
     RegistryEntry,
-    Store,
+    circuit_entry,
     fresh_elements,
 )
+from claims.lab import heads
+from claims.lab.closing import check_headquarters, check_registry
+from claims.lab.losses import lost_in, work_of
+from claims.lab.store import Store
 
 if TYPE_CHECKING:
     pass

@@ -15,14 +15,14 @@ from claims.agreement.model import Agreement
 from claims.agreement.terms import Caps, Lab, Meter
 from claims.base.errors import ClaimsError
 from claims.claim.losses import made_readings
-from claims.claim.records import MAX_AMOUNT, UNATTRIBUTED, RegistryEntry
+from claims.claim.records import IDLE, MAX_AMOUNT, UNATTRIBUTED, RegistryEntry
 from claims.lab.caps import cap_problems, residue_limit
 from claims.lab.closing import check_headquarters
 from claims.lab.coverage import PLAIN, cover, peak_of
 from claims.lab.lineage import snapshot, unplaced
 from claims.lab.losses import lost_in
 from claims.lab.registry import RESIDUE, RegistryError, check_enrolled, entries_of
-from claims.lab.store import IDLE, Store
+from claims.lab.store import Store
 from claims.lab.witness import registry_rows, site_rows, table_rows
 
 __all__ = ["Lineage", "OverCaps", "Rows", "Running", "TableTooSmall", "check_table", "running"]

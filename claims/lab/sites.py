@@ -25,13 +25,13 @@ from claims.claim.entry_kinds import IS_LOST, LossEntry
 from claims.claim.handover import MeterReport, Records, SiteReport, SiteSummary, TagRow, Tags
 from claims.claim.lists import LOST_SITE
 from claims.claim.losses import NO_ROOT, lost_head
-from claims.claim.records import EpochSeal, Lost, SignedHead, SummaryHead
+from claims.claim.records import FIRST_TAG, EpochSeal, Lost, SignedHead, SummaryHead
 from claims.lab.amended import check_amended
 from claims.lab.closing import check_headquarters, next_epoch, signed_otherwise
 from claims.lab.losses import lost_in, unit_roots
 from claims.lab.registry import RECEIVERS, check_enrolled, keep_calendar, late_work
 from claims.lab.renewal import verifies
-from claims.lab.store import FIRST_TAG, Store
+from claims.lab.store import Store
 from claims.verify.tables import check_proof, statement_of_site
 
 __all__ = ["allot_tags", "report_of", "summary_of", "take_loss", "take_report", "take_summary", "take_tags"]

@@ -22,22 +22,23 @@ from claims.claim.handover import Records
 from claims.claim.limits import overs_after, with_limits
 from claims.claim.lists import LOST, LOST_SITE, Limit, Over
 from claims.claim.losses import NO_HEAD, lost_head, lost_work, share_of
-from claims.claim.records import UNATTRIBUTED, circuit_entry
-from claims.lab.caps import cap_problems, over_limits
-from claims.lab.coverage import check_readings
-from claims.lab.losses import claimed_heads, losses_of, lost_in, readings_of, sites_away, work_of
-from claims.lab.registry import CHECKPOINT, RESIDUE, SNAPSHOT
-from claims.lab.store import (
+from claims.claim.records import (
     FIRST_TAG,
     IDLE,
+    UNATTRIBUTED,
     LedgerSecrets,
     PublishedHead,
     RegistryEntry,
     SignedHead,
-    Store,
     SummaryHead,
+    circuit_entry,
     fresh_elements,
 )
+from claims.lab.caps import cap_problems, over_limits
+from claims.lab.coverage import check_readings
+from claims.lab.losses import claimed_heads, losses_of, lost_in, readings_of, sites_away, work_of
+from claims.lab.registry import CHECKPOINT, RESIDUE, SNAPSHOT
+from claims.lab.store import Store
 from claims.verify.tables import statement_of_site, statements_of
 
 if TYPE_CHECKING:

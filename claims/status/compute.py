@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from claims.agreement.model import Agreement
@@ -20,19 +19,19 @@ from claims.base.errors import BadSignature, ClaimRejected, ClaimsError, Unreada
 from claims.base.files import PROOF_LIMIT, ROOTS_LIMIT
 from claims.base.hybrid import goes_on
 from claims.base.units import format_time
-from claims.claim.evidence import TwoEntries, counts, decode_evidence
-from claims.claim.keys import KeyBook
 from claims.claim.receipts import RECEIPT_LIMIT, Receipt
 from claims.decisions.file import Content, Decision
 from claims.decisions.life import Counted, Life, keeps_calendar, life_of, lifted_spans
 from claims.decisions.log import logged_decisions
+from claims.status.book import Beside, Book, Findings
+from claims.status.evidence import read_evidence
 from claims.status.folder import MAX_FILES, RECORD_LIMIT, ClaimFile, Folder, SignedAgreement
 from claims.status.model import Row, State, sentences
 from claims.status.moved import moved_in
 from claims.status.notes import JUNK
-from claims.status.rows import Against, Beside, Book, judge_period
+from claims.status.rows import judge_period
 from claims.tlog.checkpoint import LogTrust
-from claims.tlog.evidence import LogEvidence, LogFork
+from claims.tlog.evidence import LogFork
 from claims.tlog.memory import LogMemory
 from claims.tlog.reader import LogView, open_log
 from claims.tlog.source import FolderSource
@@ -46,27 +45,11 @@ __all__ = ["Row", "State", "compute", "log_trust"]
 
 MAX_ROWS = 100_000
 """Labs x begun periods in one answer."""
-EVIDENCE_LIMIT = 2**25
 
 
 def log_trust(agreement: Agreement) -> LogTrust | None:
     """What the agreement says about its log, or None. The operator's cosignatures never count."""
     return None if agreement.log is None else verify_log.log_trust(agreement)
-
-
-@dataclass
-class _Findings:
-    """What concerns no single period.
-
-    Attributes:
-        breaches: by others than a lab in a period.
-        gaps: what leaves the answer open: why periods before the agreement cannot be judged, a newer head that nobody vouches for.
-        against: (agreement, lab, period) to the evidence for which its claim is rejected.
-    """
-
-    breaches: list[str] = field(default_factory=list)
-    gaps: list[str] = field(default_factory=list)
-    against: dict[tuple[bytes, str, int], list[Against]] = field(default_factory=dict)
 
 
 def compute(
@@ -97,9 +80,9 @@ def compute(
 def _compute(source: Folder, current: SignedAgreement, now: int, memory: str | os.PathLike[str] | None, jobs: int) -> State:
     others = {item.agreement.digest: item for item in source.agreements(current.agreement)}
     others.pop(current.agreement.digest, None)
-    found = _Findings()
+    found = Findings()
     books = _books(source, current, others, now, memory, found)
-    _read_evidence(source, books, found)
+    read_evidence(source, books, found)
     _rival_amendments(books, others, found)
     decisions = _decisions(source, books)
     rows = _rows(source, books, decisions, found, now, jobs)
@@ -128,7 +111,7 @@ def _compute(source: Folder, current: SignedAgreement, now: int, memory: str | o
 
 def _books(
     source: Folder, current: SignedAgreement, others: dict[bytes, SignedAgreement], now: int,
-    memory: str | os.PathLike[str] | None, found: _Findings,
+    memory: str | os.PathLike[str] | None, found: Findings,
 ) -> list[Book]:  # fmt: skip
     """The agreement and those that it amends, oldest first."""
     chain = [current]
@@ -168,7 +151,7 @@ def _gaps(books: Sequence[Book]) -> list[str]:
     return gaps
 
 
-def _open_log(source: Folder, book: Book, memory: str | os.PathLike[str] | None, found: _Findings) -> None:
+def _open_log(source: Folder, book: Book, memory: str | os.PathLike[str] | None, found: Findings) -> None:
     trust = log_trust(book.agreement)
     if trust is None:
         return
@@ -182,7 +165,7 @@ def _open_log(source: Folder, book: Book, memory: str | os.PathLike[str] | None,
             LogMemory.load(memory, trust).update(view)
     except LogFork as error:
         kept = "" if memory is None else f" (evidence: {error.evidence.keep(memory)})"
-        found.breaches.append(f"log: {error.what}; its operator {_operator(book)} answers for it{kept}")
+        found.breaches.append(f"log: {error.what}; its operator {book.operator} answers for it{kept}")
         book.log_problem = error.what
         return
     except ClaimsError as error:
@@ -197,10 +180,6 @@ def _open_log(source: Folder, book: Book, memory: str | os.PathLike[str] | None,
     book.delivered = deliveries(receipts, book.agreement, source.note_file, undated_keys(view, book.agreement))
     book.published = published_in(view, book.agreement, book.delivered)
     _note_entries(source, book, view)
-
-
-def _operator(book: Book) -> str:
-    return "" if book.agreement.log is None else book.agreement.log.operator
 
 
 def _note_entries(source: Folder, book: Book, view: LogView) -> None:
@@ -228,7 +207,7 @@ def _lapsed(successor: Agreement, book: Book) -> bool:
     return same and (view.as_of() or 0) > terms.sign_by and bool(late_assents(book.published.under(successor), view))
 
 
-def _rival_amendments(books: Sequence[Book], others: dict[bytes, SignedAgreement], found: _Findings) -> None:
+def _rival_amendments(books: Sequence[Book], others: dict[bytes, SignedAgreement], found: Findings) -> None:
     """Two amendments of one agreement of the chain, both signed by everybody they name, that one party to it has signed.
 
     Names are the amended agreement's, or, where that is not here, its known amendment's: a rival may call its keys what it likes.
@@ -308,56 +287,11 @@ def _logged_decisions(source: Folder, book: Book, files: dict[Content, Decision]
     return [counted for _, counted in found]
 
 
-# ---- evidence ----------------------------------------------------------------------------------------------
-
-
-def _read_evidence(source: Folder, books: Sequence[Book], found: _Findings) -> None:
-    for path, data in source.parsed("evidence", ".evidence", EVIDENCE_LIMIT, bytes):
-        if not any(_log_evidence(data, book, found) or _equivocation(source, data, book, found) for book in books):
-            source.note_file(path, "no evidence under these agreements")
-
-
-def _equivocation(source: Folder, data: bytes, book: Book, found: _Findings) -> bool:
-    keys = KeyBook(book.agreement) if book.published is None else book.published.keys
-    try:
-        item = decode_evidence(data)
-        sound = counts(item, keys)
-    except ClaimsError:
-        return False
-    if not sound or (book.agreement.keys is not None and book.published is None):
-        why = "the key that it rests on is revoked" if not sound else "which keys are revoked is not known without the log"
-        source.note(f"evidence: {item.text}: {why}, so it counts for nothing here; an inspector should look")
-        return True
-    spoilt = item.against(book.agreement)
-    if spoilt is not None:
-        against = Against(f"evidence: {item.text}", item.by_meter(book.agreement))
-        found.against.setdefault((book.agreement.digest, *spoilt), []).append(against)
-    elif isinstance(item, TwoEntries):
-        book.voided.add(item.identity)
-        source.note(f"evidence: {item.text}: its word on that counts for nothing")
-    else:
-        source.note(f"evidence: {item.text}, with Ed25519 alone, and it has a period key: look into it; it rejects no claim")
-    return True
-
-
-def _log_evidence(data: bytes, book: Book, found: _Findings) -> bool:
-    if book.agreement.log is None:
-        return False
-    try:
-        one, two = LogEvidence.decode(data).check(book.agreement.log.origin, book.agreement.log.key)
-    except ClaimsError:
-        return False
-    found.breaches.append(
-        f"log: evidence that it signed two histories (heads of size {one} and {two}); its operator {_operator(book)} answers for it"
-    )
-    return True
-
-
 # ---- rows --------------------------------------------------------------------------------------------------
 
 
 def _rows(
-    source: Folder, books: Sequence[Book], decisions: Sequence[Counted], found: _Findings, now: int, jobs: int
+    source: Folder, books: Sequence[Book], decisions: Sequence[Counted], found: Findings, now: int, jobs: int
 ) -> list[Row]:
     claims: dict[tuple[bytes, str, int], list[ClaimFile]] = {}
     known = {book.agreement.digest for book in books}
@@ -393,7 +327,7 @@ def _rows(
     return rows
 
 
-def _holds(agreement: Agreement, life: Life, rows: Sequence[Row], found: _Findings) -> tuple[str, list[str]]:
+def _holds(agreement: Agreement, life: Life, rows: Sequence[Row], found: Findings) -> tuple[str, list[str]]:
     """yes, no or undecided; and why."""
     broken = [row for row in rows if row.state in ("missing", "rejected", "over")]
     why = [*found.breaches, *sentences(broken)]

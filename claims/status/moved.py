@@ -9,8 +9,8 @@ from claims.claim.allowances import transfers_of
 from claims.claim.limits import capacity, is_unbounded
 from claims.claim.lists import TOTAL
 from claims.status.allowances import Moved
+from claims.status.book import Book
 from claims.status.model import Row
-from claims.status.rows import Book
 from claims.verify.log import allowance_dates
 
 __all__ = ["moved_in"]

@@ -3,153 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, BinaryIO
+from dataclasses import replace
+from typing import Any
 
-from claims.agreement.model import Agreement
 from claims.agreement.terms import Lab
 from claims.base.ed25519 import check_signature
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
 from claims.base.units import format_time
 from claims.claim.entry_kinds import IS_LOST
-from claims.claim.entry_parts import Identity
 from claims.claim.evidence import find_equivocations
 from claims.claim.file import Claim, decode_claim
 from claims.claim.limits import capacity, limit_words
 from claims.claim.lists import LOST_METER, LOST_SITE
 from claims.claim.losses import lost_meters
-from claims.claim.published import PublishedEntries
-from claims.decisions.life import is_lifted
 from claims.inspection.count import count_inspections
-from claims.status.folder import ClaimFile, Folder, SignedAgreement, Stored, open_stored, read_stored
+from claims.status.book import Against, Beside, Book
+from claims.status.folder import ClaimFile, Folder, Stored, read_stored
 from claims.status.model import Row
-from claims.tlog.errors import LogError
-from claims.tlog.reader import LogView
 from claims.verify.claim import check_claim
 from claims.verify.delivered import held_up
-from claims.verify.lateness import Delivered, claim_late, judge_lateness, lateness_of, shown_by
+from claims.verify.lateness import claim_late, judge_lateness, lateness_of, shown_by
 from claims.verify.log import allowance_dates
-from claims.verify.log_state import LogState, log_state, uncosigned
 from claims.verify.report import LogSeen
 
-__all__ = ["Beside", "Book", "judge_period"]
+__all__ = ["judge_period"]
 
 _HOLDS = ("proven", "over")
 """States of a claim that passes every check of its own."""
 MAX_CANDIDATES = 8
 """Signed claim files of one lab and period that are tried, where no log says which one was published."""
-
-
-@dataclass
-class Book:
-    """One agreement, its log, and what was found so far.
-
-    Attributes:
-        unsigned: parties whose assent is missing, or came too late.
-        verified: the claim accepted for (lab, period).
-        waiting: where a claim is not here; ``open``: where it cannot be judged, by no fault of the lab; ``judged``: all that have a row.
-        voided: inspections of which evidence shows that their author contradicted itself.
-    """
-
-    signed: SignedAgreement
-    before: Book | None
-    now: int
-    view: LogView | None = None
-    published: PublishedEntries | None = None
-    log: LogState | None = None
-    log_problem: str | None = None
-    delivered: Delivered = field(default_factory=dict)
-    lifted: list[tuple[int, int]] = field(default_factory=list)
-    verified: dict[tuple[str, int], Stored] = field(default_factory=dict)
-    unsigned: Sequence[str] = ()
-    waiting: set[tuple[str, int]] = field(default_factory=set)
-    open: set[tuple[str, int]] = field(default_factory=set)
-    judged: set[tuple[str, int]] = field(default_factory=set)
-    voided: set[Identity] = field(default_factory=set)
-    labs: dict[str, Book] = field(default_factory=dict)
-
-    @property
-    def agreement(self) -> Agreement:
-        """The agreement of this book."""
-        return self.signed.agreement
-
-    @property
-    def usable(self) -> bool:
-        """Whether the log has a head that counts, or none is agreed."""
-        return self.agreement.log is None or (self.log is not None and self.log.size is not None)
-
-    def committed(self, index: int, party: str) -> int | None:
-        """When a quorum without the operator and that party had seen a log entry, or None."""
-        if self.view is None or self.agreement.log is None:
-            return None
-        try:
-            return self.view.committed_time(index, exclude=frozenset({party, self.agreement.log.operator}))
-        except LogError:
-            return None
-
-    def for_lab(self, lab: str) -> Book:
-        """This book with the log as it is without that lab's own cosignatures: no lab vouches for itself."""
-        if lab not in self.labs:
-            self.labs[lab] = self._without(lab)
-        return self.labs[lab]
-
-    def _without(self, lab: str) -> Book:
-        if self.view is None or self.published is None:
-            return self
-        view = self.view.without({lab})
-        state, problem = log_state(view, self.agreement, self.now), self.log_problem
-        if state.size is None and problem is None:
-            problem = f"for lab {lab}: {state.head()}: {uncosigned(state.behind)}"
-        return replace(self, view=view, log=state, log_problem=problem, published=self.published.counting(view.size))
-
-    def is_lifted(self, period: int) -> bool:
-        """Whether the pause was lifted at some moment of a period."""
-        return is_lifted(self.agreement, self.lifted, period)
-
-    def at(self, period: int, lab: str) -> Book:
-        """The book that answers for a lab's period: this one, or an amended agreement's."""
-        book = self
-        while book.before is not None and period < book.agreement.first_period:
-            book = book.before.for_lab(lab)
-        return book
-
-    def amended(self) -> list[Agreement]:
-        """The agreements that this one amends, the latest first."""
-        found, book = [], self.before
-        while book is not None:
-            found.append(book.agreement)
-            book = book.before
-        return found
-
-
-@dataclass(frozen=True)
-class Against:
-    """Evidence against a claim. ``by_meter``: the meter whose key it rests on, and the last epoch that it is about; None: no meter's."""
-
-    text: str
-    by_meter: tuple[str, int] | None
-
-
-@dataclass(frozen=True)
-class Beside:
-    """What lies beside claims, by SHA-256. ``jobs``: processes that check the proofs of a claim with sites."""
-
-    roots: dict[bytes, Stored]
-    records: dict[bytes, Stored]
-    proofs: dict[bytes, Stored]
-    jobs: int = 1
-
-    def proof(self, digest: bytes) -> bytes | None:
-        """A proof file, or None where it is not here."""
-        return read_stored(self.proofs[digest]) if digest in self.proofs else None
-
-    def root_file(self, digest: bytes) -> BinaryIO | None:
-        """A roots file, open, or None where it is not here."""
-        return open_stored(self.roots[digest]) if digest in self.roots else None
-
-    def record(self, digest: bytes) -> bytes | None:
-        """The record of an inspection, or None where it is not here."""
-        return read_stored(self.records[digest]) if digest in self.records else None
 
 
 def judge_period(
@@ -250,7 +132,7 @@ def _unproven(book: Book, row: Row) -> Row:
         book.waiting.add((row.lab, row.period))
         book.open.add((row.lab, row.period))
         return replace(row, state="pending", reason=f"{silent}{note}")
-    late = "".join(f"; {text}" for text in row.epochs.notes("" if book.agreement.log is None else book.agreement.log.operator))
+    late = "".join(f"; {text}" for text in row.epochs.notes(book.operator))
     seen = _seen_until(book, row)
     if book.now > row.missing_after and seen > row.missing_after:
         return replace(row, state="missing", reason=f"was due by {format_time(row.due)}{note}")

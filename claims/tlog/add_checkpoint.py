@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from claims.base.merkle import HASH_BYTES
 from claims.tlog.errors import LogError
-from claims.tlog.hashing import HASH_BYTES
 from claims.tlog.note import from_base64, to_base64
 
 __all__ = ["PATH", "REQUEST_LIMIT", "SIZE_TYPE", "AddCheckpoint", "parse_size"]

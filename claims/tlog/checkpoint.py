@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 
 from claims.base.ed25519 import half_verifies, is_key
 from claims.base.hybrid import KEY_SIZES, HybridKey, SigningKey, halves
-from claims.base.text import is_key_name
+from claims.base.merkle import EMPTY_ROOT, HASH_BYTES
+from claims.base.text import is_key_name, is_origin
 from claims.tlog.errors import LogError, LogRejected
-from claims.tlog.hashing import EMPTY_ROOT, HASH_BYTES
 from claims.tlog.note import (
     COSIGNATURE,
     ED25519,
@@ -31,17 +31,11 @@ from claims.tlog.note import (
 
 __all__ = [
     "Checkpoint", "LogTrust", "SignedCheckpoint", "cosign_lines", "cosign_text", "cosignature_time", "cosignatures", "date_head",
-    "is_origin", "sign_checkpoint",
+    "sign_checkpoint",
 ]
 
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
-_ORIGIN = re.compile(r"[!-*,-~]{1,128}")
 TIME_LIMIT = 2**63
-
-
-def is_origin(text: str) -> bool:
-    """Whether ``text`` may name a log of ours: 1 to 128 printable ASCII characters without space and plus."""
-    return _ORIGIN.fullmatch(text) is not None
 
 
 @dataclass(frozen=True)

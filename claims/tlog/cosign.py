@@ -9,11 +9,12 @@ from pathlib import Path
 
 from claims.base import clock
 from claims.base.hybrid import SigningKey, halves
+from claims.base.merkle import leaf_hash
 from claims.base.units import format_time
 from claims.tlog.checkpoint import Checkpoint, LogTrust, SignedCheckpoint, cosign_lines, cosignature_time, cosignatures
 from claims.tlog.disk import Disk, lock
 from claims.tlog.errors import LogError, LogRejected
-from claims.tlog.hashing import Frontier, leaf_hash
+from claims.tlog.hashing import Frontier
 from claims.tlog.memory import LogMemory
 from claims.tlog.note import NOTE_LIMIT, SIGNATURES_LIMIT, Note, NoteSignature, parse_lines
 from claims.tlog.reader import AHEAD, choose, open_log, read_checkpoint

@@ -16,9 +16,9 @@ from typing import Any
 from claims.base.canonical import from_json, to_json
 from claims.base.files import write_atomic
 from claims.base.hybrid import KEY_SIZES
+from claims.base.merkle import HASH_BYTES
 from claims.tlog.checkpoint import LogTrust, SignedCheckpoint
 from claims.tlog.errors import LogError, LogRejected
-from claims.tlog.hashing import HASH_BYTES
 from claims.tlog.proof import prefix_proof, prefix_roots
 
 __all__ = ["EVIDENCE_LIMIT", "FORMAT", "LogEvidence", "LogFork", "is_log_evidence"]

@@ -1,28 +1,12 @@
-"""Merkle tree hashing of RFC 6962, section 2.1, with SHA-256.
-
-A tree is given by the list of its leaf hashes (32 bytes each). Nothing here checks signatures.
-"""
+"""A Merkle tree that grows (RFC 6962, section 2.1): the perfect subtrees that it consists of."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
-__all__ = ["EMPTY_ROOT", "HASH_BYTES", "Frontier", "fold", "leaf_hash", "node_hash", "split", "tree_root"]
+from claims.base.merkle import EMPTY_ROOT, node_hash
 
-HASH_BYTES = 32
-EMPTY_ROOT = hashlib.sha256(b"").digest()
-"""Root of the tree without leaves."""
-
-
-def leaf_hash(data: bytes) -> bytes:
-    """Hash of an entry: SHA-256(0x00 || data)."""
-    return hashlib.sha256(b"\x00" + data).digest()
-
-
-def node_hash(left: bytes, right: bytes) -> bytes:
-    """Hash of an inner node: SHA-256(0x01 || left || right)."""
-    return hashlib.sha256(b"\x01" + left + right).digest()
+__all__ = ["Frontier", "fold", "split"]
 
 
 def split(size: int) -> int:
@@ -72,15 +56,3 @@ def fold(peaks: Sequence[bytes]) -> bytes:
     for peak in reversed(peaks[:-1]):
         result = node_hash(peak, result)
     return result
-
-
-def tree_root(hashes: Sequence[bytes]) -> bytes:
-    """Root of the tree with these leaf hashes."""
-    row, peaks = list(hashes), []
-    if not row:
-        return EMPTY_ROOT
-    while row:
-        if len(row) & 1:
-            peaks.append(row.pop())
-        row = [hashlib.sha256(b"\x01" + left + right).digest() for left, right in zip(row[::2], row[1::2], strict=True)]
-    return fold(peaks[::-1])

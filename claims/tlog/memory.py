@@ -16,10 +16,11 @@ from typing import Any
 from claims.base.canonical import from_json, to_json
 from claims.base.errors import UnreadableFile
 from claims.base.files import read_bounded, trouble, write_atomic
+from claims.base.merkle import HASH_BYTES, tree_root
 from claims.tlog.checkpoint import LogTrust, SignedCheckpoint
 from claims.tlog.errors import LogError, LogRejected, LogRewind
 from claims.tlog.evidence import LogEvidence, LogFork
-from claims.tlog.hashing import HASH_BYTES, Frontier, tree_root
+from claims.tlog.hashing import Frontier
 from claims.tlog.note import from_base64, to_base64
 from claims.tlog.reader import LogView
 from claims.tlog.tiles import MAX_SIZE

@@ -6,14 +6,14 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from claims.base.merkle import EMPTY_ROOT, HASH_BYTES, PathError, leaf_hash, node_hash, root_from_path, tree_root
 from claims.tlog.checkpoint import LogTrust, SignedCheckpoint
 from claims.tlog.errors import LogError, LogRejected
-from claims.tlog.hashing import EMPTY_ROOT, HASH_BYTES, leaf_hash, node_hash, split, tree_root
+from claims.tlog.hashing import split
 from claims.tlog.note import NOTE_LIMIT, from_base64, to_base64
 
 __all__ = [
-    "PROOF_LIMIT", "TLogProof", "check_consistency", "check_inclusion", "consistency_proof", "inclusion_proof",
-    "prefix_proof", "prefix_roots", "root_from_inclusion",
+    "PROOF_LIMIT", "TLogProof", "check_consistency", "check_inclusion", "consistency_proof", "prefix_proof", "prefix_roots",
 ]
 
 HEADER = "c2sp.org/tlog-proof@v1"
@@ -23,49 +23,15 @@ PROOF_LIMIT = NOTE_LIMIT + 2 * EXTRA_LIMIT
 _INDEX = re.compile(r"index (0|[1-9][0-9]{0,18})")
 
 
-def inclusion_proof(hashes: Sequence[bytes], index: int) -> list[bytes]:
-    """Audit path of leaf ``index`` in the tree with these leaf hashes, from the leaf's sibling upwards."""
-    if not 0 <= index < len(hashes):
-        raise LogError(f"there is no leaf {index} in a tree of {len(hashes)}")
-    low, high, path = 0, len(hashes), []
-    while high - low > 1:
-        middle = low + split(high - low)
-        if index < middle:
-            path.append(tree_root(hashes[middle:high]))
-            high = middle
-        else:
-            path.append(tree_root(hashes[low:middle]))
-            low = middle
-    return path[::-1]
-
-
-def root_from_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:
-    """Root that an audit path leads to.
-
-    Raises:
-        LogRejected: the index is not in a tree of this size, or the path has another length than it needs.
-    """
-    if not 0 <= index < size < 2**63:
-        raise LogRejected(f"there is no leaf {index} in a tree of {size}")
-    last, result = size - 1, leaf
-    rest = list(path)
-    while last:
-        if index & 1 or index < last:
-            if not rest:
-                raise LogRejected("an inclusion proof is too short")
-            sibling = rest.pop(0)
-            result = node_hash(sibling, result) if index & 1 else node_hash(result, sibling)
-        index, last = index >> 1, last >> 1
-    if rest:
-        raise LogRejected("an inclusion proof is too long")
-    return result
-
-
 def check_inclusion(leaf: bytes, index: int, size: int, root: bytes, path: Sequence[bytes]) -> None:
     """Raise LogRejected unless the path shows that ``leaf`` (a leaf hash) is at ``index`` of the tree."""
     if any(len(item) != HASH_BYTES for item in (leaf, root, *path)):
         raise LogRejected("a hash of an inclusion proof is not 32 bytes")
-    if root_from_inclusion(leaf, index, size, path) != root:
+    try:
+        found = root_from_path(leaf, index, size, path)
+    except PathError as error:
+        raise LogRejected(error.what) from None
+    if found != root:
         raise LogRejected(f"the inclusion proof does not lead from leaf {index} to the root")
 
 

@@ -8,13 +8,14 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from claims.base.merkle import audit_paths, leaf_hash, tree_root
 from claims.base.threads import in_threads
 from claims.tlog.checkpoint import LogTrust, SignedCheckpoint
 from claims.tlog.errors import LogError, LogRejected
 from claims.tlog.evidence import LogEvidence, LogFork
-from claims.tlog.hashing import Frontier, leaf_hash, tree_root
+from claims.tlog.hashing import Frontier
 from claims.tlog.note import NOTE_LIMIT
-from claims.tlog.proof import TLogProof, consistency_proof, inclusion_proof
+from claims.tlog.proof import TLogProof, consistency_proof
 from claims.tlog.source import Source, open_source, read_wide
 from claims.tlog.tiles import (
     MAX_SIZE,
@@ -82,8 +83,10 @@ class LogView:
         return self.signed.note.encode()
 
     def prove(self, index: int, extra: bytes | None = None) -> TLogProof:
-        """Proof file that entry ``index`` is in the log."""
-        return TLogProof(index, tuple(inclusion_proof(self.hashes, index)), self.checkpoint, extra)
+        """Proof file that entry ``index`` is in the log. Raises LogError: there is none."""
+        if not 0 <= index < self.size:
+            raise LogError(f"there is no leaf {index} in a tree of {self.size}")
+        return TLogProof(index, audit_paths(self.hashes, (index,))[index], self.checkpoint, extra)
 
     def consistency(self, old: int) -> list[bytes]:
         """RFC 6962 consistency proof from the tree of ``old`` leaves to this view."""

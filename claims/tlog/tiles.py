@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from claims.base.merkle import HASH_BYTES, tree_root
 from claims.tlog.errors import LogError
-from claims.tlog.hashing import HASH_BYTES, Frontier, fold, tree_root
+from claims.tlog.hashing import Frontier, fold
 
 __all__ = [
     "BUNDLE_LIMIT", "ENTRY_LIMIT", "MAX_SIZE", "TILE_BYTES", "TILE_WIDTH", "TOTAL_LIMIT", "Levels",

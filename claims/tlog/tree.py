@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from claims.base.merkle import leaf_hash, node_hash, tree_root
 from claims.tlog.errors import LogError, LogRejected
-from claims.tlog.hashing import leaf_hash, node_hash, split, tree_root
+from claims.tlog.hashing import split
 from claims.tlog.source import Source, read_wide
 from claims.tlog.tiles import (
     BUNDLE_LIMIT,

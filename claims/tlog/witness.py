@@ -19,12 +19,12 @@ from claims.base.canonical import from_json, to_json
 from claims.base.errors import UnreadableFile
 from claims.base.files import read_bounded, write_atomic, write_new
 from claims.base.hybrid import SigningKey
+from claims.base.merkle import EMPTY_ROOT
 from claims.base.units import format_time
 from claims.tlog.add_checkpoint import SIZE_TYPE, AddCheckpoint
 from claims.tlog.checkpoint import TIME_LIMIT, Checkpoint, LogTrust, SignedCheckpoint, cosign_lines
 from claims.tlog.errors import LogError, LogRejected
 from claims.tlog.evidence import LogEvidence
-from claims.tlog.hashing import EMPTY_ROOT
 from claims.tlog.note import NOTE_LIMIT, Note
 from claims.tlog.proof import check_consistency
 

@@ -19,10 +19,11 @@ from types import TracebackType
 
 from claims.base import clock
 from claims.base.hybrid import SigningKey
-from claims.tlog.checkpoint import Checkpoint, LogTrust, SignedCheckpoint, date_head, is_origin, sign_checkpoint
+from claims.base.merkle import EMPTY_ROOT, leaf_hash, tree_root
+from claims.base.text import is_origin
+from claims.tlog.checkpoint import Checkpoint, LogTrust, SignedCheckpoint, date_head, sign_checkpoint
 from claims.tlog.disk import Disk, take_lock
 from claims.tlog.errors import LogError, LogRejected, LogRewind
-from claims.tlog.hashing import EMPTY_ROOT, leaf_hash, tree_root
 from claims.tlog.memory import LogMemory
 from claims.tlog.note import NOTE_LIMIT, Note
 from claims.tlog.reader import read_entries

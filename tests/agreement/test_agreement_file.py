@@ -10,10 +10,10 @@ import world
 from hypothesis import given
 from hypothesis import strategies as st
 
+from claims.agreement.bounds import MAX_EPOCHS
 from claims.agreement.file import load_agreement, parse_agreement
 from claims.agreement.model import Agreement
 from claims.agreement.signatures import AgreementSignatures
-from claims.agreement.terms import MAX_EPOCHS
 from claims.base.ed25519 import is_public_key
 from claims.base.errors import AgreementError, ClaimRejected, UnreadableFile
 from claims.cli.show import describe

@@ -27,7 +27,8 @@ from claims.agreement.model import Agreement, canonical_bytes
 from claims.agreement.signatures import epoch_root_message
 from claims.base import clock
 from claims.base.errors import AgreementError, ClaimRejected, ClaimsError, MalformedFile
-from claims.claim.commitments import CommitmentError, lab_epoch_root, merkle_root, meter_leaf, path_length, roots_digest
+from claims.base.merkle import PathError, path_length
+from claims.claim.commitments import lab_epoch_root, merkle_root, meter_leaf, roots_digest
 from claims.claim.file import Claim, MeterHead, SiteHead
 from claims.claim.groups import EpochTree, group_leaf, root_by_path
 from claims.claim.losses import NO_ROOT
@@ -131,7 +132,7 @@ def test_paths_lead_to_what_is_published_from_the_own_place_alone() -> None:
 def root_or_none(name: str, root: bytes, path: tuple[bytes, ...]) -> bytes | None:
     try:
         return root_by_path(LAB, name, root, path)
-    except CommitmentError:
+    except PathError:
         return None
 
 

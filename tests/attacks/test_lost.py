@@ -28,6 +28,7 @@ from claims.claim.file import Claim, MeterHead, decode_claim, sign_claim
 from claims.claim.lists import LINEAGE, LOST, LOST_METER, LOST_SITE, UNATTRIBUTED, Limit, Loss, Over
 from claims.claim.losses import NO_HEAD, lost_head, lost_meters, lost_summary, lost_work, made_readings
 from claims.claim.published import PublishedEntries
+from claims.claim.records import Reading, Usage
 from claims.claim.roots import Roots
 from claims.lab.coverage import cover
 from claims.lab.losing import lose
@@ -36,7 +37,7 @@ from claims.lab.meter import SoftwareMeter
 from claims.lab.prove import Finished, finish_claim
 from claims.lab.registry import Opening, close_period
 from claims.lab.running import running
-from claims.lab.store import Reading, Store, Usage
+from claims.lab.store import Store
 from claims.lab.witness import WitnessRefused, assemble
 from claims.verify.claim import verify_claim
 from claims.verify.report import Verdict

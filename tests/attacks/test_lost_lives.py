@@ -23,13 +23,13 @@ from claims.claim.limits import limits_of
 from claims.claim.lists import LOST_METER, LOST_SITE, Loss
 from claims.claim.losses import check_losses
 from claims.claim.published import PublishedEntries
+from claims.claim.records import Usage
 from claims.lab.epochs import publish_epoch
 from claims.lab.losing import lose, next_lost, take_back
 from claims.lab.losses import lost_from
 from claims.lab.meter import SoftwareMeter
 from claims.lab.prove import roots_files
 from claims.lab.registry import close_period
-from claims.lab.store import Usage
 from claims.lab.witness import assemble
 from claims.verify.losses import check_history
 from claims.verify.roots import check_roots

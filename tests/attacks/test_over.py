@@ -25,10 +25,11 @@ from claims.claim.evidence import find_equivocations
 from claims.claim.file import Claim, decode_claim, sign_claim
 from claims.claim.limits import limit_words
 from claims.claim.lists import FREEZE, LINEAGE, LOST, TOTAL, UNATTRIBUTED, Limit, Over
+from claims.claim.records import Usage
 from claims.lab.lineage import note_checkpoint
 from claims.lab.prove import finish_claim
 from claims.lab.registry import Opening
-from claims.lab.store import Store, Usage
+from claims.lab.store import Store
 from claims.lab.witness import WitnessRefused, assemble
 from claims.verify.claim import verify_claim
 from claims.verify.report import Verdict

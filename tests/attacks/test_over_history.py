@@ -21,10 +21,11 @@ from claims.agreement.terms import Amends
 from claims.base.errors import ClaimRejected, ClaimsError
 from claims.claim.file import Claim, MeterHead
 from claims.claim.lists import FREEZE, LINEAGE, LOST, LOST_METER, LOST_SITE, TOTAL, UNATTRIBUTED, Limit, Loss, Over
+from claims.claim.records import Usage
 from claims.lab.lineage import note_checkpoint
 from claims.lab.losing import lose
 from claims.lab.registry import Opening
-from claims.lab.store import Store, Usage
+from claims.lab.store import Store
 from claims.lab.witness import WitnessRefused
 from claims.verify.claim import verify_claim
 from tests.attacks.test_lost import SHARE, finished, forged, lab, refused, run, verdict

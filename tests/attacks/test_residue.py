@@ -30,14 +30,14 @@ from claims.agreement.model import Agreement
 from claims.agreement.terms import Caps, Rules
 from claims.base.errors import ClaimsError
 from claims.base.units import format_work
-from claims.claim.records import RegistryEntry
+from claims.claim.records import RegistryEntry, Usage
 from claims.imports.usage import import_usage
 from claims.lab.caps import cap_problems, over_limits
 from claims.lab.lineage import note_checkpoint, snapshot
 from claims.lab.meter import SoftwareMeter
 from claims.lab.prove import finish_claim
 from claims.lab.registry import Opening
-from claims.lab.store import Store, Usage
+from claims.lab.store import Store
 from tests.lab.test_prove import draft
 from zk.errors import WitnessError
 

@@ -21,8 +21,9 @@ from claims.base.errors import ClaimRejected, ClaimsError
 from claims.base.keys import load_key_file
 from claims.claim.file import Claim, SiteHead, decode_claim, sign_claim
 from claims.claim.handover import TagRow, Tags
+from claims.claim.records import LedgerSecrets, fresh_elements
 from claims.lab.sites import take_tags
-from claims.lab.store import LedgerSecrets, Store, fresh_elements
+from claims.lab.store import Store
 from claims.verify.claim import verify_claim
 from claims.verify.tables import proofs_in
 from tests.cli.test_cli import run

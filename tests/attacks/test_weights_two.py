@@ -14,10 +14,11 @@ import pytest
 from inspect_fixtures import CHECK, OPEN, build
 from lab_fixtures import EPOCHS, make_lab
 
+from claims.agreement.bounds import MAX_CAP
 from claims.agreement.decode import decode_agreement
 from claims.agreement.file import parse_agreement
 from claims.agreement.model import Agreement, canonical_bytes
-from claims.agreement.terms import MAX_CAP, Amends, OpenModel, Rules
+from claims.agreement.terms import Amends, OpenModel, Rules
 from claims.base.errors import AgreementError, ClaimsError, MalformedFile
 from claims.claim.commitments import EMPTY_SLOT, Slot
 from claims.claim.records import KINDS, Draft

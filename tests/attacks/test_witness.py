@@ -25,6 +25,7 @@ import tests.status.test_status_log as regime
 from claims.agreement.file import parse_agreement
 from claims.base.errors import UnreadableFile
 from claims.base.keys import generate_key_file, public_text
+from claims.base.merkle import tree_root
 from claims.claim.entries import encode_entry, sign_entry
 from claims.claim.entry_kinds import AssentEntry, DecisionEntry, Entry
 from claims.claim.published import PublishedEntries
@@ -35,7 +36,6 @@ from claims.tlog.checkpoint import Checkpoint, cosign_lines, cosignatures, sign_
 from claims.tlog.cosign import cosign
 from claims.tlog.errors import LogError
 from claims.tlog.evidence import LogEvidence
-from claims.tlog.hashing import tree_root
 from claims.tlog.memory import LogMemory
 from claims.tlog.note import ED25519, Note, NoteSignature, parse_lines, verifier_keys
 from claims.tlog.reader import open_log

@@ -15,10 +15,10 @@ from claims.base.ed25519 import check_signature
 from claims.base.errors import TokenError
 from claims.base.hybrid import HybridKey, halves
 from claims.base.keys import Keys, kept, public_bytes
+from claims.base.merkle import EMPTY_ROOT
 from claims.base.token import TokenHalf
 from claims.base.token_uri import TokenUri
 from claims.tlog.checkpoint import Checkpoint, LogTrust, SignedCheckpoint, sign_checkpoint
-from claims.tlog.hashing import EMPTY_ROOT
 
 MODULE = os.environ.get("STANDSTILL_KRYOPTIC", "")
 pytestmark = pytest.mark.skipif(

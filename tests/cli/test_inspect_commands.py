@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from inspect_fixtures import CHECK, DRAW, DUE, ENTRIES, EPOCHS, METERS, OPEN, REFUSE, START, Folder, build
 
-from claims.claim.commitments import SlotOpening, leaf_hash, meter_leaf, reading_leaf, reading_starts, salt
+from claims.base.merkle import leaf_hash
+from claims.claim.commitments import SlotOpening, meter_leaf, reading_leaf, reading_starts, salt
 from claims.claim.entries import decode_entry, encode_entry, sign_entry
 from claims.claim.entry_kinds import ClaimEntry, EpochEntry, InspectionEntry
 from claims.claim.file import Claim, MeterHead, sign_claim

@@ -9,6 +9,7 @@ from threading import Event
 from fake_exporter import Exporter
 from lab_fixtures import EPOCH, METER_KEYS, START, make_lab
 
+from claims.claim.records import Usage
 from claims.collect.fetch import Endpoint, Exporters
 from claims.collect.run import Collector
 from claims.collect.samples import Labels
@@ -16,7 +17,6 @@ from claims.collect.seal import Sealing
 from claims.collect.timeline import Policy
 from claims.lab.meter import SoftwareMeter
 from claims.lab.registry import Opening
-from claims.lab.store import Usage
 
 METER, CHIPS = "hall-b", 2
 TIMEOUT = 60.0

@@ -11,12 +11,12 @@ from rig import COVERAGE_MS, METER, TIMEOUT, Rig, steadily
 
 from claims.base.clock import ClockJump
 from claims.base.errors import TokenError
+from claims.claim.records import IDLE, UNATTRIBUTED, Usage
 from claims.collect.errors import CollectError
 from claims.collect.samples import Labels
 from claims.collect.timeline import Policy
 from claims.lab.meter import SoftwareMeter
 from claims.lab.registry import Opening
-from claims.lab.store import IDLE, UNATTRIBUTED, Usage
 
 PAIR = ("GPU-aaaa0001", "GPU-aaaa0002")
 

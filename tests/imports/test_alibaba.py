@@ -13,7 +13,8 @@ from claims.imports.alibaba import TraceOptions, import_trace, read_models
 from claims.imports.charge import Window
 from claims.imports.rows import ImportRefused
 from claims.imports.tables import JobMap, read_jobs
-from claims.lab.store import Store, StoreError
+from claims.lab.store import Store
+from claims.lab.store_file import StoreError
 
 AGREEMENT = agreement_of({"old": ("h100", 8), "new": ("mi300x", 16)}, epoch=600, epochs=60)
 NODES = "sn,cpu_milli,memory_mib,gpu,model\nn0,64000,262144,8,V100M16\nn1,96000,1,8,G3\nn2,96000,1,8,G3\nn3,32000,1,0,\n"

@@ -10,10 +10,11 @@ import pytest
 from import_world import START, agreement_of
 
 from claims.base.errors import ClaimsError
+from claims.claim.records import Usage
 from claims.imports import charge as module
 from claims.imports import charge_columns
 from claims.imports.charge import Charged, Source, Span, Window, charge
-from claims.lab.store import Store, Usage
+from claims.lab.store import Store
 
 EPOCH_MS = 600_000
 AGREEMENT = agreement_of({"m": ("h100", 100), "n": ("mi300x", 8)}, epoch=600, epochs=6, periods=3)

@@ -18,7 +18,8 @@ from claims.imports.checkpoint_list import ListOptions, import_checkpoint_list, 
 from claims.imports.rows import ImportRefused, Row
 from claims.imports.tables import read_table
 from claims.lab.registry import Opening, open_registry
-from claims.lab.store import Store, StoreError
+from claims.lab.store import Store
+from claims.lab.store_file import StoreError
 
 OLMO = Path(__file__).parents[2] / "claims" / "data" / "olmo"
 SEGMENTS, STAGE2 = OLMO / "OLMo-7B-0724_segments.csv", OLMO / "OLMo-2-1124-7B-stage2.csv"

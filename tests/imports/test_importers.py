@@ -13,12 +13,14 @@ from lab_fixtures import EPOCH, METER_KEYS, START, make_agreement, make_lab
 from lab_fixtures import PERIODS as N_PERIODS
 
 from claims.base.errors import ClaimsError, MissingDependency
+from claims.claim.records import Usage
 from claims.imports.checkpoints import import_checkpoints
 from claims.imports.rows import ImportRefused
 from claims.imports.usage import import_usage
 from claims.imports.usage_rows import split_interval
 from claims.lab.meter import SoftwareMeter
-from claims.lab.store import Store, StoreError, Usage
+from claims.lab.store import Store
+from claims.lab.store_file import StoreError
 
 AGREEMENT = make_agreement()
 SPAN_MS = EPOCH * AGREEMENT.epochs_per_period * N_PERIODS * 1000

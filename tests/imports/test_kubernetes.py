@@ -15,7 +15,8 @@ from claims.imports.charge import Window
 from claims.imports.kubernetes import KubernetesOptions, import_kubernetes
 from claims.imports.rows import ImportRefused
 from claims.imports.tables import JobMap, NodeMap, Place, read_jobs
-from claims.lab.store import Store, StoreError
+from claims.lab.store import Store
+from claims.lab.store_file import StoreError
 
 AGREEMENT = agreement_of({"a": ("h100", 16), "b": ("mi300x", 8)})
 NODES = NodeMap({"n1": Place("a", 8), "n2": Place("a", 8), "n3": Place("b", None)})

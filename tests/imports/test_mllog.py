@@ -14,7 +14,8 @@ from import_world import agreement_of, totals
 from claims.imports.mllog import MllogOptions, chips_of_system, import_mllog, read_runs
 from claims.imports.rows import ImportRefused
 from claims.imports.tables import JobMap, read_jobs
-from claims.lab.store import Store, StoreError
+from claims.lab.store import Store
+from claims.lab.store_file import StoreError
 
 DATA = Path(__file__).with_name("data")
 LOG = DATA / "AMD_results_MI300X_EPYC_9575F_pytorch_llama2_70b_llama2_70b_lora_result_0.txt"

@@ -20,7 +20,8 @@ from claims.imports.rows import ImportRefused, Row
 from claims.imports.slurm import SlurmOptions, import_slurm
 from claims.imports.slurm_gpus import gpus_of
 from claims.imports.tables import Clock, read_jobs, read_nodes
-from claims.lab.store import Store, StoreError
+from claims.lab.store import Store
+from claims.lab.store_file import StoreError
 
 METERS = {"hall-a": ("h100", 512), "hall-b": ("h100", 64), "hall-m": ("mi300x", 64)}
 AGREEMENT = agreement_of(METERS)

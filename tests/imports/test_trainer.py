@@ -16,7 +16,8 @@ from claims.base.errors import ClaimsError
 from claims.imports.rows import ImportRefused
 from claims.imports.trainer import TrainerOptions, import_trainer_states, read_state
 from claims.lab.registry import Opening, open_registry
-from claims.lab.store import Store, StoreError
+from claims.lab.store import Store
+from claims.lab.store_file import StoreError
 
 DATA = Path(__file__).with_name("data")
 REAL = DATA / "checkpoint-500.trainer_state.json"

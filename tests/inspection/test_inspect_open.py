@@ -18,6 +18,7 @@ from claims.agreement.model import Agreement
 from claims.agreement.signatures import epoch_root_message, sign_ledger_head, sign_registry_head
 from claims.agreement.terms import Deadlines, InspectionTerms, LogTerms, Party
 from claims.base.errors import BadSignature, ClaimRejected, ClaimsError, MalformedFile, UnreadableFile
+from claims.base.merkle import leaf_hash
 from claims.claim.commitments import (
     EMPTY_SLOT,
     ReadingOpening,
@@ -26,13 +27,12 @@ from claims.claim.commitments import (
     audit_path,
     epoch_root,
     lab_epoch_root,
-    leaf_hash,
     meter_leaf,
     name_digest,
     reading_leaf,
     registry_epoch_head,
     roots_digest,
-)  # fmt: skip
+)
 from claims.claim.entries import check_entry, encode_entry, sign_entry
 from claims.claim.entry_kinds import ClaimEntry, EpochEntry
 from claims.claim.file import Claim

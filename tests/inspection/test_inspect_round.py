@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from inspect_fixtures import ROUNDS
 
-from claims.agreement.terms import MAX_METERS, Meter
+from claims.agreement.bounds import MAX_METERS
+from claims.agreement.terms import Meter
 from claims.base.errors import UnreadableFile
 from claims.claim.commitments import ReadingOpening, Slot, SlotOpening, name_digest
 from claims.claim.file import MeterHead

@@ -21,7 +21,8 @@ from claims.claim.file import decode_claim
 from claims.claim.handover import SiteReport, SiteSummary, Tags
 from claims.lab.renewal import verifies
 from claims.lab.sites import take_report, take_summary, take_tags
-from claims.lab.store import Store, StoreError
+from claims.lab.store import Store
+from claims.lab.store_file import StoreError
 from claims.verify.claim import verify_claim
 from claims.verify.roots import roots_in
 from claims.verify.tables import proofs_in

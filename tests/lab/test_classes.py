@@ -11,11 +11,12 @@ from lab_fixtures import CHIPS, EPOCH, METER_KEYS, make_agreement
 from claims.agreement.model import Agreement
 from claims.base import clock
 from claims.claim.commitments import CommitmentError, epoch_root
+from claims.claim.records import Usage
 from claims.lab import sealing
 from claims.lab.meter import SoftwareMeter, seal_through
 from claims.lab.registry import open_registry
 from claims.lab.running import TableTooSmall, check_table
-from claims.lab.store import Store, Usage
+from claims.lab.store import Store
 
 FEW, MANY = 4, 16
 

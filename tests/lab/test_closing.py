@@ -14,12 +14,13 @@ from claims.agreement.model import Agreement
 from claims.agreement.terms import Amends
 from claims.base import clock
 from claims.base.errors import ClaimsError
+from claims.claim.records import Usage
 from claims.cli.state import room_for_journals
 from claims.lab.closing import check_evidence, check_registry, check_turn, closing_lines, closing_of, next_epoch
 from claims.lab.meter import SoftwareMeter
 from claims.lab.prove import make_claim
 from claims.lab.registry import close_period
-from claims.lab.store import Store, Usage
+from claims.lab.store import Store
 
 DAY = 86_400
 METERS = {name: SoftwareMeter(name, key) for name, key in METER_KEYS.items()}

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from lab_fixtures import CHIPS, EPOCH, EPOCHS, PEAK, make_agreement
 
 from claims.claim.commitments import epoch_root
+from claims.claim.records import IDLE, Reading, Usage
 from claims.lab import columns
 from claims.lab.columns import Row, Slots
 from claims.lab.coverage import CoverageError, check_coverage, cover
-from claims.lab.store import IDLE, Reading, Usage
 
 AGREEMENT = make_agreement()
 METERS = [AGREEMENT.labs[0].meter(name) for name in sorted(CHIPS)]

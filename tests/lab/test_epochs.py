@@ -19,7 +19,7 @@ from claims.lab.lineage import note_checkpoint, snapshot
 from claims.lab.meter import SoftwareMeter
 from claims.lab.opening import StoreMaterial
 from claims.lab.registry import close_period
-from claims.lab.store import StoreError
+from claims.lab.store_file import StoreError
 
 METERS = {name: SoftwareMeter(name, key) for name, key in METER_KEYS.items()}
 

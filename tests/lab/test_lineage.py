@@ -14,11 +14,13 @@ from lab_fixtures import EPOCHS, PEAK, make_agreement, make_lab, seal_and_close
 
 from claims.agreement.model import Agreement
 from claims.base.errors import ClaimsError
+from claims.claim.records import Draft, Genesis, PublishedHead, Usage, fresh_elements
 from claims.imports.checkpoints import import_checkpoints
 from claims.imports.usage import import_usage
 from claims.lab.lineage import note_checkpoint, snapshot, starts_from_nothing, unplaced
 from claims.lab.registry import Opening, RegistryError, check_enrolled, entries_of, open_registry
-from claims.lab.store import Draft, Genesis, PublishedHead, Store, StoreError, Usage, fresh_elements
+from claims.lab.store import Store
+from claims.lab.store_file import StoreError
 from tests.cli.test_cli import run
 
 BASE = Opening("base", 10**9)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from lab_fixtures import CHIPS, EPOCH, EPOCHS, METER_KEYS, PEAK, make_agreement, make_lab
 
 from claims.base.errors import ClaimsError
+from claims.claim.records import IDLE, Reading, Usage
 from claims.lab.coverage import CoverageError, check_coverage, cover
 from claims.lab.meter import SoftwareMeter
-from claims.lab.store import IDLE, Reading, Usage
 
 AGREEMENT = make_agreement()
 METERED = make_agreement(charge_peak=False)

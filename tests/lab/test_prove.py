@@ -12,10 +12,11 @@ from claims.agreement.model import Agreement
 from claims.agreement.signatures import sign_agreement
 from claims.base.errors import ClaimRejected, ClaimsError
 from claims.claim.file import sign_claim
+from claims.claim.records import Draft, Usage
 from claims.lab.lineage import note_checkpoint, snapshot
 from claims.lab.prove import Made, make_claim
 from claims.lab.registry import Opening
-from claims.lab.store import Draft, Store, Usage
+from claims.lab.store import Store
 from claims.lab.witness import WitnessRefused
 from claims.verify.claim import verify_claim
 from claims.verify.report import Verdict

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from lab_fixtures import EPOCHS, METER_KEYS, PEAK, make_lab, seal_all, seal_and_close
 
 from claims.base.errors import ClaimsError
+from claims.claim.records import Draft, RegistryEntry, Usage, fresh_elements
 from claims.lab.lineage import note_checkpoint, snapshot, unplaced
 from claims.lab.meter import SoftwareMeter
 from claims.lab.registry import (
@@ -24,7 +25,7 @@ from claims.lab.registry import (
     registry_head,
     residue,
 )
-from claims.lab.store import Draft, RegistryEntry, Store, Usage, fresh_elements
+from claims.lab.store import Store
 
 TAGS = {name: number for number, name in enumerate("abcdefghij", 3)}
 

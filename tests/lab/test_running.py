@@ -12,6 +12,7 @@ import pytest
 from lab_fixtures import EPOCHS, METER_KEYS, PEAK, make_agreement, make_lab, seal_and_close, with_caps, with_sites
 
 from claims.agreement.model import Agreement
+from claims.claim.records import Draft, Usage
 from claims.cli.lab_status import _text
 from claims.imports.checkpoints import import_checkpoints
 from claims.imports.rows import ImportRefused
@@ -20,7 +21,7 @@ from claims.lab.lineage import note_checkpoint, snapshot
 from claims.lab.meter import SoftwareMeter
 from claims.lab.registry import Opening, open_registry
 from claims.lab.running import TableTooSmall, _counted, _ledgers, running
-from claims.lab.store import Draft, Store, Usage
+from claims.lab.store import Store
 from claims.lab.witness import WitnessRefused, assemble, period_figures
 from tests.cli.test_cli import run
 from tests.lab.test_lineage import AGREEMENT

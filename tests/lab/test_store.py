@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from claims.base.canonical import FIELD_PRIME
-from claims.lab.store import (
+from claims.claim.records import (
     Draft,
     EpochHead,
     EpochSeal,
@@ -23,11 +23,11 @@ from claims.lab.store import (
     Reading,
     RegistryEntry,
     SignedHead,
-    Store,
-    StoreError,
     Usage,
     fresh_elements,
 )
+from claims.lab.store import Store
+from claims.lab.store_file import StoreError
 
 HEAD = SignedHead("hall-a", 0, b"a" * 32, tuple(range(8)), b"r" * 32, b"s" * 64)
 BLINDING = LedgerSecrets(tuple(range(1000, 1008)), tuple(range(2000, 2008)))
@@ -259,7 +259,9 @@ def test_a_killed_writer_leaves_the_state_before(tmp_path: Path) -> None:
     path = tmp_path / "lab.store"
     Store.create(path, "alpha").close()
     script = (
-        "import os, sys; from claims.lab.store import *\n"
+        "import os, sys\n"
+        "from claims.claim.records import Usage\n"
+        "from claims.lab.store import Store\n"
         "store = Store.open(sys.argv[1])\n"
         "store.add_usage(0, 'm', [Usage(0, 2, 1000, None)])\n"
         "with store.transaction():\n"

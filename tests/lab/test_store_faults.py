@@ -29,7 +29,8 @@ from claims.imports.rows import ImportRefused
 from claims.lab.lineage import note_checkpoint, unplaced
 from claims.lab.registry import Opening
 from claims.lab.sealing import Due
-from claims.lab.store import Store, StoreError
+from claims.lab.store import Store
+from claims.lab.store_file import StoreError
 from claims.lab.witness import assemble, period_figures
 from tests.cli.test_cli import ROOT, run
 from tests.cli.test_cli_epochs import COMMON, folder  # noqa: F401

@@ -9,11 +9,12 @@ import pytest
 from lab_fixtures import CHIPS, EPOCH, EPOCHS, METER_KEYS, PEAK, make_agreement, make_lab, seal_all, seal_and_close
 
 from claims.agreement.model import Agreement
+from claims.claim.records import Draft, Reading, Usage
 from claims.lab.caps import cap_problems
 from claims.lab.lineage import note_checkpoint
 from claims.lab.meter import SoftwareMeter, ledger_head
 from claims.lab.registry import Opening, close_period, preview, registry_head
-from claims.lab.store import Draft, Reading, Store, Usage
+from claims.lab.store import Store
 from claims.lab.witness import WitnessRefused, assemble, period_figures, table_rows
 
 OPENINGS = (Opening("base", 10**6),)

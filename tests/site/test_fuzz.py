@@ -24,10 +24,11 @@ import pytest
 from claims.agreement.decode import decode_agreement
 from claims.agreement.signatures import AgreementSignatures
 from claims.base.errors import ClaimRejected, ClaimsError
+from claims.base.merkle import leaf_hash
 from claims.claim.published import PublishedEntries
 from claims.tlog.checkpoint import SignedCheckpoint
 from claims.tlog.errors import LogError
-from claims.tlog.hashing import Frontier, leaf_hash
+from claims.tlog.hashing import Frontier
 from claims.tlog.reader import LogView, open_log
 from claims.tlog.tiles import TILE_WIDTH, encode_bundle, entries_path
 from claims.verify.claim import CHECKS, check_claim, parse_claim

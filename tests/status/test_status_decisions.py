@@ -21,8 +21,8 @@ from claims.cli.show import describe
 from claims.cli.status import decision
 from claims.decisions.file import Decision, decision_entry, sign_decision
 from claims.site.generate import generate
+from claims.status.book import Book
 from claims.status.model import State
-from claims.status.rows import Book
 from tests.status.test_status_log import END, HOUR, SEEDS, START, TERMS, TEXT, Published, world_  # noqa: F401
 
 DECIDERS = ("alpha", "beta")

@@ -14,6 +14,7 @@ import world
 from circuits.claim import claim_program, public_interactions
 from claims.agreement.file import parse_agreement
 from claims.agreement.signatures import sign_agreement, sign_ledger_head
+from claims.base.merkle import leaf_hash, tree_root
 from claims.claim.commitments import lab_epoch_root, roots_digest
 from claims.claim.entries import encode_entry, sign_entry
 from claims.claim.entry_kinds import AssentEntry, ClaimEntry, Entry, EpochEntry, InspectionEntry
@@ -28,7 +29,6 @@ from claims.status.model import Row, State
 from claims.tlog.checkpoint import Checkpoint, sign_checkpoint
 from claims.tlog.cosign import cosign
 from claims.tlog.evidence import LogEvidence
-from claims.tlog.hashing import leaf_hash, tree_root
 from claims.tlog.memory import LogMemory
 from claims.tlog.writer import LogWriter
 from zk.errors import ProofRejected

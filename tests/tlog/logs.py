@@ -7,9 +7,9 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from claims.base.merkle import leaf_hash, tree_root
 from claims.tlog.checkpoint import Checkpoint, LogTrust, sign_checkpoint
 from claims.tlog.cosign import cosign
-from claims.tlog.hashing import leaf_hash, tree_root
 from claims.tlog.memory import LogMemory
 from claims.tlog.note import Note
 from claims.tlog.writer import LogWriter

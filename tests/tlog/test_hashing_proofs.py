@@ -6,13 +6,13 @@ from base64 import b64decode
 
 import pytest
 
+from claims.base.merkle import EMPTY_ROOT, PathError, audit_paths, leaf_hash, node_hash, tree_root
 from claims.tlog.errors import LogError, LogRejected
-from claims.tlog.hashing import EMPTY_ROOT, Frontier, leaf_hash, node_hash, tree_root
+from claims.tlog.hashing import Frontier
 from claims.tlog.proof import (
     check_consistency,
     check_inclusion,
     consistency_proof,
-    inclusion_proof,
     prefix_proof,
     prefix_roots,
 )
@@ -71,7 +71,7 @@ def test_known_roots() -> None:
 def test_known_inclusion_proofs() -> None:
     for number, size, proof in VERIFY_INCLUSION:
         hashes = [leaf_hash(leaf) for leaf in CT_LEAVES[:size]]
-        assert [item.hex() for item in inclusion_proof(hashes, number - 1)] == proof
+        assert [item.hex() for item in audit_paths(hashes, [number - 1])[number - 1]] == proof
         check_inclusion(hashes[number - 1], number - 1, size, tree_root(hashes), [bytes.fromhex(item) for item in proof])
 
 
@@ -112,7 +112,7 @@ def test_against_the_recursive_twin() -> None:
         root = mth(DATA[:size])
         assert tree_root(HASHES[:size]) == root
         for index in range(size):
-            proof = inclusion_proof(HASHES[:size], index)
+            proof = list(audit_paths(HASHES[:size], [index])[index])
             assert proof == path(index, DATA[:size])
             check_inclusion(HASHES[index], index, size, root, proof)
         for old in range(1, size + 1):
@@ -126,7 +126,7 @@ def test_against_the_recursive_twin() -> None:
 def test_every_changed_hash_and_length_is_refused(size: int) -> None:
     root = tree_root(HASHES[:size])
     for index in range(size):
-        proof = inclusion_proof(HASHES[:size], index)
+        proof = list(audit_paths(HASHES[:size], [index])[index])
         spoiled = [proof[:-1], [*proof, root], [root, *proof], proof[::-1] if proof[::-1] != proof else [*proof, proof[0]]]
         spoiled += [[*proof[:i], bytes(32), *proof[i + 1 :]] for i in range(len(proof))]
         for wrong in spoiled:
@@ -160,8 +160,8 @@ def test_edges_of_consistency() -> None:
 
 def test_proofs_of_what_is_not_there() -> None:
     for wrong in (-1, 5, 2**63):
-        with pytest.raises(LogError):
-            inclusion_proof(HASHES[:5], wrong)
+        with pytest.raises(PathError):
+            audit_paths(HASHES[:5], [wrong])
     for wrong in (-1, 6):
         with pytest.raises(LogError):
             consistency_proof(HASHES[:5], wrong)

@@ -11,7 +11,7 @@ from typing import Any
 import hybrid_world as hw
 import pytest
 
-from claims.agreement.terms import MAX_HYBRID_COSIGNERS
+from claims.agreement.bounds import MAX_HYBRID_COSIGNERS
 from claims.base.hybrid import halves
 from claims.base.keys import public_bytes
 from claims.tlog.checkpoint import (

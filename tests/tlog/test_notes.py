@@ -7,6 +7,7 @@ from base64 import b64decode, b64encode
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from claims.base.merkle import EMPTY_ROOT, leaf_hash
 from claims.tlog.checkpoint import (
     Checkpoint,
     LogTrust,
@@ -16,7 +17,6 @@ from claims.tlog.checkpoint import (
     sign_checkpoint,
 )
 from claims.tlog.errors import LogError, LogRejected
-from claims.tlog.hashing import EMPTY_ROOT, leaf_hash
 from claims.tlog.note import (
     COSIGNATURE,
     ED25519,

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from claims.base.merkle import tree_root
 from claims.tlog import reader, tiles
 from claims.tlog.checkpoint import Checkpoint, sign_checkpoint
 from claims.tlog.errors import LogError, LogRejected
 from claims.tlog.evidence import LogFork
-from claims.tlog.hashing import tree_root
 from claims.tlog.note import Note
 from claims.tlog.proof import TLogProof, check_consistency
 from claims.tlog.reader import open_log, read_entries, read_tree

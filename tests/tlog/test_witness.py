@@ -13,11 +13,11 @@ import pytest
 from click.testing import CliRunner
 
 from claims.base.keys import generate_key_file, public_text
+from claims.base.merkle import tree_root
 from claims.cli.main import cli
 from claims.tlog.add_checkpoint import SIZE_TYPE, AddCheckpoint, parse_size
 from claims.tlog.checkpoint import Checkpoint, SignedCheckpoint, cosignatures, sign_checkpoint
 from claims.tlog.errors import LogError
-from claims.tlog.hashing import tree_root
 from claims.tlog.note import ED25519, Note, parse_lines, verifier_keys
 from claims.tlog.proof import check_consistency, consistency_proof
 from claims.tlog.reader import open_log

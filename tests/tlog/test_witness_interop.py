@@ -23,8 +23,8 @@ import hybrid_world as hw
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from claims.base.merkle import EMPTY_ROOT
 from claims.tlog.checkpoint import LogTrust, SignedCheckpoint, cosignatures
-from claims.tlog.hashing import EMPTY_ROOT
 from claims.tlog.note import COSIGNATURE, ED25519, VerifierKey, key_id, verifier_keys
 from claims.tlog.submit import submit
 from claims.tlog.witness import Witness

@@ -19,10 +19,11 @@ from pathlib import Path
 import pytest
 
 from claims.base.errors import TokenError
+from claims.base.merkle import tree_root
 from claims.tlog.checkpoint import LogTrust, SignedCheckpoint
 from claims.tlog.disk import Disk
 from claims.tlog.errors import LogBusy, LogError, LogRejected
-from claims.tlog.hashing import Frontier, tree_root
+from claims.tlog.hashing import Frontier
 from claims.tlog.memory import LogMemory
 from claims.tlog.reader import open_log
 from claims.tlog.tiles import ENTRY_LIMIT, decode_tile, tile_path

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from claims.base.merkle import tree_root
 from claims.tlog.checkpoint import LogTrust
 from claims.tlog.errors import LogError, LogRejected, LogRewind
-from claims.tlog.hashing import tree_root
 from claims.tlog.memory import LogMemory
 from claims.tlog.reader import open_log
 from claims.tlog.source import FolderSource

@@ -1,132 +1,107 @@
-"""The only compiler entry of the prover: decorator, disk cache, thread pool.
+"""The only compiler entry of the prover: decorator and thread pool.
 
 Kernels are serial functions that release the interpreter lock and take only 64-bit integers (addresses, sizes, steps);
 `parallel_for` runs one over index ranges on a small pool of threads. No OpenMP runtime is loaded, so nothing pins
 Python's own threads, and a kernel needs no parallel-loop compilation.
 
-The compiled code is cached on disk. numba keys its cache by the decorated function's own file only, which misses edits to
-code that an intrinsic generates; so the folder is named by a digest of every source in this package, of the versions
-of numba and llvmlite, and of the processor.
+The compiled code is kept on disk (_objects.py), and numba is imported only where a kernel is not there yet.
 
-Environment: STANDSTILL_CACHE_DIR (cache folder, default ~/.cache/standstill), STANDSTILL_THREADS (pool size).
+Environment: STANDSTILL_THREADS (pool size).
 """
 
 import hashlib
 import itertools
 import os
-import platform
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from importlib import metadata
+from functools import cached_property, update_wrapper
 from pathlib import Path
+from types import FunctionType
 from typing import Any
+
+from zk.kernels import _objects
 
 _EXPECTED_COMPILE_SECONDS = 13
 
-
-def _processor_name() -> str:
-    """Model name of the processor, or the machine type where the system does not say."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
-def _sources_digest() -> str:
-    """SHA-256 over all kernel sources, compiler versions and the processor's name."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    for part in (metadata.version("numba"), metadata.version("llvmlite"), _processor_name(), sys.version):
-        digest.update(part.encode() + b"\0")
-    return digest.hexdigest()[:32]
-
-
-def _usable(folder: Path) -> bool:
-    """Create `folder` with mode 0700; true where it is ours and writable."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
-            return False
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False
-
-
-def _cache_folder() -> Path:
-    """The folder for compiled code: configured, per-user default, or a fresh private temporary one."""
-    configured = os.environ.get("STANDSTILL_CACHE_DIR")
-    base = Path(configured) if configured else Path.home() / ".cache" / "standstill"
-    if _usable(base):
-        folder = base / _sources_digest()
-        if _usable(folder):
-            return folder
-    return Path(tempfile.mkdtemp(prefix="standstill-"))
-
-
-CACHE_FOLDER = _cache_folder()
-"""Where compiled kernels are kept. Whoever can write here can change what the prover runs: hence mode 0700."""
-
-os.environ["NUMBA_CACHE_DIR"] = str(CACHE_FOLDER)
-
-import numba  # noqa: E402  (the cache folder has to be named before)
-from numba.core import event  # noqa: E402
-
-numba.config.CACHE_DIR = str(CACHE_FOLDER)  # type: ignore[attr-defined]
-
-
-class _CompileTimer(event.Listener):
-    """Sums the time of outermost compilations; loading from the cache does not count."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self._depth = 0
-        self._began = 0.0
-
-    def on_start(self, event: Any) -> None:
-        if self._depth == 0:
-            self._began = time.perf_counter()
-            _announce()
-        self._depth += 1
-
-    def on_end(self, event: Any) -> None:
-        self._depth -= 1
-        if self._depth == 0:
-            self.seconds += time.perf_counter() - self._began
-
-
-_announced = False
-
-
-def _announce() -> None:
-    """Say once, on standard error, that a cold cache is being filled."""
-    global _announced
-    if not _announced and not any(CACHE_FOLDER.rglob("*.nbc")):
-        print(f"compiling kernels (first run only, about {_EXPECTED_COMPILE_SECONDS} s)", file=sys.stderr)
-    _announced = True
-
-
-_timer = _CompileTimer()
-event.register("numba:compile", _timer)  # type: ignore[no-untyped-call]
+_compile_lock = threading.RLock()
+_seconds, _announced = 0.0, False
 
 
 def jit_seconds() -> float:
-    """Seconds that this process has spent compiling kernels so far."""
-    return _timer.seconds
+    """Seconds that this process has spent compiling kernels so far, the import of numba included."""
+    return _seconds
 
 
-def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile lazily, cached on disk, without the interpreter lock. Arguments and results are 64-bit integers."""
-    compiled: Callable[..., Any] = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
-    return compiled
+class Late:
+    """Something of numba's that kernels refer to by name, made when the first of them is compiled.
+
+    make: called once at most.
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+
+    @cached_property
+    def made(self) -> Any:
+        """What numba takes in its place."""
+        return self._make()
+
+
+class Kernel(Late):
+    """A compiled function of 64-bit integers. Its result is a 64-bit integer, 0 where it has none; kernels may call each other.
+
+    Raises RuntimeError where the compiled code raises something.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(self._dispatcher)
+        update_wrapper(self, function)
+        self._function: Any = function
+        self._entry: Callable[..., int] | None = None
+
+    def __call__(self, *values: Any) -> int:
+        """The result. values: integers, or what has an index."""
+        return (self._entry or self._link())(*values)
+
+    def _dispatcher(self) -> Any:
+        import numba
+
+        code, outer = self._function.__code__, self._function.__globals__
+        names = {name: outer[name] for name in code.co_names if name in outer}
+        names = {name: value.made if isinstance(value, Late) else value for name, value in names.items()}
+        options: Any = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True}
+        return numba.njit(**options)(FunctionType(code, names, code.co_name))
+
+    def _link(self) -> Callable[..., int]:
+        """The compiled function: found, or else compiled and kept."""
+        code = self._function.__code__
+        source = hashlib.sha256(Path(code.co_filename).read_bytes()).hexdigest()[:16]  # the folder's name has this package's sources alone
+        name = f"{self.__module__}.{code.co_name}.{source}"
+        with _compile_lock:
+            self._entry = self._entry or _objects.find(name, code.co_argcount) or self._compiled(name, code.co_argcount)
+        return self._entry
+
+    def _compiled(self, name: str, count: int) -> Callable[..., int]:
+        global _seconds, _announced
+        began = time.perf_counter()
+        if not _announced and _objects.is_empty():
+            print(f"compiling kernels (first run only, about {_EXPECTED_COMPILE_SECONDS} s)", file=sys.stderr)
+        _announced = True
+        from numba import int64
+
+        kind = (int64,) * count
+        self.made.compile(kind)
+        found = self.made.overloads[kind]
+        _seconds += time.perf_counter() - began
+        return _objects.keep(name, count, found.fndesc.llvm_func_name, found.library.serialize_using_object_code()[2][0])
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile on first use, kept on disk, without the interpreter lock. Arguments and results are 64-bit integers."""
+    return Kernel(function)
 
 
 def _thread_count() -> int:
@@ -148,8 +123,8 @@ _call_lock = threading.Lock()
 
 def _forget_pool() -> None:
     """After a fork: the pool's threads are the parent's, and so is whoever held a lock."""
-    global _pool, _pool_lock, _call_lock
-    _pool, _pool_lock, _call_lock = None, threading.Lock(), threading.Lock()
+    global _pool, _pool_lock, _call_lock, _compile_lock
+    _pool, _pool_lock, _call_lock, _compile_lock = None, threading.Lock(), threading.Lock(), threading.RLock()
 
 
 os.register_at_fork(after_in_child=_forget_pool)

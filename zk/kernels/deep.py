@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numba.core import cgutils
 
 from zk.kernels import simd as S
 from zk.kernels._jit import kernel, parallel_for
@@ -47,7 +46,7 @@ def _write_inner(b: Any, column: Any, weights: Any, step: Any, vectors: Any, out
     cells = [S.ir_variable(b, S.IRW8) for _ in range(10)]
     for cell in cells:
         b.store(S.c64(0), cell)
-    with cgutils.for_range(b, b.lshr(vectors, S.i64(1))) as loop:
+    with S.ir_for(b, b.lshr(vectors, S.i64(1))) as loop:
         totals = [b.load(cell) for cell in cells]
         for half in (0, 64):
             at = b.add(b.shl(loop.index, S.i64(7)), S.i64(half))

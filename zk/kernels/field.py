@@ -12,7 +12,6 @@ Slow twin: tests/zk/kernels/test_field.py.
 from typing import Any
 
 import numpy as np
-from numba.core import cgutils
 
 from zk.kernels import simd as S
 from zk.kernels._jit import kernel, parallel_for
@@ -67,7 +66,7 @@ def _ir_inverse(b: Any, x: Any) -> Any:
     """Lane-wise x^(p-2)."""
     cell = S.ir_variable(b, S.IRV16)
     b.store(S.c32(R), cell)
-    with cgutils.for_range(b, S.i64(31)) as loop:
+    with S.ir_for(b, S.i64(31)) as loop:
         held = b.load(cell)
         square = S.ir_mul(b, held, held)
         bit = b.and_(b.lshr(S.i64(P - 2), b.sub(S.i64(30), loop.index)), S.i64(1))

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba.core import cgutils
 
 from zk import poseidon2 as slow
 from zk.kernels import simd as S
@@ -75,7 +74,7 @@ def _write_partial_rounds(b: Any, state: Any, constants: Any, count: Any, out: A
     cells = [S.ir_variable(b, S.IRV16) for _ in range(16)]
     for k, cell in enumerate(cells):
         b.store(S.ir_load(b, _at(b, state, k), 64), cell)
-    with cgutils.for_range(b, count) as loop:
+    with S.ir_for(b, count) as loop:
         x = [b.load(cell) for cell in cells]
         v = S.ir_add(b, x[0], S.ir_load_splat(b, b.add(constants, b.shl(loop.index, S.i64(2)))))
         x[0] = S.ir_mul(b, S.ir_mul(b, v, v), v)
@@ -166,7 +165,7 @@ def _single(states: int) -> Any:
             b.store(_ir_external_one(b, S.ir_load(b, _at(b, state, k))), cell)
 
         def full_rounds(base: Any) -> None:
-            with cgutils.for_range(b, S.i64(4)) as loop:
+            with S.ir_for(b, S.i64(4)) as loop:
                 constants = S.ir_load(b, b.add(base, b.shl(loop.index, S.i64(6))))
                 for cell in cells:
                     v = S.ir_add(b, b.load(cell), constants)
@@ -181,7 +180,7 @@ def _single(states: int) -> Any:
             b.store(_first(b, start), head)
             b.store(_lane_sum(b, others), rest)
             b.store(others, cell)
-        with cgutils.for_range(b, count) as loop:
+        with S.ir_for(b, count) as loop:
             constant = b.zext(b.load(S.ir_ptr(b, b.add(partial, b.shl(loop.index, S.i64(2))), S.I32)), S.I64)
             for cell, head, rest in zip(cells, heads, rests, strict=True):
                 v, s = b.load(cell), b.load(rest)

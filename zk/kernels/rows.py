@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba.core import cgutils
 
 from zk.kernels import simd as S
 from zk.kernels._jit import kernel, parallel_for
@@ -40,7 +39,7 @@ def _write_tile(b: Any, columns: Any, windows: Any, offset: Any, pairs: Any, out
     cells = [[[S.ir_variable(b, S.IRW8) for _ in range(2)] for _ in starts] for _ in places]
     for cell in (half for row in cells for pair in row for half in pair):
         b.store(S.c64(0), cell)
-    with cgutils.for_range(b, pairs) as loop:
+    with S.ir_for(b, pairs) as loop:
         totals = [[[b.load(half) for half in pair] for pair in row] for row in cells]
         for part in (0, 64):
             at = b.add(b.shl(loop.index, S.i64(7)), S.i64(part))

@@ -13,19 +13,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import types
 
 from zk.kernels import simd as S
 from zk.kernels._jit import kernel, parallel_for
 from zk.kernels._memory import U32, address, check, log2, scratch
-from zk.kernels.lanes import load, load_long, load_word, splat, store, store_word, vector_op
+from zk.kernels.lanes import INT, V16, VOID, load, load_long, load_word, splat, store, store_word, vector_op
 from zk.kernels.sha256 import INITIAL, ROUND, compress
 
 PREFIX_BYTES, DATA_WORDS = 23, 6
 _BATCH = 256
 """Trees that one thread takes at a time."""
 
-_xor = vector_op(lambda b, x, y: b.xor(x, y), S.V16, S.V16, S.V16)
+_xor = vector_op(lambda b, x, y: b.xor(x, y), V16, V16, V16)
 
 
 def _write_byte_later(b: Any, before: Any, word: Any, out: Any) -> None:
@@ -34,7 +33,7 @@ def _write_byte_later(b: Any, before: Any, word: Any, out: Any) -> None:
     S.ir_store(b, out, b.or_(b.shl(high, S.c32(24)), b.lshr(low, S.c32(8))), 64)
 
 
-_byte_later = vector_op(_write_byte_later, types.void, types.int64, types.int64, types.int64)
+_byte_later = vector_op(_write_byte_later, VOID, INT, INT, INT)
 
 
 @kernel

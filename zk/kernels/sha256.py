@@ -9,7 +9,6 @@ Slow twin: tests/zk/kernels/test_hashing.py (hashlib).
 from typing import Any
 
 import numpy as np
-from numba.core import cgutils
 
 from zk.kernels import simd as S
 from zk.kernels.lanes import ext_intrinsic
@@ -99,7 +98,7 @@ def _compression(batches: int) -> Any:
             keep(states)
 
         keep(start)
-        with cgutils.for_range(b, S.i64(3)) as loop:
+        with S.ir_for(b, S.i64(3)) as loop:
             sixteen_rounds(loop.index, True)
         sixteen_rounds(S.i64(3), False)
         for q in range(batches):

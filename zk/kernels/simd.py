@@ -1,6 +1,6 @@
 """Sixteen 32-bit lanes as a register value inside compiled kernels.
 
-`V16` is a numba type whose data model is an LLVM <16 x i32>; `W8` is <8 x i64>, half of the lanes of a V16 widened.
+A V16 is an LLVM <16 x i32>; a W8 is <8 x i64>, half of the lanes of a V16 widened.
 The functions named ir_* write LLVM instructions with llvmlite; lanes.py wraps them for numba code. LLVM
 lowers the generic vectors to whatever the processor has (AVX-512, AVX2, NEON).
 
@@ -13,9 +13,6 @@ Lazy sums keep T < p 2^32 by the unsigned minimum of T and T - p 2^32.
 from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import types
-from numba.core import cgutils
-from numba.extending import models, register_model
 
 P = 2**31 - 2**24 + 1
 """KoalaBear modulus."""
@@ -28,31 +25,6 @@ LANES = 16
 I32, I64 = ir.IntType(32), ir.IntType(64)
 IRV16, IRW8 = ir.VectorType(I32, LANES), ir.VectorType(I64, LANES // 2)
 _LOW = 0xFFFFFFFF
-
-
-class _V16(types.Type):
-    def __init__(self) -> None:
-        super().__init__(name="V16")
-
-
-class _W8(types.Type):
-    def __init__(self) -> None:
-        super().__init__(name="W8")
-
-
-V16, W8 = _V16(), _W8()
-
-
-@register_model(_V16)
-class _V16Model(models.PrimitiveModel):
-    def __init__(self, dmm: Any, fe_type: Any) -> None:
-        super().__init__(dmm, fe_type, IRV16)  # type: ignore[no-untyped-call]
-
-
-@register_model(_W8)
-class _W8Model(models.PrimitiveModel):
-    def __init__(self, dmm: Any, fe_type: Any) -> None:
-        super().__init__(dmm, fe_type, IRW8)  # type: ignore[no-untyped-call]
 
 
 # ---------------------------------------------------------------- instruction writers
@@ -73,14 +45,23 @@ def i64(value: int) -> Any:
     return ir.Constant(I64, value)
 
 
-def _call(b: Any, name: str, kind: Any, *args: Any) -> Any:
-    signature = ir.FunctionType(kind, [a.type for a in args])
-    function = cgutils.get_or_insert_function(b.module, signature, name)  # type: ignore[no-untyped-call]
+def _external(b: Any, name: str, kind: Any, *args: Any) -> Any:
+    """A call of one of LLVM's own functions."""
+    function = b.module.globals.get(name) or ir.Function(b.module, ir.FunctionType(kind, [a.type for a in args]), name)
     return b.call(function, args)
+
+
+def ir_for(b: Any, count: Any) -> Any:
+    """A loop: `with ir_for(b, count) as loop` writes its body, for `loop.index` in [0, count)."""
+    from numba.core import cgutils
+
+    return cgutils.for_range(b, count)
 
 
 def ir_variable(b: Any, kind: Any) -> Any:
     """Stack slot for a value that changes in a loop; LLVM turns it into a register."""
+    from numba.core import cgutils
+
     return cgutils.alloca_once(b, kind)  # type: ignore[no-untyped-call]
 
 
@@ -96,12 +77,12 @@ def ir_set_lane(b: Any, x: Any, lane: int, scalar: Any) -> Any:
 
 def ir_umin(b: Any, x: Any, y: Any) -> Any:
     """Lane-wise unsigned minimum."""
-    return _call(b, "llvm.umin.v16i32" if x.type == IRV16 else "llvm.umin.v8i64", x.type, x, y)
+    return _external(b, "llvm.umin.v16i32" if x.type == IRV16 else "llvm.umin.v8i64", x.type, x, y)
 
 
 def ir_rotr(b: Any, x: Any, bits: int) -> Any:
     """Rotate each 32-bit lane right."""
-    return _call(b, "llvm.fshr.v16i32", IRV16, x, x, c32(bits))
+    return _external(b, "llvm.fshr.v16i32", IRV16, x, x, c32(bits))
 
 
 def ir_ptr(b: Any, address: Any, kind: Any) -> Any:
@@ -129,8 +110,7 @@ def ir_prefetch(b: Any, address: Any, write: bool) -> None:
     """Hint that the line at `address` is about to be read or written."""
     place = ir_ptr(b, address, ir.IntType(8))
     flags = [ir.Constant(I32, value) for value in (int(write), 2, 1)]  # read or write, locality, data
-    function = ir.FunctionType(ir.VoidType(), [place.type, I32, I32, I32])
-    b.call(cgutils.get_or_insert_function(b.module, function, "llvm.prefetch.p0"), [place, *flags])  # type: ignore[no-untyped-call]
+    _external(b, "llvm.prefetch.p0", ir.VoidType(), place, *flags)
 
 
 def ir_splat(b: Any, scalar: Any) -> Any:
@@ -313,7 +293,7 @@ def _write_dot5(b: Any, source: Any, table: Any, count: Any, out: Any, out_step:
     odd = b.and_(count, i64(1))
     with b.if_then(b.icmp_unsigned("!=", odd, i64(0))):
         keep(accumulate([c64(0)] * 10, i64(0)))
-    with cgutils.for_range(b, b.lshr(count, i64(1))) as loop:
+    with ir_for(b, b.lshr(count, i64(1))) as loop:
         index = b.add(odd, b.shl(loop.index, i64(1)))
         totals = accumulate([b.load(cell) for cell in cells], index)
         keep([ir_clamp(b, t) for t in accumulate(totals, b.add(index, i64(1)))])

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba.core import cgutils
 
 from zk.kernels import simd as S
 from zk.kernels._jit import kernel
@@ -50,7 +49,7 @@ def _block(levels: int, first: bool = False, fetch: bool = False, last: bool = F
             for level, t in enumerate((t1, t2, t4)[:levels])
         ]
         far_in = b.mul(h, step)
-        with cgutils.for_range(b, h) as loop:
+        with S.ir_for(b, h) as loop:
             read = b.add(src, b.mul(loop.index, step))
             put = b.add(dst, b.mul(loop.index, dst_step))
             places = [b.add(read, b.mul(far_in, S.i64(k))) for k in range(rows)]

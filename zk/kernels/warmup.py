@@ -5,8 +5,9 @@ import fcntl
 import numpy as np
 
 from zk.kernels import deep, field, hashing, logup, ntt, poseidon2, quotient, salted, vm
-from zk.kernels._jit import CACHE_FOLDER, jit_seconds
+from zk.kernels._jit import jit_seconds
 from zk.kernels._memory import THREADS
+from zk.kernels._objects import CACHE_FOLDER
 from zk.kernels.opcodes import COL, MSG, NUM, operand
 
 _warm = False

@@ -1,4 +1,4 @@
-"""Cache folder, thread pool and warm-up."""
+"""Cache folder, compiled kernels in it, thread pool and warm-up."""
 
 import os
 import stat
@@ -7,24 +7,26 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from zk.kernels import _jit
+from zk.kernels import _jit, _objects
+from zk.kernels._jit import kernel
+from zk.kernels.lanes import load_long
 from zk.kernels.warmup import warm_up
 
 ROOT = Path(__file__).parents[3]
 
 
 def test_cache_folder_is_private_and_keyed() -> None:
-    assert stat.S_IMODE(_jit.CACHE_FOLDER.stat().st_mode) & 0o077 == 0
-    assert os.environ["NUMBA_CACHE_DIR"] == str(_jit.CACHE_FOLDER)
-    assert len(_jit.CACHE_FOLDER.name) == 32 or _jit.CACHE_FOLDER.name.startswith("standstill-")
+    assert stat.S_IMODE(_objects.CACHE_FOLDER.stat().st_mode) & 0o077 == 0
+    assert len(_objects.CACHE_FOLDER.name) == 32 or _objects.CACHE_FOLDER.name.startswith("standstill-")
 
 
 def test_unusable_cache_folder_falls_back(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
-    code = "from zk.kernels import _jit; print(_jit.CACHE_FOLDER)"
+    code = "from zk.kernels import _objects; print(_objects.CACHE_FOLDER)"
     env = {**os.environ, "STANDSTILL_CACHE_DIR": str(blocked)}
     run = subprocess.run([sys.executable, "-c", code], env=env, cwd=ROOT, capture_output=True, text=True, check=True)
     folder = Path(run.stdout.strip())
@@ -36,6 +38,58 @@ def test_warm_up_reports_compile_time_once() -> None:
     assert warm_up() >= 0
     before = _jit.jit_seconds()
     assert warm_up() == 0 and _jit.jit_seconds() == before
+
+
+@kernel
+def _sum(values, count):  # type: ignore[no-untyped-def]
+    total = 0
+    for k in range(count):
+        total += _value(values, k)
+    return total
+
+
+@kernel
+def _value(values, k):  # type: ignore[no-untyped-def]
+    return load_long(values + 8 * k)
+
+
+@kernel
+def _fails(value):  # type: ignore[no-untyped-def]
+    if value > 0:
+        raise ValueError("above zero")
+
+
+def test_what_was_compiled_runs_without_numba() -> None:
+    """In a new process: numba takes longer to import than many a command to run."""
+    warm_up()
+    code = "import sys; from zk.kernels.warmup import warm_up; print(warm_up(), 'numba' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["0.0", "False"] and not ran.stderr
+
+
+def test_a_kernel_has_the_integers_of_numpy_and_a_result() -> None:
+    values = np.array([1 << 40, -3, 5], dtype=np.int64)
+    assert _sum(values.ctypes.data, np.int64(3)) == (1 << 40) + 2
+    with pytest.raises(TypeError):
+        _sum(1.0, 3)
+    with pytest.raises(TypeError):
+        _sum(0)
+
+
+def test_a_kernel_that_raises_says_so() -> None:
+    assert _fails(0) == 0
+    with pytest.raises(RuntimeError, match=r"_fails\S* failed"):
+        _fails(1)
+
+
+def test_what_is_kept_is_whole_or_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A write that is interrupted leaves nothing under the name."""
+    monkeypatch.setattr(_objects, "CACHE_FOLDER", tmp_path)
+    monkeypatch.setattr(os, "fsync", lambda handle: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        _objects.keep("half", 1, "symbol", b"code")
+    assert _objects.find("half", 1) is None and _objects.is_empty()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_parallel_for_covers_every_index_once() -> None:
