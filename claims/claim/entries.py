@@ -19,7 +19,7 @@ from claims.agreement.model import Agreement
 from claims.base.canonical import Reader, Writer
 from claims.base.ed25519 import check_signature
 from claims.base.errors import ClaimRejected, ClaimsError, MalformedFile
-from claims.base.files import read_bounded, write_once
+from claims.base.files import read_bounded, write_atomic, write_once
 from claims.base.hybrid import SIGNATURE_SIZES, SigningKey
 from claims.claim.entry_kinds import (
     IS_BACK,
@@ -90,17 +90,21 @@ def sign_entry(key: SigningKey, entry: AnyEntry) -> AnyEntry:
 
 
 def write_entry(path: str | os.PathLike[str], entry: Entry, agreement: Agreement) -> None:
-    """Write a signed entry to a new file. One that is there and says the same, signed, stays: ML-DSA signs otherwise each time.
+    """Write a signed entry to a new file. One that is there and says the same, signed, stays: ML-DSA signs otherwise each time. It is
+    replaced where its key is not the one in force.
 
     Raises:
         UnreadableFile: another file has the name, or it cannot be created.
     """
+    held = None
     with suppress(ClaimsError):
         held = decode_entry(read_bounded(path, MAX_ENTRY))
+    if held is None or held.identity != entry.identity or not same_word(held, entry):
+        return write_once(path, encode_entry(entry))
+    try:
         check_entry(held, agreement)
-        if held.identity == entry.identity and same_word(held, entry):
-            return
-    write_once(path, encode_entry(entry))
+    except ClaimsError:
+        write_atomic(path, encode_entry(entry))
 
 
 def encode_entry(entry: Entry) -> bytes:

@@ -169,6 +169,15 @@ class PublishedEntries:
             return None
         return self.keys.at(found[1])
 
+    def has(self, entry: Entry) -> bool:
+        """Whether an entry says what one here does."""
+        known = self._found.get(entry.identity)
+        return known is not None and same_word(known[0], entry)
+
+    def of_feed(self, feed: str) -> list[Entry]:
+        """Every entry that a feed signed, in the log's order."""
+        return [entry for entry, _ in self._found.values() if isinstance(entry, (JoulesEntry, FeedPeriodEntry)) and entry.feed == feed]
+
     def by(self, author: str) -> list[Entry]:
         """Every entry that a party signed, in the log's order."""
         return [entry for entry, _ in self._found.values() if entry.author == author]

@@ -222,7 +222,8 @@ def epoch_publish(
     agreed, an epoch waits for their joules, in the log and in --joules, for half of the time agreed for its entry; then it calls
     them absent.
     """
-    from claims.base.files import holds, write_once
+    from claims.base.files import holds
+    from claims.claim.entries import decode_entry, write_entry
     from claims.lab.closing import check_headquarters, next_epoch
     from claims.lab.epochs import publish_epoch
 
@@ -253,7 +254,7 @@ def epoch_publish(
                 entries[number] = publish_epoch(store, terms, number, key, said)
         with _saying(lambda: f"{written} of {len(due)} entries written to {folder}; all of them are made and kept"):
             for number, entry in entries.items():
-                write_once(files[number], entry)
+                write_entry(files[number], decode_entry(entry), terms)
                 written += 1
         line = f"{written} entries written to {folder}; publish them: standstill log append LOG {folder}/*.entry"
         _end(store, terms, through, line, {"lab": store.lab, "through": last, "entries": [str(files[number]) for number in entries]})

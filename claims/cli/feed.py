@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from claims.base.errors import ClaimsError, UnreadableFile
+from claims.base.errors import BadSignature, ClaimsError, UnreadableFile
 from claims.base.text import counted
 from claims.base.token_uri import KeyName
 from claims.cli.group import (
@@ -23,7 +23,7 @@ from claims.cli.group import (
     read_path,
 )
 from claims.cli.meter import stopping
-from claims.cli.state import state_folder, state_option
+from claims.cli.state import compared_log, state_folder, state_option
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from claims.agreement.model import Agreement
     from claims.agreement.terms import Feed
     from claims.base.hybrid import SigningKey
+    from claims.claim.published import PublishedEntries
     from claims.collect.feed import FeedRecords
     from claims.lab.journal import Journal
 
@@ -147,12 +148,13 @@ def _own(agreed: Feed, key: SigningKey, public: bytes) -> SigningKey:
 
 def _journal(found: FeedRecords, agreed: Feed) -> AbstractContextManager[Journal]:
     """The journal of the feed's key, which has to be there if the records have something signed."""
+    from claims.lab.journal import Journal, JournalMissing
     from claims.lab.signing import signing_alone
 
-    def seen() -> bool:
-        return bool(found.periods) or any(item.entry for item in found.epochs.values())
-
-    return signing_alone(agreed.key, f"feed {agreed.name}", state_folder(), seen)
+    if next(found.signed(), None) is not None and not Journal.place(state_folder(), agreed.key).exists():
+        what = f"feed {agreed.name} has signed, and this machine has no journal of the key that is in force"
+        raise JournalMissing(what, f"standstill feed renew {agreed.name} --log LOG")
+    return signing_alone(agreed.key, f"feed {agreed.name}", state_folder())
 
 
 @feed.command("seal")
@@ -222,6 +224,57 @@ def feed_close(name: str, agreement_path: Path, period: int, records: Path | Non
     out(f"{name}: period {period} closed, with {sealed} of {len(epochs)} epochs; standstill feed publish writes its entry")
 
 
+@feed.command("renew")
+@click.argument("name")
+@agreement_argument
+@click.option("--log", "log_source", metavar="LOG", required=True, help="The agreement's log, a folder or URL.")
+@_records
+@key_options
+@state_option
+def feed_renew(
+    name: str, agreement_path: Path, log_source: str, records: Path | None, key_name: KeyName, passphrase_file: Path | None
+) -> None:  # fmt: skip
+    """After the feed's key changed, or its journal was lost: sign again what the log does not have, and make the journal of the key.
+
+    Each is the same statement. Publish what was signed again: feed publish.
+    """
+    from claims.base.hybrid import curve_half
+    from claims.claim.entries import check_entry, decode_entry, encode_entry, sign_entry
+    from claims.claim.entry_kinds import JoulesEntry
+    from claims.collect.feed import FeedRecords
+    from claims.lab.journal import of_entry
+    from claims.lab.signing import signing_alone
+
+    published = compared_log(load_terms(agreement_path).as_signed, log_source)
+    terms, key = published.keys.now, load_key(key_name, passphrase_file)
+    agreed, path, count = _feed(terms, name), records or Path(f"{name}.feed"), 0
+    _own(agreed, key, agreed.whole_key)
+    with FeedRecords.changing(path, terms, agreed) as found, signing_alone(agreed.key, f"feed {name}", state_folder()) as journal:
+        check_records(found, published, name)
+        for entry in map(decode_entry, list(found.signed())):
+            journal.add(of_entry(entry))
+            if published.has(entry):
+                continue
+            try:
+                check_entry(entry, terms)
+            except BadSignature:
+                found.renew(encode_entry(sign_entry(curve_half(key) if isinstance(entry, JoulesEntry) else key, entry)))
+                count += 1
+    out(f"{name}: {counted(count, 'signature')} made again")
+
+
+def check_records(found: FeedRecords, published: PublishedEntries, name: str) -> None:
+    """Refuse records that lack, or hold otherwise, what the log has of their feed. Raises StoreBehind."""
+    from claims.claim.entries import decode_entry, same_word
+    from claims.lab.signing import StoreBehind
+
+    held = {entry.identity: entry for entry in map(decode_entry, found.signed())}
+    for entry in published.of_feed(name):
+        if entry.identity not in held or not same_word(held[entry.identity], entry):
+            what = f"the log has {entry.title}, and these records do not: they are older than what was signed, or a copy"
+            raise StoreBehind(what, "use the newest records: nothing was signed now")
+
+
 @feed.command("publish")
 @click.argument("name")
 @agreement_argument
@@ -234,6 +287,7 @@ def feed_publish(name: str, agreement_path: Path, records: Path | None, folder: 
     The log has to have an entry before the lab's own of that epoch, and the lab its file: else that epoch is absent for ever.
     """
     from claims.base.files import write_once
+    from claims.claim.entries import decode_entry, write_entry
     from claims.claim.power import joules_name
     from claims.collect.feed import FeedRecords
 
@@ -246,9 +300,9 @@ def feed_publish(name: str, agreement_path: Path, records: Path | None, folder: 
         raise UnreadableFile(f"{error.filename}: {error.strerror or error}", "give folders that can be written") from None
     sealed = {epoch: item for epoch, item in sorted(found.epochs.items()) if item.entry}
     for period, entry in sorted(found.periods.items()):
-        write_once(folder / f"{name}-period-{period}.entry", entry)
+        write_entry(folder / f"{name}-period-{period}.entry", decode_entry(entry), terms)
     for epoch, item in sealed.items():
-        write_once(folder / f"{name}-epoch-{epoch}.entry", item.entry)
+        write_entry(folder / f"{name}-epoch-{epoch}.entry", decode_entry(item.entry), terms)
         write_once(given / joules_name(name, epoch), found.opened(epoch).encode(), 0o600)
     out(f"{len(sealed)} entries in {folder}: standstill log append LOG {folder}/{name}-epoch-*.entry")
     if found.periods:

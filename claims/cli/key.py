@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from claims.base.errors import ClaimRejected, ClaimsError
+from claims.base.errors import ClaimRejected, ClaimsError, MalformedFile
+from claims.base.text import counted
 from claims.base.token_uri import KeyName
 from claims.cli.group import (
     agreement_argument,
@@ -110,9 +112,8 @@ def key_rotate(
     Give one of the entries to those whom [keys] names, who countersign it (key countersign). Have theirs in the log first, and enter your
     own two last: the new key is in force from the next entry on.
     """
-    from claims.base.files import write_once
     from claims.base.keys import public_bytes
-    from claims.claim.entries import encode_entry, sign_entry
+    from claims.claim.entries import sign_entry, write_entry
     from claims.claim.entry_kinds import BY_NEW, BY_OLD, ROTATE, SPARE, KeyEntry
 
     book = load_book(agreement_path)
@@ -127,7 +128,7 @@ def key_rotate(
     ask_to_sign([*_lines(words[0]), "It cannot be taken back once it is whole in the log."], "once you mean it", yes=yes)
     for entry, by, signing in zip(words, ("old", "new"), (old, new), strict=True):
         target = folder / f"{_slug(entry)}-{by}.entry"
-        write_once(target, encode_entry(sign_entry(signing, entry)))
+        write_entry(target, sign_entry(signing, entry), terms)
         out(f"{target}")
     out(f"have it countersigned (standstill key countersign {target}), and enter all: standstill log append LOG, your own two last")
 
@@ -199,9 +200,8 @@ def _say(given: KeyEntry, book: KeyBook, signing: SigningKey, target: Path, *, y
     """Sign a word for the change that another one is for, as the party whose key this is."""
     from dataclasses import replace
 
-    from claims.base.files import write_once
     from claims.base.keys import public_bytes
-    from claims.claim.entries import encode_entry, sign_entry
+    from claims.claim.entries import sign_entry, write_entry
     from claims.claim.entry_kinds import BY_PARTY, REVOKE
     from claims.claim.keys import role_of
     from claims.lab.journal import of_entry
@@ -221,7 +221,7 @@ def _say(given: KeyEntry, book: KeyBook, signing: SigningKey, target: Path, *, y
     with signing_alone(public, f"party {name}", state_folder()) as journal:
         journal.add(of_entry(entry))
     place = target / f"{_slug(word)}-{name}.entry" if target.is_dir() else target
-    write_once(place, encode_entry(entry))
+    write_entry(place, entry, book.now)
     out(f"{place}: publish it: standstill log append LOG {place}")
 
 
@@ -242,14 +242,24 @@ def key_list(agreement_path: Path, log_source: str) -> None:
 @_log_option
 @json_option
 def key_update(agreement_path: Path, log_source: str) -> None:
-    """Note beside the agreement, in AGREEMENT.keys, which keys are in force by a log: from then on all commands know them."""
+    """Note beside the agreement, in AGREEMENT.keys, which keys are in force by a log: from then on all commands know them.
+
+    Refuses a log that lacks what AGREEMENT.keys has: it is an older copy, under which a key that is revoked would sign again.
+    """
+    from claims.agreement.file import load_agreement
     from claims.base.files import write_atomic
+    from claims.claim.entries import encode_entry
     from claims.claim.key_file import encode_keys
 
-    terms = load_terms(agreement_path).as_signed
+    terms = load_agreement(agreement_path)
     book, place = compared_log(terms, log_source).keys, keys_path(agreement_path)
     if terms.keys is None:
         raise ClaimsError("the agreement has no [keys]", "its keys change by amendment alone")
+    with suppress(MalformedFile):  # one that is damaged is made again
+        known = [encode_entry(word) for _, word in load_book(agreement_path).words]
+        if [encode_entry(word) for _, word in book.words][: len(known)] != known:
+            what = f"{place} has {counted(len(known), 'word')} about keys, and this log does not begin with them"
+            raise ClaimsError(what, "take a newer copy of the log; if that file is wrong, remove it")
     write_atomic(place, encode_keys(book))
     report(f"{place}: {len(book.words)} words; {book.count} keys have changed", {"file": str(place), "words": len(book.words)})
 
@@ -271,14 +281,17 @@ def key_renew(
     publish the entries again that the log does not have (epoch publish, prove).
     """
     from claims.lab.renewal import renew
-    from claims.lab.signing import signing
+    from claims.lab.signing import compare_former, compare_log, signing
 
     terms = load_terms(agreement_path).as_signed
     published = compared_log(terms, log_source)
     with opened_store(store_path) as store:
-        signing_key = load_key(key_name, passphrase_file)
+        signing_key, now, state = load_key(key_name, passphrase_file), published.keys.now, state_folder()
+        compare_former(store, now, published.keys, meter_name, state)
+        if store.site is None:
+            compare_log(store, now, published)
         count = renew(store, published, signing_key, meter_name)
-        with signing(store, published.keys.now, meter_name, state_folder(), anew=True):
+        with signing(store, now, meter_name, state, anew=True):
             pass
         who = f"lab {store.lab}" if meter_name is None else f"meter {meter_name}"
     report(f"{who}: {count} signatures made again", {"of": who, "renewed": count})

@@ -59,7 +59,7 @@ def meter_lost(
     peak, as unattributed work, and lists it as lost. It stays lost until an inspector's entry says that it is back (inspect back), or an
     amendment gives it a new key.
     """
-    from claims.base.files import write_once
+    from claims.claim.entries import decode_entry, write_entry
     from claims.lab.losing import lose
 
     terms = load_terms(agreement_path)
@@ -75,7 +75,7 @@ def meter_lost(
         with signing_store(store, terms):
             entry = lose(store, terms, name, key, epoch, site=site)
         value = {"lab": store.lab, "meter": None if site else name, "site": name if site else None, "epoch": epoch, "entry": str(target)}
-    write_once(target, entry)
+    write_entry(target, decode_entry(entry), terms)
     publish = f": publish it before the entry of epoch {epoch}: standstill log append LOG {target}" if terms.log else ""
     report(f"{target}{publish}", value)
 
@@ -103,8 +103,7 @@ def inspect_back(
     Look first whether it works and signs with the key in the agreement. The entry counts where the log has it before the lab's entry of
     that epoch, so name a period that has not begun. The lab takes it into its store (meter back), or goes on with the meter as lost.
     """
-    from claims.base.files import write_once
-    from claims.claim.entries import check_entry, encode_entry, sign_entry
+    from claims.claim.entries import check_entry, sign_entry, write_entry
     from claims.claim.entry_kinds import IS_BACK, LossEntry
     from claims.claim.lists import LOST_METER, LOST_SITE
     from claims.lab.journal import of_entry
@@ -122,7 +121,7 @@ def inspect_back(
     with signing_alone(terms.party(inspector).key, f"party {inspector}", state_folder()) as journal:
         journal.add(of_entry(entry))
     target = target or Path(f"{inspector}-{lab_name}-back-{name}-{epoch}.entry")
-    write_once(target, encode_entry(entry))
+    write_entry(target, entry, terms)
     value = {"inspector": inspector, "lab": lab_name, "meter": None if site else name, "site": name if site else None, "epoch": epoch}
     how = f"standstill log append LOG {target}; the lab takes it with standstill meter back"
     report(f"{target}: publish it before the lab's entry of epoch {epoch}: {how}", value | {"entry": str(target)})

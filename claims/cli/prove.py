@@ -30,7 +30,7 @@ from claims.cli.group import (
     store_option,
 )
 from claims.cli.screen import doing
-from claims.cli.state import signing_store, state_folder, store_signing_options
+from claims.cli.state import keys_by_log, signing_store, state_folder, store_signing_options
 
 if TYPE_CHECKING:
     from claims.agreement.model import Agreement
@@ -89,10 +89,11 @@ def prove(
     A lab over a limit has no claim, unless it says so (--over): that claim states, in place of each limit that it is over, the next power
     of two of 10^12 FLOP, is proven under it, and breaks the standstill. Exit 4: such a claim was written.
     """
-    from claims.base.files import CLAIM_LIMIT, read_bounded, write_once
+    from claims.base.files import CLAIM_LIMIT, read_bounded, write_atomic, write_once
     from claims.claim.file import decode_claim
     from claims.claim.limits import limit_values
     from claims.lab.prove import finish_claim
+    from claims.lab.renewal import renewed
     from claims.lab.signing import releasing
     from claims.lab.witness import WitnessRefused
 
@@ -103,6 +104,7 @@ def prove(
     key = load_key(key_name, passphrase_file)
     with opened_store(store_path) as store:
         transfers, moved = _transfers(terms, store.lab, period)
+        log = keys_by_log(terms)
         target = target or Path(f"{store.lab}-{period}.claim")
         entry, names = target.with_suffix(".entry"), [site.name for site in terms.lab(store.lab).sites]
         roots = {name: target.with_name(f"{target.stem}.{name}.roots") for name in names} or {None: target.with_suffix(".roots")}
@@ -119,7 +121,7 @@ def prove(
             made = finish_claim(
                 store, terms, period, key, lambda: signing_store(store, terms), found=found, proofs=_proofs_of(found, target.parent),
                 prover=prover, progress=doing, over=functools.partial(_ask_over, terms, yes=yes) if over else None,
-                transfers=transfers, moved=moved,
+                transfers=transfers, moved=moved, log=log,
             )  # fmt: skip
         except WitnessRefused as error:
             for problem in error.problems:
@@ -128,8 +130,9 @@ def prove(
         releasing(store, terms, state_folder())
     files = [(beside[name], proof) for name, proof in made.proofs.items()]
     root_files = [(roots[name], data) for name, data in made.roots.items()]
+    again = renewed(found, made.claim)  # with the signatures of a new key
     for path, content in ((entry, made.entry), *root_files, *files, (target, made.claim)):  # no claim without its entry
-        write_once(path, content)
+        (write_atomic if again and path in (entry, target) else write_once)(path, content)
     lines = [f"{target}: {len(made.claim)} bytes, verified"]
     if files:
         lines.append(f"beside it {len(files)} proofs, {sum(len(proof) for _, proof in files)} bytes: publish them with it")

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from claims.lab.store import Store
 
 __all__ = [
-    "compared_log", "learn_amendment", "log_given", "log_option", "room_for_journals", "signing_store", "signing_stores", "state_folder",
-    "state_option", "store_signing_options",
+    "compared_log", "keys_by_log", "learn_amendment", "log_given", "log_option", "room_for_journals", "signing_store", "signing_stores",
+    "state_folder", "state_option", "store_signing_options",
 ]  # fmt: skip
 
 FILES_PER_JOURNAL = 3
@@ -83,6 +83,28 @@ def compared_log(terms: Agreement, source: str) -> PublishedEntries:
     return PublishedEntries(terms, enumerate(view.entries))
 
 
+def keys_by_log(terms: Agreement) -> PublishedEntries | None:
+    """The log that ``--log`` names, of an agreement whose keys may change; None of another.
+
+    Raises:
+        ClaimsError: none is named, or other keys are in force by it than are known here.
+    """
+    source = log_given()
+    if terms.keys is None:
+        return None
+    if source is None:
+        what = "keys of this agreement may change, and only its log says which are in force"
+        raise ClaimsError(what, "give it: --log LOG")
+    return _same_keys(terms, compared_log(terms, source))
+
+
+def _same_keys(terms: Agreement, log: PublishedEntries) -> PublishedEntries:
+    """The log. Raises ClaimsError where its words put other keys in force than are known here."""
+    if terms.keys is not None and list(log.keys.now.roles) != list(terms.roles):
+        raise ClaimsError("by this log other keys are in force than are known here: nothing was signed", "standstill key update --log LOG")
+    return log
+
+
 def learn_amendment(store: Store, terms: Agreement) -> None:
     """Note in the store which amendments of the agreement the lab's key has signed on this machine, where it has a place for journals."""
     from claims.lab.amended import learn
@@ -106,7 +128,7 @@ def signing_stores(store: Store, terms: Agreement, meters: Sequence[str], *, rin
 
     room_for_journals(1 if ring else len(meters))
     source = click.get_current_context().meta.get(_LOG)
-    log = None if source is None else compared_log(terms, source)
+    log = None if source is None else _same_keys(terms, compared_log(terms, source))
     with signing_all(store, terms, meters, state_folder(), log, ring=ring):
         yield
 
@@ -132,6 +154,6 @@ def signing_store(store: Store, terms: Agreement, meter: str | None = None) -> I
     from claims.lab.signing import signing
 
     source = click.get_current_context().meta.get(_LOG)
-    log = None if source is None else compared_log(terms, source)
+    log = None if source is None else _same_keys(terms, compared_log(terms, source))
     with signing(store, terms, meter, state_folder(), log) as journal:
         yield journal

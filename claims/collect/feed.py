@@ -24,6 +24,8 @@ from claims.agreement.terms import Feed
 from claims.base.canonical import from_json, is_name, to_json
 from claims.base.errors import ClaimsError, MalformedFile
 from claims.base.files import one_at_a_time, read_bounded, write_atomic
+from claims.claim.entries import decode_entry
+from claims.claim.entry_kinds import FeedPeriodEntry, JoulesEntry
 from claims.claim.power import MAX_JOULES, Joules, period_root
 from claims.collect.errors import PollFailed
 from claims.imports.exposition import Line
@@ -143,6 +145,19 @@ class FeedRecords:
     def seal(self, epoch: int, entry: bytes) -> None:
         """Keep the signed log entry of a recorded epoch."""
         self.epochs[epoch] = replace(self.epochs[epoch], entry=entry)
+
+    def signed(self) -> Iterator[bytes]:
+        """Every log entry that was signed: of epochs, then of periods."""
+        yield from (item.entry for _, item in sorted(self.epochs.items()) if item.entry)
+        yield from (entry for _, entry in sorted(self.periods.items()))
+
+    def renew(self, data: bytes) -> None:
+        """Keep the same log entry as one of these, with another signature."""
+        entry = decode_entry(data)
+        if isinstance(entry, JoulesEntry):
+            self.seal(entry.epoch, data)
+        elif isinstance(entry, FeedPeriodEntry):
+            self.periods[entry.period] = data
 
     def sample(self, at: int, series: Mapping[str, Fraction]) -> None:
         """Add a reading of the counters (Unix ms; joules of each series). One that is not later than the last is left out.

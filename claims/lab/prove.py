@@ -9,18 +9,21 @@ from dataclasses import dataclass, replace
 
 from claims.agreement.model import Agreement
 from claims.agreement.over import check_over
+from claims.agreement.signatures import ledger_head_message
 from claims.base.errors import ClaimRejected, ClaimsError, MalformedClaim
 from claims.base.hybrid import SigningKey
 from claims.claim.entries import encode_entry, sign_entry
 from claims.claim.entry_kinds import ClaimEntry
 from claims.claim.file import Claim, decode_claim, sign_claim
 from claims.claim.handover import Records
+from claims.claim.published import PublishedEntries
 from claims.claim.records import KeptClaim, SummaryHead
 from claims.claim.roots import Roots
 from claims.lab import losses
 from claims.lab.amended import check_amended
 from claims.lab.closing import check_headquarters
 from claims.lab.losses import losses_of, lost_in
+from claims.lab.renewal import verifies
 from claims.lab.store import Store
 from claims.lab.witness import Assembly, Table, WitnessRefused, assemble, site_table
 from claims.verify.claim import verify_claim
@@ -73,6 +76,7 @@ def finish_claim(
     over: Callable[[Claim], bool] | None = None,
     transfers: Sequence[bytes] = (),
     moved: int = 0,
+    log: PublishedEntries | None = None,
 ) -> Finished:
     """The one claim of a period: proven, checked and kept in the store the first time, the same bytes ever after.
 
@@ -84,15 +88,23 @@ def finish_claim(
         prover: makes the proofs; None: :func:`in_this_process`.
         over: asked, where the lab is over limits, whether the claim that states others in their place is to be made; None: no.
         transfers, moved: as in :func:`claims.lab.witness.assemble`.
+        log: the agreement's log, where keys may change. What it has not yet must be signed by the keys that are in force.
 
     Raises:
-        ClaimsError: as :func:`make_claim`; ``found`` is something else; the claim was made under another agreement.
+        ClaimsError: as :func:`make_claim`; ``found`` is something else; the claim was made under another agreement; it, or a meter's head
+            that it would have, is signed by a key that was replaced since.
         Amended: another agreement counts in that period.
     """
     check_headquarters(store)
     kept = store.kept_claim(period)
-    if kept is None and found is not None:
-        kept = _keep(store, agreement, period, key, _own(store, agreement, period, found, proofs, moved))
+    if kept is not None:
+        _check_keys(agreement, store.lab, period, kept.claim, log)
+    elif found is None:
+        _check_heads(store, agreement, period)
+    else:
+        own = _own(store, agreement, period, found, proofs, moved)
+        _check_keys(agreement, store.lab, period, own, log)
+        kept = _keep(store, agreement, period, key, own)
     with signing():
         check_amended(store, agreement, period)
     if kept is None:
@@ -110,6 +122,29 @@ def finish_claim(
     claim = decode_claim(kept.claim)
     files = {name: _kept_proof(store, agreement, period, name, digest) for name, digest in zip(claim.tables, claim.proofs, strict=True)}
     return Finished(kept.claim, roots_files(store, agreement, period), kept.entry, files)
+
+
+def _check_heads(store: Store, agreement: Agreement, period: int) -> None:
+    """Refuse to prove heads that keys signed which are not in force. Raises ClaimsError."""
+    for meter in () if agreement.keys is None else agreement.lab(store.lab).meters:
+        head = store.signed_head(period, meter.name)
+        if head is None or head.agreement_digest != agreement.digest:
+            continue
+        message = ledger_head_message(agreement.digest, store.lab, meter.name, period, head.head, head.roots_digest)
+        if not verifies(meter.whole_key, head.signature, message):
+            what = f"meter {meter.name} signed period {period} with a key that is not in force: the claim would be rejected"
+            raise ClaimsError(what, f"standstill key renew --meter {meter.name}, in the store that has its readings; then prove again")
+
+
+def _check_keys(agreement: Agreement, lab: str, period: int, data: bytes, log: PublishedEntries | None) -> None:
+    """Refuse a claim that is not signed by the keys at its entry in the log or, where the log has none, in force. Raises ClaimsError."""
+    if agreement.keys is None:
+        return
+    logged = None if log is None else log.terms_of_claim(lab, period)
+    terms = logged or (agreement if log is None else log.keys.now)
+    for item in verify_claim(data, terms).missing:
+        if item.kind == "keys":
+            raise ClaimsError(item.what, "" if logged else "standstill key renew, for each key that changed; then prove again")
 
 
 def _kept_proof(store: Store, agreement: Agreement, period: int, site: str | None, digest: bytes) -> bytes:

@@ -13,17 +13,17 @@ from dataclasses import replace
 
 from claims.agreement.signatures import epoch_root_message, ledger_head_message
 from claims.base.ed25519 import check_signature
-from claims.base.errors import BadSignature, ClaimRejected, ClaimsError
+from claims.base.errors import BadSignature, ClaimRejected, ClaimsError, MalformedClaim
 from claims.base.hybrid import SigningKey
 from claims.claim.entries import check_entry, decode_entry, encode_entry, sign_entry
 from claims.claim.entry_kinds import ClaimEntry, Entry
-from claims.claim.file import decode_claim, sign_claim
+from claims.claim.file import Claim, decode_claim, sign_claim
 from claims.claim.published import PublishedEntries
 from claims.claim.records import KeptClaim
 from claims.lab.meter import SoftwareMeter
 from claims.lab.store import Store
 
-__all__ = ["renew", "verifies"]
+__all__ = ["renew", "renewed", "verifies"]
 
 
 def renew(store: Store, published: PublishedEntries, key: SigningKey, meter: str | None) -> int:
@@ -50,6 +50,19 @@ def verifies(public: bytes, signature: bytes, message: bytes) -> bool:
     except BadSignature:
         return False
     return True
+
+
+def renewed(old: bytes | None, new: bytes) -> bool:
+    """Whether two claim files, the first of which may be any bytes, differ, and in signatures alone."""
+    try:
+        return old is not None and old != new and _unsigned(decode_claim(old)) == _unsigned(decode_claim(new))
+    except MalformedClaim:
+        return False
+
+
+def _unsigned(claim: Claim) -> Claim:
+    meters = tuple(replace(meter, signature=b"") for meter in claim.meters)
+    return replace(claim, meters=meters, registry_signature=b"", signature=b"")
 
 
 def _of_meter(store: Store, published: PublishedEntries, meter: SoftwareMeter) -> int:
@@ -104,7 +117,11 @@ def _of_lab(store: Store, published: PublishedEntries, key: SigningKey) -> int:
 
 
 def _claim(store: Store, published: PublishedEntries, kept: KeptClaim, key: SigningKey) -> KeptClaim | None:
-    """A claim that the log does not have, with signatures of the keys that are in force; None where it has them, or is there."""
+    """A claim that the log does not have, with signatures of the keys that are in force; None where it has them, or is there.
+
+    Raises:
+        ClaimsError: the lab's key in force signed it with another signature of a meter: its entry can be in others' hands.
+    """
     if published.claim(store.lab, kept.period, all_=True) is not None:
         return None
     claim = decode_claim(kept.claim)
@@ -115,8 +132,12 @@ def _claim(store: Store, published: PublishedEntries, kept: KeptClaim, key: Sign
         for one in claim.meters
     )
     public = key.public_key().public_bytes_raw()
-    if meters == claim.meters and verifies(public, claim.signature, claim.signed_message()):
-        return None
+    if verifies(public, claim.signature, claim.signed_message()):
+        if meters == claim.meters:
+            return None
+        what = f"the claim of period {kept.period} is signed, and a meter's signature in it is by a key that was replaced since"
+        how = f"two claims of one key are evidence against the lab: change its key too (key rotate party:{store.lab}), then renew"
+        raise ClaimsError(what, how)
     made = sign_claim(replace(claim, meters=meters), key).encode()
     old = decode_entry(kept.entry)
     assert isinstance(old, ClaimEntry)

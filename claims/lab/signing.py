@@ -16,14 +16,17 @@ from pathlib import Path
 
 from claims.agreement.model import Agreement
 from claims.base.errors import ClaimsError
+from claims.base.hybrid import halves
 from claims.claim.entries import decode_entry, unsigned_bytes
 from claims.claim.entry_kinds import ClaimEntry, EpochEntry, LossEntry
 from claims.claim.file import decode_claim
+from claims.claim.keys import KeyBook
 from claims.claim.published import PublishedEntries
 from claims.lab.amended import learn
 from claims.lab.journal import (
     Journal,
     JournalError,
+    JournalMissing,
     Statement,
     of_entry,
     of_ledger_head,
@@ -35,7 +38,7 @@ from claims.lab.journal import (
 )
 from claims.lab.store import Store
 
-__all__ = ["StoreBehind", "compare_log", "releasing", "signer", "signing", "signing_all", "signing_alone"]
+__all__ = ["StoreBehind", "compare_former", "compare_log", "releasing", "signer", "signing", "signing_all", "signing_alone"]
 
 
 class StoreBehind(JournalError):
@@ -99,6 +102,8 @@ def _signing(
         for name in whose:
             _follow(journal, store, agreement, name)
 
+    if not Journal.place(state, public).exists() and not ring and public != signer(store, agreement.as_signed, whose[0])[0] and seen():
+        raise JournalMissing(f"the key of {who} changed, and nothing was signed with it yet", "standstill key renew")
     with signing_alone(public, who, state, seen) as journal:
         _compare(journal, store, agreement)
         follow()
@@ -153,6 +158,21 @@ def compare_log(store: Store, agreement: Agreement, log: PublishedEntries) -> No
             raise _behind(store, f"the log has {entry.title}", held is not None)
 
 
+def compare_former(store: Store, agreement: Agreement, keys: KeyBook, meter: str | None, state: Path) -> None:
+    """Hold a store against the journals of the keys that a meter, or the lab (None), had before: a new key's journal begins empty.
+    A claim may be signed again, and its entry is another one then; its registry head is the same.
+
+    Raises:
+        StoreBehind: it lacks what one of them signed.
+    """
+    role = (1, store.lab, store.lab) if meter is None else (2, store.lab, meter)
+    for life in keys.lives(role):
+        public = life.key if meter is None else halves(life.key)[0]
+        if life.key != keys.in_force(role) and Journal.place(state, public).exists():
+            with signing_alone(public, f"{role[2]}, the one before", state) as journal:
+                _compare(journal, store, agreement, but=("entry-2",))
+
+
 def signer(store: Store, agreement: Agreement, meter: str | None) -> tuple[bytes, str]:
     """Public key and name for messages of a meter (None: the lab itself)."""
     lab = agreement.lab(store.lab)
@@ -198,12 +218,15 @@ def _follow(journal: Journal, store: Store, agreement: Agreement, meter: str | N
         journal.add(statement)
 
 
-def _compare(journal: Journal, store: Store, agreement: Agreement) -> None:
-    """Raise StoreBehind where the store lacks what the key signed, under this agreement or another one that the store knows."""
+def _compare(journal: Journal, store: Store, agreement: Agreement, but: Sequence[str] = ()) -> None:
+    """Raise StoreBehind where the store lacks what the key signed, under this agreement or another one that the store knows.
+
+    ``but``: kinds of statements that are not looked at.
+    """
     known, until = {agreement.digest: True}, dict[bytes, float]()
     for statement in journal.statements():
         kind, *names = statement.subject.split(" ")
-        if kind not in _LOOK or names[0] != store.lab:
+        if kind not in _LOOK or kind in but or names[0] != store.lab:
             continue
         if statement.agreement not in known:  # another treaty of the same key has a store of its own
             known[statement.agreement] = store.knows_agreement(statement.agreement)
