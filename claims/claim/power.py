@@ -103,7 +103,7 @@ def shown_joules(published: PublishedEntries, feed: Feed, epoch: int) -> JoulesE
     found = published.joules(feed.name, epoch)
     if own is None or found is None or found[1] > own[1]:
         return None
-    if own[0].lacks(published.agreement.feeds_of(feed.lab).index(feed)):
+    if own[0].lacks([item.name for item in published.agreement.feeds_of(feed.lab)].index(feed.name)):
         return None
     twice = any(item.first.identity == found[0].identity and item.second_index < own[1] for item in published.conflicts)
     return None if twice else found[0]
@@ -173,7 +173,7 @@ def power_seen(
 
     ``lost``: lost meters to their first lost epochs: from then on their feed is absent.
     """
-    feeds = agreement.feeds_of(lab)
+    feeds = agreement.as_signed.feeds_of(lab)  # whatever keys are in force now: a revoked one confirms nothing
     if not feeds:
         return None
     first, last = agreement.period_epochs(period)

@@ -136,11 +136,11 @@ def committed(agreement: Agreement, lab: str, period: int, view: LogSource) -> C
     terms[None] = published.keys.at(claim[1])
     power = {
         (feed.name, epoch): joules
-        for feed in agreement.feeds_of(lab)
+        for feed in agreement.as_signed.feeds_of(lab)
         for epoch in range(first, last + 1)
         if (joules := shown_joules(published, feed, epoch)) is not None
     }
-    unconfirmed = frozenset(feed.name for feed in agreement.feeds_of(lab) if not is_confirmed(published, feed, period))
+    unconfirmed = frozenset(feed.name for feed in agreement.as_signed.feeds_of(lab) if not is_confirmed(published, feed, period))
     return Committed(lab, period, dated, found, power, terms, tuple(published.keys.undated), unconfirmed)
 
 

@@ -10,6 +10,7 @@ from desk import HOUR, START
 
 from claims.claim.entries import decode_entry, unsigned_bytes
 from claims.claim.entry_kinds import ClaimEntry
+from claims.claim.power import power_seen
 from claims.lab.journal import default_state
 from tests.cli.test_key_commands import Office, entries
 
@@ -267,3 +268,34 @@ def test_the_claim_s_entry_names_the_file(office: Office, cheap: None) -> None:
     prove(office, "lab-2.key")
     entry = decode_entry(Path("lab-0.entry").read_bytes())
     assert isinstance(entry, ClaimEntry) and Path("lab-0.claim").read_bytes() != old and verified(office) == "PROVEN"
+
+
+@pytest.mark.parametrize("word", ["rotate", "revoke"])
+def test_power_is_read_alike_before_and_after_a_feed_s_key_changed(fed: Office, word: str) -> None:
+    """Also by who noted the change beside the agreement. Without a key in force, nothing confirms the period."""
+    terms = ("-a", "agreement.toml")
+    Path("h.csv").write_text("epoch,joules\n0,8000000\n")
+    fed.run("feed", "record", "power", *terms, "--csv", "h.csv")
+    fed.run("feed", "seal", "power", *terms, "-k", "feed.key")
+    fed.run("feed", "publish", "power", *terms, "-o", "out", "--to", "given")
+    fed.append("out/power-epoch-0.entry")
+    fed.usage("hall-1,0,,3600", "hall-2,0,,3600")
+    fed.at(START + 4 * HOUR)
+    for name in ("hall-1", "hall-2"):
+        fed.run("epoch", "seal", name, *BOOKS, "-k", f"keys/{name}.key", "--through", 2)
+    fed.run("epoch", "publish", *BOOKS, "-k", "lab.key", "-o", "out", "--through", 2, "--joules", "given", "--log", "LOG")
+    fed.append(*entries(2))
+    before = power_seen(fed.seen().keys.now, "lab", 0, fed.seen())
+    assert before is not None and (before.absent, before.unconfirmed) == (2, ("power",))
+    words = [f"feed-power-{word}-{by}.entry" for by in ("rival", "operator")]
+    if word == "rotate":
+        fed.run("feed", "key", "power", "--lab", "lab", "--holder", "third", "--meter", "hall-1", "--kind", "utility", "--watts", 0, 300,
+                1000, "-k", "feed-2.key", "--no-passphrase")  # fmt: skip
+        fed.run("key", "rotate", "feed:power", *terms, "--old", "feed.key", "--new", "feed-2.key", "--yes")
+        words += [f"feed-power-rotate-{by}.entry" for by in ("old", "new")]
+    for name in ("rival", "operator"):
+        given = ("countersign", words[2]) if word == "rotate" else ("revoke", "feed:power")
+        fed.run("key", *given, *terms, "-k", f"{name}.key", "--yes")
+    fed.append(*words)
+    seen = fed.seen()
+    assert seen.keys.changed and power_seen(seen.keys.now, "lab", 0, seen) == power_seen(seen.agreement, "lab", 0, seen) == before

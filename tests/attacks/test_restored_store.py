@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 import claims.base.files
+import claims.claim.entries
 import claims.cli.close
 import claims.cli.epoch
 import claims.cli.inspect
@@ -257,7 +258,7 @@ def test_a_damaged_journal_is_no_new_one(site: Site, damage: str) -> None:
 def test_a_kill_between_store_journal_and_files_blocks_nothing(site: Site, monkeypatch: pytest.MonkeyPatch, when: str) -> None:
     site.run(*METER, 1)
     with monkeypatch.context() as patch:
-        patch.setattr(*((Journal, "commit") if when == "before the journal" else (claims.base.files, "write_once")), kill)
+        patch.setattr(*((Journal, "commit") if when == "before the journal" else (claims.claim.entries, "write_entry")), kill)
         for command in ((*METER, 2), (*LAB, 1))[when != "before the journal" :]:
             with pytest.raises(Killed):
                 site.run(*command)
