@@ -1,4 +1,4 @@
-"""Further commands of `python -m bench`: peers, roofline, scaling, ledgers, fleet, check. README.md says how to read the figures."""
+"""Further commands of `python -m bench`: peers, roofline, scaling, ledgers, fleet, pipeline, check. README.md says how to read the figures."""
 
 from __future__ import annotations
 
@@ -164,6 +164,19 @@ def add_to(main: click.Group, console: Console, finish: Finish) -> None:
         fleets = _checked(lambda: measured.grow(meters, hours, sizes, proofs=proofs, say=lambda text: console.print(text, style="dim")))
         _fleet_table(console, fleets)
         finish(json_path, _whole({"fleets": fleets}))
+
+    @main.command()
+    @click.option("--meters", type=click.IntRange(1, 1000), default=250, show_default=True, help="Racks of the fleet, one table.")
+    @click.option("--hours", type=click.IntRange(2, 744), default=720, show_default=True, help="Epochs of the period.")
+    @repeat_option
+    @json_option
+    def pipeline(meters: int, hours: int, repeat: int, json_path: Path | None) -> None:
+        """What a user waits for, each command a new process, beside the bare prover in a warm one."""
+        from bench import pipeline as measured
+
+        record = _checked(lambda: measured.run(meters, hours, repeat))
+        _pipeline_table(console, record)
+        finish(json_path, _whole(record))
 
     @main.command()
     @click.option("--meters", type=click.IntRange(1, 2**18), default=10_000, show_default=True, help="Meters of the lab.")
@@ -354,6 +367,15 @@ def _fleet_table(console: Console, fleets: list[Record]) -> None:
     console.print(table)
     bound = max(named, key=lambda name: float(last["stages"][name]["cpu"]))
     console.print(f"bounded by: {bound}; 10^8 readings: extrapolated in proportion, as sites of this size, CPU hours", highlight=False)
+
+
+def _pipeline_table(console: Console, record: Record) -> None:
+    title = f"{record['meters']:,} meters x {record['hours']:,} hours, {record['readings']:,} readings: each command a process"
+    table, prover = _table(title, "", "CPU s", "seconds", "peak MB"), record["prover"]
+    stages = {**record["stages"], f"prover, warm, 2^{prover['log_rows']} rows": prover}
+    for name, stage in stages.items():
+        table.add_row(name, f"{stage['cpu']:.2f}", f"{stage['wall']:.2f}", f"{stage['peak_mb']:,.0f}")
+    console.print(table)
 
 
 def _log_table(console: Console, runs: Record) -> None:

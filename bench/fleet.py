@@ -49,11 +49,11 @@ def exponent(records: list[Record], stage: str, key: str) -> float | None:
 def run(meters: int, hours: int, proofs: bool) -> Record:
     """The stages of one fleet in this process."""
     with tempfile.TemporaryDirectory(prefix="standstill-fleet-") as name:
-        return _Job(Path(name), meters, hours).run(proofs)
+        return Job(Path(name), meters, hours).run(proofs)
 
 
-class _Job:
-    """One lab at work in a folder."""
+class Job:
+    """One lab at work in a folder. `stages` has what each took: CPU seconds, seconds, and its own peak of memory in 10^6 bytes."""
 
     def __init__(self, folder: Path, meters: int, hours: int) -> None:
         from claims.lab.registry import open_registry
@@ -65,6 +65,7 @@ class _Job:
         self.folder, self.meters, self.hours, self.stages = folder, meters, hours, dict[str, Record]()
 
     def run(self, proofs: bool) -> Record:
+        """The stages in turn; what was made, and `stages`."""
         from claims.agreement.file import load_agreement
         from claims.lab.store import Store
         from zk.kernels.warmup import warm_up
@@ -83,7 +84,7 @@ class _Job:
         size, claim = sum(path.stat().st_size for path in self.folder.glob("lab.store*")), self._path("fleet.claim")
         if proofs:
             self._stage("prove", lambda: self._command("prove", "-n", 0, "-k", self._path("lab.key"), "-o", claim))
-            self._stage("verify", lambda: self._verify(claim.read_bytes()))
+            self._stage("verify", lambda: self._verify(claim))
         return {
             "meters": self.meters, "hours": self.hours, "rows": self.fleet.rows, "readings": readings,
             "store_bytes": size, "claim_bytes": claim.stat().st_size if proofs else 0, "stages": self.stages,
@@ -115,11 +116,11 @@ class _Job:
         self._command("import", "readings", self._path("usage.csv"))
         self._command("import", "checkpoints", self._path("checkpoints.csv"))
 
-    def _verify(self, claim: bytes) -> None:
+    def _verify(self, claim: Path) -> None:
         from claims.verify.claim import verify_claim
 
         proofs = {hashlib.sha256(data).digest(): data for data in map(Path.read_bytes, self.folder.glob("*.proof"))}
-        if not verify_claim(claim, self.fleet.agreement, signatures=self.fleet.signatures, proofs=proofs.get).proven:
+        if not verify_claim(claim.read_bytes(), self.fleet.agreement, signatures=self.fleet.signatures, proofs=proofs.get).proven:
             raise RuntimeError("a claim was accepted without being proven")
 
 

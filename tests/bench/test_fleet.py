@@ -1,4 +1,4 @@
-"""The made-up fleet: the same each time, within its racks, and taken by every stage from import to closed registry."""
+"""The made-up fleet: the same each time, within its racks, and taken by every stage, in one process or by commands."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import measure, pipeline
 from bench.fleet import STAGES, exponent, run
 from bench.fleets import CHIPS, write_fleet
 
@@ -41,3 +42,17 @@ def test_an_exponent_is_between_the_smallest_and_the_largest_fleet(large: float,
     records = [{"readings": n, "stages": {"seal": {"cpu": cpu}}} for n, cpu in ((10, 1.0), (20, large))]
     assert exponent(records, "seal", "cpu") == pytest.approx(expected)
     assert exponent(records, "prove", "cpu") is None
+
+
+@pytest.mark.slow
+def test_commands_of_a_small_fleet_are_timed_from_outside_beside_the_prover() -> None:
+    record = pipeline.run(3, 6, 1)
+    assert set(record["stages"]) == set(STAGES) - {"agreement"}
+    assert all(stage["cpu"] > 0 and stage["peak_mb"] > 10 for stage in (*record["stages"].values(), record["prover"]))
+    assert record["prover"]["log_rows"] == 16
+
+
+def test_a_command_that_fails_ends_the_measurement_with_its_words(tmp_path: Path) -> None:
+    job = pipeline._Commands(tmp_path, 1, 2)
+    with pytest.raises(measure.BenchmarkError, match="verify: exit code 2: .*no.claim"):
+        job._stage("verify", lambda: job._verify(tmp_path / "no.claim"))
