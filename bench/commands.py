@@ -1,4 +1,4 @@
-"""Further commands of `python -m bench`: peers, roofline, scaling, ledgers, fleet, pipeline, check. README.md says how to read the figures."""
+"""Further commands of `python -m bench`, each added to the group by `add_to`. README.md says how to read the figures."""
 
 from __future__ import annotations
 
