@@ -22,8 +22,8 @@ from claims.lab.coverage import PLAIN, cover, peak_of
 from claims.lab.lineage import snapshot, unplaced
 from claims.lab.losses import lost_in
 from claims.lab.registry import RESIDUE, RegistryError, check_enrolled, entries_of
+from claims.lab.size import registry_rows, site_rows, table_rows
 from claims.lab.store import Store
-from claims.lab.witness import registry_rows, site_rows, table_rows
 
 __all__ = ["Lineage", "OverCaps", "Rows", "Running", "TableTooSmall", "check_table", "running"]
 

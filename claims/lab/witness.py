@@ -14,7 +14,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from claims.agreement.model import Agreement
-from claims.agreement.terms import Lab, Meter, Site
+from claims.agreement.terms import Lab, Meter
 from claims.base.errors import ClaimsError
 from claims.base.units import format_share
 from claims.claim.file import Claim, MeterHead, SiteHead, decode_claim
@@ -38,6 +38,7 @@ from claims.lab.caps import cap_problems, over_limits
 from claims.lab.coverage import check_readings
 from claims.lab.losses import claimed_heads, losses_of, lost_in, readings_of, sites_away, work_of
 from claims.lab.registry import CHECKPOINT, RESIDUE, SNAPSHOT
+from claims.lab.size import Row, rows_problems, site_problems
 from claims.lab.store import Store
 from claims.verify.tables import statement_of_site, statements_of
 
@@ -45,20 +46,7 @@ if TYPE_CHECKING:
     from circuits.statement import Statement
     from circuits.witness import ClaimWitness, LedgerWitness, RegistryWitness
 
-__all__ = [
-    "Assembly", "PeriodFigures", "WitnessRefused", "assemble", "period_figures", "registry_rows", "site_rows", "site_table", "table_rows",
-    "Table",
-]  # fmt: skip
-
-Row = tuple[int, int, int, int]
-"""Epoch, tag, chip-seconds and work of a reading."""
-
-ROWS_PER_ENTRY = 5
-LEDGER_OVERHEAD = 3
-"""IV, header and trailer rows of a chain."""
-REGISTRY_OVERHEAD = 4
-"""IV, header, before trailer and trailer."""
-
+__all__ = ["Assembly", "PeriodFigures", "Table", "WitnessRefused", "assemble", "period_figures", "site_table"]
 
 class WitnessRefused(ClaimsError):
     """No valid claim can be made of the store for this period.
@@ -143,21 +131,6 @@ def _tag_problems(store: Store, period: int, new: list[RegistryEntry], work: dic
     return problems
 
 
-def table_rows(readings: int, meters: int, entries: int) -> int:
-    """Rows that a claim needs before masks and padding (circuits/README.md section 2)."""
-    return readings + LEDGER_OVERHEAD * meters + ROWS_PER_ENTRY * entries + REGISTRY_OVERHEAD
-
-
-def site_rows(readings: int, meters: int, records: int) -> int:
-    """Rows of a site's table: each record is received in two."""
-    return readings + LEDGER_OVERHEAD * meters + 2 * records + LEDGER_OVERHEAD
-
-
-def registry_rows(records: Sequence[int], entries: int) -> int:
-    """Rows of the registry's table. ``records``: of each site's summary."""
-    return sum(records) + LEDGER_OVERHEAD * len(records) + ROWS_PER_ENTRY * entries + REGISTRY_OVERHEAD
-
-
 def _heads(store: Store, agreement: Agreement, lab: Lab, period: int) -> tuple[PublishedHead, PublishedHead]:
     before, after = store.registry_head(period - 1), store.registry_head(period)
     if after is None:
@@ -232,7 +205,7 @@ def assemble(
     problems += cap_problems(new, with_limits(caps, limits), charge_residue=charge_residue)
     if share > lab.lost and not over:
         problems.append(f"{format_share(share)} of the period's chip-seconds are lost, and {format_share(lab.lost)} is agreed")
-    problems += _row_problems(lab, ledgers, records, len(entries))
+    problems += rows_problems(lab, ledgers, records, len(entries))
     if problems:
         hint = "a claim can only be proven when it is true; no claim was made"
         raise WitnessRefused(problems, hint + ("; one that says that the lab is over: prove --over" if exceeded and not over else ""))
@@ -278,7 +251,7 @@ def site_table(store: Store, agreement: Agreement, period: int, site: str) -> tu
     problems: list[str] = []
     ledgers = {meter.name: _readings(store, agreement, meter, period, lost, problems) for meter in part.meters}
     records = _records(ledgers.values())
-    problems += _site_problems(part.sites[0], part.log_rows, ledgers, records)
+    problems += site_problems(part.sites[0], part.log_rows, ledgers, records)
     if problems:
         raise WitnessRefused(problems, "nothing was proven")
     summary = _summary(store, agreement, period, site, records)
@@ -334,27 +307,6 @@ def _records(ledgers: Iterable[list[Row]]) -> Records:
             if tag != IDLE:
                 work[tag] = work.get(tag, 0) + amount
     return tuple(sorted(work.items()))
-
-
-def _row_problems(lab: Lab, ledgers: dict[str, list[Row]], records: dict[str, Records], entries: int) -> list[str]:
-    if lab.registry_rows is None:
-        rows = table_rows(sum(map(len, ledgers.values())), len(ledgers), entries)
-        return _too_many("the claim", rows, lab.log_rows)
-    problems = []
-    for site in lab.sites:
-        if site.meters[0].name in ledgers:
-            problems += _site_problems(site, lab.log_rows, ledgers, records[site.name])
-    rows = registry_rows([len(found) for found in records.values()], entries)
-    return problems + _too_many("the registry", rows, lab.registry_rows)
-
-
-def _site_problems(site: Site, log_rows: int, ledgers: dict[str, list[Row]], records: Records) -> list[str]:
-    readings = sum(len(ledgers[meter.name]) for meter in site.meters)
-    return _too_many(f"site {site.name}", site_rows(readings, len(site.meters), len(records)), log_rows)
-
-
-def _too_many(what: str, rows: int, log_rows: int) -> list[str]:
-    return [f"{what} needs {rows} rows, the agreement's table has {1 << log_rows}"] if rows > 1 << log_rows else []
 
 
 def _summary(store: Store, agreement: Agreement, period: int, site: str, records: Records) -> SummaryHead:

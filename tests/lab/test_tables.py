@@ -23,9 +23,10 @@ from claims.claim.file import decode_claim
 from claims.lab.lineage import note_checkpoint
 from claims.lab.prove import finish_claim, make_claim
 from claims.lab.running import TableTooSmall, check_table, running
+from claims.lab.size import registry_rows, site_rows
 from claims.lab.store import Store
 from claims.lab.store_file import StoreError
-from claims.lab.witness import WitnessRefused, assemble, registry_rows, site_rows
+from claims.lab.witness import WitnessRefused, assemble
 from claims.verify.claim import verify_claim
 from tests.lab.test_prove import OPENINGS, draft, work
 from zk.errors import ProofRejected

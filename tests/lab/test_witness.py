@@ -14,8 +14,9 @@ from claims.lab.caps import cap_problems
 from claims.lab.lineage import note_checkpoint
 from claims.lab.meter import SoftwareMeter, ledger_head
 from claims.lab.registry import Opening, close_period, preview, registry_head
+from claims.lab.size import table_rows
 from claims.lab.store import Store
-from claims.lab.witness import WitnessRefused, assemble, period_figures, table_rows
+from claims.lab.witness import WitnessRefused, assemble, period_figures
 
 OPENINGS = (Opening("base", 10**6),)
 
