@@ -242,7 +242,8 @@ def import_slurm_file(
       gpu[001-064],hall-a,8        4711,,,llm/step1000
       gpu[065-128],hall-b,8        ,eval-*,,unattributed
     """
-    from claims.imports.slurm import SlurmOptions, import_slurm
+    from claims.imports.slurm import import_slurm
+    from claims.imports.slurm_rows import SlurmOptions
     from claims.imports.tables import Clock, read_jobs, read_nodes
 
     options = SlurmOptions(

@@ -23,7 +23,8 @@ from claims.imports.charge import Charged, Window
 from claims.imports.checkpoint_list import ListOptions, import_checkpoint_list
 from claims.imports.exposition import NotExposition, parse_exposition
 from claims.imports.mllog import MllogOptions, import_mllog
-from claims.imports.slurm import SlurmOptions, import_slurm
+from claims.imports.slurm import import_slurm
+from claims.imports.slurm_rows import SlurmOptions
 from claims.imports.tables import Clock, JobMap, read_jobs, read_nodes
 from claims.imports.trainer import TrainerOptions, import_trainer_states
 from claims.lab.store import Store

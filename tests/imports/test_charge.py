@@ -15,7 +15,8 @@ from claims.base.errors import ClaimsError
 from claims.imports import charge as module
 from claims.imports.charge import Charged, Source, Span, Window, charge
 from claims.imports.charge_columns import Sums
-from claims.imports.slurm import SlurmOptions, import_slurm
+from claims.imports.slurm import import_slurm
+from claims.imports.slurm_rows import SlurmOptions
 from claims.imports.tables import Clock, JobMap, NodeMap
 from claims.imports.usage import import_usage
 from claims.imports.usage_rows import UsageReader

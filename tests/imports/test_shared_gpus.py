@@ -16,7 +16,8 @@ from import_world import agreement_of, totals
 from claims.imports import slurm_nodes
 from claims.imports.charge import Charged
 from claims.imports.rows import ImportRefused
-from claims.imports.slurm import SlurmOptions, import_slurm
+from claims.imports.slurm import import_slurm
+from claims.imports.slurm_rows import SlurmOptions
 from claims.imports.tables import Clock, read_jobs, read_nodes
 from claims.lab.store import Store
 

@@ -17,8 +17,9 @@ from claims.base.errors import ClaimsError
 from claims.imports.charge import Window
 from claims.imports.hostlist import HostListError, expand
 from claims.imports.rows import ImportRefused, Row
-from claims.imports.slurm import SlurmOptions, import_slurm
+from claims.imports.slurm import import_slurm
 from claims.imports.slurm_gpus import gpus_of
+from claims.imports.slurm_rows import SlurmOptions
 from claims.imports.tables import Clock, read_jobs, read_nodes
 from claims.lab.store import Store
 from claims.lab.store_file import StoreError
