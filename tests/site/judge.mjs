@@ -1,7 +1,8 @@
 // Judges what a JSON request on standard input describes, with the verifier of claims/site/verifier; answers in JSON.
 import { readFileSync } from "node:fs";
 import * as field from "../../claims/site/verifier/field.js";
-import { decodeAgreement, labOf } from "../../claims/site/verifier/agreement.js";
+import { decodeAgreement } from "../../claims/site/verifier/agreement.js";
+import { labOf } from "../../claims/site/verifier/terms.js";
 import { transfersOf } from "../../claims/site/verifier/allowances.js";
 import { decodeClaim } from "../../claims/site/verifier/claim.js";
 import { filesBySum, judgeRoots } from "../../claims/site/verifier/roots.js";

@@ -1,7 +1,8 @@
 /** The agreements that are here: which one amends which, who has not assented, what took over, and what leaves earlier periods unjudged. As claims/status/compute.py. */
 
 import { first, openBook, underTerms } from "./book.js";
-import { decodeAgreement, firstPeriod } from "./verifier/agreement.js";
+import { decodeAgreement } from "./verifier/agreement.js";
+import { firstPeriod } from "./verifier/terms.js";
 import { equalBytes, toHex } from "./verifier/bytes.js";
 import { goesOn } from "./verifier/hybrid.js";
 import { ASSENT, identityOf } from "./verifier/entries.js";

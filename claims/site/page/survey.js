@@ -11,7 +11,7 @@ import { inspectionsOf, recordsBySum } from "./inspections.js";
 import { latenessOf } from "./lateness.js";
 import { schedule } from "./schedule.js";
 import { moment } from "./text.js";
-import { firstPeriod } from "./verifier/agreement.js";
+import { firstPeriod } from "./verifier/terms.js";
 import { transfersOf } from "./verifier/allowances.js";
 import { concat, equalBytes, toHex } from "./verifier/bytes.js";
 import { CLAIM, EPOCH, LOSS, TRANSFER, identityOf } from "./verifier/entries.js";

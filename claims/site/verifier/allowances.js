@@ -2,7 +2,7 @@
  * Transfers of cap between labs for one period: which ones count, in a copy of the log, and what they make of a claim. As claims/claim/allowances.py and claims/verify/allowances.py; claims/FORMATS-log.md
  * section 9. Nothing is clamped: a transfer counts whole or not at all.
  */
-import { capsAt, periodEpochs } from "./agreement.js";
+import { capsAt, periodEpochs } from "./terms.js";
 import { equalBytes, sha256, toHex } from "./bytes.js";
 import { TRANSFER, decodeEntry, kindOf } from "./entries.js";
 import { Rejected } from "./errors.js";

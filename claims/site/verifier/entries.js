@@ -1,6 +1,6 @@
 /** Entries of the public log: what parties publish, signed. claims/FORMATS-log.md; the order of bytes is that of claims/claim/entry_kinds.py. */
 import { ascii, equalBytes, toHex } from "./bytes.js";
-import { firstPeriod } from "./agreement.js";
+import { firstPeriod } from "./terms.js";
 import { verifySignature } from "./ed25519.js";
 import { Rejected } from "./errors.js";
 import { KEYS, SIGNATURES, isHybrid } from "./hybrid.js";

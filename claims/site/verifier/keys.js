@@ -1,7 +1,7 @@
 /**
  * Keys that change: which ones are in force where in a log's order, under one agreement. As claims/claim/keys.py; claims/FORMATS-log.md section 10. Only the order counts, never a date.
  */
-import { allKeys } from "./agreement.js";
+import { allKeys } from "./terms.js";
 import { equalBytes, sha256, toHex } from "./bytes.js";
 import { isPublicKey, verifySignature } from "./ed25519.js";
 import { KEY, countsUnder, decodeEntry, kindOf } from "./entries.js";

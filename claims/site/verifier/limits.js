@@ -1,5 +1,5 @@
 /** The limits that a claim is proven under: the agreed ones, and in place of those that it is over the ones that it states. As claims/claim/limits.py; claims/FORMATS.md section 5. */
-import { capsAt } from "./agreement.js";
+import { capsAt } from "./terms.js";
 import { Rejected } from "./errors.js";
 import { lostShare } from "./losses.js";
 

@@ -6,7 +6,7 @@
  *     "standstill-log-bundle" || u16 1 || u16 number of heads, for each: blob note || u32 number of entries, for each: u16 length || entry
  */
 import { ascii, equalBytes, sha256 } from "./bytes.js";
-import { sitesOf } from "./agreement.js";
+import { sitesOf } from "./terms.js";
 import { Reader } from "./reader.js";
 import { CLAIM, EPOCH, LOSS, TRANSFER, decodeEntry, kindOf } from "./entries.js";
 import { keysOf } from "./keys.js";

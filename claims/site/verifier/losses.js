@@ -2,7 +2,7 @@
  * Lost meters and sites: the ledgers and summaries that a verifier makes in place of those that nobody can make any more, charged in full; and losses over time. As claims/claim/losses.py and
  * claims/verify/losses.py; claims/FORMATS.md section 5.
  */
-import { sitesOf } from "./agreement.js";
+import { sitesOf } from "./terms.js";
 import { ascii, equalBytes, uint } from "./bytes.js";
 import { Rejected } from "./errors.js";
 import { SIGNATURES } from "./hybrid.js";

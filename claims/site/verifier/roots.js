@@ -1,5 +1,5 @@
 /** Roots files against what the meters signed and the log holds: one file, which the log's entry names, or one for each site, which the claim names. claims/FORMATS.md section 5. */
-import { isGrouped, sitesOf, unitsOf } from "./agreement.js";
+import { isGrouped, sitesOf, unitsOf } from "./terms.js";
 import { ascii, concat, equalBytes, sha256, toHex, uint } from "./bytes.js";
 import { Rejected } from "./errors.js";
 import { lostMeters } from "./losses.js";

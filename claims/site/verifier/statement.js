@@ -1,7 +1,7 @@
 /** The statement of a claim, from the agreement and the signed heads. circuits/README.md sections 1, 4 and 6. */
 import { P } from "./field.js";
 import { ascii, concat, sha256, uint } from "./bytes.js";
-import { rulesAt } from "./agreement.js";
+import { rulesAt } from "./terms.js";
 
 /** Buses: message element 0. Numbered in the order of README.md section 4. */
 const [HEADER, HEAD_LEDGER, HEAD_BEFORE, HEAD_AFTER, HEAD_SENT, HEAD_RECEIVED] = [5, 6, 7, 8, 9, 10];

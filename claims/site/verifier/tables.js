@@ -2,7 +2,7 @@
  * The tables of a claim: their statements, from the agreement and the claim alone, and the check of their proofs. A lab without sites has one table, whose proof is in the claim file; of a lab with
  * sites each site has one, and the registry has one, whose proofs are files, known by their SHA-256. As claims/verify/tables.py.
  */
-import { sitesOf } from "./agreement.js";
+import { sitesOf } from "./terms.js";
 import { toHex } from "./bytes.js";
 import { claimProgram } from "./claim-program.js";
 import { Rejected } from "./errors.js";

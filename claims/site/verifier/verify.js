@@ -4,7 +4,8 @@
  * Checks in order, as in claims/verify/claim.py: format, agreement, lab, period, meters, signatures, lists, log, continuity, proof.
  */
 import { equalBytes, toHex } from "./bytes.js";
-import { decodeAgreement, firstPeriod, labOf, periodEpochs, rulesAt } from "./agreement.js";
+import { decodeAgreement } from "./agreement.js";
+import { firstPeriod, labOf, periodEpochs, rulesAt } from "./terms.js";
 import {
   claimMessage, decodeSignatures, ledgerHeadMessage, missingSignatures, registryHeadMessage,
 } from "./signatures.js";
