@@ -139,6 +139,16 @@ class LabPlan:
     runs: int = 0
     outside: int = 0
 
+    def ran(self, meter: str, start: int, stop: int, checkpoint: str, chips: str) -> None:
+        """Add a run to the usage; times are Unix milliseconds."""
+        self.usage.append({"meter": meter, "start": str(start), "stop": str(stop), "checkpoint": checkpoint, "chips": chips})
+
+    def saved(self, name: str, at_ms: int, parents: str = "", kind: str = "CHECKPOINT", branch: str = "") -> None:
+        """Add a checkpoint."""
+        row = {"name": name, "kind": kind, "parents": parents, "branch": branch, "time": rfc3339(at_ms), "weights": _weights(name)}
+        self.checkpoints.append(row)
+        self.parents[name] = parents or None
+
     def write(self, folder: Path) -> tuple[Path, Path]:
         """Write ``usage.csv`` and ``checkpoints.csv``; returns their paths."""
         usage, checkpoints = folder / "usage.csv", folder / "checkpoints.csv"
@@ -268,9 +278,7 @@ def _submitter(name: str, org: str, window: Window) -> LabPlan:
 def _add_run(plan: LabPlan, meter: str, row: dict[str, str], seen: dict[str, int]) -> None:
     benchmark, start, stop = row["benchmark"], int(row["run_start_ms"]), int(row["run_stop_ms"])
     checkpoint = "" if benchmark in KEEPS_NO_WEIGHTS else f"{benchmark}/{slug(row['system'])}/run-{row['run']}"
-    plan.usage.append(
-        {"meter": meter, "start": str(start), "stop": str(stop), "checkpoint": checkpoint, "chips": row["accelerators"]}
-    )
+    plan.ran(meter, start, stop, checkpoint, row["accelerators"])
     if not checkpoint:
         return
     parent = ""
@@ -278,25 +286,10 @@ def _add_run(plan: LabPlan, meter: str, row: dict[str, str], seen: dict[str, int
         parent, declared = OUTSIDE_WEIGHTS[benchmark]
         if parent not in seen or start < seen[parent]:
             plan.checkpoints = [c for c in plan.checkpoints if c["name"] != parent]
-            entry = {
-                "name": parent,
-                "kind": "EXTERNAL",
-                "time": rfc3339(start),
-                "declared_flop": declared,
-                "weights": _weights(parent),
-            }
+            entry = {"name": parent, "kind": "EXTERNAL", "time": rfc3339(start), "declared_flop": declared, "weights": _weights(parent)}
             plan.checkpoints.insert(0, entry)
             seen[parent] = start
-    plan.checkpoints.append(
-        {
-            "name": checkpoint,
-            "kind": "CHECKPOINT",
-            "parents": parent,
-            "time": rfc3339(stop),
-            "weights": _weights(checkpoint),
-        }
-    )
-    plan.parents[checkpoint] = parent or None
+    plan.saved(checkpoint, stop, parent)
 
 
 # ---- OLMo ------------------------------------------------------------------------------------------------
@@ -325,27 +318,10 @@ class _Clock:
 
     def busy(self, length: int, checkpoint: str) -> None:
         start, self.now = self.now, self.now + length
-        self.plan.usage.append(
-            {
-                "meter": "jupiter",
-                "start": str(start),
-                "stop": str(self.now),
-                "checkpoint": checkpoint,
-                "chips": str(OLMO_CHIPS),
-            }
-        )
+        self.plan.ran("jupiter", start, self.now, checkpoint, str(OLMO_CHIPS))
 
     def saved(self, name: str, parents: str = "", kind: str = "CHECKPOINT", branch: str = "") -> None:
-        row = {
-            "name": name,
-            "kind": kind,
-            "parents": parents,
-            "branch": branch,
-            "time": rfc3339(self.now - 1),
-            "weights": _weights(name),
-        }
-        self.plan.checkpoints.append(row)
-        self.plan.parents[name] = parents or None
+        self.plan.saved(name, self.now - 1, parents, kind, branch)
 
 
 def _lineage() -> Iterator[tuple[str, str, int, bool]]:
