@@ -86,6 +86,15 @@ def test_no_room_imports_one_above_it(room):
         assert not found, f"{path.relative_to(ROOT)} imports {sorted(found)}"
 
 
+def test_no_file_is_too_long():
+    """Lines of a file that one reads in one go; a program as data is no reading."""
+    written = [*(path for package in (*LAYERS, "bench", "proofs", "tests") for path in sources(package))]
+    written += [path for folder in ("page", "verifier") for path in (ROOT / "claims/site" / folder).glob("*.js")]
+    written.remove(ROOT / "claims/site/verifier/claim-program.js")
+    lengths = {path: len(path.read_text().splitlines()) for path in written}
+    assert {str(path.relative_to(ROOT)): n for path, n in lengths.items() if n > (600 if ROOT / "tests" in path.parents else 400)} == {}
+
+
 def imports_between_files() -> dict[str, set[str]]:
     """Module to the modules of this repository that it imports, inside functions and under TYPE_CHECKING too."""
     files = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts) for package in (*LAYERS, "bench") for path in sources(package)}

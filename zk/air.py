@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Union
 
 from zk.errors import AirError
@@ -277,15 +278,9 @@ class Program:
     def encode(self) -> bytes:
         """Canonical encoding, PROTOCOL.md section 4."""
         words: list[int] = [self.n_columns, self.n_registers, self.n_publics, self.n_constraints]
-        words += [len(self.constants), *self.constants, len(self.ops)]
-        for op in self.ops:
-            words += op
-        words.append(len(self.interactions))
-        for item in self.interactions:
-            words += item
-        words.append(len(self.groups))
-        for i, j in self.groups:
-            words += (i, j & 0xFFFFFFFF)
+        words += [len(self.constants), *self.constants]
+        for rows in (self.ops, self.interactions, [(i, j & 0xFFFFFFFF) for i, j in self.groups]):
+            words += [len(rows), *chain.from_iterable(rows)]
         words += [len(self.next_columns), *self.next_columns]
         return b"".join(w.to_bytes(4, "big") for w in words)
 

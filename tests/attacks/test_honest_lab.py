@@ -14,26 +14,7 @@ from desk import DAY, HOUR, START, Desk, Terminal
 from claims.agreement.file import load_agreement
 from claims.imports.usage import import_usage
 from claims.lab.store import Store
-
-PERIOD = 5 * DAY
-JOBS = "meter,start,stop,checkpoint,chips\n"
-ROWS = "meter,epoch,checkpoint,chip_seconds\n"
-SAVED = "name,parents,time\n"
-JOB = "hall-1,2026-11-01T00:00:00Z,2026-11-01T02:30:00Z,run,3\n"
-PAUSE = '\n[pause]\ndeciders = ["lab"]\nquorum = 1\ntrigger = "x"\nlifts = "y"\n'
-
-
-def load(desk: Desk, kind: str, text: str, *options: object, code: int = 0, agreement: str = "agreement.toml") -> str:
-    """Import a file of this text."""
-    Path("file.csv").write_text(text)
-    return desk.run("import", kind, "file.csv", "-s", "lab.store", "-a", agreement, *options, code=code)
-
-
-def total(desk: Desk) -> int:
-    """Chip-milliseconds of all usage."""
-    with Store.open("lab.store") as store:
-        return sum(item.chip_ms for period in range(6) for meter in ("hall-1", "hall-2") for item in store.usage(period, meter))
-
+from tests.attacks.honest import JOB, JOBS, PAUSE, PERIOD, ROWS, SAVED, load, total
 
 # ---- names that no file can write ------------------------------------------------------------------------------
 

@@ -54,6 +54,11 @@ class Rig:
     def run(self, **options: object) -> None:
         self.collector().run(once=True, **options)  # type: ignore[arg-type]
 
+    def begin(self, exporter: Exporter) -> None:
+        """Watch one exporter, and take the first sample."""
+        self.watch([exporter])
+        self.run()
+
     def wait(self, seconds: float, clock: float | None = None) -> None:
         self.steady += seconds
         self.now += seconds if clock is None else clock

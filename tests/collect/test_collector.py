@@ -34,8 +34,7 @@ def test_a_job_is_charged_from_sample_to_sample_and_idle_time_is_seen(tmp_path: 
     rig = Rig(tmp_path)
     rig.store.tag("llm/step1000")
     with Exporter(pair(), style) as exporter:
-        rig.watch([exporter])
-        rig.run()  # at the very beginning: the epoch has no gap
+        rig.begin(exporter)  # at the very beginning: the epoch has no gap
         steadily(rig, exporter, 10)
         exporter.gpus[0] = Gpu(PAIR[0], "0.712345", 98, 2_000_000, ("llm/step1000",))
         steadily(rig, exporter, 20)
@@ -53,8 +52,7 @@ def test_metered_work_is_the_larger_activity_times_peak_rounded_up(tmp_path: Pat
     rig = Rig(tmp_path, charge_peak=False)
     rig.store.tag("a")
     with Exporter(pair()) as exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         steadily(rig, exporter, 10)
         exporter.gpus[0] = Gpu(PAIR[0], "0.2500001", 98, 2_000_000, ("a",))
         steadily(rig, exporter, 10)
@@ -70,8 +68,7 @@ def test_paused_profiling_counts_as_full_activity(tmp_path: Path) -> None:
     rig = Rig(tmp_path, charge_peak=False)
     rig.store.tag("a")
     with Exporter(pair(tensor=None, util=50, jobs=("a",))) as exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         steadily(rig, exporter, 90)
     assert rig.usage(0) == {"a": (COVERAGE_MS, 2 * EPOCH * PEAK)}
 
@@ -80,8 +77,7 @@ def test_the_share_outside_the_tensor_pipes_is_added_to_busy_chips(tmp_path: Pat
     rig = Rig(tmp_path, policy=Policy(30_000, other_share=40_000_000), charge_peak=False)
     rig.store.tag("a")
     with Exporter([Gpu(PAIR[0], "0.1", 9, jobs=("a",)), Gpu(PAIR[1])]) as exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         steadily(rig, exporter, 90)
     assert rig.usage(0) == {"a": (60_000, -(-60 * PEAK * 14 // 100))}
 
@@ -93,8 +89,7 @@ def test_unknown_reserved_and_several_jobs_are_unattributed(tmp_path: Path) -> N
         rig = Rig(folder)
         rig.store.tag("a"), rig.store.tag("b")
         with Exporter([Gpu(PAIR[0], "0.5", 9, jobs=jobs), Gpu(PAIR[1])]) as exporter:
-            rig.watch([exporter])
-            rig.run()
+            rig.begin(exporter)
             steadily(rig, exporter, 90)
         assert busy(rig) == {"unattributed": 60_000}, jobs
         assert rig.store.find_tag("4711") is None
@@ -103,8 +98,7 @@ def test_unknown_reserved_and_several_jobs_are_unattributed(tmp_path: Path) -> N
 def test_a_checkpoint_of_a_closed_period_is_unattributed(tmp_path: Path) -> None:
     rig = Rig(tmp_path, openings=(Opening("base", 5),))
     with Exporter(pair(util=5, jobs=("base",))) as exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         steadily(rig, exporter, 90)
     assert busy(rig) == {"unattributed": COVERAGE_MS}
 
@@ -112,8 +106,7 @@ def test_a_checkpoint_of_a_closed_period_is_unattributed(tmp_path: Path) -> None
 def test_activity_without_a_job_is_busy(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     with Exporter([Gpu(PAIR[0], util=1), Gpu(PAIR[1], "0.000001")]) as exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         steadily(rig, exporter, 90)
     assert busy(rig) == {"unattributed": COVERAGE_MS}
 
@@ -122,8 +115,7 @@ def test_a_job_on_an_idle_chip_is_presence(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     rig.store.tag("a")
     with Exporter(pair(jobs=("a",))) as exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         steadily(rig, exporter, 90)
     assert busy(rig) == {"a": COVERAGE_MS}
 
@@ -132,8 +124,7 @@ def test_the_time_in_which_a_job_changed_is_unattributed(tmp_path: Path) -> None
     rig = Rig(tmp_path)
     rig.store.tag("a"), rig.store.tag("b")
     with Exporter(pair(util=5, jobs=("a",))) as exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         steadily(rig, exporter, 20)
         for gpu in exporter.gpus:
             gpu.jobs = ("b",)
@@ -147,8 +138,7 @@ def test_a_job_that_is_mapped_to_no_checkpoint_is_unattributed(tmp_path: Path) -
     rig = Rig(tmp_path, jobs=jobs)
     rig.store.tag("a")
     with Exporter([Gpu(PAIR[0], jobs=("a",)), Gpu(PAIR[1], jobs=("b",))]) as exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         steadily(rig, exporter, 90)
     assert busy(rig) == {"unattributed": COVERAGE_MS} and rig.store.find_tag("N/A") is None
 
@@ -159,8 +149,7 @@ def test_pods_go_by_the_job_map_with_its_times(tmp_path: Path, style: str) -> No
     jobs.write_text(f"job,name,until,checkpoint\n,ml/train-*/main,{(START + 25) * 1000},llm/1\n,ml/train-*,,llm/2\n")
     rig = Rig(tmp_path, jobs=jobs)
     with Exporter(pair(util=5, pod=("ml", "train-0", "main")), style) as exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         steadily(rig, exporter, 90)
     assert busy(rig) == {"llm/1": 50_000, "llm/2": 70_000}
 
@@ -183,8 +172,7 @@ MODES = ["status", "redirect", "404", "204", "hang", "drip", "short", "gzip", "c
 def test_a_failed_poll_is_a_gap_on_both_sides(tmp_path: Path, mode: str | bytes) -> None:
     rig = Rig(tmp_path)
     with Exporter(pair()) as exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         steadily(rig, exporter, 20)
         exporter.mode = mode
         rig.source.timeout = 0.5 if mode in ("hang", "drip") else rig.source.timeout  # type: ignore[attr-defined]
@@ -199,8 +187,7 @@ def test_a_failed_poll_is_a_gap_on_both_sides(tmp_path: Path, mode: str | bytes)
 def test_an_answer_that_is_gzip_unasked_is_read(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     with Exporter(pair(), mode="packed") as exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         steadily(rig, exporter, 90)
     assert busy(rig) == {} and "; no gaps" in next(line for line in rig.said if "epoch 0" in line)
 
@@ -208,8 +195,7 @@ def test_an_answer_that_is_gzip_unasked_is_read(tmp_path: Path) -> None:
 def test_an_unknown_exporter_is_named_and_charged_in_full(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     with Exporter(mode=b"amd_gpu_power 1\n") as exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         steadily(rig, exporter, 90)
     assert busy(rig) == {"unattributed": COVERAGE_MS} and "it shows amd_gpu_power" in rig.said[0]
 
@@ -218,8 +204,7 @@ def test_an_endpoint_that_is_down_is_a_gap_until_it_is_up(tmp_path: Path) -> Non
     rig = Rig(tmp_path)
     exporter = Exporter(pair())
     with exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         steadily(rig, exporter, 20)
     steadily(rig, exporter, 20)
     with exporter:
@@ -233,8 +218,7 @@ def test_an_endpoint_that_is_down_is_a_gap_until_it_is_up(tmp_path: Path) -> Non
 def test_a_meter_that_did_not_run_is_charged_in_full(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     with Exporter(pair()) as exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         rig.wait(3 * EPOCH)
         exporter.tick(3 * EPOCH)
         rig.run()
@@ -257,8 +241,7 @@ def test_time_before_the_first_sample_is_charged(tmp_path: Path) -> None:
 def test_a_missing_chip_is_charged_and_the_other_is_not(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     with Exporter(pair()) as exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         steadily(rig, exporter, 10)
         gone = exporter.gpus.pop()
         steadily(rig, exporter, 20)
@@ -271,8 +254,7 @@ def test_a_missing_chip_is_charged_and_the_other_is_not(tmp_path: Path) -> None:
 def test_a_chip_that_was_never_shown_is_charged_always(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     with Exporter(pair()[:1]) as exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         steadily(rig, exporter, 90)
     assert busy(rig) == {"unattributed": 60_000}
 
@@ -280,8 +262,7 @@ def test_a_chip_that_was_never_shown_is_charged_always(tmp_path: Path) -> None:
 def test_a_replaced_chip_takes_over_after_a_gap(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     with Exporter(pair()) as exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         steadily(rig, exporter, 20)
         exporter.gpus[1] = Gpu("GPU-new")
         steadily(rig, exporter, 70)
@@ -291,8 +272,7 @@ def test_a_replaced_chip_takes_over_after_a_gap(tmp_path: Path) -> None:
 def test_more_chips_than_the_meter_has_are_a_gap_for_all(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     with Exporter(pair()) as exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         steadily(rig, exporter, 20)
         exporter.gpus.append(Gpu("GPU-more"))
         steadily(rig, exporter, 10)
@@ -304,8 +284,7 @@ def test_more_chips_than_the_meter_has_are_a_gap_for_all(tmp_path: Path) -> None
 def test_a_reset_counter_is_a_gap(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     with Exporter(pair()) as exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         steadily(rig, exporter, 20)
         exporter.gpus[0].energy = 17
         steadily(rig, exporter, 70)
@@ -315,8 +294,7 @@ def test_a_reset_counter_is_a_gap(tmp_path: Path) -> None:
 def test_an_exporter_that_repeats_itself_is_a_gap(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     with Exporter(pair()) as exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         steadily(rig, exporter, 10)
         for _ in range(12):  # 120 s without news
             rig.wait(10)
@@ -331,8 +309,7 @@ def test_an_exporter_that_repeats_itself_is_a_gap(tmp_path: Path) -> None:
 def test_an_exporter_slower_than_the_polls_is_no_gap(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     with Exporter(pair()) as exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         for second in range(5, 95, 5):
             rig.wait(5)
             if second % 15 == 0:
@@ -356,8 +333,7 @@ def test_a_chip_without_a_counter_is_missing_unless_that_is_accepted(tmp_path: P
 def test_energy_between_two_idle_samples_is_charged_where_that_is_asked_for(tmp_path: Path) -> None:
     rig = Rig(tmp_path, policy=Policy(30_000, idle_watts=100))
     with Exporter(pair()) as exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         steadily(rig, exporter, 20)
         rig.wait(10)
         exporter.tick(10, watts=101)
@@ -369,8 +345,7 @@ def test_energy_between_two_idle_samples_is_charged_where_that_is_asked_for(tmp_
 def test_a_clock_that_goes_back_charges_no_time_twice(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     with Exporter(pair()) as exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         steadily(rig, exporter, 40)
         rig.wait(10, clock=-25)
         exporter.tick(10)
@@ -384,8 +359,7 @@ def test_a_clock_that_goes_back_charges_no_time_twice(tmp_path: Path) -> None:
 def test_a_clock_that_was_set_is_a_gap(tmp_path: Path, clock: float) -> None:
     rig = Rig(tmp_path)
     with Exporter(pair()) as exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         steadily(rig, exporter, 20)
         rig.wait(10, clock=clock)
         exporter.tick(10)
@@ -421,8 +395,7 @@ def test_a_nonsense_value_of_one_chip_is_a_gap_for_it_alone(tmp_path: Path) -> N
         folder.mkdir()
         rig = Rig(folder)
         with Exporter(pair()) as exporter:
-            rig.watch([exporter])
-            rig.run()
+            rig.begin(exporter)
             steadily(rig, exporter, 20)
             exporter.gpus[0].tensor = value
             steadily(rig, exporter, 10)
@@ -435,8 +408,7 @@ def test_a_job_over_the_end_of_an_epoch_is_cut_there(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     rig.store.tag("a")
     with Exporter(pair()) as exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         steadily(rig, exporter, 51, every=17)
         exporter.gpus[0] = Gpu(PAIR[0], "0.7", 99, 9_000_000, ("a",))
         steadily(rig, exporter, 17, every=17)  # seen at 68 s
@@ -470,8 +442,7 @@ def test_an_epoch_with_more_checkpoints_than_readings_keeps_the_largest(tmp_path
 def test_usage_that_was_imported_is_not_charged_twice_and_polling_goes_on(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     with Exporter(pair()) as exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         rig.store.add_usage(0, METER, [Usage(0, 2, 1000, None)])
         steadily(rig, exporter, 80)
         with pytest.raises(CollectError, match="usage of epoch 0 was imported"):
@@ -496,8 +467,7 @@ def test_a_token_that_went_away_costs_no_samples(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     present, rig.sealing.meter = rig.sealing.meter, SoftwareMeter(METER, Gone())
     with Exporter(pair(util=7)) as exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         steadily(rig, exporter, 80)
         for _ in range(2):
             with pytest.raises(CollectError, match="epoch 0 cannot be sealed: .* did not sign: the session ended"):
@@ -511,8 +481,7 @@ def test_a_token_that_went_away_costs_no_samples(tmp_path: Path) -> None:
 def test_an_epoch_that_something_else_sealed_is_passed_over(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     with Exporter(pair(util=7)) as exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         steadily(rig, exporter, 50)
         SoftwareMeter(METER, METER_KEYS[METER]).seal_epoch(rig.store, rig.agreement, 0)
         steadily(rig, exporter, 100)
@@ -524,8 +493,7 @@ def test_a_clock_that_jumped_for_days_charges_nothing(tmp_path: Path) -> None:
     """Ten days of gaps at peak, and polls that count no more until then."""
     rig = Rig(tmp_path)
     with Exporter(pair(util=7)) as exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         steadily(rig, exporter, 50)
         for _ in range(2):
             rig.wait(10, clock=10 * 86_400)
@@ -576,8 +544,7 @@ def test_a_new_spool_charges_neither_the_past_nor_what_was_imported_unasked(tmp_
 def test_the_agreement_ends_and_so_does_the_collector(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     with Exporter(pair()) as exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         rig.wait(12 * EPOCH + 30)
         rig.collector().run()  # ends by itself
     assert rig.store.sealed_through(2, METER) == 11

@@ -21,8 +21,7 @@ def test_collected_epochs_make_a_period(tmp_path: Path) -> None:
     rig.store.tag("llm")
     other = SoftwareMeter("hall-a", METER_KEYS["hall-a"])
     with Exporter([Gpu("g1", "0.5", 99, jobs=("llm",)), Gpu("g2")]) as exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         for epoch in range(4):
             steadily(rig, exporter, EPOCH if epoch else EPOCH + 30)
             other.seal_epoch(rig.store, rig.agreement, epoch)
@@ -44,8 +43,7 @@ def test_what_comes_after_its_checkpoint_is_unattributed(tmp_path: Path) -> None
     rig = Rig(tmp_path)
     rig.store.tag("llm")
     with Exporter([Gpu("g1", "0.5", 99, jobs=("llm",))]) as exporter:
-        rig.watch([exporter])
-        rig.run()
+        rig.begin(exporter)
         for epoch in range(3):
             steadily(rig, exporter, EPOCH if epoch else EPOCH + 30)
             if epoch == 0:

@@ -46,7 +46,7 @@ def test_both_verifiers_build_the_same_statements() -> None:
     """Whole tables, sites' and registries', under agreed and stated limits, with lost meters and sites, and after transfers of cap."""
     cases, expected, lost = [], [], 0
     for seed in range(80):
-        case = fuzz_claims.honest(random.Random(seed), sites=seed % 2 == 0)
+        case = cases.honest(random.Random(seed), sites=seed % 2 == 0)
         if seed % 3 == 0:
             fuzz_claims.limits_and_losses_of_a_claim(case)
         elif seed % 6 == 2:
