@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from claims import __version__
 from claims.base.errors import BadSignature, ClaimsError, KeyFileError, MalformedFile, TokenError
 from claims.base.token_uri import KeyName, TokenUri, is_token_uri
 from claims.cli.screen import doing, fitted, resting, wipe
@@ -315,7 +316,7 @@ def opened_store(path: Path) -> Iterator[Store]:
 
 
 @click.group(cls=_Root, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option("0.1.0", prog_name="standstill")
+@click.version_option(__version__, prog_name="standstill")
 def cli() -> None:
     """Zero-knowledge proofs that a lab's compute stayed under agreed caps.
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from claims import __version__
 from claims.agreement.file import parse_agreement
 from claims.agreement.meters import beside
 from claims.agreement.model import Agreement, canonical_bytes
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["FORMAT", "view_of"]
 
 FORMAT = "standstill-site/1"
-VERSION = "0.1.0"
 MAX_AGREEMENTS = 64
 """Agreements of which a page has the bytes."""
 
@@ -76,7 +76,7 @@ def view_of(source: Path, copied: Sequence[dict[str, Any]], state: State) -> tup
     terms = terms_of(known.current, _unsigned(source, known.current))
     view = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": __version__,
         "computed_at": state.now,
         "life": _life(state),
         "holds": {"answer": state.holds, "why": list(state.why)},

@@ -6,6 +6,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from claims import __version__
+
 NASTY = '<script>alert("x")</script><img src=x onerror=alert(1)> </p>--><!--@main--> \u202egnp.exe & "quoted" \'text\''
 AGREEMENT = b"the canonical bytes of an agreement"
 DIGEST = hashlib.sha256(AGREEMENT).hexdigest()
@@ -79,7 +81,7 @@ def sample(answer: str = "no", nasty: bool = True) -> dict[str, Any]:
     }
     return {
         "format": "standstill-site/1",
-        "version": "0.1.0",
+        "version": __version__,
         "computed_at": START + 31 * DAY + 15000,
         "life": {"word": "In force", "text": "", "counts": True, "replaced": False, "expired": False},
         "holds": {"answer": answer, "why": why[answer]},

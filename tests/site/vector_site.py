@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from claims import __version__
 from claims.agreement.decode import decode_agreement
 from claims.site.generate import _write_page, _Writer
 from claims.site.terms import terms_of
@@ -90,7 +91,7 @@ def write_vector_site(out: Path, changes: dict[str, bytes] | None = None) -> dic
     writer.write("files/agreement.sigs", data["agreement.sigs"])
     view = {
         "format": "standstill-site/1",
-        "version": "0.1.0",
+        "version": __version__,
         "computed_at": agreement.period_span(1)[1] + 60,
         "life": {"word": "In force", "text": "", "counts": True, "replaced": False, "expired": False},
         "holds": {"answer": "yes", "why": ["2 claims are proven, and no other is due"]},
