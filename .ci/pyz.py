@@ -1,7 +1,7 @@
 """Builds standstill-verify.pyz: the verifier as one file, run by `python3 standstill-verify.pyz`. The same commit gives the same bytes.
 
-In it: the tracked files of zk/, circuits/ and claims/, and the package click at one version, by its SHA-256. Not in it: cryptography,
-which has machine code. It is taken from the machine; without it no signature is checked and every verdict is INCOMPLETE.
+In it: standstill.py, the tracked files of zk/, circuits/ and claims/, and the package click at one version, by its SHA-256. Not in
+it: cryptography, which has machine code. It is taken from the machine; without it no signature is checked and every verdict is INCOMPLETE.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CLICK = "click==8.3.1 --hash=sha256:981153a64e25f12d547d3426c367a4857371575ee7ad
 DEMONSTRATION = ("claims/data/mlperf/", "claims/data/olmo/", "claims/data/drand/")
 """Data that only the demonstration reads, which needs the prover."""
 MAIN = """\
-from claims.cli.main import main
+from standstill import main
 
 if __name__ == "__main__":
     main()
@@ -29,7 +29,7 @@ if __name__ == "__main__":
 
 def own_files() -> dict[str, bytes]:
     """Tracked files of the three packages, and the licence, by path. Raises CalledProcessError outside a git checkout."""
-    command = ["git", "-C", str(ROOT), "ls-files", "-z", "--", "zk", "circuits", "claims", "LICENSE"]
+    command = ["git", "-C", str(ROOT), "ls-files", "-z", "--", "standstill.py", "zk", "circuits", "claims", "LICENSE"]
     names = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split("\0")
     wanted = (name for name in names if name and not name.startswith(DEMONSTRATION))
     return {name: (ROOT / name).read_bytes() for name in wanted}

@@ -1,1 +1,1 @@
-"""The compute claim: statement, constraints, witness generation. See README.md in this folder."""
+"""Standstill's compute claim: statement, constraints, witness generation. See README.md in this folder."""

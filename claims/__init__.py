@@ -1,4 +1,4 @@
-"""Agreements, keys, ledgers, claim files, verification and the command line of Standstill.
+"""Standstill's agreements, keys, ledgers, claim files, verification and command line.
 
 Imports nothing, so that ``claims.verify.claim`` can be used with the standard library alone.
 """

@@ -1,5 +1,5 @@
 """``python -m claims``: the command line ``standstill`` without installing it."""
 
-from claims.cli.main import main
+from standstill import main
 
 main()

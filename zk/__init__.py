@@ -1,1 +1,1 @@
-"""STARK engine: field, transcript, Merkle trees, AIR, FRI, prover and verifier."""
+"""Standstill's STARK engine: field, transcript, Merkle trees, AIR, FRI, prover and verifier."""

@@ -44,7 +44,7 @@ from claims.cli import (  # noqa: F401  (each registers its commands)
     weights,
 )
 from claims.cli.group import cli, out
-from claims.cli.needs import check_own_packages, missing_extra
+from claims.cli.needs import missing_extra
 from claims.cli.screen import working
 
 __all__ = ["cli", "main"]
@@ -75,7 +75,6 @@ def main(argv: list[str] | None = None) -> None:
     """Entry point: runs a command and turns every expected error into one line and an exit code."""
     as_json = "--json" in (sys.argv[1:] if argv is None else argv)
     try:
-        check_own_packages()
         with working():
             code = cli.main(argv, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)

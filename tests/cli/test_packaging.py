@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -10,6 +11,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from claims import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
 VECTORS = ROOT / "tests" / "site" / "vectors"
@@ -20,8 +23,8 @@ class Blocked:
         if name.partition(".")[0] in {"numpy", "numba", "llvmlite", "rich", "py_ecc", "galois", "pyarrow"}:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Blocked())
-from claims.cli.main import main
-main(sys.argv[1:])
+from standstill import main
+main()
 """
 
 
@@ -64,17 +67,29 @@ def test_a_command_that_needs_more_says_which_extra(tmp_path: Path) -> None:
     assert "this command needs the package rich" in done.stderr and "pip install 'standstill[lab]'" in done.stderr
 
 
-def test_another_project_of_the_same_name_is_found_at_start(tmp_path: Path) -> None:
-    other = tmp_path / "other" / "zk"
+def started(folder: Path, first: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """``standstill --version`` of the software in a folder. ``first``: where Python looks before."""
+    paths = [str(path) for path in (first, folder) if path is not None]
+    code = f"import sys; sys.path[:0] = {paths!r}; import standstill; standstill.main()"
+    return subprocess.run([sys.executable, "-c", code, "--version"], capture_output=True, text=True, cwd=folder.parent, timeout=60)
+
+
+@pytest.mark.parametrize("name", ["zk", "circuits", "claims"])
+def test_another_project_of_the_same_name_is_found_at_start(tmp_path: Path, name: str) -> None:
+    """It comes first on the path, or was installed over ours; nothing of it runs."""
+    other = tmp_path / "other" / name
     other.mkdir(parents=True)
-    (other / "__init__.py").write_text("")
-    code = f"import sys; sys.path.insert(0, {str(other.parent)!r}); from claims.cli.main import main; main(['keygen', '--help'])"
-    done = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); import claims; {code}"],
-        capture_output=True, text=True, cwd=tmp_path, timeout=60,
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert "standstill's own package zk" in done.stderr and "pipx install standstill" in done.stderr
+    (other / "__init__.py").write_text("raise SystemExit('it ran')\n")
+    ours = tmp_path / "ours"
+    for package in ("zk", "circuits", "claims"):
+        shutil.copytree(ROOT / package, ours / package, ignore=shutil.ignore_patterns("__pycache__", "data", "site"))
+    shutil.copy(ROOT / "standstill.py", ours)
+    assert started(ours).stdout == f"standstill, version {__version__}\n"
+    beside = started(ours, other.parent)
+    (ours / name / "__init__.py").write_bytes((other / "__init__.py").read_bytes())
+    for done in (beside, started(ours)):
+        assert done.returncode == 2
+        assert f"standstill's own package {name}" in done.stderr and "pipx install standstill" in done.stderr
 
 
 @pytest.mark.slow
@@ -84,7 +99,7 @@ def test_the_bare_wheel_verifies(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(tmp_path), str(ROOT)], **run)
     (wheel,) = tmp_path.glob("*.whl")
     names = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
-    assert {name for name in names if not name.endswith(".dist-info")} == {"zk", "circuits", "claims"}
+    assert {name for name in names if not name.endswith(".dist-info")} == {"zk", "circuits", "claims", "standstill.py"}
     venv.create(tmp_path / "env", with_pip=True)
     python = tmp_path / "env" / "bin" / "python"
     subprocess.run([python, "-m", "pip", "install", "--quiet", str(wheel)], **run)
