@@ -34,8 +34,8 @@ from claims.tlog.tiles import TILE_WIDTH, encode_bundle, entries_path
 from claims.verify.claim import CHECKS, check_claim, parse_claim
 from claims.verify.log import allowance_dates, log_trust
 from claims.verify.roots import held
-from tests.site import cases, fuzz_agreements, fuzz_claims
-from tests.site.cases import Case
+from tests.site import fuzz_agreements, fuzz_claims
+from tests.site.cases import Case, honest
 from tests.site.fuzz_claims import MUTATIONS, make, make_golden, make_sites, make_transfers
 
 HERE = Path(__file__).parent
@@ -195,7 +195,7 @@ def test_hundreds_of_lists_of_transfers_are_judged_alike() -> None:
 
 def with_a_loss(size: int) -> Case:
     """A claim of the first period that lists a meter as lost, and has so many zero bytes in place of its signature."""
-    case = cases.honest(random.Random(3))
+    case = honest(random.Random(3))
     del case.claims[1:]
     (draft,) = case.claims
     case.agreement = replace(case.agreement, labs=(replace(case.agreement.labs[0], lost=10**6), *case.agreement.labs[1:]))
@@ -218,7 +218,7 @@ def test_a_claim_of_one_table_is_refused_for_a_lab_with_sites() -> None:
 
 def other_sites(seed: int) -> Case:
     """An earlier claim that names the roots file of a site which its lab does not have."""
-    case = cases.honest(random.Random(seed))
+    case = honest(random.Random(seed))
     case.amended, draft = None, case.claims[0]
     (roots,), whole = draft.write_roots(), draft.entries
     draft.sites = b"\0\1" + fuzz_claims.name("x") + fuzz_claims.u32(*range(8)) + bytes(32) + fuzz_claims.sha(roots) + bytes(32)

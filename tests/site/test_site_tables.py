@@ -25,6 +25,7 @@ from claims.claim.lists import TOTAL, Limit
 from claims.claim.roots import Roots
 from claims.verify.tables import statements_of
 from tests.site import fuzz_claims
+from tests.site.cases import honest
 from tests.site.page_agrees import differences, published, stand_in_page
 from tests.site.page_node import PageNode, needs_node
 from tests.site.test_fuzz import ask, encoded
@@ -46,7 +47,7 @@ def test_both_verifiers_build_the_same_statements() -> None:
     """Whole tables, sites' and registries', under agreed and stated limits, with lost meters and sites, and after transfers of cap."""
     cases, expected, lost = [], [], 0
     for seed in range(80):
-        case = cases.honest(random.Random(seed), sites=seed % 2 == 0)
+        case = honest(random.Random(seed), sites=seed % 2 == 0)
         if seed % 3 == 0:
             fuzz_claims.limits_and_losses_of_a_claim(case)
         elif seed % 6 == 2:
