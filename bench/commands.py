@@ -9,9 +9,8 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 
-from bench import guard, machine, measure
+from bench import guard, machine, measure, show
 
 Record = dict[str, Any]
 Finish = Callable[[Path | None, Record], None]
@@ -89,7 +88,7 @@ def add_to(main: click.Group, console: Console, finish: Finish) -> None:
         after = _checked(lambda: measure.child("rates"))
         rates = {name: max(before[name], after[name]) for name in ("bandwidth", "products", "vector_sha", "library_sha", "sha", "threads")}
         lines = table(Shapes(claim_program(), log_rows), record["phases"], rates)
-        _roofline_table(console, log_rows, rates, lines)
+        show.roofline(console, log_rows, rates, lines)
         result = _whole({"log_rows": log_rows, "rates": rates, "phases": lines})
         _plot(console, plots.roofline, result, plot)
         finish(json_path, result)
@@ -127,13 +126,29 @@ def add_to(main: click.Group, console: Console, finish: Finish) -> None:
         scaled = _checked(lambda: measured.threads(thread_log_rows, repeat, counts))
         result: Record = {"results": results, "skipped": skipped, "threads": scaled, "thread_log_rows": thread_log_rows}
         if counts:
-            _thread_table(console, thread_log_rows, scaled)
+            show.threads(console, thread_log_rows, scaled)
         if cold:
             result["cold"] = _checked(lambda: measure.cold(16))
             report.cold(console, result["cold"])
         result = _whole(result)
         _plot(console, plots.scaling, result, plot)
         finish(json_path, result)
+
+    @main.command()
+    @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path, file_okay=False, exists=True))
+    @rows_option
+    @click.option("--proofs", type=click.IntRange(1, 100), default=3, show_default=True, help="Proofs of a process, after one.")
+    @click.option("--repeat", type=click.IntRange(1, 100), default=5, show_default=True, help="Processes of each.")
+    @json_option
+    def turns(folders: tuple[Path, ...], log_rows: int, proofs: int, repeat: int, json_path: Path | None) -> None:
+        """Checkouts of other commits against this one, in turns."""
+        from bench import turns as measured
+
+        every = [*(folder.resolve() for folder in folders), machine.ROOT]
+        say = lambda text: console.print(text, style="dim")  # noqa: E731
+        commits = _checked(lambda: measured.run(every, log_rows, repeat, proofs, say))
+        show.turns(console, log_rows, commits)
+        finish(json_path, _whole({"log_rows": log_rows, "commits": commits}))
 
     @main.command()
     @click.option("--only", type=click.IntRange(1), help="So many labs instead of all.")
@@ -146,7 +161,7 @@ def add_to(main: click.Group, console: Console, finish: Finish) -> None:
         from bench.ledgers import measure as measured
 
         labs = measured(repeat, lambda text: console.print(text, style="dim"), only)
-        _ledger_table(console, labs)
+        show.ledgers(console, labs)
         result = _whole({"labs": labs})
         _plot(console, plots.ledgers, result, plot)
         finish(json_path, result)
@@ -162,7 +177,7 @@ def add_to(main: click.Group, console: Console, finish: Finish) -> None:
         from bench import fleet as measured
 
         fleets = _checked(lambda: measured.grow(meters, hours, sizes, proofs=proofs, say=lambda text: console.print(text, style="dim")))
-        _fleet_table(console, fleets)
+        show.fleet(console, fleets)
         finish(json_path, _whole({"fleets": fleets}))
 
     @main.command()
@@ -175,7 +190,7 @@ def add_to(main: click.Group, console: Console, finish: Finish) -> None:
         from bench import pipeline as measured
 
         record = _checked(lambda: measured.run(meters, hours, repeat))
-        _pipeline_table(console, record)
+        show.pipeline(console, record)
         finish(json_path, _whole(record))
 
     @main.command()
@@ -188,7 +203,7 @@ def add_to(main: click.Group, console: Console, finish: Finish) -> None:
         from bench import roots as measured
 
         runs = [_checked(lambda g=int(group): measured.run(meters, hours, g)) for group in groups.split(",")]
-        table = _table(f"{meters:,} meters x {hours:,} hours", "a root for", "roots", "MB", "CPU s", "microseconds a root")
+        table = show.grid(f"{meters:,} meters x {hours:,} hours", "a root for", "roots", "MB", "CPU s", "microseconds a root")
         for run in runs:
             cells = (f"{run['roots']:,}", f"{run['roots_bytes'] / 1e6:.0f}", f"{run['cpu']:.2f}", f"{run['microseconds_a_root']:.2f}")
             table.add_row(f"{run['group']} meters" if run["group"] else "each meter", *cells)
@@ -206,7 +221,7 @@ def add_to(main: click.Group, console: Console, finish: Finish) -> None:
 
         kinds = {"ed25519": False, "hybrid": True}
         runs = {name: _checked(lambda h=hybrid: logs.run(labs, hours, h, folder)) for name, hybrid in kinds.items()}
-        _log_table(console, runs)
+        show.log(console, runs)
         finish(json_path, _whole({"labs": labs, "hours": hours, "runs": runs}))
 
     @main.command()
@@ -218,7 +233,7 @@ def add_to(main: click.Group, console: Console, finish: Finish) -> None:
         """Tables in one process on all threads, and by workers of one thread each; what is serial."""
         numbers = [0, *(int(text) for text in workers.split(","))]
         runs = [_checked(lambda n=number: measure.child("cluster", str(log_rows), str(tables), str(n))) for number in numbers]
-        _cluster_table(console, runs, tables)
+        show.cluster(console, runs, tables)
         finish(json_path, _whole({"log_rows": log_rows, "tables": tables, "runs": runs}))
 
     @main.command()
@@ -230,7 +245,7 @@ def add_to(main: click.Group, console: Console, finish: Finish) -> None:
         """One lab as one table, and cut into sites: rows, columns, seconds and bytes."""
         numbers = [0, *(int(text) for text in counts.split(","))]
         cuts = [_checked(lambda n=number: measure.child("sites", str(log_rows), str(n), str(repeat))) for number in numbers]
-        _sites_table(console, cuts)
+        show.sites(console, cuts)
         finish(json_path, _whole({"log_rows": log_rows, "cuts": cuts}))
 
     @main.command()
@@ -253,7 +268,7 @@ def add_to(main: click.Group, console: Console, finish: Finish) -> None:
             if not problems and not keep:
                 break
         ratios = guard.lowest(measurements)
-        _check_table(console, ratios, found[0]["ratios"] if found else {})
+        show.check(console, ratios, found[0]["ratios"] if found else {})
         if keep:
             guard.record(ratios, min(m["reference_seconds"] for m in measurements))
             console.print("recorded in bench/history.json", style="dim")
@@ -281,115 +296,3 @@ def _plot(console: Console, draw: Callable[[Record, Path], list[Path]], record: 
     except ImportError as error:
         raise click.ClickException(f"plots need matplotlib: pip install -e '.[bench]' ({error})") from error
     console.print(f"plot: {', '.join(str(path) for path in written)}", style="dim", highlight=False)
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    for k, name in enumerate(columns):
-        table.add_column(name, justify="left" if k == 0 else "right")
-    return table
-
-
-def _roofline_table(console: Console, log_rows: int, rates: Record, lines: list[Record]) -> None:
-    title = (
-        f"2^{log_rows} rows; copies {rates['bandwidth'] / 1e9:.0f} GB/s, {rates['products'] / 1e9:.1f} thousand million products/s, "
-        f"SHA-256 {rates['vector_sha'] / 1e6:.0f} (vectors), {rates['library_sha'] / 1e6:.0f} (library) million blocks/s"
-    )
-    names = ("phase", "MB", "multipl. 10^6", "blocks 10^6", "memory ms", "products ms", "SHA ms", "bound", "measured ms", "share")
-    table = _table(title, *names)
-    for x in lines:
-        table.add_row(
-            x["phase"], f"{x['bytes'] / 1e6:,.0f}", f"{x['multiplications'] / 1e6:,.0f}", f"{x['compressions'] / 1e6:.2f}",
-            f"{x['memory_seconds'] * 1e3:.1f}", f"{x['product_seconds'] * 1e3:.1f}", f"{x['hash_seconds'] * 1e3:.1f}",
-            x["bound"], f"{x['seconds'] * 1e3:.1f}", f"{x['share']:.0%}",
-        )  # fmt: skip
-    console.print(table)
-
-
-def _thread_table(console: Console, log_rows: int, records: list[Record]) -> None:
-    table = _table(f"Threads, 2^{log_rows} rows", "threads", "prove", "times as fast", *records[0]["phases"])
-    for r in records:
-        factor = records[0]["prove_seconds"] / r["prove_seconds"]
-        table.add_row(str(r["threads"]), f"{r['prove_seconds']:.2f} s", f"{factor:.2f}", *(f"{x:.3f}" for x in r["phases"].values()))
-    console.print(table)
-
-
-def _ledger_table(console: Console, labs: list[Record]) -> None:
-    table = _table("Real ledgers", "lab", "meters", "runs", "outside", "readings", "rows used", "books", "prove", "verify", "claim")
-    for x in labs:
-        table.add_row(
-            x["lab"], str(x["meters"]), str(x["runs"]), str(x["outside"]), f"{x['readings']:,}", f"{x['rows_used']:,}",
-            f"{x['books_seconds']:.1f} s", f"{x['prove_seconds']:.2f} s", f"{x['verify_seconds'] * 1e3:.0f} ms",
-            f"{x['claim_bytes'] / 1024:.0f} KiB",
-        )  # fmt: skip
-    console.print(table)
-
-
-def _sites_table(console: Console, cuts: list[Record]) -> None:
-    table = Table(title="one lab, cut into sites")
-    for name in ("sites", "table", "rows", "height", "prove s", "CPU s", "verify s", "bytes"):
-        table.add_column(name, justify="right")
-    for cut in cuts:
-        for row in cut["tables"]:
-            seconds = (f"{row[key]:.2f}" for key in ("prove_seconds", "prove_cpu_seconds", "verify_seconds"))
-            height = f"2^{row['log_rows']}"
-            table.add_row(str(cut["sites"] or "-"), row["table"], f"{row['rows']:,}", height, *seconds, f"{row['proof_bytes']:,}")
-    console.print(table)
-
-
-def _cluster_table(console: Console, runs: list[Record], tables: int) -> None:
-    table, serial = _table(f"{tables} tables", "workers", "threads of each", "seconds", "CPU s"), runs[0]["serial_cpu_seconds"]
-    for run in runs:
-        table.add_row(str(run["workers"] or "one process"), str(run["threads"]), f"{run['seconds']:.1f}", f"{run['cpu_seconds']:.1f}")
-    console.print(table)
-    console.print(f"serial, for each table: {', '.join(f'{what} {cpu:.2f} CPU s' for what, cpu in serial.items())}")
-
-
-def _fleet_table(console: Console, fleets: list[Record]) -> None:
-    from bench.fleet import PROPORTIONAL, STAGES, exponent
-
-    last = fleets[-1]
-    whole = sum(stage["cpu"] for stage in last["stages"].values())
-    title = (
-        f"{last['meters']:,} meters x {last['hours']:,} hours: {last['rows']:,} usage rows, {last['readings']:,} readings, store of "
-        f"{last['store_bytes'] / 1e6:.0f} MB; {whole:.1f} CPU seconds"
-    )
-    table = _table(title, "stage", "CPU s", "share", "microseconds a reading", "grows as N^", "peak MB", "grows as N^", "10^8 readings, h")
-    named = [name for name in STAGES if name in last["stages"]]
-    for name in named:
-        stage = last["stages"][name]
-        grows = [exponent(fleets, name, key) for key in ("cpu", "peak_mb")]
-        cpu, memory = ("" if value is None else f"{value:.2f}" for value in grows)
-        table.add_row(
-            name, f"{stage['cpu']:.2f}", f"{stage['cpu'] / whole:.0%}", f"{stage['cpu'] / last['readings'] * 1e6:.1f}", cpu,
-            f"{stage['peak_mb']:.0f}", memory, f"{stage['cpu'] / last['readings'] * 1e8 / 3600:.2f}" if name in PROPORTIONAL else "",
-        )  # fmt: skip
-    console.print(table)
-    bound = max(named, key=lambda name: float(last["stages"][name]["cpu"]))
-    console.print(f"bounded by: {bound}; 10^8 readings: extrapolated in proportion, as sites of this size, CPU hours", highlight=False)
-
-
-def _pipeline_table(console: Console, record: Record) -> None:
-    title = f"{record['meters']:,} meters x {record['hours']:,} hours, {record['readings']:,} readings: each command a process"
-    table, prover = _table(title, "", "CPU s", "seconds", "peak MB"), record["prover"]
-    stages = {**record["stages"], f"prover, warm, 2^{prover['log_rows']} rows": prover}
-    for name, stage in stages.items():
-        table.add_row(name, f"{stage['cpu']:.2f}", f"{stage['wall']:.2f}", f"{stage['peak_mb']:,.0f}")
-    console.print(table)
-
-
-def _log_table(console: Console, runs: Record) -> None:
-    first = runs["ed25519"]
-    table = _table(f"a log of {first['entries']:,} entries and {first['heads']:,} heads: CPU seconds", "", *runs)
-    table.add_row("entries, MB", *(f"{run['entry_bytes'] / 1e6:.1f}" for run in runs.values()))
-    for name in ("append", "cosign", "status cold", "status warm"):
-        table.add_row(name, *(f"{run[name]['cpu']:.2f}" for run in runs.values()))
-    console.print(table)
-
-
-def _check_table(console: Console, ratios: Record, before: Record) -> None:
-    table = _table("CPU time as a ratio to the reference", "phase", "now", "recorded", "change")
-    for name, ratio in ratios.items():
-        old = before.get(name)
-        table.add_row(name, f"{ratio:.2f}", f"{old:.2f}" if old else "", f"{ratio / old - 1:+.0%}" if old else "")
-    console.print(table)

@@ -29,8 +29,8 @@ class BenchmarkError(Exception):
     """A child process failed; the message has its last words."""
 
 
-def child(*arguments: str, environment: Mapping[str, str] | None = None) -> Record:
-    """Runs `bench.children` in a new process and returns what it measured, with its wall time as `process_seconds`.
+def child(*arguments: str, environment: Mapping[str, str] | None = None, root: Path = machine.ROOT) -> Record:
+    """Runs `bench.children` of a checkout in a new process and returns what it measured, with its wall time as `process_seconds`.
 
     Raises:
         BenchmarkError: it failed, was killed (for memory, say), or took longer than TIMEOUT.
@@ -39,7 +39,7 @@ def child(*arguments: str, environment: Mapping[str, str] | None = None) -> Reco
     start = time.perf_counter()
     try:
         done = subprocess.run(
-            command, cwd=machine.ROOT, capture_output=True, text=True, timeout=TIMEOUT, check=False,
+            command, cwd=root, capture_output=True, text=True, timeout=TIMEOUT, check=False,
             env={**os.environ, **(environment or {})},
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
