@@ -32,10 +32,11 @@ from circuits.permutation import permutation
 from circuits.statement import RATE, Elements
 from circuits.witness import from_montgomery, to_montgomery
 from zk.air import Builder, Columns, Program, compile_air
+from zk.commitment import alloc_trace
 from zk.field import P
 from zk.kernels.poseidon2 import fill_trace, sponge_chains
 from zk.options import STD, Options
-from zk.prover import Progress, alloc_trace, prove
+from zk.prover import Progress, prove
 from zk.security import SecurityReport
 from zk.verifier import verify
 

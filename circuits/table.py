@@ -12,7 +12,7 @@ import numpy.typing as npt
 from circuits.gadgets import COLUMNS, N_BYTES, N_COLUMNS
 from circuits.statement import IDLE, Statement
 from circuits.witness import I64, LIMB_MASK, U8, U32, U64, ClaimWitness, Layout, joined, to_montgomery
-from zk.prover import alloc_trace
+from zk.commitment import alloc_trace
 
 Bools = npt.NDArray[np.bool_]
 ONE = to_montgomery(np.array([1], dtype=np.uint64))[0]

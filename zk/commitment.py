@@ -1,12 +1,13 @@
 """Commitments to the matrices of a proof: masks, low-degree extension, salts, Merkle tree, and the rows that are opened.
 
-Memory: the extended matrices, 4 B N bytes a column, are most of a proof's. Of a large trace one coset alone is kept: the others are
-hashed and dropped. The constraints are evaluated on two cosets in turn, so what is kept moves from the first to the second, and the
-few rows of the others that are opened are computed again.
+Memory: the extended matrices, 4 B N bytes a column, are most of a proof's. Of a large trace two cosets are kept, or one: the others are
+hashed and dropped, some columns at a time. The constraints are evaluated on two cosets in turn, so one that is kept moves from the first
+to the second, and the few rows of the others that are opened are computed again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,25 +15,67 @@ from numpy.typing import NDArray
 
 from zk.hiding import U32, leaf_salts, uniform_elements
 from zk.kernels import hashing, ntt
+from zk.kernels._jit import parallel_for
+from zk.kernels._memory import PAD, aligned_zeros
 from zk.kernels.quotient import COSETS, sample_size
 from zk.kernels.rows import rows_again
 from zk.options import Options
 
-RESIDENT_BYTES = 5 << 30
-"""Of a larger extension one coset is kept: a quarter of its memory at blow-up 4, for about a third more time."""
+KEPT_BYTES = 5 << 30
+"""What the extensions of the traces may take before cosets are dropped: keeping two costs about a fifth more time, one a third."""
+
+_BLOCKS = 2
+"""Blocks of a leaf that are hashed at a time where cosets are dropped: 32 columns, whose dropped cosets have to be held."""
+
+
+def alloc_trace(columns: int, log_rows: int) -> U32:
+    """A trace of zeros, (columns, 2^log_rows) uint32: rows on cache lines, and not a power of two apart, which thrashes caches.
+
+    It has room for its extension on a coset, which `Committer.commit` puts in its place.
+    """
+    rows = 1 << log_rows
+    return aligned_zeros(columns * (rows + PAD)).reshape(columns, rows + PAD)[:, :rows]
+
+
+def unset_trace(columns: int, rows: int) -> U32:
+    """The same, (columns, rows), with anything in it."""
+    return ntt.alloc_lde(columns, 1, rows)[:, 0, :rows]
+
+
+def copied(rows: U32, chosen: Sequence[int]) -> U32:
+    """A trace of some rows of a trace."""
+    out = unset_trace(len(chosen), rows.shape[1])
+
+    def run(begin: int, end: int, thread: int) -> None:
+        for k in range(begin, end):
+            out[k] = rows[chosen[k]]
+
+    parallel_for(run, len(chosen), 1)
+    return out
+
+
+def _room(trace: U32) -> U32:
+    """(columns, N + pad) memory, the first N words of each row being the trace: its own if made by a function above, else a copy's."""
+    columns, width = len(trace), trace.shape[1] + PAD
+    base = trace.base
+    if isinstance(base, np.ndarray) and base.ndim == 1 and (base.strides, trace.strides) == ((4,), (4 * width, 4)):
+        start = (trace.ctypes.data - base.ctypes.data) // 4
+        if len(base) >= start + columns * width:
+            return base[start : start + columns * width].reshape(columns, width)
+    return _room(copied(trace, range(columns)))
 
 
 @dataclass
 class Committed:
     """One committed matrix.
 
-    matrix: its extension, (columns, B, N + pad), or on one coset alone.
+    cosets: its extension on neighbouring cosets, (columns, N + pad) each.
     tails: coefficients from X^N on, (columns, t): with them, values on one coset determine the polynomials.
     sample: rows of coset COSETS and the rows after them, (columns, 2, S), where the quotient is evaluated beyond the first cosets.
-    held: the number of the first coset that the matrix has.
+    held: the number of the first coset that is at hand.
     """
 
-    matrix: U32
+    cosets: list[U32]
     tails: U32
     tree: hashing.Tree
     salts: U32
@@ -41,68 +84,68 @@ class Committed:
 
     def on(self, coset: int) -> U32:
         """Values on one coset that is at hand, (columns, 1, N + pad)."""
-        return self.matrix[:, coset - self.held : coset - self.held + 1]
+        return self.cosets[coset - self.held][:, None]
 
     def keep(self, coset: int, log_rows: int, log_blowup: int) -> None:
         """From coset 0 to coset 1 where only one is kept, for good."""
-        if coset != self.held and self.matrix.shape[1] == 1:
-            ntt.next_coset(self.matrix, self.tails, log_rows, log_blowup)
+        if coset != self.held and len(self.cosets) == 1:
+            ntt.next_coset(self.on(0), self.tails, log_rows, log_blowup)
             self.held = 1
 
     def rows(self, numbers: NDArray[np.int64], log_rows: int, log_blowup: int) -> U32:
         """Rows of the extension by leaf number, (numbers, columns)."""
         coset, row = numbers >> log_rows, numbers & ((1 << log_rows) - 1)
-        rows = np.empty((len(numbers), len(self.matrix)), dtype=np.uint32)
-        place = coset - self.held
-        here = (place >= 0) & (place < self.matrix.shape[1])
-        rows[here] = self.matrix[:, place[here], row[here]].T
-        if not here.all():
-            values = self.matrix[:, 0, : 1 << log_rows]
-            rows[~here] = rows_again(values, self.held, self.tails, log_blowup, coset[~here], row[~here]).T
+        rows = np.empty((len(numbers), len(self.tails)), dtype=np.uint32)
+        missing = np.ones(len(numbers), dtype=np.bool_)
+        for number, values in enumerate(self.cosets, self.held):
+            here = coset == number
+            rows[here] = values[:, row[here]].T
+            missing &= ~here
+        if missing.any():
+            values = self.cosets[0][:, : 1 << log_rows]
+            rows[missing] = rows_again(values, self.held, self.tails, log_blowup, coset[missing], row[missing]).T
         return rows
 
 
 class Committer:
-    """Makes the commitments of one proof. sample_rows: S."""
+    """Makes the commitments of one proof. columns: of both traces together; sample_rows: S."""
 
-    def __init__(self, options: Options, log_rows: int) -> None:
+    def __init__(self, options: Options, log_rows: int, columns: int) -> None:
         self.options, self.log_rows, self.n = options, log_rows, 1 << log_rows
         self.sample_rows = sample_size(2 * options.chunk(log_rows) - 2 * self.n)
+        choices = (options.blowup, COSETS, 1)
+        self.kept = next((k for k in choices if 4 * columns * k * self.n <= KEPT_BYTES), 1)
 
     def commit(self, trace: U32, tree_id: int) -> Committed:
-        """Masks, extends and commits trace columns (C, N)."""
-        o = self.options
-        tails = uniform_elements((len(trace), o.mask_coefficients))
-        if 4 * len(trace) * o.blowup * self.n <= RESIDENT_BYTES:
-            matrix = ntt.alloc_lde(len(trace), o.blowup, self.n)
-            ntt.masked_lde(trace, tails, o.log_blowup, matrix)
-            return self._seal(matrix, tails, tree_id)
-        matrix, salts = ntt.alloc_lde(len(trace), 1, self.n), self._salts()
-        stream = hashing.LeafStream(len(trace), self.n, o.blowup, tree_id, salts)
-        dropped = ntt.alloc_lde(max(map(len, stream.groups)), o.blowup - 1, self.n)
+        """Masks, extends and commits trace columns (C, N). Memory of `alloc_trace` becomes the first coset's; other is left alone."""
+        o, n, room = self.options, self.n, _room(trace)
+        tails = uniform_elements((len(room), o.mask_coefficients))
+        further = ntt.alloc_lde(len(room), self.kept - 1, n)
+        salts = self._salts()
+        dropped = o.blowup - self.kept
+        stream = hashing.LeafStream(len(room), n, o.blowup, tree_id, salts, _BLOCKS if dropped else len(room))
+        rest = ntt.alloc_lde(max(map(len, stream.groups)), dropped, n)
         samples = []
         for columns in stream.groups:
-            some, rest = slice(columns.start, columns.stop), dropped[: len(columns)]
-            ntt.masked_lde(trace[some], tails[some], o.log_blowup, matrix[some], rest)
-            stream.absorb(columns, matrix[some], rest)
-            samples.append(self._sample(rest[:, COSETS - 1]))
-        return Committed(matrix, tails, stream.tree(), salts, np.concatenate(samples))
+            some = slice(columns.start, columns.stop)
+            parts = room[some, None], further[some], rest[: len(columns)]
+            ntt.masked_lde(room[some, :n], tails[some], o.log_blowup, *parts)
+            stream.absorb(columns, *parts)
+            samples.append(self._sample([part[:, j] for part in parts for j in range(part.shape[1])]))
+        cosets = [room, *(further[:, j] for j in range(self.kept - 1))]
+        return Committed(cosets, tails, stream.tree(), salts, np.concatenate(samples))
 
     def commit_coefficients(self, coefficients: U32, tree_id: int) -> Committed:
         """Extends and commits polynomials by their coefficients (C, N + t), which hide by themselves."""
-        matrix = ntt.lde(coefficients, self.log_rows, self.options.log_blowup)
-        return self._seal(matrix, coefficients[:, self.n :].copy(), tree_id)
-
-    def _seal(self, matrix: U32, tails: U32, tree_id: int) -> Committed:
-        """Salts and hashes an extended matrix."""
-        salts = self._salts()
+        matrix, salts = ntt.lde(coefficients, self.log_rows, self.options.log_blowup), self._salts()
         tree = hashing.merkle_commit(matrix, self.n, tree_id, salts)
-        return Committed(matrix, tails, tree, salts, self._sample(matrix[:, COSETS]))
+        cosets = [matrix[:, j] for j in range(self.options.blowup)]
+        return Committed(cosets, coefficients[:, self.n :].copy(), tree, salts, self._sample(cosets))
 
     def _salts(self) -> U32:
         return leaf_salts(self.n << self.options.log_blowup, self.options.salt_bytes)
 
-    def _sample(self, coset: U32) -> U32:
-        """Every (N/S)-th row and the rows after them of (columns, N + pad) values on a coset."""
+    def _sample(self, cosets: Sequence[U32]) -> U32:
+        """Every (N/S)-th row of coset COSETS and the rows after them, of (columns, N + pad) values on each coset."""
         step = self.n // self.sample_rows
-        return np.stack([coset[:, k : self.n + k : step] for k in (0, 1)], axis=1)
+        return np.stack([cosets[COSETS][:, k : self.n + k : step] for k in (0, 1)], axis=1)

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zk.air import ASSERT, CONST, PUB, Program
-from zk.commitment import Committed, Committer
+from zk.commitment import Committed, Committer, copied, unset_trace
 from zk.errors import OptionsError, WitnessError
 from zk.evaluation import Challenges, PublicInteraction, ext_dot, identity_holds, powers, public_sum
 from zk.field import DEGREE, GENERATOR, Ext, P, embed, ext_pow, ext_scale, ext_sub, inverse, root_of_unity
 from zk.hiding import U32, uniform_elements
 from zk.kernels import deep, field, hashing, logup, ntt, vm
-from zk.kernels._memory import PAD, aligned, aligned_zeros
+from zk.kernels._memory import aligned, aligned_zeros
 from zk.kernels.quotient import COSETS, points, quotient_coefficients, quotient_values
 from zk.merkle import AUX, FRI, MAIN, QUOTIENT, opening_nodes
 from zk.options import STD, Options
@@ -71,8 +71,7 @@ def prove(
         program: the compiled AIR.
         publics: its public inputs, canonical integers.
         public_interactions: (multiplicity, message) terms that the verifier adds, canonical integers.
-        trace: (n_columns, N) uint32 Montgomery, N = 2^log_rows; given up when it is no longer needed, so a caller that keeps no
-            reference has its memory for the rest of the proof.
+        trace: (n_columns, N) uint32 Montgomery, N = 2^log_rows. One from `alloc_trace` is overwritten, any other copied.
         log_rows: k.
         options: proof options; every one but STD is for tests.
         progress: called at the start of each phase.
@@ -92,12 +91,6 @@ def prove(
     run = _Run(program, publics, public_interactions, options, log_rows, progress, trace)
     del trace
     return run.prove()
-
-
-def alloc_trace(columns: int, log_rows: int) -> U32:
-    """A trace of zeros, (columns, 2^log_rows) uint32: rows on cache lines, and not a power of two apart, which thrashes caches."""
-    rows = 1 << log_rows
-    return aligned_zeros(columns * (rows + PAD)).reshape(columns, rows + PAD)[:, :rows]
 
 
 class _Run:
@@ -124,7 +117,7 @@ class _Run:
         self.progress = progress or (lambda phase, share: None)
         self.ops, self.consts = _kernel_program(program, publics)
         self.transcript = Transcript()
-        self.committer = Committer(options, log_rows)
+        self.committer = Committer(options, log_rows, program.n_columns + DEGREE * program.n_aux)
         self.points = points(log_rows, options.log_blowup)
 
     def prove(self) -> bytes:
@@ -133,14 +126,17 @@ class _Run:
         self._absorb_statement()  # 0
 
         self._phase("main trace")
+        lookup_ops, columns = vm.columns_only(vm.interactions_only(self.ops))
+        looked_up = copied(self.trace, columns)
         main = self.committer.commit(self.trace, MAIN)  # 1
+        del self.trace
         t.absorb("main root", main.tree.root)
         lookup_nonce = self._grind("lookup grinding", grinding)
         lookup = Challenges(*t.challenges("lookup", 3))
 
         self._phase("lookups")
-        aux_trace, offset = self._lookups(self.trace, lookup)  # 2
-        del self.trace
+        aux_trace, offset = self._lookups(lookup_ops, looked_up, lookup)  # 2
+        del looked_up
         aux = self.committer.commit(aux_trace, AUX)
         del aux_trace
         t.absorb("aux root", aux.tree.root)
@@ -194,19 +190,24 @@ class _Run:
         self.transcript.absorb_nonce(label, bits, nonce)
         return nonce
 
-    def _lookups(self, trace: U32, lookup: Challenges) -> tuple[U32, Ext]:
-        """Auxiliary trace (5 G, N) and the accumulator's constant P/N. Raises WitnessError when the buses do not balance."""
+    def _lookups(self, ops: NDArray[np.int32], columns: U32, lookup: Challenges) -> tuple[U32, Ext]:
+        """Auxiliary trace (5 G, N) and the accumulator's constant P/N. Raises WitnessError when the buses do not balance.
+
+        ops: what the lookups need of the program, over these columns of the trace.
+        """
         n = self.rows
-        h = logup.fractions(
-            vm.interactions_only(self.ops), self.consts, trace[:, None], n, self._challenges(lookup),
-            np.array(self.program.groups), row_selectors(self.log_rows),
+        trace = unset_trace(DEGREE * self.program.n_aux, n)
+        h = trace.reshape(-1, DEGREE, n)
+        logup.fractions(
+            ops, self.consts, columns[:, None], n, self._challenges(lookup), np.array(self.program.groups),
+            row_selectors(self.log_rows), h,
         )  # fmt: skip
         total = public_sum(self.public_interactions, lookup)
         offset = ext_scale(total, inverse(n))
         if tuple(logup.balancing_offset(h)) != offset:
             raise WitnessError("the buses do not balance: some lookup has no counterpart")
         h[-1] = logup.accumulate(h, offset)
-        return h.reshape(-1, n), offset
+        return trace, offset
 
     def _challenges(self, lookup: Challenges) -> vm.Challenges:
         longest = max(m for _, m in self.program.interactions)
@@ -283,8 +284,8 @@ class _Run:
         self, zeta: Ext, main: Committed, aux: Committed, quotient: Committed
     ) -> tuple[tuple[Ext, _Columns], tuple[Ext, _Columns]]:
         """The columns opened at zeta and at w zeta, in the order of the out-of-domain values."""
-        last = len(aux.matrix)
-        here = _Columns((main, range(len(main.matrix))), (aux, range(last)), (quotient, range(CHUNK_COLUMNS)))
+        last = len(aux.tails)
+        here = _Columns((main, range(len(main.tails))), (aux, range(last)), (quotient, range(CHUNK_COLUMNS)))
         following = _Columns((main, self.program.next_columns), (aux, range(last - DEGREE, last)))
         return (zeta, here), (ext_scale(zeta, root_of_unity(self.log_rows)), following)
 
@@ -295,7 +296,8 @@ class _Run:
         """F on the LDE domain, (5, B, N): the two combinations from coset LAST and the tails, extended, then divided."""
         n, o, first = self.rows, self.options, 0
         result = aligned(DEGREE * o.blowup * n).reshape(DEGREE, o.blowup, n)
-        result[:] = quotient.matrix[CHUNK_COLUMNS:, :, :n]  # the FRI mask
+        for coset, committed in enumerate(quotient.cosets):
+            result[:, coset] = committed[CHUNK_COLUMNS:, :n]  # the FRI mask
         numerator = ntt.alloc_lde(DEGREE, o.blowup, n)
         for point, columns in self._opened(zeta, main, aux, quotient):
             last = first + len(columns.values)

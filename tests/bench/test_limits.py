@@ -12,9 +12,10 @@ from click.testing import CliRunner
 from bench import ledgers, measure, plots, rates, roofline, scaling
 from bench.__main__ import main
 from circuits.claim import claim_program
+from zk.commitment import alloc_trace
 from zk.options import STD
 from zk.proof import proof_shape
-from zk.prover import PHASES, alloc_trace
+from zk.prover import PHASES
 
 SHAPES = roofline.Shapes(claim_program(), 18)
 RATES = {"bandwidth": 1e10, "products": 1e10, "sha": 5e7}

@@ -11,6 +11,7 @@ import inspect
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -314,13 +315,15 @@ def test_every_draw_is_used_where_the_page_says(monkeypatch: pytest.MonkeyPatch)
     """The coefficients from X^N on: masks of both traces; blinding of the quotient's chunks from X^M on; the FRI mask."""
     draws, _ = watch_randomness(monkeypatch)
     tails: list[np.ndarray] = []
-    seal = Committer._seal
+    for name in ("commit", "commit_coefficients"):
+        made = getattr(Committer, name)
 
-    def spy(self: object, matrix: np.ndarray, tail: np.ndarray, tree: int) -> object:
-        tails.append(tail)
-        return seal(self, matrix, tail, tree)  # type: ignore[arg-type]
+        def spy(self: Committer, matrix: np.ndarray, tree: int, made: Any = made) -> Any:
+            committed = made(self, matrix, tree)
+            tails.append(committed.tails)
+            return committed
 
-    monkeypatch.setattr(Committer, "_seal", spy)
+        monkeypatch.setattr(Committer, name, spy)
     item = toy.counter()
     fast(item)
     o = item.options

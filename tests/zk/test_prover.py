@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 from tests import toy
 from tests.reference import verifier as second
 from zk.air import Columns, compile_air
+from zk.commitment import alloc_trace
 from zk.errors import OptionsError, WitnessError
 from zk.field import P, root_of_unity
 from zk.hiding import leaf_salts, random_words, uniform_elements
@@ -19,7 +19,7 @@ from zk.kernels.quotient import quotient_coefficients
 from zk.kernels.rows import rows_again
 from zk.options import STD
 from zk.proof import parse_head, proof_shape
-from zk.prover import PHASES, alloc_trace, prove
+from zk.prover import PHASES, prove
 from zk.verifier import verify
 
 SIZES = [8, 9, 10, 11, 12]
@@ -165,11 +165,13 @@ def test_selectors_in_lookups():
 
 @pytest.mark.parametrize("log_rows", [9, 11])
 @pytest.mark.parametrize("log_blowup", [2, 3])
-def test_cosets_that_were_dropped_are_opened_all_the_same(monkeypatch, log_rows, log_blowup):
-    """A large LDE is kept on one coset; queries on the others get rows that are computed again."""
+@pytest.mark.parametrize("cosets", [1, 2])
+def test_cosets_that_were_dropped_are_opened_all_the_same(monkeypatch, log_rows, log_blowup, cosets):
+    """A large LDE is kept on two cosets or on one; queries on the others get rows that are computed again."""
     instance = toy.sums(log_rows=log_rows)
+    kept = 4 * (instance.program.n_columns + 5 * instance.program.n_aux) * cosets << log_rows
     instance = instance.but(options=replace(instance.options, log_blowup=log_blowup, queries=24, slack_shift=1))
-    monkeypatch.setattr("zk.commitment.RESIDENT_BYTES", 0)
+    monkeypatch.setattr("zk.commitment.KEPT_BYTES", kept)
     calls = []
     again = rows_again
     monkeypatch.setattr("zk.commitment.rows_again", lambda *args: (calls.append(len(args[5])), again(*args))[1])
@@ -181,30 +183,19 @@ def test_cosets_that_were_dropped_are_opened_all_the_same(monkeypatch, log_rows,
         proof_of(changed)
 
 
-@pytest.mark.parametrize("resident", [0, 1 << 40])
-def test_a_trace_is_given_up_once_the_lookups_are_made(monkeypatch, resident):
-    """Where the caller keeps no reference; one that is kept is left alone. The proof is as good, wherever the trace lies."""
-    monkeypatch.setattr("zk.commitment.RESIDENT_BYTES", resident)
+@pytest.mark.parametrize("kept", [0, 1 << 40])
+def test_whose_the_trace_is(monkeypatch, kept):
+    """Memory of `alloc_trace` is the prover's; any other trace is left alone. The proof is as good, wherever the trace lies."""
+    monkeypatch.setattr("zk.commitment.KEPT_BYTES", kept)
     instance = toy.sums(log_rows=9)
     values = to_mont(np.array(instance.trace, dtype=np.uint32))
-    room = alloc_trace(len(values), 9)
+    room, more = alloc_trace(len(values), 9), alloc_trace(len(values) + 2, 9)
     assert room.shape == values.shape and not room.any() and room.ctypes.data % 64 == 0
-    room[:] = values
     wide = np.zeros((40 * len(values), 512), dtype=np.uint32)
-    wide[::40] = values
-    for trace in (room, wide[::40]):
+    strided = np.lib.stride_tricks.as_strided(np.zeros(len(values) * 784, np.uint32)[3:], values.shape, (4 * 784, 4))
+    own = [room, more[1:-1], more[1:-1]]
+    for trace in (*own, wide[::40], strided, strided[:, :], values.copy()):
+        trace[:] = values
         accept(instance, prove(*instance.statement()[:3], trace, instance.log_rows, instance.options))
-        assert np.array_equal(trace, values)
-    alive = {}
-
-    def made():
-        given = values.copy()
-        alive["trace"] = weakref.ref(given)
-        return given
-
-    def watch(phase, share):
-        alive[phase] = alive["trace"]() is not None
-
-    program, publics, terms = instance.statement()[:3]
-    accept(instance, prove(program, publics, terms, made(), instance.log_rows, instance.options, watch))
-    assert alive["main trace"] and alive["lookups"] and not alive["constraints"]
+        assert np.array_equal(trace, values) != any(trace is mine for mine in own)
+    assert not more[[0, -1]].any(), "nothing beside the trace"

@@ -253,32 +253,32 @@ class LeafStream:
     `merkle_commit` would have made of the whole.
 
     Arguments of the constructor: width: number of columns C; rows: N, a power of two, at least 16; cosets: B; tree_id, salts: as for
-    `merkle_commit`.
+    `merkle_commit`; blocks: how many blocks of each leaf's message a group fills.
     """
 
-    def __init__(self, width: int, rows: int, cosets: int, tree_id: int, salts: U32 | None) -> None:
+    def __init__(self, width: int, rows: int, cosets: int, tree_id: int, salts: U32 | None, blocks: int) -> None:
         if rows < 16 or rows & (rows - 1):
             raise ValueError("rows per coset must be a power of two, 16 or more")
         if salts is not None:
             check(salts, (4, cosets * rows), "salts")
-        self._message = _message(tree_id, width, salts)
+        self._message, self._blocks = _message(tree_id, width, salts), blocks
         self._rows, self._tree_id, self._salts = rows, tree_id, salts
         self._states = aligned(8 * cosets * rows).reshape(8, -1)
-        ends = [16 * (k + 1) - (1 if salts is None else 5) for k in range(len(self._message))]
+        ends = [16 * k - (1 if salts is None else 5) for k in range(blocks, len(self._message) + blocks, blocks)]
         starts = [0, *(end for end in ends if end < width)]
         self.groups = [range(start, min(end, width)) for start, end in zip(starts, ends, strict=False)]
 
     def absorb(self, columns: range, *parts: U32) -> None:
         """Hashes a group. parts: (len(columns), cosets, N + pad) matrices, which together hold all cosets, in order."""
-        place = self.groups.index(columns)
-        last = place + 1 == len(self.groups)
-        message = self._message[place:] if last else self._message[place : place + 1]
+        group = self.groups.index(columns)
+        last = group + 1 == len(self.groups)
+        message = self._message[group * self._blocks : None if last else (group + 1) * self._blocks]
         first = 0
         for part in parts:
             check(part, (len(columns), None, None), "part")
             offsets = (np.arange(columns.stop) - columns.start) * part.strides[0]
             cosets = range(first, first + part.shape[1])
-            _absorb(message, place > 0, part, offsets, part.strides[1], self._rows, cosets, self._salts, self._states)
+            _absorb(message, group > 0, part, offsets, part.strides[1], self._rows, cosets, self._salts, self._states)
             first = cosets.stop
 
     def tree(self) -> "Tree":

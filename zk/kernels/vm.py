@@ -33,13 +33,16 @@ from zk.kernels.opcodes import (
     ADD3,
     ADD4,
     ASSERT,
+    COL,
     CONST,
     CUBE,
     DIFF,
     INDEX_BITS,
+    INDEX_MASK,
     MADD,
     MSG,
     MUL,
+    NEXT,
     NUM,
     REG,
     SEL,
@@ -234,6 +237,17 @@ def interactions_only(ops: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
                 live.add(x)
         kept.append(k)
     return np.ascontiguousarray(ops[kept[::-1]])
+
+
+def columns_only(ops: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int32], list[int]]:
+    """The program over no more main columns than it reads, in their order, and which these are."""
+    ops = ops.copy()
+    words = ops[:, 2:]
+    chosen = np.isin(words >> INDEX_BITS, (COL, NEXT))
+    chosen[:, 1] &= ops[:, 0] <= MUL
+    columns, places = np.unique(words[chosen] & INDEX_MASK, return_inverse=True)
+    words[chosen] = words[chosen] & ~INDEX_MASK | places
+    return ops, columns.tolist()
 
 
 def _factors(consts: U32) -> U32:

@@ -49,11 +49,12 @@ def test_rows(width: int, rows: int, salted: bool) -> None:
 
 @pytest.mark.parametrize("width", [1, 8, 9, 11, 12, 27, 28, 40, 41, 61])
 @pytest.mark.parametrize("salted", [True, False])
-def test_a_stream_of_columns_makes_the_same_tree(width: int, salted: bool) -> None:
+@pytest.mark.parametrize("blocks", [1, 2, 9])
+def test_a_stream_of_columns_makes_the_same_tree(width: int, salted: bool, blocks: int) -> None:
     rng, rows = np.random.default_rng(width), 64
     matrix = rng.integers(0, P, (width, 4, rows + 5), dtype=np.uint32)
     salts = rng.integers(0, 2**32, (4, 4 * rows), dtype=np.uint32) if salted else None
-    stream = hashing.LeafStream(width, rows, 4, 3, salts)
+    stream = hashing.LeafStream(width, rows, 4, 3, salts, blocks)
     assert [c for group in stream.groups for c in group] == list(range(width))
     for group in stream.groups:
         some = matrix[group.start : group.stop]

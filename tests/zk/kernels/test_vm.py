@@ -124,6 +124,12 @@ def test_fractions_and_accumulator(rows: int) -> None:
     args = mont_array(case.consts), mont_array(case.main), rows, case.challenges(), case.groups
     h = logup.fractions(ops, *args, mont_array(case.selectors))
     assert h.shape == (3, 5, rows)
+    apart = ops.copy()  # of columns 1, 3, 5, ..: what is in no operand stays
+    for op in apart:
+        for k in (2, 3) if op[0] <= vm.MUL else (2,):
+            op[k] += ((op[k] & 0xFFFFFF) + 1) * (op[k] >> 24 in (vm.COL, vm.NEXT))
+    few, columns = vm.columns_only(apart)
+    assert np.array_equal(few, ops) and columns == list(range(1, 2 * len(case.main), 2))
     place = np.full((3, 5, rows + 8), 9, dtype=np.uint32)
     logup.fractions(ops, *args, mont_array(case.selectors), place)
     assert np.array_equal(place[:, :, :rows], h) and np.all(place[:, :, rows:] == 9)
