@@ -31,9 +31,11 @@ def add_to(main: click.Group, console: Console, finish: Finish) -> None:
     @click.option("--limit", type=click.IntRange(1), default=300, show_default=True, help="Seconds for one step of a peer.")
     @click.option("--setup-limit", type=click.IntRange(1), default=600, show_default=True, help="Seconds for a set-up.")
     @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for peers.json, peers.md and plots.")
+    @click.option("--add", is_flag=True, help="Keep what peers.json there has of other peers and sizes.")
     @repeat_option
     def peers(
-        scratch: Path, sizes: str, names: str | None, fetch: bool, limit: int, setup_limit: int, out: Path | None, repeat: int,
+        scratch: Path, sizes: str, names: str | None, fetch: bool, limit: int, setup_limit: int, out: Path | None, add: bool,
+        repeat: int,
     ) -> None:  # fmt: skip
         """S(N) in other proof systems, interleaved in one run: time, memory, proof size, and whether wrong proofs are rejected."""
         from bench.peers import report as peer_report
@@ -51,10 +53,15 @@ def add_to(main: click.Group, console: Console, finish: Finish) -> None:
         def say(text: str) -> None:
             console.print(text, style="dim", highlight=False, markup=False)
 
+        earlier = json.loads((out / "peers.json").read_text(encoding="utf-8")) if out and add else None
+
+        def whole(result: Record) -> Record:
+            joined = run.join(result, earlier) if earlier else result
+            return {**joined, "figures": peer_report.figures(joined)}
+
         def keep(result: Record) -> None:
-            result["figures"] = peer_report.figures(result)
             if out is not None:
-                (out / "peers.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+                (out / "peers.json").write_text(json.dumps(whole(result), indent=1) + "\n", encoding="utf-8")
 
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
@@ -63,7 +70,8 @@ def add_to(main: click.Group, console: Console, finish: Finish) -> None:
             if (problem := run.install(peer, scratch)) is not None:
                 say(f"{peer.name}: {problem}")
         numbers, limits = [int(text) for text in sizes.split(",")], run.Limits(setup_limit, limit)
-        result = run.run(chosen, scratch, numbers, repeat, limits, say=say, keep=keep)
+        result = whole(run.run(chosen, scratch, numbers, repeat, limits, say=say, keep=keep))
+        chosen = [peer for name, peer in known.items() if name in result["peers"]]
         peer_report.show(console, result["figures"], chosen)
         if out is not None:
             (out / "peers.md").write_text(peer_report.markdown(result, result["figures"], chosen), encoding="utf-8")

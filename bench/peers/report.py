@@ -52,7 +52,7 @@ def figures(result: Record) -> list[Record]:
     """
     flat = []
     for record in result["results"]:
-        one: Record = {"peer": record["peer"], "size": record["size"], "trouble": record.get("reason", "")}
+        one: Record = {"peer": record["peer"], "size": record["size"], "run": record.get("run", 0), "trouble": record.get("reason", "")}
         if record["status"] == "unsound":
             one["trouble"] = f"UNSOUND: {one['trouble']}"
         if record["status"] == "run":
@@ -135,17 +135,20 @@ def show(console: Console, records: Sequence[Record], peers: Sequence[Peer]) -> 
 
 def markdown(result: Record, records: Sequence[Record], peers: Sequence[Peer]) -> str:
     """The same as a Markdown document, with versions and notes."""
-    where = result["machine"]
+    runs = [
+        f"{run['machine']['cpu']}, {run['machine']['cores']} cores, load {run['machine']['load_average']} when it began, commit "
+        f"`{run['commit'][:12]}`" for run in result.get("runs", [result])
+    ]  # fmt: skip
     parts = [
         "# S(N) in other proof systems",
-        f"{where['cpu']}, {where['cores']} cores, load {where['load_average']} when it began, commit `{result['commit'][:12]}`. "
         f"Written by `python -m bench peers`; [README.md](../README.md) has the method. {LEGEND}",
+        f"Runs: {'; '.join(f'{place}: {run}' for place, run in enumerate(runs, 1))}. With other work beside it they are upper bounds.",
     ]
     for size in sorted({record["size"] for record in records}):
         parts.append(f"## {size:,} readings")
         if lines := ahead(records, size, peers):
             parts.append("Ahead of Standstill:\n\n" + "\n".join(f"- {line}" for line in lines))
-        parts.append(_grid(COLUMNS, _rows(records, size, peers)))
+        parts.append(_grid((*COLUMNS, "run"), [[*row, str(1 + run)] for row, run in _rows_and_runs(records, size, peers)]))
         if remarks := _remarks(records, size, peers):
             parts.append("\n".join(f"- {remark}" for remark in remarks))
     parts += ["## What each proof gives", _grid(GIVES, _given(peers, records))]
@@ -161,15 +164,19 @@ def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _rows(records: Sequence[Record], size: int, peers: Sequence[Peer]) -> list[list[str]]:
+    return [row for row, _ in _rows_and_runs(records, size, peers)]
+
+
+def _rows_and_runs(records: Sequence[Record], size: int, peers: Sequence[Peer]) -> list[tuple[list[str], int]]:
     known = {peer.name: peer for peer in peers}
     rows = []
     for name, record in sorted(_measured(records, size).items(), key=lambda item: -item[1]["readings_per_second"]):
-        rows.append([
+        rows.append(([
             known[name].title, _three(record["setup_seconds"]), _three(record["witness_seconds"]), _three(record["prove_seconds"]),
             _three(record["prove_cpu"]), _three(record["rss_mb"]), _three(1000 * record["verify_seconds"]), f"{record['proof_bytes']:,}",
             _three(record["readings_per_second"]), _three(record["of_ours"]), _bits(record),
             "yes" if known[name].properties.zero_knowledge else "no",
-        ])  # fmt: skip
+        ], record["run"]))  # fmt: skip
     return rows
 
 
@@ -181,7 +188,7 @@ def _remarks(records: Sequence[Record], size: int, peers: Sequence[Peer]) -> lis
     own = _measured(records, size)
     few = [titles[name] for name, record in own.items() if record["samples"] < max(r["samples"] for r in own.values())]
     if few:
-        remarks.append(f"measured once, as a proof takes long: {', '.join(few)}")
+        remarks.append(f"measured less often than the others: {', '.join(few)}")
     checked = {", ".join(record["tampered"]) for record in own.values()}
     if checked:
         remarks.append(f"every system rejected the wrong proofs that were tried on it: {' | '.join(sorted(checked))}")

@@ -19,7 +19,7 @@ from typing import Any
 from bench import machine, peers
 from bench.peers.model import INSTANCE, Job, NotRun, Peer, Plan, Step, write_instance
 
-__all__ = ["Limits", "StepError", "catalogue", "install", "measure_step", "run", "unavailable"]
+__all__ = ["Limits", "StepError", "catalogue", "install", "join", "measure_step", "run", "unavailable"]
 
 LAUNCH = Path(__file__).with_name("launch.py")
 STAMPS, WORK = "installed", "standstill-peers-work"
@@ -184,6 +184,20 @@ def run(
                 out[entry.peer.name] = f"S({size}) already was too much: {entry.reason}"
         keep(result)
     return result
+
+
+def join(result: Record, earlier: Record) -> Record:
+    """A result, and what an earlier file has of peers and sizes that were not run in it. `run` of each record is its place in `runs`."""
+    first, *others = [{key: r[key] for key in ("machine", "commit", "reps")} for r in (result, *earlier.get("runs", [earlier]))]
+    new = {(record["peer"], record["size"]) for record in result["results"] if record["status"] == "run"}
+    old = [record for record in earlier["results"] if record["status"] == "run" and (record["peer"], record["size"]) not in new]
+    kept = {(record["peer"], record["size"]) for record in old}
+    used = sorted({record.get("run", 0) for record in old})
+    records = [{**record, "run": 0} for record in result["results"] if (record["peer"], record["size"]) not in kept]
+    records += [{**record, "run": 1 + used.index(record.get("run", 0))} for record in old]
+    records.sort(key=lambda record: record["size"])
+    peers = {**earlier["peers"], **result["peers"]}
+    return {**result, "peers": peers, "runs": [first, *(others[place] for place in used)], "results": records}
 
 
 def describe(peer: Peer) -> Record:

@@ -120,8 +120,8 @@ def test_a_wrong_verifier_is_unsound_and_has_no_figures(changes: dict[str, objec
 
 
 def test_one_that_takes_too_long_is_not_tried_at_larger_sizes(tmp_path: Path) -> None:
-    slow = fake("slow", prove=python("import time; time.sleep(60)"))
-    records = results([slow, fake("good")], tmp_path, (4, 8), limits=run.Limits(20, 0.3))
+    slow = fake("slow", prove=replace(python("import time; time.sleep(600)"), timeout=0.3))
+    records = results([slow, fake("good")], tmp_path, (4, 8), limits=run.Limits(600, 600))
     assert [r["status"] for r in records] == ["not run", "run"] * 2
     assert "over 0.3 s" in str(records[0]["reason"]) and "S(4) already was too much" in str(records[2]["reason"])
 
@@ -184,6 +184,20 @@ def test_ratios_are_readings_per_second_over_ours_at_the_same_size() -> None:
     ours, other, alone = report.figures({"results": raw})
     assert ours["of_ours"] == 1.0 and other["of_ours"] == 0.25 and alone["of_ours"] is None
     assert other["prove_seconds"] == 8.0 and other["prove_wall"] == 9.0 and other["setup_seconds"] is None
+
+
+def test_a_run_adds_to_an_earlier_file_and_says_which_is_which() -> None:
+    def result(commit: str, *records: dict[str, object]) -> dict[str, object]:
+        return {"machine": commit, "commit": commit, "reps": 1, "peers": {r["peer"]: {} for r in records}, "results": list(records)}
+
+    first = result("a", flat("x", 1.0), flat("y", 2.0), flat("y", 2.0, size=10))
+    gone = {"peer": "y", "size": 10, "status": "not run", "reason": "too slow"}
+    second = run.join(result("b", flat("x", 3.0), gone), first)
+    third = run.join(result("c", flat("z", 4.0)), second)
+    assert [run["commit"] for run in third["runs"]] == ["c", "b", "a"]
+    told = {(r["peer"], r["size"]): (third["runs"][r["run"]]["commit"], r["status"]) for r in third["results"]}
+    assert told == {("z", 1000): ("c", "run"), ("x", 1000): ("b", "run"), ("y", 1000): ("a", "run"), ("y", 10): ("a", "run")}
+    assert set(third["peers"]) == {"x", "y", "z"}
 
 
 def test_where_others_are_ahead_is_told_with_the_furthest_and_the_furthest_alike() -> None:
