@@ -5,7 +5,8 @@
 
 Each row varies the parameters, takes the fewest queries with at least 100 bits by unique decoding and 128 in the Johnson
 regime at every height allowed (zk/security.py, on the claim's own program), and counts the bytes of a proof at 2^18 rows: the
-format of PROTOCOL.md section 8 with pruned multi-openings, averaged over random query positions.
+format of PROTOCOL.md section 8 with pruned multi-openings, averaged over random query positions. The parts of `std` are then
+listed one by one.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from statistics import fmean, median
 from unittest.mock import patch
@@ -26,9 +27,10 @@ from circuits.claim import claim_program
 from circuits.prove import prove_claim
 from circuits.verify import verify_claim_proof
 from zk.field import DEGREE
-from zk.merkle import opening_nodes
+from zk.merkle import HASH_BYTES, opening_nodes
 from zk.options import STD, Options
-from zk.proof import proof_shape
+from zk.packing import packed_bytes
+from zk.proof import NONCE_BYTES, proof_shape
 
 LOG_ROWS, HEIGHTS, SAMPLES = 18, (16, 18, 20, 22), 10
 UNIQUE_BAR, JOHNSON_BAR = 100.0, 128.0
@@ -80,44 +82,66 @@ def fewest_queries(v: Variant) -> Options:
     raise ValueError(f"{v.name}: no number of queries is enough")
 
 
-def tree_bytes(indices: Sequence[int], depth: int, leaf: int, cap: int) -> int:
-    """Leaves and siblings of one multi-opening; with a cap its 2^cap nodes, less the root that the head has anyway."""
+def sibling_bytes(indices: Iterable[int], depth: int, cap: int) -> int:
+    """Siblings of one multi-opening; with a cap its 2^cap nodes, less the root that the head has anyway."""
     siblings = sum(1 for level, _ in opening_nodes(indices, depth) if level < depth - cap)
-    return len(indices) * leaf + 32 * (siblings + ((1 << cap) - 1 if cap else 0))
+    return HASH_BYTES * (siblings + ((1 << cap) - 1 if cap else 0))
+
+
+def proof_parts(v: Variant, options: Options) -> dict[str, float]:
+    """Mean bytes of every part."""
+    program, salt = claim_program(), STD.salt_bytes
+    widths = {"main": v.columns or program.n_columns, "aux": DEGREE * program.n_aux, "quotient": DEGREE * v.chunks + DEGREE}
+    shape = proof_shape(program, replace(STD, queries=options.queries), LOG_ROWS)
+    folds, depth = options.folds(LOG_ROWS), LOG_ROWS + v.log_blowup
+    values = shape.values - program.n_columns + widths["main"] + DEGREE * (v.chunks - 2)
+    rng, samples = random.Random(1), []
+    for _ in range(SAMPLES):
+        indices = sorted({rng.randrange(1 << depth) for _ in range(options.queries)})
+        parts: dict[str, int] = {
+            "out of domain": packed_bytes(DEGREE * values),
+            "final": packed_bytes(DEGREE * options.final_length(LOG_ROWS)),
+            "roots and nonces": 6 + (HASH_BYTES + NONCE_BYTES) * (3 + folds) + 2 * NONCE_BYTES,
+            "salts": salt * len(indices),
+        }
+        parts |= {f"{name} rows": packed_bytes(width * len(indices)) for name, width in widths.items()}
+        parts["paths of the three"] = 3 * sibling_bytes(indices, depth, v.cap)
+        points = {(i >> LOG_ROWS, i & (1 << LOG_ROWS) - 1) for i in indices}
+        parts |= {"FRI leaves": 0, "FRI paths": 0}
+        for r in range(folds):
+            low = LOG_ROWS - v.log_arity * (r + 1)
+            leaves = {(coset, row & (1 << low) - 1) for coset, row in points}
+            parts["FRI leaves"] += packed_bytes(DEGREE * ((len(leaves) << v.log_arity) - len(points)))
+            numbers = [coset << low | row for coset, row in leaves]
+            parts["FRI paths"] += sibling_bytes(numbers, low + v.log_blowup, min(v.cap, low))
+            points = leaves
+        samples.append(parts)
+    return {name: fmean(parts[name] for parts in samples) for name in samples[0]}
 
 
 def proof_bytes(v: Variant, options: Options) -> dict[str, float]:
-    """Mean bytes by part: head, leaves of the three matrices, their paths, FRI."""
-    program, salt = claim_program(), STD.salt_bytes
-    main = v.columns or program.n_columns
-    widths = [main, DEGREE * program.n_aux, DEGREE * v.chunks + DEGREE]
-    shape = proof_shape(program, replace(STD, queries=options.queries), LOG_ROWS)
-    folds = options.folds(LOG_ROWS)
-    values = shape.values - program.n_columns + main + DEGREE * (v.chunks - 2)
-    head = shape.head_bytes + 20 * (values - shape.values + options.final_length(LOG_ROWS) - shape.final_length)
-    rng, depth, parts = random.Random(1), LOG_ROWS + v.log_blowup, []
-    for _ in range(SAMPLES):
-        indices = sorted({rng.randrange(1 << depth) for _ in range(options.queries)})
-        leaves = len(indices) * sum(4 * width + salt for width in widths)
-        paths = 3 * tree_bytes(indices, depth, 0, v.cap)
-        fri, points = 0, [(i >> LOG_ROWS, i & (1 << LOG_ROWS) - 1) for i in indices]
-        for r in range(folds):
-            low = LOG_ROWS - v.log_arity * (r + 1)
-            points = sorted({(coset, row & (1 << low) - 1) for coset, row in points})
-            numbers = [coset << low | row for coset, row in points]
-            fri += tree_bytes(numbers, low + v.log_blowup, 20 << v.log_arity, min(v.cap, low))
-        parts.append((head, leaves, paths, fri))
-    return dict(zip(("head", "leaves", "paths", "fri"), map(fmean, zip(*parts, strict=True)), strict=True))
+    """Mean bytes by kind: head, leaves of the three matrices, their paths, FRI."""
+    parts = proof_parts(v, options)
+    kinds = {
+        "head": ("out of domain", "final", "roots and nonces"),
+        "leaves": ("salts", "main rows", "aux rows", "quotient rows"),
+        "paths": ("paths of the three",),
+        "fri": ("FRI leaves", "FRI paths"),
+    }
+    return {kind: sum(parts[name] for name in names) for kind, names in kinds.items()}
 
 
 def table() -> None:
-    """Prints the table."""
+    """Prints the tables."""
     print("| variant | queries | bits at 2^18 | head | leaves | paths | FRI | KiB |\n|---|---|---|---|---|---|---|---|")
     for v, options in [(STANDARD, STD), *((v, fewest_queries(v)) for v in VARIANTS)]:
         unique, johnson = bits(options, LOG_ROWS, v.log_arity)
         parts = proof_bytes(v, options)
         kib = " | ".join(f"{part / 1024:.0f}" for part in (*parts.values(), sum(parts.values())))
         print(f"| {v.name} | {options.queries} | {unique:.1f} / {johnson:.1f} | {kib} |")
+    print("\n| part of `std` | KiB |\n|---|---|")
+    for name, part in proof_parts(STANDARD, STD).items():
+        print(f"| {name} | {part / 1024:.1f} |")
 
 
 def runs(v: Variant) -> bool:

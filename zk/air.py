@@ -10,6 +10,7 @@ Expressions are hash-consed nodes of a DAG, so common subexpressions are shared 
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -35,12 +36,13 @@ def operand(kind: int, index: int) -> int:
     return kind << 24 | index
 
 
-@dataclass(frozen=True)
 class Expr:
     """A node of an AIR's expression DAG. Supports +, -, * with expressions and integers."""
 
-    builder: Builder
-    node: int
+    __slots__ = ("builder", "node")
+
+    def __init__(self, builder: Builder, node: int) -> None:
+        self.builder, self.node = builder, node
 
     @property
     def degree(self) -> int:
@@ -144,9 +146,10 @@ class Builder:
         self.public_names = list(publics)
         self.nodes: list[tuple[int, int, int]] = []  # (opcode, a, b) or (-1 - kind, index, 0) for a leaf
         self.degrees: list[int] = []
-        self.constants: list[int] = []
+        self.constants: dict[int, int] = {}  # value to index
+        self.constant_nodes: dict[int, int] = {}  # node to value
         self.table: dict[tuple[int, int, int], int] = {}
-        self.constraints: list[tuple[str, Expr]] = []
+        self.constraints: dict[str, Expr] = {}
         self.interactions: list[Interaction] = []
         self.row = Row(self, COL)
         self.next = Row(self, NEXT)
@@ -162,10 +165,9 @@ class Builder:
     def constant(self, value: int) -> Expr:
         """The constant `value` mod p."""
         value %= P
-        if value in self.constants:
-            return self.leaf(CONST, self.constants.index(value))
-        self.constants.append(value)
-        return self.leaf(CONST, len(self.constants) - 1)
+        e = self.leaf(CONST, self.constants.setdefault(value, len(self.constants)))
+        self.constant_nodes[e.node] = value
+        return e
 
     def public(self, name: str) -> Expr:
         """The public input `name`."""
@@ -187,7 +189,7 @@ class Builder:
     def binary(self, op: int, a: Operand, b: Operand) -> Expr:
         """The node a op b, simplified where a constant 0 or 1 (or two constants) makes it trivial."""
         x, y = self.lift(a), self.lift(b)
-        cx, cy = self._constant_of(x), self._constant_of(y)
+        cx, cy = self.constant_nodes.get(x.node), self.constant_nodes.get(y.node)
         if cx is not None and cy is not None:
             return self.constant(cx + cy if op == ADD else cx - cy if op == SUB else cx * cy)
         if op in (ADD, SUB) and cy == 0:
@@ -210,11 +212,11 @@ class Builder:
         e = self.lift(expr)
         if e.degree > MAX_DEGREE:
             raise AirError(f"constraint {name} has degree {e.degree} > {MAX_DEGREE}")
-        if any(name == other for other, _ in self.constraints):
+        if name in self.constraints:
             raise AirError(f"two constraints are named {name}")
-        if self._constant_of(e) == 0:
+        if self.constant_nodes.get(e.node) == 0:
             raise AirError(f"constraint {name} is identically zero")
-        self.constraints.append((name, e))
+        self.constraints[name] = e
 
     def assert_equal(self, name: str, a: Operand, b: Operand) -> None:
         """Adds the constraint a == b on every row."""
@@ -227,10 +229,6 @@ class Builder:
         if item.message_degree + 1 > MAX_DEGREE or item.numerator_degree > MAX_DEGREE:
             raise AirError(f"interaction {name} has too high a degree")
         self.interactions.append(item)
-
-    def _constant_of(self, e: Expr) -> int | None:
-        op, index, _ = self.nodes[e.node]
-        return self.constants[index] if op == -1 - CONST else None
 
     def _node(self, key: tuple[int, int, int], degree: int) -> Expr:
         if key not in self.table:
@@ -282,7 +280,7 @@ class Program:
         for rows in (self.ops, self.interactions, [(i, j & 0xFFFFFFFF) for i, j in self.groups]):
             words += [len(rows), *chain.from_iterable(rows)]
         words += [len(self.next_columns), *self.next_columns]
-        return b"".join(w.to_bytes(4, "big") for w in words)
+        return struct.pack(f">{len(words)}I", *words)
 
     def digest(self) -> bytes:
         """SHA-256 of the encoding under its domain tag."""
@@ -372,11 +370,11 @@ def compile_air(columns: Columns, publics: Sequence[str], constraints: Callable[
     """
     b = Builder(columns, publics)
     constraints(b)
-    roots = [e for _, e in b.constraints]
+    roots = list(b.constraints.values())
     for item in b.interactions:
         roots += [*item.numerators, *item.message]
     emitter = _Emitter(b, roots)
-    for k, (_, e) in enumerate(b.constraints):
+    for k, e in enumerate(b.constraints.values()):
         emitter.ops.append((ASSERT, 0, emitter.value(e.node), k))
     for i, item in enumerate(b.interactions):
         for k, e in enumerate(item.numerators):
@@ -395,6 +393,6 @@ def compile_air(columns: Columns, publics: Sequence[str], constraints: Callable[
         groups=group_interactions(b.interactions),
         next_columns=tuple(sorted(used_next)),
         names=tuple(columns.names),
-        constraint_names=tuple(name for name, _ in b.constraints),
+        constraint_names=tuple(b.constraints),
         interaction_names=tuple(it.name for it in b.interactions),
     )

@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zk.hiding import U32, leaf_salts, uniform_elements
-from zk.kernels import hashing, ntt
+from zk.kernels import field, hashing, ntt
 from zk.kernels._jit import parallel_for
 from zk.kernels._memory import PAD, aligned_zeros
 from zk.kernels.quotient import COSETS, sample_size
 from zk.kernels.rows import rows_again
+from zk.merkle import opening_nodes
 from zk.options import Options
+from zk.proof import ARITY, Opening, Openings, Shape, sent_part
 
 KEPT_BYTES = 5 << 30
 """What the extensions of the traces may take before cosets are dropped: keeping two costs about a fifth more time, one a third."""
@@ -78,7 +80,6 @@ class Committed:
     cosets: list[U32]
     tails: U32
     tree: hashing.Tree
-    salts: U32
     sample: U32
     held: int = 0
 
@@ -108,10 +109,14 @@ class Committed:
 
 
 class Committer:
-    """Makes the commitments of one proof. columns: of both traces together; sample_rows: S."""
+    """Makes the commitments of one proof.
+
+    columns: of both traces together. salts: of the LDE's points, each for the leaves of all three trees. sample_rows: S.
+    """
 
     def __init__(self, options: Options, log_rows: int, columns: int) -> None:
         self.options, self.log_rows, self.n = options, log_rows, 1 << log_rows
+        self.salts = leaf_salts(self.n << options.log_blowup, options.salt_bytes)
         self.sample_rows = sample_size(2 * options.chunk(log_rows) - 2 * self.n)
         choices = (options.blowup, COSETS, 1)
         self.kept = next((k for k in choices if 4 * columns * k * self.n <= KEPT_BYTES), 1)
@@ -121,9 +126,8 @@ class Committer:
         o, n, room = self.options, self.n, _room(trace)
         tails = uniform_elements((len(room), o.mask_coefficients))
         further = ntt.alloc_lde(len(room), self.kept - 1, n)
-        salts = self._salts()
         dropped = o.blowup - self.kept
-        stream = hashing.LeafStream(len(room), n, o.blowup, tree_id, salts, _BLOCKS if dropped else len(room))
+        stream = hashing.LeafStream(len(room), n, o.blowup, tree_id, self.salts, _BLOCKS if dropped else len(room))
         rest = ntt.alloc_lde(max(map(len, stream.groups)), dropped, n)
         samples = []
         for columns in stream.groups:
@@ -133,19 +137,52 @@ class Committer:
             stream.absorb(columns, *parts)
             samples.append(self._sample([part[:, j] for part in parts for j in range(part.shape[1])]))
         cosets = [room, *(further[:, j] for j in range(self.kept - 1))]
-        return Committed(cosets, tails, stream.tree(), salts, np.concatenate(samples))
+        return Committed(cosets, tails, stream.tree(), np.concatenate(samples))
 
     def commit_coefficients(self, coefficients: U32, tree_id: int) -> Committed:
         """Extends and commits polynomials by their coefficients (C, N + t), which hide by themselves."""
-        matrix, salts = ntt.lde(coefficients, self.log_rows, self.options.log_blowup), self._salts()
-        tree = hashing.merkle_commit(matrix, self.n, tree_id, salts)
+        matrix = ntt.lde(coefficients, self.log_rows, self.options.log_blowup)
+        tree = hashing.merkle_commit(matrix, self.n, tree_id, self.salts)
         cosets = [matrix[:, j] for j in range(self.options.blowup)]
-        return Committed(cosets, coefficients[:, self.n :].copy(), tree, salts, self._sample(cosets))
-
-    def _salts(self) -> U32:
-        return leaf_salts(self.n << self.options.log_blowup, self.options.salt_bytes)
+        return Committed(cosets, coefficients[:, self.n :].copy(), tree, self._sample(cosets))
 
     def _sample(self, cosets: Sequence[U32]) -> U32:
         """Every (N/S)-th row of coset COSETS and the rows after them, of (columns, N + pad) values on each coset."""
         step = self.n // self.sample_rows
         return np.stack([cosets[COSETS][:, k : self.n + k : step] for k in (0, 1)], axis=1)
+
+
+def openings(
+    shape: Shape, queries: Sequence[int], salts: U32, committed: Sequence[Committed], trees: Sequence[hashing.Tree], layers: Sequence[U32]
+) -> Openings:
+    """Salts, leaves and sibling hashes for the drawn indices.
+
+    Args:
+        shape, queries: as for `zk.proof.parse_openings`.
+        salts: of all points, as `Committer` has them.
+        committed: main, auxiliary, quotient.
+        trees, layers: of FRI, layers (5, B, n).
+    """
+    numbers = sorted(set(queries))
+    index = np.array(numbers)
+    opened = []
+    for item in committed:
+        rows = _canonical(item.rows(index, shape.log_rows, shape.log_blowup))
+        opened.append(Opening(rows, _siblings(item.tree, numbers)))
+    for tree, layer, places in zip(trees, layers, shape.places(queries), strict=True):
+        n = layer.shape[2] // ARITY
+        leaves = np.array(list(places))
+        columns = (leaves % n)[:, None] + n * np.arange(ARITY)
+        rows = _canonical(layer[:, (leaves // n)[:, None], columns].transpose(1, 2, 0).reshape(len(leaves), -1))
+        opened.append(Opening(tuple(map(sent_part, rows, places.values())), _siblings(tree, list(places))))
+    shown = np.ascontiguousarray(salts[:, index].T).astype(">u4")
+    return Openings(tuple(salt.tobytes() for salt in shown), tuple(opened))
+
+
+def _canonical(rows: U32) -> tuple[bytes, ...]:
+    """Montgomery rows as words."""
+    return tuple(row.tobytes() for row in field.from_mont(np.ascontiguousarray(rows)).astype(">u4"))
+
+
+def _siblings(tree: hashing.Tree, numbers: Sequence[int]) -> tuple[bytes, ...]:
+    return tuple(tree.node(level, index) for level, index in opening_nodes(numbers, len(tree.levels) - 1))

@@ -47,5 +47,5 @@ def uniform_elements(shape: tuple[int, ...]) -> U32:
 
 
 def leaf_salts(n_leaves: int, salt_bytes: int) -> U32:
-    """One fresh salt per leaf: uint32 (salt_bytes / 4, n_leaves), the salt of leaf k being the words of column k, big-endian."""
+    """Fresh salts: uint32 (salt_bytes / 4, n_leaves), the salt of leaf k being the words of column k, big-endian."""
     return random_words(n_leaves * salt_bytes // 4).reshape(salt_bytes // 4, n_leaves)

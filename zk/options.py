@@ -43,7 +43,7 @@ class Options:
     round_grinding: int = 18
     log_arity: int = 3
     slack_shift: int = 6
-    log_final_rows: int = 9
+    log_final_rows: int = 10
     salt_bytes: int = 16
     min_log_rows: int = 16
     max_log_rows: int = 22

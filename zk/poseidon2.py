@@ -10,7 +10,7 @@ Standard library only; the verifier may import this. Fast twin: zk/kernels/posei
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import islice
+from itertools import count, islice
 
 P = 2**31 - 2**24 + 1
 """KoalaBear modulus."""
@@ -38,22 +38,13 @@ DIAGONAL = tuple(
 
 def _grain_bits(partial_rounds: int) -> Iterator[int]:
     """Self-shrinking Grain LFSR, seeded by (field 1, S-box 0, n = 31, t = 16, R_F, R_P, thirty ones)."""
-    state: list[int] = []
-    for value, bits in ((1, 2), (0, 4), (31, 12), (WIDTH, 12), (FULL_ROUNDS, 10), (partial_rounds, 10), (2**30 - 1, 30)):
-        state += [value >> (bits - 1 - k) & 1 for k in range(bits)]
-
-    def step() -> int:
-        bit = state[62] ^ state[51] ^ state[38] ^ state[23] ^ state[13] ^ state[0]
-        state.pop(0)
-        state.append(bit)
-        return bit
-
-    for _ in range(160):
-        step()
-    while True:
-        keep, bit = step(), step()
-        if keep:
-            yield bit
+    fields = ((1, 2), (0, 4), (31, 12), (WIDTH, 12), (FULL_ROUNDS, 10), (partial_rounds, 10), (2**30 - 1, 30))
+    state = int("".join(f"{value:0{bits}b}" for value, bits in fields)[::-1], 2)  # bit k is the k-th of the 80
+    for block in count():  # the next 16 bits do not depend on each other; the first 160 are dropped
+        new = (state ^ state >> 13 ^ state >> 23 ^ state >> 38 ^ state >> 51 ^ state >> 62) & 0xFFFF
+        state = state >> 16 | new << 64
+        if block >= 10:
+            yield from (new >> k + 1 & 1 for k in range(0, 16, 2) if new >> k & 1)
 
 
 def _grain_elements(partial_rounds: int) -> Iterator[int]:

@@ -3,25 +3,28 @@
 A proof has two sections. The head (roots, nonces, out-of-domain values, final polynomial) has a length known
 from the shape. The openings' length follows from the query indices, which the verifier draws after the head:
 it calls `parse_head`, then `parse_openings` with those indices. Both raise MalformedProof and nothing else,
-whatever the bytes.
+whatever the bytes. Elements are packed (zk/packing.py); what the verifier computes itself is not sent.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 from zk.air import Program
 from zk.errors import MalformedProof
-from zk.field import DEGREE, Ext, P
+from zk.field import DEGREE, Ext
 from zk.merkle import AUX, FRI, HASH_BYTES, MAIN, QUOTIENT, opening_nodes
 from zk.options import Options
+from zk.packing import pack_words, packed_bytes, unpack_words
 
 MAGIC = b"SSPF"
-VERSION = 1
+VERSION = 2
 NONCE_BYTES = 8
-EXT_BYTES = 4 * DEGREE
+WORD_BYTES = 4
+EXT_BYTES = WORD_BYTES * DEGREE
 ARITY_BITS = 3
 ARITY = 1 << ARITY_BITS
 QUOTIENT_CHUNKS = 2
@@ -31,12 +34,15 @@ QUOTIENT_COLUMNS = CHUNK_COLUMNS + DEGREE  # and of the FRI mask
 
 @dataclass(frozen=True)
 class Tree:
-    """One committed tree: its number, depth (2^depth leaves), leaf width in words, and bytes of salt."""
+    """One committed tree: its number, depth (2^depth leaves), and leaf width in words."""
 
     number: int
     depth: int
     width: int
-    salt_bytes: int
+
+
+Places = dict[int, int]
+"""What the verifier computes of a FRI leaf: position t, ascending, to the point's index in the layer."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,7 @@ class Shape:
     Attributes:
         log_rows: k; the table has N = 2^k rows.
         log_blowup: b; the LDE domain has 2^(k + b) points.
+        salt_bytes: length of the salt of a point.
         counts: numbers of out-of-domain values: main, aux, quotient at zeta; main, accumulator at w zeta.
         folds: R.
         final_length: coefficients of the final polynomial.
@@ -54,6 +61,7 @@ class Shape:
 
     log_rows: int
     log_blowup: int
+    salt_bytes: int
     counts: tuple[int, int, int, int, int]
     folds: int
     final_length: int
@@ -68,7 +76,8 @@ class Shape:
     def head_bytes(self) -> int:
         """Length of the head, magic and version included."""
         fixed = len(MAGIC) + 2 + 3 * (HASH_BYTES + NONCE_BYTES) + 2 * NONCE_BYTES
-        return fixed + EXT_BYTES * (self.values + self.final_length) + self.folds * (HASH_BYTES + NONCE_BYTES)
+        elements = packed_bytes(DEGREE * self.values) + packed_bytes(DEGREE * self.final_length)
+        return fixed + elements + self.folds * (HASH_BYTES + NONCE_BYTES)
 
     def split(self, values: Sequence[Ext]) -> list[Sequence[Ext]]:
         """The out-of-domain values by kind, as in `counts`."""
@@ -78,31 +87,38 @@ class Shape:
             start += count
         return parts
 
-    def leaves(self, queries: Sequence[int]) -> list[list[int]]:
-        """Leaf numbers opened in each tree, ascending and distinct, for LDE indices `queries`."""
-        distinct = sorted(set(queries))
-        result = [distinct, distinct, distinct]
-        mask = (1 << self.log_rows) - 1
+    def places(self, queries: Sequence[int]) -> list[dict[int, Places]]:
+        """For each FRI layer its opened leaves, ascending, and in them the points that the queries lead to.
+
+        Leaf number j (n/8) + i is index (j, i) of the next layer.
+        """
+        result, points = [], sorted(set(queries))
         for layer in range(self.folds):
-            log_next = self.log_rows - ARITY_BITS * (layer + 1)
-            low = (1 << log_next) - 1
-            result.append(sorted({(q >> self.log_rows) << log_next | (q & mask & low) for q in distinct}))
+            log_n = self.log_rows - ARITY_BITS * layer
+            log_next = log_n - ARITY_BITS
+            found: dict[int, Places] = {}
+            for point in points:
+                row = point & (1 << log_n) - 1
+                leaf = point >> log_n << log_next | row & (1 << log_next) - 1
+                found.setdefault(leaf, {})[row >> log_next] = point
+            points = sorted(found)
+            result.append({leaf: found[leaf] for leaf in points})
         return result
 
 
 def proof_shape(program: Program, options: Options, log_rows: int) -> Shape:
     """The shape of every proof of `program` at 2^log_rows rows under `options` (already validated)."""
     depth = log_rows + options.log_blowup
-    salt = options.salt_bytes
     folds = options.folds(log_rows)
     trees = [
-        Tree(MAIN, depth, program.n_columns, salt),
-        Tree(AUX, depth, DEGREE * program.n_aux, salt),
-        Tree(QUOTIENT, depth, QUOTIENT_COLUMNS, salt),
+        Tree(MAIN, depth, program.n_columns),
+        Tree(AUX, depth, DEGREE * program.n_aux),
+        Tree(QUOTIENT, depth, QUOTIENT_COLUMNS),
     ]
-    trees += [Tree(FRI + r, depth - ARITY_BITS * (r + 1), ARITY * DEGREE, 0) for r in range(folds)]
+    trees += [Tree(FRI + r, depth - ARITY_BITS * (r + 1), ARITY * DEGREE) for r in range(folds)]
     counts = (program.n_columns, DEGREE * program.n_aux, CHUNK_COLUMNS, len(program.next_columns), DEGREE)
-    return Shape(log_rows, options.log_blowup, counts, folds, options.final_length(log_rows), tuple(trees))
+    final = options.final_length(log_rows)
+    return Shape(log_rows, options.log_blowup, options.salt_bytes, counts, folds, final, tuple(trees))
 
 
 @dataclass(frozen=True)
@@ -125,25 +141,49 @@ class Head:
 
 @dataclass(frozen=True)
 class Opening:
-    """Opened leaves of a tree, ascending: salts (empty for FRI), rows of u32 words, sibling hashes."""
+    """Opened leaves of a tree, ascending: rows of u32 words (of a FRI leaf `sent_part`), and sibling hashes."""
 
-    salts: tuple[bytes, ...]
     rows: tuple[bytes, ...]
     siblings: tuple[bytes, ...]
 
 
 @dataclass(frozen=True)
+class Openings:
+    """The second section: salts of the queried points, ascending, and one opening per tree in the order of `Shape.trees`."""
+
+    salts: tuple[bytes, ...]
+    trees: tuple[Opening, ...]
+
+
+@dataclass(frozen=True)
 class Proof:
-    """A whole proof: head, and one opening per tree in the order of `Shape.trees`."""
+    """A whole proof."""
 
     head: Head
-    openings: tuple[Opening, ...]
+    openings: Openings
 
 
 def pack_ext(elements: Sequence[Ext]) -> bytes:
-    """Extension elements as canonical bytes, 20 each."""
+    """Extension elements as words u32, 20 bytes each: what is hashed."""
     flat = [c for e in elements for c in e]
     return struct.pack(f">{len(flat)}I", *flat)
+
+
+def sent_part(leaf: bytes, places: Places) -> bytes:
+    """What a proof holds of a FRI leaf: the values, in order, that the verifier does not compute."""
+    return b"".join(leaf[EXT_BYTES * t :][:EXT_BYTES] for t in range(ARITY) if t not in places)
+
+
+def whole_leaf(sent: bytes, places: Places, values: Mapping[int, Ext]) -> bytes:
+    """The leaf of which `sent` is the sent part. values: what was computed, by the point's index in the layer."""
+    parts, at = [], 0
+    for t in range(ARITY):
+        if t in places:
+            parts.append(pack_ext([values[places[t]]]))
+        else:
+            parts.append(sent[at : at + EXT_BYTES])
+            at += EXT_BYTES
+    return b"".join(parts)
 
 
 def serialize(proof: Proof) -> bytes:
@@ -156,14 +196,13 @@ def serialize(proof: Proof) -> bytes:
         (head.quotient_root, head.zeta_nonce),
     ):
         parts += [root, nonce.to_bytes(NONCE_BYTES, "big")]
-    parts += [pack_ext(head.values), head.deep_nonce.to_bytes(NONCE_BYTES, "big")]
+    parts += [pack_words(pack_ext(head.values)), head.deep_nonce.to_bytes(NONCE_BYTES, "big")]
     for root, nonce in zip(head.fri_roots, head.fold_nonces, strict=True):
         parts += [root, nonce.to_bytes(NONCE_BYTES, "big")]
-    parts += [pack_ext(head.final), head.query_nonce.to_bytes(NONCE_BYTES, "big")]
-    for opening in proof.openings:
-        for salt, row in zip(opening.salts, opening.rows, strict=True):
-            parts += [salt, row]
-        parts += opening.siblings
+    parts += [pack_words(pack_ext(head.final)), head.query_nonce.to_bytes(NONCE_BYTES, "big")]
+    parts += proof.openings.salts
+    for opening in proof.openings.trees:
+        parts += [pack_words(b"".join(opening.rows)), *opening.siblings]
     return b"".join(parts)
 
 
@@ -185,15 +224,20 @@ class _Reader:
     def hash(self) -> bytes:
         return self.take(HASH_BYTES)
 
+    def hashes(self, count: int) -> tuple[bytes, ...]:
+        raw = self.take(HASH_BYTES * count)
+        return tuple(raw[i : i + HASH_BYTES] for i in range(0, len(raw), HASH_BYTES))
+
     def nonce(self) -> int:
         return int.from_bytes(self.take(NONCE_BYTES), "big")
 
     def words(self, count: int) -> bytes:
-        """Bytes of `count` canonical base elements."""
-        raw = self.take(4 * count)
-        if count and max(struct.unpack(f">{count}I", raw)) >= P:
-            raise MalformedProof(f"an element before byte {self.offset} is not below p")
-        return raw
+        """Words of `count` packed base elements."""
+        raw = self.take(packed_bytes(count))
+        try:
+            return unpack_words(raw, count)
+        except MalformedProof as error:
+            raise MalformedProof(f"before byte {self.offset}: {error}") from None
 
     def extensions(self, count: int) -> tuple[Ext, ...]:
         raw = self.words(DEGREE * count)
@@ -223,7 +267,7 @@ def parse_head(data: bytes, shape: Shape) -> Head:
     )  # fmt: skip
 
 
-def parse_openings(data: bytes, shape: Shape, queries: Sequence[int]) -> tuple[Opening, ...]:
+def parse_openings(data: bytes, shape: Shape, queries: Sequence[int]) -> Openings:
     """Parses what follows the head, up to the exact end of `data`. Raises MalformedProof.
 
     Args:
@@ -232,14 +276,16 @@ def parse_openings(data: bytes, shape: Shape, queries: Sequence[int]) -> tuple[O
         queries: LDE indices drawn from the transcript; repetitions and order do not matter.
     """
     reader = _Reader(data, shape.head_bytes)
+    distinct = sorted(set(queries))
+    salts = tuple(reader.take(shape.salt_bytes) for _ in distinct)
+    sent = [dict.fromkeys(distinct, tree.width) for tree in shape.trees[:3]]
+    sent += [{n: DEGREE * (ARITY - len(places)) for n, places in layer.items()} for layer in shape.places(queries)]
     openings = []
-    for tree, leaves in zip(shape.trees, shape.leaves(queries), strict=True):
-        salts, rows = [], []
-        for _ in leaves:
-            salts.append(reader.take(tree.salt_bytes))
-            rows.append(reader.words(tree.width))
-        siblings = tuple(reader.hash() for _ in opening_nodes(leaves, tree.depth))
-        openings.append(Opening(tuple(salts), tuple(rows), siblings))
+    for tree, widths in zip(shape.trees, sent, strict=True):
+        words = reader.words(sum(widths.values()))
+        ends = accumulate((WORD_BYTES * width for width in widths.values()), initial=0)
+        rows = tuple(words[start:end] for start, end in pairwise(ends))
+        openings.append(Opening(rows, reader.hashes(len(opening_nodes(widths, tree.depth)))))
     if reader.offset != len(data):
         raise MalformedProof(f"{len(data) - reader.offset} bytes follow the proof")
-    return tuple(openings)
+    return Openings(salts, tuple(openings))

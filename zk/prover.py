@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zk.air import ASSERT, CONST, PUB, Program
-from zk.commitment import Committed, Committer, copied, unset_trace
+from zk.commitment import Committed, Committer, copied, openings, unset_trace
 from zk.errors import OptionsError, WitnessError
 from zk.evaluation import Challenges, PublicInteraction, ext_dot, identity_holds, powers, public_sum
 from zk.field import DEGREE, GENERATOR, Ext, P, embed, ext_pow, ext_scale, ext_sub, inverse, root_of_unity
@@ -22,9 +22,9 @@ from zk.hiding import U32, uniform_elements
 from zk.kernels import deep, field, hashing, logup, ntt, vm
 from zk.kernels._memory import aligned, aligned_zeros
 from zk.kernels.quotient import COSETS, points, quotient_coefficients, quotient_values
-from zk.merkle import AUX, FRI, MAIN, QUOTIENT, opening_nodes
+from zk.merkle import AUX, FRI, MAIN, QUOTIENT
 from zk.options import STD, Options
-from zk.proof import ARITY_BITS, CHUNK_COLUMNS, Head, Opening, Proof, Shape, pack_ext, proof_shape, serialize
+from zk.proof import ARITY_BITS, CHUNK_COLUMNS, Head, Proof, Shape, pack_ext, proof_shape, serialize
 from zk.selectors import row_selectors, selectors
 from zk.transcript import Transcript, words
 
@@ -169,7 +169,7 @@ class _Run:
             main.tree.root, lookup_nonce, aux.tree.root, constraint_nonce, quotient.tree.root, zeta_nonce, values,
             deep_nonce, tuple(tree.root for tree in trees), tuple(fold_nonces), final, query_nonce,
         )  # fmt: skip
-        proof = serialize(Proof(head, self._open(queries, (main, aux, quotient), trees, layers)))
+        proof = serialize(Proof(head, openings(self.shape, queries, self.committer.salts, (main, aux, quotient), trees, layers)))
         self.progress("done", 1.0)
         return proof
 
@@ -349,32 +349,6 @@ class _Run:
         if scaled[:, self.shape.final_length :].any():
             raise WitnessError("internal error: the final polynomial has too high a degree; nothing was proven")
         return tuple(_from_mont_ext(scaled[:, : self.shape.final_length].T))
-
-    def _open(
-        self, queries: Sequence[int], committed: Sequence[Committed], trees: Sequence[hashing.Tree], layers: Sequence[U32]
-    ) -> tuple[Opening, ...]:
-        """Step 7: leaves and sibling hashes for the drawn indices."""
-        leaves = self.shape.leaves(queries)
-        openings = []
-        for item, numbers in zip(committed, leaves[:3], strict=True):
-            index = np.array(numbers)
-            rows = item.rows(index, self.log_rows, self.options.log_blowup)
-            salts = np.ascontiguousarray(item.salts[:, index].T).astype(">u4")
-            openings.append(_opening(rows, numbers, item.tree, tuple(s.tobytes() for s in salts)))
-        for tree, layer, numbers in zip(trees, layers, leaves[3:], strict=True):
-            n = layer.shape[2] // 8
-            index = np.array(numbers)
-            columns = (index % n)[:, None] + n * np.arange(8)
-            rows = layer[:, (index // n)[:, None], columns].transpose(1, 2, 0).reshape(len(numbers), -1)
-            openings.append(_opening(rows, numbers, tree, (b"",) * len(numbers)))
-        return tuple(openings)
-
-
-def _opening(rows: U32, numbers: Sequence[int], tree: hashing.Tree, salts: tuple[bytes, ...]) -> Opening:
-    canonical = field.from_mont(np.ascontiguousarray(rows)).astype(">u4")
-    depth = len(tree.levels) - 1
-    siblings = tuple(tree.node(level, index) for level, index in opening_nodes(numbers, depth))
-    return Opening(salts, tuple(row.tobytes() for row in canonical), siblings)
 
 
 def _kernel_program(program: Program, publics: Sequence[int]) -> tuple[NDArray[np.int32], U32]:

@@ -9,8 +9,9 @@ arguments.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import mul
 
 from zk.air import Program
 from zk.errors import AirError, OptionsError, ProofRejected, StatementError
@@ -21,6 +22,8 @@ from zk.evaluation import (
     ext_dot,
     identity_holds,
     pack,
+    packed_dot,
+    powers,
 )
 from zk.field import (
     DEGREE,
@@ -48,12 +51,14 @@ from zk.proof import (
     CHUNK_COLUMNS,
     Head,
     Opening,
+    Openings,
     Shape,
     Tree,
     pack_ext,
     parse_head,
     parse_openings,
     proof_shape,
+    whole_leaf,
 )
 from zk.security import SecurityReport, security_report
 from zk.transcript import Transcript, words
@@ -107,8 +112,8 @@ def verify(
     draws = run.replay_transcript()  # steps 0 to 7: every challenge, every grinding
     openings = parse_openings(proof, shape, draws.queries)
     run.check_out_of_domain(draws)  # step 4
-    _check_roots(shape, head, draws.queries, openings)
-    run.check_queries(draws, openings)  # step 7
+    run.check_traces(draws, openings)
+    run.check_layers(draws, openings)  # step 7
     return report
 
 
@@ -212,28 +217,30 @@ class _Run:
         ):  # fmt: skip
             raise ProofRejected("out of domain", "the constraints do not match the quotient")
 
-    def check_queries(self, draws: _Draws, openings: Sequence[Opening]) -> None:
-        """Step 7: F at the queries against layer 0, each fold against the next, the last against `final`."""
+    def check_traces(self, draws: _Draws, openings: Openings) -> None:
+        """The opened rows of the three trace trees lead to their roots."""
+        head = self.head
+        roots = {"main root": head.main_root, "aux root": head.aux_root, "quotient root": head.quotient_root}
+        leaves = sorted(set(draws.queries))
+        for (name, root), tree, opening in zip(roots.items(), self.shape.trees, openings.trees, strict=False):
+            _check_root(name, root, tree, zip(leaves, openings.salts, opening.rows, strict=True), opening.siblings)
+
+    def check_layers(self, draws: _Draws, openings: Openings) -> None:
+        """Step 7: F at the queries and each fold after it, completed to leaves that lead to the layers' roots; the last against `final`."""
         shape = self.shape
         queries = sorted(set(draws.queries))
-        expected = dict(zip(queries, self._deep_values(draws, queries, openings), strict=True))
-        leaves = shape.leaves(queries)
-        for r in range(shape.folds):
-            log_next = shape.log_rows - ARITY_BITS * (r + 1)
-            rows = {leaf: _ext_row(row) for leaf, row in zip(leaves[3 + r], openings[3 + r].rows, strict=True)}
-            for index, value in expected.items():
-                coset, i = index >> (log_next + ARITY_BITS), index & ((1 << (log_next + ARITY_BITS)) - 1)
-                leaf = coset << log_next | (i & ((1 << log_next) - 1))
-                if rows[leaf][i >> log_next] != value:
-                    raise ProofRejected("fri value", f"layer {r}, index {index}")
-            expected = _fold(rows, draws.folds[r], shape, r)
-        packed = [pack(c) for c in self.head.final]
-        for index, value in expected.items():
-            x = _point(index, shape, shape.folds)
-            if dot(_base_powers(x, len(packed)), packed) != value:
-                raise ProofRejected("final", f"index {index}")
+        computed = dict(zip(queries, self._deep_values(draws, queries, openings.trees), strict=True))
+        layers = zip(self.head.fri_roots, shape.trees[3:], shape.places(queries), openings.trees[3:], strict=True)
+        for r, (root, tree, places, opening) in enumerate(layers):
+            leaves = {
+                leaf: whole_leaf(sent, places[leaf], computed) for leaf, sent in zip(places, opening.rows, strict=True)
+            }
+            _check_root("fri root", root, tree, ((leaf, b"", row) for leaf, row in leaves.items()), opening.siblings)
+            computed = _fold(leaves, draws.folds[r], shape, r)
+        if _values(self.head.final, _points(computed, shape, shape.folds)) != list(computed.values()):
+            raise ProofRejected("final", "the last layer is not the final polynomial")
 
-    def _deep_values(self, draws: _Draws, queries: Sequence[int], openings: Sequence[Opening]) -> list[Ext]:
+    def _deep_values(self, draws: _Draws, queries: Sequence[int], traces: Sequence[Opening]) -> list[Ext]:
         """Step 5: F at each query, from the opened rows of the three trace trees."""
         here = sum(self.shape.counts[:3])
         values, coefficients = self.head.values, draws.deep
@@ -242,10 +249,10 @@ class _Run:
         packed = [pack(c) for c in coefficients]
         packed_here, packed_next = packed[:here], packed[here:]
         zeta_next = ext_scale(draws.zeta, root_of_unity(self.shape.log_rows))
-        points = [embed(_point(q, self.shape, 0)) for q in queries]
+        points = map(embed, _points(queries, self.shape, 0))
         inverses = batch_inverse([ext_sub(x, z) for x in points for z in (draws.zeta, zeta_next)])
         result = []
-        for n, rows in enumerate(zip(*(opening.rows for opening in openings[:3]), strict=True)):
+        for n, rows in enumerate(zip(*(opening.rows for opening in traces[:3]), strict=True)):
             main, aux, quotient = map(_row, rows)
             following = [*(main[c] for c in self.program.next_columns), *aux[-DEGREE:]]
             a = ext_sub(dot((*main, *aux, *quotient[:CHUNK_COLUMNS]), packed_here), sum_here)
@@ -273,49 +280,54 @@ def _base_powers(x: int, n: int) -> list[int]:
     return result
 
 
-def _point(index: int, shape: Shape, layer: int) -> int:
-    """The base point of `index` in FRI layer `layer` (layer 0: the LDE domain), PROTOCOL.md section 5."""
+def _values(coefficients: Sequence[Ext], points: Sequence[int]) -> list[Ext]:
+    """A polynomial, lowest coefficient first, at base points: reduced modulo X^64 - y first, as many points have one 64th power y."""
+    block = 64
+    packed = [pack(c) for c in coefficients]
+    columns = [packed[m::block] for m in range(block)]
+    rests: dict[int, list[int]] = {}
+    result = []
+    for x in points:
+        y = pow(x, block, P)
+        if y not in rests:
+            line = _base_powers(y, len(columns[0]))
+            rests[y] = [sum(map(mul, column, line)) for column in columns]
+        result.append(dot(_base_powers(x, block), rests[y]))
+    return result
+
+
+def _points(indices: Iterable[int], shape: Shape, layer: int) -> list[int]:
+    """The base points of indices in FRI layer `layer` (layer 0: the LDE domain), PROTOCOL.md section 5."""
     log_rows = shape.log_rows - ARITY_BITS * layer
-    coset, i = index >> log_rows, index & ((1 << log_rows) - 1)
-    power = (coset + (i << shape.log_blowup)) << ARITY_BITS * layer
-    return (
-        pow(GENERATOR, 1 << ARITY_BITS * layer, P) * pow(root_of_unity(shape.log_rows + shape.log_blowup), power, P) % P
-    )
+    shift, root = pow(GENERATOR, ARITY**layer, P), root_of_unity(log_rows + shape.log_blowup)
+    low = (1 << log_rows) - 1
+    powers_of_root = ((index >> log_rows) + ((index & low) << shape.log_blowup) for index in indices)
+    return [shift * pow(root, power, P) % P for power in powers_of_root]
 
 
-def _fold(rows: dict[int, list[Ext]], beta: Ext, shape: Shape, layer: int) -> dict[int, Ext]:
+def _fold(leaves: Mapping[int, bytes], beta: Ext, shape: Shape, layer: int) -> dict[int, Ext]:
     """Folds the opened leaves of a FRI layer: leaf number j (n/8) + i is index (j, i) of the next layer."""
     log_next = shape.log_rows - ARITY_BITS * (layer + 1)
     z_inverse = inverse(root_of_unity(ARITY_BITS))
     eighth = inverse(ARITY)
     matrix = [[eighth * pow(z_inverse, m * t, P) % P for t in range(ARITY)] for m in range(ARITY)]
+    betas = [pack(b) for b in powers(beta, ARITY)]
+    first = [leaf >> log_next << ARITY_BITS + log_next | leaf & (1 << log_next) - 1 for leaf in leaves]  # t = 0
     result = {}
-    for leaf, values in rows.items():
-        coset, i = leaf >> log_next, leaf & ((1 << log_next) - 1)
-        x = _point(coset << (log_next + ARITY_BITS) | i, shape, layer)
-        y = ext_scale(beta, inverse(x))
-        packed = [pack(v) for v in values]
-        total = dot(matrix[ARITY - 1], packed)
-        for m in range(ARITY - 2, -1, -1):
-            total = ext_add(ext_mul(total, y), dot(matrix[m], packed))
-        result[leaf] = total
+    for (leaf, row), x in zip(leaves.items(), _points(first, shape, layer), strict=True):
+        packed = [pack(v) for v in _ext_row(row)]
+        sums, power, x_inverse = [], 1, inverse(x)
+        for line in matrix:
+            sums.append(sum(map(mul, [c * power % P for c in line], packed)))  # x^-m c_m
+            power = power * x_inverse % P
+        result[leaf] = packed_dot(sums, betas)
     return result
 
 
-def _check_roots(shape: Shape, head: Head, queries: Sequence[int], openings: Sequence[Opening]) -> None:
-    """The openings of every tree lead to its root, PROTOCOL.md section 7."""
-    roots = [head.main_root, head.aux_root, head.quotient_root, *head.fri_roots]
-    names = ["main root", "aux root", "quotient root", *["fri root"] * shape.folds]
-    for name, root, tree, leaves, opening in zip(
-        names, roots, shape.trees, shape.leaves(queries), openings, strict=True
-    ):
-        if _opened_root(tree, leaves, opening) != root:
-            raise ProofRejected(name, f"the openings of tree {tree.number} lead to another root")
-
-
-def _opened_root(tree: Tree, leaves: Sequence[int], opening: Opening) -> bytes:
-    hashed = [
-        (leaf, leaf_hash(tree.number, salt, row))
-        for leaf, salt, row in zip(leaves, opening.salts, opening.rows, strict=True)
-    ]
-    return opening_root(tree.number, tree.depth, hashed, opening.siblings)
+def _check_root(
+    name: str, root: bytes, tree: Tree, leaves: Iterable[tuple[int, bytes, bytes]], siblings: Sequence[bytes]
+) -> None:
+    """Leaves (number, salt, row), ascending, and sibling hashes lead to the tree's root, PROTOCOL.md section 7."""
+    hashed = [(leaf, leaf_hash(tree.number, salt, row)) for leaf, salt, row in leaves]
+    if opening_root(tree.number, tree.depth, hashed, siblings) != root:
+        raise ProofRejected(name, f"the openings of tree {tree.number} lead to another root")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from zk.air import Program
@@ -39,7 +39,7 @@ from zk.field import (
 )
 from zk.merkle import AUX, FRI, MAIN, QUOTIENT, leaf_hash, node_hash, opening_nodes
 from zk.options import Options
-from zk.proof import Head, Opening, Proof, pack_ext, proof_shape, serialize
+from zk.proof import Head, Opening, Openings, Places, Proof, Shape, pack_ext, proof_shape, sent_part, serialize
 from zk.transcript import Transcript, words
 
 Poly = list[int]
@@ -116,8 +116,8 @@ class Tree:
     """A whole Merkle tree with its leaves."""
 
     def __init__(self, number: int, rows: Sequence[Sequence[int]], salts: Sequence[bytes]) -> None:
-        self.salts, self.rows = list(salts), [words(row) for row in rows]
-        self.levels = [[leaf_hash(number, s, r) for s, r in zip(self.salts, self.rows, strict=True)]]
+        self.rows = [words(row) for row in rows]
+        self.levels = [[leaf_hash(number, s, r) for s, r in zip(salts, self.rows, strict=True)]]
         while len(self.levels[-1]) > 1:
             below, level = self.levels[-1], len(self.levels)
             pairs = zip(below[::2], below[1::2], strict=True)
@@ -127,13 +127,28 @@ class Tree:
     def root(self) -> bytes:
         return self.levels[-1][0]
 
-    def open(self, leaves: Sequence[int]) -> Opening:
+    def open(self, leaves: Sequence[int], places: Sequence[Places] = ()) -> Opening:
+        """Some leaves; of a FRI layer, whose `places` are given, what is sent of them."""
+        rows = [self.rows[i] for i in leaves]
         siblings = opening_nodes(leaves, len(self.levels) - 1)
         return Opening(
-            tuple(self.salts[i] for i in leaves),
-            tuple(self.rows[i] for i in leaves),
+            tuple(map(sent_part, rows, places) if places else rows),
             tuple(self.levels[level][i] for level, i in siblings),
         )
+
+
+def open_all(
+    shape: Shape, queries: Sequence[int], trees: Sequence[Tree], salts: Sequence[bytes],
+    opened: Callable[[Tree, Sequence[int], Sequence[Places]], Opening] = Tree.open,
+) -> Openings:  # fmt: skip
+    """Step 7: the second section of a proof."""
+    distinct = sorted(set(queries))
+    traces = [opened(tree, distinct, ()) for tree in trees[:3]]
+    layers = [
+        opened(tree, list(found), list(found.values()))
+        for tree, found in zip(trees[3:], shape.places(queries), strict=True)
+    ]
+    return Openings(tuple(salts[i] for i in distinct), (*traces, *layers))
 
 
 @dataclass
@@ -153,6 +168,7 @@ class SlowProver:
         self.w = root_of_unity(self.log_rows)
         self.lde = Domain(self.log_rows, self.options.log_blowup, GENERATOR)
         self.transcript = Transcript()
+        self.salts = [self.rng.randbytes(self.options.salt_bytes) for _ in range(self.n << self.options.log_blowup)]
 
     def uniform(self, count: int) -> Poly:
         return [self.rng.randrange(P) for _ in range(count)]
@@ -169,8 +185,7 @@ class SlowProver:
     def commit(self, number: int, polynomials: Sequence[Poly]) -> tuple[Tree, list[list[int]]]:
         """Tree over the LDE of the polynomials, and the LDE's rows."""
         rows = [list(row) for row in zip(*(self.lde.values(c) for c in polynomials), strict=True)]
-        salts = [self.rng.randbytes(self.options.salt_bytes) for _ in rows]
-        return Tree(number, rows, salts), rows
+        return Tree(number, rows, self.salts), rows
 
     def absorb_statement(self) -> None:
         """Step 0."""
@@ -336,7 +351,7 @@ class SlowProver:
         queries = t.indices("query", self.options.queries, self.log_rows + self.options.log_blowup)
         shape = proof_shape(self.program, self.options, self.log_rows)
         trees = [main_tree, aux_tree, quotient_tree, *fri_trees]
-        openings = tuple(tree.open(leaves) for tree, leaves in zip(trees, shape.leaves(queries), strict=True))
+        openings = open_all(shape, queries, trees, self.salts)
         head = Head(
             main_tree.root, lookup_nonce, aux_tree.root, constraint_nonce, quotient_tree.root, zeta_nonce,
             tuple(values), deep_nonce, tuple(tree.root for tree in fri_trees), tuple(fold_nonces), final,

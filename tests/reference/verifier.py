@@ -300,35 +300,35 @@ class Reader:
     def nonce(self) -> int:
         return int.from_bytes(self.take(8), "big")
 
-    def elements(self, n: int) -> list[int]:
-        data = self.take(4 * n)
-        values = [int.from_bytes(data[4 * i : 4 * i + 4], "big") for i in range(n)]
+    def run(self, n: int) -> list[int]:
+        """A run of n elements."""
+        data = self.take((31 * n + 7) // 8)
+        bits = "".join(f"{byte:08b}" for byte in data)
+        values = [int(bits[31 * i : 31 * i + 31], 2) for i in range(n)]
         if any(v >= P for v in values):
             raise Reject("format", "element not below p")
+        if "1" in bits[31 * n :]:
+            raise Reject("format", "a bit that fills up is set")
         return values
 
     def extension(self, n: int) -> list[Ext]:
-        flat = self.elements(5 * n)
+        flat = self.run(5 * n)
         return [flat[5 * i : 5 * i + 5] for i in range(n)]
 
 
 class Opening:
-    """One tree's opened leaves, with their salts, and sibling hashes."""
+    """One tree's opened leaves, as far as they are sent, and sibling hashes. widths: words sent of each leaf, by its number, ascending."""
 
-    def __init__(
-        self, r: Reader, tree: int, depth: int, numbers: Sequence[int], width: int, salt: int
-    ) -> None:
+    def __init__(self, r: Reader, tree: int, depth: int, widths: dict[int, int]) -> None:
         self.tree, self.depth = tree, depth
-        self.rows: dict[int, list[int]] = {}
-        self.hashes: dict[int, bytes] = {}
-        for number in numbers:
-            salted = r.take(salt)
-            self.rows[number] = r.elements(width)
-            self.hashes[number] = leaf_hash(tree, salted, self.rows[number])
-        self.siblings = [r.take(32) for _ in range(sibling_count(depth, numbers))]
+        words = iter(r.run(sum(widths.values())))
+        self.rows = {number: [next(words) for _ in range(width)] for number, width in widths.items()}
+        self.siblings = [r.take(32) for _ in range(sibling_count(depth, list(widths)))]
 
-    def root(self) -> bytes:
-        return merkle_root(self.tree, self.depth, self.hashes, self.siblings)
+    def root(self, salts: dict[int, bytes]) -> bytes:
+        """The root that the rows, by now whole, and the sibling hashes give."""
+        hashes = {number: leaf_hash(self.tree, salts.get(number, b""), row) for number, row in self.rows.items()}
+        return merkle_root(self.tree, self.depth, hashes, self.siblings)
 
 
 # ---- 6. and 11. The verifier ------------------------------------------------------------------------------------
@@ -393,7 +393,7 @@ class Verification:
     def read(self) -> None:
         """Steps 1 to 7, as far as they read the proof."""
         par, program, t, r = self.par, self.program, self.t, self.r
-        if r.take(4) != b"SSPF" or r.take(2) != u16(1):
+        if r.take(4) != b"SSPF" or r.take(2) != u16(2):
             raise Reject("format", "magic or version")
         n_groups = len(program.groups)
         # Step 1.
@@ -430,13 +430,21 @@ class Verification:
         self.grind("query grinding", par.query_grinding)
         self.queries = sorted(set(t.indices("query", par.q, par.k + par.b)))
         depth = par.k + par.b
-        self.main = Opening(r, 1, depth, self.queries, program.n_columns, par.salt)
-        self.aux = Opening(r, 2, depth, self.queries, 5 * n_groups, par.salt)
-        self.quotient = Opening(r, 3, depth, self.queries, 15, par.salt)
+        self.salts = {index: r.take(par.salt) for index in self.queries}
+        n_words = {1: program.n_columns, 2: 5 * n_groups, 3: 15}
+        self.main, self.aux, self.quotient = (
+            Opening(r, tree, depth, dict.fromkeys(self.queries, width)) for tree, width in n_words.items()
+        )
         self.layers: list[Opening] = []
+        self.reached: list[dict[int, list[int]]] = []  # of each layer: leaf number to the positions that the verifier computes
         for layer in range(par.folds):
-            leaves = sorted({self.leaf(layer, index)[0] for index in self.queries})
-            self.layers.append(Opening(r, 16 + layer, depth - 3 * (layer + 1), leaves, 40, 0))
+            places = sorted({self.leaf(layer, index) for index in self.queries})
+            reached: dict[int, list[int]] = {}
+            for number, position in places:
+                reached.setdefault(number, []).append(position)
+            self.reached.append(reached)
+            widths = {number: 40 - 5 * len(positions) for number, positions in reached.items()}
+            self.layers.append(Opening(r, 16 + layer, depth - 3 * (layer + 1), widths))
         if r.at != len(r.data):
             raise Reject("format", "too long")
 
@@ -461,19 +469,18 @@ class Verification:
             if not named.get(label, True):
                 raise Reject(label)
         self.check_out_of_domain()
-        if self.main.root() != self.main_root:
+        if self.main.root(self.salts) != self.main_root:
             raise Reject("main root")
-        if self.aux.root() != self.aux_root:
+        if self.aux.root(self.salts) != self.aux_root:
             raise Reject("aux root")
-        if self.quotient.root() != self.quotient_root:
+        if self.quotient.root(self.salts) != self.quotient_root:
             raise Reject("quotient root")
-        for opening, root in zip(self.layers, self.fri_roots, strict=True):
-            if opening.root() != root:
-                raise Reject("fri root")
-        ends = [self.follow(index) for index in self.queries]
-        for index, end in zip(self.queries, ends, strict=True):
+        values = {index: self.deep_value(index) for index in self.queries}
+        for layer in range(par.folds):
+            values = self.next_layer(layer, values)
+        for index in self.queries:
             x = pow(par.point(*divmod(index, par.n)), 8**par.folds, P)
-            if horner(self.final, ext(x)) != end:
+            if horner(self.final, ext(x)) != values[index]:
                 raise Reject("final")
 
     def check_out_of_domain(self) -> None:
@@ -533,20 +540,24 @@ class Verification:
             total = eadd(total, emul(part, einv(esub(x, z))))
         return total
 
-    def follow(self, index: int) -> Ext:
-        """Steps 5 to 7 for one query: the value that the final polynomial must have."""
-        expected = self.deep_value(index)
-        j, i = divmod(index, self.par.n)
-        for layer, (opening, beta) in enumerate(zip(self.layers, self.betas, strict=True)):
-            number, position = self.leaf(layer, index)
+    def next_layer(self, layer: int, values: dict[int, Ext]) -> dict[int, Ext]:
+        """Steps 6 and 7 for one layer: from each query's value in it to its value in the next, the leaves in between being the layer's."""
+        computed = {self.leaf(layer, index): value for index, value in values.items()}
+        opening = self.layers[layer]
+        for number, positions in self.reached[layer].items():
+            sent = iter(opening.rows[number])
+            leaf = [computed[number, t] if t in positions else [next(sent) for _ in range(5)] for t in range(8)]
+            opening.rows[number] = [word for value in leaf for word in value]
+        if opening.root({}) != self.fri_roots[layer]:
+            raise Reject("fri root")
+        folded = {}
+        for index in values:
+            number, _ = self.leaf(layer, index)
             row = opening.rows[number]
-            values = [row[5 * t : 5 * t + 5] for t in range(8)]
-            if values[position] != expected:
-                raise Reject("fri value")
-            eighth = self.par.n // 8**layer // 8
-            x = pow(self.par.point(j, i % eighth), 8**layer, P)
-            expected = fold(values, x, beta)
-        return expected
+            j, i = divmod(index, self.par.n)
+            x = pow(self.par.point(j, i % (self.par.n // 8**layer // 8)), 8**layer, P)
+            folded[index] = fold([row[5 * t : 5 * t + 5] for t in range(8)], x, self.betas[layer])
+        return folded
 
 
 def fold(values: Sequence[Ext], x: int, beta: Ext) -> Ext:

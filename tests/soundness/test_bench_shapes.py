@@ -15,7 +15,7 @@ from zk.air import Program
 from zk.options import STD, Options
 from zk.security import security_report
 
-STD_BY_TEXT = Parameters(blowup=4, queries=124, query_grinding=20, round_grinding=18, slack=64, final_rows=512)
+STD_BY_TEXT = Parameters(blowup=4, queries=124, query_grinding=20, round_grinding=18, slack=64, final_rows=1024)
 CHAIN = AirFacts(interactions=6, message=10, numerators=1, degree=3, selector_degree=1)
 """S(N): a permutation is looked up once (ten words), five limbs are range-checked (three words each, as bytes of the claim are)."""
 

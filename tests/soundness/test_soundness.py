@@ -14,7 +14,7 @@ from zk.options import STD, Options
 from zk.security import security_report
 
 ROOT = Path(__file__).resolve().parents[2]
-STD_BY_TEXT = Parameters(blowup=4, queries=124, query_grinding=20, round_grinding=18, slack=64, final_rows=512)
+STD_BY_TEXT = Parameters(blowup=4, queries=124, query_grinding=20, round_grinding=18, slack=64, final_rows=1024)
 
 
 def ours(options: Options, log_rows: int, public: int) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from tests.reference.slow_prover import Domain, Poly, SlowProver, Tree, evaluate
+from tests.reference.slow_prover import Domain, Poly, SlowProver, Tree, evaluate, open_all
 from tests.toy import Instance
 from zk.evaluation import (
     Challenges,
@@ -36,7 +36,7 @@ from zk.field import (
     inverse,
 )
 from zk.merkle import AUX, FRI, MAIN, QUOTIENT
-from zk.proof import Head, Opening, Proof, pack_ext, proof_shape, serialize
+from zk.proof import Head, Opening, Places, Proof, pack_ext, proof_shape, serialize
 
 Row = list[int]
 
@@ -70,8 +70,8 @@ class Cheat(SlowProver):
     def out_of_domain(self, values: list[Ext], zeta: Ext) -> list[Ext]:
         return values
 
-    def open(self, tree: Tree, leaves: Sequence[int]) -> Opening:
-        return tree.open(leaves)
+    def open(self, tree: Tree, leaves: Sequence[int], places: Sequence[Places]) -> Opening:
+        return tree.open(leaves, places)
 
     def final(self, polynomial: list[Ext], bound: int) -> tuple[Ext, ...]:
         return tuple(polynomial[:bound])
@@ -140,7 +140,7 @@ class Cheat(SlowProver):
         queries = t.indices("query", self.options.queries, self.log_rows + self.options.log_blowup)
         shape = proof_shape(self.program, self.options, self.log_rows)
         trees = [main_tree, aux_tree, quotient_tree, *fri_trees]
-        openings = tuple(self.open(tree, leaves) for tree, leaves in zip(trees, shape.leaves(queries), strict=True))
+        openings = open_all(shape, queries, trees, self.salts, self.open)
         head = Head(
             self.root(main_tree), lookup_nonce, self.root(aux_tree), constraint_nonce, self.root(quotient_tree),
             zeta_nonce, tuple(values), deep_nonce, tuple(tree.root for tree in fri_trees), tuple(fold_nonces), final,
@@ -178,5 +178,5 @@ class LieAndTruncate(LieOutOfDomain):
 STRATEGIES: dict[str, tuple[type[Cheat], set[str]]] = {
     "truncated quotient": (Cheat, {"out of domain"}),
     "made-up values": (LieOutOfDomain, {"final"}),
-    "made-up values, low-degree layer": (LieAndTruncate, {"fri value"}),
+    "made-up values, low-degree layer": (LieAndTruncate, {"fri root"}),
 }

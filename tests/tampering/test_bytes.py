@@ -18,7 +18,8 @@ from tests.vectors import make
 from zk.errors import MalformedProof
 from zk.field import P
 from zk.merkle import opening_nodes
-from zk.proof import EXT_BYTES, MAGIC, Shape, proof_shape
+from zk.packing import pack_words, packed_bytes
+from zk.proof import MAGIC, Shape, proof_shape
 from zk.transcript import Transcript
 from zk.verifier import verify
 
@@ -85,25 +86,40 @@ def test_bytes_before_the_proof() -> None:
     assert judge(COUNTER, PROOF[:6] + b"\0" + PROOF[6:]) != ACCEPTED
 
 
-@pytest.mark.parametrize("version", [0, 2, 256, 65535])
+@pytest.mark.parametrize("version", [0, 1, 3, 512, 65535])
 def test_other_versions(version: int) -> None:
     assert judge(COUNTER, MAGIC + version.to_bytes(2, "big") + PROOF[6:]) == "format"
 
 
-def element_offsets() -> Iterator[int]:
-    """Offsets of all field elements of the proof: out-of-domain values, final coefficients, opened rows."""
-    head = 6 + 3 * 40
-    yield from range(head, head + EXT_BYTES * SHAPE.values, 4)
-    final = SHAPE.head_bytes - 8 - EXT_BYTES * SHAPE.final_length
-    yield from range(final, final + EXT_BYTES * SHAPE.final_length, 4)
-    at = SHAPE.head_bytes
-    for tree, leaves in zip(SHAPE.trees, SHAPE.leaves(queries()), strict=True):
-        for _ in leaves:
-            at += tree.salt_bytes
-            yield from range(at, at + 4 * tree.width, 4)
-            at += 4 * tree.width
-        at += 32 * len(opening_nodes(leaves, tree.depth))
+def runs() -> Iterator[tuple[int, list[int]]]:
+    """Runs of elements: the first byte, and the elements of each part: values, final coefficients, opened leaves."""
+    yield 6 + 3 * 40, [5] * SHAPE.values
+    yield SHAPE.head_bytes - 8 - packed_bytes(5 * SHAPE.final_length), [5] * SHAPE.final_length
+    distinct = sorted(set(queries()))
+    at = SHAPE.head_bytes + SHAPE.salt_bytes * len(distinct)
+    opened = [dict.fromkeys(distinct, tree.width) for tree in SHAPE.trees[:3]]
+    opened += [{leaf: 5 * (8 - len(places)) for leaf, places in layer.items()} for layer in SHAPE.places(queries())]
+    for tree, widths in zip(SHAPE.trees, opened, strict=True):
+        yield at, list(widths.values())
+        at += packed_bytes(sum(widths.values())) + 32 * len(opening_nodes(widths, tree.depth))
     assert at == len(PROOF)
+
+
+def elements() -> Iterator[tuple[int, int, int]]:
+    """Every element of the proof: first byte and number of elements of its run, and its place there."""
+    for at, parts in runs():
+        yield from ((at, sum(parts), k) for k in range(sum(parts)))
+
+
+def element(at: int, count: int, k: int) -> int:
+    size = packed_bytes(count)
+    return int.from_bytes(PROOF[at : at + size], "big") >> 8 * size - 31 * (k + 1) & 2**31 - 1
+
+
+def with_element(at: int, count: int, k: int, value: int) -> bytes:
+    size = packed_bytes(count)
+    change = (value ^ element(at, count, k)) << 8 * size - 31 * (k + 1)
+    return PROOF[:at] + (int.from_bytes(PROOF[at : at + size], "big") ^ change).to_bytes(size, "big") + PROOF[at + size :]
 
 
 def queries() -> list[int]:
@@ -122,66 +138,94 @@ def queries() -> list[int]:
 
 
 def test_every_element_with_p_added() -> None:
-    """v and v + p are one element: the second encoding must not exist."""
-    aliased = 0
-    for offset in element_offsets():
-        (value,) = struct.unpack_from(">I", PROOF, offset)
-        assert value < P
-        if value + P < 2**32:
-            aliased += 1
-            changed = PROOF[:offset] + struct.pack(">I", value + P) + PROOF[offset + 4 :]
-            outcome = judge(COUNTER, changed, both=aliased % 5 == 0)
-            assert outcome == "format", offset
-    assert aliased > 100
+    """v and v + p are one element: the second encoding must not exist. In 31 bits few have one."""
+    small = [place for place in elements() if element(*place) + P < 2**31]
+    for place in small:
+        assert judge(COUNTER, with_element(*place, element(*place) + P)) == "format", place
+    assert small
 
 
-@pytest.mark.parametrize("value", [P, P + 1, 2**31, 2**32 - 1])
+@pytest.mark.parametrize("value", [P, P + 1, 2**31 - 1])
 def test_elements_not_below_p(value: int) -> None:
-    for offset in list(element_offsets())[::29]:
-        changed = PROOF[:offset] + struct.pack(">I", value) + PROOF[offset + 4 :]
-        assert judge(COUNTER, changed) == "format"
+    for place in list(elements())[::29]:
+        assert judge(COUNTER, with_element(*place, value)) == "format"
 
 
-def segments(tree: int) -> tuple[int, int, int]:
-    """Offset of a tree's opened leaves, bytes of one, and their number."""
-    at = SHAPE.head_bytes
-    for number, (t, leaves) in enumerate(zip(SHAPE.trees, SHAPE.leaves(queries()), strict=True)):
-        size = t.salt_bytes + 4 * t.width
-        if number == tree:
-            return at, size, len(leaves)
-        at += size * len(leaves) + 32 * len(opening_nodes(leaves, t.depth))
-    raise AssertionError
+def test_every_bit_that_fills_up() -> None:
+    for at, parts in runs():
+        end = at + packed_bytes(sum(parts))
+        for bit in range(-31 * sum(parts) % 8):
+            changed = PROOF[: end - 1] + bytes([PROOF[end - 1] | 1 << bit]) + PROOF[end:]
+            assert judge(COUNTER, changed) == "format", (at, bit)
+
+
+def leaves_of(tree: int) -> tuple[int, list[list[int]], int]:
+    """First byte of a tree's run, its elements leaf by leaf, and the byte after it."""
+    at, parts = list(runs())[2 + tree]
+    flat = iter([element(at, sum(parts), k) for k in range(sum(parts))])
+    return at, [[next(flat) for _ in range(part)] for part in parts], at + packed_bytes(sum(parts))
+
+
+def with_leaves(tree: int, leaves: list[list[int]]) -> bytes:
+    at, _, end = leaves_of(tree)
+    words = [word for leaf in leaves for word in leaf]
+    return PROOF[:at] + pack_words(struct.pack(f">{len(words)}I", *words)) + PROOF[end:]
 
 
 @pytest.mark.parametrize("tree", range(5))
 def test_opened_leaves_in_another_order(tree: int) -> None:
-    at, size, count = segments(tree)
-    assert count >= 2
-    swapped = PROOF[:at] + PROOF[at + size : at + 2 * size] + PROOF[at : at + size] + PROOF[at + 2 * size :]
+    _, leaves, _ = leaves_of(tree)
+    assert len(leaves) >= 2
+    swapped = with_leaves(tree, [leaves[1], leaves[0], *leaves[2:]])
     assert judge(COUNTER, swapped) in ("main root", "aux root", "quotient root", "fri root")
 
 
 @pytest.mark.parametrize("tree", range(5))
 def test_a_leaf_opened_twice(tree: int) -> None:
-    at, size, _ = segments(tree)
-    twice = PROOF[: at + size] + PROOF[at : at + size] + PROOF[at + size :]
-    assert judge(COUNTER, twice) == "format"
-    replaced = PROOF[: at + size] + PROOF[at : at + size] + PROOF[at + 2 * size :]
-    assert judge(COUNTER, replaced) not in (ACCEPTED, "format")
+    _, leaves, _ = leaves_of(tree)
+    assert judge(COUNTER, with_leaves(tree, [leaves[0], *leaves])) == "format"
+    assert judge(COUNTER, with_leaves(tree, [leaves[0], leaves[0], *leaves[2:]])) not in (ACCEPTED, "format")
 
 
 @pytest.mark.parametrize("tree", range(5))
 def test_a_leaf_left_out(tree: int) -> None:
-    at, size, _ = segments(tree)
-    assert judge(COUNTER, PROOF[:at] + PROOF[at + size :]) == "format"
+    _, leaves, _ = leaves_of(tree)
+    assert judge(COUNTER, with_leaves(tree, leaves[1:])) == "format"
+
+
+@pytest.mark.parametrize("layer", range(2))
+def test_what_the_verifier_computes_is_not_sent(layer: int) -> None:
+    """Any value more or less in a layer's leaves, at any place."""
+    _, leaves, _ = leaves_of(3 + layer)
+    for k in range(0, 36, 5):
+        first = leaves[0]
+        assert judge(COUNTER, with_leaves(3 + layer, [[*first[:k], 1, 2, 3, 4, 5, *first[k:]], *leaves[1:]])) == "format"
+        if k < len(first):
+            assert judge(COUNTER, with_leaves(3 + layer, [first[:k] + first[k + 5 :], *leaves[1:]])) == "format"
+
+
+@pytest.mark.parametrize("layer", range(2))
+def test_values_of_a_leaf_in_another_order(layer: int) -> None:
+    """As if the verifier's own value stood in another place."""
+    _, [first, *rest], _ = leaves_of(3 + layer)
+    for k in range(0, len(first) - 5, 5):
+        moved = [*first[:k], *first[k + 5 : k + 10], *first[k : k + 5], *first[k + 10 :]]
+        assert judge(COUNTER, with_leaves(3 + layer, [moved, *rest])) == "fri root"
+
+
+def test_salts_in_another_order() -> None:
+    at, size = SHAPE.head_bytes, SHAPE.salt_bytes
+    swapped = PROOF[:at] + PROOF[at + size : at + 2 * size] + PROOF[at : at + size] + PROOF[at + 2 * size :]
+    assert judge(COUNTER, swapped) == "main root"
 
 
 def test_values_moved_over_a_row_edge() -> None:
-    """The last word of the first row moved into the second's salt and so on: same bytes in sum, other rows."""
-    at, size, _ = segments(0)
-    for shift in (4, 8, 16):
-        moved = PROOF[:at] + PROOF[at + shift : at + 2 * size] + PROOF[at : at + shift] + PROOF[at + 2 * size :]
-        assert judge(COUNTER, moved) != ACCEPTED
+    """Words of the first row moved into the second and so on: same bytes in sum, other rows."""
+    _, leaves, _ = leaves_of(0)
+    words, width = [word for leaf in leaves for word in leaf], len(leaves[0])
+    for shift in range(1, 2 * width):
+        turned = words[shift : 2 * width] + words[:shift] + words[2 * width :]
+        assert judge(COUNTER, with_leaves(0, [turned])) == "main root"
 
 
 @pytest.mark.parametrize("pair", [(6, 46), (6, 86), (46, 86)])
@@ -197,7 +241,7 @@ def splices() -> Iterator[tuple[str, bytes]]:
     item = counter(rng=random.Random(5))
     other = slow_prove(*item.statement()[:3], item.trace, item.log_rows, item.options, rng=random.Random(6))
     assert judge(COUNTER, other) == ACCEPTED
-    for cut in (38, 46, 86, 126, 200, SHAPE.head_bytes, segments(1)[0], segments(3)[0]):
+    for cut in (38, 46, 86, 126, 200, SHAPE.head_bytes, leaves_of(1)[0], leaves_of(3)[0]):
         yield f"front {cut}", PROOF[:cut] + other[cut:]
         yield f"back {cut}", other[:cut] + PROOF[cut:]
 

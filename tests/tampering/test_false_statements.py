@@ -18,7 +18,7 @@ from zk.errors import OptionsError, ProofRejected, StatementError
 from zk.evaluation import Challenges
 from zk.field import Ext, P
 from zk.options import STD
-from zk.proof import Opening
+from zk.proof import Opening, Places
 from zk.transcript import Transcript
 from zk.verifier import verify
 
@@ -175,10 +175,10 @@ class OtherLeaves(Cheat):
         super().__init__(item, seed)
         self.opened = 0
 
-    def open(self, tree: Tree, leaves: Sequence[int]) -> Opening:
+    def open(self, tree: Tree, leaves: Sequence[int], places: Sequence[Places]) -> Opening:
         wrong = self.opened == self.tree
         self.opened += 1
-        return tree.open([n ^ 1 for n in leaves] if wrong else leaves)
+        return tree.open([n ^ 1 for n in leaves] if wrong else leaves, places)
 
 
 class ChangedTree(Cheat):

@@ -31,7 +31,7 @@ from zk.hiding import leaf_salts, uniform_elements
 from zk.kernels import field
 from zk.merkle import leaf_hash
 from zk.options import STD
-from zk.proof import Head, Opening, parse_head, parse_openings, proof_shape
+from zk.proof import Head, Openings, parse_head, parse_openings, proof_shape
 from zk.prover import prove
 from zk.transcript import Transcript
 from zk.verifier import verify
@@ -67,11 +67,11 @@ class Shown:
         self._watch(item, proof)
         self.queries = sorted(set(self.drawn["query"]))
         self.head: Head = parse_head(proof, shape)
-        self.openings: tuple[Opening, ...] = parse_openings(proof, shape, self.drawn["query"])
+        self.openings: Openings = parse_openings(proof, shape, self.drawn["query"])
         self.leaves = [
             leaf_hash(tree.number, salt, row)
-            for tree, opening in zip(shape.trees, self.openings, strict=True)
-            for salt, row in zip(opening.salts, opening.rows, strict=True)
+            for tree, opening in zip(shape.trees[:3], self.openings.trees, strict=False)
+            for salt, row in zip(self.openings.salts, opening.rows, strict=True)
         ]
 
     def _watch(self, item: Instance, proof: bytes) -> None:
@@ -94,8 +94,8 @@ class Shown:
         return a, b, c, d, e
 
     def row(self, tree: int, k: int) -> list[int]:
-        """Words of the k-th opened leaf of a tree."""
-        raw = self.openings[tree].rows[k]
+        """Words of the k-th opened leaf of a tree, as far as they are sent."""
+        raw = self.openings.trees[tree].rows[k]
         return [int.from_bytes(raw[i : i + 4], "big") for i in range(0, len(raw), 4)]
 
     def tokens(self) -> set[tuple[str, object]]:
@@ -104,12 +104,12 @@ class Shown:
         found: set[tuple[str, object]] = {("hash", h) for h in (head.main_root, head.aux_root, head.quotient_root)}
         found |= {("hash", h) for h in head.fri_roots} | {("hash", h) for h in self.leaves}
         found |= {("out of domain", v) for v in head.values} | {("final", v) for v in head.final}
-        for tree, opening in enumerate(self.openings):
+        found |= {("salt", s) for s in self.openings.salts}
+        for tree, opening in enumerate(self.openings.trees):
             found |= {("hash", h) for h in opening.siblings}
-            found |= {("salt", s) for s in opening.salts if s}
             found |= {(f"row {tree}", row) for row in opening.rows}
             if tree >= 3:
-                found |= {("fri value", row[i : i + 20]) for row in opening.rows for i in range(0, 160, 20)}
+                found |= {("fri value", row[i : i + 20]) for row in opening.rows for i in range(0, len(row), 20)}
         return found
 
     def numbers(self) -> dict[str, list[int]]:
@@ -119,7 +119,7 @@ class Shown:
             for k, v in enumerate(values):
                 for c, word in enumerate(v):
                     found[f"{name} {k}.{c}"] = [word]
-        for tree, opening in enumerate(self.openings):
+        for tree, opening in enumerate(self.openings.trees):
             for k in range(len(opening.rows)):
                 for c, word in enumerate(self.row(tree, k)):
                     found.setdefault(f"tree {tree} column {c}", []).append(word)
@@ -245,7 +245,7 @@ def test_no_value_repeats_within_a_proof() -> None:
     item = toy.counter(spare=[0] * N)
     for _ in range(5):
         shown = Shown(item, fast(item))
-        salts = [s for opening in shown.openings[:3] for s in opening.salts]
+        salts = shown.openings.salts
         assert len(set(salts)) == len(salts) and len(set(shown.head.values)) == len(shown.head.values)
 
 
@@ -285,7 +285,7 @@ def test_draws_are_those_of_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [d.shape for d in draws] == expected * 3
     rows = [row.tobytes() for draw in draws for row in draw]
     assert len(set(rows)) == len(rows)
-    assert [s.shape for s in salts] == [(o.salt_bytes // 4, 4 * N)] * 9
+    assert [s.shape for s in salts] == [(o.salt_bytes // 4, 4 * N)] * 3
 
 
 def patch_elements(patch: pytest.MonkeyPatch, elements: Callable[[tuple[int, ...]], np.ndarray]) -> None:
@@ -334,13 +334,13 @@ def test_every_draw_is_used_where_the_page_says(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_salts_never_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Over the leaves of a tree, over trees, over proofs."""
+    """Over the leaf numbers, over proofs. The three leaves of a number, opened together or not at all, have one."""
     _, salts = watch_randomness(monkeypatch)
     item = toy.counter()
     for _ in range(3):
         fast(item)
     seen = [column.tobytes() for matrix in salts for column in np.ascontiguousarray(matrix.T)]
-    assert len(seen) == 3 * 3 * 4 * N == len(set(seen))
+    assert len(seen) == 3 * 4 * N == len(set(seen))
 
 
 def test_uniform_elements_are_uniform() -> None:

@@ -9,12 +9,12 @@ from zk.options import INSECURE_TEST, STD
 
 
 def test_std():
-    assert STD.encode() == b"".join(v.to_bytes(4, "big") for v in (2, 124, 20, 18, 3, 6, 9, 16))
+    assert STD.encode() == b"".join(v.to_bytes(4, "big") for v in (2, 124, 20, 18, 3, 6, 10, 16))
     assert (STD.blowup, STD.mask_coefficients, STD.blinding_coefficients) == (4, 268, 129)
     assert STD.chunk(16) == 65536 + 402
     assert [STD.degree_bound(18, r) for r in range(4)] == [266240, 33280, 4160, 520]
-    assert [STD.folds(k) for k in range(16, 23)] == [3, 3, 3, 4, 4, 4, 5]
-    assert [STD.final_length(k) for k in range(16, 23)] == [130, 260, 520, 130, 260, 520, 130]
+    assert [STD.folds(k) for k in range(16, 23)] == [2, 3, 3, 3, 4, 4, 4]
+    assert [STD.final_length(k) for k in range(16, 23)] == [1040, 260, 520, 1040, 260, 520, 1040]
 
 
 @pytest.mark.parametrize("log_rows", range(16, 23))

@@ -19,7 +19,7 @@ import pytest
 
 import zk.verifier
 from tests import toy
-from tests.reference.slow_prover import SlowProver, Tree
+from tests.reference.slow_prover import SlowProver, Tree, open_all
 from tests.toy import Instance
 from tests.zk.test_hiding import CHI_SQUARE_LIMIT, KS_LIMIT, Shown, chi_square, collect, kolmogorov_smirnov
 from zk.errors import MalformedProof, ProofRejected
@@ -78,12 +78,13 @@ class Simulator:
         bits = item.log_rows + item.options.log_blowup
         self.drawn = [rng.randrange(1 << bits) for _ in range(item.options.queries)]
         self.queries = sorted(set(self.drawn))
+        self.salts = [rng.randbytes(self.options.salt_bytes) for _ in self.points]
 
     def tree(self, number: int, rows: dict[int, list[int]]) -> Tree:
         """A tree that has these rows at the queries, and nothing anywhere else."""
         width = len(rows[self.queries[0]])
         leaves = [rows.get(i, [0] * width) for i in range(len(self.points))]
-        return Tree(number, leaves, [rng.randbytes(self.options.salt_bytes) for _ in leaves])
+        return Tree(number, leaves, self.salts)
 
     def quotient_at(self, z: Ext, main: Sequence[Ext], aux: Sequence[Ext], main_next: Sequence[Ext], acc_next: Sequence[Ext]) -> Ext:
         """Q(z) as the identity of step 4 asks."""
@@ -162,7 +163,7 @@ class Simulator:
         self.answers[t.state, "query"] = self.drawn
         shape = proof_shape(program, options, self.item.log_rows)
         trees = [main_tree, aux_tree, quotient_tree, *fri_trees]
-        openings = tuple(tree.open(leaves) for tree, leaves in zip(trees, shape.leaves(self.drawn), strict=True))
+        openings = open_all(shape, self.drawn, trees, self.salts)
         head = Head(
             main_tree.root, lookup_nonce, aux_tree.root, constraint_nonce, quotient_tree.root, zeta_nonce, tuple(values), deep_nonce,
             tuple(tree.root for tree in fri_trees), tuple(fold_nonces), final, query_nonce,

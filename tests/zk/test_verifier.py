@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import struct
 from dataclasses import fields, replace
+from itertools import combinations
 
 import pytest
 from hypothesis import given, settings
@@ -29,7 +30,7 @@ from zk.evaluation import (
 )
 from zk.field import P, embed, ext_add, ext_inv, ext_mul, ext_pow, ext_scale, ext_sub, inverse
 from zk.options import INSECURE_TEST, STD
-from zk.proof import Head, Opening, Proof, parse_head, parse_openings, proof_shape, serialize
+from zk.proof import Head, Opening, Proof, parse_head, parse_openings, proof_shape, serialize, whole_leaf
 from zk.transcript import Transcript
 from zk.verifier import _Run, verify
 
@@ -86,9 +87,9 @@ def test_two_proofs_of_one_witness_share_no_root_and_no_leaf():
     first, second_ = (parsed(slow_prove(PROGRAM, publics, interactions, trace, K, FREE), FREE)[0] for _ in range(2))
     for name in ("main_root", "aux_root", "quotient_root", "values", "fri_roots", "final"):
         assert getattr(first.head, name) != getattr(second_.head, name)
-    for a, b in zip(first.openings, second_.openings, strict=True):
+    for a, b in zip(first.openings.trees, second_.openings.trees, strict=True):
         assert not set(a.rows) & set(b.rows)
-    assert not set(first.openings[0].salts) & set(second_.openings[0].salts)
+    assert not set(first.openings.salts) & set(second_.openings.salts)
 
 
 # ---- The statement ----------------------------------------------------------------------------------------------
@@ -195,9 +196,9 @@ def test_each_message_moves_every_later_challenge(label, unchanged, monkeypatch)
 
 
 def with_opening(proof: Proof, tree: int, **changed: object) -> bytes:
-    openings = list(proof.openings)
-    openings[tree] = replace(openings[tree], **changed)  # type: ignore[arg-type]
-    return serialize(replace(proof, openings=tuple(openings)))
+    trees = list(proof.openings.trees)
+    trees[tree] = replace(trees[tree], **changed)  # type: ignore[arg-type]
+    return serialize(replace(proof, openings=replace(proof.openings, trees=tuple(trees))))
 
 
 def flipped(data: bytes, at: int = 0) -> bytes:
@@ -210,36 +211,95 @@ ROOTS = ["main root", "aux root", "quotient root", "fri root", "fri root"]
 
 
 @pytest.mark.parametrize("tree", range(5))
-def test_a_changed_row_salt_or_sibling_leads_to_another_root(tree):
+def test_a_changed_row_or_sibling_leads_to_another_root(tree):
     proof, _ = parsed(toy.slow_proof(FREE), FREE)
-    opening: Opening = proof.openings[tree]
+    opening: Opening = proof.openings.trees[tree]
     for i, row in enumerate(opening.rows):
-        for at in (0, len(row) - 4):
+        for at in range(0, len(row), 20):
             rows = (*opening.rows[:i], flipped(row, at), *opening.rows[i + 1 :])
             assert check_of(toy.rejection(with_opening(proof, tree, rows=rows), FREE)) == ROOTS[tree]
     for i, sibling in enumerate(opening.siblings):
         siblings = (*opening.siblings[:i], bytes([sibling[0] ^ 1]) + sibling[1:], *opening.siblings[i + 1 :])
         assert check_of(toy.rejection(with_opening(proof, tree, siblings=siblings), FREE)) == ROOTS[tree]
-    if tree < 3:
-        salts = (opening.salts[0][:-1] + bytes([opening.salts[0][-1] ^ 1]), *opening.salts[1:])
-        assert check_of(toy.rejection(with_opening(proof, tree, salts=salts), FREE)) == ROOTS[tree]
+
+
+def with_salts(proof: Proof, *salts: bytes) -> bytes:
+    return serialize(replace(proof, openings=replace(proof.openings, salts=salts)))
+
+
+def test_a_changed_salt_leads_to_another_root():
+    proof, _ = parsed(toy.slow_proof(FREE), FREE)
+    first_, *rest = proof.openings.salts
+    for at in range(16):
+        salt = first_[:at] + bytes([first_[at] ^ 1]) + first_[at + 1 :]
+        assert check_of(toy.rejection(with_salts(proof, salt, *rest), FREE)) == "main root"
+    assert check_of(toy.rejection(with_salts(proof, *rest, first_), FREE)) == "main root"
 
 
 @pytest.mark.parametrize("tree", range(5))
 def test_rows_do_not_trade_places(tree):
     proof, _ = parsed(toy.slow_proof(MANY), MANY)
-    opening = proof.openings[tree]
-    rows = (opening.rows[1], opening.rows[0], *opening.rows[2:])
-    salts = (opening.salts[1], opening.salts[0], *opening.salts[2:])
-    assert check_of(toy.rejection(with_opening(proof, tree, rows=rows, salts=salts), MANY)) == ROOTS[tree]
+    rows = list(proof.openings.trees[tree].rows)
+    a, b = next(pair for pair in combinations(range(len(rows)), 2) if len(rows[pair[0]]) == len(rows[pair[1]]) > 0)
+    rows[a], rows[b] = rows[b], rows[a]
+    assert check_of(toy.rejection(with_opening(proof, tree, rows=tuple(rows)), MANY)) == ROOTS[tree]
+
+
+@pytest.mark.parametrize("tree", range(5))
+def test_siblings_do_not_trade_places(tree):
+    proof, _ = parsed(toy.slow_proof(MANY), MANY)
+    siblings = list(proof.openings.trees[tree].siblings)
+    siblings[0], siblings[1] = siblings[1], siblings[0]
+    assert check_of(toy.rejection(with_opening(proof, tree, siblings=tuple(siblings)), MANY)) == ROOTS[tree]
+
+
+@pytest.mark.parametrize("tree", range(5))
+def test_a_row_or_sibling_too_many_or_too_few_does_not_parse(tree):
+    proof, _ = parsed(toy.slow_proof(MANY), MANY)
+    opening = proof.openings.trees[tree]
+    for changed in (
+        {"rows": opening.rows[1:]}, {"rows": (*opening.rows, opening.rows[-1])},
+        {"rows": (*opening.rows[:-1], opening.rows[-1][:-4])}, {"rows": (*opening.rows[:-1], opening.rows[-1] + bytes(20))},
+        {"siblings": opening.siblings[1:]}, {"siblings": (*opening.siblings, bytes(32))},
+    ):  # fmt: skip
+        assert isinstance(toy.rejection(with_opening(proof, tree, **changed), MANY), MalformedProof), changed
+
+
+@pytest.mark.parametrize("layer", range(2))
+def test_a_value_that_the_verifier_computes_cannot_be_sent(layer):
+    """The leaf as it was sent in format 1, the computed value in its place."""
+    proof, queries = parsed(toy.slow_proof(FREE), FREE)
+    _, places = next(iter(proof_shape(PROGRAM, FREE, K).places(queries)[layer].items()))
+    first_, *rest = proof.openings.trees[3 + layer].rows
+    leaf = whole_leaf(first_, places, dict.fromkeys(places.values(), (1, 2, 3, 4, 5)))
+    assert isinstance(toy.rejection(with_opening(proof, 3 + layer, rows=(leaf, *rest)), FREE), MalformedProof)
+
+
+@pytest.mark.parametrize("layer", range(2))
+def test_a_computed_value_that_is_not_the_committed_one_leads_to_another_root(layer, monkeypatch):
+    """Whatever the verifier's own value is: it is bound by the leaf's hash, at its own position."""
+    publics, interactions, _ = toy.instance(K)
+    calls = []
+
+    def one_off(sent, places, values):
+        calls.append(places)
+        wrong = len(calls) == 1 + layer * len(first_layer)
+        return whole_leaf(sent, places, {i: ext_add(v, embed(1)) for i, v in values.items()} if wrong else values)
+
+    proof, queries = parsed(toy.slow_proof(FREE), FREE)
+    first_layer, _ = proof_shape(PROGRAM, FREE, K).places(queries)
+    monkeypatch.setattr("zk.verifier.whole_leaf", one_off)
+    with pytest.raises(ProofRejected) as caught:
+        verify(PROGRAM, publics, interactions, K, serialize(proof), FREE, floor_bits=0.0, allow_insecure=True)
+    assert caught.value.check == "fri root" and f"tree {16 + layer} " in str(caught.value)
 
 
 def test_auxiliary_and_quotient_trees_do_not_trade_places():
-    """Both have 15 columns here; the tree's number is in every hash."""
+    """Both have 15 columns here, and one salt for both; the tree's number is in every hash."""
     proof, _ = parsed(toy.slow_proof(FREE), FREE)
-    main, aux, quotient, *fri = proof.openings
+    main, aux, quotient, *fri = proof.openings.trees
     assert len(aux.rows[0]) == len(quotient.rows[0])
-    data = serialize(replace(proof, openings=(main, quotient, aux, *fri)))
+    data = serialize(replace(proof, openings=replace(proof.openings, trees=(main, quotient, aux, *fri))))
     assert check_of(toy.rejection(data, FREE)) == "aux root"
 
 
@@ -307,7 +367,7 @@ def test_no_change_of_bytes_is_accepted_and_nothing_but_zk_errors_escapes(draw):
         assert isinstance(toy.rejection(bytes(data), MANY), (ProofRejected, MalformedProof))
 
 
-@pytest.mark.parametrize("thing", [None, "SSPF", 0, [], b"", bytearray(10), b"SSPF", b"SSPF\0\1" + bytes(10_000)])
+@pytest.mark.parametrize("thing", [None, "SSPF", 0, [], b"", bytearray(10), b"SSPF", b"SSPF\0\2" + bytes(10_000)])
 def test_things_that_are_no_proof(thing):
     assert isinstance(toy.rejection(thing), (MalformedProof, ProofRejected))
 
@@ -371,7 +431,7 @@ class LiesAboutTheQuotient(SlowProver):
 
 
 def test_a_false_quotient_value_fails_in_fri():
-    assert check_of(toy.rejection(cheat(LiesAboutTheQuotient, spoil=spoil_step), MANY)) == "fri value"
+    assert check_of(toy.rejection(cheat(LiesAboutTheQuotient, spoil=spoil_step), MANY)) == "fri root"
 
 
 class LiesAboutARow(SlowProver):
@@ -393,7 +453,7 @@ class AnotherPolynomial(SlowProver):
 
 
 def test_another_polynomial_in_fri_is_rejected():
-    assert check_of(toy.rejection(cheat(AnotherPolynomial), MANY)) == "fri value"
+    assert check_of(toy.rejection(cheat(AnotherPolynomial), MANY)) == "fri root"
 
 
 def test_a_final_polynomial_of_another_degree_does_not_parse():

@@ -1,5 +1,5 @@
 /** Merkle trees of the proof. zk/PROTOCOL.md section 7. */
-import { concat, sha256, uint } from "./bytes.js";
+import { concat, sha256, uint, words } from "./bytes.js";
 
 export const TREE_MAIN = 1;
 export const TREE_AUX = 2;
@@ -9,8 +9,8 @@ export const treeOfLayer = (layer) => 16 + layer;
 const LEAF = Uint8Array.of(0);
 const NODE = Uint8Array.of(1);
 
-/** Hash of a leaf; `salted` is salt || words as the proof has them, `width` the number of words. */
-export const leafHash = (tree, width, salted) => sha256(concat([LEAF, uint(tree, 1), uint(width, 2), salted]));
+/** Hash of a leaf; `row` is its elements. */
+export const leafHash = (tree, salt, row) => sha256(concat([LEAF, uint(tree, 1), uint(row.length, 2), salt, words(row)]));
 
 /**
  * Walks an opening of distinct ascending leaves up to the root.

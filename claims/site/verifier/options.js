@@ -12,7 +12,7 @@ export const STD = Object.freeze({
   round_grinding: 18,
   log_arity: 3,
   slack_shift: 6,
-  log_final_rows: 9,
+  log_final_rows: 10,
   salt_bytes: 16,
 });
 

@@ -5,8 +5,8 @@ import { siblingCount } from "./merkle.js";
 import { Rejected } from "./errors.js";
 
 const MAGIC = ascii("SSPF");
-const VERSION = 1;
-const LEAF_OF_LAYER = 40;
+const VERSION = 2;
+const VALUES_OF_LEAF = 8;
 export const QUOTIENT_COLUMNS = 15;
 
 const bad = (what) => new Rejected("format", what);
@@ -24,23 +24,27 @@ class Bytes {
     return this.data.subarray(this.at - length, this.at);
   }
 
-  element() {
-    this.take(4);
-    const value = this.view.getUint32(this.at - 4);
-    if (value >= P) throw bad(`a word before byte ${this.at} is not a canonical element`);
-    return value;
-  }
-
-  elements(n) {
+  /** A run of n elements: 31 bits each, the highest first, then zeros up to the last byte's end. */
+  run(n) {
+    const at = this.at;
+    const bytes = this.take(Math.ceil((31 * n) / 8));
+    const fill = 8 * bytes.length - 31 * n;
+    if (fill > 0 && bytes[bytes.length - 1] % 2 ** fill !== 0) throw bad(`a bit that fills up before byte ${this.at} is set`);
     const out = new Array(n);
-    for (let i = 0; i < n; i++) out[i] = this.element();
+    for (let i = 0; i < n; i++) {
+      const first = Math.floor((31 * i) / 8);
+      let five = 0; // an element lies within five bytes, of which the last may be beyond the run
+      for (let k = 0; k < 5; k++) five = 256 * five + (bytes[first + k] ?? 0);
+      const value = Math.floor(five / 2 ** (9 - ((31 * i) % 8))) % 2 ** 31;
+      if (value >= P) throw bad(`an element from byte ${at + first} on is not below p`);
+      out[i] = value;
+    }
     return out;
   }
 
   extensions(n) {
-    const out = new Array(n);
-    for (let i = 0; i < n; i++) out[i] = this.elements(5);
-    return out;
+    const flat = this.run(5 * n);
+    return Array.from({ length: n }, (_, i) => flat.slice(5 * i, 5 * i + 5));
   }
 }
 
@@ -49,51 +53,44 @@ export function parseProof(data, program, options, shape) {
   const bytes = new Bytes(data);
   if (data.length < 6 || !equalBytes(bytes.take(4), MAGIC)) throw bad("it does not begin with SSPF");
   bytes.take(2);
-  if (bytes.view.getUint16(4) !== VERSION) throw bad("the version is not supported");
+  if (bytes.view.getUint16(4) !== VERSION) throw bad(`proof version ${bytes.view.getUint16(4)} is not ${VERSION}`);
   const groups = program.groups.length;
   const values = program.columns + 5 * groups + 10 + program.nextColumns.length + 5;
   const committed = () => ({ root: bytes.take(32), nonce: bytes.take(8) });
   const head = { main: committed(), aux: committed(), quotient: committed() };
-  const outAt = bytes.at;
   head.values = bytes.extensions(values);
-  head.valueBytes = data.subarray(outAt, bytes.at);
   head.deepNonce = bytes.take(8);
   head.layers = Array.from({ length: shape.folds }, committed);
-  const finalAt = bytes.at;
   head.final = bytes.extensions(shape.bounds[shape.folds]);
-  head.finalBytes = data.subarray(finalAt, bytes.at);
   head.queryNonce = bytes.take(8);
-  head.openings = (indices, leaves) => openings(bytes, program, options, shape, indices, leaves);
+  head.openings = (indices, layers) => openings(bytes, program, options, shape, indices, layers);
   return head;
 }
 
 /**
  * Reads what follows, to the last byte.
  *
- * indices: distinct, ascending. leaves: for each FRI layer its distinct leaf numbers, ascending.
- * Returns {trees: [main, aux, quotient], layers}: each {leaves: bytes as hashed, rows: elements, siblings}.
+ * indices: distinct, ascending. layers: for each FRI layer {numbers: its distinct leaf numbers, ascending; known: for each of them
+ * the positions of values that the verifier computes itself}.
+ * Returns {salts, trees: [main, aux, quotient], layers}: each of these {rows: elements as far as they are sent, siblings}.
  */
-function openings(bytes, program, options, shape, indices, leaves) {
+function openings(bytes, program, options, shape, indices, layers) {
   const depth = Math.log2(shape.points);
-  const total = (widths, salt, numbers, d) => numbers.length * (salt + 4 * widths) + 32 * siblingCount(numbers, d);
-  const widths = [program.columns, 5 * program.groups.length, QUOTIENT_COLUMNS];
-  let expected = bytes.at;
-  for (const width of widths) expected += total(width, options.salt_bytes, indices, depth);
-  leaves.forEach((numbers, r) => { expected += total(LEAF_OF_LAYER, 0, numbers, depth - 3 * (r + 1)); });
+  const rowsOf = (width) => ({ numbers: indices, widths: indices.map(() => width), depth });
+  const trees = [program.columns, 5 * program.groups.length, QUOTIENT_COLUMNS].map(rowsOf);
+  const parts = layers.map(({ numbers, known }, r) => (
+    { numbers, widths: known.map((positions) => 5 * (VALUES_OF_LEAF - positions.length)), depth: depth - 3 * (r + 1) }
+  ));
+  const sum = (widths) => widths.reduce((a, b) => a + b, 0);
+  let expected = bytes.at + options.salt_bytes * indices.length;
+  for (const { numbers, widths, depth: d } of [...trees, ...parts]) expected += Math.ceil((31 * sum(widths)) / 8) + 32 * siblingCount(numbers, d);
   if (bytes.data.length !== expected) throw bad(`${bytes.data.length} bytes where ${expected} are expected`);
-  const read = (width, salt, numbers, d) => {
-    const out = { width, leaves: [], rows: [], siblings: [] };
-    for (let i = 0; i < numbers.length; i++) {
-      const at = bytes.at;
-      bytes.take(salt);
-      out.rows.push(bytes.elements(width));
-      out.leaves.push(bytes.data.subarray(at, bytes.at));
-    }
-    for (let left = siblingCount(numbers, d); left > 0; left--) out.siblings.push(bytes.take(32));
-    return out;
+  const salts = indices.map(() => bytes.take(options.salt_bytes));
+  const read = ({ numbers, widths, depth: d }) => {
+    const words = bytes.run(sum(widths));
+    let at = 0;
+    const rows = widths.map((width) => words.slice(at, (at += width)));
+    return { rows, siblings: Array.from({ length: siblingCount(numbers, d) }, () => bytes.take(32)) };
   };
-  return {
-    trees: widths.map((width) => read(width, options.salt_bytes, indices, depth)),
-    layers: leaves.map((numbers, r) => read(LEAF_OF_LAYER, 0, numbers, depth - 3 * (r + 1))),
-  };
+  return { salts, trees: trees.map(read), layers: parts.map(read) };
 }

@@ -14,6 +14,7 @@ import { Rejected } from "./errors.js";
 
 export const FLOOR_BITS = 100;
 const MAX_WORDS = 2 ** 22;
+const NO_SALT = new Uint8Array(0);
 
 /**
  * Verifies a proof; returns {security}, or throws Rejected.
@@ -34,10 +35,10 @@ export function verifyProof(program, publics, publicInteractions, logRows, proof
   const run = replay(program, publics, publicInteractions, options, shape, head);
   const sorted = [...new Set(run.indices)].sort((a, b) => a - b);
   const layers = queriedLeaves(sorted, shape);
-  const opened = head.openings(sorted, layers.map((layer) => layer.numbers));
+  const opened = head.openings(sorted, layers);
   checkOutOfDomain(program, publics, publicInteractions, shape, head, run);
-  checkOpenings(head, opened, sorted, layers, shape);
-  checkFolds(program, shape, head, run, opened, sorted, layers);
+  checkTraces(head, opened, sorted, shape);
+  checkLayers(program, shape, head, run, opened, sorted, layers);
   return { security };
 }
 
@@ -77,7 +78,7 @@ function replay(program, publics, interactions, options, shape, head) {
   const zetaToN = extPow(zeta, shape.rows);
   const lde = extPow(extScale(zeta, inverse(GENERATOR)), shape.points);
   if (extEqual(zetaToN, ONE) || extEqual(lde, ONE)) throw new Rejected("zeta", "the point lies in a domain");
-  transcript.absorb("out of domain", head.valueBytes);
+  transcript.absorb("out of domain", words(head.values.flat()));
   transcript.grind("deep grinding", ground, head.deepNonce);
   const deep = transcript.extensions("deep", head.values.length);
   const betas = head.layers.map((layer) => {
@@ -85,7 +86,7 @@ function replay(program, publics, interactions, options, shape, head) {
     transcript.grind("fold grinding", ground, layer.nonce);
     return transcript.extensions("fold", 1)[0];
   });
-  transcript.absorb("final", head.finalBytes);
+  transcript.absorb("final", words(head.final.flat()));
   transcript.grind("query grinding", options.query_grinding, head.queryNonce);
   const indices = transcript.indices("query", options.queries, Math.log2(shape.points));
   return { alpha, beta, gamma, constraint, zeta, zetaToN, deep, betas, indices };
@@ -163,7 +164,10 @@ function checkOutOfDomain(program, publics, interactions, shape, head, run) {
   }
 }
 
-/** For each FRI layer: its distinct leaf numbers, ascending, and for each query index {leaf, slot, coset, row}. */
+/**
+ * For each FRI layer: its distinct leaf numbers, ascending; for each of them the known positions, ascending, at which the queries
+ * arrive; and for each query index its place {leaf, slot, coset, row}.
+ */
 function queriedLeaves(indices, shape) {
   const layers = [];
   for (let r = 0; r < shape.folds; r++) {
@@ -174,26 +178,28 @@ function queriedLeaves(indices, shape) {
       const row = i % (n / 8);
       return { leaf: coset * (n / 8) + row, slot: Math.floor(i / (n / 8)), coset, row };
     });
-    layers.push({ places, numbers: [...new Set(places.map((p) => p.leaf))].sort((a, b) => a - b) });
+    const slots = new Map();
+    for (const { leaf, slot } of places) slots.set(leaf, (slots.get(leaf) ?? new Set()).add(slot));
+    const numbers = [...slots.keys()].sort((a, b) => a - b);
+    layers.push({ places, numbers, known: numbers.map((number) => [...slots.get(number)].sort((a, b) => a - b)) });
   }
   return layers;
 }
 
-/** Merkle openings of the three trees and of every layer. */
-function checkOpenings(head, opened, indices, layers, shape) {
+/** Leaves and sibling hashes lead to the root of a tree of 2^depth leaves. */
+function checkRoot(name, root, tree, depth, numbers, salts, rows, siblings) {
+  const hashes = rows.map((row, i) => leafHash(tree, salts[i], row));
+  if (!equalBytes(openingRoot(tree, numbers, hashes, depth, siblings), root)) {
+    throw new Rejected(name, "an opening does not lead to the root");
+  }
+}
+
+/** Merkle openings of the three trees. */
+function checkTraces(head, opened, indices, shape) {
   const depth = Math.log2(shape.points);
-  const check = (name, tree, numbers, d, opening, root) => {
-    const hashes = opening.leaves.map((leaf) => leafHash(tree, opening.width, leaf));
-    if (!equalBytes(openingRoot(tree, numbers, hashes, d, opening.siblings), root)) {
-      throw new Rejected(name, "an opening does not lead to the root");
-    }
-  };
-  const [main, aux, quotient] = opened.trees;
-  check("main root", TREE_MAIN, indices, depth, main, head.main.root);
-  check("aux root", TREE_AUX, indices, depth, aux, head.aux.root);
-  check("quotient root", TREE_QUOTIENT, indices, depth, quotient, head.quotient.root);
-  layers.forEach((layer, r) => {
-    check("fri root", treeOfLayer(r), layer.numbers, depth - 3 * (r + 1), opened.layers[r], head.layers[r].root);
+  const trees = [["main root", TREE_MAIN, head.main], ["aux root", TREE_AUX, head.aux], ["quotient root", TREE_QUOTIENT, head.quotient]];
+  trees.forEach(([name, tree, { root }], i) => {
+    checkRoot(name, root, tree, depth, indices, opened.salts, opened.trees[i].rows, opened.trees[i].siblings);
   });
 }
 
@@ -262,24 +268,31 @@ function fold(leaf, x, beta) {
   return result;
 }
 
-/** Steps 6 and 7: layer 0 against F, each fold against the next layer, the last against the final polynomial. */
-function checkFolds(program, shape, head, run, opened, indices, layers) {
+/** The leaves of a layer: what is sent, and the computed values, by query, in their places. */
+function wholeLeaves(layer, sent, computed) {
+  const values = new Map(layer.places.map((place, q) => [`${place.leaf} ${place.slot}`, computed[q]]));
+  return layer.numbers.map((number, i) => {
+    let at = 0;
+    return Array.from({ length: 8 }, (_, t) => values.get(`${number} ${t}`) ?? sent[i].slice(at, (at += 5))).flat();
+  });
+}
+
+/** Steps 6 and 7: F, then each fold, in the leaves of the layers; the last against the final polynomial. */
+function checkLayers(program, shape, head, run, opened, indices, layers) {
   const pointAt = pointOf(shape);
   const split = (index) => [Math.floor(index / shape.rows), index % shape.rows];
   const points = indices.map((index) => pointAt(...split(index)));
-  let expected = deepValues(program, shape, head, run, opened, indices, points);
+  let computed = deepValues(program, shape, head, run, opened, indices, points);
   layers.forEach((layer, r) => {
-    const rowOf = new Map(layer.numbers.map((number, i) => [number, opened.layers[r].rows[i]]));
+    const { rows: sent, siblings } = opened.layers[r];
+    const rows = wholeLeaves(layer, sent, computed);
+    const depth = Math.log2(shape.points) - 3 * (r + 1);
+    checkRoot("fri root", head.layers[r].root, treeOfLayer(r), depth, layer.numbers, rows.map(() => NO_SALT), rows, siblings);
+    const rowOf = new Map(layer.numbers.map((number, i) => [number, rows[i]]));
     const folded = new Map();
-    expected = layer.places.map((place, q) => {
-      const leaf = rowOf.get(place.leaf);
-      if (!extEqual(leaf.slice(5 * place.slot, 5 * place.slot + 5), expected[q])) {
-        throw new Rejected("fri value", `a value of layer ${r} is not the one that follows`);
-      }
-      if (!folded.has(place.leaf)) {
-        folded.set(place.leaf, fold(leaf, pow(pointAt(place.coset, place.row), 8 ** r), run.betas[r]));
-      }
-      return folded.get(place.leaf);
+    computed = layer.places.map(({ leaf, coset, row }) => {
+      if (!folded.has(leaf)) folded.set(leaf, fold(rowOf.get(leaf), pow(pointAt(coset, row), 8 ** r), run.betas[r]));
+      return folded.get(leaf);
     });
   });
   const power = 8 ** shape.folds;
@@ -291,6 +304,6 @@ function checkFolds(program, shape, head, run, opened, indices, layers) {
       for (let i = head.final.length - 1; i >= 0; i--) value = extAdd(extScale(value, x), head.final[i]);
       known.set(x, value);
     }
-    if (!extEqual(known.get(x), expected[q])) throw new Rejected("final", "the final polynomial has another value");
+    if (!extEqual(known.get(x), computed[q])) throw new Rejected("final", "the final polynomial has another value");
   });
 }
