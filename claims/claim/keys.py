@@ -139,6 +139,11 @@ class KeyBook:
         """Every key that was in force in a role, in order. Raises ClaimRejected: the agreement has no such role."""
         return self._lives.get(role) or [Change(_key_in(self.agreement, role), None)]
 
+    def silent(self) -> list[tuple[Role, int]]:
+        """Roles without a key in force, each with the index of the entry that revoked the last one."""
+        last = [(role, lives[-1].revoked) for role, lives in self._lives.items() if not self.in_force(role)]
+        return [(role, index) for role, index in last if index is not None]
+
     def spare(self, role: Role) -> bytes | None:
         """The key that takes over when the one in force is revoked, or None."""
         return self._spares.get(role)

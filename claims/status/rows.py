@@ -148,14 +148,29 @@ def _unproven(book: Book, row: Row) -> Row:
 
 
 def _silenced(book: Book, row: Row) -> str | None:
-    """Why the lab can publish nothing: its key was revoked before the claim was missing, and none took its place. Else None."""
-    if book.published is None or book.published.keys.in_force((1, row.lab, row.lab)):
+    """Why the lab can publish nothing: a key that its claim needs was revoked before that was missing, and none took its place. Else None."""
+    if book.published is None or row.missing_after is None:
         return None
-    index = book.published.keys.lives((1, row.lab, row.lab))[-1].revoked
-    moment = None if index is None else book.committed(index, row.lab)
-    if moment is not None and row.missing_after is not None and moment > row.missing_after:
-        return None
-    return f"its key was revoked (log entry {index}), and none took its place: only an amendment goes on"
+    last = book.published.epoch(row.lab, book.agreement.period_epochs(row.period)[1])
+    for (kind, owner, holder), index in book.published.keys.silent():
+        if owner != row.lab or kind == 3 or (kind == 2 and (last is None or index < last[1] or _is_lost(book, row, holder))):
+            continue  # of a meter that has not signed the whole period, the lab says that it is lost
+        moment = book.committed(index, row.lab)
+        if moment is None and not book.published.counts(index):
+            moment = _seen_until(book, row)  # it stands after all that the head in use has
+        if moment is None or moment <= row.missing_after:
+            whose = "its key" if kind == 1 else f"the key of meter {holder}"
+            return f"{whose} was revoked (log entry {index}), and none took its place: only an amendment goes on"
+    return None
+
+
+def _is_lost(book: Book, row: Row, name: str) -> bool:
+    """Whether the lab said in the log that a meter is lost, by the end of a period."""
+    said, site = [] if book.published is None else book.published.losses(row.lab), book.agreement.lab(row.lab).meter(name).site
+    last = book.agreement.period_epochs(row.period)[1]
+    return any(
+        (loss.what, loss.name) in ((LOST_METER, name), (LOST_SITE, site)) and loss.word == IS_LOST and loss.epoch <= last for loss, _ in said
+    )
 
 
 def _seen_until(book: Book, row: Row) -> int:

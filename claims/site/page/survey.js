@@ -15,6 +15,7 @@ import { firstPeriod } from "./verifier/terms.js";
 import { transfersOf } from "./verifier/allowances.js";
 import { concat, equalBytes, toHex } from "./verifier/bytes.js";
 import { CLAIM, EPOCH, LOSS, TRANSFER, identityOf } from "./verifier/entries.js";
+import { FEED, METER } from "./verifier/keys.js";
 import { LOST_METER } from "./verifier/losses.js";
 
 /**
@@ -100,11 +101,19 @@ function inTheLog(book, item, until, records) {
   };
 }
 
-/** Whether the lab can publish nothing: its key was revoked before the claim was missing, and none took its place. */
-function silencedAt({ keys, log: { opened } }, { lab, missingAfter }) {
-  const index = keys.silencedAt(lab);
-  const date = index === null ? null : opened.dateOf(index, lab);
-  return index !== null && (date === null || missingAfter === null || date <= missingAfter);
+/** Whether the lab can publish nothing: a key that its claim needs was revoked before that was missing, and none took its place. Of a meter that has not signed the whole period, the lab says that it is lost. */
+function silencedAt(book, { lab, period, missingAfter }) {
+  const { keys, index: entries, terms, log: { opened } } = book;
+  const end = (period + 1) * terms.epochsPerPeriod - 1;
+  const last = first(book, identityOf(EPOCH, lab, lab, end), lab);
+  const { meters } = terms.labs.find(({ name }) => name === lab);
+  const inUse = opened.inUse(lab);
+  return missingAfter !== null && keys.silent().some(({ role: { role, owner, holder }, index }) => {
+    if (owner !== lab || role === FEED || (role === METER && (!last || index < last.at))) return false;
+    if (role === METER && wordsOfLoss(keys, entries, lab).some((word) => word.number <= end && word.target === (word.what === LOST_METER ? holder : meters.find(({ name }) => name === holder).site))) return false;
+    const date = opened.dateOf(index, lab) ?? (index < inUse.size ? null : inUse.date ?? 0);
+    return date === null || date <= missingAfter;
+  });
 }
 
 const givenIn = ({ delivered }) => delivered.map(({ entry }) => entry).filter(({ kind }) => kind === TRANSFER);

@@ -9,7 +9,7 @@ import { halves, isHybrid } from "./hybrid.js";
 import { logEntryMessage } from "./signatures.js";
 
 const [BY_OLD, BY_NEW, BY_PARTY] = [1, 2, 3];
-const [PARTY, METER, FEED] = [1, 2, 3];
+export const [PARTY, METER, FEED] = [1, 2, 3];
 const [ROTATE, SPARE, REVOKE] = [1, 2, 3];
 const NONE = new Uint8Array(0);
 
@@ -108,6 +108,12 @@ class Keys {
   silencedAt(party) {
     const role = { role: PARTY, owner: party, holder: party };
     return keyIn(this.now, role).length > 0 ? null : this.livesOf(role).at(-1).revoked;
+  }
+
+  /** Roles without a key in force: [{role, index of the entry that revoked the last one}]. */
+  silent() {
+    const found = [...this.lives.values()].map(({ role, keys }) => ({ role, index: keys.at(-1).revoked }));
+    return found.filter(({ role, index }) => index !== null && keyIn(this.now, role).length === 0);
   }
 
   /** Takes a word where it stands, and lets the change happen that it completes; what does not count there changes nothing. */
