@@ -83,6 +83,11 @@ def _was_lost(book: Book, lab: Lab, period: int, item: Against) -> bool:
     (name, epoch), stored = item.by_meter, book.verified.get((lab.name, period))
     if stored is not None:
         return lost_meters(book.agreement, decode_claim(read_stored(stored))).get(name, epoch + 1) <= epoch
+    return _said_lost(book, lab, name, epoch)
+
+
+def _said_lost(book: Book, lab: Lab, name: str, epoch: int) -> bool:
+    """Whether the lab said in the log that a meter is lost, by an epoch."""
     said = [] if book.published is None else book.published.losses(lab.name)
     own = ((LOST_METER, name), (LOST_SITE, lab.meter(name).site))
     return any((loss.what, loss.name) in own and loss.word == IS_LOST and loss.epoch <= epoch for loss, _ in said)
@@ -148,12 +153,13 @@ def _unproven(book: Book, row: Row) -> Row:
 
 
 def _silenced(book: Book, row: Row) -> str | None:
-    """Why the lab can publish nothing: a key that its claim needs was revoked before that was missing, and none took its place. Else None."""
+    """Why the lab can publish nothing: a key that its claim needs was revoked before that was missing, with no spare. Else None."""
     if book.published is None or row.missing_after is None:
         return None
-    last = book.published.epoch(row.lab, book.agreement.period_epochs(row.period)[1])
+    lab, end = book.agreement.lab(row.lab), book.agreement.period_epochs(row.period)[1]
+    last = book.published.epoch(row.lab, end)
     for (kind, owner, holder), index in book.published.keys.silent():
-        if owner != row.lab or kind == 3 or (kind == 2 and (last is None or index < last[1] or _is_lost(book, row, holder))):
+        if owner != row.lab or kind == 3 or (kind == 2 and (last is None or index < last[1] or _said_lost(book, lab, holder, end))):
             continue  # of a meter that has not signed the whole period, the lab says that it is lost
         moment = book.committed(index, row.lab)
         if moment is None and not book.published.counts(index):
@@ -162,15 +168,6 @@ def _silenced(book: Book, row: Row) -> str | None:
             whose = "its key" if kind == 1 else f"the key of meter {holder}"
             return f"{whose} was revoked (log entry {index}), and none took its place: only an amendment goes on"
     return None
-
-
-def _is_lost(book: Book, row: Row, name: str) -> bool:
-    """Whether the lab said in the log that a meter is lost, by the end of a period."""
-    said, site = [] if book.published is None else book.published.losses(row.lab), book.agreement.lab(row.lab).meter(name).site
-    last = book.agreement.period_epochs(row.period)[1]
-    return any(
-        (loss.what, loss.name) in ((LOST_METER, name), (LOST_SITE, site)) and loss.word == IS_LOST and loss.epoch <= last for loss, _ in said
-    )
 
 
 def _seen_until(book: Book, row: Row) -> int:

@@ -22,7 +22,7 @@ def made(tmp_path: Path) -> Changing:
 
 
 def test_a_meter_s_key_that_is_revoked_before_the_claim_accuses_nobody(made: Changing) -> None:
-    """It had sealed the whole period: nothing can be said to be lost, and no claim be signed. Not so where it had not, or a spare is there."""
+    """It had sealed the whole period: nothing can be said to be lost, and no claim be signed."""
     made.epochs()
     made.add(made.end() + 100, *revoked(TERMS, HALL_1, 11))
     later = made.end() + 20 * HOUR
