@@ -22,6 +22,7 @@ import { verifyClaim, verifyProof } from "../../claims/site/verifier/index.js";
 import { halfVerifies, verifySignature, isPublicKey } from "../../claims/site/verifier/ed25519.js";
 import { openHead } from "../../claims/site/verifier/note.js";
 import { isKeyName, isProse } from "../../claims/site/verifier/text.js";
+import { dated, moment } from "../../claims/site/page/text.js";
 import { Rejected } from "../../claims/site/verifier/errors.js";
 
 const decoded64 = (text) => Uint8Array.from(Buffer.from(text, "base64"));
@@ -126,6 +127,7 @@ const tasks = {
   })),
   agreements: ({ file, edits }) => edits.map((edit) => outcome(() => decodeAgreement(edited(bytes(file), edit)).digestHex)),
   /** Verdicts on each text, as 1 and 0; and on every code point alone, as the points where the verdict changes. */
+  moments: ({ times, stamps }) => ({ times: times.map(moment), stamps: stamps.map(dated) }),
   text: ({ prose, names }) => {
     const changes = (judge) => {
       const out = [];

@@ -1,4 +1,4 @@
-"""Which characters may stand in a text: FORMATS.md, Python and JavaScript say the same, code point by code point."""
+"""What may stand in a text, and dates in words: FORMATS.md, Python and JavaScript say the same."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from claims.base.text import HIDDEN, MAX_PROSE, SPACES, is_key_name, is_prose
+from claims.site.words import moment, readable
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -81,3 +82,17 @@ def test_vectors() -> None:
         cases = [*map(tuple, VECTORS[kind]), *lengths.items()]
         assert [judge(text) for text, _ in cases] == [good for _, good in cases]
         assert javascript()[kind] == [good for _, good in cases]
+
+
+@needs_node
+def test_dates_in_words() -> None:
+    """A time without a four-digit year is a number of seconds, and a day that no calendar has stays as it was written."""
+    times = [0, 59, 1767225600, 1767229845, 253402300799, 253402300800, 8 * 10**12, 2**53 - 1, -62135596800, -62135596801]
+    stamps = ["2026-01-31T23:59:59Z", "2024-02-29T00:00:00Z", "2026-02-29T00:00:00Z", "2026-02-30T10:00:00Z", "2026-13-01T00:00:00Z",
+              "2026-01-01T24:00:00Z", "2026-01-01T00:00:60Z", "0000-01-01T00:00:00Z", "9999-12-31T23:59:59Z"]  # fmt: skip
+    request = json.dumps({"task": "moments", "times": times, "stamps": stamps})
+    done = subprocess.run(["node", str(HERE / "judge.mjs")], input=request, capture_output=True, text=True, check=True)
+    words = [re.sub("<[^>]*>", "", str(moment(time))) for time in times]
+    assert words[4:6] == ["31 Dec 9999, 23:59:59 UTC", "second 253402300800"]
+    read = [re.sub("<[^>]*>", "", str(readable(stamp))) for stamp in stamps]
+    assert json.loads(done.stdout) == {"times": words, "stamps": read} and read[3] == stamps[3]

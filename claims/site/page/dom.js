@@ -1,6 +1,6 @@
 /** Building elements. Text only ever becomes a text node: no string of a file is parsed as markup. */
 
-import { moment } from "./text.js";
+import { dated } from "./text.js";
 import { isHidden } from "./verifier/text.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -36,7 +36,7 @@ export function icon(state) {
 
 /** Text as nodes, amounts and times as people write them: `4.5e23 FLOP` as 4.5 x 10 to the 23 (a screen reader hears `4.5e23`), and RFC 3339. */
 export function readable(text) {
-  return text.split(/\b(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)/).flatMap((part, i) => (i % 2 ? [Number.isNaN(Date.parse(part)) ? part : moment(Date.parse(part) / 1000)] : amounts(part)));
+  return text.split(/\b(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)/).flatMap((part, i) => (i % 2 ? [dated(part)] : amounts(part)));
 }
 
 function amounts(text) {
