@@ -35,7 +35,7 @@ def stranger() -> str | None:
 def main() -> None:
     """Entry point."""
     if (what := stranger()) is not None:
-        print(f"error: {what}; install standstill in an environment of its own: pipx install standstill", file=sys.stderr)
+        print(f"error: {what}; install standstill in an environment of its own: pipx install . in its checkout", file=sys.stderr)
         sys.exit(2)
     from claims.cli.main import main as run
 

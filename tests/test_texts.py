@@ -1,4 +1,4 @@
-"""tests/README.md names every folder of tests, and nothing that is not there; CHANGELOG.md begins with the version."""
+"""tests/README.md names every folder of tests; CHANGELOG.md begins with the version; pages for readers fit a screen."""
 
 from __future__ import annotations
 
@@ -30,3 +30,28 @@ def test_the_newest_heading_of_the_changelog_is_the_version_or_what_comes_after(
     headings = re.findall(r"^## (.*)$", (TESTS.parent / "CHANGELOG.md").read_text(), re.M)
     released = headings[1:] if headings[0] == "Unreleased" else headings
     assert re.fullmatch(re.escape(__version__) + r" \([0-9]{1,2} [A-Z][a-z]+ 20[0-9]{2}\)", released[0])
+
+
+def test_lines_of_pages_fit() -> None:
+    """Pages for readers have lines of at most 100 columns; rows of tables, which cannot be broken, are let be."""
+    root = TESTS.parent
+    pages = [*root.glob("*.md"), *sorted((root / "docs").glob("*.md"))]
+    lines = [(page, number, line) for page in pages for number, line in enumerate(page.read_text().splitlines(), 1)]
+    wide = [f"{page.name}:{number}" for page, number, line in lines if len(line) > 100 and line[0] != "|"]
+    assert len(pages) > 10 and not wide, wide
+
+
+def _anchors(text: str) -> set[str]:
+    """The anchors that a forge and Sphinx give a page's headings."""
+    return {re.sub(r"[^\w -]", "", title.lower()).strip().replace(" ", "-") for title in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
+
+
+def test_links_into_pages_meet_a_heading() -> None:
+    root = TESTS.parent
+    links = [
+        (page, target, anchor) for page in [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+        for target, anchor in re.findall(r"\]\(([^):]*)#([^)]+)\)", page.read_text())
+    ]  # fmt: skip
+    lost = [f"{page.name}: {target}#{anchor}" for page, target, anchor in links
+            if anchor not in _anchors((page.parent / target if target else page).read_text())]  # fmt: skip
+    assert len(links) > 10 and not lost, lost

@@ -66,7 +66,7 @@ class Table:
         value = self._left.get(key)
         if isinstance(value, _datetime.datetime):
             self._left[key] = value.isoformat()
-        return self.string(key, time_from_text, "a time such as 2026-01-01T00:00:00Z")
+        return self.string(key, time_from_text, 'a time such as "2026-01-01T00:00:00Z"')
 
     def table(self, key: str) -> Table:
         return Table(self._source, self._text, self._dot(key), self._take(key, dict, f"a table [{self._dot(key)}]"))

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from claims.base.packaged import packaged
 
-__all__ = ["Cache", "cache_folder", "open_cache", "software"]
+__all__ = ["SWITCH", "Cache", "cache_folder", "open_cache", "software"]
 
 SWITCH = "STANDSTILL_CACHE"
 """Environment variable: ``off`` reads and writes no cache."""

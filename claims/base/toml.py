@@ -46,7 +46,7 @@ def parse_toml(text: str) -> dict[str, Any]:
         if line.count(".") > MAX_DOTS:
             raise TomlError(number, f"a key with more than {MAX_DOTS} dots", "no field has so many")
         if ":" in line and ":" in _TIME.sub("", line):
-            raise TomlError(number, "not a time in UTC with whole seconds", "write it like 2026-01-01T00:00:00Z")
+            raise TomlError(number, "not a time in UTC with whole seconds", 'write it like "2026-01-01T00:00:00Z"')
     _check_brackets(bare)
     try:
         return tomllib.loads(text)

@@ -128,7 +128,7 @@ def time_from_text(text: str) -> int:
         QuantityError: the text is something else, or has a fraction of a second or another offset.
     """
     match = _TIME.fullmatch(text)
-    hint = "write it like 2026-01-01T00:00:00Z (RFC 3339, UTC, whole seconds)"
+    hint = 'write it like "2026-01-01T00:00:00Z" (RFC 3339, UTC, whole seconds)'
     if match is None:
         raise QuantityError(f"{text!r} is not a time in UTC", hint)
     try:

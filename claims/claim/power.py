@@ -155,7 +155,7 @@ class PowerSeen:
 
     def line(self) -> str:
         """In the verdict: what is under a feed, and what is absent."""
-        return f"{self.fed} of {self.meters} meters, {self.absent} of {self.epochs} {self.unit} absent" + "".join(
+        return f"{self.fed} of {self.meters} meters under a feed, {self.absent} of {self.epochs} {self.unit} absent" + "".join(
             f"; feed {name} has not confirmed the period" for name in self.unconfirmed
         )
 

@@ -24,6 +24,8 @@ def show(path: Path) -> None:
     """Say what a file is and what it holds. Nothing is verified. Every file of a publication folder is known."""
     from claims.cli.show import describe
 
+    if path.is_dir():
+        raise UnreadableFile(f"{path} is a folder", f"of what parties published, ask: standstill status {path}")
     kind, *lines = describe(path)
     report([kind, *lines], {"kind": kind, "lines": lines})
 

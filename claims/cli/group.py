@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from claims import __version__
+from claims.base.dates import readable
 from claims.base.errors import BadSignature, ClaimsError, KeyFileError, MalformedFile, TokenError
 from claims.base.token_uri import KeyName, TokenUri, is_token_uri
 from claims.cli.screen import doing, fitted, resting, wipe
@@ -76,10 +77,13 @@ _WORD = re.compile(rf"^({'|'.join(_WORDS)})(?=$|[: ])", re.M)
 def out(text: str = "", *, err: bool = False, exact: bool = False) -> None:
     """Print text with control characters replaced: no file can send escape sequences to a terminal.
 
-    There lines are broken to its width, and verdicts have a colour. ``exact``: the text is to be copied, and stays as it is.
+    Dates are in words. On a terminal lines are broken to its width, and verdicts have a colour. ``exact``: the text is to be copied, and
+    stays as it is.
     """
     plain = text.replace("\n", "").isprintable()
     clean = text if plain else "".join(c if c == "\n" or c.isprintable() else "\ufffd" for c in text)
+    if not exact:
+        clean = readable(clean)
     if not exact and (sys.stderr if err else sys.stdout).isatty():
         clean = fitted(clean, shutil.get_terminal_size().columns)
         if not os.environ.get("NO_COLOR"):
@@ -120,7 +124,7 @@ class _Group(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args and not ctx.resilient_parsing:  # as when a shell completes
-            out(ctx.get_help())
+            out(ctx.get_help(), exact=True)
             ctx.exit()
         return super().parse_args(ctx, args)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from claims.base.dates import readable
 from claims.base.errors import MissingDependency
 from claims.cli.genesis import round_option
 from claims.cli.group import agreement_argument, cli, json_option, load_terms, out, period_option, read_path, report
@@ -246,7 +247,7 @@ def _draw_lines(terms: Agreement, draws: Sequence[Draw]) -> list[str]:
 def _table(terms: Agreement, draws: Sequence[Draw]) -> list[str]:
     rows = [_row(terms, number, item) for number, item in enumerate(draws, 1)]
     columns = ("draw", "meter", "epoch", "begin", "end", "chip_second")
-    cells = [columns, *(tuple(str(row[name]) for name in columns) for row in rows)]
+    cells = [columns, *(tuple(readable(str(row[name])) for name in columns) for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
     left = (1, 3, 4)
     return [

@@ -18,6 +18,5 @@ def missing_extra(error: ModuleNotFoundError) -> MissingDependency | None:
     name = (error.name or "").partition(".")[0]
     if name not in EXTRAS:
         return None
-    return MissingDependency(
-        f"this command needs the package {name}, which is not installed", f"pip install 'standstill[{EXTRAS[name]}]'"
-    )
+    how = f"install Standstill with it, in a checkout: pip install '.[{EXTRAS[name]}]'"
+    return MissingDependency(f"this command needs the package {name}, which is not installed", how)

@@ -163,7 +163,7 @@ def _caps_text(caps: Caps) -> str:
 
 def _rules_text(rules: Rules) -> list[str]:
     return [
-        f"charge      {'class peak for every busy chip-second' if rules.charge_peak else 'as metered'}",
+        f"charge      {'every busy chip-second at its chip class peak' if rules.charge_peak else 'as the meters sign it'}",
         f"residue     {'unattributed work charged to every lineage' if rules.charge_residue else 'not charged'}",
         f"external    {_external_text(rules)}",
     ]

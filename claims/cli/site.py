@@ -35,12 +35,12 @@ def site(folder: Path, target: Path | None, now: str | None, port: int | None) -
     if target is None and port is None:
         raise click.UsageError("give --out DIR, or --serve PORT for a page that is already made")
     if target is not None:
-        _generate(folder, target, now)
+        _generate(folder, target, now, shown=port is not None)
     if port is not None:
         _serve(target or folder, port)
 
 
-def _generate(folder: Path, target: Path, now: str | None) -> None:
+def _generate(folder: Path, target: Path, now: str | None, *, shown: bool) -> None:
     from claims.base.units import time_from_text
     from claims.site.generate import generate
 
@@ -50,6 +50,8 @@ def _generate(folder: Path, target: Path, now: str | None) -> None:
         out(f"left out: {line}", err=True)
     words = {"yes": "holds", "no": "does not hold", "undecided": "not decided yet"}[report.state.holds]
     out(f"{target}: {report.files} files, {report.bytes} bytes; the standstill: {words}")
+    if not shown:
+        out(f"to look at it: standstill site {target} --serve 8000")
 
 
 def _left_out(found: tuple[tuple[str, str], ...]) -> list[str]:

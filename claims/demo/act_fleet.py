@@ -276,7 +276,7 @@ NOT_AS_IN_USE = (
 
 def _closing(console: Console, folder: Path, workers: int) -> None:
     if not workers:
-        say(console, "Dask is not installed here, so one process made the proofs. For a cluster:\n  pip install 'standstill\\[cluster]'\n")
+        say(console, "Dask is not installed here, so one process made the proofs. For a cluster:\n  pip install '.\\[cluster]'\n")
     say(console, "[bold]Not as in use[/bold]:")
     for line in NOT_AS_IN_USE:
         say(console, f"  - {line}")

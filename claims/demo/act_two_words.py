@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.padding import Padding
 
 from claims.agreement.hidden import hidden_of
+from claims.base.dates import moment, readable, span
 from claims.base.units import format_time
 from claims.demo.act_two import OPERATOR, PERIOD, ROUND, Month
 from claims.demo.cheats import Caught
@@ -46,8 +47,8 @@ def opening(console: Console, month: Month) -> None:
     )
     say(
         console,
-        f"[bold]Played[/bold]: {len(month.labs)} labs with 30 days of published runs, {format_time(terms.start)[:10]} to "
-        f"{format_time(month.end)[:10]} (moved 791 days back, so that a published round of the drand beacon comes right after); "
+        f"[bold]Played[/bold]: {len(month.labs)} labs with 30 days of published runs, {span(terms.start, month.end)} "
+        f"(moved 791 days back, so that a published round of the drand beacon comes right after); "
         f"the clock of those who countersign; the power that {HOLDER} reads. [bold]Real[/bold]: everything else, "
         f"drand's round {ROUND.stem.split('-')[1]} included.\n",
     )
@@ -132,9 +133,9 @@ def closing(console: Console, out_dir: Path, states: Sequence[tuple[str, Path, S
             "yes": "[bold green]The standstill holds[/bold green]",
             "no": "[bold red]The standstill does not hold[/bold red]",
         }.get(state.holds, "[bold yellow]Undecided[/bold yellow]")
-        say(console, f"{words} ({what}; {escape(folder.name)}/, as of {format_time(state.now)})")
+        say(console, f"{words} ({what}; {escape(folder.name)}/, as of {moment(state.now)})")
         for line in state.why:
-            say(console, f"  - {escape(line)}")
+            say(console, f"  - {escape(readable(line))}")
     first, folder, state = states[0]
     now, proof = format_time(state.now), out_dir / "month-evidence"
     commands = (

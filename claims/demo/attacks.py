@@ -141,13 +141,12 @@ def _relabelled(attacker: Attacker) -> Verdict:
 
 def attempts(attacker: Attacker) -> list[Attempt]:
     """Every attempt, with the check that should stop it."""
-    lab, true = attacker.lab.plan.name, attacker.claim
-    invented = fresh_elements()
+    true, invented = attacker.claim, fresh_elements()
     return [
         Attempt("one bit of the proof is changed", "proof", lambda: attacker.changed(proof=_flip(true.proof))),
         Attempt("the end of the file is missing", "format", lambda: _truncated(attacker)),
         Attempt(
-            f"the proof of {attacker.other.lab} handed in as {lab}'s",
+            f"the proof of another lab, handed in as {attacker.lab.plan.title}'s",
             "proof",
             lambda: attacker.changed(proof=attacker.other.proof),
         ),

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from claims.agreement.model import Agreement
+from claims.base.dates import day, span
 from claims.base.units import WORK_UNIT, format_duration, format_time
 from claims.demo.data import ASSUMED
 from claims.demo.labs import DemoLab, Row
@@ -106,12 +107,11 @@ def opening(console: Console, labs: list[DemoLab], agreement: Agreement) -> None
         for i, meter in enumerate(lab.plan.meters):
             table.add_row(lab.plan.title if i == 0 else "", meter.name, f"{meter.chips:,}", meter.chip, str(meter.runs))
     console.print(table)
-    begin = format_time(agreement.start)[:10]
     length = format_duration(agreement.epoch_seconds * agreement.epochs_per_period)
     say(
         console,
         f"[bold]What they agreed[/bold] (the whole text: agreement.toml, signed by all {len(labs)})\n"
-        f"  Periods of {length} from {begin} on; books are kept in steps of {format_duration(agreement.epoch_seconds)}.\n"
+        f"  Periods of {length} from {day(agreement.start)} on; books are kept in steps of {format_duration(agreement.epoch_seconds)}.\n"
         f"  Each lab, in each period:            at most {flop(caps.total)} FLOP in all\n"
         f"  of which booked to no checkpoint:    at most {flop(caps.unattributed)} FLOP\n"
         f"  behind any one model, ever:          at most {flop(caps.lineage)} FLOP (California's SB 53)\n"
@@ -138,12 +138,8 @@ def _what_is_real(console: Console, labs: list[DemoLab]) -> None:
 
 def period_heading(console: Console, agreement: Agreement, period: int) -> None:
     """Which period, from when to when."""
-    first, last = agreement.period_epochs(period)
-    begin = format_time(agreement.start + first * agreement.epoch_seconds)
-    end = format_time(agreement.start + (last + 1) * agreement.epoch_seconds)
-    say(
-        console, f"[bold]Period {period}[/bold]: {begin} to {end}. Every lab closes its books, proves, and is verified."
-    )
+    when = span(*agreement.period_span(period))
+    say(console, f"[bold]Period {period}[/bold], {when}: every lab closes its books, proves, and is verified.")
 
 
 def public_table(console: Console, rows: list[Row]) -> None:
@@ -259,8 +255,8 @@ def closing(console: Console, rows: list[Row], out_dir: Path, seconds: float) ->
         if holds
         else "[bold red]The standstill does not hold[/bold red]"
     )
-    span = f"{periods[0]} and {periods[-1]}"
-    say(console, f"{state}: all {len(labs)} labs proven for periods {span}. ({seconds:.0f} s in all)\n")
+    both = f"{periods[0]} and {periods[-1]}"
+    say(console, f"{state}: all {len(labs)} labs proven for periods {both}. ({seconds:.0f} s in all)\n")
     say(console, "[bold]What no claim shows[/bold], and inventory, hardware and inspection must:")
     for line in NOT_SHOWN:
         say(console, f"  - {line}")
@@ -282,7 +278,7 @@ def closing(console: Console, rows: list[Row], out_dir: Path, seconds: float) ->
         console,
         f"\n[bold]Files[/bold]\n  {escape(str(out_dir))}\n    agreement.toml, agreement.sigs, claims/   for everybody",
     )
-    say(console, "    private/                                  each lab's keys and books: not to be shared")
+    say(console, "    private/                                  each lab's own keys and books")
     say(
         console,
         "\nHere each lab is one table, in one store. A lab of several buildings, each with a store and a proof of its own, is played in "

@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 from claims.agreement.model import Agreement
+from claims.base.dates import readable
 from claims.inspection.terms import Draw, epoch_times
 
 __all__ = ["COLUMNS", "csv_list", "list_rows", "page_list"]
@@ -55,7 +56,7 @@ def page_list(head: dict[str, Any], rows: Sequence[dict[str, str]]) -> str:
         "Inspector": "",
         "Date and signature": "",
     }
-    lines = "".join(f"<dt>{escape(name)}</dt><dd>{escape(str(value))}</dd>" for name, value in about.items())
+    lines = "".join(f"<dt>{escape(name)}</dt><dd>{escape(readable(str(value)))}</dd>" for name, value in about.items())
     top = "".join(f'<th scope="col">{name.replace("_", " ")}</th>' for name in COLUMNS)
     body = "".join(f"<tr>{''.join(_cell(name, row[name]) for name in COLUMNS)}</tr>\n" for row in rows)
     title = escape(f"Inspection of {head['lab']}, period {head['period']}")
@@ -69,4 +70,4 @@ def page_list(head: dict[str, Any], rows: Sequence[dict[str, str]]) -> str:
 
 def _cell(name: str, value: str) -> str:
     kind = ' class="seen"' if name == "seen_on_site" else ' class="n"' if name in _NUMBERS else ""
-    return f"<td{kind}>{escape(value)}</td>"
+    return f"<td{kind}>{escape(readable(value))}</td>"

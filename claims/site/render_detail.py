@@ -132,9 +132,9 @@ def _rules(changes: list[View]) -> list[tuple[str, object]]:
     out: list[tuple[str, object]] = []
     for rules in changes:
         since = "" if rules["from_period"] is None else f", from period {rules['from_period']} on"
-        charged = "every chip-second at the chip\u2019s highest published throughput"
+        charged = "every busy chip-second, at the chip\u2019s highest published speed"
         out.append((f"Work is charged{since}", charged if rules["charge_peak"] else "as the meters sign it"))
-        residue = "counts toward every lineage" if rules["charge_residue"] else "has its own cap only"
+        residue = "counts toward every model of the lab" if rules["charge_residue"] else "has a limit of its own only"
         out.append((f"Unattributed work{since}", residue))
     return out
 
@@ -157,7 +157,7 @@ def _caps(terms: View) -> Html:
 
 def _parties(terms: View) -> Html:
     items = []
-    alone = "signs with Ed25519 alone, which a quantum computer forges"
+    alone, holders = "signs with Ed25519 alone, which a quantum computer forges", {feed["holder"] for feed in terms["feeds"]}
     for party in terms["parties"]:
         roles = [
             word
@@ -165,6 +165,7 @@ def _parties(terms: View) -> Html:
                 ("lab", party["lab"]),
                 ("cosigns the log", party["cosigns"]),
                 ("runs the log", party["operates"]),
+                ("reads a power meter", party["name"] in holders),
                 (alone, party["alone"]),
             )
             if has

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 
+from claims.base import dates
+from claims.base.dates import STAMP, day, span
 from claims.site.html import Html, h, join
 
 __all__ = ["STATES", "date", "day", "duration", "icon", "moment", "ordinal", "plural", "readable", "size", "span"]
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_STAMP = re.compile(r"\b(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ)")
 _AMOUNT = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)e(\d{1,2})(?= FLOP|\b)")
 
 STATES: dict[str, tuple[str, str]] = {
@@ -26,52 +26,19 @@ STATES: dict[str, tuple[str, str]] = {
 """State of a claim -> its word on the page, and what the word means."""
 
 
-def _utc(time: int) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(time, UTC)
-    except (OverflowError, OSError, ValueError):
-        return None
-
-
-def day(time: int, *, year: bool = True) -> str:
-    """``24 Nov 2026``, of Unix seconds, in UTC."""
-    at = _utc(time)
-    if at is None:
-        return f"second {time}"
-    return f"{at.day} {_MONTHS[at.month - 1]}" + (f" {at.year}" if year else "")
-
-
 def moment(time: int) -> Html:
     """A ``time`` element: ``24 Nov 2026, 04:20 UTC``."""
-    at = _utc(time)
-    if at is None:
-        return h("span", {}, f"second {time}")
-    shown = f"{day(time)}, {at:%H:%M} UTC" if at.second == 0 else f"{day(time)}, {at:%H:%M:%S} UTC"
-    return h("time", {"datetime": at.strftime("%Y-%m-%dT%H:%M:%SZ")}, shown)
+    return _time(time, dates.moment(time))
 
 
 def date(time: int) -> Html:
     """A ``time`` element that shows the day alone."""
-    at = _utc(time)
-    return (
-        h("span", {}, day(time))
-        if at is None
-        else h("time", {"datetime": at.strftime("%Y-%m-%dT%H:%M:%SZ")}, day(time))
-    )
+    return _time(time, day(time))
 
 
-def span(begin: int, end: int) -> str:
-    """``1 to 14 Jan 2026``: from the day of ``begin`` to the day of the last second before ``end``."""
-    first, last = _utc(begin), _utc(max(begin, end - 1))
-    if first is None or last is None:
-        return f"second {begin} to {end}"
-    if (end - begin) < 86400:
-        return f"{day(begin)}, {first:%H:%M} to {datetime.fromtimestamp(end, UTC):%H:%M} UTC"
-    if first.year != last.year:
-        return f"{day(begin)} to {day(end - 1)}"
-    if first.month != last.month:
-        return f"{day(begin, year=False)} to {day(end - 1)}"
-    return f"{first.day} to {day(end - 1)}" if first.day != last.day else day(begin)
+def _time(time: int, shown: str) -> Html:
+    at = dates.dated(time)
+    return h("span", {}, shown) if at is None else h("time", {"datetime": at.strftime("%Y-%m-%dT%H:%M:%SZ")}, shown)
 
 
 def duration(seconds: int) -> str:
@@ -107,7 +74,7 @@ def size(count: int) -> str:
 
 def readable(text: str) -> Html:
     """Text with amounts and times as people write them: ``4.5e23`` as 4.5 x 10^23 (a screen reader hears ``4.5e23``), and RFC 3339."""
-    return join([_stamp(part) if number % 2 else _amounts(part) for number, part in enumerate(_STAMP.split(text))])
+    return join([_stamp(part) if number % 2 else _amounts(part) for number, part in enumerate(STAMP.split(text))])
 
 
 def _stamp(text: str) -> Html | str:

@@ -214,6 +214,8 @@ class Folder:
         """agreement.toml with agreement.sigs. Raises ClaimsError where the agreement cannot be read."""
         found = {item.name for item in list_below(self.root, "", MAX_FILES) or ()}
         path, sigs = "agreement.toml", "agreement.sigs"
+        if path not in found:
+            raise UnreadableFile(f"{self.root}: there is no {path} in it", "name a publication folder: what the parties published")
         agreement = _parse(path, read_below(self.root, path, TOML_LIMIT), beside(self.root))
         signatures = None
         if sigs in found:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from claims.agreement.model import Agreement
+from claims.base.dates import span
 from claims.base.units import format_time
 from claims.claim.limits import limit_values
 from claims.claim.lists import Limit, Over
@@ -96,10 +97,6 @@ class Row:
         """Those whose entry came late, or is overdue."""
         return self.epochs.late
 
-    def sentence(self) -> str:
-        """The state and the reason, for a list of what stands in the way."""
-        return f"the claim of {self.lab} for period {self.period} is {self.state}: {self.reason}"
-
     def to_json(self) -> dict[str, Any]:
         """JSON values."""
         return {
@@ -129,19 +126,64 @@ class Row:
 
 
 def sentences(rows: Iterable[Row]) -> list[str]:
-    """States and reasons for a list of what stands in the way, the gravest first; several periods of one lab are one sentence."""
+    """States and reasons for a list of what stands in the way, the gravest first. What several labs share for one period is one
+    sentence, and so are several periods of one lab."""
     order = ("rejected", "over", "missing", "late", "under inspection", "pending")
-    alike: dict[tuple[int, str], list[Row]] = {}
+    by_lab: dict[tuple[int, str], list[Row]] = {}
     for row in rows:
-        alike.setdefault((order.index(row.state), row.lab), []).append(row)
-    out = []
-    for first, *more in (alike[key] for key in sorted(alike, key=lambda key: key[0])):
-        if not more:
-            out.append(first.sentence())
-            continue
-        periods = f"{', '.join(str(row.period) for row in (first, *more[:-1]))} and {more[-1].period}"
-        out.append(f"the claims of {first.lab} for the periods {periods} are {first.state}; of period {first.period}: {first.reason}")
-    return out
+        by_lab.setdefault((order.index(row.state), row.lab), []).append(row)
+    alike: dict[tuple[int, tuple[tuple[int, str], ...]], list[list[Row]]] = {}
+    for (rank, _), own in by_lab.items():
+        alike.setdefault((rank, tuple((row.period, row.reason) for row in own)), []).append(own)
+    return [_sentence(labs) for _, labs in sorted(alike.items(), key=lambda item: item[0][0])]
+
+
+def _sentence(labs: list[list[Row]]) -> str:
+    """Of labs whose rows are alike but for their names."""
+    rows = labs[0]
+    claims = "the claim" if len(rows) == len(labs) == 1 else "the claims"
+    are = "is" if len(rows) == len(labs) == 1 else "are"
+    of = f"; of period {rows[0].period}" if len(rows) > 1 else ""
+    who, when = _and([own[0].lab for own in labs]), _periods([row.period for row in rows])
+    return f"{claims} of {who} for {when} {are} {rows[0].state}{of}: {rows[0].reason}"
+
+
+def _periods(numbers: Sequence[int]) -> str:
+    """``period 3``, ``periods 1 to 4 and 7``, of numbers that ascend."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    parts = [part for run in runs for part in ([f"{run[0]} to {run[-1]}"] if len(run) > 2 else map(str, run))]
+    return f"{'period' if len(numbers) == 1 else 'periods'} {_and(parts)}"
+
+
+def _and(parts: Sequence[str]) -> str:
+    return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
+
+
+def _table(rows: Iterable[Row]) -> list[str]:
+    """A line for each lab and period; periods that follow one another in one state for one reason are one line."""
+    groups: list[list[Row]] = []
+    for row in rows:
+        before = groups[-1][-1] if groups else None
+        if before is not None and _kind(before) == _kind(row) and row.period == before.period + 1:
+            groups[-1].append(row)
+        else:
+            groups.append([row])
+    cells = [
+        (rows[0].lab, _periods([row.period for row in rows]), span(rows[0].begin, rows[-1].end), *_kind(rows[0])[2:]) for rows in groups
+    ]
+    widths = [max((len(row[place]) for row in cells), default=0) for place in range(4)]
+    return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, [*widths, 0], strict=True)).rstrip() for row in cells]
+
+
+def _kind(row: Row) -> tuple[bytes, str, str, str]:
+    """What a line says of a row beside its period; a reason that begins with the state goes on from it."""
+    more = "" if row.reason == row.state else row.reason.removeprefix(f"{row.state}, ")
+    return row.agreement, row.lab, row.state + (" (late)" if row.late else ""), more
 
 
 @dataclass(frozen=True)
@@ -253,10 +295,7 @@ class State:
         for item in self.decisions:
             stated = f" (states {format_time(item.content[1])}; the log had it then)" if item.effective != item.content[1] else ""
             out.append(f"decision    {item.decision} from {format_time(item.effective)} on, by {', '.join(item.deciders)}{stated}")
-        width = max([len(row.lab) for row in self.rows], default=3)
-        for row in self.rows:
-            late = " (late)" if row.late else ""
-            out.append(f"{row.lab:<{width}}  period {row.period:<4} {row.state + late:<18} {row.reason}")
+        out += _table(self.rows)
         out += [line for item in self.moved for line in item.lines()]
         out += [f"! {line}" for line in self.problems]
         return out

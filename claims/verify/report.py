@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from claims.agreement.model import Agreement
 from claims.agreement.terms import Lab
+from claims.base.dates import span
 from claims.base.errors import ClaimRejected
 from claims.base.units import format_time, format_work
 from claims.claim.limits import capacity, is_unbounded, limit_values, limit_words, with_limits
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["FORMAT", "NOT_SHOWN", "OLDER", "LogSeen", "Missing", "Proof", "Verdict", "shown"]
 
 FORMAT = "standstill-verdict/1"
-OLDER = "a mirror that shows a complete older state cannot be told from the newest one without a memory (--log-memory) or another mirror"
+OLDER = "whether the log has gone on since, only another mirror or a memory of it (--log-memory) can tell"
 NOT_SHOWN = (
     "that no undeclared chip exists",
     "that a meter measures truly",
@@ -47,7 +48,7 @@ def shown(agreement: Agreement, lab: Lab, period: int, limits: Sequence[Limit] =
     most = capacity(agreement, lab.name) if limits else None
     free = {limit.which for limit in limits if is_unbounded(limit, most)}
     residue = ", unattributed work since the agreement began included" if rules.charge_residue else ""
-    work = "every chip-second charged at the class peak" if rules.charge_peak else "work as the meters signed it"
+    work = "every busy one charged at its chip's peak" if rules.charge_peak else "work as the meters signed it"
     trained = caps.lineage if caps.freeze is None else min(caps.freeze, caps.lineage)
     lines = [
         ({TOTAL}, f"total compute of the period: at most {format_work(caps.total)}"),
@@ -213,13 +214,12 @@ class Verdict:
         earlier = [f"in period {over.period}: {limit_words(over)}" for over in self.overs]
         return [limit_words(limit, self._most) for limit in self.limits] + list(self.over_here) + earlier
 
-    def span(self) -> tuple[str, str] | None:
-        """Begin and end of the period as RFC 3339; None where the agreement has no such period."""
+    def _span(self) -> tuple[int, int] | None:
+        """Begin and end of the period, Unix seconds; None where the agreement has no such period."""
         try:
-            begin, end = self.agreement.period_span(-1 if self.period is None else self.period)
+            return self.agreement.period_span(-1 if self.period is None else self.period)
         except ClaimRejected:
             return None
-        return format_time(begin), format_time(end)
 
     def lines(self, *, verbose: bool = False) -> list[str]:
         """Plain text, the verdict first. ``verbose``: also what cryptographers ask for."""
@@ -231,8 +231,8 @@ class Verdict:
         if self.lab is not None:
             out.append(f"lab         {self.lab}")
         if self.period is not None:
-            span = self.span()
-            out.append(f"period      {self.period}" + ("" if span is None else f" ({span[0]} to {span[1]})"))
+            begun = self._span()
+            out.append(f"period      {self.period}" + ("" if begun is None else f" ({span(*begun)})"))
         out.append(f"agreement   {self.agreement.name} {self.agreement.digest.hex()}")
         if self.log is not None:
             out.append(f"log         {self.log.line()}")
@@ -266,7 +266,7 @@ class Verdict:
         """JSON values (FORMATS.md section 8)."""
         from claims.base.canonical import head_to_hex
 
-        proof, span = self.proof, self.span() or (None, None)
+        proof, begun = self.proof, self._span()
         return {
             "format": FORMAT,
             "verdict": self.word,
@@ -274,8 +274,8 @@ class Verdict:
             "reason": None if self.rejected is None else self.rejected.what,
             "lab": self.lab,
             "period": self.period,
-            "begin": span[0],
-            "end": span[1],
+            "begin": None if begun is None else format_time(begun[0]),
+            "end": None if begun is None else format_time(begun[1]),
             "agreement": {"name": self.agreement.name, "digest": self.agreement.digest.hex()},
             "claim": self.claim.hex(),
             "state": self.state,

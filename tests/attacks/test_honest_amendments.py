@@ -31,7 +31,7 @@ def test_cron_names_the_agreement_that_was_amended(turned: Desk) -> None:
     """The lab's key signed the amendment on this machine: nothing is sealed under the old one, and the message says what to name."""
     said = sign_next(turned)
     digest = load_agreement("next.toml").digest.hex()
-    assert "From 2026-11-06T00:00:00Z, which has begun, on name next.toml" in said
+    assert "From 6 Nov 2026, 00:00 UTC, which has begun, on name next.toml" in said
     text = turned.run(*SEAL, code=2)
     assert f"from period 1 on {digest} counts" in text and "in cron too" in text and turned.sealed() == 119
     assert "epoch 120 sealed" in turned.run(*SEAL_NEXT)

@@ -139,7 +139,7 @@ def power(story: Story, period: int, lost: dict[str, int]) -> str:
         joules = [e for e in story.entries[:place] if isinstance(e, JoulesEntry) and (e.agreement, e.epoch) == (digest, epoch)]
         shown = len({entry.leaf for entry in joules}) == 1 and not own.absent  # type: ignore[union-attr]
         absent += not shown or epoch >= lost.get("hall-1", 10**9)
-    return f"1 of 2 meters, {absent} of {PER} hours absent"
+    return f"1 of 2 meters under a feed, {absent} of {PER} hours absent"
 
 
 def _still(story: Story, period: int, before: dict[str, Any] | None) -> dict[str, int]:

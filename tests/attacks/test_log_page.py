@@ -124,7 +124,7 @@ def test_a_newer_head_is_named_with_who_has_not_cosigned_it(strict: Published) -
         found, notes = ask(honest), " ".join(ask(honest)["notes"])
         assert found["kind"] == "confirmed" and "newer head of 6 entries, of 1 Jan 2026, 04:11" in notes
         assert "beta (no head at all), delta (not since 1 Jan 2026, 04:10 UTC, 5 entries)" in notes
-        assert "A mirror that serves a complete older state of it cannot be told from the truth" in notes
+        assert "only another copy of it can tell" in notes
     with pages(strict, END + 701 + 2 * HOUR) as (honest, ask):
         for view in (honest, lie(honest, "proven")):
             assert "The agreed time for cosigning it is over" in " ".join(ask(view)["open"])

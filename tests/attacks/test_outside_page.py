@@ -61,7 +61,7 @@ def test_the_verdict_says_how_far_power_was_recorded(tmp_path: Path, how: str, a
     powered(made, how)
     made.claim()
     row = made.row(made.end() + 700)
-    assert row.state == "proven" and row.power is not None and row.power.line() == f"1 of 2 meters, {absent} of 4 hours absent"
+    assert row.state == "proven" and row.power is not None and row.power.line() == f"1 of 2 meters under a feed, {absent} of 4 hours absent"
     assert "power: 1 of 2 meters" in row.reason
 
 
@@ -81,7 +81,7 @@ def test_joules_under_other_agreements_or_in_a_newer_head_change_nothing(tmp_pat
     stray = JoulesEntry(bytes(32), "hall-feed", 1, bytes(32))
     made.add(made.end() + 660, sign_entry(world.key(80), stray), joules(made, 1), joules(made, 2, feed="other"), by="")
     row = made.row(made.end() + 700)
-    assert row.power is not None and row.power.line() == "1 of 2 meters, 1 of 4 hours absent"
+    assert row.power is not None and row.power.line() == "1 of 2 meters under a feed, 1 of 4 hours absent"
 
 
 def test_a_feed_with_a_lost_meter_is_absent(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_feed_with_a_lost_meter_is_absent(tmp_path: Path) -> None:
     made.claim(claim=claim)
     row = made.row(made.end() + 700)
     assert row.state == "proven", row.reason
-    assert row.power is not None and row.power.line() == "1 of 2 meters, 2 of 4 hours absent"
+    assert row.power is not None and row.power.line() == "1 of 2 meters under a feed, 2 of 4 hours absent"
 
 
 # ---- inspections -----------------------------------------------------------------------------------------------

@@ -298,7 +298,7 @@ def another_total(view: View) -> None:
 
 def no_hour_absent(view: View) -> None:
     for row in view["claims"]:
-        row["power"] = "2 of 2 meters, 0 of 4 hours absent"
+        row["power"] = "2 of 2 meters under a feed, 0 of 4 hours absent"
 
 
 def nothing_said(view: View) -> None:
@@ -400,7 +400,7 @@ def test_lies_about_what_moved_and_what_was_measured_are_named(holding: Made, st
     now = holding.end() + 700
     view, files = published(holding.folder, compute(holding.folder, now=now))
     row = next(row for row in view["claims"] if row["lab"] == "alpha")
-    assert row["power"] == "1 of 2 meters, 1 of 4 hours absent"
+    assert row["power"] == "1 of 2 meters under a feed, 1 of 4 hours absent"
     assert row["transfers"][0] == "total cap 6e21 FLOP after transfers, 1e22 FLOP agreed"
     told_so = json.loads(json.dumps(view))
     lie(told_so)

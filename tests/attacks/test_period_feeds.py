@@ -86,7 +86,8 @@ def test_what_is_a_feeds_word_on_a_period(tmp_path: Path, name: str) -> None:
     confirmed, words = WORDS[name]
     made = Made(tmp_path / "folder", TEXT)
     published(made, words(made))
-    assert line(made) == "1 of 2 meters, 0 of 4 hours absent" + ("" if confirmed else "; feed hall-feed has not confirmed the period")
+    unsaid = "" if confirmed else "; feed hall-feed has not confirmed the period"
+    assert line(made) == f"1 of 2 meters under a feed, 0 of 4 hours absent{unsaid}"
 
 
 @pytest.mark.usefixtures("any_proof", "page_agrees")
@@ -94,7 +95,7 @@ def test_an_hour_that_the_curve_alone_wrote_unsettles_the_period_and_is_not_conf
     """A forger is first; the feed's own entry then contradicts it, and its word does not cover the forged hour."""
     made = Made(tmp_path / "folder", TEXT)
     published(made, [word(made)], lambda epoch: [*([joules(made, epoch, amount=7)] if epoch == 1 else []), joules(made, epoch)])
-    assert line(made) == "1 of 2 meters, 1 of 4 hours absent; feed hall-feed has not confirmed the period"
+    assert line(made) == "1 of 2 meters under a feed, 1 of 4 hours absent; feed hall-feed has not confirmed the period"
 
 
 @pytest.mark.usefixtures("any_proof", "page_agrees")
@@ -102,14 +103,14 @@ def test_an_hour_that_the_curve_alone_wrote_afterwards_takes_no_confirmation_awa
     made = Made(tmp_path / "folder", TEXT)
     published(made, [word(made, [LEAF, None, LEAF, LEAF])], lambda epoch: [joules(made, epoch)] if epoch != 1 else [])
     made.add(made.end() + 650, joules(made, 1, amount=7), joules(made, 2, amount=7))
-    assert line(made) == "1 of 2 meters, 1 of 4 hours absent"
+    assert line(made) == "1 of 2 meters under a feed, 1 of 4 hours absent"
 
 
 @pytest.mark.usefixtures("any_proof", "page_agrees")
 def test_a_feed_without_a_period_key_has_no_such_word(tmp_path: Path) -> None:
     made = Made(tmp_path / "folder", FED)
     published(made, [word(made), word(made, [None] * EPOCHS)])
-    assert line(made) == "1 of 2 meters, 0 of 4 hours absent"
+    assert line(made) == "1 of 2 meters under a feed, 0 of 4 hours absent"
     with pytest.raises(ClaimRejected, match="has no period key"):
         check_entry(word(made), made.terms)
 

@@ -184,7 +184,7 @@ def test_joules_that_did_not_come_are_absent_and_draw_another(how: str) -> None:
     hits = sum(draw.epoch == odd for draw in world.drawn.draws)
     assert hits and len(world.drawn.draws) == min(12, 6 + hits) and world.drawn.draws[:6] == tuple(whole.drawn.draws)[:6]
     seen = power_seen(world.terms, "alpha", 0, world.published)
-    assert seen is not None and seen.line() == f"2 of 2 meters, 1 of {EPOCHS} epochs absent"
+    assert seen is not None and seen.line() == f"2 of 2 meters under a feed, 1 of {EPOCHS} epochs absent"
     assert "another chip-second was drawn" in "\n".join(power_lines(world.terms, world.checked()))
 
 

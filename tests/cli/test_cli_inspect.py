@@ -11,6 +11,7 @@ import pytest
 import world
 from click.testing import CliRunner, Result
 
+from claims.base.dates import readable
 from claims.base.errors import MissingDependency
 from claims.cli.main import cli, main
 
@@ -54,7 +55,7 @@ def test_draw_prints_meters_epochs_times_and_chip_seconds(folder: Path) -> None:
     text = run(*given).stdout
     for row in result["draws"]:
         assert row["begin"] == f"2023-08-23T14:{row['epoch']}0:00Z"
-        line = f"{row['draw']}  {row['meter']}  {row['epoch']}  {row['begin']}  {row['end']}  {row['chip_second']}"
+        line = readable(f"{row['draw']}  {row['meter']}  {row['epoch']}  {row['begin']}  {row['end']}  {row['chip_second']}")
         assert line.split() in [printed.split() for printed in text.splitlines()]
     assert OPENINGS in text and "NOT CHECKED" in text and "not the first eligible round (413)" in text
 
@@ -81,7 +82,7 @@ def test_a_first_eligible_round_and_a_known_commitment_leave_no_warning(folder: 
     text = run(*DRAW[:-2], *margin, "--round", "1000.json", "--count", "1", "--committed-at", "2023-08-23T15:59:23Z").stdout
     assert "NOT CHECKED" not in text and "first eligible" not in text and OPENINGS in text
     printed = run("round", "-a", "a.toml", "--period", "0", *margin).stdout
-    assert "1000 of drand quicknet, due 2023-08-23T15:59:24Z" in printed and printed.count("/public/1000") == 1
+    assert "1000 of drand quicknet, due 23 Aug 2023, 15:59:24 UTC" in printed and printed.count("/public/1000") == 1
 
 
 @pytest.mark.parametrize(

@@ -66,9 +66,9 @@ def no_record(folder: Folder) -> bool:
 
 def test_an_inspection_from_draw_to_published_record(folder: Folder) -> None:
     text = folder.run("inspect", "round", "-a", "agreement.toml", "-n", 0, "--log", "log", "--lab", "alpha")
-    assert "1000 of drand quicknet, due 2023-08-23T15:59:24Z" in text and "2023-08-23T15:58:24Z, by the clocks" in text
+    assert "1000 of drand quicknet, due 23 Aug 2023, 15:59:24 UTC" in text and "23 Aug 2023, 15:58:24 UTC, by the clocks" in text
     text = folder.run("inspect", "round", "-a", "agreement.toml", "-n", 0)
-    assert "This is the round unless the lab's commitments or its claim come into the log after 2023-08-23T15:58:24Z, when all" in text
+    assert "This is the round unless the lab's commitments or its claim come into the log after 23 Aug 2023, 15:58:24 UTC, when all" in text
     assert "1000 of drand quicknet" in text
     drawn = folder.drawn()
     told = json.loads(folder.run("inspect", "draw", "--lab", "alpha", *DRAW, "--json"))
@@ -112,7 +112,7 @@ def test_what_is_printed_to_compare_on_site(folder: Folder) -> None:
     for item in opening.readings:
         reading = item.opening.reading
         job = names.get(reading.tag, "idle" if reading.tag == 1 else "unattributed work")
-        begin = f"2023-08-23T15:{55 + reading.epoch}:23Z"
+        begin = f"23 Aug 2023, 15:{55 + reading.epoch}:23 UTC"
         share = f"{reading.chip_seconds} of {60 * METERS[item.meter]}"
         assert any(line.startswith(item.meter) and begin in line and share in line and job in line for line in lines)
     for item in opening.slots:

@@ -64,7 +64,7 @@ def test_status_and_site_of_a_folder_need_no_more(folder: Path, tmp_path: Path) 
 def test_a_command_that_needs_more_says_which_extra(tmp_path: Path) -> None:
     done = without("demo", "--out", tmp_path / "demo")
     assert done.returncode == 2
-    assert "this command needs the package rich" in done.stderr and "pip install 'standstill[lab]'" in done.stderr
+    assert "this command needs the package rich" in done.stderr and "pip install '.[lab]'" in done.stderr
 
 
 def started(folder: Path, first: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -89,7 +89,7 @@ def test_another_project_of_the_same_name_is_found_at_start(tmp_path: Path, name
     (ours / name / "__init__.py").write_bytes((other / "__init__.py").read_bytes())
     for done in (beside, started(ours)):
         assert done.returncode == 2
-        assert f"standstill's own package {name}" in done.stderr and "pipx install standstill" in done.stderr
+        assert f"standstill's own package {name}" in done.stderr and "pipx install ." in done.stderr
 
 
 @pytest.mark.slow

@@ -20,7 +20,8 @@ README = PAGES[0].read_text()
 
 def commands(text: str) -> list[list[str]]:
     """Arguments of each command that stands in a line of its own, or as code in a sentence, without "standstill"."""
-    blocks = "".join(re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)).replace("\\\n", "")
+    text = text.replace("\\\n", "")
+    blocks = "".join(re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
     lines = re.findall(r"^standstill (.+)$", blocks, re.MULTILINE) + re.findall(r"^    standstill (.+)$", text, re.MULTILINE)
     lines += re.findall(r"`standstill ([^`\n]+)`", text)
     return [shlex.split(line.split(" > ")[0].split(" ||")[0], comments=True) for line in lines]

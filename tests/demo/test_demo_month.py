@@ -85,7 +85,7 @@ def test_the_lie_is_proven_and_caught_by_the_power_record(shown: tuple[MonthResu
         assert told.exposed <= sum(item.opening.reading.tag == IDLE for item in row.checked.opening.readings) * 64
     assert lie.recorded == "failed, power" and 0 < lie.over < lie.hours <= 64
     assert (unseen.recorded, unseen.hours, unseen.month.agreement.feeds) == ("passed", 0, ())
-    assert lie.month.row("ai2").report.power.line() == "1 of 1 meters, 0 of 720 hours absent"  # type: ignore[union-attr]
+    assert lie.month.row("ai2").report.power.line() == "1 of 1 meters under a feed, 0 of 720 hours absent"  # type: ignore[union-attr]
     assert "Without one. The opening is what the meters signed" in " ".join(shown[1].split())
 
 

@@ -37,9 +37,10 @@ def walk(page: str, folder: Path) -> None:
     """
     steps = blocks(page)
     script = "set -euo pipefail\n" + "".join(f"{text}echo '{END}'\n" for text, _ in steps)
+    script = script.replace("docs/example", str(DOCS / "example"))
     environment = {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(folder), "COLUMNS": "100",
-        "STANDSTILL_PASSPHRASE": "a passphrase", "EXAMPLE": str(DOCS / "example"),
+        "STANDSTILL_PASSPHRASE": "a passphrase",
         "NUMBA_CACHE_DIR": os.environ.get("NUMBA_CACHE_DIR", ""),
     }  # fmt: skip
     ran = subprocess.run(

@@ -38,7 +38,7 @@ _MOVED = [
 def _row(lab: str, period: int, state: str) -> dict[str, Any]:
     begin = START + period * 14 * DAY
     there = state in ("proven", "rejected", "under inspection")
-    caps = ["all 2 meters accounted for every chip-second; every chip-second charged at the class peak"]
+    caps = ["all 2 meters accounted for every chip-second; every busy one charged at its chip's peak"]
     caps += [
         f"{what}: at most {amount} FLOP"
         for what, amount in (("total compute of the period", "3e24"), ("any lineage", "4.56e23"))
@@ -63,7 +63,7 @@ def _row(lab: str, period: int, state: str) -> dict[str, Any]:
         "continues": period > 0,
         "shows": caps if there else [],
         "transfers": _MOVED if (lab, period) == ("aurora", 1) else [],
-        "power": "9 of 12 meters, 3 of 336 hours absent" if there and lab == "aurora" else None,
+        "power": "9 of 12 meters under a feed, 3 of 336 hours absent" if there and lab == "aurora" else None,
     }
 
 

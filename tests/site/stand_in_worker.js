@@ -28,7 +28,7 @@ function finding(request) {
   const later = request.claim.length > 60 && new DataView(request.claim.buffer, request.claim.byteOffset).getUint32(51 + request.claim[50]) > 0;
   if (later && !request.previous.length) return { ...part, reason: "the claim before it is not proven", missing: ["the claim before it is not proven"] };
   const transfers = lab === "aurora" && later ? ["total cap 2e24 FLOP after transfers, 3e24 FLOP agreed", `${MOVED.text}: ${MOVED.state}`] : [];
-  Object.assign(good, { transfers, power: lab === "aurora" ? "9 of 12 meters, 3 of 336 hours absent" : null });
+  Object.assign(good, { transfers, power: lab === "aurora" ? "9 of 12 meters under a feed, 3 of 336 hours absent" : null });
   return { good, part }[verdict] ?? bad;
 }
 

@@ -64,7 +64,7 @@ def test_a_page_that_is_out_of_date_says_so_in_its_headline(no, tmp_path):
 def test_verify_all_confirms_what_agrees(no):
     seen = drive("verify", no)
     clean_run(seen)
-    assert seen["provenance"].startswith("Checked in this browser") and "4 of 5 claims hold" in seen["provenance"]
+    assert seen["provenance"].startswith("Checked in this browser") and "4 of 5 claims verified" in seen["provenance"]
     assert "confirmed" in seen["panel"] and seen["cells"].count("checked here: holds") == 4
     assert seen["cells"].count("checked here: fails (proof)") == 1
 

@@ -112,7 +112,7 @@ def test_rules_that_change_are_shown_with_their_periods(folder, tmp_path):
         {"from_period": None, "charge_peak": True, "charge_residue": True, "external": None},
         {"from_period": 3, "charge_peak": False, "charge_residue": False, "external": None},
     ]
-    for words in ("Work is charged<", "Work is charged, from period 3 on", "as the meters sign it", "has its own cap only"):
+    for words in ("Work is charged<", "Work is charged, from period 3 on", "as the meters sign it", "has a limit of its own only"):
         assert words in text
 
 

@@ -40,7 +40,7 @@ def test_every_claim_is_proven_in_the_browser(tmp_path):
         one = drive("one", url, name="alpha-1")
     for result in (seen, one):
         assert result["errors"] == [] and result["outside"] == [] and "does not agree" not in result["alarm"]
-    assert seen["cells"] == ["checked here: holds"] * 2 and "2 of 2 claims hold" in seen["provenance"]
+    assert seen["cells"] == ["checked here: holds"] * 2 and "2 of 2 claims verified" in seen["provenance"]
     assert "everything was checked in this browser" in one["result"]
 
 

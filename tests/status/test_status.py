@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -559,3 +560,16 @@ def test_candidates_without_a_log_are_bounded(tmp_path: Path) -> None:
         claim(tmp_path, name=f"{number}.claim", proof=b"%d" % number)
     state = compute(tmp_path, now=START + DAY)
     assert row(state).check == "proof" and any("more than 8" in problem for problem in state.problems)
+
+
+def test_what_is_alike_is_said_once(tmp_path: Path) -> None:
+    """Periods that follow one another in one state for one reason are one line, and labs that share both one sentence."""
+    text = re.sub("since_period = .*\n", "", world.TEXT)
+    publish(tmp_path, text)
+    terms = parse_agreement(text)
+    first, *lines = compute(tmp_path, now=terms.period_span(terms.periods - 1)[1] + DAY).lines()
+    last, why = terms.periods - 1, "the period has ended, no claim counts yet, and no deadline is agreed"
+    assert first.startswith("UNDECIDED")
+    assert lines[0] == f"  the claims of alpha and beta for periods 0 to {last} are pending; of period 0: {why}"
+    table = [re.split("  +", line) for line in lines if line.startswith(("alpha  ", "beta  "))]
+    assert [(row[0], row[1], *row[3:]) for row in table] == [(lab, f"periods 0 to {last}", "pending", why) for lab in ("alpha", "beta")]

@@ -145,7 +145,7 @@ class Page {
   conclude(found) {
     const claims = [...this.checker.byName.keys()].map((name) => this.checker.findings.get(name));
     const good = claims.filter((item) => grade(item) === "ok").length;
-    const tally = `${good} of ${plural(claims.length, "claim")} ${good === 1 ? "holds" : "hold"}`;
+    const tally = `${good} of ${plural(claims.length, "claim")} verified`;
     const live = byId("live");
     byId("provenance").replaceChildren(
       el("strong", "", "Checked in this browser"),

@@ -54,7 +54,7 @@ function notesOf({ log, items }, time) {
   const out = [];
   if (log && log.size !== null) {
     const date = log.date === null ? "it is not dated" : `as of ${moment(log.date)}`;
-    out.push(`The log here has ${log.size.toLocaleString("en")} entries that enough parties have cosigned, ${date}. A mirror that serves a complete older state of it cannot be told from the truth without memory or another mirror.`);
+    out.push(`The log here has ${log.size.toLocaleString("en")} entries that enough parties have cosigned, ${date}. Whether it has gone on since, only another copy of it can tell.`);
   }
   if (isNewer(log)) out.push(newer(log));
   const late = items.map((item) => [item, latenessNotes(item.hours, time)]).filter(([, lines]) => lines.length);

@@ -6,7 +6,7 @@ import { keysOf } from "./keys.js";
 import { lostMeters } from "./losses.js";
 import { merkleRoot } from "./rfc6962.js";
 
-/** `9 of 12 meters, 3 of 720 hours absent`, or null where the lab has no feed. `entries`: of the log; `epochs`: each epoch of the period to the lab's entry of it and its place, {absent, at}. */
+/** `9 of 12 meters under a feed, 3 of 720 hours absent`, or null where the lab has no feed. `entries`: of the log; `epochs`: each epoch of the period to the lab's entry of it and its place, {absent, at}. */
 export function powerWords(agreement, lab, claim, entries, epochs) {
   const feeds = agreement.feeds.filter((feed) => feed.lab === lab.name);
   if (feeds.length === 0) return null;
@@ -21,7 +21,7 @@ export function powerWords(agreement, lab, claim, entries, epochs) {
   const fed = feeds.reduce((sum, feed) => sum + feed.meters.length, 0);
   const open = feeds.filter((feed) => isHybrid(feed.wholeKey) && !isConfirmed(said, feed.name, claim.period, [...epochs.keys()]));
   const words = open.map(({ name }) => `; feed ${name} has not confirmed the period`).join("");
-  return `${fed} of ${lab.meters.length} meters, ${absent} of ${feeds.length * epochs.size} ${unit} absent${words}`;
+  return `${fed} of ${lab.meters.length} meters under a feed, ${absent} of ${feeds.length * epochs.size} ${unit} absent${words}`;
 }
 
 /** (feed, kind, epoch or period) to its entries that count, in the log's order: [{entry, at}]. Signatures are verified of those asked for. */

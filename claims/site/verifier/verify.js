@@ -294,7 +294,7 @@ const bitsOf = ({ unique, johnson }) => ({ unique: tenths(unique.bits), johnson:
 function shown({ claim, agreement, lab, caps }) {
   const rules = rulesAt(agreement, claim.period);
   const count = lab.meters.length;
-  const work = rules.chargePeak ? "every chip-second charged at the class peak" : "work as the meters signed it";
+  const work = rules.chargePeak ? "every busy one charged at its chip's peak" : "work as the meters signed it";
   const residue = rules.chargeResidue ? ", unattributed work since the agreement began included" : "";
   const trained = caps.freeze === null || caps.freeze > caps.lineage ? caps.lineage : caps.freeze;
   const either = caps.freeze === null ? [3] : [3, 4];
