@@ -9,7 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-__all__ = ["HIDDEN", "MAX_ORIGIN", "MAX_PROSE", "SPACES", "counted", "is_key_name", "is_origin", "is_prose", "listed", "replace_hidden"]
+__all__ = [
+    "HIDDEN", "MAX_ORIGIN", "MAX_PROSE", "SPACES", "counted", "is_key_name", "is_origin", "is_prose", "joined", "listed", "periods_named",
+    "replace_hidden",
+]  # fmt: skip
 
 MAX_ORIGIN = 128
 """Characters of a log's origin."""
@@ -66,3 +69,20 @@ def listed(names: Sequence[str], most: int = 8) -> str:
     """Names for a message, the first ones where they are many: ``a, b and 4094 more``; ``none`` of none."""
     shown = ", ".join(names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown or "none"
+
+
+def joined(names: Sequence[str]) -> str:
+    """Names in a sentence: ``a``, ``a and b``, ``a, b and c``; ``none`` of none."""
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names) or "none"
+
+
+def periods_named(numbers: Sequence[int]) -> str:
+    """Periods, whose numbers ascend, in a sentence: ``period 3``, ``periods 1 to 4 and 7``."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    parts = [part for run in runs for part in ([f"{run[0]} to {run[-1]}"] if len(run) > 2 else map(str, run))]
+    return f"{'period' if len(numbers) == 1 else 'periods'} {joined(parts)}"

@@ -47,7 +47,7 @@ through_option = click.option(
 
 @cli.group()
 def epoch() -> None:
-    """Commitments in time: what meters sign and labs publish of every epoch."""
+    """What meters sign and labs publish of every epoch, once it is over."""
 
 
 def _through(store: Store, agreement: Agreement, asked: int | None) -> int:

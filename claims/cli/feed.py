@@ -282,7 +282,7 @@ def check_records(found: FeedRecords, published: PublishedEntries, name: str) ->
 @_folder
 @click.option("--to", "given", type=read_path, required=True, help="Folder for the lab: FEED-N.joules, private; made if need be.")
 def feed_publish(name: str, agreement_path: Path, records: Path | None, folder: Path, given: Path) -> None:
-    """Write sealed epochs: entries for `standstill log append`, and for the lab alone what they hide.
+    """Write sealed epochs: entries for `standstill log append`, and for the lab alone the joules.
 
     The log has to have an entry before the lab's own of that epoch, and the lab its file: else that epoch is absent for ever.
     """

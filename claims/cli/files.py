@@ -36,8 +36,11 @@ def show(path: Path) -> None:
 @click.option("--out", "-o", "target", type=read_path, help="Folder for evidence files. [default: print only]")
 @json_option
 def evidence(files: tuple[Path, Path], agreement_path: Path, target: Path | None) -> None:
-    """Compare two claims, two log entries, or a claim and a file with meters' heads (a building's report or summary, an opening): did one
-    key sign two different things in one place, or does the claim hide a head? Exit 1 if so, 2 for other files."""
+    """Compare two files: did one key sign two different things in one place, or does a claim hide a meter's head?
+
+    Two claims, two log entries, or a claim and a file with meters' heads (a building's report or summary, an opening). Exit 1 if so, 2
+    for other files.
+    """
     from claims.base.files import CLAIM_LIMIT, read_bounded, write_once
     from claims.claim.entries import MAGIC, decode_entry
     from claims.claim.evidence import TwoEntries, counts
@@ -104,7 +107,7 @@ def _of_heads(one: bytes, two: bytes) -> Sequence[Evidence]:
 @agreement_argument
 @json_option
 def check_evidence(path: Path, agreement_path: Path) -> None:
-    """Check an evidence file with the agreement, and the keys that changed (key update), alone; exit 0 when it is evidence."""
+    """Check an evidence file with the agreement alone, and the keys that changed (key update). Exit 0 when it is evidence."""
     from claims.base.files import read_bounded
     from claims.claim.evidence import counts, decode_evidence
     from claims.tlog.errors import LogRejected

@@ -38,7 +38,7 @@ def load_verified(source: str) -> VerifiedRound:
 
 @cli.group()
 def genesis() -> None:
-    """Seed a new run's first weights from a later drand round: then they did not exist before it."""
+    """Seed a new run's first weights from a later drand round, to show that they did not exist before it."""
 
 
 @genesis.command("commit")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from claims.base.text import counted
+from claims.base.text import counted, periods_named
 from claims.cli.group import (
     again_option,
     agreement_argument,
@@ -82,7 +82,7 @@ def import_readings(path: Path, store_path: Path, agreement_path: Path, skip_out
         report = import_usage(store, _counting(store, load_terms(agreement_path)), path, skip_outside=skip_outside, again=again)
         unknown = unknown_text(store, report.periods)
     seconds = sum(report.chip_ms.values()) // 1000
-    where = f"{counted(len(report.chip_ms), 'meter')}, periods {sorted(report.periods)}"
+    where = f"{counted(len(report.chip_ms), 'meter')}, {periods_named(sorted(report.periods))}"
     out(f"{counted(report.rows, 'row')}, {seconds} chip-seconds on {where}")
     out(f"of these unattributed: {report.unattributed_ms // 1000} chip-seconds; rows left out: {report.skipped}")
     for first, again in report.repeats[:10]:

@@ -131,7 +131,7 @@ def inspect_draw(
     agreement_path: Path, lab_name: str, period: int, round_source: str, log_source: str | None, log_memory: Path | None,
     count: int | None, margin: str | None, claim_path: Path | None, committed_at: str | None, list_path: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Draw (meter, epoch, chip-second) of a lab's period. Exit 1 when the round is not valid, too early, or not the one to take.
+    """Draw what to look at in a lab's period: meters, epochs, chip-seconds. Exit 1 when the round is invalid, too early, or not the one.
 
     Where the agreement has [inspection], the log says which round draws and the agreement how much. What the lab's claim lists as lost
     is visited, and draws another one: give the claim.

@@ -115,7 +115,7 @@ def lab_snapshot(
 @store_signing_options
 @json_option
 def lab_close(store_path: Path, agreement_path: Path, period: int) -> None:
-    """Close the registry for a period and print its freshly blinded head."""
+    """Close a period's list of checkpoints, and print its head."""
     from claims.base.canonical import head_to_hex
     from claims.lab.registry import close_period
 

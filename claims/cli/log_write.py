@@ -75,9 +75,9 @@ def log_append(
     folder: Path, files: tuple[Path, ...], key_name: KeyName, passphrase_file: Path | None, agreement_path: Path | None,
     clock_is_right: bool,
 ) -> None:  # fmt: skip
-    """Publish entry files under one new head, in order, but what is said of lost meters first: it counts only before the hours that
-    lack them. What the log holds already is left out.
+    """Publish entry files under one new head. What the log holds already is left out.
 
+    They are published in order, but what is said of lost meters first: it counts only before the hours that lack them.
     Refuses a clock that is more than 7 days ahead of the newest dates in the log: the head's date would make others late.
     """
     from claims.base import clock

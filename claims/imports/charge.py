@@ -18,7 +18,7 @@ from fractions import Fraction
 from claims.agreement.model import Agreement
 from claims.agreement.terms import Meter
 from claims.base.errors import ClaimRejected, ClaimsError
-from claims.base.text import counted, replace_hidden
+from claims.base.text import counted, periods_named, replace_hidden
 from claims.base.units import WORK_UNIT
 from claims.claim.records import UNATTRIBUTED
 from claims.imports.charge_columns import SpanColumns, Sums, columns_of
@@ -71,7 +71,8 @@ class Charged:
         """The report, for people."""
         total = sum(self.chip_ms.values())
         text = [f"{count:>9}  rows {fate}" for fate, count in sorted(self.fates.items())]
-        text.append(f"{_seconds(total)} chip-seconds charged on {counted(len(self.chip_ms), 'meter')}, periods {sorted(self.periods)}")
+        where = f"{counted(len(self.chip_ms), 'meter')}, {periods_named(sorted(self.periods))}"
+        text.append(f"{_seconds(total)} chip-seconds charged on {where}")
         text.append(f"of these unattributed: {_seconds(self.unattributed_ms)}; for doubt: {_seconds(self.slack_ms)}")
         for label, amount in (
             ("doubt that found no room, the epochs being full", self.full_ms),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from claims.agreement.model import Agreement
 from claims.base.dates import span
+from claims.base.text import joined, periods_named
 from claims.base.units import format_time
 from claims.claim.limits import limit_values
 from claims.claim.lists import Limit, Over
@@ -144,24 +145,8 @@ def _sentence(labs: list[list[Row]]) -> str:
     claims = "the claim" if len(rows) == len(labs) == 1 else "the claims"
     are = "is" if len(rows) == len(labs) == 1 else "are"
     of = f"; of period {rows[0].period}" if len(rows) > 1 else ""
-    who, when = _and([own[0].lab for own in labs]), _periods([row.period for row in rows])
+    who, when = joined([own[0].lab for own in labs]), periods_named([row.period for row in rows])
     return f"{claims} of {who} for {when} {are} {rows[0].state}{of}: {rows[0].reason}"
-
-
-def _periods(numbers: Sequence[int]) -> str:
-    """``period 3``, ``periods 1 to 4 and 7``, of numbers that ascend."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    parts = [part for run in runs for part in ([f"{run[0]} to {run[-1]}"] if len(run) > 2 else map(str, run))]
-    return f"{'period' if len(numbers) == 1 else 'periods'} {_and(parts)}"
-
-
-def _and(parts: Sequence[str]) -> str:
-    return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
 
 
 def _table(rows: Iterable[Row]) -> list[str]:
@@ -174,7 +159,7 @@ def _table(rows: Iterable[Row]) -> list[str]:
         else:
             groups.append([row])
     cells = [
-        (rows[0].lab, _periods([row.period for row in rows]), span(rows[0].begin, rows[-1].end), *_kind(rows[0])[2:]) for rows in groups
+        (own[0].lab, periods_named([row.period for row in own]), span(own[0].begin, own[-1].end), *_kind(own[0])[2:]) for own in groups
     ]
     widths = [max((len(row[place]) for row in cells), default=0) for place in range(4)]
     return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, [*widths, 0], strict=True)).rstrip() for row in cells]

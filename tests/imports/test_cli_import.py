@@ -50,7 +50,7 @@ def test_slurm(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.endswith("dry run: nothing was imported\n")
     assert run(*words, "--timezone", "Europe/Berlin") == 0
     text = capsys.readouterr().out
-    assert "1  rows charged to a checkpoint" in text and "28808 chip-seconds charged on 1 meter, periods [0]" in text
+    assert "1  rows charged to a checkpoint" in text and "28808 chip-seconds charged on 1 meter, period 0" in text
     assert run(*words, "--timezone", "UTC") == 2 and "imported before" in capsys.readouterr().err
     with Store.open(lab / "s") as store:
         assert totals(store, AGREEMENT) == {("hall-a", "llm-1"): 3601 * 8000}
