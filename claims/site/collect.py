@@ -103,6 +103,8 @@ def collect(folder: Path) -> tuple[list[Published], list[str]]:
         raise UnreadableFile(f"{folder}: not a folder", "give the folder that holds agreement.toml, claims/ and log/")
     found, left = [], []
     for path, regular in _walk(folder):
+        if path == "log/.lock":
+            continue  # the log's writer left it there; nobody misses it
         kind = next((kind for kind in _KINDS if kind.pattern.fullmatch(path)), None)
         if kind is None or not regular:
             left.append(path)
