@@ -189,7 +189,7 @@ def test_a_found_claim_is_taken_up_with_its_proofs(lab: tuple[Store, Agreement],
 def test_tables_that_are_too_small_are_named(lab: tuple[Store, Agreement], monkeypatch: pytest.MonkeyPatch) -> None:
     store, agreement = lab
     assert site_rows(10, 2, 3) == 10 + 2 * 3 + 2 * 3 + 3 and registry_rows([3, 0], 4) == 3 + 3 + 3 + 20 + 4
-    monkeypatch.setattr("claims.lab.witness.LEDGER_OVERHEAD", 1 << 17)
+    monkeypatch.setattr("claims.lab.size.LEDGER_OVERHEAD", 1 << 17)
     with pytest.raises(WitnessRefused) as caught:
         assemble(store, agreement, 0)
     assert [problem.split(" needs")[0] for problem in caught.value.problems] == ["site north", "site south", "the registry"]

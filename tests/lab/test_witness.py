@@ -186,7 +186,7 @@ def test_a_table_that_is_too_low_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     store, agreement = make_lab(tmp_path, OPENINGS)
     fill(store, agreement)
     assert table_rows(10, 2, 3) == 10 + 6 + 15 + 4
-    monkeypatch.setattr("claims.lab.witness.ROWS_PER_ENTRY", 1 << 20)
+    monkeypatch.setattr("claims.lab.size.ROWS_PER_ENTRY", 1 << 20)
     assert "the agreement's table has 65536" in refused(store, agreement)[0]
 
 
