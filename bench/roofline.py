@@ -10,7 +10,7 @@ stands between). With N rows, B cosets, k = log2 N, C columns of one matrix, A c
 
     transform of N points        k N / 2 Montgomery products
     low-degree extension         C (1 + B) transforms; reads 4 C N bytes, writes 4 B C N
-    salted leaves                B N ceil((4 C + 20 + 9) / 64) compressions; reads 4 B C N and salts, which were written before
+    salted leaves                B N ceil((4 C + 20 + 9) / 64) compressions; reads 4 B C N and salts, which were written once
     tree over L leaves           2 (L - 1) compressions (a node is 68 bytes); digests written and read, 64 L bytes each way
     grinding                     2^g compressions on average, whatever the rows
     interpreter, one point       a Montgomery product for MUL; 5 multiplications for ASSERT, MSG and NUM, which are sums of base
@@ -108,10 +108,10 @@ class Shapes:
         return Work(moved) + self.transforms(columns * (self.cosets + interpolated))
 
     def commitment(self, columns: int) -> Work:
-        """Salts, leaves and tree of an extended matrix."""
+        """Leaves and tree of an extended matrix."""
         leaves, salt = self.rows * self.cosets, self.options.salt_bytes
         blocks = _blocks(4 + salt + WORD * columns)
-        return Work(leaves * (WORD * columns + 2 * salt), 0, leaves * blocks) + self.tree(leaves)
+        return Work(leaves * (WORD * columns + salt), 0, leaves * blocks) + self.tree(leaves)
 
     def grinding(self, rounds: int = 1) -> Work:
         """Grinding between rounds, on average."""
@@ -123,7 +123,7 @@ def phases(shapes: Shapes) -> dict[str, Work]:
     s, n = shapes, shapes.rows
     return {
         "witness": _witness(s),
-        "main trace": s.extension(s.main) + s.commitment(s.main) + s.grinding(),
+        "main trace": Work(s.options.salt_bytes * n * s.cosets) + s.extension(s.main) + s.commitment(s.main) + s.grinding(),
         "lookups": _lookups(s),
         "constraints": _constraints(s),
         "out of domain": Work(WORD * s.opened * n, DEGREE * s.opened * n + n * (INVERSE + MONTGOMERY * DEGREE)) + s.grinding(),

@@ -47,7 +47,7 @@ def test_work_of_a_commitment_counted_by_hand() -> None:
     shapes = dataclasses.replace(SHAPES, log_rows=16)
     work = shapes.commitment(2)
     assert work.compressions == 2**18 + 2 * (2**18 - 1)
-    assert work.bytes == 2**18 * (8 + 32) + 2 * 64 * 2**18
+    assert work.bytes == 2**18 * (8 + 16) + 2 * 64 * 2**18
     assert shapes.transforms(1).multiplications == 3 * 16 * 2**15
     assert roofline._blocks(55) == 1 and roofline._blocks(56) == 2
 
