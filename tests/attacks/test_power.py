@@ -295,7 +295,7 @@ def test_bits_of_feeds_that_are_not_agreed_are_no_entry(idle: Powered) -> None:
 @pytest.mark.parametrize(("change", "words"), [
     ({"holder": "alpha"}, "is no party, or is the lab"), ({"holder": "gamma"}, "the log's operator"), ({"holder": "nobody"}, "no party"),
     ({"key": public(LAB_KEY)}, "the same key"), ({"key": public(METER_KEYS["hall-a"])}, "the same key"), ({"key": bytes(32)}, "no usable"),
-    ({"meters": ("hall-a", "hall-a")}, "does not come after"), ({"meters": ("hall-c",)}, "one or more meters of lab alpha"),
+    ({"meters": ("hall-a", "hall-a")}, "two have the name"), ({"meters": ("hall-c",)}, "one or more meters of lab alpha"),
     ({"meters": ()}, "one or more meters"), ({"lab": "beta"}, "is no lab"), ({"idle_watts": 1000}, "not below busy_watts"),
     ({"busy_watts": 2**32}, "2^32"), ({"kind": "solar"}, "no kind"),
 ])  # fmt: skip
