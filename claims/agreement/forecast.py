@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from claims.agreement.model import Agreement
 from claims.agreement.terms import Caps, Lab
+from claims.base.text import joined
 from claims.base.units import format_work
 
 __all__ = ["residue_lines", "residue_reaches"]
@@ -44,13 +45,13 @@ def residue_lines(agreement: Agreement) -> list[str]:
     """What the agreement's rule for unattributed work comes to for each lab, in words; nothing where it is never charged."""
     if not any(rules.charge_residue for _, rules in [(0, agreement.rules), *agreement.rules_from]):
         return []
+    reached = {lab: residue_reaches(agreement, lab) for lab in agreement.labs}
+    free = [lab.name for lab, when in reached.items() if when is None]
     out = []
-    for lab in agreement.labs:
-        reached, first = residue_reaches(agreement, lab), agreement.first_period_of(lab.name)
-        if reached is None:
-            out.append(f"forecast    {lab.name}: unattributed work may be at its cap in every period of this agreement")
+    for lab, when in reached.items():
+        if when is None:
             continue
-        period, residue = reached
+        first, (period, residue) = agreement.first_period_of(lab.name), when
         limit, amount = format_work(_limit(lab.caps_at(period))), format_work(residue)
         out += [
             f"forecast    {lab.name}: unattributed work is charged to every lineage, and adds up from period {first} on.",
@@ -59,4 +60,6 @@ def residue_lines(agreement: Agreement) -> list[str]:
         ]
         if agreement.amends is not None:
             out.append("            what it did unattributed under the agreement before comes on top")
+    if free:
+        out.append(f"forecast    {joined(free)}: unattributed work may be at its cap in every period of this agreement")
     return out

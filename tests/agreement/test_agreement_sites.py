@@ -232,7 +232,7 @@ def test_the_forecast_is_the_first_period_that_passes_the_freeze() -> None:
 
 def test_the_forecast_in_words() -> None:
     lines = "\n".join(residue_lines(world.agreement()))
-    assert "alpha: unattributed work may be at its cap in every period" in lines
+    assert "alpha and beta: unattributed work may be at its cap in every period" in lines
     text = world.TEXT.replace('unattributed = "1e20 FLOP"', 'unattributed = "1e22 FLOP"', 1)
     lines = "\n".join(residue_lines(parse_agreement(text)))
     assert "in period 5 it has come to 6e22 FLOP, and at most 5e22 FLOP is agreed:\n" in lines
