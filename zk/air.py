@@ -192,9 +192,9 @@ class Builder:
         cx, cy = self.constant_nodes.get(x.node), self.constant_nodes.get(y.node)
         if cx is not None and cy is not None:
             return self.constant(cx + cy if op == ADD else cx - cy if op == SUB else cx * cy)
-        if op in (ADD, SUB) and cy == 0:
+        if cy == 0 and op != MUL:
             return x
-        if op == ADD and cx == 0:
+        if cx == 0 and op == ADD:
             return y
         if op == MUL and (cx == 0 or cy == 0):
             return self.constant(0)
@@ -202,10 +202,11 @@ class Builder:
             return y
         if op == MUL and cy == 1:
             return x
-        if op in (ADD, MUL) and x.node > y.node:
-            x, y = y, x
-        degree = x.degree + y.degree if op == MUL else max(x.degree, y.degree)
-        return self._node((op, x.node, y.node), degree)
+        i, j = x.node, y.node
+        if i > j and op != SUB:
+            i, j = j, i
+        one, two = self.degrees[i], self.degrees[j]
+        return self._node((op, i, j), one + two if op == MUL else max(one, two))
 
     def assert_zero(self, name: str, expr: Operand) -> None:
         """Adds the constraint expr == 0 on every row (cyclically: the row after the last is the first)."""
@@ -231,11 +232,11 @@ class Builder:
         self.interactions.append(item)
 
     def _node(self, key: tuple[int, int, int], degree: int) -> Expr:
-        if key not in self.table:
-            self.table[key] = len(self.nodes)
+        node = self.table.setdefault(key, len(self.nodes))
+        if node == len(self.nodes):
             self.nodes.append(key)
             self.degrees.append(degree)
-        return Expr(self, self.table[key])
+        return Expr(self, node)
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,16 @@ def opening_nodes(indices: Iterable[int], depth: int) -> list[tuple[int, int]]:
     return result
 
 
+def sibling_count(indices: Iterable[int], depth: int) -> int:
+    """How many hashes `opening_nodes` lists: of each level the children of known parents that are not known themselves."""
+    known, count = set(indices), 0
+    for _ in range(depth):
+        parents = {i >> 1 for i in known}
+        count += 2 * len(parents) - len(known)
+        known = parents
+    return count
+
+
 def opening_root(tree: int, depth: int, leaves: Sequence[tuple[int, bytes]], siblings: Sequence[bytes]) -> bytes:
     """The root that a multi-opening leads to.
 

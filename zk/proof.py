@@ -16,7 +16,7 @@ from itertools import accumulate, pairwise
 from zk.air import Program
 from zk.errors import MalformedProof
 from zk.field import DEGREE, Ext
-from zk.merkle import AUX, FRI, HASH_BYTES, MAIN, QUOTIENT, opening_nodes
+from zk.merkle import AUX, FRI, HASH_BYTES, MAIN, QUOTIENT, sibling_count
 from zk.options import Options
 from zk.packing import pack_words, packed_bytes, unpack_words
 
@@ -285,7 +285,7 @@ def parse_openings(data: bytes, shape: Shape, queries: Sequence[int]) -> Opening
         words = reader.words(sum(widths.values()))
         ends = accumulate((WORD_BYTES * width for width in widths.values()), initial=0)
         rows = tuple(words[start:end] for start, end in pairwise(ends))
-        openings.append(Opening(rows, reader.hashes(len(opening_nodes(widths, tree.depth)))))
+        openings.append(Opening(rows, reader.hashes(sibling_count(widths, tree.depth))))
     if reader.offset != len(data):
         raise MalformedProof(f"{len(data) - reader.offset} bytes follow the proof")
     return Openings(salts, tuple(openings))

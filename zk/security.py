@@ -72,6 +72,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from zk.air import ADD, ASSERT, COL, CONST, MSG, MUL, NEXT, NUM, PUB, REG, SEL, SUB, TRANSITION, Program
 from zk.errors import AirError, OptionsError, ZkError
@@ -86,8 +87,7 @@ LOG_FIELD = DEGREE * math.log2(P)
 MAX_MULTIPLICITY = 200
 
 
-@dataclass(frozen=True)
-class Term:
+class Term(NamedTuple):
     """One round's soundness: `algebraic` bits proven, `grinding` bits of proof of work on top."""
 
     name: str

@@ -310,15 +310,18 @@ def _fold(leaves: Mapping[int, bytes], beta: Ext, shape: Shape, layer: int) -> d
     log_next = shape.log_rows - ARITY_BITS * (layer + 1)
     z_inverse = inverse(root_of_unity(ARITY_BITS))
     eighth = inverse(ARITY)
-    matrix = [[eighth * pow(z_inverse, m * t, P) % P for t in range(ARITY)] for m in range(ARITY)]
-    betas = [pack(b) for b in powers(beta, ARITY)]
+    matrix = [[eighth * pow(z_inverse, m * t, P) % P for t in range(ARITY // 2)] for m in range(ARITY)]
+    betas, half = [pack(b) for b in powers(beta, ARITY)], ARITY // 2
+    zero = pack((P, P, P, P, P))  # keeps differences of coordinates positive
     first = [leaf >> log_next << ARITY_BITS + log_next | leaf & (1 << log_next) - 1 for leaf in leaves]  # t = 0
     result = {}
     for (leaf, row), x in zip(leaves.items(), _points(first, shape, layer), strict=True):
         packed = [pack(v) for v in _ext_row(row)]
+        pairs = list(zip(packed[:half], packed[half:], strict=True))  # z^half = -1
+        even, odd = [a + b for a, b in pairs], [a + zero - b for a, b in pairs]
         sums, power, x_inverse = [], 1, inverse(x)
-        for line in matrix:
-            sums.append(sum(map(mul, [c * power % P for c in line], packed)))  # x^-m c_m
+        for m, line in enumerate(matrix):
+            sums.append(sum(map(mul, [c * power % P for c in line], odd if m & 1 else even)))  # x^-m c_m
             power = power * x_inverse % P
         result[leaf] = packed_dot(sums, betas)
     return result

@@ -119,7 +119,7 @@ def by_the_text(log_rows: int, terms: int) -> dict[str, float]:
     """Section 10 for the claim's program, its formulas written again. D_c by hand: three columns and the transition selector."""
     rows, points = 2**log_rows, 2 ** (log_rows + 2)
     d, m = rows + rows // 64, rows + 3 * 268 // 2
-    folds = math.ceil((log_rows - 9) / 3)
+    folds = math.ceil((log_rows - 10) / 3)
     fractions, width, numerators = 13 * rows + terms, 14, 7
     rho = max((d + 1) / points, *(math.ceil(d / 8**r) / (points / 8**r) for r in range(folds + 1)))
     field = 5 * math.log2(P)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zk.errors import MalformedProof
-from zk.merkle import leaf_hash, node_hash, opening_nodes, opening_root
+from zk.merkle import leaf_hash, node_hash, opening_nodes, opening_root, sibling_count
 
 TREE = 2
 
@@ -53,6 +53,7 @@ def test_openings_lead_to_the_root(case):
     indices = sorted(chosen)
     nodes = opening_nodes(indices, depth)
     assert nodes == naive_siblings(indices, depth)
+    assert sibling_count(chosen, depth) == len(nodes)
     siblings = [levels[level][i] for level, i in nodes]
     opened = [(i, levels[0][i]) for i in indices]
     assert opening_root(TREE, depth, opened, siblings) == levels[-1][0]
