@@ -175,6 +175,7 @@ def trace_of(statement: Statement, readings: Readings, inputs: U32 | None = None
     """The table, (199, 2^log_rows) Montgomery. Values that no constraint allows are written as they come. inputs: of `absorb`, if known."""
     rows, count = 1 << statement.log_rows, len(readings.values)
     table = alloc_trace(len(COLUMNS), statement.log_rows)
+    table[180:] = 0
     if inputs is None:
         inputs, _ = absorb(readings, statement.start)
     fill_trace(inputs, table[:180])

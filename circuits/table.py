@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from circuits.gadgets import COLUMNS, N_BYTES, N_COLUMNS
+from circuits.gadgets import COLUMNS, N_BYTES, N_COLUMNS, N_PERMUTATION
 from circuits.statement import IDLE, Statement
 from circuits.witness import I64, LIMB_MASK, U8, U32, U64, ClaimWitness, Layout, joined, to_montgomery
 from zk.commitment import alloc_trace
@@ -20,11 +20,12 @@ BYTE_WORDS = to_montgomery(np.arange(256, dtype=np.uint64))
 
 
 class Table:
-    """The trace under construction: Montgomery columns, and the canonical byte columns of used rows."""
+    """The trace under construction: Montgomery columns, zero but for the permutation's, and the canonical byte columns of used rows."""
 
     def __init__(self, statement: Statement, layout: Layout) -> None:
         self.layout = layout
         self.words = alloc_trace(N_COLUMNS, statement.log_rows)
+        self.words[N_PERMUTATION:] = 0
         self.bytes = np.zeros((N_BYTES, layout.used), dtype=np.uint8)
 
     def column(self, name: str, i: int = 0) -> U32:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from zk.hiding import U32, leaf_salts, uniform_elements
 from zk.kernels import field, hashing, ntt
 from zk.kernels._jit import parallel_for
-from zk.kernels._memory import PAD, aligned_zeros
+from zk.kernels._memory import PAD
 from zk.kernels.quotient import COSETS, sample_size
 from zk.kernels.rows import rows_again
 from zk.merkle import opening_nodes
@@ -31,22 +31,15 @@ _BLOCKS = 2
 
 
 def alloc_trace(columns: int, log_rows: int) -> U32:
-    """A trace of zeros, (columns, 2^log_rows) uint32: rows on cache lines, and not a power of two apart, which thrashes caches.
-
-    It has room for its extension on a coset, which `Committer.commit` puts in its place.
-    """
+    """Memory of a trace, (columns, 2^log_rows) uint32, with anything in it: rows on cache lines, and not a power of two apart, which
+    thrashes caches. It has room for the trace's extension on a coset, which `Committer.commit` puts in its place."""
     rows = 1 << log_rows
-    return aligned_zeros(columns * (rows + PAD)).reshape(columns, rows + PAD)[:, :rows]
-
-
-def unset_trace(columns: int, rows: int) -> U32:
-    """The same, (columns, rows), with anything in it."""
     return ntt.alloc_lde(columns, 1, rows)[:, 0, :rows]
 
 
 def copied(rows: U32, chosen: Sequence[int]) -> U32:
     """A trace of some rows of a trace."""
-    out = unset_trace(len(chosen), rows.shape[1])
+    out = alloc_trace(len(chosen), rows.shape[1].bit_length() - 1)
 
     def run(begin: int, end: int, thread: int) -> None:
         for k in range(begin, end):
@@ -57,7 +50,7 @@ def copied(rows: U32, chosen: Sequence[int]) -> U32:
 
 
 def _room(trace: U32) -> U32:
-    """(columns, N + pad) memory, the first N words of each row being the trace: its own if made by a function above, else a copy's."""
+    """(columns, N + pad) memory, the first N words of each row being the trace: its own if from `alloc_trace`, else a copy's."""
     columns, width = len(trace), trace.shape[1] + PAD
     base = trace.base
     if isinstance(base, np.ndarray) and base.ndim == 1 and (base.strides, trace.strides) == ((4,), (4 * width, 4)):

@@ -9,12 +9,13 @@ coset LAST, the last on which they are evaluated.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zk.air import ASSERT, CONST, PUB, Program
-from zk.commitment import Committed, Committer, copied, openings, unset_trace
+from zk.commitment import Committed, Committer, alloc_trace, copied, openings
 from zk.errors import OptionsError, WitnessError
 from zk.evaluation import Challenges, PublicInteraction, ext_dot, identity_holds, powers, public_sum
 from zk.field import DEGREE, GENERATOR, Ext, P, embed, ext_pow, ext_scale, ext_sub, inverse, root_of_unity
@@ -126,7 +127,7 @@ class _Run:
         self._absorb_statement()  # 0
 
         self._phase("main trace")
-        lookup_ops, columns = vm.columns_only(vm.interactions_only(self.ops))
+        lookup_ops, columns = _lookup_program(self.ops.tobytes())
         looked_up = copied(self.trace, columns)
         main = self.committer.commit(self.trace, MAIN)  # 1
         del self.trace
@@ -196,7 +197,7 @@ class _Run:
         ops: what the lookups need of the program, over these columns of the trace.
         """
         n = self.rows
-        trace = unset_trace(DEGREE * self.program.n_aux, n)
+        trace = alloc_trace(DEGREE * self.program.n_aux, self.log_rows)
         h = trace.reshape(-1, DEGREE, n)
         logup.fractions(
             ops, self.consts, columns[:, None], n, self._challenges(lookup), np.array(self.program.groups),
@@ -360,6 +361,12 @@ def _kernel_program(program: Program, publics: Sequence[int]) -> tuple[NDArray[n
 
     ops = np.array([(op, dst, place(a), b if op >= ASSERT else place(b)) for op, dst, a, b in program.ops], dtype=np.int32)
     return ops, field.to_mont(np.array([*program.constants, *publics] or [0], dtype=np.uint32))
+
+
+@lru_cache(maxsize=8)
+def _lookup_program(ops: bytes) -> tuple[NDArray[np.int32], list[int]]:
+    """What the lookups need of a program, over no more columns than they read, and which these are."""
+    return vm.columns_only(vm.interactions_only(np.frombuffer(ops, dtype=np.int32).reshape(-1, 4)))
 
 
 def _from_mont_ext(rows: U32) -> list[Ext]:

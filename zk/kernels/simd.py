@@ -169,6 +169,13 @@ def ir_reduce(b: Any, even: Any, odd: Any) -> Any:
     return ir_umin(b, r, b.sub(r, c32(P)))
 
 
+def ir_canonical(b: Any, x: Any) -> Any:
+    """Canonical form of a Montgomery word below p: (x + q p) / 2^32, the low words of which add up to 2^32 unless x is zero."""
+    q = b.mul(x, c32(MU))
+    even, odd = (b.add(b.mul(half, c64(P)), c64(_LOW)) for half in (ir_even(b, q), ir_odd(b, q)))
+    return b.bitcast(b.or_(b.lshr(even, c64(32)), b.and_(odd, c64(_LOW << 32))), IRV16)
+
+
 def ir_mul(b: Any, x: Any, y: Any) -> Any:
     """Montgomery product. Where y is a loop constant, so is y mu."""
     q = b.mul(x, b.mul(y, c32(MU)))

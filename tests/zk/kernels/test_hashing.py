@@ -32,6 +32,7 @@ def levels(leaves: list[bytes], tree_id: int) -> list[list[bytes]]:
 def test_rows(width: int, rows: int, salted: bool) -> None:
     rng = np.random.default_rng(width)
     canonical = rng.integers(0, P, (width, 4, rows + 5), dtype=np.uint32)
+    canonical[0, :, :2] = [0, P - 1]
     salts = rng.integers(0, 2**32, (4, 4 * rows), dtype=np.uint32) if salted else None
     tree = hashing.merkle_commit(mont_array(canonical), rows, 7, salts)
     leaves = []
