@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from claims.agreement.bounds import MAX_TIME
 from claims.agreement.signatures import allowance_message
@@ -45,23 +45,35 @@ ROTATE, SPARE, REVOKE = 1, 2, 3
 KEY_WORDS = {ROTATE: "rotate", SPARE: "spare", REVOKE: "revoke"}
 
 
-class _OfLab(Kind):
-    """A lab's own entry."""
-
-    lab: str
+class _ByFirst(Kind):
+    """An entry of the party that its first field names."""
 
     @property
     def author(self) -> str:
         """The party whose key signs."""
-        return self.lab
+        return str(getattr(self, self.parts[0].field))
 
 
+class _OfFeed(Kind):
+    """An entry of a power feed."""
+
+    feed: str
+
+    @property
+    def author(self) -> str:
+        """Whose key signs; no party has such a name."""
+        return f"feed {self.feed}"
+
+
+_AUTHOR = Part("author", "the author")
+_FEED = Part("feed", "the feed")
 _LAB = Part("lab", "the lab")
+_EPOCH = Part("epoch", "the epoch", 4, 2**24 - 1)
 _PERIOD = Part("period", "the period", 4, 2**24 - 1)
 
 
 @dataclass(frozen=True)
-class EpochEntry(_OfLab):
+class EpochEntry(_ByFirst):
     """A lab's commitments of one epoch: root over its meters' roots, and its registry's freshly blinded head.
 
     ``absent``: a bit for each of the lab's power feeds, in the agreement's order, the lowest bit of a byte first: 1 where the lab says
@@ -70,7 +82,7 @@ class EpochEntry(_OfLab):
 
     kind = 1
     parts = (
-        _LAB, Part("epoch", "the epoch", 4, 2**24 - 1), Part("root", "the root", 32), Part("registry_head", "the registry head", 32),
+        _LAB, _EPOCH, Part("root", "the root", 32), Part("registry_head", "the registry head", 32),
         Part("absent", "the absent feeds", BITS),
     )  # fmt: skip
     one_of = ("lab", "epoch")
@@ -93,7 +105,7 @@ class EpochEntry(_OfLab):
 
 
 @dataclass(frozen=True)
-class ClaimEntry(_OfLab):
+class ClaimEntry(_ByFirst):
     """A lab's claim of one period: SHA-256 of the claim file and of the roots file."""
 
     kind = 2
@@ -113,7 +125,7 @@ class ClaimEntry(_OfLab):
 
 
 @dataclass(frozen=True)
-class AssentEntry(Kind):
+class AssentEntry(_ByFirst):
     """A party's assent to the agreement with this digest."""
 
     kind = 3
@@ -122,11 +134,6 @@ class AssentEntry(Kind):
     agreement: bytes
     party: str
     signature: bytes = b""
-
-    @property
-    def author(self) -> str:
-        """The party whose key signs."""
-        return self.party
 
     @property
     def title(self) -> str:
@@ -140,7 +147,7 @@ class InspectionEntry(Kind):
 
     kind = 4
     parts = (
-        Part("author", "the author"), _LAB, _PERIOD, Part("round", "the round", 8),
+        _AUTHOR, _LAB, _PERIOD, Part("round", "the round", 8),
         Part("outcome", "the outcome of an inspection", 1, values=OUTCOMES), Part("record", "the record's digest", 32),
     )  # fmt: skip
     one_of = ("author", "lab", "period", "round")
@@ -160,7 +167,7 @@ class InspectionEntry(Kind):
 
 
 @dataclass(frozen=True)
-class DecisionEntry(Kind):
+class DecisionEntry(_ByFirst):
     """One decider's word for a decision. ``decision``: 1 lift, 2 trigger; ``effective``: Unix seconds; ``reason``: SHA-256 of its text."""
 
     kind = 5
@@ -178,11 +185,6 @@ class DecisionEntry(Kind):
     signature: bytes = b""
 
     @property
-    def author(self) -> str:
-        """The party whose key signs."""
-        return self.decider
-
-    @property
     def title(self) -> str:
         """For messages."""
         return f"{self.decider}'s decision to {DECISIONS[self.decision]} from {format_time(self.effective)} on"
@@ -197,8 +199,8 @@ class LossEntry(Kind):
 
     kind = 6
     parts = (
-        Part("author", "the author"), _LAB, Part("what", "what is lost", 1, values=LOST), Part("name", "the meter's or site's name"),
-        Part("word", "what is said of it", 1, values=LOSS_WORDS), Part("epoch", "the epoch", 4, 2**24 - 1),
+        _AUTHOR, _LAB, Part("what", "what is lost", 1, values=LOST), Part("name", "the meter's or site's name"),
+        Part("word", "what is said of it", 1, values=LOSS_WORDS), _EPOCH,
     )  # fmt: skip
     one_of = ("author", "lab", "what", "name", "word", "epoch")
     agreement: bytes
@@ -218,7 +220,7 @@ class LossEntry(Kind):
 
 
 @dataclass(frozen=True)
-class TransferEntry(Kind):
+class TransferEntry(_ByFirst):
     """A lab's gift of a part of its total cap for one period to another lab, which accepted it.
 
     Attributes:
@@ -243,11 +245,6 @@ class TransferEntry(Kind):
     signature: bytes = b""
 
     @property
-    def author(self) -> str:
-        """The party whose key signs."""
-        return self.giver
-
-    @property
     def title(self) -> str:
         """For messages."""
         return f"lab {self.giver}'s transfer {self.serial} to lab {self.receiver} for period {self.period}"
@@ -259,11 +256,11 @@ class TransferEntry(Kind):
 
 
 @dataclass(frozen=True)
-class JoulesEntry(Kind):
+class JoulesEntry(_OfFeed):
     """What a power feed drew in one epoch, hidden in a salted leaf (claims/claim/power.py). Signed by the feed's own key."""
 
     kind = 7
-    parts = (Part("feed", "the feed"), Part("epoch", "the epoch", 4, 2**24 - 1), Part("leaf", "the joules' leaf", 32))
+    parts = (_FEED, _EPOCH, Part("leaf", "the joules' leaf", 32))
     one_of = ("feed", "epoch")
     agreement: bytes
     feed: str
@@ -272,33 +269,23 @@ class JoulesEntry(Kind):
     signature: bytes = b""
 
     @property
-    def author(self) -> str:
-        """Whose key signs; no party has such a name."""
-        return f"feed {self.feed}"
-
-    @property
     def title(self) -> str:
         """For messages."""
         return f"the joules of feed {self.feed} in epoch {self.epoch}"
 
 
 @dataclass(frozen=True)
-class FeedPeriodEntry(Kind):
+class FeedPeriodEntry(_OfFeed):
     """A feed's word on a whole period: the root over its joules leaves (claims/claim/power.py). Signed by its key and its period key."""
 
     kind = 10
-    parts = (Part("feed", "the feed"), _PERIOD, Part("root", "the root", 32))
+    parts = (_FEED, _PERIOD, Part("root", "the root", 32))
     one_of = ("feed", "period")
     agreement: bytes
     feed: str
     period: int
     root: bytes
     signature: bytes = b""
-
-    @property
-    def author(self) -> str:
-        """As :attr:`JoulesEntry.author`."""
-        return f"feed {self.feed}"
 
     @property
     def title(self) -> str:
@@ -319,7 +306,7 @@ class KeyEntry(Kind):
 
     kind = 9
     parts = (
-        Part("author", "the author"), Part("signer", "who signs", 1, values={1: "old key", 2: "new key", 3: "party"}),
+        _AUTHOR, Part("signer", "who signs", 1, values={1: "old key", 2: "new key", 3: "party"}),
         Part("role", "the role of a key", 1, values=KEY_ROLES), Part("owner", "the key's owner"), Part("holder", "the key's holder"),
         Part("word", "what is said of a key", 1, values=KEY_WORDS), Part("old", "the old key's digest", 32),
         Part("new", "the new key", KEY),
@@ -362,15 +349,9 @@ class KeyEntry(Kind):
         return f"the word of {who} that {self.change}"
 
 
-_KINDS = (
-    EpochEntry, ClaimEntry, AssentEntry, InspectionEntry, DecisionEntry, LossEntry, JoulesEntry, TransferEntry, KeyEntry, FeedPeriodEntry,
-)  # fmt: skip
 Entry = (
     EpochEntry | ClaimEntry | AssentEntry | InspectionEntry | DecisionEntry | LossEntry | JoulesEntry | TransferEntry | KeyEntry
     | FeedPeriodEntry
 )  # fmt: skip
-KINDS: dict[int, type[Entry]] = {kind.kind: kind for kind in _KINDS}
-AnyEntry = TypeVar(
-    "AnyEntry", EpochEntry, ClaimEntry, AssentEntry, InspectionEntry, DecisionEntry, LossEntry, JoulesEntry, TransferEntry, KeyEntry,
-    FeedPeriodEntry,
-)  # fmt: skip
+KINDS: dict[int, type[Entry]] = {kind.kind: kind for kind in get_args(Entry)}
+AnyEntry = TypeVar("AnyEntry", bound=Entry)
