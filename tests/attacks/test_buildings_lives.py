@@ -10,10 +10,10 @@ import random
 from pathlib import Path
 
 import pytest
+from commands import log, parties, run
 
 from claims.claim.file import decode_claim
 from tests.attacks.test_tables import TEXT
-from tests.cli.test_cli import run
 from tests.lab.test_tables import Prover
 
 METERS = {"hall-1": "north", "hall-2": "north", "hall-3": "south"}
@@ -21,23 +21,7 @@ TERMS = ("-a", "agreement.toml")
 HQ = ("-s", "hq.store", *TERMS)
 LAB = ("-k", "lab.key")
 PER, PERIODS = 4, 3
-LOG = """[log]
-origin = "log.example/lives"
-operator = "operator"
-key = "{log}"
-cosignatures = 1
-[inspection]
-draws = 4
-slots = 2
-margin = "1 h"
-[[party]]
-name = "operator"
-key = "{operator}"
-[[party]]
-name = "rival"
-key = "{rival}"
-cosign_key = "{cosign}"
-"""
+LOG = log("log.example/lives") + '[inspection]\ndraws = 4\nslots = 2\nmargin = "1 h"\n' + parties("operator", "rival", cosigner="rival")
 
 
 class Life:
@@ -57,7 +41,7 @@ class Life:
         for name, site in METERS.items():
             made = self("meter", "init", name, "--lab", "alpha", "--chip", "h100", "--chips", 8, "-k", f"{name}.key", "--no-passphrase")
             meters += f'{made}site = "{site}"\n'
-        text = TEXT.format(key=keys["lab"], opening=opening, meters=meters)
+        text = TEXT.format(alpha=keys["lab"], opening=opening, meters=meters)
         text = text.replace("registry_rows = 16\n", 'registry_rows = 16\nlost = "30 %"\n').replace('"1e20 FLOP"', '"5e21 FLOP"')
         text = text.replace('total = "1e21 FLOP"', 'total = "2e21 FLOP"').replace("[[party]]", LOG.format(**keys) + "[[party]]", 1)
         (place / "agreement.toml").write_text(text)

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from click.testing import CliRunner
+from commands import run
 
 import claims.base.files
 import claims.claim.entries
@@ -27,13 +27,11 @@ import claims.cli.log
 import claims.lab.journal
 import claims.lab.prove
 from claims.agreement.file import load_agreement
-from claims.base.errors import ClaimRejected, ClaimsError
 from claims.base.hybrid import curve_half
 from claims.base.keys import load_key_file, public_bytes
 from claims.claim.entries import decode_entry, unsigned_bytes
 from claims.claim.entry_kinds import InspectionEntry
 from claims.claim.file import Claim, MeterHead, sign_claim
-from claims.cli.main import cli
 from claims.lab.journal import Journal, JournalError, Statement, default_state, of_entry
 from claims.lab.prove import Made
 from claims.lab.store import Store
@@ -63,20 +61,8 @@ class Site:
         self.path, self.state = path, state
 
     def run(self, *arguments: object, code: int = 0) -> str:
-        """Run a command; its output, and the message of an expected error."""
-        before = Path.cwd()
-        os.chdir(self.path)
-        try:
-            result = CliRunner().invoke(cli, [str(item) for item in arguments], env={"STANDSTILL_STATE": str(self.state)})
-        finally:
-            os.chdir(before)
-        error, text, got = result.exception, result.output, result.exit_code
-        if isinstance(error, ClaimsError):
-            text, got = f"{text}{error}", 1 if isinstance(error, ClaimRejected) else 2
-        elif error is not None and not isinstance(error, SystemExit):
-            raise error
-        assert got == code, text
-        return text
+        """Run a command; its output, errors included."""
+        return run(self.path, *arguments, code=code, state=self.state)
 
     def copy(self, path: Path, state: Path | None = None) -> Site:
         """The same folder elsewhere, on this machine or another."""
@@ -98,7 +84,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Site:
     opening = site.run("lab", "init", "alpha", "-s", "alpha.store").strip()
     options = ("--lab", "alpha", "--chip", "h100", "--chips", 8, "-k", "meter.key", "--no-passphrase")
     meter = site.run("meter", "init", "hall-1", *options)
-    (site.path / "agreement.toml").write_text(AGREEMENT.format(opening=opening, meter=meter, **keys))
+    (site.path / "agreement.toml").write_text(AGREEMENT.format(opening=opening, meters=meter, **keys))
     site.run("log", "init", "log", "--origin", "example.org/log", "-k", "log.key")
     return site
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from commands import agreement, run, run_process
 
 from claims.agreement.file import parse_agreement
 from claims.agreement.model import Agreement
@@ -20,36 +21,10 @@ from claims.base.keys import load_key_file
 from claims.claim.file import Claim, decode_claim, sign_claim
 from claims.claim.lists import Loss
 from claims.verify.claim import verify_claim
-from tests.cli.test_cli import run, run_process
 
 pytestmark = pytest.mark.slow
 
-TEXT = """format = "standstill-agreement/3"
-name = "two-buildings"
-start = 2026-01-01T00:00:00Z
-epoch = "1 h"
-epochs_per_period = 4
-periods = 3
-[rules]
-charge = "peak"
-residue = "charge-every-lineage"
-[[party]]
-name = "alpha"
-key = "{key}"
-[[chip]]
-name = "h100"
-peak = "1.979e15 FLOP/s"
-note = "FP8 dense"
-[[lab]]
-name = "alpha"
-log_rows = 16
-registry_rows = 16
-{opening}
-[lab.caps]
-total = "1e21 FLOP"
-unattributed = "1e20 FLOP"
-lineage = "1e22 FLOP"
-{meters}"""
+TEXT = agreement("two-buildings", "alpha", lab="registry_rows = 16\n")
 COMMON = ("-s", "alpha.store", "-a", "agreement.toml")
 
 
@@ -66,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             + f'site = "{site}"\n'
             for name, site in (("hall-1", "north"), ("hall-2", "north"), ("hall-3", "south"))
         )
-        (place / "agreement.toml").write_text(TEXT.format(key=key, opening=opening, meters=meters))
+        (place / "agreement.toml").write_text(TEXT.format(alpha=key, opening=opening, meters=meters))
         run(place, "agreement", "sign", "agreement.toml", "-k", "lab.key")
         for period in (0, 1):
             first, run_name = 4 * period, f"run-{period}"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import run
 
 from circuits.chain import summary_head
 from circuits.statement import summary_header
@@ -26,7 +27,6 @@ from claims.lab.sites import take_tags
 from claims.lab.store import Store
 from claims.verify.claim import verify_claim
 from claims.verify.tables import proofs_in
-from tests.cli.test_cli import run
 from tests.lab.test_buildings import HQ, at, enrolled, measured, summary, terms_of
 from tests.lab.test_tables import Prover
 from zk.errors import ZkError

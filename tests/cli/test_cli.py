@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
 import subprocess
@@ -12,36 +10,7 @@ from pathlib import Path
 
 import pytest
 import world
-
-from claims.cli.main import main
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def run(folder: Path, *arguments: object, code: int = 0) -> str:
-    """Run ``standstill`` in this process, with no terminal; its output, errors included."""
-    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
-    with (
-        contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.MonkeyPatch.context() as patch,
-        pytest.raises(SystemExit) as end,
-    ):  # fmt: skip
-        patch.setattr(sys, "stdin", io.StringIO())
-        main([str(argument) for argument in arguments])
-    text = "".join(stream.buffer.getvalue().decode() for stream in (out, err))
-    assert (end.value.code or 0) == code, text
-    return text
-
-
-def run_process(folder: Path, *arguments: object, code: int = 0) -> str:
-    """Run ``standstill`` in a process of its own; its output, errors included."""
-    done = subprocess.run(
-        [sys.executable, "-m", "claims", *map(str, arguments)],
-        cwd=folder, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    text = done.stdout + done.stderr
-    assert done.returncode == code, text
-    assert "Traceback" not in text
-    return text
+from commands import ROOT, agreement, run, run_process
 
 
 @pytest.fixture
@@ -116,33 +85,8 @@ def _agreed(folder: Path) -> None:
     meter = run(
         folder, "meter", "init", "hall-1", "--lab", "alpha", "--chip", "h100", "--chips", 8, "-k", "meter.key", "--no-passphrase"
     )
-    (folder / "agreement.toml").write_text(
-        f"""format = "standstill-agreement/3"
-name = "one-lab"
-start = 2026-01-01T00:00:00Z
-epoch = "1 h"
-epochs_per_period = 4
-periods = 3
-[rules]
-charge = "peak"
-residue = "charge-every-lineage"
-[[party]]
-name = "alpha"
-key = "{lab_key}"
-[[chip]]
-name = "h100"
-peak = "1.979e15 FLOP/s"
-note = "FP8 dense"
-[[lab]]
-name = "alpha"
-log_rows = 16
-{opening}
-[lab.caps]
-total = "1e21 FLOP"
-unattributed = "1e20 FLOP"
-lineage = "1e22 FLOP"
-{meter}"""
-    )
+    text = agreement("one-lab", "alpha").format(alpha=lab_key, opening=opening, meters=meter)
+    (folder / "agreement.toml").write_text(text)
     run(folder, "agreement", "sign", "agreement.toml", "-k", "lab.key")
 
 

@@ -5,46 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from commands import agreement, log, run
 
-from tests.cli.test_cli import run
-
-AGREEMENT = """format = "standstill-agreement/3"
-name = "logged"
-start = 2026-01-01T00:00:00Z
-epoch = "1 h"
-epochs_per_period = 4
-periods = 2
-[rules]
-charge = "peak"
-residue = "charge-every-lineage"
-[log]
-origin = "example.org/log"
-operator = "operator"
-key = "{log}"
-cosignatures = 1
-[[party]]
-name = "alpha"
-key = "{alpha}"
-[[party]]
-name = "operator"
-key = "{operator}"
-[[party]]
-name = "witness"
-key = "{witness}"
-cosign_key = "{cosign}"
-[[chip]]
-name = "h100"
-peak = "1.979e15 FLOP/s"
-note = "FP8 dense"
-[[lab]]
-name = "alpha"
-log_rows = 16
-{opening}
-[lab.caps]
-total = "1e21 FLOP"
-unattributed = "1e20 FLOP"
-lineage = "1e22 FLOP"
-{meter}"""
+AGREEMENT = agreement(
+    "logged", "alpha", "operator", "witness", cosigner="witness", periods=2, terms=log("example.org/log")
+)
 
 COMMON = ("-s", "alpha.store", "-a", "agreement.toml")
 
@@ -56,7 +21,7 @@ def folder(tmp_path: Path) -> Path:
     opening = run(tmp_path, "lab", "init", "alpha", "-s", "alpha.store").strip()
     options = ("--lab", "alpha", "--chip", "h100", "--chips", 8, "-k", "meter.key", "--no-passphrase")
     meter = run(tmp_path, "meter", "init", "hall-1", *options)
-    (tmp_path / "agreement.toml").write_text(AGREEMENT.format(opening=opening, meter=meter, **keys))
+    (tmp_path / "agreement.toml").write_text(AGREEMENT.format(opening=opening, meters=meter, **keys))
     run(tmp_path, "log", "init", "log", "--origin", "example.org/log", "-k", "log.key")
     for party in ("alpha", "operator", "witness"):
         run(tmp_path, "agreement", "sign", "agreement.toml", "-k", f"{party}.key", "--log-entry", f"{party}.entry")

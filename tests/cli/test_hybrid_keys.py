@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import commands
 import hybrid_world as hw
 import pytest
 import world
-from click.testing import CliRunner
 
 import claims.cli.main  # noqa: F401  (registers the commands)
-from claims.base.errors import ClaimsError, KeyFileError
+from claims.base.errors import KeyFileError
 from claims.base.hybrid import HybridKey, curve_half, halves
 from claims.base.keys import generate_key_file, load_key_file, meter_key, public_bytes, public_text
 from claims.claim.entries import decode_entry, encode_entry, sign_entry
 from claims.claim.entry_kinds import AssentEntry
-from claims.cli.group import cli
 from claims.tlog.checkpoint import LogTrust
 from claims.tlog.note import VerifierKey
 from claims.tlog.reader import open_log
@@ -42,13 +42,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(*arguments: object, code: int = 0) -> str:
-    result = CliRunner().invoke(cli, [str(item) for item in arguments])
-    if isinstance(result.exception, ClaimsError):
-        assert code, result.exception
-        return f"{result.output}{result.exception}"
-    assert result.exit_code == code, (result.output, result.exception)
-    return result.output
+run = partial(commands.run, Path())
 
 
 def test_keygen_makes_both_halves_unless_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from commands import log, parties
 from desk import DAY, START, Desk
 
 from claims.agreement.file import load_agreement
@@ -16,26 +17,8 @@ from claims.lab.store import Store
 from claims.tlog.checkpoint import LogTrust
 from claims.tlog.reader import open_log
 
-KEYS = """
-[log]
-origin = "example.org/standstill"
-operator = "operator"
-key = "{log}"
-cosignatures = 1
-[keys]
-revoke = ["operator", "rival", "third"]
-quorum = 2
-[[party]]
-name = "operator"
-key = "{operator}"
-[[party]]
-name = "rival"
-key = "{rival}"
-cosign_key = "{cosign}"
-[[party]]
-name = "third"
-key = "{third}"
-"""
+KEYS = log("example.org/standstill") + '[keys]\nrevoke = ["operator", "rival", "third"]\nquorum = 2\n'
+KEYS += parties("operator", "rival", "third", cosigner="rival")
 
 
 class Office(Desk):

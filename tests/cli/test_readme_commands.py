@@ -10,8 +10,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-
-from tests.cli.test_cli import run
+from commands import run
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commands import run_process
 from rich.console import Console
 
 from claims.agreement.signatures import AgreementSignatures
@@ -33,7 +34,6 @@ from claims.status.verdict import verify_in_folder
 from claims.tlog.reader import open_log
 from claims.verify.claim import verify_claim
 from claims.verify.log import log_trust
-from tests.cli.test_cli import run_process
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import run
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from claims.agreement.file import parse_agreement
@@ -27,7 +28,6 @@ from claims.verify.claim import verify_claim
 from claims.verify.roots import roots_in
 from claims.verify.tables import proofs_in
 from tests.attacks.test_tables import TEXT
-from tests.cli.test_cli import run
 from tests.lab.test_tables import Prover
 
 METERS = {"hall-1": "north", "hall-2": "north", "hall-3": "south"}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from commands import run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lab_fixtures import EPOCHS, PEAK, make_agreement, make_lab, seal_and_close
@@ -21,7 +22,6 @@ from claims.lab.lineage import note_checkpoint, snapshot, starts_from_nothing, u
 from claims.lab.registry import Opening, RegistryError, check_enrolled, entries_of, open_registry
 from claims.lab.store import Store
 from claims.lab.store_file import StoreError
-from tests.cli.test_cli import run
 
 BASE = Opening("base", 10**9)
 LAST = EPOCHS - 1

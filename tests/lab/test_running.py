@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from commands import run
 from lab_fixtures import EPOCHS, METER_KEYS, PEAK, make_agreement, make_lab, seal_and_close, with_caps, with_sites
 
 from claims.agreement.model import Agreement
@@ -23,7 +24,6 @@ from claims.lab.registry import Opening, open_registry
 from claims.lab.running import TableTooSmall, _counted, _ledgers, running
 from claims.lab.store import Store
 from claims.lab.witness import WitnessRefused, assemble, period_figures
-from tests.cli.test_cli import run
 from tests.lab.test_lineage import AGREEMENT
 
 NOTHING_DONE = {"meters_to_close": [], "sealed_through": {}, "published_through": None}

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from commands import ROOT, run
 from lab_fixtures import make_lab, seal_and_close
 
 import claims.lab.meter
@@ -32,7 +33,6 @@ from claims.lab.sealing import Due
 from claims.lab.store import Store
 from claims.lab.store_file import StoreError
 from claims.lab.witness import assemble, period_figures
-from tests.cli.test_cli import ROOT, run
 from tests.cli.test_cli_epochs import COMMON, folder  # noqa: F401
 
 MANY = [Usage(0, 2, 1, None)] * 5000
