@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from llvmlite import ir  # type: ignore[import-untyped]
 
 from zk import poseidon2 as slow
 from zk.kernels import simd as S
 from zk.kernels._jit import kernel, parallel_for
-from zk.kernels._memory import THREADS, U32, address, check, mont, mont_array, scratch
+from zk.kernels._memory import THREADS, U32, address, check, mont_array, scratch
 from zk.kernels.lanes import ext_intrinsic, load, load_byte, load_long, load_word, store, store_word
 
 _HALVES = {3: 1, 9: 8, 10: 3, 11: 24}  # lane -> k where D = 2^-k
@@ -145,17 +146,26 @@ def _first(b: Any, x: Any) -> Any:
 
 
 def _lane_sum(b: Any, x: Any) -> Any:
-    for by in (8, 4, 2, 1):
-        x = S.ir_add(b, x, _ir_turn(b, x, by, 16))
-    return _first(b, x)
+    """Sum of sixteen lanes, below 2^35, not reduced."""
+    wide = b.add(S.ir_even(b, x), S.ir_odd(b, x))
+    for by in (4, 2, 1):
+        turned = ir.Constant(ir.VectorType(S.I32, 8), [(k + by) % 8 for k in range(8)])
+        wide = b.add(wide, b.shuffle_vector(wide, wide, turned))
+    return b.extract_element(wide, ir.Constant(S.I32, 0))
+
+
+def _cube(b: Any, x: Any) -> Any:
+    """x^3 for a scalar; the square stays below 2p, which the second product has room for."""
+    return S.ir_scalar_mul(b, S.ir_scalar_reduce_lazy(b, b.mul(x, x)), x)
 
 
 def _single(states: int) -> Any:
     """Intrinsic (state, full, partial, count, diagonal): `states` permutations, each of sixteen consecutive words, in place.
 
     One permutation waits for its own results most of the time; several independent ones, step by step, fill that time.
-    diagonal: D with lane 0 zeroed. In the partial rounds lane 0 is a scalar c; the other lanes' sum S is kept one round ahead,
-    as sum(D v) + 15 (c + S), so that only the cube is on the critical path. D[0] = -2, so the next lane 0 is S - c.
+    diagonal: D with lane 0 zeroed; partial: the rounds' constants, then a zero. In the partial rounds lane 0 is a scalar c; the other
+    lanes' sum S is kept one round ahead, as sum(D v) + 15 (c + S), so that only the cube is on the critical path. D[0] = -2, so the next
+    lane 0 is S - c; what is kept of it has the next round's constant added.
     """
 
     def write(b: Any, state: Any, full: Any, partial: Any, count: Any, diagonal: Any) -> None:
@@ -171,25 +181,27 @@ def _single(states: int) -> Any:
                     v = S.ir_add(b, b.load(cell), constants)
                     b.store(_ir_external_one(b, S.ir_mul(b, S.ir_mul(b, v, v), v)), cell)
 
+        def constant(index: Any) -> Any:
+            return b.zext(b.load(S.ir_ptr(b, b.add(partial, b.shl(index, S.i64(2))), S.I32)), S.I64)
+
         full_rounds(full)
         d = S.ir_load(b, diagonal)
         zero = S.ir_shuffle(b, S.c32(0), S.c32(_LOW_MASK), [0] + [16 + k for k in range(1, 16)])
         for cell, head, rest in zip(cells, heads, rests, strict=True):
             start = b.load(cell)
             others = b.and_(start, zero)
-            b.store(_first(b, start), head)
-            b.store(_lane_sum(b, others), rest)
+            b.store(S.ir_scalar_add(b, _first(b, start), constant(S.i64(0))), head)
+            b.store(S.ir_scalar_small(b, _lane_sum(b, others)), rest)
             b.store(others, cell)
         with S.ir_for(b, count) as loop:
-            constant = b.zext(b.load(S.ir_ptr(b, b.add(partial, b.shl(loop.index, S.i64(2))), S.I32)), S.I64)
+            then = constant(b.add(loop.index, S.i64(1)))
             for cell, head, rest in zip(cells, heads, rests, strict=True):
                 v, s = b.load(cell), b.load(rest)
-                c = S.ir_scalar_add(b, b.load(head), constant)
-                c = S.ir_scalar_mul(b, S.ir_scalar_mul(b, c, c), c)
+                c = _cube(b, b.load(head))
                 total = S.ir_scalar_add(b, c, s)
                 product = S.ir_mul(b, v, d)
-                b.store(S.ir_scalar_add(b, s, b.sub(S.i64(S.P), c)), head)
-                b.store(S.ir_scalar_add(b, _lane_sum(b, product), S.ir_scalar_mul(b, total, S.i64(mont(15)))), rest)
+                b.store(S.ir_scalar_sub(b, S.ir_scalar_add(b, s, then), c), head)
+                b.store(S.ir_scalar_small(b, b.add(_lane_sum(b, product), b.mul(total, S.i64(15)))), rest)
                 b.store(b.and_(S.ir_add(b, product, S.ir_splat(b, b.trunc(total, S.I32))), zero), cell)
         for cell, head in zip(cells, heads, strict=True):
             b.store(S.ir_set_lane(b, b.load(cell), 0, b.trunc(b.load(head), S.I32)), cell)
@@ -246,9 +258,9 @@ def _four_chains(messages, message_step, starts, length, capacity, branch, input
 
 @lru_cache(maxsize=4)
 def _constants(partial_rounds: int) -> tuple[U32, U32, U32]:
-    """(8, 16) full-round constants, partial-round constants, diagonal with lane 0 zeroed; Montgomery."""
+    """(8, 16) full-round constants, partial-round constants and a zero, diagonal with lane 0 zeroed; Montgomery."""
     first, partial, last = slow.round_constants(partial_rounds)
-    return mont_array(first + last), mont_array(partial), mont_array((0, *slow.DIAGONAL[1:]))
+    return mont_array(first + last), mont_array([*partial, 0]), mont_array((0, *slow.DIAGONAL[1:]))
 
 
 def _run_rows(inputs: U32, out: U32, partial_rounds: int, trace: int) -> None:

@@ -323,12 +323,26 @@ def ir_dot5_of(b: Any, addresses: Any, offset: Any, table: Any, count: Any, out:
     _write_dot5(b, source, table, count, out, out_step)
 
 
-def ir_scalar_reduce(b: Any, t: Any) -> Any:
-    """Scalar Montgomery reduction of t < p * 2^32."""
+def ir_scalar_reduce_lazy(b: Any, t: Any) -> Any:
+    """Scalar Montgomery reduction of t < p * 2^32, below 2p."""
     low = i64(_LOW)
     q = b.and_(b.mul(b.and_(t, low), i64(MU)), low)
-    r = b.lshr(b.add(t, b.mul(q, i64(P))), i64(32))
+    return b.lshr(b.add(t, b.mul(q, i64(P))), i64(32))
+
+
+def _below_p(b: Any, r: Any) -> Any:
     return b.select(b.icmp_signed(">=", r, i64(P)), b.sub(r, i64(P)), r)
+
+
+def ir_scalar_reduce(b: Any, t: Any) -> Any:
+    """Scalar Montgomery reduction of t < p * 2^32."""
+    return _below_p(b, ir_scalar_reduce_lazy(b, t))
+
+
+def ir_scalar_small(b: Any, x: Any) -> Any:
+    """x mod p for x < 2^36: 2^31 = 2^24 - 1 mod p, and 2^31 + 2^29 < 2p."""
+    high = b.lshr(x, i64(31))
+    return _below_p(b, b.add(b.and_(x, i64(2**31 - 1)), b.sub(b.shl(high, i64(24)), high)))
 
 
 def ir_scalar_mul(b: Any, x: Any, y: Any) -> Any:
@@ -338,5 +352,10 @@ def ir_scalar_mul(b: Any, x: Any, y: Any) -> Any:
 
 def ir_scalar_add(b: Any, x: Any, y: Any) -> Any:
     """Scalar sum mod p."""
-    s = b.add(x, y)
-    return b.select(b.icmp_signed(">=", s, i64(P)), b.sub(s, i64(P)), s)
+    return _below_p(b, b.add(x, y))
+
+
+def ir_scalar_sub(b: Any, x: Any, y: Any) -> Any:
+    """Scalar difference mod p."""
+    d = b.sub(x, y)
+    return b.select(b.icmp_signed("<", d, i64(0)), b.add(d, i64(P)), d)

@@ -8,7 +8,10 @@ import pytest
 
 from zk import poseidon2 as slow
 from zk.kernels import poseidon2 as fast
+from zk.kernels import simd
+from zk.kernels._jit import kernel
 from zk.kernels._memory import mont_array, unmont
+from zk.kernels.lanes import INT, vector_op
 
 P = slow.P
 VECTORS = Path(__file__).parents[2] / "vectors" / "poseidon2_rp36.json"
@@ -126,3 +129,29 @@ def test_sponge_refuses_overlap() -> None:
         fast.sponge_chains(np.zeros((8, 9), dtype=np.uint32), np.array([0, 3]), np.array([4, 2]), np.zeros(8, dtype=np.uint32))
     with pytest.raises(ValueError):
         fast.sponge_chains(np.zeros((8, 9), dtype=np.uint32), np.array([8]), np.array([2]), np.zeros(8, dtype=np.uint32))
+
+
+_small = vector_op(simd.ir_scalar_small, INT, INT)
+_difference = vector_op(simd.ir_scalar_sub, INT, INT, INT)
+_halfway = vector_op(simd.ir_scalar_reduce_lazy, INT, INT)
+
+
+@kernel
+def _scalars(what, x, y):  # type: ignore[no-untyped-def]
+    if what == 0:
+        return _small(x)
+    if what == 1:
+        return _difference(x, y)
+    return _halfway(x)
+
+
+def test_scalars_at_their_ends() -> None:
+    """Up to 2^36 - 1, where sixteen lanes and fifteen times one more lie; below p 2^32, of which the lazy quotient is below 2p."""
+    for x in (0, 1, P - 1, P, 2**31 - 1, 2**31, 15 * (P - 1), 31 * (P - 1), 2**36 - 1):
+        assert _scalars(0, x, 0) == x % P
+    for x in (0, 1, P - 1):
+        assert [_scalars(1, x, y) for y in (0, 1, P - 1)] == [(x - y) % P for y in (0, 1, P - 1)]
+    for t in (0, 1, P, (P - 1) ** 2, (2 * P - 1) * (P - 1), (P << 32) - 1):
+        signed = t - (1 << 64) if t >> 63 else t
+        lazy = _scalars(2, signed, 0)
+        assert 0 <= lazy < 2 * P and lazy * (1 << 32) % P == t % P
