@@ -1,7 +1,7 @@
 # make test      set up .venv, lint, type-check, tests without the slow ones
 # make test-all  the slow ones too; says at its end what was skipped, and why
 # make proofs    theorems about the circuit, by Coq, and obligations, by z3; SKIPPED where one is absent (proofs/README.md)
-# make proofs-all  and an honest trace through the Coq interpreter, and each constraint left out in turn
+# make proofs-all  and an honest trace through the Coq interpreter, each constraint left out in turn, each range weakened
 # make demo      a whole standstill between four labs on published data, on this machine
 # make pyz       the verifier as one file, build/standstill-verify.pyz: the same bytes from the same commit
 # make docs      all pages as a site, build/docs/docs/index.html

@@ -78,7 +78,7 @@ def limits() -> Iterator[Obligation]:
                 return z3.And(*limits, z3.Or(worked == 0, v(code, 1, "works") == 1))
 
             name = "R does not grow by more than its cap" if flag == "residue" else "the entry is under its limit"
-            yield Obligation("R6", name, window, ("BYTES", "PUBLICS", "RESIDUE"), under)
+            yield Obligation("R6", name, window, ("BYTES", "RESIDUE"), under)
     for flag in WORKERS:
         for new in (0, 1):
 
@@ -110,7 +110,7 @@ def totals() -> Iterator[Obligation]:
         "R6",
         "the total is under its cap",
         end,
-        ("BYTES", "PUBLICS", "TOTAL"),
+        ("BYTES", "TOTAL"),
         lambda code: code.amount(0, "tot") <= cap(code, "total_cap"),
     )
     owing = Window(("er",), ((cell(0, "owes"), 1), (public("charge_residue"), 1)), note="owes, R charged")
@@ -118,7 +118,7 @@ def totals() -> Iterator[Obligation]:
         "R6",
         "R is under the freeze",
         owing,
-        ("BYTES", "PUBLICS", "RESIDUE"),
+        ("BYTES", "RESIDUE"),
         lambda code: code.amount(0, "res") <= cap(code, "freeze"),
     )
     start = Window(("hd", "e0"))
@@ -194,7 +194,7 @@ def registry_state() -> Iterator[Obligation]:
                 flag, before = v(code, 0, "residue"), v(code, 0, "owes")
                 return v(code, 1, "owes") == (z3.If(flag == 1, v(code, 0, "works"), before) if kind == "e3" else before)
 
-            yield Obligation("state", "new stays a bit, 0 at the header, 1 after the before-head", window, ("NEW",), new)
+            yield Obligation("state", "new stays a bit, 0 at the header, 1 after the before-head", window, (), new)
             yield Obligation("state", "index counts entries from 0", window, ("INDEX",), index)
             yield Obligation("state", "residue passes on: a RESIDUE entry's cumulative, else the same", window, (), passes)
             yield Obligation("state", "owes is a RESIDUE entry's `works`, else the same", window, (), owes)
@@ -215,7 +215,7 @@ def registry_state() -> Iterator[Obligation]:
         "state", "the entry after the before-head is RESIDUE", Window(("mi", "e0")), (), lambda code: v(code, 1, "residue") == 1
     )
     later = Window(("e4", "e0"), ((cell(1, "residue"), 1),), note="residue")
-    yield Obligation("state", "no other new entry is RESIDUE", later, ("NEW",), lambda code: v(code, 1, "new") == 0)
+    yield Obligation("state", "no other new entry is RESIDUE", later, (), lambda code: v(code, 1, "new") == 0)
     yield Obligation("state", "the after-head ends the new part", Window(("er",)), (), lambda code: v(code, 0, "new") == 1)
 
     def cumulative(code: Encoding) -> z3.BoolRef:
@@ -246,7 +246,7 @@ def registry_state() -> Iterator[Obligation]:
                 return z3.And(code.var(public("first_epoch")) <= epoch, epoch <= code.var(public("last_epoch")))
 
             yield Obligation(
-                "R5", "a new entry's epoch is in the period", entry_window(flag, 1, ("e0",)), ("BYTES", "PUBLICS"), period
+                "R5", "a new entry's epoch is in the period", entry_window(flag, 1, ("e0",)), ("BYTES", "FIRST_EPOCH"), period
             )
 
 

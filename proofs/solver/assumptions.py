@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from circuits.gadgets import REGISTRY_KINDS
+from proofs.solver.order import FOLLOWS
 from proofs.solver.window import Window, cell, public
 
 Range = tuple[int, int]
@@ -68,8 +69,7 @@ def _headers(window: Window, then: tuple[str, ...]) -> Iterator[int]:
 
 def _coverage(window: Window) -> Found:
     for at in (*_rows(window, *READINGS), *_headers(window, READINGS)):
-        for i in range(2):
-            yield cell(at, f"tot[{i}]"), LIMB
+        yield cell(at, "tot[0]"), LIMB
 
 
 def _epoch(window: Window) -> Found:
@@ -77,14 +77,8 @@ def _epoch(window: Window) -> Found:
         yield cell(at, "in[0]"), (0, (1 << 24) + ROWS)
 
 
-def _publics(window: Window) -> Found:
-    for name in ("first_epoch", "last_epoch"):
-        yield public(name), LIMB
-    for name in ("charge_peak", "charge_residue"):
-        yield public(name), (0, 1)
-    for cap in ("total_cap", "unattributed_cap", "lineage_cap", "freeze"):
-        for i in range(3):
-            yield public(f"{cap}[{i}]"), TOP if i == 2 else LIMB
+def _first_epoch(_: Window) -> Found:
+    yield public("first_epoch"), LIMB
 
 
 def _fetched(window: Window) -> Found:
@@ -106,11 +100,6 @@ def _residue(window: Window) -> Found:
 def _running_total(window: Window) -> Found:
     for at in (*_rows(window, *REGISTRY_KINDS), *_headers(window, REGISTRY_KINDS)):
         yield from _amount(at, "tot")
-
-
-def _new(window: Window) -> Found:
-    for at in _rows(window, *REGISTRY_KINDS):
-        yield cell(at, "new"), (0, 1)
 
 
 def _index(window: Window) -> Found:
@@ -138,12 +127,12 @@ ASSUMPTIONS = {
             "PEAK", "a ledger's `res` are three bytes", "HEADER bus: Heads.header_is_in_range (Coq); obligations `state carried`", _peak
         ),
         Assumption(
-            "COVERAGE", "a ledger's `tot[0..1]` are below 2^24", "HEADER bus: Heads.header_is_in_range (Coq); `state carried`", _coverage
+            "COVERAGE", "a ledger's `tot[0]` is below 2^24", "HEADER bus: Heads.header_is_in_range (Coq); `state carried`", _coverage
         ),
         Assumption(
-            "EPOCH", "a reading's epoch is at most 2^24 + 2^22", "first_epoch, and at most 1 more for each row: `reading follows`", _epoch
+            "EPOCH", "a reading's epoch is at most 2^24 + 2^22", "`first_epoch`, and at most 1 more for each row: `reading follows`", _epoch
         ),
-        Assumption("PUBLICS", "caps, epochs, flags are in the statement's ranges", "the verifier: circuits/README.md section 1", _publics),
+        Assumption("FIRST_EPOCH", "`first_epoch` is below 2^24", "the verifier: circuits/README.md section 1", _first_epoch),
         Assumption(
             "FETCHED", "a fetched amount has limbs of 24, 24 and 16 bits", "ENTRY bus: Entries.fetched_is_a_cumulative (Coq)", _fetched
         ),
@@ -158,7 +147,6 @@ ASSUMPTIONS = {
         Assumption(
             "TOTAL", "a registry's `tot` has limbs of 24, 24 and 16 bits", "0 at the header, then `total is in range` at E3", _running_total
         ),
-        Assumption("NEW", "`new` is 0 or 1 in a registry", "0 at the header, then `new stays a bit`", _new),
         Assumption("INDEX", "`index` is at most 2^22", "0 at the header, one more for each entry: `index counts`", _index),
         Assumption(
             "TAGS", "the tag of the record before, and `sorted_prev`, are below 2^24",
@@ -177,3 +165,10 @@ def ranges(window: Window, names: tuple[str, ...]) -> dict[str, Range]:
             before = found.get(variable, (low, high))
             found[variable] = max(low, before[0]), min(high, before[1])
     return found
+
+
+def single_ranges() -> list[tuple[str, str]]:
+    """Each assumption with each column or public that it bounds."""
+    pairs = [Window((kind, then)) for kind, following in FOLLOWS.items() for then in following]
+    found = [(a.name, variable.split(".", 1)[1]) for a in ASSUMPTIONS.values() for pair in pairs for variable, _ in a.ranges(pair)]
+    return list(dict.fromkeys(found))

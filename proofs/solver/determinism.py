@@ -18,8 +18,13 @@ from proofs.solver.cells import GIVEN, STATE, SUCCESSOR, counting
 from proofs.solver.encode import Encoding, digits
 from proofs.solver.window import PADDING, Window, cell, held, public, successors
 
-ASSUMED = ("BYTES", "PEAK", "COVERAGE", "EPOCH", "PUBLICS", "FETCHED", "DIGIT_SUM", "RESIDUE", "TOTAL", "NEW", "INDEX", "TAGS")
+ASSUMED = ("BYTES", "PEAK", "COVERAGE", "EPOCH", "FETCHED", "DIGIT_SUM", "RESIDUE", "TOTAL", "INDEX", "TAGS")
 ENTRY_CASES = tuple((flag, new) for flag in KIND_FLAGS for new in (0, 1) if (flag, new) != ("opening", 1))
+OWING = "owes, R charged"
+ONLY = {"mi": 0, "er": 1}  # `new` of the entry before
+
+
+Sum = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Conditional:
     cells: tuple[str, ...]
     when: str
     case: tuple[str, ...] = ()
-    together: tuple[tuple[tuple[str, int], ...], ...] = ()
+    together: tuple[Sum, ...] = ()
     along: tuple[str, ...] = ()
     source: str = "section 7"
 
@@ -81,13 +86,29 @@ def windows() -> Iterator[Window]:
         for then in following:
             if kind in ENTRY_KINDS:
                 for flag, new in ENTRY_CASES:
-                    fixed = [(cell(0, f), int(f == flag)) for f in KIND_FLAGS]
-                    yield Window((kind, then), (*fixed, (cell(0, "new"), new)), note=f"{flag} {('old', 'new')[new]}")
+                    if new == ONLY.get(then, new):
+                        yield entry_pair(kind, then, flag, new)
             elif kind == "busy":
                 for charged in (0, 1):
                     yield Window((kind, then), ((public("charge_peak"), charged),), note=("metered", "at peak")[charged])
             else:
                 yield Window((kind, then))
+            if kind == "er":
+                yield Window((kind, then), ((cell(0, "owes"), 1), (public("charge_residue"), 1)), note=OWING)
+
+
+def entry_pair(kind: str, then: str, flag: str, new: int) -> Window:
+    """A row of an entry and the next."""
+    fixed = [(cell(0, f), int(f == flag)) for f in KIND_FLAGS]
+    return Window((kind, then), (*fixed, (cell(0, "new"), new)), note=f"{flag} {('old', 'new')[new]}")
+
+
+def impossible() -> Iterator[Window]:
+    """Pairs that no rows are: a new entry before the before-head, an old one before the after-head."""
+    for then, new in ONLY.items():
+        for flag, other in ENTRY_CASES:
+            if other != new:
+                yield entry_pair("e4", then, flag, other)
 
 
 def conditionals(window: Window) -> list[Conditional]:
@@ -96,7 +117,7 @@ def conditionals(window: Window) -> list[Conditional]:
     return [c for c in CONDITIONAL if c.kind == window.kinds[0] and all(part in words for part in c.case)]
 
 
-def copies(window: Window, without: tuple[str, ...] = (), assumed: tuple[str, ...] = ASSUMED) -> Encoding:
+def copies(window: Window) -> Encoding:
     """Two copies of a window with the same inputs."""
     kind, then = window.kinds
     shared = {cell(0, name) for name in GIVEN[kind] | STATE[kind]} | {cell(1, name) for name in GIVEN[then]}
@@ -104,9 +125,9 @@ def copies(window: Window, without: tuple[str, ...] = (), assumed: tuple[str, ..
     shared |= {cell(0, f"full_b[{48 + i}]") for i in range(16)}
     if kind not in ("iv", PADDING):
         shared |= {cell(0, f"in[{i}]") for i in range(8, 16)}
-    code = Encoding(ranges(window, assumed), dict(window.fixed), shared)
+    code = Encoding(ranges(window, ASSUMED), dict(window.fixed), shared)
     for copy in ("", "'"):
-        code.hold(held(window), copy, without)
+        code.hold(held(window), copy)
     congruent(code)
     return code
 
@@ -135,6 +156,8 @@ def claims(window: Window) -> list[str]:
     following = [cell(1, name) for name in sorted(STATE[then] - GIVEN[then] - SUCCESSOR.get(then, set()))]
     following += [cell(1, f"in[{i}]") for i in range(8, 16)] if then != "iv" else []
     names = following + [cell(0, name) for name in reversed(counting(kind, then))]
+    if window.note == OWING:  # the slack of R, free in other rows of the kind
+        names += [cell(0, f"byte[{i}]") for i in range(19, 9, -1)]
     excepted = {cell(0, name) for c in conditionals(window) for name in c.cells} | set(dict(window.fixed))
     if kind == "hd":
         excepted.add(cell(1, "owes"))
@@ -142,9 +165,12 @@ def claims(window: Window) -> list[str]:
 
 
 def given_equal(code: Encoding, window: Window) -> list[str]:
-    """Variables that the two copies have in common though their rows do not determine them: exceptions, and indices that a bus gives."""
+    """Variables that the two copies have in common though their rows do not determine them: exceptions, and indices that a bus gives.
+
+    Of exceptions with sums only the sums are the same, and that is shown.
+    """
     kind = window.kinds[0]
-    names = [cell(0, name) for c in conditionals(window) for name in c.cells]
+    names = [cell(0, name) for c in conditionals(window) if not c.together for name in c.cells]
     if kind in FETCHES:  # the fetched index is what the ENTRY bus has for the tag
         names.append(cell(0, f"byte[{FETCHES[kind]}:{FETCHES[kind] + 3}]"))
     if kind == "hd":
@@ -155,8 +181,8 @@ def given_equal(code: Encoding, window: Window) -> list[str]:
 class Copies:
     """Two copies of a window, and which of their cells are known to be the same."""
 
-    def __init__(self, window: Window, without: tuple[str, ...] = (), assumed: tuple[str, ...] = ASSUMED) -> None:
-        self.window, self.code = window, copies(window, without, assumed)
+    def __init__(self, window: Window) -> None:
+        self.window, self.code = window, copies(window)
         self.equal = set(self.code.shared)
         for name in given_equal(self.code, window):
             self.same(name)
@@ -168,7 +194,7 @@ class Copies:
         if names[0] != names[1]:
             self.code.used = set()
             says = self.code.var(variable) == self.code.var(variable, "'")
-            self.code.add(says, self.code.used, "equal")
+            self.code.add(says, self.code.used)
             self.equal.update(names)
 
     def differ(self, difference: z3.BoolRef, steps: int | None) -> str:
@@ -186,60 +212,33 @@ class Copies:
             self.same(variable)
         return answer
 
-    def together(self, terms: tuple[tuple[str, int], ...], steps: int | None) -> str:
-        """ "unsat" if this sum of cells of the first row is the same in both copies. To be asked before `same` of any of them."""
+    def together(self, terms: Sum, steps: int | None) -> str:
+        """ "unsat" if this sum of cells of the first row is the same in both copies; it is then taken as the same."""
         self.code.used = set()
         one, other = (z3.Sum([self.code.var(cell(0, name), copy) * sign for name, sign in terms]) for copy in ("", "'"))
-        return self.differ(one != other, steps)
+        used = set(self.code.used)
+        answer = self.differ(one != other, steps)
+        if answer == "unsat":
+            self.code.add(one == other, used)
+        return answer
 
 
 STEPS = (1, 2, 3, 5, None)  # how far a proof may look: most need no more than the constraints on the cell itself
 
 
-def check(window: Window, without: tuple[str, ...] = (), assumed: tuple[str, ...] = ASSUMED) -> dict[str, str]:
-    """The answer for each cell that is to be determined, and for each sum of CONDITIONAL. "unsat": it is determined."""
-    both, answers = Copies(window, without, assumed), dict.fromkeys(claims(window), "unknown")
+def check(window: Window) -> dict[str, str]:
+    """The answer for each sum of CONDITIONAL and each cell that is to be determined. "unsat": it is determined.
+
+    Sums come first, then numbers of several bytes, which equations speak of, then cells; what is shown equal helps with the rest.
+    """
+    both, claimed = Copies(window), claims(window)
+    sums = {" ".join(f"{'+' if sign > 0 else '-'}{name}" for name, sign in some): some for c in conditionals(window) for some in c.together}
+    numbers = [name for name in both.code.integers if (parts := digits(name)) and set(parts) <= set(claimed)]
+    answers = dict.fromkeys([*sums, *numbers, *claimed], "unknown")
     for steps in STEPS:
         moved = True
         while moved and (pending := [name for name in answers if answers[name] != "unsat"]):
             for name in pending:
-                answers[name] = both.determined(name, steps)
+                answers[name] = both.together(sums[name], steps) if name in sums else both.determined(name, steps)
             moved = any(answers[name] == "unsat" for name in pending)
-    for exception in conditionals(window):
-        for terms in exception.together:
-            answers["".join(f"{'+' if sign > 0 else '-'}{name}" for name, sign in terms)] = sums(
-                window, exception, terms, without, assumed
-            )
-    return answers
-
-
-def sums(
-    window: Window, exception: Conditional, terms: tuple[tuple[str, int], ...], without: tuple[str, ...], assumed: tuple[str, ...]
-) -> str:
-    """The answer for a sum of excepted cells, all else that is determined taken as the same."""
-    both = Copies.__new__(Copies)
-    both.window, both.code = window, copies(window, without, assumed)
-    both.equal = set(both.code.shared)
-    for name in [*claims(window), *(n for n in given_equal(both.code, window) if n.split(".")[1] not in exception.cells)]:
-        both.same(name)
-    congruent(both.code)
-    for steps in STEPS:
-        if (answer := both.together(terms, steps)) == "unsat":
-            break
-    return answer
-
-
-def undetermined(window: Window, without: str) -> Iterator[tuple[str, str, z3.ModelRef | None]]:
-    """Cells that are not determined without a constraint, and cells of both copies that show it."""
-    both, left = Copies(window, (without,)), claims(window)
-    for steps in STEPS:
-        moved = True
-        while moved and left:
-            still = [name for name in left if both.determined(name, steps) != "unsat"]
-            moved, left = len(still) < len(left), still
-    for name in left:
-        both.code.used = set()
-        differ = both.code.var(name) != both.code.var(name, "'")
-        solver = both.code.solver(both.code.facts, differ, seconds=10)
-        answer = str(solver.check())
-        yield name, answer, solver.model() if answer == "sat" else None
+    return {name: answers[name] for name in (*sums, *claimed)}

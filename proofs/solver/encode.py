@@ -28,10 +28,9 @@ def centred(c: int) -> int:
 
 @dataclass(frozen=True)
 class Fact:
-    """What is asserted, the constraint that it comes from ("" where none), and the integers it speaks of."""
+    """What is asserted, and the integers it speaks of."""
 
     says: z3.BoolRef
-    source: str
     names: frozenset[str]
 
 
@@ -169,9 +168,21 @@ class Encoding:
             return self.zero(formula[1], copy)
         return z3.Or([self.formula(part, copy) for part in formula[1]])
 
-    def add(self, says: z3.BoolRef, names: Iterable[str], source: str = "") -> None:
+    def broken(self, formula: Formula) -> z3.BoolRef:
+        """A formula of window.py does not hold: each of its polynomials leaves a remainder modulo p."""
+        if isinstance(formula, bool):
+            return z3.BoolVal(not formula)
+        if formula[0] == "or":
+            return z3.And([self.broken(part) for part in formula[1]])
+        poly = formula[1]
+        size = sum(abs(centred(c)) * self.bounds(m)[1] if m else abs(centred(c)) for m, c in poly.items()) // P + 1
+        times = self._integer(f"k{len(self.integers)}", -size, size)
+        rest = self._integer(f"k{len(self.integers)}", 1, P - 1)
+        return self.total(poly) == P * times + rest
+
+    def add(self, says: z3.BoolRef, names: Iterable[str]) -> None:
         """Asserts something about these integers."""
-        self.facts.append(Fact(says, source, frozenset(names)))
+        self.facts.append(Fact(says, frozenset(names)))
 
     def hold(self, held: Held, copy: str = "", without: Iterable[str] = ()) -> None:
         """Asserts every constraint of a window but those named."""
@@ -180,7 +191,7 @@ class Encoding:
             if name not in left_out:
                 self.used = set()
                 says = self.formula(formula, copy)
-                self.add(says, self.used, name)
+                self.add(says, self.used)
 
     def limbs(self, variables: Sequence[str], width: int) -> z3.ArithRef:
         """variables[0] + 2^width variables[1] + ..."""
@@ -201,7 +212,8 @@ class Encoding:
         return self.limbs([cell(row, f"{column}[{first + i}]") for i in range(count)], 24)
 
     def near(self, names: Iterable[str], equal: Iterable[str], steps: int | None) -> list[Fact]:
-        """Facts within some steps of these integers, not stepping over those that are `equal` in both copies; None for all."""
+        """Facts within some steps of these integers, not stepping over those that are `equal` in both copies, but with what says that
+        they are; None for all."""
         if steps is None:
             return self.facts
         reached, chosen, over = set(names), list[Fact](), set(equal)
@@ -210,33 +222,25 @@ class Encoding:
             chosen = [fact for fact in self.facts if fact.names & reached]
             reached = set(names).union(*(fact.names for fact in chosen))
             reached = self.closure(reached) - over
-        return chosen
+        known = over & self.closure(set(names).union(*(fact.names for fact in chosen)))
+        taken = set(map(id, chosen))
+        return [fact for fact in self.facts if id(fact) in taken or fact.names <= known]
 
-    def solver(self, facts: Iterable[Fact], *extra: z3.BoolRef, seconds: float = 20) -> z3.Solver:
-        """A fresh solver with these facts and what is known of the integers in them: z3 is far slower on these with push and pop."""
-        made = z3.Solver() if self.exact else z3.SimpleSolver()
+    def solver(self, facts: Sequence[Fact], *extra: z3.BoolRef, seconds: float = 20) -> z3.Solver:
+        """A fresh solver with these facts and what is known of the integers in them: z3 is far slower with push and pop.
+
+        Its context is its own, so that no answer rests on what was asked before.
+        """
+        names = set[str]().union(*(fact.names for fact in facts))
+        says = [*(fact.says for fact in facts), *extra]
+        for name in sorted(self.closure(names | self.used)):
+            says += self.about[name]
+        context = z3.Context()
+        made = z3.Solver(ctx=context) if self.exact else z3.SimpleSolver(ctx=context)
         made.set("random_seed", SEED)
         made.set("rlimit", int(seconds * RESOURCES))
-        names = set[str]()
-        for fact in facts:
-            names |= fact.names
-            made.add(fact.says)
-        made.add(*extra)
-        for name in sorted(self.closure(names | self.used)):
-            made.add(*self.about[name])
+        made.add([each.translate(context) for each in says])
         return made
-
-    def core(self, facts: Sequence[Fact], *extra: z3.BoolRef, seconds: float = 20) -> set[str]:
-        """Constraints among these facts that are enough for "unsat"; not always a least set. Empty if they are not."""
-        made = self.solver([], *extra, seconds=seconds)
-        for name in sorted(self.closure(set().union(*(fact.names for fact in facts)))):
-            made.add(*self.about[name])
-        marks = {f"fact {i}": fact for i, fact in enumerate(facts)}
-        for mark, fact in marks.items():
-            made.assert_and_track(fact.says, mark)
-        if str(made.check()) != "unsat":
-            return set()
-        return {marks[str(mark)].source for mark in made.unsat_core()} - {"", "equal"}
 
     def closure(self, names: Iterable[str]) -> set[str]:
         """These integers and those that they are made of."""

@@ -15,7 +15,7 @@ from circuits.gadgets import KIND_FLAGS
 from circuits.statement import CHECKPOINT, EXTERNAL, IDLE, MERGE, OPENING, RESIDUE, SNAPSHOT
 from proofs.solver.assumptions import READINGS, ranges
 from proofs.solver.determinism import ENTRY_CASES, STEPS
-from proofs.solver.encode import Encoding, Fact
+from proofs.solver.encode import Encoding
 from proofs.solver.window import Window, cell, held, public
 
 Claim = Callable[[Encoding], z3.BoolRef]
@@ -50,44 +50,17 @@ class Obligation:
     def __str__(self) -> str:
         return f"{self.rule}: {self.name} [{self.window}]"
 
-    def encoding(self, without: tuple[str, ...] = (), exact: bool = False, dropped: str | None = None) -> Encoding:
-        """The window's constraints and assumptions, some left out."""
-        names = tuple(name for name in self.assumed if name != dropped)
-        code = Encoding(ranges(self.window, names), dict(self.window.fixed), exact=exact)
-        code.hold(held(self.window), "", without)
-        return code
-
-    def ask(self, without: tuple[str, ...] = (), dropped: str | None = None, exact: bool = False) -> Question:
-        """Whether cells satisfy the constraints, those nearby or all, and violate the claim."""
-        code = self.encoding(without, exact, dropped)
+    def answer(self) -> str:
+        """Whether cells satisfy the constraints, those nearby or all, and violate the claim: "unsat" if it holds."""
+        code = Encoding(ranges(self.window, self.assumed), dict(self.window.fixed))
+        code.hold(held(self.window))
         code.used = set()
         violated, names = z3.Not(self.claim(code)), set(code.used)
-        for steps in STEPS if not exact else (None,):
+        for steps in STEPS:
             code.used = set(names)
-            facts = code.near(names, (), steps)
-            solver = code.solver(facts, violated, seconds=10)
-            if (answer := str(solver.check())) == "unsat":
+            if (answer := str(code.solver(code.near(names, (), steps), violated, seconds=10).check())) == "unsat":
                 break
-        return Question(code, facts, violated, solver, answer)
-
-    def answer(self, without: tuple[str, ...] = (), dropped: str | None = None) -> str:
-        """ "unsat" if it holds."""
-        return self.ask(without, dropped).answer
-
-
-@dataclass
-class Question:
-    """What was asked last, and the answer."""
-
-    code: Encoding
-    facts: list[Fact]
-    violated: z3.BoolRef
-    solver: z3.Solver
-    answer: str
-
-    def core(self) -> set[str]:
-        """Constraints that an "unsat" rests on."""
-        return self.code.core(self.facts, self.violated)
+        return answer
 
 
 def v(code: Encoding, row: int, column: str) -> z3.ArithRef:
@@ -127,7 +100,7 @@ def readings() -> Iterator[Obligation]:
                 "R2", "remaining is what was, or the coverage, less the chip-seconds", window, ("BYTES", "COVERAGE"), remaining
             )
             yield Obligation(
-                "R2", "reading follows: its epoch is the same, or the next after `last`", window, ("PUBLICS", "EPOCH"), epoch
+                "R2", "reading follows: its epoch is the same, or the next after `last`", window, ("EPOCH",), epoch
             )
     for kind in READINGS:
 
@@ -141,7 +114,7 @@ def readings() -> Iterator[Obligation]:
             )
 
         yield Obligation("R2", "an epoch ends with nothing remaining", Window((kind,)), ("BYTES",), ends)
-        yield Obligation("R2", "a ledger ends with the last epoch", Window((kind, "el")), ("BYTES", "PUBLICS"), finished)
+        yield Obligation("R2", "a ledger ends with the last epoch", Window((kind, "el")), ("BYTES",), finished)
 
 
 def work() -> Iterator[Obligation]:

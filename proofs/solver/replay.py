@@ -5,8 +5,8 @@ Cells that the solver was not asked about are 0; the permutation's are computed.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -41,8 +41,8 @@ def rounds(lanes: Sequence[int], wrong: int | None = None) -> list[int]:
     return values
 
 
-def rows(window: Window, model: Mapping[str, int], without: str = "") -> np.ndarray:
-    """(columns, rows): the window with the cells of a model. Capacities follow, but that one which `without` is about."""
+def rows(window: Window, model: Mapping[str, int]) -> np.ndarray:
+    """(columns, rows): the window with the cells of a model. Capacities that it does not give follow from the row before."""
     trace = np.zeros((len(COLUMNS), len(window.kinds)), dtype=np.uint64)
     given = dict(window.fixed) | dict(model)
     before: list[int] | None = None
@@ -53,19 +53,18 @@ def rows(window: Window, model: Mapping[str, int], without: str = "") -> np.ndar
             trace[COLUMNS.index(name), at] = int(name == kind)
         padding = sum(int(trace[COLUMNS.index(name), at]) for name in KINDS) % P == 0
         start = trace[COLUMNS.index("iv"), at] == 1
-        trace[8:16, at] = START if start else [0] * 8 if padding or before is None else before
-        if about := re.fullmatch(r"(?:capacity_link|chain_starts_at_constant|padding_lane)_(\d+)(?:_is_zero)?", without):
-            if at == len(window.kinds) - 1:
-                trace[int(about[1]), at] += 1
+        follows = START if start else [0] * 8 if padding or before is None else before
+        trace[8:16, at] = [given.get(cell(at, f"in[{i}]"), follows[i - 8]) % P for i in range(8, 16)]
         lanes = rounds([int(v) for v in trace[:16, at]])
         trace[: len(lanes), at] = lanes
-        before = [int(v) for v in trace[8:16, at]] if kind in ("mi", "side") else lanes[-8:]
+        copy = int(trace[COLUMNS.index("mi"), at] + trace[COLUMNS.index("side"), at])  # hashed on a copy
+        before = [(out + copy * (came - out)) % P for came, out in zip(map(int, trace[8:16, at]), lanes[-8:], strict=True)]
     return trace
 
 
-def refused(window: Window, model: Mapping[str, int], without: str = "") -> set[str]:
+def refused(window: Window, model: Mapping[str, int]) -> set[str]:
     """Names of the constraints that these rows violate, those of the last row that read the next one aside."""
-    trace = rows(window, model, without)
+    trace = rows(window, model)
     publics = [model.get(public(name), dict(window.fixed).get(public(name), 0)) for name in PUBLICS]
     n = trace.shape[1]
     following = np.concatenate([trace[:, 1:], trace[:, -1:]], axis=1)
@@ -74,6 +73,13 @@ def refused(window: Window, model: Mapping[str, int], without: str = "") -> set[
     own = {name for at, name, _ in held(window).constraints if at == n - 1}
     names = constraint_names()
     return {names[k] for k, at in zip(*np.nonzero(values), strict=True) if at < n - 1 or names[k] in own or k < N_ROUNDS}
+
+
+def refused_copies(record: Mapping[str, Any]) -> list[set[str]]:
+    """Who refuses the rows of a counterexample of counterexamples.json; and who its other copy, where there is one."""
+    window = Window(tuple(record["kinds"]), tuple(record["fixed"].items()), tuple(record.get("selectors", (0, 0, 1))))
+    cells = record["cells"]
+    return [refused(window, each) for each in (cells, *([cells | record["other"]] if "other" in record else ()))]
 
 
 def round_refused(number: int) -> set[str]:

@@ -1,234 +1,223 @@
-"""What each constraint and each assumption is for: `make proofs-all`.
+"""What each constraint and each range is for: `make proofs-all`.
 
-Each constraint is left out in turn; the obligations whose proofs rest on it are asked again. A "sat" is a counterexample: its cells become
-rows (replay.py), which zk/check.py refuses by that constraint and no other. Each assumption is left out in turn as well: that of bytes is
-one. Answers are kept in build/proofs/DIGEST.json as they come, so a run that was stopped goes on.
+Each constraint is left out in turn, and each range that an assumption gives; counter.py finds rows that nothing else refuses and that break
+an obligation. Answers are kept in build/proofs/DIGEST.json as they come, so a run that was stopped goes on; then they go into
+counterexamples.json, which tests/proofs replays without a solver.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import time
-from collections.abc import Iterator
-from itertools import chain, product
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from itertools import combinations, product
 from pathlib import Path
-
-import z3
+from typing import Any
 
 from circuits.gadgets import KINDS
-from proofs.solver import amounts, determinism, relation, replay, structure
-from proofs.solver.assumptions import ASSUMPTIONS, ranges
+from proofs.solver import amounts, determinism, honest, relation, replay, structure
+from proofs.solver.assumptions import ranges, single_ranges
+from proofs.solver.counter import (
+    SECONDS,
+    Counterexample,
+    Question,
+    first,
+    inputs,
+    integers,
+    shrunk,
+    two_copies,
+    violated,
+    violates,
+)
 from proofs.solver.encode import Encoding
 from proofs.solver.order import FOLLOWS
-from proofs.solver.window import ANY, N_ROUNDS, PADDING, Window, cell, constraint_names, digest, held, refusing
+from proofs.solver.redundant import REDUNDANT
+from proofs.solver.window import (
+    ANY,
+    N_ROUNDS,
+    PADDING,
+    Window,
+    cell,
+    constraint_names,
+    digest,
+    held,
+    refusing,
+    variables,
+)
 from zk.field import P
 
 ROOT = Path(__file__).resolve().parents[2]
+COUNTEREXAMPLES = Path(__file__).with_name("counterexamples.json")
 Record = dict[str, object]
 
 
-# Constraints that no obligation needs, and why they are not missed.
-REDUNDANT = {
-    "table_hi_steps": "where t_hi moves, the next two say t_lo goes from 255 to 0, and `table_lo_steps` then asks for a step of 1",
-}
+@cache
+def relations() -> tuple[relation.Obligation, ...]:
+    """Every obligation of class relation."""
+    return (*relation.obligations(), *amounts.obligations())
 
 
-class State:
-    """What was found so far about this program."""
-
-    def __init__(self) -> None:
-        self.path = ROOT / "build/proofs" / f"{digest()}.json"
-        self.found: dict[str, dict[str, Record]] = {"needs": {}, "deleted": {}, "dropped": {}}
-        if self.path.exists():
-            self.found |= json.loads(self.path.read_text())
-
-    def save(self) -> None:
-        """Writes it."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_suffix(".part")
-        part.write_text(json.dumps(self.found, indent=1))
-        part.replace(self.path)
+@cache
+def pairs() -> tuple[Window, ...]:
+    """Every window of class determined."""
+    return tuple(determinism.windows())
 
 
-def relations() -> dict[str, relation.Obligation]:
-    """Every obligation of class relation by name."""
-    return {str(o): o for o in (*relation.obligations(), *amounts.obligations())}
+@cache
+def spoken(obligation: relation.Obligation) -> frozenset[str]:
+    """Variables of a claim."""
+    code = Encoding({}, dict(obligation.window.fixed), exact=True)
+    obligation.claim(code)
+    return frozenset(code.used)
 
 
-def pairs() -> dict[str, Window]:
-    """Every window of class determined by name."""
-    return {str(w): w for w in determinism.windows()}
+def near(name: str) -> list[relation.Obligation]:
+    """Obligations whose windows a constraint speaks of, those first that share a cell with it."""
+    cells = {o: [variables(f) for _, other, f in held(o.window).constraints if other == name] for o in relations()}
+    return sorted((o for o in cells if cells[o]), key=lambda o: spoken(o).isdisjoint(set().union(*cells[o])))
 
 
-def needs(state: State) -> Iterator[str]:
-    """For each obligation, the constraints that its proof rests on."""
-    known = state.found["needs"]
-    for name, obligation in relations().items():
-        if name not in known:
-            known[name] = {"constraints": sorted(obligation.ask().core())}
-            yield name
+def delete(name: str) -> Iterator[Counterexample]:
+    """Rows that this constraint alone refuses."""
+    question = Question(without=name)
+    if name.startswith("table_"):
+        yield from without_table(name)
+        return
+    yield from without_kinds(name)
+    yield from other_capacity(name)
+    for window in pairs():
+        yield from two_copies(window, question)
+    for obligation in near(name):
+        yield from violated(obligation, question)
 
 
-def integers(model: z3.ModelRef) -> dict[str, int]:
-    """The cells of a model."""
-    return {str(d): model[d].as_long() for d in model.decls() if z3.is_int_value(model[d])}
+def weaken(assumption: str, column: str) -> Iterator[Counterexample]:
+    """Rows that no constraint refuses, with one column out of the range that an assumption gives."""
+    question = Question(column=column, assumption=assumption)
+    for window in pairs():
+        if assumption in determinism.ASSUMED and any(map(question.about, ranges(window, (assumption,)))):
+            yield from two_copies(window, question)
+    bounded = [o for o in relations() if any(map(question.about, ranges(o.window, (assumption,))))]
+    for obligation in sorted(bounded, key=lambda o: not any(map(question.about, spoken(o)))):
+        yield from violated(obligation, question)
 
 
-def delete(name: str, state: State) -> Record:
-    """An obligation that fails without a constraint, with rows that zk/check.py refuses by that constraint alone if there are such."""
-    best: Record = {"breaks": None, "refused_by": None}
-    ways = (
-        [without_table(name)]
-        if name.startswith("table_")
-        else [without_kinds(name), without_relation(name, state), without_determined(name)]
-    )
-    for found in chain.from_iterable(ways):
-        if found["refused_by"] == [name]:
-            return found
-        if best["breaks"] is None:
-            best = found
-    return best
+def other_capacity(name: str) -> Iterator[Counterexample]:
+    """Rows whose last one has another capacity."""
+    if about := re.fullmatch(r"(?:capacity_link|chain_starts_at_constant|padding_lane)_(\d+)(?:_is_zero)?", name):
+        for obligation in near(name):
+            if obligation.rule == "R1":
+                last, lane = len(obligation.window.kinds) - 1, int(about[1])
+                cells = {cell(last, f"in[{lane}]"): int(replay.rows(obligation.window, {})[lane, last]) + 1}
+                if replay.refused(obligation.window, cells) == {name} and violates(obligation, cells):
+                    yield Counterexample(f"relation: {obligation}", obligation.window, cells)
 
 
-def without_relation(name: str, state: State) -> Iterator[Record]:
-    """Obligations of class relation whose proof rests on a constraint, asked without it."""
-    every = relations()
-    for title, known in state.found["needs"].items():
-        if name in known["constraints"]:  # type: ignore[operator]
-            obligation = every[title]
-            question = obligation.ask((name,))
-            if question.answer == "sat":
-                yield {"breaks": title, "refused_by": complete(obligation, name, question)}
-                exact = obligation.ask((name,), exact=True)
-                if exact.answer == "sat":
-                    yield {"breaks": title, "refused_by": complete(obligation, name, exact)}
+def without_table(name: str) -> Iterator[Counterexample]:
+    """Obligations of the byte table that fail, and steps of it that this constraint alone refuses."""
+    for title in (title for title, answer in structure.table(name) if answer == "sat"):
+        for selectors, lo, hi in product(((1, 0, 0), (0, 1, 0), (0, 0, 1)), (0, 7, 255), (0, 9, 255)):
+            window = Window((PADDING, PADDING), selectors=selectors)
+            for lo2, hi2 in ((lo, hi), (lo + 1, hi), (lo + 2, hi), (0, hi + 1), (1, hi + 1), (lo, hi + 1), (0, hi + 2)):
+                cells = {"r0.t_lo": lo, "r0.t_hi": hi, "r1.t_lo": lo2, "r1.t_hi": hi2}
+                if replay.refused(window, cells) == {name}:
+                    yield Counterexample(f"table: {title}", window, cells)
 
 
-def complete(obligation: relation.Obligation, name: str, question: relation.Question) -> list[str]:
-    """Who refuses the counterexample. All constraints but the deleted one are asked to hold, not just those nearby."""
-    solver = question.code.solver(question.code.facts, question.violated, seconds=10)
-    if str(solver.check()) != "sat":
-        return []
-    return sorted(replay.refused(obligation.window, integers(solver.model()), name))
-
-
-def without_determined(name: str) -> Iterator[Record]:
-    """Cells that are no longer determined. One of the two copies violates the constraint."""
-    for title, window in pairs().items():
-        if all(name != other or at for at, other, _ in held(window).constraints):
-            continue
-        for variable, answer, model in determinism.undetermined(window, name):
-            if answer == "sat":
-                cells = integers(model)
-                second = {k[:-1]: v for k, v in cells.items() if k.endswith("'")}
-                for copy in (cells, cells | second):
-                    yield {
-                        "breaks": f"{variable} is determined [{title}]",
-                        "refused_by": sorted(replay.refused(window, copy, name)),
-                    }
-
-
-def without_table(name: str) -> Iterator[Record]:
-    """Obligations of the byte table."""
-    for title, answer in structure.table(name):
-        if answer == "sat":
-            yield {"breaks": title, "refused_by": [name] if any(table_refused(name)) else []}
-
-
-def table_refused(name: str) -> Iterator[bool]:
-    """For steps of the table, whether this constraint alone refuses them."""
-    for selectors, lo, hi in product(((1, 0, 0), (0, 1, 0), (0, 0, 1)), (0, 7, 255), (0, 9, 255)):
-        window = Window((PADDING, PADDING), selectors=selectors)
-        for lo2, hi2 in ((lo, hi), (lo + 1, hi), (lo + 2, hi), (0, hi + 1), (1, hi + 1), (lo, hi + 1), (0, hi + 2)):
-            model = {"r0.t_lo": lo, "r0.t_hi": hi, "r1.t_lo": lo2, "r1.t_hi": hi2}
-            yield replay.refused(window, model) == {name}
-
-
-def without_kinds(name: str) -> Iterator[Record]:
+def without_kinds(name: str) -> Iterator[Counterexample]:
     """Pairs of kinds that nothing else refuses; rows that are of no kind or of two."""
     for kind, allowed in FOLLOWS.items():
         for then in FOLLOWS:
-            if then not in allowed:
-                if refusing(kind, then) == {name}:
-                    yield from filled(Window((kind, then)), name, f"{then} does not follow {kind}")
-    if name == "one_kind_of_row" or name.removesuffix("_is_a_bit") in KINDS:
-        own = name.removesuffix("_is_a_bit")
-        for one in KINDS if own not in KINDS else (own,):
-            for other in KINDS:
-                for then in (*KINDS, PADDING):
-                    flags = {**dict.fromkeys(KINDS, 0), other: 1, one: P - 1 if own in KINDS else 1}
-                    fixed = [(cell(0, kind), value) for kind, value in flags.items()] + [
-                        (cell(1, kind), int(kind == then)) for kind in KINDS
-                    ]
-                    if one != other:
-                        yield from filled(Window((ANY, ANY), tuple(fixed)), name, f"a row has one kind at most ({one}, {other})")
+            if then not in allowed and refusing(kind, then) == {name}:
+                yield from filled(Window((kind, then)), name, f"order: which kinds may follow {kind} ({then})")
+    own = name.removesuffix("_is_a_bit")
+    if name == "one_kind_of_row" or own in KINDS:
+        for flags in wrong_kinds(own if own in KINDS else None):
+            for then in (*KINDS, PADDING):
+                fixed = [(cell(0, kind), flags.get(kind, 0)) for kind in KINDS] + [(cell(1, kind), int(kind == then)) for kind in KINDS]
+                yield from filled(Window((ANY, ANY), tuple(fixed)), name, f"order: a row has one kind at most ({', '.join(flags)})")
 
 
-def filled(window: Window, name: str, title: str) -> Iterator[Record]:
+def wrong_kinds(own: str | None) -> Iterator[dict[str, int]]:
+    """Kinds of a row that one constraint alone may refuse: two at once; or one that is -1, with as many others as make 0 or 1."""
+    others = [kind for kind in KINDS if kind != own]
+    if own is None:
+        yield from ({one: 1, other: 1} for one, other in combinations(others, 2))
+    else:
+        yield from ({own: P - 1, **dict.fromkeys(some, 1)} for count in (1, 2) for some in combinations(others, count))
+
+
+def filled(window: Window, name: str, title: str) -> Iterator[Counterexample]:
     """A window with cells that satisfy all other constraints."""
-    refuting = {other for _, other, formula in held(window).constraints if formula is False}
-    if refuting - {name}:
+    if {other for _, other, formula in held(window).constraints if formula is False} - {name}:
         return
-    for exact in (False, True):
-        code = Encoding(ranges(window, ("BYTES", "PUBLICS")), dict(window.fixed), exact=exact)
-        code.hold(held(window), "", (name,))
-        solver = code.solver(code.facts, seconds=5)
-        if str(solver.check()) == "sat":
-            yield {"breaks": title, "refused_by": sorted(replay.refused(window, integers(solver.model()), name))}
+    code = Encoding(ranges(window, ("BYTES",)), dict(window.fixed), exact=True)
+    code.hold(held(window), "", (name,))
+    solver = code.solver(code.facts, seconds=SECONDS)
+    if str(solver.check()) == "sat":
+
+        def good(cells: dict[str, int], _: dict[str, int]) -> bool:
+            return replay.refused(window, cells) == {name}
+
+        cells = {k: v for k, v in integers(solver.model()).items() if k in honest.named(window)}
+        if good(cells, {}):
+            yield Counterexample(title, window, shrunk(window, cells, {}, good)[0])
 
 
-def drop(name: str) -> Record:
-    """The first obligation that fails without an assumption."""
-    for title, obligation in relations().items():
-        if name in obligation.assumed and obligation.answer(dropped=name) == "sat":
-            return {"breaks": title}
-    assumed = tuple(n for n in determinism.ASSUMED if n != name)
-    if name in determinism.ASSUMED:
-        for title, window in pairs().items():
-            answers = determinism.check(window, (), assumed)
-            if broken := [cell for cell, answer in answers.items() if answer != "unsat"]:
-                return {"breaks": f"{broken[0]} is determined [{title}]"}
-    return {"breaks": None}
+def questions() -> Iterator[tuple[str, str, Callable[[], Iterator[Counterexample]]]]:
+    """What is left out in turn: part of the report, name, and where counterexamples come from."""
+    for name in constraint_names()[N_ROUNDS:]:
+        yield "deleted", name, lambda name=name: delete(name)  # type: ignore[misc]
+    for assumption, column in single_ranges():
+        yield "weakened", f"{assumption} {column}", lambda pair=(assumption, column): weaken(*pair)  # type: ignore[misc]
 
 
-def rounds(state: State) -> None:
-    """The permutation's constraints, all in one: without one of them its column may be anything."""
-    for number, name in enumerate(constraint_names()[:N_ROUNDS]):
-        if name not in state.found["deleted"]:
-            refused = sorted(replay.round_refused(number))
-            state.found["deleted"][name] = {
-                "breaks": "the permutation's columns are determined by its input",
-                "refused_by": refused,
-            }
+def run() -> dict[str, dict[str, Record | None]]:
+    """Goes on with what is not yet known; None where no counterexample was found. Writes what is known into the report's folder."""
+    path = ROOT / "build/proofs" / f"{digest()}.json"
+    found: dict[str, dict[str, Record | None]] = {"deleted": {}, "weakened": {}}
+    if path.exists():
+        found = json.loads(path.read_text())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for part, name, ask in questions():
+        if name not in found[part]:
+            start = time.process_time()
+            counterexample = first(ask())
+            found[part][name] = counterexample and counterexample.record()
+            breaks, seconds = counterexample and counterexample.breaks, time.process_time() - start
+            print(f"{part} {name}: {breaks} ({seconds:.1f} s)", flush=True)
+            unfinished = path.with_suffix(".part")
+            unfinished.write_text(json.dumps(found))
+            unfinished.replace(path)
+    return found
 
 
-def run(minutes: float = 600) -> State:
-    """Goes on with what is not yet known, for some minutes at most."""
-    state, end = State(), time.monotonic() + 60 * minutes
-    rounds(state)
-    for _ in needs(state):
-        if time.monotonic() > end:
-            break
-    state.save()
-    for part, names, ask in (
-        ("deleted", constraint_names()[N_ROUNDS:], lambda name: delete(name, state)),
-        ("dropped", tuple(ASSUMPTIONS), drop),
-    ):
-        for name in names:
-            if name not in state.found[part] and time.monotonic() < end:
-                found = state.found[part][name] = ask(name)
-                print(f"without {name}: {found['breaks']}; refused by {found.get('refused_by')}", flush=True)
-                state.save()
-    return state
+def write(found: dict[str, dict[str, Record | None]]) -> None:
+    """counterexamples.json: one on a line."""
+    parts = []
+    for part, records in found.items():
+        lines = [f"  {json.dumps(name)}: {json.dumps(record)}" for name, record in records.items() if record]
+        parts.append(f" {json.dumps(part)}: {{\n" + ",\n".join(lines) + "\n }")
+    COUNTEREXAMPLES.write_text(f'{{\n "program": "{digest()}",\n' + ",\n".join(parts) + "\n}\n")
 
 
-def summary(state: State) -> Record:
-    """For the report: what breaks without each constraint and assumption, and where rows were refused by the constraint alone."""
-    deleted = state.found["deleted"]
-    return {
-        "deleted": {name: found["breaks"] for name, found in deleted.items() if name in constraint_names()[N_ROUNDS:]},
-        "refused_alone": sum(found["refused_by"] == [name] for name, found in deleted.items()),
-        "not_replayed": sorted(name for name, found in deleted.items() if found["breaks"] and found["refused_by"] != [name]),
-        "not_noticed": sorted(name for name, found in deleted.items() if not found["breaks"]),
-        "dropped": {name: found["breaks"] for name, found in state.found["dropped"].items()},
-    }
+def shows(record: Mapping[str, Any]) -> bool:
+    """Whether a counterexample's cells violate the claim that it names, or two copies with the same inputs differ where it says."""
+    rule, title = record["breaks"].split(": ", 1)
+    if rule == "relation":
+        return violates(next(o for o in relations() if str(o) == title), record["cells"])
+    if rule == "determined":
+        variable, _, pair = title.partition(" ")
+        window = next(w for w in pairs() if f"[{w}]" == pair)
+        other = record["other"].keys()
+        return variable in determinism.claims(window) and variable in other and not inputs(window) & other
+    return rule in ("order", "table")
+
+
+def unnoticed(found: Mapping[str, Mapping[str, object]]) -> list[str]:
+    """What was left out and nothing broke, though REDUNDANT does not say so; rounds of the permutation that do not refuse alone."""
+    names = constraint_names()
+    left = [name for part in ("deleted", "weakened") for name, record in found[part].items() if not record and name not in REDUNDANT]
+    return left + [names[number] for number in range(N_ROUNDS) if replay.round_refused(number) != {names[number]}]

@@ -34,7 +34,7 @@ def _on_kinds(ranges: dict[str, tuple[int, int]], wrong: Callable[[list[z3.Arith
         if name.removesuffix("_is_a_bit") in KINDS if not ranges else name == "one_kind_of_row":
             code.used = set()
             says = code.formula(formula)
-            code.add(says, code.used, name)
+            code.add(says, code.used)
     bits = [code.var(cell(0, kind)) for kind in KINDS]
     for some in [[bit] for bit in bits] if not ranges else [bits]:
         answers.add(code.check(wrong(some)))
@@ -60,7 +60,7 @@ def table(without: str = "") -> Iterator[tuple[str, str]]:
             if name.startswith("table_") and name != without:
                 code.used = set()
                 says = code.formula(formula)
-                code.add(says, code.used, name)
+                code.add(says, code.used)
         yield f"byte table: {note}", code.check(z3.Not(claim([code.var(name) for name in names])))
 
 
@@ -126,10 +126,10 @@ def changes(window: Window, column: str, together: set[str], along: set[str]) ->
     shared = {cell(at, name) for at in range(3) for name in kept} - moving
     code = Encoding(bytes_, dict(window.fixed), shared)
     code.hold(held(window))
-    for _, name, formula in held(window).constraints:
+    for *_, formula in held(window).constraints:
         if variables(formula) & moving:
             code.used = set()
             says = code.formula(formula, "'")
-            code.add(says, code.used, name)
+            code.add(says, code.used)
     target = cell(1, column)
     return code.check(code.var(target) != code.var(target, "'"))

@@ -10,16 +10,63 @@ import pytest
 
 from proofs.solver import __main__ as command
 from proofs.solver import replay, window
-from proofs.solver.assumptions import ASSUMPTIONS
+from proofs.solver.assumptions import ASSUMPTIONS, single_ranges
 from proofs.solver.cells import FREE, UNLISTED, free
 from proofs.solver.order import FOLLOWS
+from proofs.solver.redundant import REDUNDANT
 
+COUNTEREXAMPLES = json.loads(Path(command.__file__).with_name("counterexamples.json").read_text())
+RANGES = {f"{name} {column}" for name, column in single_ranges()}
 REPORT = json.loads(Path(command.__file__).with_name("report.json").read_text())
 
 
 def test_the_report_is_about_this_program():
     """After a change of the circuit: python -m proofs.solver --write."""
     assert REPORT["program"] == window.digest()
+
+
+def test_counterexamples_are_about_this_program():
+    """After a change of the circuit: python -m proofs.solver --all --write."""
+    assert COUNTEREXAMPLES["program"] == window.digest()
+
+
+def test_each_constraint_is_noticed_or_named_as_redundant():
+    """The permutation's constraints are left out in turn below."""
+    noticed = COUNTEREXAMPLES["deleted"].keys()
+    assert noticed.isdisjoint(REDUNDANT)
+    assert noticed | (REDUNDANT.keys() - RANGES) == set(window.constraint_names()[window.N_ROUNDS :])
+
+
+def test_each_range_is_noticed_or_named_as_redundant():
+    noticed = COUNTEREXAMPLES["weakened"].keys()
+    assert noticed.isdisjoint(REDUNDANT)
+    assert noticed | (REDUNDANT.keys() & RANGES) == RANGES
+    assert {name.split()[0] for name in noticed} == ASSUMPTIONS.keys()
+
+
+def replayed(part, name):
+    """A counterexample's rows are refused by the constraint that was left out alone, or by none where a range was weakened."""
+    first, *other = replay.refused_copies(COUNTEREXAMPLES[part][name])
+    alone = {name} if part == "deleted" else set()
+    assert [first, *other] == ([set(), alone] if other else [alone])
+
+
+EVERY = [(part, name) for part in ("deleted", "weakened") for name in COUNTEREXAMPLES[part]]
+
+
+@pytest.mark.parametrize(("part", "name"), EVERY[::12])
+def test_rows_are_refused_by_what_was_left_out_alone(part, name):
+    replayed(part, name)
+
+
+@pytest.mark.slow
+def test_all_rows_are_refused_by_what_was_left_out_alone_and_break_what_they_say():
+    pytest.importorskip("z3")
+    from proofs.solver import sensitivity
+
+    for part, name in EVERY:
+        replayed(part, name)
+        assert sensitivity.shows(COUNTEREXAMPLES[part][name]), name
 
 
 @pytest.mark.parametrize("name", list(REPORT["classes"]))
