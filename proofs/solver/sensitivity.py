@@ -203,17 +203,25 @@ def write(found: dict[str, dict[str, Record | None]]) -> None:
     COUNTEREXAMPLES.write_text(f'{{\n "program": "{digest()}",\n' + ",\n".join(parts) + "\n}\n")
 
 
-def shows(record: Mapping[str, Any]) -> bool:
-    """Whether a counterexample's cells violate the claim that it names, or two copies with the same inputs differ where it says."""
+def shows(record: Mapping[str, Any], column: str = "") -> bool:
+    """Whether a counterexample breaks what it says, computed from its cells, with nothing but this column out of an assumed range.
+
+    Its cells violate the claim; or two copies with the same inputs differ in the cell that is named.
+    """
     rule, title = record["breaks"].split(": ", 1)
+    cells, other = record["fixed"] | record["cells"], record.get("other", {})
     if rule == "relation":
-        return violates(next(o for o in relations() if str(o) == title), record["cells"])
-    if rule == "determined":
+        obligation = next(o for o in relations() if str(o) == title)
+        limits, broken = ranges(obligation.window, obligation.assumed), violates(obligation, cells)
+    elif rule == "determined":
         variable, _, pair = title.partition(" ")
         window = next(w for w in pairs() if f"[{w}]" == pair)
-        other = record["other"].keys()
-        return variable in determinism.claims(window) and variable in other and not inputs(window) & other
-    return rule in ("order", "table")
+        limits = ranges(window, determinism.ASSUMED)
+        broken = variable in determinism.claims(window) and variable in other and not inputs(window) & other.keys()
+    else:
+        return rule in ("order", "table")
+    outside = {k for each in (cells, cells | other) for k, (low, high) in limits.items() if not low <= each.get(k, 0) <= high}
+    return broken and {name.split(".", 1)[1] for name in outside} <= {column}
 
 
 def unnoticed(found: Mapping[str, Mapping[str, object]]) -> list[str]:

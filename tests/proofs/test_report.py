@@ -66,7 +66,8 @@ def test_all_rows_are_refused_by_what_was_left_out_alone_and_break_what_they_say
 
     for part, name in EVERY:
         replayed(part, name)
-        assert sensitivity.shows(COUNTEREXAMPLES[part][name]), name
+        column = name.split()[1] if part == "weakened" else ""
+        assert sensitivity.shows(COUNTEREXAMPLES[part][name], column), name
 
 
 @pytest.mark.parametrize("name", list(REPORT["classes"]))
