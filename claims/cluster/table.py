@@ -33,8 +33,8 @@ class OtherVersion(MalformedFile):
 def memory_of(log_rows: int) -> int:
     """Bytes that the process of one proof takes at most, with a tenth to spare.
 
-    Measured (bench/results/scaling.json, docs/cluster.md section 5): 6.4 kB a row, and 3.6 kB where the prover keeps one coset
-    of four (2^21 rows and more).
+    Measured (bench/results/scaling.json, docs/cluster.md section 5): 6.4 kB a row, and 3.6 kB where the prover drops cosets of
+    the trace (2^21 rows and more).
     """
     return 450_000_000 + (7_000 if log_rows <= 20 else 4_000) * (1 << log_rows)
 
