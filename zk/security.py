@@ -71,6 +71,7 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -187,24 +188,28 @@ def security_report(
         OptionsError: so many interactions that multiplicities could wrap modulo p.
         AirError: the program is not well formed.
     """
-    sizes = _sizes(program, log_rows, options, public_interactions)
+    return _report(program, log_rows, options, tuple(len(message) for _, message in public_interactions))
+
+
+@lru_cache(maxsize=64)
+def _report(program: Program, log_rows: int, options: Options, messages: tuple[int, ...]) -> SecurityReport:
+    """The report for public interactions of these lengths."""
+    sizes = _sizes(program, log_rows, options, messages)
     theta = (1 - sizes.rate) / 2
     unique = Regime("unique decoding", theta, 1.0, _terms(sizes, theta, 1.0, math.log2))
     johnson = max((_johnson(sizes, m) for m in range(3, MAX_MULTIPLICITY)), key=lambda regime: regime.weakest.bits)
     return SecurityReport(unique, johnson, sizes.rate, options.query_grinding, options.round_grinding)
 
 
-def _sizes(
-    program: Program, log_rows: int, options: Options, public_interactions: Sequence[PublicInteraction]
-) -> _Sizes:
+def _sizes(program: Program, log_rows: int, options: Options, public_messages: Sequence[int]) -> _Sizes:
     rows = 1 << log_rows
     points = rows << options.log_blowup
     folds = options.folds(log_rows)
     d = options.final_length(log_rows) << ARITY_BITS * folds
-    fractions = len(program.interactions) * rows + len(public_interactions)
+    fractions = len(program.interactions) * rows + len(public_messages)
     if fractions >= P:
         raise OptionsError(f"{fractions} fractions in the LogUp sum: multiplicities could wrap modulo p")
-    messages = [m for _, m in program.interactions] + [len(m) for _, m in public_interactions]
+    messages = [m for _, m in program.interactions] + list(public_messages)
     degree = _constraint_degree(program, rows, d)
     return _Sizes(
         rows=rows,
@@ -258,7 +263,7 @@ def johnson_of_lines(
     Raises:
         OptionsError, AirError: as `security_report`.
     """
-    sizes = _sizes(program, log_rows, options, public_interactions)
+    sizes = _sizes(program, log_rows, options, [len(message) for _, message in public_interactions])
     return max((_johnson(sizes, m, 2 * m) for m in range(3, MAX_MULTIPLICITY)), key=lambda regime: regime.weakest.bits)
 
 

@@ -51,6 +51,7 @@ __all__ = [
     "registry_epoch_head",
     "roots_digest",
     "salt",
+    "salts",
     "slot_leaf",
     "slot_leaves",
 ]
@@ -88,6 +89,20 @@ def salt(seed: bytes, index: int) -> bytes:
     if len(seed) != SEED_BYTES:
         raise CommitmentError(f"a seed has {SEED_BYTES} bytes")
     return hmac.digest(seed, _uint(index, 4, "a leaf's index"), "sha256")
+
+
+def salts(seed: bytes, count: int) -> list[bytes]:
+    """:func:`salt` of the leaves 0 to count - 1, in half its time each: HMAC's two padded keys are hashed once."""
+    if len(seed) != SEED_BYTES:
+        raise CommitmentError(f"a seed has {SEED_BYTES} bytes")
+    key, found = seed.ljust(64, b"\0"), []
+    inner, outer = (hashlib.sha256(bytes(byte ^ pad for byte in key)) for pad in (0x36, 0x5C))
+    for index in range(count):
+        first, second = inner.copy(), outer.copy()
+        first.update(_uint(index, 4, "a leaf's index"))
+        second.update(first.digest())
+        found.append(second.digest())
+    return found
 
 
 def _uint(value: int, size: int, what: str) -> bytes:
@@ -139,11 +154,11 @@ def reading_leaves(readings: Sequence[Reading], epoch: int, coverage: int, seed:
         )
     if any(reading.epoch != epoch for reading in readings) or sum(r.chip_seconds for r in readings) != coverage:
         raise CommitmentError(f"the readings of epoch {epoch} do not cover its {coverage} chip-seconds")
-    starts = reading_starts(readings)
-    leaves = [reading_leaf(salt(seed, i), start, r) for i, (start, r) in enumerate(zip(starts, readings, strict=True))]
+    every = salts(seed, size)
+    leaves = [reading_leaf(*leaf) for leaf in zip(every, reading_starts(readings), readings, strict=False)]
     filler = reading_leaf(NOTHING, coverage, Reading(epoch, 0, 0, 0))
     head, tail = filler[: len(READING_PREFIX)], filler[len(READING_PREFIX) + 32 :]
-    leaves += [head + salt(seed, i) + tail for i in range(len(readings), size)]
+    leaves += [head + one + tail for one in every[len(readings) :]]
     return leaves
 
 
@@ -262,7 +277,7 @@ def in_places(slots: Sequence[Slot], seed: bytes, size: int) -> list[Slot]:
 @lru_cache(maxsize=8)
 def _order(seed: bytes, size: int) -> tuple[int, ...]:
     """The order of places: one for a period, asked for in each of its epochs."""
-    return tuple(sorted(range(size), key=lambda place: salt(seed, place)))
+    return tuple(sorted(range(size), key=salts(seed, size).__getitem__))
 
 
 def slot_leaves(slots: Sequence[Slot], seed: bytes, size: int) -> list[bytes]:
@@ -278,10 +293,11 @@ def slot_leaves(slots: Sequence[Slot], seed: bytes, size: int) -> list[bytes]:
         )
     filler = slot_leaf(NOTHING, EMPTY_SLOT)
     head, tail = filler[: len(_SLOT)], filler[len(_SLOT) + 32 :]
-    leaves = [head + salt(seed, i) + tail for i in range(size)]
+    every = salts(seed, size)
+    leaves = [head + one + tail for one in every]
     for i, slot in enumerate(slots):
         if slot is not EMPTY_SLOT:
-            leaves[i] = slot_leaf(salt(seed, i), slot)
+            leaves[i] = slot_leaf(every[i], slot)
     return leaves
 
 

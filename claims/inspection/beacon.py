@@ -215,8 +215,7 @@ def verify_round(beacon_round: Round, *, after: int | None = None) -> VerifiedRo
         )
     if hashlib.sha256(beacon_round.signature).digest() != beacon_round.randomness:
         raise RoundRejected("the randomness is not SHA-256 of the signature")
-    signature = _signature_point(beacon_round.signature)
-    if not _signed(signature, beacon_round.number):
+    if not _signed(beacon_round.signature, beacon_round.number):
         raise RoundRejected(f"the signature is not {QUICKNET.name}'s for round {beacon_round.number}")
     return VerifiedRound(beacon_round.number, beacon_round.randomness)
 
@@ -280,9 +279,11 @@ def _public_key() -> Any:
     return point
 
 
-def _signed(signature: Any, number: int) -> bool:
-    """Whether e(signature, G2) = e(H(number), public key); both arguments are points of order r."""
+@lru_cache(maxsize=1024)
+def _signed(data: bytes, number: int) -> bool:
+    """Whether e(signature, G2) = e(H(number), public key), of points of order r. Raises RoundRejected: the signature is none."""
     curve, _, to_curve = _bls()
+    signature = _signature_point(data)
     message = hashlib.sha256(number.to_bytes(8, "big")).digest()
     hashed = to_curve.hash_to_G1(message, QUICKNET.dst, hashlib.sha256)
     left = curve.pairing(curve.G2, signature, final_exponentiate=False)

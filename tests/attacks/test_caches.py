@@ -33,6 +33,7 @@ AGREEMENTS = {"two labs": world.TEXT, "every term": test_agreement_terms.FULL, "
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("STANDSTILL_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(ed25519, "_KNOWN", [None])
     return tmp_path / "cache/standstill"
 
 

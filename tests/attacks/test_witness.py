@@ -437,6 +437,7 @@ def test_a_witness_keeps_nothing_of_what_it_verifies(tmp_path: Path, monkeypatch
     text = f'{regime.TEXT}\n[[witness]]\nname = "{NAME}"\nkey = "{public_text(own)}"\n'
     (tmp_path / "agreement.toml").write_text(text)
     seen: list[object] = []
+    monkeypatch.setattr(ed25519, "_KNOWN", [None])
     monkeypatch.setattr("claims.tlog.witness_server.WitnessServer.serve_forever", lambda _: seen.append(ed25519._KNOWN[-1]))
     arguments = ["--key", str(tmp_path / "own.key"), "--name", NAME, "--agreement", str(tmp_path / "agreement.toml"), "--new-memory"]
     done = CliRunner().invoke(cli, ["log", "witness", "serve", str(tmp_path / "memory"), "--listen", "127.0.0.1:0", *arguments])

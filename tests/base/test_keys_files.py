@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, x25519
 
+from claims.base import keys
 from claims.base.errors import KeyFileError, UnreadableFile
 from claims.base.files import read_bounded, write_atomic, write_new
 from claims.base.keys import generate_key_file, load_key_file, public_bytes, public_text, read_passphrase_file
@@ -35,7 +36,8 @@ def test_keys_are_private_and_never_overwritten(tmp_path: Path) -> None:
         generate_key_file(link, None)
 
 
-def test_encrypted_keys(tmp_path: Path) -> None:
+def test_encrypted_keys(tmp_path: Path, rounds: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "ROUNDS", rounds)
     path = tmp_path / "a.key"
     public = generate_key_file(path, b"correct horse")
     assert b"ENCRYPTED" in path.read_bytes()

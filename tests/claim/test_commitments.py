@@ -89,6 +89,7 @@ def test_reading_leaf_byte_by_byte() -> None:
         + bytes.fromhex("abcdef") + (3000).to_bytes(6, "big") + b"\xff" * 6
     )  # fmt: skip
     assert c.reading_leaf(c.salt(SEED, 1), 100, READINGS[1]) == expected
+    assert c.salts(SEED, 300) == [c.salt(SEED, i) for i in range(300)]
     assert c.reading_leaves(READINGS, 7, 3600, SEED, 4)[1] == expected
 
 
@@ -211,6 +212,7 @@ def test_refusals_of_slots_seeds_and_roots() -> None:
         lambda: c.slot_leaf(bytes(31), used),
         lambda: c.slot_leaf(bytes(32), replace(used, weights=b"")),
         lambda: c.salt(b"short", 0),
+        lambda: c.salts(b"short", 1),
         lambda: c.salt(SEED, 2**32),
         lambda: c.roots_digest([b"x"]),
         lambda: c.meter_leaf("Not a name", bytes(32)),
