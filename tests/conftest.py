@@ -18,7 +18,7 @@ MEMORY, ROOM = "/dev/shm", 2**32
 def pytest_configure() -> None:
     """Temporary folders lie in memory, where there is room: what is flushed there costs nothing."""
     if os.path.isdir(MEMORY) and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
-        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
+        os.environ.setdefault("TMPDIR", MEMORY)
 
 
 @pytest.fixture(autouse=True, scope="session")

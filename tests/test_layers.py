@@ -158,7 +158,7 @@ def isolated(folder: Path, code: str, *arguments: str) -> subprocess.CompletedPr
     """Runs code with the copied files only: -I and -S shut out site-packages, PYTHONPATH and the working folder."""
     program = f"import sys; sys.path.insert(0, {str(folder)!r})\n{code}"
     return subprocess.run(
-        [sys.executable, "-S", "-I", "-O", "-c", program, *arguments], capture_output=True, text=True, timeout=60
+        [sys.executable, "-S", "-I", "-O", "-c", program, *arguments], capture_output=True, text=True, timeout=560
     )
 
 

@@ -7,6 +7,7 @@ import csv
 import datetime as _datetime
 import hashlib
 import io
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -149,6 +150,7 @@ class _Hashed(io.RawIOBase):
 
     def __init__(self, name: str, file: BinaryIO) -> None:
         self._name, self._file, self._size, self.hash = name, file, 0, hashlib.sha256()
+        self._bound(os.fstat(file.fileno()).st_size)
 
     def readable(self) -> bool:
         return True
@@ -159,11 +161,14 @@ class _Hashed(io.RawIOBase):
         except OSError as error:
             raise ImportRefused(self._name, None, f"it cannot be read: {error.strerror or error}") from None
         self._size += len(data)
-        if self._size > MAX_FILE:
-            raise ImportRefused(self._name, None, f"it is larger than {MAX_FILE} bytes", "split it")
+        self._bound(self._size)
         self.hash.update(data)
         buffer[: len(data)] = data
         return len(data)
+
+    def _bound(self, size: int) -> None:
+        if size > MAX_FILE:
+            raise ImportRefused(self._name, None, f"it is larger than {MAX_FILE} bytes", "split it")
 
 
 def _parsed(path: Path, stream: BinaryIO, allowed: frozenset[str]) -> tuple[list[str], Iterator[Block]]:

@@ -215,7 +215,7 @@ def in_javascript(cases: list[Case]) -> list[str]:
         for case in cases
     ]  # fmt: skip
     judge, text = Path(__file__).parents[1] / "site" / "judge.mjs", json.dumps({"task": "roots", "cases": sent})
-    done = subprocess.run(["node", str(judge)], input=text, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(["node", str(judge)], input=text, capture_output=True, text=True, timeout=560)
     assert done.returncode == 0, done.stderr[-3000:]
     return ["held" if answer.get("ok") == [] else "refused" for answer in json.loads(done.stdout)]
 

@@ -96,8 +96,8 @@ def test_brackets_in_texts_neither_count_nor_hide_nesting() -> None:
 
 def test_a_text_that_does_not_end_takes_no_time() -> None:
     """The guard against nesting once began anew at each escaped quote: 64 KB took 15 s, 8 MB days."""
-    begin = time.monotonic()
+    begin = time.process_time()
     for data in (b'"' + b'\\"' * 32_000, b'{"a": "' + b'\\"' * 32_000 + b"\\"):
         with pytest.raises(ValueError):
             from_json(data)
-    assert time.monotonic() - begin < 5
+    assert time.process_time() - begin < 5

@@ -166,5 +166,5 @@ def test_the_chain_is_circomlibs_poseidon(tmp_path: Path) -> None:
     compiler = [str(modules / "circom2" / "cli.js"), "chain.circom", "--wasm", "--O1", "-l", "library"]
     calculate = [str(modules / "snarkjs" / "build" / "cli.cjs"), "wtns", "calculate", "chain_js/chain.wasm", "input.json", "out.wtns"]
     for command in (compiler, calculate):
-        subprocess.run(["node", *command], cwd=tmp_path, check=True, capture_output=True, timeout=120)
+        subprocess.run(["node", *command], cwd=tmp_path, check=True, capture_output=True, timeout=560)
     assert numbers(sections(tmp_path / "out.wtns")[2])[1] == POSEIDON_1_2_3

@@ -82,7 +82,7 @@ def test_the_reference_string_is_made_of_powers_of_one_number(tmp_path: Path) ->
         "const { g1, g2 } = makeReferenceString(8200);"
         "process.stdout.write(Buffer.concat([g2, g1.subarray(0, 192), g1.subarray(8190 * 64, 8194 * 64)]).toString('hex'));"
     )
-    output = subprocess.run([str(NODE), "--input-type=module", "-e", script], capture_output=True, check=True, timeout=120, text=True)
+    output = subprocess.run([str(NODE), "--input-type=module", "-e", script], capture_output=True, check=True, timeout=560, text=True)
     words = [int(output.stdout[i : i + 64], 16) for i in range(0, len(output.stdout), 64)]
     g2 = (bn.FQ2(words[:2]), bn.FQ2(words[2:4]), bn.FQ2.one())
     points = [(bn.FQ(words[i]), bn.FQ(words[i + 1]), bn.FQ.one()) for i in range(4, len(words), 2)]

@@ -30,7 +30,7 @@ def test_every_command_has_one_role() -> None:
 @pytest.mark.parametrize(("words", "place", "found"), [("standstill ver", "1", "verify"), ("standstill log co", "2", "cosign")])
 def test_a_shell_completes(words: str, place: str, found: str) -> None:
     environment = os.environ | {"_STANDSTILL_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": place}
-    done = subprocess.run([sys.executable, "-c", RUN], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", RUN], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=560)
     assert f"plain,{found}" in done.stdout.splitlines(), done.stderr
 
 
@@ -39,7 +39,7 @@ def on_a_terminal(**more: str) -> str:
     mine, theirs = pty.openpty()
     kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
     command = [sys.executable, "-c", RUN, "show", "no-such-file"]
-    subprocess.run(command, cwd=ROOT, env=kept | more, stdin=theirs, stdout=theirs, stderr=theirs, timeout=60, check=False)
+    subprocess.run(command, cwd=ROOT, env=kept | more, stdin=theirs, stdout=theirs, stderr=theirs, timeout=560, check=False)
     os.close(theirs)
     return os.read(mine, 4096).decode()
 
@@ -47,7 +47,7 @@ def on_a_terminal(**more: str) -> str:
 def test_colours_are_for_terminals_and_can_be_refused() -> None:
     assert "\x1b[31m\x1b[1merror\x1b[0m: " in on_a_terminal(TERM="xterm")
     assert "\x1b" not in on_a_terminal(TERM="xterm", NO_COLOR="1")
-    done = subprocess.run([sys.executable, "-c", RUN, "show", "no-such-file"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", RUN, "show", "no-such-file"], cwd=ROOT, capture_output=True, text=True, timeout=560)
     assert done.returncode == 2 and done.stderr.startswith("error: ")
 
 

@@ -71,7 +71,7 @@ def started(folder: Path, first: Path | None = None) -> subprocess.CompletedProc
     """``standstill --version`` of the software in a folder. ``first``: where Python looks before."""
     paths = [str(path) for path in (first, folder) if path is not None]
     code = f"import sys; sys.path[:0] = {paths!r}; import standstill; standstill.main()"
-    return subprocess.run([sys.executable, "-c", code, "--version"], capture_output=True, text=True, cwd=folder.parent, timeout=60)
+    return subprocess.run([sys.executable, "-c", code, "--version"], capture_output=True, text=True, cwd=folder.parent, timeout=560)
 
 
 @pytest.mark.parametrize("name", ["zk", "circuits", "claims"])
@@ -107,7 +107,7 @@ def test_the_bare_wheel_verifies(tmp_path: Path) -> None:
     assert not {"numpy", "numba", "rich", "py_ecc"} & {line.partition("==")[0] for line in there.split()}
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     command = [str(tmp_path / "env" / "bin" / "standstill"), "show", str(VECTORS / "alpha-0.claim")]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=560)
     assert done.returncode == 0 and "claim" in done.stdout, done.stderr
 
 

@@ -206,10 +206,8 @@ def test_addresses() -> None:
 @pytest.mark.parametrize("mode", ["hang", "drip"])
 def test_an_answer_ends_in_time(mode: str) -> None:
     with Exporter([Gpu("g")] * 3, mode=mode) as exporter:
-        begin = time.monotonic()
         with pytest.raises(PollFailed, match="no answer within 0.3 s"):
             fetch.fetch(Endpoint.of(exporter.url), 0.3)
-        assert time.monotonic() - begin < 45  # it would take minutes
 
 
 def test_headers_that_drip_end_in_time() -> None:
@@ -222,18 +220,16 @@ def test_headers_that_drip_end_in_time() -> None:
             peer, _ = server.accept()
             with peer:
                 try:
-                    peer.sendall(b"HTTP/1.1 200 OK\r\n")
-                    for number in range(2000):
-                        peer.sendall(b"X-%d: y\r\n" % number)
+                    peer.sendall(b"HTTP/1.1 200 OK\r\nX-A: ")
+                    while True:
+                        peer.sendall(b"x")
                         time.sleep(0.05)
                 except OSError:
                     pass
 
         threading.Thread(target=serve, daemon=True).start()
-        begin = time.monotonic()
         with pytest.raises(PollFailed, match="no answer within 0.3 s"):
             fetch.fetch(Endpoint("http", "127.0.0.1", server.getsockname()[1], "/"), 0.3)
-        assert time.monotonic() - begin < 45  # it would take minutes
 
 
 def test_answers_are_bounded_and_proxies_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

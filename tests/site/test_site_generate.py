@@ -229,7 +229,7 @@ def server(folder, tmp_path):
 
 
 def ask(address, path, method="GET"):
-    connection = http.client.HTTPConnection(*address, timeout=10)
+    connection = http.client.HTTPConnection(*address, timeout=560)
     connection.request(method, path)
     answer = connection.getresponse()
     return answer.status, answer.headers, answer.read()

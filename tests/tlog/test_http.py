@@ -200,21 +200,18 @@ def test_absent_gzip_and_kept_connections(serve: Callable[..., str]) -> None:
 def test_a_host_that_drips_is_cut_off(serve: Callable[..., str], where: str) -> None:
     def reply(handler: BaseHTTPRequestHandler) -> None:
         handler.close_connection = True
-        if where != "headers":
-            kind = b"HTTP/1.1" if where == "body" else b"HTTP/1.0"
-            handler.wfile.write(kind + b" 200 OK\r\nContent-Length: 1000\r\nConnection: close\r\n\r\n")
+        rest = b"X-A: " if where == "headers" else b"Content-Length: 1000000\r\nConnection: close\r\n\r\n"
+        handler.wfile.write((b"HTTP/1.0" if where == "closing body" else b"HTTP/1.1") + b" 200 OK\r\n" + rest)
         try:
-            for _ in range(2000):
-                handler.wfile.write(b"X-A: b\r\n" if where == "headers" else b"x")
+            while True:
+                handler.wfile.write(b"x")
                 handler.wfile.flush()
                 time.sleep(0.1)
         except OSError:
             pass
 
-    begin = time.monotonic()
     with pytest.raises(LogError):
-        HttpSource(serve(answering(reply)), timeout=1, deadline=0.7).read("checkpoint", 2000)
-    assert time.monotonic() - begin < 60  # it would take minutes
+        HttpSource(serve(answering(reply)), timeout=1, deadline=0.7).read("checkpoint", 2**20)
 
 
 def test_all_files_together_have_a_budget(serve: Callable[..., str]) -> None:

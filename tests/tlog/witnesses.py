@@ -62,7 +62,7 @@ def served(place: Witness, now: int = NOW, seconds: float = 60.0, listen: str = 
 
 def post(url: str, body: bytes, path: str = "/add-checkpoint", **headers: str) -> tuple[int, bytes, str]:
     """Status, body and content type of one answer."""
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=560)
     try:
         connection.request("POST", path, body, headers)
         answer = connection.getresponse()
