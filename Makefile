@@ -29,8 +29,7 @@ types: $(STAMP)
 	$(BIN)/mypy
 
 test: lint types
-	$(BIN)/python -m pytest tests/test_layers.py tests/cli/test_loading.py
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" tests/test_layers.py tests/cli/test_loading.py tests
 
 test-all: lint types
 	$(BIN)/python -m pytest -rs
