@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from lab_fixtures import LAB_KEY
+from opening_proofs import opening_proofs as opening_proofs
 
 from claims.agreement.model import Agreement
 from claims.claim.commitments import lab_epoch_root, roots_digest

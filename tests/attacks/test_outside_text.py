@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from lab_fixtures import EPOCH, EPOCHS
+from opening_proofs import opening_proofs as opening_proofs
 
 import tests.inspection.test_inspect_open as base
 from claims.agreement.model import Agreement

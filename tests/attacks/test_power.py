@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from lab_fixtures import EPOCH, EPOCHS, LAB_KEY, METER_KEYS, PEAK, make_agreement, public
+from opening_proofs import opening_proofs as opening_proofs
 
 import tests.inspection.test_inspect_open as base
 from claims.agreement.check import validate

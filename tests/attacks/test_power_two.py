@@ -15,6 +15,7 @@ from fractions import Fraction
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from lab_fixtures import EPOCH, EPOCHS, LAB_KEY, METER_KEYS, PEAK, public
+from opening_proofs import opening_proofs as opening_proofs
 
 import tests.inspection.test_inspect_open as base
 from claims.agreement.decode import decode_agreement
