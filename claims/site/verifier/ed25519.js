@@ -13,6 +13,10 @@ const L = 2n ** 252n + 27742317777372353535851937790883648493n;
 const KEPT = 8192;
 const decoded = new Map();
 const verified = new Map();
+const OFTEN = 3;
+const TABLES = 64;
+const seen = new Map();
+const tables = new Map();
 
 function littleEndian(bytes) {
   let value = 0n;
@@ -34,6 +38,36 @@ function point(key) {
   if (decoded.size >= KEPT) decoded.clear();
   decoded.set(name, found);
   return found;
+}
+
+/** -[h]A. Of a key that comes often a table is made, [d 16^i](-A) for all digits d and places i: then that takes a fourth of the time. */
+function minusTimes(key, a, h) {
+  const name = String.fromCharCode(...key);
+  if (seen.size >= KEPT) seen.clear();
+  seen.set(name, (seen.get(name) ?? 0) + 1);
+  if (!tables.has(name)) {
+    if (seen.get(name) < OFTEN) return a.negate().multiplyUnsafe(h);
+    if (tables.size >= TABLES) tables.clear();
+    tables.set(name, tableOf(a.negate()));
+  }
+  let sum = Point.ZERO;
+  for (const row of tables.get(name)) {
+    const digit = Number(h & 15n);
+    if (digit) sum = sum.add(row[digit - 1]);
+    h >>= 4n;
+  }
+  return sum;
+}
+
+function tableOf(base) {
+  const rows = [];
+  for (let place = 0; place < 64; place++) {
+    const row = [base];
+    while (row.length < 15) row.push(row.at(-1).add(base));
+    rows.push(row);
+    base = row.at(-1).add(base);
+  }
+  return rows;
 }
 
 /** Whether bytes are a usable public key, of Ed25519 alone or of both halves: any 1,312 bytes are an ML-DSA-44 half. */
@@ -60,7 +94,7 @@ function curveVerifies(key, signature, message) {
   const name = String.fromCharCode(...hash, ...signature.subarray(32)); // the hash binds the rest
   if (!verified.has(name)) {
     if (verified.size >= KEPT) verified.clear();
-    const found = Point.BASE.multiplyUnsafe(s).add(a.negate().multiplyUnsafe(littleEndian(hash) % L));
+    const found = Point.BASE.multiplyUnsafe(s).add(minusTimes(key, a, littleEndian(hash) % L));
     verified.set(name, equalBytes(found.toBytes(), r));
   }
   return verified.get(name);
