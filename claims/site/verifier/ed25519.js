@@ -40,7 +40,7 @@ function point(key) {
   return found;
 }
 
-/** -[h]A. Of a key that comes often a table is made, [d 16^i](-A) for all digits d and places i: then that takes a fourth of the time. */
+/** -[h]A. Of a key that comes often a table is made, [d 16^i](-A) for all digits d and places i: then that takes a third of the time. */
 function minusTimes(key, a, h) {
   const name = String.fromCharCode(...key);
   if (seen.size >= KEPT) seen.clear();
