@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ def pytest_configure() -> None:
     """Temporary folders lie in memory, where there is room: what is flushed there costs nothing."""
     if os.path.isdir(MEMORY) and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
         os.environ.setdefault("TMPDIR", MEMORY)
+        tempfile.tempdir = None  # asked for already; to be looked up again
 
 
 @pytest.fixture(autouse=True, scope="session")
