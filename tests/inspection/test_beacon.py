@@ -205,6 +205,7 @@ def test_malformed_files_are_refused(data: bytes, words: str) -> None:
 
 
 def test_without_py_ecc_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    beacon._signed.cache_clear()
     monkeypatch.setitem(sys.modules, "py_ecc.bls", None)
     with pytest.raises(MissingDependency, match="py_ecc 8"):
         beacon.verify_round(signed(1000, SIGNATURE))
