@@ -5,6 +5,7 @@ import { sha256, toHex } from "./verifier/bytes.js";
 const LABS = ["aurora", "borealis", "cygnus", "draco"];
 const DAY = 86400;
 const MOVED = { text: "1e24 FLOP moved from aurora to borealis (serial 1)", state: "counts, dated 2026-01-14T10:00:00Z" };
+const KEYS = ["party borealis: 0123456789abcdef of the agreement, revoked by entry 9; 89abcdef01234567 since log entry 9"];
 const AGREEMENT = {
   start: 1767225600, epochSeconds: 3600, epochsPerPeriod: 336, periods: 26, amends: null,
   deadlines: { claim: 3 * DAY, grace: 2 * DAY }, labs: LABS.map((name) => ({ name, sincePeriod: 0 })),
@@ -15,7 +16,7 @@ function survey({ agreements, until }) {
   const length = AGREEMENT.epochSeconds * AGREEMENT.epochsPerPeriod;
   return {
     digest: toHex(sha256(agreements[0].agreement)), chain: [{ place: 0, digest: toHex(sha256(agreements[0].agreement)), from: 0, log: false }], items,
-    start: AGREEMENT.start, end: AGREEMENT.start + AGREEMENT.periods * length, periods: AGREEMENT.periods, unsigned: [], gaps: [], successors: [], lifted: [], breaches: [], log: null, moved: [{ period: 1, transfers: [MOVED] }],
+    start: AGREEMENT.start, end: AGREEMENT.start + AGREEMENT.periods * length, periods: AGREEMENT.periods, unsigned: [], gaps: [], successors: [], lifted: [], breaches: [], log: null, moved: [{ period: 1, transfers: [MOVED] }], keys: KEYS,
   };
 }
 

@@ -66,7 +66,7 @@ def test_verify_all_confirms_what_agrees(no):
     clean_run(seen)
     assert seen["provenance"].startswith("Checked in this browser") and "4 of 5 claims verified" in seen["provenance"]
     assert "confirmed" in seen["panel"] and seen["cells"].count("checked here: holds") == 4
-    assert seen["cells"].count("checked here: fails (proof)") == 1
+    assert seen["cells"].count("checked here: fails. The proof does not hold.") == 1
 
 
 def test_a_lying_publisher_is_contradicted_loudly(tmp_path):
@@ -81,7 +81,7 @@ def test_a_lying_publisher_is_contradicted_loudly(tmp_path):
         )
         assert "aurora, period 1" in result["alarm"] and "the constraints do not hold" in result["alarm"]
         assert result["hedge"] and "confirmed" not in result["panel"]
-    assert not seen["before"]["hedge"] and seen["cells"].count("checked here: fails (proof)") == 1
+    assert not seen["before"]["hedge"] and seen["cells"].count("checked here: fails. The proof does not hold.") == 1
     assert "Failed check: proof" in one["result"]
 
 

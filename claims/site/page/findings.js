@@ -18,6 +18,9 @@ const CHECKS = [
   ["evidence", "", "Evidence speaks against it."],
 ];
 
+/** What a failed check says of a claim, in plain words, or "". */
+const failed = ({ check }) => (CHECKS.find(([name]) => name === check) || ["", "", ""])[2];
+
 /** "ok", "over" (it passes every check, and says itself that the lab is over a limit), "part", "bad", or "none" where nothing could be checked. */
 export function grade(finding) {
   if (!finding || finding.unread || finding.absent) return "none";
@@ -30,7 +33,7 @@ export function short(finding, state) {
     case "ok": return state === "rejected" ? "checked here: the proof holds; the publisher rejects the claim for what it does not show" : "checked here: holds";
     case "over": return `checked here: over a limit (${finding.over[0]})`;
     case "part": return `checked here: not decided (${finding.reason})`;
-    case "bad": return `checked here: fails (${finding.check})`;
+    case "bad": return `checked here: fails. ${failed(finding) || `Check: ${finding.check}.`}`;
     default: return finding && finding.absent ? `looked for here: ${finding.reason}` : "could not be checked here";
   }
 }
@@ -52,8 +55,7 @@ export function finding(found, title = "", rest = null) {
   box.append(el("strong", "", icon(head[0]), el("span", "", head[1])));
   if (kind === "none") box.append(el("p", "", found ? found.reason : "Not checked."));
   if (kind === "bad") {
-    const failed = CHECKS.find(([name]) => name === found.check);
-    if (failed) box.append(el("p", "", failed[2]));
+    if (failed(found)) box.append(el("p", "", failed(found)));
     box.append(el("p", "", "Reason: ", readable(found.reason)));
   }
   if (kind === "part") box.append(list(found.missing && found.missing.length ? found.missing : [found.reason]));
@@ -84,13 +86,13 @@ function details(found) {
   more.append(list(found.shows || []));
   const facts = el("dl", "");
   const add = (key, value) => facts.append(el("dt", "", key), el("dd", "", value));
-  if (found.continuity) add("Continuity", found.continuity);
+  if (found.continuity) add("What came before", found.continuity);
   if (found.bits) {
     const { unique, johnson } = found.bits;
-    const steps = ["to forge it would take some 2", el("sup", "", Math.floor(unique)), " computations of a hash"];
-    add("Soundness", [...steps, ` (${unique} bits by unique decoding alone; by Johnson\u2019s bound ${johnson})`]);
+    const steps = ["would take some 2", el("sup", "", Math.floor(unique)), " computations of a hash"];
+    add("To forge it", [...steps, ` (${unique} bits by unique decoding alone; by Johnson\u2019s bound ${johnson})`]);
   }
-  if (found.bits && found.bits.link) add("Link", `at most ${found.bits.link} bits between its ${found.count} tables: a hash, conjectural`);
+  if (found.bits && found.bits.link) add("What joins its tables", `at most ${found.bits.link} bits between its ${found.count} tables: a hash, conjectural`);
   if (found.size) add("Size", plural(found.size, "byte"));
   if (found.sha256) add("SHA-256", el("code", "digest", found.sha256));
   if (found.seconds !== undefined) add("Time", `${found.seconds.toFixed(1)} s`);
