@@ -6,7 +6,7 @@ import json
 import random
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,16 +27,15 @@ START, DAY = TERMS.start, 86400
 END = 253402300800
 
 RUN = """
-import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
 import { readAccount } from "./account.js";
 import { liftedSpans, readDecision } from "./decisions.js";
 import { schedule } from "./schedule.js";
 import { survey } from "./survey.js";
 import { verdict } from "./verdict.js";
 import { decodeAgreement } from "./verifier/agreement.js";
-const cases = JSON.parse(readFileSync("cases.json"));
 const bytes = (hex) => Uint8Array.from(Buffer.from(hex, "hex"));
-const out = cases.map(({ agreement, signatures, decisions, until, before, site, findings }) => {
+const judge = (cases) => cases.map(({ agreement, signatures, decisions, until, before, site, findings }) => {
   const terms = decodeAgreement(bytes(agreement));
   const files = decisions.map(bytes);
   const read = files.map((data) => readDecision(data, terms));
@@ -53,17 +52,24 @@ const out = cases.map(({ agreement, signatures, decisions, until, before, site, 
   }
   return { counted: read.map(Boolean), spans: spans.map(([a, b]) => [a, b === Number.MAX_SAFE_INTEGER ? END : b]), wanted, found };
 });
-console.log(JSON.stringify(out));
+for await (const line of createInterface({ input: process.stdin })) {
+  let answer;
+  try { answer = judge(JSON.parse(line)); } catch (error) { answer = error.message; }
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}
 """.replace("END", str(END))
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The page's scripts, running: a line of cases, a line of answers."""
     folder = tmp_path_factory.mktemp("page") / "site"
     write_sample(folder, "yes")
     (folder / "package.json").write_text('{"type": "module"}')
     (folder / "run.js").write_text(RUN)
-    return folder
+    with subprocess.Popen(["node", "run.js"], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        process.stdin.close()  # type: ignore[union-attr]
 
 
 def run(page: Any, *cases: dict[str, Any]) -> list[dict[str, Any]]:
@@ -80,10 +86,12 @@ def run(page: Any, *cases: dict[str, Any]) -> list[dict[str, Any]]:
         }
         for case in cases
     ]
-    (page / "cases.json").write_text(json.dumps(plain))
-    done = subprocess.run(["node", "run.js"], cwd=page, capture_output=True, text=True, timeout=560)
-    assert done.returncode == 0, done.stderr
-    found: list[dict[str, Any]] = json.loads(done.stdout)
+    page.stdin.write(json.dumps(plain) + "\n")
+    page.stdin.flush()
+    line = page.stdout.readline()
+    assert line, "Node ended; its error is above"
+    found: list[dict[str, Any]] = json.loads(line)
+    assert isinstance(found, list), found
     return found
 
 
