@@ -11,13 +11,10 @@ import pytest
 from desk import HOUR, START, Desk
 from folders import Made
 from inspect_fixtures import Folder, build
+from made_up import believe
 
-from circuits.claim import claim_program, public_interactions
 from tests.attacks.honest import PERIOD, SIGN, amendment, change
 from tests.site.page_agrees import differences, stand_in_page
-from zk.errors import ProofRejected
-from zk.options import STD
-from zk.security import security_report
 
 
 @pytest.fixture
@@ -28,15 +25,8 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 @pytest.fixture
 def any_proof(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proof is valid when it begins with b"proof", or in a file of its own with b"SSPF proof", whatever its statement."""
-
-    def check(statement: Any, proof: bytes, *_: object) -> Any:
-        statement.validate()
-        if not proof.startswith((b"proof", b"SSPF proof")):
-            raise ProofRejected("query", "made up")
-        return security_report(claim_program(), statement.log_rows, STD, public_interactions(statement))
-
-    monkeypatch.setattr("circuits.verify.verify_claim_proof", check)
+    """As :func:`made_up.believe`."""
+    believe(monkeypatch)
 
 
 @pytest.fixture(scope="session")

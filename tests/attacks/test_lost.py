@@ -17,14 +17,14 @@ from lab_fixtures import CHIPS, EPOCH, EPOCHS, LAB_KEY, METER_KEYS, PEAK, make_l
 
 from circuits.relation import check_witness
 from claims.agreement.model import Agreement
-from claims.agreement.signatures import sign_agreement, sign_ledger_head
+from claims.agreement.signatures import sign_ledger_head
 from claims.base.errors import ClaimRejected, ClaimsError
 from claims.base.hybrid import SigningKey
 from claims.claim.commitments import lab_epoch_root, roots_digest
 from claims.claim.entries import decode_entry, encode_entry, sign_entry
 from claims.claim.entry_kinds import EpochEntry, LossEntry
 from claims.claim.evidence import find_equivocations
-from claims.claim.file import Claim, MeterHead, decode_claim, sign_claim
+from claims.claim.file import Claim, MeterHead, decode_claim
 from claims.claim.lists import LINEAGE, LOST, LOST_METER, LOST_SITE, UNATTRIBUTED, Limit, Loss, Over
 from claims.claim.losses import NO_HEAD, lost_head, lost_meters, lost_summary, lost_work, made_readings
 from claims.claim.published import PublishedEntries
@@ -39,8 +39,7 @@ from claims.lab.registry import Opening, close_period
 from claims.lab.running import running
 from claims.lab.store import Store
 from claims.lab.witness import WitnessRefused, assemble
-from claims.verify.claim import verify_claim
-from claims.verify.report import Verdict
+from tests.attacks.judged import forged, refused, verdict
 from tests.lab.test_prove import draft
 from tests.lab.test_tables import Prover, prover  # noqa: F401
 
@@ -85,21 +84,6 @@ def finished(store: Store, agreement: Agreement, period: int = 0, **options: Any
     done = finish_claim(store, agreement, period, LAB_KEY, nullcontext, **options)
     claim = decode_claim(done.claim)
     return claim, done, dict(zip(claim.proofs, done.proofs.values(), strict=True)).get
-
-
-def verdict(claim: Claim, agreement: Agreement, *previous: Claim, **options: Any) -> Verdict:
-    signed, before = sign_agreement(LAB_KEY, agreement, None), [item.encode() for item in previous]
-    return verify_claim(claim.encode(), agreement, signatures=signed, previous=before, **options)
-
-
-def forged(claim: Claim, **changes: Any) -> Claim:
-    return sign_claim(dataclasses.replace(claim, **changes), LAB_KEY)
-
-
-def refused(claim: Claim, agreement: Agreement, *previous: Claim, **options: Any) -> str:
-    with pytest.raises(ClaimRejected) as caught:
-        verdict(claim, agreement, *previous, **options)
-    return caught.value.check
 
 
 # ---- a lab whose meter burnt has a claim ---------------------------------------------------------------------

@@ -30,7 +30,8 @@ from claims.lab.meter import SoftwareMeter
 from claims.tlog.reader import open_log
 from claims.tlog.source import FolderSource
 from claims.verify.log import log_trust
-from tests.attacks.test_lost import LOSABLE, LOST_2, Folder, finished, lab, run, verdict
+from tests.attacks.judged import verdict
+from tests.attacks.test_lost import LOSABLE, LOST_2, Folder, finished, lab, run
 from tests.lab.test_tables import Prover, prover  # noqa: F401
 from tests.site.make_claim_vectors import bundle
 from tests.site.page_node import needs_node

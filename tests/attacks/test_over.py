@@ -18,11 +18,10 @@ from lab_fixtures import LAB_KEY, PEAK, make_lab, seal_and_close, with_sites
 from circuits.relation import check_witness
 from circuits.statement import Statement
 from claims.agreement.model import Agreement
-from claims.agreement.signatures import sign_agreement
 from claims.base.errors import ClaimRejected, ClaimsError
 from claims.base.units import format_time
 from claims.claim.evidence import find_equivocations
-from claims.claim.file import Claim, decode_claim, sign_claim
+from claims.claim.file import Claim, decode_claim
 from claims.claim.limits import limit_words
 from claims.claim.lists import FREEZE, LINEAGE, LOST, TOTAL, UNATTRIBUTED, Limit, Over
 from claims.claim.records import Usage
@@ -31,8 +30,7 @@ from claims.lab.prove import finish_claim
 from claims.lab.registry import Opening
 from claims.lab.store import Store
 from claims.lab.witness import WitnessRefused, assemble
-from claims.verify.claim import verify_claim
-from claims.verify.report import Verdict
+from tests.attacks.judged import forged, refused, verdict
 from tests.lab.test_prove import draft
 from tests.lab.test_tables import Prover, prover  # noqa: F401
 from zk.errors import WitnessError
@@ -61,22 +59,6 @@ def lab(tmp_path: Path, **caps: int | None) -> tuple[Store, Agreement]:
 
 def made(store: Store, agreement: Agreement, period: int = 0, **options: Any) -> Claim:
     return decode_claim(finish_claim(store, agreement, period, LAB_KEY, nullcontext, **(yes | options)).claim)
-
-
-def verdict(claim: Claim, agreement: Agreement, *previous: Claim, **options: Any) -> Verdict:
-    signed, before = sign_agreement(LAB_KEY, agreement, None), [item.encode() for item in previous]
-    return verify_claim(claim.encode(), agreement, signatures=signed, previous=before, **options)
-
-
-def forged(claim: Claim, **changes: Any) -> Claim:
-    return sign_claim(dataclasses.replace(claim, **changes), LAB_KEY)
-
-
-def refused(claim: Claim, agreement: Agreement, *previous: Claim, **options: Any) -> str:
-    """The check that a claim fails."""
-    with pytest.raises(ClaimRejected) as caught:
-        verdict(claim, agreement, *previous, **options)
-    return caught.value.check
 
 
 CAPS: list[tuple[dict[str, int], tuple[Limit, ...]]] = [

@@ -28,7 +28,8 @@ from claims.lab.registry import Opening
 from claims.lab.store import Store
 from claims.lab.witness import WitnessRefused
 from claims.verify.claim import verify_claim
-from tests.attacks.test_lost import SHARE, finished, forged, lab, refused, run, verdict
+from tests.attacks.judged import forged, refused, verdict
+from tests.attacks.test_lost import SHARE, finished, lab, run
 from tests.lab.test_prove import draft
 from tests.lab.test_tables import Prover
 
@@ -41,10 +42,7 @@ LENGTH = (64).to_bytes(2, "big")
 
 @pytest.fixture(scope="module", autouse=True)
 def prover() -> Iterator[Prover]:
-    made = Prover()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("circuits.prove.prove_claim", made.prove)
-        patch.setattr("circuits.verify.verify_claim_proof", made.verify)
+    with Prover().in_place() as made:
         yield made
 
 

@@ -18,7 +18,9 @@ from rotation import (
     ROTATE,
     ROTATING,
     SPARE,
+    TERMS,
     Changing,
+    book,
     countersigned,
     held,
     public,
@@ -36,12 +38,6 @@ from tests.site.page_node import needs_node
 from tests.site.test_fuzz import ask
 
 pytestmark = pytest.mark.usefixtures("page_agrees", "any_proof")
-TERMS = parse_agreement(ROTATING)
-
-
-def book(*entries: object) -> PublishedEntries:
-    """A log's entries."""
-    return PublishedEntries(TERMS, enumerate(encode_entry(entry) for entry in entries))  # type: ignore[arg-type]
 
 
 def epoch(number: int, key: int, root: bytes = b"r" * 32) -> EpochEntry:

@@ -19,7 +19,9 @@ from rotation import (
     ROTATE,
     ROTATING,
     SPARE,
+    TERMS,
     Changing,
+    book,
     countersigned,
     held,
     public,
@@ -27,7 +29,6 @@ from rotation import (
     word,
 )
 
-from claims.agreement.file import parse_agreement
 from claims.agreement.model import Agreement
 from claims.agreement.signatures import AgreementSignatures
 from claims.base.ed25519 import check_signature
@@ -39,7 +40,6 @@ from claims.claim.evidence import counts, find_equivocations
 from claims.claim.file import decode_claim, sign_claim
 from claims.claim.hidden_head import hidden_heads
 from claims.claim.lists import Loss
-from claims.claim.published import PublishedEntries
 from claims.claim.receipts import countersign
 from claims.claim.records import KeptClaim
 from claims.decisions.file import Decision, decision_entry
@@ -54,12 +54,6 @@ from claims.verify.claim import verify_claim
 from tests.site.page_agrees import published
 
 pytestmark = pytest.mark.usefixtures("page_agrees", "any_proof")
-TERMS = parse_agreement(ROTATING)
-
-
-def book(*entries: Any) -> PublishedEntries:
-    """A log's entries."""
-    return PublishedEntries(TERMS, enumerate(map(encode_entry, entries)))
 
 
 @pytest.fixture

@@ -34,10 +34,7 @@ from zk.errors import ZkError
 
 @pytest.fixture(scope="module", autouse=True)
 def prover() -> Iterator[Prover]:
-    made = Prover()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("circuits.prove.prove_claim", made.prove)
-        patch.setattr("circuits.verify.verify_claim_proof", made.verify)
+    with Prover().in_place() as made:
         yield made
 
 

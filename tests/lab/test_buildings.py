@@ -38,10 +38,7 @@ LAST = 3
 
 @pytest.fixture(scope="module", autouse=True)
 def prover() -> Iterator[Prover]:
-    made = Prover()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("circuits.prove.prove_claim", made.prove)
-        patch.setattr("circuits.verify.verify_claim_proof", made.verify)
+    with Prover().in_place() as made:
         yield made
 
 
@@ -60,7 +57,7 @@ def enrolled(place: Path, terms: str = "") -> None:
         + f'site = "{site}"\n'
         for name, site in METERS.items()
     )
-    text = TEXT.format(key=key, opening=opening, meters=meters).replace('unattributed = "1e20 FLOP"', 'unattributed = "5e20 FLOP"')
+    text = TEXT.format(alpha=key, opening=opening, meters=meters).replace('unattributed = "1e20 FLOP"', 'unattributed = "5e20 FLOP"')
     (place / "agreement.toml").write_text(text.replace("registry_rows = 16\n", f"registry_rows = 16\n{terms}"))
     run(place, "agreement", "sign", "agreement.toml", "-k", "lab.key")
 

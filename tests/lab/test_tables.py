@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,14 @@ class Prover:
 
     def __init__(self) -> None:
         self.fail, self.made = 99, list[Statement]()
+
+    @contextmanager
+    def in_place(self) -> Iterator[Prover]:
+        """It takes the place of prover and verifier."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("circuits.prove.prove_claim", self.prove)
+            patch.setattr("circuits.verify.verify_claim_proof", self.verify)
+            yield self
 
     def prove(self, statement: Statement, witness: ClaimWitness, progress: object = None) -> bytes:
         if len(self.made) == self.fail:

@@ -270,3 +270,11 @@ def write_sample(
         worker = (Path(__file__).parent / "stand_in_worker.js").read_bytes()
         (out / "worker.js").write_bytes(worker)
     return view
+
+
+def page_that_runs(place: Path, script: str) -> Path:
+    """A page of the sample view in a new folder, with a script that Node runs beside it: run.js."""
+    write_sample(place, "yes")
+    (place / "package.json").write_text('{"type": "module"}')
+    (place / "run.js").write_text(script)
+    return place

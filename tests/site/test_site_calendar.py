@@ -18,7 +18,7 @@ from claims.agreement.terms import Amends, Deadlines
 from claims.base.errors import ClaimsError
 from claims.decisions.file import Decision, sign_decision
 from claims.decisions.life import lifted_spans
-from tests.site.sample_view import write_sample
+from tests.site.sample_view import page_that_runs
 
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 
@@ -63,10 +63,7 @@ for await (const line of createInterface({ input: process.stdin })) {
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The page's scripts, running: a line of cases, a line of answers."""
-    folder = tmp_path_factory.mktemp("page") / "site"
-    write_sample(folder, "yes")
-    (folder / "package.json").write_text('{"type": "module"}')
-    (folder / "run.js").write_text(RUN)
+    folder = page_that_runs(tmp_path_factory.mktemp("page") / "site", RUN)
     with subprocess.Popen(["node", "run.js"], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield process
         process.stdin.close()  # type: ignore[union-attr]

@@ -26,7 +26,7 @@ from claims.tlog.cosign import cosign
 from claims.tlog.memory import LogMemory
 from claims.tlog.reader import open_log
 from claims.tlog.writer import LogWriter
-from tests.site.sample_view import write_sample
+from tests.site.sample_view import page_that_runs
 
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 
@@ -59,11 +59,7 @@ console.log(JSON.stringify(out));
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    folder = tmp_path_factory.mktemp("page") / "site"
-    write_sample(folder, "yes")
-    (folder / "package.json").write_text('{"type": "module"}')
-    (folder / "run.js").write_text(RUN)
-    return folder
+    return page_that_runs(tmp_path_factory.mktemp("page") / "site", RUN)
 
 
 def run(page: Any, *cases: tuple[Agreement, list[bytes], bytes | None]) -> list[tuple[list[Any], list[Any]]]:

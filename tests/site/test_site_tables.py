@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 import world
 from folders import PLAIN, TEXT, Made
+from made_up import believe
 
-from circuits.claim import claim_program, public_interactions, public_vector
+from circuits.claim import public_interactions, public_vector
 from claims.agreement.model import canonical_bytes
 from claims.agreement.signatures import sign_ledger_head
 from claims.base.errors import ClaimRejected, MalformedClaim
@@ -29,10 +30,7 @@ from tests.site.cases import honest
 from tests.site.page_agrees import differences, published, stand_in_page
 from tests.site.page_node import PageNode, needs_node
 from tests.site.test_fuzz import ask, encoded
-from zk.errors import ProofRejected
-from zk.options import STD
 from zk.poseidon2 import P, permute
-from zk.security import security_report
 
 pytestmark = needs_node
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -97,15 +95,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageNode]:
 
 @pytest.fixture(autouse=True)
 def _proofs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proof is valid when it begins with b"proof", or in a file with b"SSPF proof"."""
-
-    def check(statement: Any, proof: bytes, *_: object) -> Any:
-        statement.validate()
-        if not proof.startswith((b"proof", b"SSPF proof")):
-            raise ProofRejected("query", "made up")
-        return security_report(claim_program(), statement.log_rows, STD, public_interactions(statement))
-
-    monkeypatch.setattr("circuits.verify.verify_claim_proof", check)
+    believe(monkeypatch)
 
 
 def cut(text: str) -> str:
