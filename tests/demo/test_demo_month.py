@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import run_process
+from commands import run
 from rich.console import Console
 
 from claims.agreement.signatures import AgreementSignatures
@@ -153,7 +153,7 @@ def test_the_printed_commands_work(shown: tuple[MonthResult, str]) -> None:
     assert len(commands) == 9
     for command in commands:
         if "--serve" not in command:
-            run_process(folder, *shlex.split(command)[1:])
+            run(folder, *shlex.split(command)[1:])
     assert json.loads((folder / "page" / "site.json").read_text()) and (folder / "caught-page" / "index.html").exists()
 
 
