@@ -207,7 +207,7 @@ def lab_take(paths: tuple[Path, ...], store_path: Path, agreement_path: Path, ca
     terms = load_terms(agreement_path)
     with opened_store(store_path) as store:
         for path in paths:
-            data = carried(path, SUMMARY_LIMIT, carry_key)
+            data = carried(path, SUMMARY_LIMIT, carry_key, b"standstill-site-report")
             try:
                 handed = SiteSummary.decode(data) if data.startswith(b"standstill-summary") else SiteReport.decode(data)
             except MalformedFile as error:

@@ -23,13 +23,22 @@ def sealed(data: bytes, key_path: Path | None) -> bytes:
     return data if key_path is None else seal(load_carry_key(key_path), data)
 
 
-def carried(path: Path, limit: int, key_path: Path | None) -> bytes:
-    """The bytes of a file of at most ``limit`` bytes, opened where it is sealed. Raises ClaimsError where it is, and no key is given."""
+def carried(path: Path, limit: int, key_path: Path | None, public: bytes | None = None) -> bytes:
+    """The bytes of a file of at most ``limit`` bytes, opened where it is sealed.
+
+    Args:
+        public: how files begin that are never sealed.
+
+    Raises:
+        ClaimsError: it is sealed, and no key is given; or the other way round: whoever is in between could have put another in its place.
+    """
     from claims.base.carry import OVERHEAD, is_sealed, load_carry_key, unseal
     from claims.base.files import read_bounded
 
     data = read_bounded(path, limit + OVERHEAD)
     if not is_sealed(data):
+        if key_path is not None and (public is None or not data.startswith(public)):
+            raise ClaimsError(f"{path} is not sealed", "have it sealed at the other end (--carry-key), or give no key here")
         return data
     if key_path is None:
         raise ClaimsError(f"{path} is sealed", "give the key that it was sealed under: --carry-key")

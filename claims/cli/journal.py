@@ -76,8 +76,8 @@ def _rebuild(store: Store, terms: Agreement, published: PublishedEntries | None,
 
     if published is not None:
         compare_log(store, terms, published)
-    made, meters = [], [meter.name for meter in terms.lab(store.lab).meters]
-    for meter in (None, *(() if ring else meters)):
+    made, meters = [], [meter.name for meter in terms.lab(store.lab).meters if store.site in (None, meter.site)]
+    for meter in (*([None] if store.site is None else []), *(() if ring else meters)):
         public, who = signer(store, terms, meter)
         how = _prepare(public, who)
         with signing(store, terms, meter, state_folder(), anew=True):

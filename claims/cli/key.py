@@ -288,8 +288,7 @@ def key_renew(
     with opened_store(store_path) as store:
         signing_key, now, state = load_key(key_name, passphrase_file), published.keys.now, state_folder()
         compare_former(store, now, published.keys, meter_name, state)
-        if store.site is None:
-            compare_log(store, now, published)
+        compare_log(store, now, published)
         count = renew(store, published, signing_key, meter_name)
         with signing(store, now, meter_name, state, anew=True):
             pass

@@ -78,6 +78,11 @@ _PLAIN = {
 _HEADS = {
     b"standstill-log-bundle": "a log as a page's visitors get it (standstill site wrote it; the page checks it)",
     b"standstill-log-intent/": "what an append to a log was about to publish (the next one takes it up, or standstill log mend)",
+    b"standstill-tags": "PRIVATE: tags of a lab's runs, for its buildings (standstill building tags)",
+    b"standstill-site-report": "what a building's meters signed, for headquarters (standstill lab take)",
+    b"standstill-summary": "PRIVATE: a building's work by tag, for headquarters (standstill lab take)",
+    b"standstill-sealed": "PRIVATE, and sealed: something between a building and headquarters (--carry-key opens it)",
+    rb"[0-9a-f]{72}": "a key of what travels between a building and headquarters, perhaps (--carry-key): not to be shared",
     rb'[0-9a-f]{8} \{"carry":': "PRIVATE: a collector's spool (standstill meter spool)",
 }
 """By a pattern of the first bytes."""

@@ -103,8 +103,8 @@ def unknown_text(store: Store, periods: Iterable[int]) -> list[str]:
 
 
 def check_room(source: str, store: Store, agreement: Agreement, batches: Batches, *, again: bool) -> None:
-    """Refuse usage that a meter has no room for, that has not happened yet, that is there already (unless ``again``), or that comes
-    after the meter signed. Keys are (period, meter)."""
+    """Refuse usage that a meter has no room for, that has not happened yet, that is there already (unless ``again``), that comes
+    after the meter signed, or that another site's store has. Keys are (period, meter)."""
     since, lab = agreement.lab(store.lab).since_period, agreement.lab(store.lab)
     last: dict[str, dict[int, int]] = {}
     any_lost = store.any_lost()
@@ -114,6 +114,10 @@ def check_room(source: str, store: Store, agreement: Agreement, batches: Batches
                 source, None, f"it has work of period {period}, and lab {store.lab} claims from period {since} on",
                 "leave out what lies before",
             )  # fmt: skip
+        site = lab.meter(name).site
+        if store.site not in (None, site):
+            what = f"meter {name} is of site {site}, and this is the store of site {store.site}: here its work would count nowhere"
+            raise ImportRefused(source, None, what, "import it into the store of its own site, and leave it out here")
         if store.signed_head(period, name) is not None:
             raise ImportRefused(
                 source, None, f"meter {name} has signed period {period}", "late readings cannot be added to a signed ledger"

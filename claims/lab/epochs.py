@@ -16,6 +16,7 @@ import secrets
 from collections.abc import Mapping
 
 from claims.agreement.model import Agreement
+from claims.agreement.signatures import epoch_root_message
 from claims.base.errors import ClaimsError
 from claims.base.hybrid import SigningKey
 from claims.claim.commitments import (
@@ -36,6 +37,7 @@ from claims.lab.closing import check_headquarters, signed_otherwise
 from claims.lab.lineage import unfinished
 from claims.lab.losses import lost_in
 from claims.lab.registry import RESIDUE
+from claims.lab.renewal import verifies
 from claims.lab.store import Store
 
 __all__ = ["EpochError", "publish_epoch", "slots_at"]
@@ -139,5 +141,11 @@ def _roots(store: Store, agreement: Agreement, epoch: int) -> dict[str, bytes]:
         seal = store.epoch_seal(meter.name, epoch)
         if seal is None or seal.agreement != agreement.digest:
             raise EpochError(f"meter {meter.name} has not sealed epoch {epoch} under this agreement", "standstill epoch seal")
+        if meter.former and not verifies(
+            meter.key, seal.signature, epoch_root_message(agreement.digest, store.lab, meter.name, epoch, seal.root)
+        ):
+            what = f"meter {meter.name} sealed epoch {epoch} with a key that is not in force: no inspector could be shown it"
+            again = f"standstill key renew --meter {meter.name}, in the store that has its readings"
+            raise EpochError(what, again if meter.key else f"it has none: standstill meter lost {meter.name} --from-epoch {epoch}")
         roots[meter.name] = seal.root
     return roots

@@ -20,9 +20,14 @@ __all__ = ["lose", "next_lost", "take_back"]
 
 
 def next_lost(store: Store, agreement: Agreement, meters: tuple[Meter, ...]) -> int:
-    """The epoch from which on meters can be said to be lost: the first that is not published, and that one of them has not sealed."""
+    """The epoch from which on meters can be said to be lost: the first that is not published, and that one of them has not sealed.
+
+    What a meter sealed whose key is revoked, with none in its place, no inspector could be shown: it is lost where it is not published.
+    """
     published = store.published_through()
-    return max(-1 if published is None else published + 1, min(next_epoch(store, agreement, meter.name) for meter in meters))
+    begin = agreement.first_period_of(store.lab) * agreement.epochs_per_period
+    sealed = min(next_epoch(store, agreement, meter.name) if meter.key else begin for meter in meters)
+    return max(-1 if published is None else published + 1, sealed)
 
 
 def lose(store: Store, agreement: Agreement, name: str, key: SigningKey, epoch: int, *, site: bool = False) -> bytes:

@@ -18,9 +18,10 @@ from claims.agreement.model import Agreement
 from claims.base.errors import ClaimsError
 from claims.base.hybrid import halves
 from claims.claim.entries import decode_entry, unsigned_bytes
-from claims.claim.entry_kinds import ClaimEntry, EpochEntry, LossEntry
+from claims.claim.entry_kinds import ClaimEntry, Entry, EpochEntry, LossEntry
 from claims.claim.file import decode_claim
 from claims.claim.keys import KeyBook
+from claims.claim.lists import LOST_SITE
 from claims.claim.published import PublishedEntries
 from claims.lab.amended import learn
 from claims.lab.journal import (
@@ -141,8 +142,14 @@ def signing_alone(public: bytes, who: str, state: Path, seen: Callable[[], bool]
 
 
 def compare_log(store: Store, agreement: Agreement, log: PublishedEntries) -> None:
-    """Raise StoreBehind where the log has an entry of the store's lab that the store does not hold."""
+    """Raise StoreBehind where the log has an entry of the store's lab that the store does not hold.
+
+    A building's store holds none but of what it lost itself: ClaimsError where it was not told of that.
+    """
     for entry in log.by(store.lab):
+        if store.site is not None:
+            _compare_loss(store, agreement, store.site, entry)
+            continue
         if isinstance(entry, EpochEntry):
             head = store.epoch_head(entry.epoch)
             held = None if head is None or head.agreement != agreement.digest else head.entry
@@ -156,6 +163,15 @@ def compare_log(store: Store, agreement: Agreement, log: PublishedEntries) -> No
             continue
         if held is None or unsigned_bytes(decode_entry(held)) != unsigned_bytes(entry):
             raise _behind(store, f"the log has {entry.title}", held is not None)
+
+
+def _compare_loss(store: Store, agreement: Agreement, site: str, entry: Entry) -> None:
+    if not isinstance(entry, LossEntry):
+        return
+    own = [meter.name for meter in agreement.lab(store.lab).site(site).meters]
+    known = [decode_entry(item).identity for item in store.loss_entries(agreement.digest)]
+    if entry.name in ([site] if entry.what == LOST_SITE else own) and entry.identity not in known:
+        raise ClaimsError(f"the log says: {entry.title}; this building does not know it", "take that entry: standstill building lost ENTRY")
 
 
 def compare_former(store: Store, agreement: Agreement, keys: KeyBook, meter: str | None, state: Path) -> None:

@@ -149,7 +149,7 @@ def take_loss(store: Store, agreement: Agreement, entry: LossEntry) -> None:
     if any(item.entry == data for meter in meters for item in store.losses(meter.name)):
         return
     for meter in meters:
-        if next_epoch(store, agreement, meter.name) > entry.epoch:
+        if meter.key and next_epoch(store, agreement, meter.name) > entry.epoch:
             raise ClaimsError(f"meter {meter.name} has sealed epoch {entry.epoch}, or is lost already", "what is sealed is not lost")
     items = [Lost(meter.name, entry.epoch, entry.what, entry.name, False, meter.agreed_key, agreement.digest, data) for meter in meters]
     store.add_losses(items)
@@ -175,7 +175,7 @@ def report_of(store: Store, agreement: Agreement, period: int, first: int | None
     meters = []
     for meter in site.meters:
         if meter.name in lost:
-            own = [(seal.root, seal.signature) for seal in seals[meter.name][skip : skip + count]]
+            own = [(seal.root, seal.signature) for seal in seals[meter.name][skip : skip + count] if seal.epoch < lost[meter.name]]
             meters.append(MeterReport(meter.name, (*own, *[_LOST] * (count - len(own))), None))
             continue
         head = store.signed_head(period, meter.name)

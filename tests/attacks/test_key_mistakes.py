@@ -31,7 +31,7 @@ margin = "1 h"
 
 def begun(office: Office, *, feed: bool = False) -> Office:
     path = Path("agreement.toml")
-    path.write_text(path.read_text().replace(*SHORT))
+    path.write_text(path.read_text().replace(*SHORT).replace("log_rows = 16\n", 'log_rows = 16\nlost = "100 %"\n'))
     if feed:
         made = office.run("feed", "key", "power", "--lab", "lab", "--holder", "third", "--meter", "hall-1", "--kind", "utility",
                           "--watts", 0, 300, 1000, "-k", "feed.key", "--no-passphrase")  # fmt: skip
@@ -177,6 +177,41 @@ def test_what_was_signed_with_the_old_key_lies_in_the_folder(office: Office) -> 
     office.append(*entries(2))
     Path("out/lab-epoch-1.entry").write_bytes(old[0])
     assert "another file" in office.hours(2, "lab-2.key", code=2)
+
+
+@pytest.mark.parametrize("word", ["rotate", "revoke"])
+def test_an_hour_that_was_sealed_with_the_old_key_is_published(office: Office, cheap: None, word: str) -> None:
+    """After a second change nobody could sign it again, and no inspector be shown it. Without a key it is lost."""
+    office.hours(0)
+    office.append(*entries(0))
+    seal = ("epoch", "seal", "hall-1", *BOOKS, "-k", "keys/hall-1.key", "--through", 1)
+    office.run(*seal)
+    office.run(*(part.replace("hall-1", "hall-2") if isinstance(part, str) else part for part in seal))
+    if word == "rotate":
+        new_meter(office)
+    else:
+        for name in ("rival", "third"):
+            office.run("key", "revoke", "meter:lab/hall-1", "-a", "agreement.toml", "-k", f"{name}.key", "--yes")
+        office.append(*(f"meter-lab-hall-1-revoke-{name}.entry" for name in ("rival", "third")))
+        office.update()
+    publish = ("epoch", "publish", *BOOKS, "-k", "lab.key", "-o", "out", "--through", 1)
+    assert ("key renew --meter hall-1" if word == "rotate" else "meter lost hall-1") in office.run(*publish, code=2)
+    if word == "rotate":
+        renew(office, "new.key", "--meter", "hall-1")
+    else:
+        office.run("meter", "lost", "hall-1", "--from-epoch", 1, *BOOKS, "-k", "lab.key", "--yes", "-o", "lost.entry")
+        office.append("lost.entry")
+    office.run(*publish)
+    office.append(*entries(1))
+    meter = "new.key" if word == "rotate" else "keys/hall-1.key"
+    for name, key in (("hall-1", meter), ("hall-2", "keys/hall-2.key"))[word == "revoke" :]:
+        office.run("epoch", "seal", name, *BOOKS, "-k", key, "--through", 2)
+        office.run("meter", "close", name, *BOOKS, "-k", key, "-n", 0, "--idle", "--yes")
+    office.run("epoch", "publish", *BOOKS, "-k", "lab.key", "-o", "out", "--through", 2)
+    office.append(*entries(2))
+    office.run("lab", "close", *BOOKS, "-n", 0)
+    prove(office)
+    assert verified(office) == "PROVEN"
 
 
 def test_an_older_copy_of_the_log_takes_no_key_back(office: Office) -> None:
