@@ -86,9 +86,9 @@ def test_the_permutations_columns_follow_from_its_input():
     assert window.triangular() == []
 
 
-@pytest.mark.parametrize("number", [0, 1, 63, 64, 99, 100, 163])
-def test_a_round_left_out_is_refused_by_its_constraint_alone(number):
-    assert replay.round_refused(number) == {window.constraint_names()[number]}
+def test_a_round_left_out_is_refused_by_its_constraint_alone():
+    names = window.constraint_names()
+    assert [number for number in range(window.N_ROUNDS) if replay.round_refused(number) != {names[number]}] == []
 
 
 def test_an_equation_of_a_window_is_what_the_circuit_says():
