@@ -62,7 +62,8 @@ def scratch(name: str, thread: int, words: int) -> int:
     key = (name, thread)
     held = _scratch.get(key)
     if held is None or held.size < words:
-        held = _scratch[key] = aligned(words)
+        # not of the arena: it outlives proofs, and would lie in the middle of the range that the next one needs
+        held = _scratch[key] = _on_a_line(np.empty(words + 16, dtype=np.uint32), words)
     return int(held.ctypes.data)
 
 
