@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any
 
 from bench import measure
-from bench.fleet import Job
+from bench.fleet import UNKNOWN, Job
 from bench.fleets import PASSPHRASE
 from bench.machine import ROOT
 from bench.peers.model import Step
@@ -64,8 +64,8 @@ class _Commands(Job):
         self._process("verify", claim, "-a", self._path("agreement.toml"))
 
     def _process(self, *arguments: object) -> None:
-        environment = {"PYTHONPATH": str(ROOT), "STANDSTILL_STATE": str(self._path("state")), "STANDSTILL_PASSPHRASE": PASSPHRASE.decode()}
-        step = Step((sys.executable, "-c", COMMAND, *map(str, arguments)), environment)
+        keys = {"STANDSTILL_STATE": str(self._path("state")), "STANDSTILL_PASSPHRASE": PASSPHRASE.decode()}
+        step = Step((sys.executable, "-c", COMMAND, *map(str, arguments)), {**UNKNOWN, "PYTHONPATH": str(ROOT), **keys})
         try:
             done = measure_step(step, self.folder, measure.TIMEOUT)
         except StepError as error:
