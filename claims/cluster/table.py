@@ -33,10 +33,10 @@ class OtherVersion(MalformedFile):
 def memory_of(log_rows: int) -> int:
     """Bytes that the process of one proof takes at most, with a tenth to spare.
 
-    Measured (bench/results/scaling.json, docs/cluster.md section 5): 6.4 kB a row, and 3.6 kB where the prover drops cosets of
-    the trace (2^21 rows and more).
+    Measured (bench/results/scaling.json): 6.2 kB a row; from 2^21 rows on the extension of the trace stays at 5 GB (zk/commitment.py,
+    KEPT_BYTES), and 1.6 kB a row are added to that.
     """
-    return 450_000_000 + (7_000 if log_rows <= 20 else 4_000) * (1 << log_rows)
+    return (450_000_000 + 7_000 * (1 << log_rows)) if log_rows <= 20 else (5_400_000_000 + 1_800 * (1 << log_rows))
 
 
 def encode_table(statement: Statement, witness: ClaimWitness) -> bytes:
