@@ -1,4 +1,4 @@
-"""tests/README.md names every folder of tests; CHANGELOG.md begins with the version; pages for readers fit a screen."""
+"""tests/README.md names every folder of tests; CHANGELOG.md begins with the version; pages fit a screen, and number their sections."""
 
 from __future__ import annotations
 
@@ -55,3 +55,9 @@ def test_links_into_pages_meet_a_heading() -> None:
     lost = [f"{page.name}: {target}#{anchor}" for page, target, anchor in links
             if anchor not in _anchors((page.parent / target if target else page).read_text())]  # fmt: skip
     assert len(links) > 10 and not lost, lost
+
+
+def test_sections_of_formats_are_numbered_in_order() -> None:
+    for page in sorted((TESTS.parent / "claims").glob("FORMATS*.md")):
+        numbers = re.findall(r"^## [A-Z]?([0-9]+)\. ", page.read_text(), re.M)
+        assert numbers == [str(at) for at in range(1, len(numbers) + 1)], page.name

@@ -1,6 +1,6 @@
 """What travels between the stores of one lab, sealed under a key that both ends have: AES-SIV (RFC 5297) with a key of 64 bytes.
 
-The same bytes under the same key are the same file, so that an interrupted command can be run again. FORMATS-store.md section S7.
+The same bytes under the same key are the same file, so that an interrupted command can be run again. FORMATS-store.md section S6.
 """
 
 from __future__ import annotations

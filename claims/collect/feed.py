@@ -4,7 +4,7 @@
 
 A counter is read at an epoch's begin and end, between two samples that are close: an epoch without such samples, or in which one of
 the series that are added up went back, came or went, is absent, and its joules are in no other epoch's record: a sum would hide it.
-One private file, replaced whole. FORMATS-collector.md, C7.
+One private file, replaced whole. FORMATS-collector.md section C5.
 """
 
 from __future__ import annotations
