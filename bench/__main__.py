@@ -25,7 +25,7 @@ rows_option = click.option("--log-rows", type=click.IntRange(16, 22), default=18
 @click.pass_context
 def main(context: click.Context) -> None:
     """Benchmarks. Without a command: kernels, cold start and the sweep over 2^16..2^21 rows, written to build/bench."""
-    if context.invoked_subcommand != "report" and machine.is_busy():
+    if context.invoked_subcommand not in ("report", "figures") and machine.is_busy():
         console.print("the machine is busy: what follows are upper bounds, see bench/README.md", style="yellow")
     if context.invoked_subcommand is None:
         folder = machine.ROOT / "build" / "bench"
@@ -155,6 +155,15 @@ def show(files: tuple[Path, ...], plot: Path | None) -> None:
     report.machine(console, records[0]["machine"], records[0]["commit"])
     if plot is not None:
         _plot(records, plot)
+
+
+@main.command("figures")
+def pages() -> None:
+    """Write the figures of README.md, of this folder's README and of docs/cluster.md anew, from bench/results."""
+    from bench.figures import PAGES, rewritten
+
+    for page in PAGES:
+        (machine.ROOT / page).write_text(rewritten(page), encoding="utf-8")
 
 
 def _measured(log_rows: int, repeat: int) -> tuple[dict[str, Any], dict[str, Any]]:
