@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bench import checks, measure
+from bench import checks, measure, turns
 from bench.__main__ import main
 from bench.children import Stopwatch
+from bench.machine import ROOT
 from bench.profile import Trace
 from bench.workload import METERS, make_claim, readings_of
 from circuits.errors import CoverageError
@@ -112,3 +113,18 @@ def test_the_stopwatch_books_each_phase() -> None:
     watch("main trace", 0.0)
     watch("done", 1.0)
     assert list(watch.phases) == ["witness", "main trace"]
+
+def test_checkouts_are_measured_in_turns_and_each_has_its_medians(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+
+    def child(*arguments: str, root: Path) -> dict[str, object]:
+        order.append(root.name)
+        seconds = 1.0 + len(order) if root == ROOT else 9.0
+        return {"runs": [{"prove_seconds": seconds, "cpu_seconds": 2 * seconds}] * 3, "rss_mb": {"end": 10.0}}
+
+    monkeypatch.setattr(turns.measure, "child", child)
+    monkeypatch.setattr(turns, "_commit", lambda folder: folder.name)
+    other, own = turns.run([Path("other"), ROOT], 16, 3, 1, lambda text: None)
+    assert order == ["other", ROOT.name, ROOT.name, "other", "other", ROOT.name]
+    assert (other["commit"], other["prove_seconds"], other["cpu_seconds"]) == ("other", 9.0, 18.0)
+    assert own["prove_seconds"] == 4.0 and [s["prove_seconds"] for s in own["samples"]] == [3.0, 4.0, 7.0]
