@@ -21,7 +21,7 @@ __all__ = ["BLOCKS", "PAGES", "rewritten"]
 Record = dict[str, Any]
 PAGES = ("README.md", "bench/README.md", "docs/cluster.md")
 RESULTS = ROOT / "bench" / "results"
-WIDTH, CORES = 100, 64
+WIDTH = 100
 SMALLEST_COMPARED, LARGEST_COMPARED = 4096, 262_135
 _BLOCK = re.compile(r"(<!-- figures ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -286,8 +286,6 @@ def _goals() -> str:
     rates = [r["readings"] / _cpu(r) for name, r in results.items() if name != "2^16"]
     peers = {(one["peer"], one["size"]): one for one in _file("peers")["figures"] if "prove_cpu" in one}
     own, plain = (peers[name, LARGEST_COMPARED]["prove_cpu"] for name in ("standstill", "plonky3-plain-stock"))
-    serial = max(0.0, 2 * last["prove_seconds"] - last["cpu_seconds"])
-    cores = serial + (last["cpu_seconds"] - serial) / CORES
     limit = next(x for x in _file("roofline")["phases"] if x["phase"] == "whole")["limit_seconds"]
 
     def share(of: Record, to: Record, key: str) -> str:
@@ -305,8 +303,6 @@ def _goals() -> str:
         [f"whole process, {LARGEST_COMPARED:,} readings: CPU time against Plonky3 plain, stock", "1.00", f"{own / plain:.2f}"],
         ["2^18 rows: proof", "400 KiB", f"{results['2^18']['proof_bytes'] / 1024:.0f} KiB"],
         ["2^18 rows: verify, Python", "60 ms", f"{1000 * results['2^18']['verify_seconds']:.0f} ms"],
-        ["2^18 rows: time in which one of two threads waits, at most", "3 %", f"{serial / last['prove_seconds']:.0%}"],
-        [f"2^18 rows on {CORES} cores, by that share: extrapolated, not run", "", f"{cores:.2f} s"],
     ]
     return _grid(("", "goal", "here"), rows)
 
