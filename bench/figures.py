@@ -124,7 +124,7 @@ def _scaling() -> str:
         f"{filled['process_seconds']:.1f} s with them.",
     )
     head = ("rows", "prove s", "time of all threads s", "readings a CPU ms", "verify ms", "memory MB", "proof KiB")
-    reasons = ", ".join(f"{_power(left['rows'])} ({left['reason']})" for left in data["skipped"])
+    reasons = ", ".join(f"2^{left['log_rows']} ({left['reason']})" for left in data["skipped"])
     skipped = [_words(f"Not run: {reasons}.")] if reasons else []
     machine = _words(_where("scaling"), "Heights as in `sweep`, medians of three after a warm-up.")
     return "\n\n".join([machine, _grid(head, rows), *skipped, told])
