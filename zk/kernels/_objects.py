@@ -1,8 +1,8 @@
 """Compiled kernels on disk as object files, and LLVM's loader for them: what is compiled once runs later without numba.
 
-numba takes half a second to import, and as long again to load its own cache; this takes some milliseconds. A file holds the name of a
-function, a zero byte and an object file. The folder is named by a digest of every source in this package, of the versions of numba and
-llvmlite, and of the processor and its features, so that code is found only by what it was compiled from and for.
+numba takes half a second to import, and as long again to load its own cache; this takes some milliseconds. A file holds the SHA-256 of
+the rest, the name of a function, a zero byte and an object file. The folder is named by a digest of every source in this package, of the
+versions of numba and llvmlite, and of the processor and its features, so that code is found only by what it was compiled from and for.
 
 Environment: STANDSTILL_CACHE_DIR (cache folder, default ~/.cache/standstill).
 """
@@ -68,26 +68,28 @@ def is_empty() -> bool:
 
 
 def find(name: str, arguments: int) -> Callable[..., int] | None:
-    """The function kept under a name, of so many 64-bit integers; None where there is none. Names are file names."""
+    """The function kept under a name, of so many 64-bit integers; None where there is none, or a damaged one. Names are file names."""
     try:
-        symbol, _, code = (CACHE_FOLDER / (name + _SUFFIX)).read_bytes().partition(b"\0")
-    except FileNotFoundError:
+        held = (CACHE_FOLDER / (name + _SUFFIX)).read_bytes()
+    except OSError:
         return None
+    if hashlib.sha256(held[32:]).digest() != held[:32]:  # LLVM ends the process where an object file is damaged
+        return None
+    symbol, _, code = held[32:].partition(b"\0")
     return _callable(name, arguments, symbol.decode(), code)
 
 
 def keep(name: str, arguments: int, symbol: str, code: bytes) -> Callable[..., int]:
-    """Keep the object file that defines a symbol, whole or not at all. Returns what `find` will."""
-    handle, path = tempfile.mkstemp(dir=CACHE_FOLDER)
+    """Keep the object file that defines a symbol, whole or, where the disk is full, not at all. Returns what `find` will."""
+    held, part = symbol.encode() + b"\0" + code, CACHE_FOLDER / f"{name}.{os.getpid()}.part"
     try:
-        with open(handle, "wb") as file:
-            file.write(symbol.encode() + b"\0" + code)
+        with open(part, "wb") as file:
+            file.write(hashlib.sha256(held).digest() + held)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(path, CACHE_FOLDER / (name + _SUFFIX))
+        os.replace(part, CACHE_FOLDER / (name + _SUFFIX))
     except OSError:
-        os.unlink(path)
-        raise
+        part.unlink(missing_ok=True)
     return _callable(name, arguments, symbol, code)
 
 

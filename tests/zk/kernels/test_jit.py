@@ -82,14 +82,36 @@ def test_a_kernel_that_raises_says_so() -> None:
         _fails(1)
 
 
-def test_what_is_kept_is_whole_or_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A write that is interrupted leaves nothing under the name."""
+def _kept_sum() -> tuple[str, str, bytes]:
+    """Name, symbol and object file of _sum, as they are kept."""
+    _sum(np.zeros(1, dtype=np.int64).ctypes.data, 1)
+    path = next(path for path in _objects.CACHE_FOLDER.glob("*._sum.*.kernel"))
+    symbol, _, code = path.read_bytes()[32:].partition(b"\0")
+    return path.name.removesuffix(".kernel"), symbol.decode(), code
+
+
+def test_a_full_disk_stops_no_proof(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A write that fails leaves nothing, and the kernel runs all the same."""
+    name, symbol, code = _kept_sum()
     monkeypatch.setattr(_objects, "CACHE_FOLDER", tmp_path)
     monkeypatch.setattr(os, "fsync", lambda handle: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
-        _objects.keep("half", 1, "symbol", b"code")
-    assert _objects.find("half", 1) is None and _objects.is_empty()
-    assert list(tmp_path.iterdir()) == []
+    values = np.array([3, 4], dtype=np.int64)
+    assert _objects.keep(name, 2, symbol, code)(values.ctypes.data, 2) == 7
+    assert _objects.find(name, 2) is None and list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_file_is_compiled_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """LLVM would end the process at it."""
+    name, symbol, code = _kept_sum()
+    monkeypatch.setattr(_objects, "CACHE_FOLDER", tmp_path)
+    _objects.keep(name, 2, symbol, code)
+    (path,) = tmp_path.iterdir()
+    whole = path.read_bytes()
+    for damaged in (b"", whole[:40], whole[:-1], whole[:500] + bytes([whole[500] ^ 1]) + whole[501:]):
+        path.write_bytes(damaged)
+        assert _objects.find(name, 2) is None
+    path.write_bytes(whole)
+    assert _objects.find(name, 2) is not None
 
 
 def test_parallel_for_covers_every_index_once() -> None:
