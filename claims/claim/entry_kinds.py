@@ -218,6 +218,12 @@ class LossEntry(Kind):
         said = f"{LOST[self.what]} {self.name} of lab {self.lab} is {LOSS_WORDS[self.word]} from epoch {self.epoch} on"
         return f"{self.author}'s word that {said}"
 
+    @property
+    def file_name(self) -> str:
+        """Of the file that commands write it to, unless another is named."""
+        who = self.lab if self.author == self.lab else f"{self.author}-{self.lab}"
+        return f"{who}-{LOSS_WORDS[self.word]}-{self.name}-{self.epoch}.entry"
+
 
 @dataclass(frozen=True)
 class TransferEntry(_ByFirst):

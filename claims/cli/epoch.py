@@ -33,6 +33,7 @@ from claims.cli.state import signing_store, signing_stores, state_folder, store_
 
 if TYPE_CHECKING:
     from claims.agreement.model import Agreement
+    from claims.claim.entry_kinds import LossEntry
     from claims.lab.store import Store
 
 __all__ = ["epoch"]
@@ -203,6 +204,15 @@ def _feeds(store: Store, terms: Agreement, joules: Path | None) -> Callable[[int
     return said
 
 
+def _losses(store: Store, terms: Agreement, epoch: int) -> list[LossEntry]:
+    """What was said of meters that are lost, or back, from an epoch on: after the epoch's own entry it would count for nothing."""
+    from claims.claim.entries import decode_entry
+    from claims.claim.entry_kinds import LossEntry
+
+    found = (decode_entry(data) for data in store.losses_from(terms.digest, epoch))
+    return [entry for entry in found if isinstance(entry, LossEntry)]
+
+
 @epoch.command("publish")
 @store_option
 @agreement_argument
@@ -218,6 +228,7 @@ def epoch_publish(
 ) -> None:  # fmt: skip
     """Write the log entries of epochs that every meter has sealed: LAB-epoch-N.entry, for `standstill log append`.
 
+    With the first epoch in which a meter is lost, or back, goes the entry that says so: the log must have it before the epoch's.
     An entry that was made before is written again as it was: nothing is ever published twice. Where power feeds are
     agreed, an epoch waits for their joules, in the log and in --joules, for half of the time agreed for its entry; then it calls
     them absent.
@@ -254,6 +265,8 @@ def epoch_publish(
                 entries[number] = publish_epoch(store, terms, number, key, said)
         with _saying(lambda: f"{written} of {len(due)} entries written to {folder}; all of them are made and kept"):
             for number, entry in entries.items():
+                for loss in _losses(store, terms, number):
+                    write_entry(folder / loss.file_name, loss, terms)
                 write_entry(files[number], decode_entry(entry), terms)
                 written += 1
         line = f"{written} entries written to {folder}; publish them: standstill log append LOG {folder}/*.entry"

@@ -60,22 +60,24 @@ def meter_lost(
     amendment gives it a new key.
     """
     from claims.claim.entries import decode_entry, write_entry
+    from claims.claim.entry_kinds import LossEntry
     from claims.lab.losing import lose
 
     terms = load_terms(agreement_path)
     key = load_key(key_name, passphrase_file)
     with opened_store(store_path) as store:
         what = f"{'site' if site else 'meter'} {name}"
-        target = target or Path(f"{store.lab}-lost-{name}-{epoch}.entry")
         lines = (
             f"{what} of lab {store.lab} would be lost from epoch {epoch} on. That cannot be taken back by the lab.",
             "Its claims charge all of its chip-seconds at peak, as unattributed work, and everybody sees that it is lost.",
         )
         ask_to_sign(lines, "if it is lost", yes=yes)
         with signing_store(store, terms):
-            entry = lose(store, terms, name, key, epoch, site=site)
+            entry = decode_entry(lose(store, terms, name, key, epoch, site=site))
+        assert isinstance(entry, LossEntry)
+        target = target or Path(entry.file_name)
         value = {"lab": store.lab, "meter": None if site else name, "site": name if site else None, "epoch": epoch, "entry": str(target)}
-    write_entry(target, decode_entry(entry), terms)
+    write_entry(target, entry, terms)
     publish = f": publish it before the entry of epoch {epoch}: standstill log append LOG {target}" if terms.log else ""
     report(f"{target}{publish}", value)
 
@@ -120,7 +122,7 @@ def inspect_back(
     ask_to_sign(_back_lines(terms, entry, log_source, log_memory), "if you saw it work", yes=yes)
     with signing_alone(terms.party(inspector).key, f"party {inspector}", state_folder()) as journal:
         journal.add(of_entry(entry))
-    target = target or Path(f"{inspector}-{lab_name}-back-{name}-{epoch}.entry")
+    target = target or Path(entry.file_name)
     write_entry(target, entry, terms)
     value = {"inspector": inspector, "lab": lab_name, "meter": None if site else name, "site": name if site else None, "epoch": epoch}
     how = f"standstill log append LOG {target}; the lab takes it with standstill meter back"

@@ -56,7 +56,7 @@ def _transfers(terms: Agreement, lab: str, period: int) -> tuple[list[bytes], in
     from claims.base.units import format_work
     from claims.cli.moved import listed_transfers
 
-    listed = listed_transfers(terms, lab, period)
+    listed = listed_transfers(terms, lab, period, whole=True)
     moved = sum(item.toward(lab) for item in listed)
     for item in listed:
         out(f"lists: {item.text}", err=True)

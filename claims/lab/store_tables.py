@@ -57,6 +57,11 @@ class TableStore(StoreFile):
         rows = self._query("SELECT DISTINCT entry FROM losses WHERE agreement = ? AND back = 0 ORDER BY epoch, name", agreement)
         return [bytes(row[0]) for row in rows]
 
+    def losses_from(self, agreement: bytes, epoch: int) -> list[bytes]:
+        """Entries under an agreement, of the lab and of others, that something is lost, or back, from an epoch on."""
+        rows = self._query("SELECT DISTINCT entry FROM losses WHERE agreement = ? AND epoch = ? ORDER BY back, name", agreement, epoch)
+        return [bytes(row[0]) for row in rows]
+
     def keep_proof(self, period: int, site: str | None, agreement: bytes, proof: bytes) -> None:
         """Keep the proof of a site's table, or of the registry's (None), once; the same again changes nothing."""
         known = self.kept_proof(period, site, agreement)

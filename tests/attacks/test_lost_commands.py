@@ -70,7 +70,7 @@ def test_a_lab_whose_meter_burnt_goes_on(burnt: Desk, prover: Prover) -> None:  
     assert "EXCEEDED" not in desk.run("lab", "status", *desk.books, "-n", 0)
     desk.run("prove", *desk.books, "-n", 0, "-k", "lab.key")
     claim = decode_claim(Path("lab-0.claim").read_bytes())
-    assert claim.losses == (Loss(LOST_METER, "hall-2", 30),) and len(list(Path("entries").iterdir())) == 120
+    assert claim.losses == (Loss(LOST_METER, "hall-2", 30),) and len(list(Path("entries").glob("lab-epoch-*"))) == 120
     said = desk.run("verify", "lab-0.claim", "-a", "agreement.toml", "--now", START + PERIOD)
     assert said.startswith("PROVEN") and "meter hall-2 from epoch 30 on; 37.5 % of the period's chip-seconds, agreed at most 50 %" in said
     assert "lost        meter hall-2, from epoch 30 on" in desk.run("show", "lab-0.claim")
@@ -134,3 +134,17 @@ def test_a_loss_is_appended_before_the_hours_that_lack_it(desk: Desk) -> None:
         shown = [decode_entry(entry).title for entry in writer.tree.entries(0, 3)]
     lost = "lab's word that meter hall-2 of lab lab is lost from epoch 30 on"
     assert shown == [lost, "lab lab's entry of epoch 29", "lab lab's entry of epoch 30"]
+
+
+def test_the_hour_takes_the_loss_with_it(burnt: Desk) -> None:
+    """The lab's entry of the loss lies in another folder than the hours, which alone are appended: it is among them."""
+    lose(burnt, "--from-epoch", 30, "--yes")
+    burnt.at(START + 32 * HOUR)
+    seal(burnt)
+    publish(burnt)
+    beside = Path("entries/lab-lost-hall-2-30.entry")
+    assert beside.read_bytes() == Path("lab-lost-hall-2-30.entry").read_bytes()
+    beside.unlink()
+    Path("entries/lab-epoch-30.entry").unlink()
+    publish(burnt)
+    assert beside.exists() and len(list(Path("entries").iterdir())) == 33
