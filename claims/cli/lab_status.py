@@ -36,6 +36,7 @@ def lab_status(store_path: Path, agreement_path: Path, period: int | None) -> No
     """
     from claims.cli.moved import listed_transfers, moves_caps
     from claims.lab.amended import check_amended
+    from claims.lab.losses import lost_in
     from claims.lab.running import running
 
     terms = load_terms(agreement_path)
@@ -48,7 +49,8 @@ def lab_status(store_path: Path, agreement_path: Path, period: int | None) -> No
         blind = moves_caps(terms) and log_given() is None
         transfers = [] if blind else listed_transfers(terms, store.lab, period)
         figures = running(store, terms, period, sum(item.toward(store.lab) for item in transfers))
-        missing = [meter.name for meter in agreed.meters if store.signed_head(period, meter.name) is None]
+        lost = lost_in(store, terms, period)  # they close no more
+        missing = [meter.name for meter in agreed.meters if meter.name not in lost and store.signed_head(period, meter.name) is None]
         sealed = {meter.name: store.last_sealed(meter.name) for meter in agreed.meters}
         name, done = store.lab, {"meters_to_close": missing, "sealed_through": sealed, "published_through": store.published_through()}
     lines = _text(name, figures, done) + [f"transfer           {item.text}" for item in transfers]

@@ -144,6 +144,7 @@ def test_the_hour_takes_the_loss_with_it(burnt: Desk) -> None:
     publish(burnt)
     beside = Path("entries/lab-lost-hall-2-30.entry")
     assert beside.read_bytes() == Path("lab-lost-hall-2-30.entry").read_bytes()
+    assert "meters to close    hall-1\n" in burnt.run("lab", "status", *burnt.books, "-n", 0)
     beside.unlink()
     Path("entries/lab-epoch-30.entry").unlink()
     publish(burnt)
