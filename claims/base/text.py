@@ -7,11 +7,11 @@ FORMATS.md lists the ranges; claims/site/verifier/text.js has them too.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 __all__ = [
-    "HIDDEN", "MAX_ORIGIN", "MAX_PROSE", "SPACES", "counted", "is_key_name", "is_origin", "is_prose", "joined", "listed", "periods_named",
-    "replace_hidden",
+    "HIDDEN", "MAX_ORIGIN", "MAX_PROSE", "SPACES", "counted", "in_columns", "is_key_name", "is_origin", "is_prose", "joined", "listed",
+    "periods_named", "replace_hidden",
 ]  # fmt: skip
 
 MAX_ORIGIN = 128
@@ -69,6 +69,15 @@ def listed(names: Sequence[str], most: int = 8) -> str:
     """Names for a message, the first ones where they are many: ``a, b and 4094 more``; ``none`` of none."""
     shown = ", ".join(names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown or "none"
+
+
+def in_columns(rows: Sequence[Sequence[str]], right: Container[int] = ()) -> list[str]:
+    """A line for each row, its cells in columns two spaces apart; ``right``: the columns, from 0, that end where their widest cell ends."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(c.rjust(w) if at in right else c.ljust(w) for at, (c, w) in enumerate(zip(row, widths, strict=True))).rstrip()
+        for row in rows
+    ]
 
 
 def joined(names: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ import click
 
 from claims.base.dates import readable
 from claims.base.errors import MissingDependency
+from claims.base.text import in_columns
 from claims.cli.genesis import round_option
 from claims.cli.group import agreement_argument, cli, json_option, load_terms, out, period_option, read_path, report
 from claims.cli.opening import (
@@ -248,12 +249,7 @@ def _table(terms: Agreement, draws: Sequence[Draw]) -> list[str]:
     rows = [_row(terms, number, item) for number, item in enumerate(draws, 1)]
     columns = ("draw", "meter", "epoch", "begin", "end", "chip_second")
     cells = [columns, *(tuple(readable(str(row[name])) for name in columns) for row in rows)]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
-    left = (1, 3, 4)
-    return [
-        "  ".join(c.ljust(w) if i in left else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))).rstrip()
-        for line in cells
-    ]
+    return in_columns(cells, right=(0, 2, 5))
 
 
 @inspect.command("plan")

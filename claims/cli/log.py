@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from claims.base.dates import readable
 from claims.base.errors import ClaimRejected, UnreadableFile
+from claims.base.text import in_columns
 from claims.base.token_uri import KeyName
 from claims.cli.group import cli, clock_option, json_option, key_options, load_key, load_terms, out, read_path, report
 from claims.cli.screen import doing
@@ -287,8 +289,8 @@ def log_show(
                 title = f"{len(data)} bytes that are not an entry of ours"
                 row = {"kind": None, "agreement": None, "author": None, "title": title}
             rows.append({"index": index, "time": when, **row})
-    lines = [f"{row['index']}  {row['time'] or 'not dated'}  {row['title']}" for row in rows]
-    report(lines, _view_value(view) | {"entries": rows})
+    cells = [(str(row["index"]), readable(row["time"] or "not dated"), row["title"]) for row in rows]
+    report(in_columns(cells, right=(0,)), _view_value(view) | {"entries": rows})
 
 
 @log.command("prove")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from claims.agreement.model import Agreement
 from claims.base.dates import readable
-from claims.base.text import replace_hidden
+from claims.base.text import in_columns, replace_hidden
 from claims.base.units import format_time, format_work
 from claims.claim.commitments import NOTHING, Slot
 from claims.claim.records import IDLE, KINDS, UNATTRIBUTED
@@ -81,9 +81,7 @@ def _job(checked: CheckedOpening, tag: int) -> str:
 
 
 def _table(rows: list[tuple[str, ...]]) -> list[str]:
-    cells = [("meter", "chips", "from", "to", "chip-seconds", "work", "job"), *(tuple(map(readable, row)) for row in rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    return in_columns([("meter", "chips", "from", "to", "chip-seconds", "work", "job"), *(tuple(map(readable, row)) for row in rows)])
 
 
 def _too_early(agreement: Agreement, checked: CheckedOpening, item: OpenedReading) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from claims.agreement.model import Agreement
 from claims.base.dates import span
-from claims.base.text import joined, periods_named
+from claims.base.text import in_columns, joined, periods_named
 from claims.base.units import format_time
 from claims.claim.limits import limit_values
 from claims.claim.lists import Limit, Over
@@ -161,8 +161,7 @@ def _table(rows: Iterable[Row]) -> list[str]:
     cells = [
         (own[0].lab, periods_named([row.period for row in own]), span(own[0].begin, own[-1].end), *_kind(own[0])[2:]) for own in groups
     ]
-    widths = [max((len(row[place]) for row in cells), default=0) for place in range(4)]
-    return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, [*widths, 0], strict=True)).rstrip() for row in cells]
+    return in_columns(cells)
 
 
 def _kind(row: Row) -> tuple[bytes, str, str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,7 @@ def test_from_the_first_entry_to_evidence(place: Path, capsys: pytest.CaptureFix
     assert run(capsys, *alpha)[0] == 0
     code, text = run(capsys, "show", "log", *trust, "--limit", "2")
     assert code == 0 and [line.split()[0] for line in text.splitlines()] == ["1", "2"] and "not dated" not in text
+    assert len({re.search(r" UTC +", line).end() for line in text.splitlines()}) == 1  # type: ignore[union-attr]
     code, text = run(capsys, "append", "fork", "3.entry", "--key", "log.key")
     assert code == 1 and "has signed a head of 3" in text and "an older copy" in text
     assert run(capsys, "append", "fork", "3.entry", "--key", "log.key", "--state", "another machine")[0] == 0
