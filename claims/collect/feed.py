@@ -253,7 +253,7 @@ def read_series(lines: Iterable[Line], name: str, labels: dict[str, str], unit: 
             continue
         which = ",".join(f"{key}={value!r}" for key, value in sorted(line.labels.items()))
         if _NUMBER.fullmatch(line.value) is None:
-            raise PollFailed(f"series {name} is no number")
+            raise PollFailed(f"series {name} has a value that is no number")
         if which in found or len(found) >= MAX_SERIES:
             raise PollFailed(f"the answer has a series {name} twice, or more than {MAX_SERIES} of them")
         found[which] = Fraction(line.value) * UNITS[unit]

@@ -106,9 +106,9 @@ def _exchange(connection: http.client.HTTPConnection, target: str, limit: int, l
         raise PollFailed(f"the endpoint answers {response.status}")
     coding = (response.getheader("Content-Encoding") or "identity").strip().lower()
     if coding not in ("identity", "gzip", "x-gzip"):
-        raise PollFailed("the answer is in a coding that was not asked for")
+        raise PollFailed("the answer is packed in a way that was not asked for")
     if response.length is None and not response.chunked:
-        raise PollFailed("the answer has no length, so that a cut would not show")
+        raise PollFailed("the answer does not say how long it is: a part that is missing would not show")
     data = bytearray()
     while not late.is_set():
         chunk = response.read(min(_CHUNK, limit + 1 - len(data)))

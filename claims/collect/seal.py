@@ -114,7 +114,7 @@ class Sealing:
             raise CollectError(f"meter {self.terms.name} has more than {MAX_CHIPS} chips", "give halls meters of their own")
         if (folder / "spool").exists():
             if epoch is not None:
-                raise CollectError(f"{folder} holds a spool already", "--from-epoch is for the beginning of a spool")
+                raise CollectError(f"{folder} was collected into before", "leave out --from-epoch: it says where a new folder begins")
             spool = Spool.open(folder, self.store.lab, self.meter.name)
             begun = self.agreement.first_period_of(self.store.lab)
             if spool.header.epoch < begun * self.agreement.epochs_per_period:
@@ -139,7 +139,7 @@ class Sealing:
             )
         epoch = unsealed if epoch is None else epoch
         if epoch < unsealed or self.ended(epoch):
-            raise CollectError(f"epoch {epoch} cannot begin a spool", f"the first that is not sealed is {unsealed}")
+            raise CollectError(f"collecting cannot begin with epoch {epoch}", f"the first epoch that is not sealed is {unsealed}")
         for period in range(epoch // self.agreement.epochs_per_period, self.agreement.periods):
             taken = [item.epoch for item in self.store.usage(period, name, range(epoch, EVER.stop))]
             if taken:

@@ -235,7 +235,7 @@ def _seen_values(seen: Seen | None) -> list[Any] | None:
 
 def _seen(activity: Any, busy: Any, job: Any, counter: Any) -> Seen:
     if type(busy) is not bool:
-        raise SpoolError("busy is not a truth value")
+        raise SpoolError("busy is neither true nor false")
     return Seen(_integer(activity, FULL), busy, None if job is None else _job(job), _counter(counter))
 
 

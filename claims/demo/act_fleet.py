@@ -116,7 +116,7 @@ def run_fleet(folder: Path, console: Console, meters: int = 1000, hours: int = 7
         ClaimsError: the folder is in use, or (DemoFailed) a step did not come out as it must.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ClaimsError(f"{folder} is in use", "name a folder that does not exist yet")
+        raise ClaimsError(f"{folder} is not an empty folder", "name a folder that does not exist yet")
     (folder / "private").mkdir(parents=True, mode=0o700)
     (folder / "public" / "claims").mkdir(parents=True)
     say(console, f"\n[bold]Standstill: a month of a fleet[/bold]\n\n{meters:,} racks of {CHIPS} chips in two halls, {hours} hours.\n"

@@ -87,7 +87,7 @@ def run_demo(out_dir: str | Path, console: Console) -> DemoResult:
     """
     out_dir, began = Path(out_dir), time.monotonic()
     if out_dir.exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
-        raise ClaimsError(f"{out_dir} is in use", "name a folder that does not exist yet")
+        raise ClaimsError(f"{out_dir} is not an empty folder", "name a folder that does not exist yet")
     (out_dir / "claims").mkdir(parents=True)
     labs = [enrol(plan, out_dir / "private" / plan.name) for plan in lab_plans(EIGHT_DAYS)]
     try:

@@ -202,7 +202,7 @@ def _pods(
         stop = end
         report.count("(of these) not deleted, charged to the end")
     if stop < start:
-        raise row.refuse("it is deleted before it starts", "seconds since the trace began")
+        raise row.refuse("it is deleted before it starts", "its times are seconds since the trace began")
     name, meters = row.get("name"), _meters(agreement, lab, row, nodes)
     pieces = options.jobs.pieces(name, name, start, stop)
     if not pieces:  # of no length: all of it is the doubtful second after

@@ -153,7 +153,7 @@ class _Ledger:
         total[0] += amount
         total[1] += work or 0
         if total[1] > MAX_WORK:
-            raise span.source.refuse("its work does not fit in 63 bits of 10^12 FLOP", "check the exponent")
+            raise span.source.refuse("its work is 2^63 x 10^12 FLOP or more, which no claim can hold", "check the exponent")
         if len(self.amounts) > MAX_ROWS:
             raise span.source.refuse(f"more than {MAX_ROWS} rows of usage", "import it window by window")
         self.busy[span.meter, epoch] = self.busy.get((span.meter, epoch), 0) + amount

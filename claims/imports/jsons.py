@@ -59,7 +59,7 @@ def exact(table: dict[str, Any], key: str, source: Source) -> Fraction:
     if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) <= _MAX_EXPONENT:
         value = Fraction(value)
     if isinstance(value, float):  # JSON has no such numbers, but trainers write them
-        hint = "its sum ran over: give a file from before that, or correct a copy"
+        hint = "the trainer added up more than it could hold: give a file from before that, or correct a copy"
         raise source.refuse(f"{key} is {value}, and has to be a finite number", hint)
     if value is None or type(value) not in (int, Fraction) or not 0 <= value <= 10**_MAX_EXPONENT:
         raise source.refuse(f"{key} {shown(table.get(key))!r} is not a number that is finite and not negative")

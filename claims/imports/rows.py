@@ -211,7 +211,9 @@ def _csv_blocks(path: Path, stream: BinaryIO, allowed: frozenset[str]) -> Iterat
                 if not values or (comments and values[0].lstrip().startswith("#")):
                     continue
                 if len(values) != width:
-                    raise ImportRefused(source, reader.line_num, f"{len(values)} fields where the header has {width}", "quote commas")
+                    raise ImportRefused(
+                        source, reader.line_num, f"{len(values)} fields where the header has {width}", "quote fields with commas"
+                    )
             block.append((reader.line_num, values))
             if len(block) == BLOCK:
                 yield block

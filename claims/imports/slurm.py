@@ -176,7 +176,7 @@ class _Placing:
             return gpus.whole, gpus.slices + gpus.shards
         if gpus.whole > known or gpus.slices > 7 * known:
             held = gpus.whole if gpus.whole > known else f"slices of {-(-gpus.slices // 7)}"
-            raise self._refuse(attempt, f"{held} GPUs on nodes that have {known}", "correct gpus in the node mapping")
+            raise self._refuse(attempt, f"the job held {held} GPUs, on nodes that have {known}", "correct gpus in the node mapping")
         return gpus.whole, min(gpus.slices + gpus.shards, known)
 
     def _own(self, attempt: Attempt, places: Sequence[Place]) -> Iterator[Span]:

@@ -32,7 +32,7 @@ def job_rows(name: str, data: bytes) -> Iterator[Row]:
         for key in reader.keys():
             if key == "jobs":
                 if jobs:
-                    raise whole.refuse("it has jobs twice", "import each file by itself")
+                    raise whole.refuse("it has two lists of jobs", "import the file of each export by itself")
                 for value in reader.items():
                     jobs += 1
                     yield _row(Source(name, jobs), value)

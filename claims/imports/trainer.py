@@ -120,14 +120,14 @@ def import_trainer_states(store: Store, agreement: Agreement, paths: Sequence[Pa
 def _check_claims(last: State, chip_ms: int, peak: int, options: TrainerOptions) -> None:
     if last.runtime * 1000 > options.stop - options.start:
         raise last.source.refuse(
-            f"train_runtime is {float(last.runtime):.3f} s, longer than from --start to --stop", "give when the job held its chips"
+            f"train_runtime is {float(last.runtime):.3f} s, longer than from --start to --stop", "correct --start and --stop"
         )
     most = Fraction(chip_ms * peak * WORK_UNIT, 1000)
     if last.flos > most:
         claimed, able = (format_work(ceil_of(amount / WORK_UNIT)) for amount in (last.flos, most))
         raise last.source.refuse(
             f"total_flos claims {claimed}, {options.chips} chips at peak can have computed {able} in that time",
-            "chips, times, or the chips' class are wrong: no charge would be right",
+            "correct --chips, --start or --stop, or name the meter whose chips these were",
         )
 
 

@@ -160,11 +160,11 @@ def scan(folder: str | Path, *, follow_links: bool = False) -> list[Found]:
                 continue
             if not stat.S_ISREG(status.st_mode):
                 hint = "--follow-links reads links to files" if linked else "move it out of the folder"
-                raise WeightsError(path, "a link" if linked else "not a regular file", hint)
+                raise WeightsError(path, "it is a link" if linked else "it is not a regular file", hint)
             if len(path.encode()) > MAX_PATH or len(found) >= MAX_FILES:
-                raise WeightsError(path, f"a path over {MAX_PATH} bytes, or more than {MAX_FILES} files")
+                raise WeightsError(path, f"its path is longer than {MAX_PATH} bytes, or the folder has more than {MAX_FILES} files")
             if path in found:
-                raise WeightsError(path, "two names are the same in Unicode's NFC", "rename one")
+                raise WeightsError(path, "another name differs only in how Unicode writes it", "rename one of the two")
             found[path] = Found(path, entry.path, _mark(status))
     if not found:
         raise WeightsError("", f"{folder} has no files")
@@ -203,7 +203,7 @@ def read_header(handle: int, found: Found, state: hashlib._Hash) -> list[Tensor]
     first = read_exactly(handle, 8, found)
     length = int.from_bytes(first, "little")
     if not 2 <= length <= min(MAX_HEADER, found.size - 8):
-        raise WeightsError(found.path, f"its safetensors header is said to have {length} bytes", f"at most {MAX_HEADER}")
+        raise WeightsError(found.path, f"its safetensors header is said to have {length} bytes", "was the file cut off?")
     header = read_exactly(handle, length, found)
     state.update(first + header)
     try:

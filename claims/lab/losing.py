@@ -76,7 +76,7 @@ def take_back(store: Store, agreement: Agreement, entry: LossEntry) -> tuple[str
         raise ClaimsError(f"{entry.title}: that is about another agreement or lab", "take it where it belongs")
     check_entry(entry, agreement)
     if entry.word != IS_BACK:
-        raise ClaimsError(f"{entry.title}: that is a loss", "of headquarters' word, in a building: standstill building lost")
+        raise ClaimsError(f"{entry.title}: that says what is lost, and not what is back", "in a building: standstill building lost")
     lab, data = agreement.lab(store.lab), encode_entry(entry)
     named = lab.site(entry.name).meters if entry.what == LOST_SITE else (lab.meter(entry.name),)
     own = tuple(meter for meter in named if store.site in (None, meter.site))
@@ -86,7 +86,7 @@ def take_back(store: Store, agreement: Agreement, entry: LossEntry) -> tuple[str
     check_amended(store, agreement, entry.epoch // agreement.epochs_per_period)
     lost = [meter for meter in own if lost_from(store, meter, entry.epoch - 1) is not None]
     if not lost:
-        raise ClaimsError(f"{entry.title}: this store has nothing of it as lost before epoch {entry.epoch}", "only a loss can end")
+        raise ClaimsError(f"{entry.title}: this store has nothing of it as lost before epoch {entry.epoch}", "only what is lost comes back")
     published = store.published_through()
     if published is not None and published >= entry.epoch:
         raise ClaimsError(f"{entry.title}: epoch {entry.epoch} is published", "ask for one from the next period's first epoch on")

@@ -230,7 +230,7 @@ def make_claim(
     check_over(agreement, period)
     made = assemble(store, agreement, period, over=over is not None, transfers=transfers, moved=moved)
     if over is not None and made.claim.limits and not over(made.claim):
-        raise ClaimsError("no claim was made: it would say that the lab was over a limit", "prove --over, and yes")
+        raise ClaimsError("no claim was made: it would say that the lab was over a limit", "to sign that: prove --over, and answer yes")
     proofs = _proofs(store, agreement, period, made.tables, prover or in_this_process, progress)
     if not made.claim.sites:
         return Made(sign_claim(replace(made.claim, proof=proofs[0]), key), made)

@@ -117,7 +117,7 @@ def opening_head(store: Store) -> Elements:
     """The head that the agreement's ``opening_head`` must be."""
     published = store.registry_heads()
     if not published:
-        raise RegistryError("the registry has not been opened", "call open_registry first")
+        raise RegistryError("the registry has not been opened", "make the store with standstill lab init")
     return published[0].head
 
 
@@ -223,7 +223,7 @@ def build_entries(
         names = {number: name for name, number in tags.items()}
         name = names.get(orphans[0], f"tag {orphans[0]}")
         raise RegistryError(
-            f"tag of checkpoint {name} receives readings but has no entry in this period",
+            f"checkpoint {name} has work in this period and is not noted in it",
             "note the checkpoint, or close the unfinished work with a snapshot",
         )
     return new

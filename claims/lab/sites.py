@@ -143,8 +143,8 @@ def take_loss(store: Store, agreement: Agreement, entry: LossEntry) -> None:
     check_entry(entry, agreement)
     meters = [meter for meter in site.meters if entry.name == (site.name if entry.what == LOST_SITE else meter.name)]
     if not meters or entry.word != IS_LOST:
-        what = f"{entry.title}: that is nothing that site {site.name} lost"
-        raise ClaimsError(what, "take it to the building that it is about; what is back: standstill meter back")
+        what = f"{entry.title}: that is not about what site {site.name} lost"
+        raise ClaimsError(what, "take it to the building that it is about; of what is back, to standstill meter back")
     data = encode_entry(entry)
     if any(item.entry == data for meter in meters for item in store.losses(meter.name)):
         return
@@ -311,7 +311,7 @@ def take_summary(store: Store, agreement: Agreement, handed: SiteSummary) -> boo
     _about(store, agreement, report.agreement, report.lab, period, what)
     header = summary_header(agreement.digest, store.lab, site, period)
     if summary_head(handed.secrets.iv, header, handed.records, handed.secrets.trailer) != handed.head:
-        raise ClaimsError(f"{what}: its head is not over its records", "have the building write it again")
+        raise ClaimsError(f"{what}: its head is not that of its records", "have the building write it again")
     known = store.summary(period, site)
     if known is not None:
         if (known.head, store.kept_proof(period, site, agreement.digest)) != (handed.head, handed.proof):

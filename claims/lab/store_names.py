@@ -71,7 +71,7 @@ class StoreNames(StoreFile):
         if not plain or len(plain) > MAX_CHECKPOINT_NAME or not plain.isprintable() or plain != plain.strip():
             raise StoreError(what, f"use 1 to {MAX_CHECKPOINT_NAME} printable characters")
         if "|" in plain or plain.lower() in {*RESERVED_NAMES, *UNATTRIBUTED_WORDS}:
-            raise StoreError(what, "files write a bar between parents, and such words where there is no checkpoint")
+            raise StoreError(what, "in files a bar separates parents, and these words say that there is no checkpoint")
 
     def tag_in(self, name: str, period: int) -> int:
         """As :meth:`tag`; where a snapshot closed the name's work in that period already, the snapshot's tag."""

@@ -119,7 +119,7 @@ def period_figures(store: Store, period: int) -> PeriodFigures:
 def _tag_problems(store: Store, period: int, new: list[RegistryEntry], work: dict[int, int]) -> list[str]:
     receivers = {entry.tag: entry for entry in new if entry.kind in (CHECKPOINT, SNAPSHOT)}
     problems = [
-        f"tag of checkpoint {store.name(tag)} receives readings but has no entry in this period"
+        f"checkpoint {store.name(tag)} has work in this period and is not noted in it"
         for tag in work
         if tag >= FIRST_TAG and tag not in receivers
     ]

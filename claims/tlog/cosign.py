@@ -205,7 +205,7 @@ def _beneath(source: FolderSource, trust: LogTrust, data: bytes) -> SignedCheckp
         if any(cosignature_time(note.text, item, key) is not None for item, key in known):
             own = [item for key in trust.log_keys for item in note.by(key)]
             return SignedCheckpoint.open(Note(note.text, (*own, *lines)).encode(), trust)
-    raise LogRejected(f"no line is a known cosigner's on one of the last {_RECENT} heads of the log")
+    raise LogRejected(f"no line is the signature of a known cosigner on one of the last {_RECENT} heads of the log")
 
 
 def _stored(data: bytes | None, trust: LogTrust, text: str) -> Note | None:

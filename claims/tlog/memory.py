@@ -76,7 +76,7 @@ class LogMemory:
             raise LogRejected(f"{place}: the memory is of another log, {found.origin!r}", "keep one memory file per log")
         head = None if found.note is None else SignedCheckpoint.open(found.note, LogTrust(trust.origin, trust.key)).head
         if head is not None and (head.size, head.root) != (found.size, found.edge.root()):
-            raise LogRejected(f"{place}: what is remembered of the tree is not of the remembered head")
+            raise LogRejected(f"{place}: the hashes that it remembers are not those of the head that it remembers")
         found.keeps_leaves = keeps_leaves
         return found
 

@@ -82,7 +82,7 @@ def _consistency_roots(old: int, new: int, old_root: bytes, path: Sequence[bytes
 def check_consistency(old: int, new: int, old_root: bytes, new_root: bytes, path: Sequence[bytes]) -> None:
     """Raise LogRejected unless the path shows that the tree of ``new`` leaves extends the one of ``old`` leaves."""
     if not 0 <= old <= new < 2**63 or any(len(item) != HASH_BYTES for item in (old_root, new_root, *path)):
-        raise LogRejected("the sizes or hashes of a consistency proof cannot be")
+        raise LogRejected("the sizes and hashes of a consistency proof contradict each other")
     if old in (0, new):
         good = not path and old_root == (new_root if old == new else EMPTY_ROOT)
     else:
@@ -169,7 +169,7 @@ class TLogProof:
             extra = from_base64(lines.pop(0).removeprefix("extra "), "a proof file's extra data")
         match = _INDEX.fullmatch(lines.pop(0)) if lines else None
         if match is None or int(match[1]) >= 2**63:
-            raise LogError("a proof file has no index below 2^63 without leading zeros")
+            raise LogError("a proof file does not give an index from 0 to 2^63 - 1, without leading zeros")
         path = tuple(from_base64(line, "a hash of a proof file") for line in lines)
         if len(path) > 63 or any(len(item) != HASH_BYTES for item in path):
             raise LogError("a proof file has a hash that is not 32 bytes, or more than 63")

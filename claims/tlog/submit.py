@@ -103,7 +103,7 @@ class _Asked:
             raise LogError("has cosigned another tree of this size: the log forked, or the witness errs")
         known = parse_size(answer.body.decode("ascii", "replace").removesuffix("\n"))
         if known is None or known == old:
-            raise LogError("answers with no size that it could have cosigned")
+            raise LogError("does not answer with a size that it can have cosigned")
         if known > size:
             raise LogError(f"has cosigned size {known}, and this log has {size} entries: it went back, or this is an older copy")
         return known

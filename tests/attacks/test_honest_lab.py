@@ -216,7 +216,7 @@ def test_the_order_of_the_last_steps(desk: Desk) -> None:
     assert "hall-1 has not signed period 0" in desk.run(*close, code=2)
     assert "hall-1 has not signed period 0" in desk.run(*prove, "lab.key", code=1)
     desk.close(0, "--yes", "--clock-is-right")
-    assert "run receives readings but has no entry" in desk.run(*close, code=2)
+    assert "run has work in this period and is not noted" in desk.run(*close, code=2)
     desk.run("lab", "snapshot", "run", *desk.books, "-n", 0, "--root")
     assert "registry is not closed" in desk.run(*prove, "lab.key", code=1)
     desk.run(*close)

@@ -347,9 +347,9 @@ LIES: dict[str, tuple[Says, str]] = {
     "a fork by size": (answer(409, b"5\n"), "the log forked, or the witness errs"),
     "a fork by proof": (answer(422), "the log forked, or the witness errs"),
     "ahead": (answer(409, b"6\n", Content_Type=SIZE_TYPE), "it went back, or this is an older copy"),
-    "the size that was given": (answer(409, b"0\n", Content_Type=SIZE_TYPE), "no size that it could have cosigned"),
-    "no size": (answer(409, b"-1\n", Content_Type=SIZE_TYPE), "no size that it could have cosigned"),
-    "a long size": (answer(409, b"9" * 60_000, Content_Type=SIZE_TYPE), "no size that it could have cosigned"),
+    "the size that was given": (answer(409, b"0\n", Content_Type=SIZE_TYPE), "does not answer with a size that it can have cosigned"),
+    "no size": (answer(409, b"-1\n", Content_Type=SIZE_TYPE), "does not answer with a size that it can have cosigned"),
+    "a long size": (answer(409, b"9" * 60_000, Content_Type=SIZE_TYPE), "does not answer with a size that it can have cosigned"),
     "an escape sequence": (answer(200, "\u2014 \x1b[2Jx AAAAAAAA\n".encode()), "control characters"),
 }
 

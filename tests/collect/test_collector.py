@@ -514,15 +514,15 @@ def test_a_spool_begins_where_the_meter_stands_or_later(tmp_path: Path) -> None:
     SoftwareMeter(METER, METER_KEYS[METER]).seal_epoch(rig.store, rig.agreement, 0)
     with Exporter(pair()) as exporter:
         rig.watch([exporter])
-        with pytest.raises(CollectError, match="epoch 0 cannot begin a spool"):
+        with pytest.raises(CollectError, match="collecting cannot begin with epoch 0"):
             rig.run(from_epoch=0)
-        with pytest.raises(CollectError, match="epoch 12 cannot begin"):
+        with pytest.raises(CollectError, match="begin with epoch 12"):
             rig.run(from_epoch=12)
         rig.wait(EPOCH)
         rig.run()
         steadily(rig, exporter, 90)
         assert busy(rig, 1) == {}
-        with pytest.raises(CollectError, match="holds a spool already"):
+        with pytest.raises(CollectError, match="was collected into before"):
             rig.run(from_epoch=2)
 
 

@@ -115,7 +115,7 @@ def test_published_files_hold_no_private_name_or_key(shown: tuple[DemoResult, st
 
 def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(ClaimsError, match="is in use"):
+    with pytest.raises(ClaimsError, match="is not an empty folder"):
         run_demo(tmp_path, Console(file=io.StringIO()))
 
 

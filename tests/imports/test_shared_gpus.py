@@ -150,7 +150,7 @@ def test_slices_over_several_nodes_are_charged_as_far_as_the_meter_has_room(stor
 
 def test_more_slices_than_a_gpu_can_have_are_refused(store: Store, tmp_path: Path) -> None:
     path = written(tmp_path, line("1", "gres/gpu:a100_1g.5gb=57,gres/gpu=57"))
-    with pytest.raises(ImportRefused, match="slices of 9 GPUs on nodes that have 8"):
+    with pytest.raises(ImportRefused, match="slices of 9 GPUs, on nodes that have 8"):
         load(store, tmp_path, path)
 
 
@@ -229,7 +229,7 @@ def test_json_says_the_same_as_the_table(store: Store, tmp_path: Path) -> None:
         ('{"jobs": [{"time": {}, "tres": {}, "state": {}}]}', "no list tres.allocated"),
         ('{"jobs": [', "not the JSON of sacct"),
         ('{"jobs": {}}', "not the JSON of sacct"),
-        ('{"jobs": [JOB], "jobs": [JOB]}', "jobs twice"),
+        ('{"jobs": [JOB], "jobs": [JOB]}', "two lists of jobs"),
         ('{"errors": ["x"], "jobs": [JOB]}', "there were errors"),
         ('{"jobs": [JOB], "errors": ["x"]}', "there were errors"),
         ('{"jobs": [JOB]} {"jobs": []}', "something follows"),

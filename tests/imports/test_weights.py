@@ -102,7 +102,7 @@ def test_names_are_compared_in_nfc(tmp_path: Path) -> None:
     one = digest_folder(write(tmp_path / "1", {composed: b"x"})).digest
     two = digest_folder(write(tmp_path / "2", {apart: b"x"})).digest
     assert one == two == recomputed({composed: b"x"})
-    with pytest.raises(WeightsError, match="NFC"):
+    with pytest.raises(WeightsError, match="how Unicode writes it"):
         digest_folder(write(tmp_path / "3", {composed: b"x", apart: b"x"}))
 
 
@@ -113,7 +113,7 @@ def test_links_devices_and_pipes_are_refused(tmp_path: Path) -> None:
     folder = write(tmp_path / "m", {"a": b"x"})
     (tmp_path / "blob").write_bytes(b"weights")
     (folder / "link").symlink_to(tmp_path / "blob")
-    with pytest.raises(WeightsError, match="link: a link"):
+    with pytest.raises(WeightsError, match="link: it is a link"):
         digest_folder(folder)
     assert digest_folder(folder, follow_links=True).digest == recomputed({"a": b"x", "link": b"weights"})
     (folder / "link").unlink()
@@ -123,7 +123,7 @@ def test_links_devices_and_pipes_are_refused(tmp_path: Path) -> None:
             digest_folder(folder, follow_links=True)
         (folder / "loop").unlink()
     os.mkfifo(folder / "pipe")
-    with pytest.raises(WeightsError, match="pipe: not a regular file"):
+    with pytest.raises(WeightsError, match="pipe: it is not a regular file"):
         digest_folder(folder)
     (folder / "pipe").unlink()
     with socket.socket(socket.AF_UNIX) as server:

@@ -111,12 +111,12 @@ def test_amounts_over_64_bits_are_refused_and_never_wrap() -> None:
 
 
 def test_readings_need_an_entry_that_may_receive_them() -> None:
-    with pytest.raises(RegistryError, match="tag of checkpoint b receives readings but has no entry in this period"):
+    with pytest.raises(RegistryError, match="checkpoint b has work in this period and is not noted in it"):
         build([draft("a")], {"a": 1, "b": 2})
     with pytest.raises(RegistryError, match="a MERGE receives no readings"):
         build([draft("a"), draft("b"), draft("c", "MERGE", "ab")], {"c": 1})
     old = build([draft("a")], {"a": 1})
-    with pytest.raises(RegistryError, match="checkpoint a receives readings but has no entry in this period"):
+    with pytest.raises(RegistryError, match="checkpoint a has work in this period and is not noted in it"):
         build([], {"a": 2}, old=old)
 
 
@@ -238,7 +238,7 @@ def test_unfinished_work_is_snapshot_and_continues_under_a_new_tag(lab) -> None:
     store.add_usage(0, "hall-a", [Usage(0, before, 10_000, None)])
     seal_all(store, agreement, 0)
     with pytest.raises(
-        RegistryError, match="checkpoint run receives readings but has no entry in this period; note the checkpoint, or"
+        RegistryError, match="checkpoint run has work in this period and is not noted in it; note the checkpoint, or"
     ):
         close_period(store, agreement, 0)
     assert snapshot(store, agreement, 0, "run", "olmo-2/stage1") == "run @period-0"
