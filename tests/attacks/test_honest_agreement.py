@@ -34,7 +34,7 @@ def test_a_first_import_under_a_wrong_draft(desk: Desk) -> None:
     desk.run(*SIGN)
     desk.close(0, "--yes", "--clock-is-right", meters=("hall-1",))
     desk.run("lab", "restore", "before", "-s", "lab.store", "--replace")
-    assert "is dated by an agreement from 2026-10-31" in desk.close(0, "--yes", "--clock-is-right", meters=("hall-1",), code=2)
+    assert "is dated by an agreement from 31 Oct 2026" in desk.close(0, "--yes", "--clock-is-right", meters=("hall-1",), code=2)
 
 
 def test_imports_are_forgotten_after_a_signature(desk: Desk) -> None:
