@@ -96,7 +96,7 @@ def inspect_round(
     seconds = _margin(terms, margin)
     number = first_round(terms, period, seconds)
     end, when_committed = format_time(period_end(terms, period)), None
-    lines = [f"period {period} ends  {end}"]
+    lines = [f"{f'period {period} ends':<18} {end}"]
     if log_source is not None and lab_name is not None:
         terms_of(terms)
         view = open_view(terms, lab_name, log_source, log_memory)
