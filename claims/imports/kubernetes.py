@@ -176,7 +176,7 @@ class _Reader:
         meta, kind = _table(item, "metadata", source), item.get("kind")
         uid = _text(meta, "uid", source)
         if kind not in ("Pod", "Job") or not uid:
-            what = f"it is of kind {shown(kind)!r}, or has no uid"
+            what = "it has no uid" if kind in ("Pod", "Job") else f"it is of kind {shown(kind)!r}, not a pod or a Job"
             raise source.refuse(what, "export pods and Jobs: kubectl get pods,jobs -A -o json")
         if kind == "Job":
             self._keep(self._jobs, uid, self._job(source, item, meta))

@@ -111,7 +111,7 @@ def broken(change: dict[str, Any], part: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("item, message", [
-    ([], "no object metadata"), (broken({"uid": ""}, "metadata"), "without a uid"), (pod("p", -1), "not a whole number"),
+    ([], "no object metadata"), (broken({"uid": ""}, "metadata"), "has no uid"), (pod("p", -1), "not a whole number"),
     (pod("p", "9" * 40), "not a whole number"), (pod("p", 9), "held 9 chips of a node with 8"),
     (pod("p", node="n9"), "node 'n9' has no meter"),
     (pod("p", start=10, stop=5), "ended before it began"), (broken({"containers": {}}, "spec"), "without chips|no items|charged"),

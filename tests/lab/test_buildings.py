@@ -196,9 +196,9 @@ def test_false_summaries_are_not_kept(place: Path) -> None:
     (tag, work), *rest = made.records
     report, less = made.report, ((tag, work - 1), *rest)
     cases: list[tuple[SiteSummary, type[ClaimsError], str]] = [
-        (replace(made, records=less), ClaimsError, "head is not over"),
-        (replace(made, records=tuple(rest)), ClaimsError, "head is not over"),
-        (replace(made, secrets=south.secrets), ClaimsError, "head is not over"),
+        (replace(made, records=less), ClaimsError, "head is not that of its records"),
+        (replace(made, records=tuple(rest)), ClaimsError, "head is not that of its records"),
+        (replace(made, secrets=south.secrets), ClaimsError, "head is not that of its records"),
         (other_head(made, terms, records=less), ClaimRejected, "proof"),
         (other_head(made, terms, records=tuple(rest)), ClaimRejected, "proof"),
         (other_head(made, terms, records=made.records[:-1]), ClaimRejected, "proof"),
@@ -211,7 +211,7 @@ def test_false_summaries_are_not_kept(place: Path) -> None:
         (replace(made, report=replace(report, lab="beta")), ClaimsError, "of lab beta"),
         (replace(made, report=replace(report, period=7)), ClaimsError, "period"),
         (replace(made, report=replace(report, meters=report.meters[1:])), ClaimsError, "heads of its meters"),
-        (replace(made, report=south.report), ClaimsError, "head is not over"),
+        (replace(made, report=south.report), ClaimsError, "head is not that of its records"),
     ]  # fmt: skip
     with Store.open(place / "hq.store") as store:
         for bad, kind, words in cases:
@@ -361,7 +361,7 @@ def test_a_building_with_a_lost_meter_hands_in_the_rest(burnt: Path, tmp_path: P
     monkeypatch.setenv("STANDSTILL_STATE", str(place / "state"))
     run(place, "building", "lost", "loss.entry", *at("north"))
     run(place, "building", "lost", "loss.entry", *at("north"))
-    assert "nothing that site south lost" in run(place, "building", "lost", "loss.entry", *at("south"), code=2)
+    assert "not about what site south lost" in run(place, "building", "lost", "loss.entry", *at("south"), code=2)
     for meter in ("hall-1", "hall-3"):
         run(place, "meter", "close", meter, *at(METERS[meter]), "-n", 0, "-k", f"{meter}.key", "--yes")
     for site in ("north", "south"):
