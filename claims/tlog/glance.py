@@ -68,7 +68,7 @@ def _newest(source: Source, trust: LogTrust, barred: frozenset[str]) -> tuple[tu
         raise LogRejected(f"{source}: no head has its cosignatures")
     largest = Tree(source, newest.head.size, newest.head.root)
     if any(largest.range_root(0, head.head.size) != head.head.root for head in (shown, signed)):
-        raise LogRejected(f"{source}: its heads are not in one history")
+        raise LogRejected(f"{source}: its heads contradict each other")
     size = signed.head.size
     return (newest, signed), largest if size == largest.size else Tree(source, size, signed.head.root)
 

@@ -317,7 +317,7 @@ class LogWriter:
         if intent is not None and intent.size > head.size:
             head = intent
         elif intent is not None and intent.size == head.size and intent.root != head.root:
-            raise LogRejected(f"{self._source}: the intent and the signed head of size {head.size} differ")
+            raise LogRejected(f"{self._source}: the file {INTENT} and the signed head of size {head.size} have different roots")
         if head.size > MAX_SIZE:
             raise LogError(f"{self._source}: {head.size} entries are more than {MAX_SIZE}")
         entries, leaves = read_entries(self._source, head.size)
@@ -336,7 +336,7 @@ class LogWriter:
             return None
         match = _INTENT.fullmatch(data.decode("ascii", "replace"))
         if match is None:
-            raise LogError(f"{self._source}/{INTENT}: not an intent to publish")
+            raise LogError(f"{self._source}/{INTENT}: does not say what was about to be published")
         return Checkpoint(self.origin, int(match[1]), bytes.fromhex(match[2]))
 
     def _mend(self, size: int) -> None:
