@@ -295,11 +295,11 @@ def test_the_signed_file_is_edited_by_an_editor(desk: Desk, how: str) -> None:
 
 def test_a_collector_goes_on_over_an_amendment(turned: Desk) -> None:
     """Its spool holds epochs of the period before: it says so at its start, and seals none of them under the amendment."""
+    from claims.base.errors import ClaimsError
     from claims.collect.seal import Sealing
     from claims.collect.spool import Header, Spool
     from claims.collect.timeline import Carry, Policy
     from claims.lab.meter import SoftwareMeter
-    from tests.attacks.test_restored_store import ClaimsError
 
     sign_next(turned)
     Path("spool").mkdir(mode=0o700)

@@ -68,7 +68,7 @@ def test_an_agreement_has_not_held_to_its_end_before_its_last_claim(tmp_path: Pa
     made.claim()
     state = made.at(made.end(1) + 60)
     assert (state.holds, state.held, made.run("status", made.folder, "--now", made.end(1) + 60)[0]) == ("undecided", False, 3)
-    assert "alpha for period 1" in " ".join(state.why)
+    assert "the claims of alpha and beta for period 1 are pending" in " ".join(state.why)
 
 
 @pytest.mark.parametrize("logged", [True, False], ids=["log", "no-log"])
