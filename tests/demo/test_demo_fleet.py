@@ -54,7 +54,7 @@ def test_a_small_fleet_is_proven_and_the_story_fits_80_columns(in_one_process: N
     private = tmp_path / "out" / "private"
     assert not private.stat().st_mode & 0o077
     assert not [path for path in private.glob("*.key") if stat.S_IMODE(path.stat().st_mode) & 0o077]
-    with pytest.raises(ClaimsError, match="in use"):
+    with pytest.raises(ClaimsError, match="not an empty folder"):
         played(tmp_path / "out")
 
 
