@@ -18,7 +18,7 @@ def test_a_sealed_file_opens_under_its_key_alone(tmp_path: Path) -> None:
     for data in (b"x", b"a summary" * 1000):
         made = seal(one, data)
         assert is_sealed(made) and not is_sealed(data) and len(made) == len(data) + OVERHEAD and made == seal(one, data)
-        assert unseal(one, made) == data and data not in made
+        assert unseal(one, made) == data and b" summary" not in made
         changed = [made[:at] + bytes([made[at] ^ 1]) + made[at + 1 :] for at in range(len(made) - len(data) - 16, min(len(made), 60))]
         for bad in (*changed, made[:-1], made + b"x", made[:25]):
             with pytest.raises(MalformedFile, match="another key, or changed"):
