@@ -61,7 +61,7 @@ class _Run:
     def __init__(self, tables: Sequence[Table], key: bytes, progress: Progress | None) -> None:
         self.tables, self.key, self.progress = tables, key, progress
         self.ids: list[bytes] = []
-        self.done = 0
+        self.done: set[int] = set()
 
     def results(self, address: str, folder: Path) -> Iterator[tuple[int, bytes]]:
         """Number and proof of each table, as they come."""
@@ -74,13 +74,12 @@ class _Run:
             try:
                 most = max(memory_of(table.statement.log_rows) for table in self.tables)
                 frames.write_frame(courier.stdin, frames.JOB, 0, most.to_bytes(8, "big") + address.encode())
-                while self.done < len(self.tables):
+                while len(self.done) < len(self.tables):
                     frame = frames.read_frame(courier.stdout, _FRAME_LIMIT)
                     if frame is None:
                         raise ClusterError("the link to the cluster broke", "prove again: it goes on with what is proven")
                     found = self._take(courier.stdin, *frame)
                     if found is not None:
-                        self.done += 1
                         yield found
             except BrokenPipeError:
                 raise ClusterError("the link to the cluster broke", "prove again: it goes on with what is proven") from None
@@ -95,8 +94,10 @@ class _Run:
         elif kind == frames.ERROR:
             said = _said(payload, "what", "hint")
             raise ClusterError(*said)
-        elif kind == frames.RESULT and number < len(self.ids):
-            return number, self._proof(number, payload)
+        elif kind == frames.RESULT and number < len(self.ids) and number not in self.done:
+            proof = self._proof(number, payload)
+            self.done.add(number)
+            return number, proof
         return None
 
     def _send(self, courier: Any) -> None:
@@ -133,8 +134,8 @@ class _Run:
     def _show(self, payload: bytes) -> None:
         if self.progress is not None:
             state = from_json(payload)
-            text = f"{self.done} of {len(self.tables)} tables, {len(state['running'])} on {state['workers']} workers"
-            self.progress(text, self.done / len(self.tables))
+            text = f"{len(self.done)} of {len(self.tables)} tables, {len(state['running'])} on {state['workers']} workers"
+            self.progress(text, len(self.done) / len(self.tables))
 
 
 def _said(data: bytes, *names: str) -> list[str]:

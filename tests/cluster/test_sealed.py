@@ -16,7 +16,7 @@ from cluster_fixtures import two_sites
 from circuits.relation import check_witness
 from circuits.witness import Headers, check_heads, heads_of
 from claims.base.errors import ClaimsError, KeyFileError, MalformedFile, UnreadableFile
-from claims.cluster import pickles
+from claims.cluster import frames, pickles
 from claims.cluster.child import PROOF, REFUSED
 from claims.cluster.files import make_folder
 from claims.cluster.frames import DIED, SEALED
@@ -120,6 +120,16 @@ def test_a_worker_that_says_nonsense_is_said_to(tmp_path: Path, said: bytes) -> 
     for result in (b"", b"?", DIED, DIED + b"12345", SEALED, SEALED + said, SEALED + seal(KEY, RESULT, new_id(), PROOF)):
         with pytest.raises(ClusterError, match="site north"):
             run._proof(0, result)
+
+
+def test_a_proof_that_comes_twice_is_one(tmp_path: Path) -> None:
+    """A courier or scheduler that repeats a table's result does not take another's place."""
+    store, agreement = two_sites(tmp_path)
+    run = _Run(assemble(store, agreement, 0).tables, KEY, None)
+    run.ids += [new_id(), new_id()]
+    results = [SEALED + seal(KEY, RESULT, task, PROOF + b"a proof") for task in run.ids]
+    found = [run._take(None, frames.RESULT, number, results[number]) for number in (0, 0, 1, 0)]
+    assert found == [(0, b"a proof"), None, (1, b"a proof"), None] and run.done == {0, 1}
 
 
 def test_a_child_with_another_key_says_nothing(tmp_path: Path) -> None:
